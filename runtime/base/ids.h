@@ -1,0 +1,50 @@
+/* The names of things, as every process of a cluster spells them.
+ *
+ *   node number   32 bits   given by the head when a node daemon joins; never given twice in a cluster's life
+ *   process id    64 bits   node number << 32 | serial     a driver or worker, named by its node daemon
+ *   task / object process id of the owner + 64-bit sequence number chosen by the owner
+ *   lease         64 bits   given by the head; head incarnation in the high 16 bits, so that a restarted head
+ *                           never reuses one
+ *
+ * A job is named by the process id of its driver. An incarnation distinguishes two lives of the same node or head. */
+#ifndef REEVE_BASE_IDS_H
+#define REEVE_BASE_IDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef uint64_t reeve_process_id;
+
+#define REEVE_PROCESS_NONE ((reeve_process_id)0)
+
+static inline reeve_process_id reeve_process_id_make(uint32_t node, uint32_t serial)
+{
+    return (uint64_t)node << 32 | serial;
+}
+
+static inline uint32_t reeve_process_node(reeve_process_id process)
+{
+    return (uint32_t)(process >> 32);
+}
+
+struct reeve_object_id {
+    reeve_process_id owner;
+    uint64_t sequence;
+};
+
+static inline bool reeve_object_id_equal(struct reeve_object_id a, struct reeve_object_id b)
+{
+    return a.owner == b.owner && a.sequence == b.sequence;
+}
+
+#define REEVE_PROGRAM_HASH_SIZE 32
+
+/* What must be equal for tasks to share a lease. All fields take part in comparison; padding is always zero. */
+struct reeve_class {
+    reeve_process_id job;
+    uint8_t program[REEVE_PROGRAM_HASH_SIZE];
+    uint32_t cpu_milli;
+    int32_t priority;
+};
+
+#endif
