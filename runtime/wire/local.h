@@ -1,0 +1,139 @@
+/* What a client process (driver or worker) and its node daemon say to each other over their unix socket.
+ *
+ * The socket is SOCK_SEQPACKET in the abstract namespace, so that message boundaries are the kernel's and no file stays behind;
+ * both sides check the other's credentials (same user). A message is one struct reeve_local_message, cut after `tail_size` bytes of
+ * its tail; descriptors ride along (SCM_RIGHTS), in the order the table gives. Only rare things pass here: calls and results go through
+ * channels (runtime/channel), which the daemon hands out with CHANNEL.
+ *
+ *   client -> daemon
+ *   HELLO          version mode token table_hash; fds: program (the executable, opened), spec (memfd: launch spec, see below; drivers only)
+ *                  mode driver: token 0. mode worker: the token its daemon gave it in the environment.
+ *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of the class in all (level, not edge)
+ *   LEASE_RETURN   lease                                   every entry of the lease has been answered or taken back
+ *   TAKE_BACK      lease task                              for an entry that a daemon has forwarded: answered on the return ring
+ *   CREATE         request size                            room for an object, in a segment this client may write
+ *   SEAL           object size segment offset              it is complete; the creator holds a pin (if `count` is 1) until UNPIN.
+ *                                                          flags SEAL_FOR_OWNER: the pin belongs to the object's owner, not to the creator
+ *   ABORT          segment offset                          the room is not needed after all
+ *   GET            request object size node                wants to read it; `node` says where a copy is
+ *   UNPIN          object                                  one pin less
+ *   FREE           object                                  its owner needs it no more
+ *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
+ *   BYE            -                                       clean end: the socket closes next
+ *
+ *   daemon -> client
+ *   WELCOME        process node token(node incarnation) inline_size; text: cluster address; fds: own doorbell page, own eventfd,
+ *                                                          daemon's doorbell page, daemon's eventfd
+ *   REFUSED        code text                               this client is not wanted (the socket closes next)
+ *   CHANNEL        lease class_index flags(role) process(peer) node  fds: channel segment, peer's doorbell page, peer's eventfd
+ *                                                          to the holder and to the worker; `node`: where the worker is
+ *   LEASE_LOST     lease code text                         to the holder: the worker is gone (WORKERDIED, NODEDIED) or never came
+ *                                                          (PROGRAM…: lease is 0 then, class_index says for whom); the daemon has
+ *                                                          revoked the call ring: READY entries are RECALLED, CLAIMED ones were running
+ *   LEASE_RECALL   lease                                   to the holder: give it back
+ *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone, unmap
+ *   INFEASIBLE     class_index text                        nothing in the cluster could ever run this class
+ *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first message that names the segment
+ *   SEGMENT_GONE   segment                                 unmap
+ *   CREATED        request code segment offset text
+ *   GOT            request code object segment offset size text     pinned until UNPIN
+ *   OUTPUT         -                                       to a driver, before the first line: fds: read ends of two pipes (stdout, stderr)
+ *                                                          whose bytes belong on the driver's own
+ *   HEAD           code text                               0: the head is (again) reachable; else it is not
+ *
+ * The launch spec (memfd): counts and NUL-terminated strings,
+ *   | u32 argument_count | u32 environment_count | directory\0 | argument\0 … | NAME=value\0 … | */
+#ifndef REEVE_WIRE_LOCAL_H
+#define REEVE_WIRE_LOCAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/ids.h"
+
+#define REEVE_LOCAL_VERSION   1u
+#define REEVE_LOCAL_FD_MAX    4
+#define REEVE_LOCAL_TEXT_SIZE 512
+
+/* In the environment of a worker: "<abstract socket name>:<token, 16 hex digits>". Its presence puts reeve_init in worker mode. */
+#define REEVE_WORKER_VARIABLE "REEVE_WORKER"
+
+enum reeve_local_kind {
+    REEVE_LOCAL_NONE,
+    REEVE_LOCAL_HELLO,
+    REEVE_LOCAL_DEMAND,
+    REEVE_LOCAL_LEASE_RETURN,
+    REEVE_LOCAL_TAKE_BACK,
+    REEVE_LOCAL_CREATE,
+    REEVE_LOCAL_SEAL,
+    REEVE_LOCAL_ABORT,
+    REEVE_LOCAL_GET,
+    REEVE_LOCAL_UNPIN,
+    REEVE_LOCAL_FREE,
+    REEVE_LOCAL_LEND,
+    REEVE_LOCAL_BYE,
+    REEVE_LOCAL_WELCOME,
+    REEVE_LOCAL_REFUSED,
+    REEVE_LOCAL_CHANNEL,
+    REEVE_LOCAL_LEASE_LOST,
+    REEVE_LOCAL_LEASE_RECALL,
+    REEVE_LOCAL_CHANNEL_CLOSE,
+    REEVE_LOCAL_INFEASIBLE,
+    REEVE_LOCAL_SEGMENT,
+    REEVE_LOCAL_SEGMENT_GONE,
+    REEVE_LOCAL_CREATED,
+    REEVE_LOCAL_GOT,
+    REEVE_LOCAL_OUTPUT,
+    REEVE_LOCAL_HEAD,
+    REEVE_LOCAL_KIND_COUNT
+};
+
+enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
+enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
+#define REEVE_LOCAL_SEAL_FOR_OWNER   1u
+#define REEVE_LOCAL_SEGMENT_WRITABLE 1u
+
+struct reeve_local_message {
+    uint16_t kind;
+    uint16_t mode;
+    uint32_t flags;
+    int32_t code;
+    uint32_t version;
+    uint32_t class_index; /* chosen by the client, counted from 0; its meaning comes with the first DEMAND */
+    uint32_t cpu_milli;
+    int32_t priority;
+    uint32_t count;
+    uint32_t node;
+    uint32_t segment;
+    uint32_t request; /* chosen by the client, echoed */
+    uint32_t inline_size;
+    uint64_t token;
+    uint64_t table_hash;
+    uint64_t lease;
+    uint64_t task;
+    reeve_process_id process;
+    struct reeve_object_id object;
+    uint64_t offset;
+    uint64_t size;
+    uint32_t text_size;
+    char text[REEVE_LOCAL_TEXT_SIZE]; /* not NUL-terminated on the wire; cut to text_size */
+    /* not on the wire: */
+    uint32_t fd_count;
+    int fds[REEVE_LOCAL_FD_MAX];
+};
+
+/* Listening, connecting, sending, receiving. All descriptors are close-on-exec.
+ * `name` is the abstract name without its leading NUL. Errors: REEVE_ESYSTEM with errno kept, REEVE_EPROTOCOL for a malformed message,
+ * REEVE_EKEY when the peer is another user, REEVE_EAGAIN when a non-blocking socket would block, REEVE_ESHUTDOWN on end of file.
+ * Receiving fills `fds`, which the caller then owns; sending does not close them. */
+int reeve_local_listen(const char *name, int *ret_fd);
+int reeve_local_accept(int listener, int *ret_fd);
+int reeve_local_connect(const char *name, int *ret_fd);
+int reeve_local_send(int fd, const struct reeve_local_message *message, int flags);
+int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags);
+/* Checks lengths, kind and zero termination of what was received in `bytes`; used by receive, and by its fuzzer. */
+int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_message *ret);
+void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *reeve_local_kind_name(enum reeve_local_kind kind);
+
+#endif
