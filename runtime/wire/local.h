@@ -6,8 +6,10 @@
  * channels (runtime/channel), which the daemon hands out with CHANNEL.
  *
  *   client -> daemon
- *   HELLO          version mode token table_hash; fds: program (the executable, opened), spec (memfd: launch spec, see below; drivers only)
- *                  mode driver: token 0. mode worker: the token its daemon gave it in the environment.
+ *   HELLO          version mode token table_hash; text: the program's name
+ *                  mode driver: token 0; fds: the table of functions (memfd, text, one "name signature" a line, sorted), the
+ *                  executable (opened for reading), the launch spec (memfd, see below)
+ *                  mode worker: the token its daemon gave it in the environment; fds: the table of functions
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of the class in all (level, not edge)
  *   LEASE_RETURN   lease                                   every entry of the lease has been answered or taken back
  *   TAKE_BACK      lease task                              for an entry that a daemon has forwarded: answered on the return ring
