@@ -13,7 +13,8 @@ struct channel_header {
     uint64_t id;
     struct reeve_channel_geometry geometry;
 };
-_Static_assert(sizeof(struct channel_header) == 64, "the rings follow on a cache line of their own");
+_Static_assert(
+    sizeof(struct channel_header) == 64, "the rings follow on a cache line of their own");
 
 static struct reeve_ring_geometry call_geometry(const struct reeve_channel_geometry *geometry)
 {
@@ -44,7 +45,8 @@ static size_t used_bytes(const struct reeve_channel_geometry *geometry)
 {
     struct reeve_ring_geometry calls = call_geometry(geometry);
     struct reeve_ring_geometry returns = return_geometry(geometry);
-    return sizeof(struct channel_header) + reeve_ring_size_bytes(&calls) + reeve_ring_size_bytes(&returns);
+    return sizeof(struct channel_header) + reeve_ring_size_bytes(&calls) +
+           reeve_ring_size_bytes(&returns);
 }
 
 size_t reeve_channel_size_bytes(const struct reeve_channel_geometry *geometry)
@@ -75,7 +77,8 @@ int reeve_channel_attach(
         return REEVE_EPROTOCOL;
     memcpy(&header, memory, sizeof header); /* checked and used from this copy */
     if (header.magic != CHANNEL_MAGIC || header.version != CHANNEL_VERSION ||
-        !reeve_channel_geometry_valid(&header.geometry) || used_bytes(&header.geometry) > size_bytes)
+        !reeve_channel_geometry_valid(&header.geometry) ||
+        used_bytes(&header.geometry) > size_bytes)
         return REEVE_EPROTOCOL;
 
     struct reeve_ring_geometry call_shape = call_geometry(&header.geometry);

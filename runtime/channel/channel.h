@@ -57,7 +57,7 @@ enum reeve_memory_flags {
 };
 
 /* Makes zeroed shared memory without a name (memfd, close-on-exec), its size sealed. `name` shows in /proc only.
- * Errors: REEVE_ENOMEM, REEVE_EMFILE (no descriptor left), REEVE_ESYSTEM. */
+ * Errors: REEVE_ENOMEM, REEVE_ESYSTEM. */
 int reeve_memory_create(const char *name, size_t size_bytes, int *ret_fd);
 
 /* Maps a descriptor that came from a peer or from create, for reading and writing. Refuses one that could still shrink

@@ -24,11 +24,12 @@
 #ifndef REEVE_CHANNEL_DOORBELL_H
 #define REEVE_CHANNEL_DOORBELL_H
 
-#include <reeve.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "runtime/base/errors.h"
 
 #define REEVE_DOORBELL_BYTES 4096u
 

@@ -31,7 +31,8 @@ int reeve_memory_create(const char *name, size_t size_bytes, int *ret_fd)
     return 0;
 }
 
-int reeve_memory_map(int fd, size_t size_bytes, unsigned flags, void **ret_memory, size_t *ret_size_bytes)
+int reeve_memory_map(
+    int fd, size_t size_bytes, unsigned flags, void **ret_memory, size_t *ret_size_bytes)
 {
     /* The seal comes first: only with it does the size that fstat gives hold. */
     int seals = fcntl(fd, F_GET_SEALS);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/assert.h"
+
 #define RING_MAGIC   0x52454556u /* REEV */
 #define RING_VERSION 1u
 
@@ -36,13 +38,14 @@ bool reeve_ring_geometry_valid(const struct reeve_ring_geometry *geometry)
 {
     return power_of_two(geometry->slot_count) && geometry->slot_count >= REEVE_RING_SLOTS_MIN &&
            geometry->slot_count <= REEVE_RING_SLOTS_MAX && power_of_two(geometry->payload_bytes) &&
-           geometry->payload_bytes >= REEVE_RING_PAYLOAD_MIN && geometry->payload_bytes <= REEVE_RING_PAYLOAD_MAX;
+           geometry->payload_bytes >= REEVE_RING_PAYLOAD_MIN &&
+           geometry->payload_bytes <= REEVE_RING_PAYLOAD_MAX;
 }
 
 size_t reeve_ring_size_bytes(const struct reeve_ring_geometry *geometry)
 {
-    return sizeof(struct reeve_ring_header) + (size_t)geometry->slot_count * sizeof(struct reeve_slot) +
-           geometry->payload_bytes;
+    return sizeof(struct reeve_ring_header) +
+           (size_t)geometry->slot_count * sizeof(struct reeve_slot) + geometry->payload_bytes;
 }
 
 void reeve_ring_format(void *memory, const struct reeve_ring_geometry *geometry)
@@ -67,13 +70,14 @@ static int attach(struct reeve_ring *ring, void *memory, size_t size_bytes)
         .payload_bytes = header.payload_bytes,
         .recallable = header.recallable != 0,
     };
-    if (header.magic != RING_MAGIC || header.version != RING_VERSION || !reeve_ring_geometry_valid(&geometry) ||
-        reeve_ring_size_bytes(&geometry) > size_bytes)
+    if (header.magic != RING_MAGIC || header.version != RING_VERSION ||
+        !reeve_ring_geometry_valid(&geometry) || reeve_ring_size_bytes(&geometry) > size_bytes)
         return REEVE_EPROTOCOL;
     *ring = (struct reeve_ring){
         .header = memory,
         .slots = (struct reeve_slot *)((uint8_t *)memory + sizeof header),
-        .payload = (uint8_t *)memory + sizeof header + (size_t)geometry.slot_count * sizeof(struct reeve_slot),
+        .payload = (uint8_t *)memory + sizeof header +
+                   (size_t)geometry.slot_count * sizeof(struct reeve_slot),
         .slot_mask = geometry.slot_count - 1,
         .slot_shift = (uint32_t)__builtin_ctz(geometry.slot_count),
         .payload_bytes = geometry.payload_bytes,
@@ -123,17 +127,20 @@ static bool payload_room(const struct reeve_ring *ring, uint32_t length, uint64_
     return start + length - ring->payload_tail <= ring->payload_bytes;
 }
 
-int reeve_ring_reserve_slow(struct reeve_ring *ring, uint32_t length, struct reeve_slot_fill *ret_fill)
+int reeve_ring_reserve_slow(
+    struct reeve_ring *ring, uint32_t length, struct reeve_slot_fill *ret_fill)
 {
     bool is_inline = length <= REEVE_RING_INLINE_BYTES;
     uint64_t start = ring->payload_head;
     if (length > ring->payload_bytes)
-        return REEVE_ETOOBIG;
-    if (ring->head - ring->tail > ring->slot_mask || (!is_inline && !payload_room(ring, length, &start))) {
+        return REEVE_ETOOLARGE;
+    if (ring->head - ring->tail > ring->slot_mask ||
+        (!is_inline && !payload_room(ring, length, &start))) {
         int reclaimed = reeve_ring_reclaim(ring);
         if (reclaimed < 0)
             return reclaimed;
-        if (ring->head - ring->tail > ring->slot_mask || (!is_inline && !payload_room(ring, length, &start)))
+        if (ring->head - ring->tail > ring->slot_mask ||
+            (!is_inline && !payload_room(ring, length, &start)))
             return REEVE_EAGAIN;
     }
     uint64_t position = ring->head++;
@@ -183,8 +190,9 @@ void reeve_ring_abandon(struct reeve_ring *ring)
         return;
     ring->head = ring->published;
     /* What the entry before the dropped ones ended with; with none before them the byte ring is empty. */
-    ring->payload_head =
-        ring->head == ring->tail ? ring->payload_tail : ring->payload_end[(ring->head - 1) & ring->slot_mask];
+    ring->payload_head = ring->head == ring->tail
+                             ? ring->payload_tail
+                             : ring->payload_end[(ring->head - 1) & ring->slot_mask];
 }
 
 bool reeve_ring_recall(struct reeve_ring *ring, uint64_t position)
@@ -211,7 +219,8 @@ int reeve_ring_reclaim(struct reeve_ring *ring)
         /* acquire: our reuse of slot and payload comes after the consumer's last read of them */
         uint64_t word = load(reeve_ring_slot(ring, tail), memory_order_acquire);
         uint32_t state = state_of(word);
-        if (word != reeve_ring_word(ring, tail, state) || state == REEVE_SLOT_FREE || state > REEVE_SLOT_REVOKED)
+        if (word != reeve_ring_word(ring, tail, state) || state == REEVE_SLOT_FREE ||
+            state > REEVE_SLOT_REVOKED)
             return REEVE_EPROTOCOL;
         if (state != REEVE_SLOT_DONE && state != REEVE_SLOT_RECALLED)
             break;
@@ -238,7 +247,8 @@ int reeve_ring_state(const struct reeve_ring *ring, uint64_t position)
     /* acquire: who sees DONE sees the answer that was published before it */
     uint64_t word = load(reeve_ring_slot(ring, position), memory_order_acquire);
     uint32_t state = state_of(word);
-    if (word != reeve_ring_word(ring, position, state) || state == REEVE_SLOT_FREE || state > REEVE_SLOT_REVOKED)
+    if (word != reeve_ring_word(ring, position, state) || state == REEVE_SLOT_FREE ||
+        state > REEVE_SLOT_REVOKED)
         return REEVE_EPROTOCOL;
     return (int)state;
 }
@@ -283,6 +293,7 @@ int reeve_ring_skip(struct reeve_ring *ring, uint64_t word)
 int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret_census)
 {
     struct reeve_ring_census census = {0};
+    REEVE_ASSERT(ring->recallable);
     atomic_store_explicit(&ring->header->revoked, 1, memory_order_relaxed);
     /* Pairs with the fence between the producer's publish and its look at `revoked`: either we see its entry, or it sees
      * the mark. */

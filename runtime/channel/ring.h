@@ -36,11 +36,12 @@
 #ifndef REEVE_CHANNEL_RING_H
 #define REEVE_CHANNEL_RING_H
 
-#include <reeve.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "runtime/base/errors.h"
 
 #define REEVE_RING_INLINE_BYTES  28u /* [int64, int64, int64] in msgpack is 28 bytes */
 #define REEVE_RING_SLOTS_MIN     2u
@@ -174,7 +175,7 @@ void reeve_ring_detach(struct reeve_ring *ring);
 /* --- the producer ------------------------------------------------------------------------------------ */
 
 /* Reserves the next entry with `length` bytes of payload. Nobody sees it before publish.
- * Errors: REEVE_EAGAIN (full: no slot or no room in the byte ring now), REEVE_ETOOBIG (longer than the byte ring),
+ * Errors: REEVE_EAGAIN (full: no slot or no room in the byte ring now), REEVE_ETOOLARGE (longer than the byte ring),
  * REEVE_EPROTOCOL (the peer scribbled: drop it). */
 static inline int reeve_ring_reserve(
     struct reeve_ring *ring, uint32_t length, struct reeve_slot_fill *ret_fill);
