@@ -31,16 +31,18 @@
 
 struct reeve_owner;
 typedef uint64_t reeve_task_id;
-typedef uint32_t reeve_lease_index; /* small, dense, reused: the shell keeps its channels in an array by it */
+typedef uint32_t
+    reeve_lease_index; /* small, dense, reused: the shell keeps its channels in an array by it */
 
 #define REEVE_OWNER_CLASSES_MAX 1024u
 
 struct reeve_owner_settings {
-    uint32_t depth_max;        /* entries a lease may have in flight: no more than slots in a call ring */
-    uint32_t demand_max;       /* leases asked for, for one class, at most */
-    uint64_t lease_idle_ns;    /* a lease unused for so long goes back */
-    uint64_t work_ahead_ns;    /* how much work a lease is given ahead */
-    uint64_t stuck_ns;         /* a worker that has not answered for so long has its unclaimed entries taken back, if others are idle */
+    uint32_t depth_max;  /* entries a lease may have in flight: no more than slots in a call ring */
+    uint32_t demand_max; /* leases asked for, for one class, at most */
+    uint64_t lease_idle_ns; /* a lease unused for so long goes back */
+    uint64_t work_ahead_ns; /* how much work a lease is given ahead */
+    uint64_t
+        stuck_ns; /* a worker that has not answered for so long has its unclaimed entries taken back, if others are idle */
 };
 extern const struct reeve_owner_settings reeve_owner_settings_default;
 
@@ -64,8 +66,8 @@ struct reeve_owner_splice {
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
-    uint32_t timeout_ms; /* 0: none */
-    uint32_t losses_max; /* how often it may be lost with its worker and be run again */
+    uint32_t timeout_ms;   /* 0: none */
+    uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
     const void *arguments; /* copied */
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -86,10 +88,10 @@ struct reeve_owner_result {
 };
 
 enum reeve_owner_command_kind {
-    REEVE_OWNER_DEMAND = 1,   /* tell the daemon: class_index, cpu_milli, priority, count */
+    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count */
     REEVE_OWNER_RETURN_LEASE, /* lease, lease_index: nothing is in flight; the core has forgotten it */
-    REEVE_OWNER_TAKE_BACK,    /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
-    REEVE_OWNER_FREE_OBJECT,  /* object */
+    REEVE_OWNER_TAKE_BACK, /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
+    REEVE_OWNER_FREE_OBJECT, /* object */
 };
 
 struct reeve_owner_command {
@@ -162,8 +164,9 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
 /* The caller, a worker that waits for the task, wants to run it itself. True: it is the caller's (INLINE), who reports with
  * reeve_owner_finished. For a SENT task call it after the entry has been recalled and taken_back said. */
 bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task);
-void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task, int status,
-    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
+void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
+    int status, bool error_is_map, const void *bytes, uint32_t size,
+    const struct reeve_reference *object);
 
 /* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any more. */
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
@@ -216,8 +219,9 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns);
 
 /* --- for the shell's bookkeeping and for tests ------------------------------------------------------- */
 
-uint64_t reeve_owner_unfinished(const struct reeve_owner *owner);    /* tasks not in a final state */
-uint64_t reeve_owner_final_count(const struct reeve_owner *owner);   /* grows with every task that becomes final */
+uint64_t reeve_owner_unfinished(const struct reeve_owner *owner); /* tasks not in a final state */
+uint64_t reeve_owner_final_count(
+    const struct reeve_owner *owner); /* grows with every task that becomes final */
 uint32_t reeve_owner_in_flight(const struct reeve_owner *owner, reeve_lease_index lease_index);
 uint32_t reeve_owner_node_of(const struct reeve_owner *owner, reeve_lease_index lease_index);
 uint64_t reeve_owner_lease_id(const struct reeve_owner *owner, reeve_lease_index lease_index);
@@ -225,7 +229,8 @@ bool reeve_owner_find_lease(
     const struct reeve_owner *owner, uint64_t lease, reeve_lease_index *ret_lease_index);
 /* The tasks in flight on a lease, oldest first: 0 begins and ends the walk. Position of each. */
 reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
-    reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position, uint32_t *ret_attempt);
+    reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position,
+    uint32_t *ret_attempt);
 uint64_t reeve_owner_stale_count(const struct reeve_owner *owner);
 uint64_t reeve_owner_task_count(const struct reeve_owner *owner); /* futures alive, final or not */
 
