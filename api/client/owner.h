@@ -170,7 +170,9 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
 
 /* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any more. */
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
-    reeve_lease_index *ret_lease_index, uint64_t *ret_position);
+    reeve_lease_index *ret_lease_index, uint64_t *ret_position, uint32_t *ret_attempt);
+/* Of a WAITING task: the first of the futures it waits for that is not final. */
+reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id task);
 
 /* --- events from the daemon and the rings ------------------------------------------------------------ */
 
