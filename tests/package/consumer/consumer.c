@@ -1,4 +1,5 @@
-/* The least that a user's program needs of an installed Reeve: the header compiles, the library links. */
+/* The least that a user's program needs of an installed Reeve: the header compiles, the library
+ * links. */
 #include <reeve.h>
 #include <stdio.h>
 
