@@ -2,6 +2,9 @@
 # of target.
 #
 #   reeve_library(name SOURCES a.c b.c LIBS reeve_base)       static library, position independent
+#   reeve_shared_library(name SOURCES a.c WHOLE reeve_owner LIBS reeve_base)
+#                                                             shared library; nothing of WHOLE is
+#                                                             left out, referenced or not
 #   reeve_program(name SOURCES main.c LIBS reeve)             program in build/bin
 #   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)    cmocka, a ctest labelled `unit`
 #   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)  a ctest labelled `fuzz`
@@ -79,8 +82,12 @@ reeve_find(sqlite3 sqlite3 libsqlite3-dev)
 reeve_find(sodium libsodium libsodium-dev)
 reeve_find(popt popt libpopt-dev)
 reeve_find(jansson jansson libjansson-dev)
-if(REEVE_TESTS)
-    reeve_find(cmocka cmocka libcmocka-dev)
+# Without cmocka everything but the unit tests can be built.
+pkg_check_modules(REEVE_cmocka IMPORTED_TARGET GLOBAL QUIET cmocka)
+if(REEVE_cmocka_FOUND)
+    add_library(Reeve::cmocka ALIAS PkgConfig::REEVE_cmocka)
+elseif(REEVE_TESTS)
+    message(STATUS "no unit tests: libcmocka-dev is not installed")
 endif()
 
 # nng ships no pkg-config file, and its CMake file names libraries that only static linking needs.
@@ -125,11 +132,30 @@ function(reeve_library name)
     target_link_libraries(${name} PUBLIC ${arg_LIBS})
 endfunction()
 
+# What it links stays its own affair: programs that link it see its public header and nothing else.
+# Give as WHOLE
+# the static libraries that hold public functions, for a linker takes only what is referenced from others.
+function(reeve_shared_library name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;WHOLE;LIBS")
+    add_library(${name} SHARED ${arg_SOURCES})
+    target_include_directories(${name}
+        PRIVATE "${PROJECT_SOURCE_DIR}"
+        PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/api/include>")
+    foreach(whole IN LISTS arg_WHOLE)
+        target_link_libraries(${name} PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${whole}>")
+    endforeach()
+    target_link_libraries(${name} PRIVATE ${arg_LIBS})
+endfunction()
+
+# Everything but the tests: what deploy/run builds.
+add_custom_target(product)
+
 function(reeve_program name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
     add_executable(${name} ${arg_SOURCES})
     reeve_target_settings(${name})
     target_link_libraries(${name} PRIVATE ${arg_LIBS})
+    add_dependencies(product ${name})
 endfunction()
 
 set(REEVE_TEST_ENVIRONMENT
@@ -150,7 +176,7 @@ function(reeve_test_settings name)
 endfunction()
 
 function(reeve_unit_test name)
-    if(NOT REEVE_TESTS)
+    if(NOT REEVE_TESTS OR NOT REEVE_cmocka_FOUND)
         return()
     endif()
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBS;LABELS")
