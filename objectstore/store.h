@@ -22,8 +22,8 @@
  *   CLIENT_REAPED  client                           the process is gone: pins, unsealed extents and its objects go
  *   CREATE         client request size skew         room for an object. (offset + skew) will be a multiple of 64: skew is the size
  *                                                   of what comes before the bytes that want to be aligned
- *   SEAL           client id segment offset size    the extent is complete; it becomes the object. flags: PIN, PIN_OWNER,
- *                  flags                            KEEP_REST. Sealing the same object again changes nothing
+ *   SEAL           client request id segment        the extent is complete and becomes the object; flags: PIN, PIN_OWNER,
+ *                  offset size flags                KEEP_REST. Sealing an object that is here already changes nothing
  *   ABORT          client segment offset            an extent that is not needed after all
  *   GET            client request id size node      wants to read; size (0: not known) and node (0: not known) say what
  *                                                   and where the object is, where it is not here
@@ -48,6 +48,7 @@
  *   SEGMENT_DROP   segment                          gives all pages back and closes
  *   REPLY_CREATE   client request code segment      answer to CREATE
  *                  offset size text
+ *   REPLY_SEAL     client request code id text      answer to SEAL: from now on the object is known here
  *   REPLY_GET      client request code id segment   answer to GET; with code 0 the client now has one pin more
  *                  offset size text
  *   SEND_PULL      node id offset length            asks a node for a piece
@@ -125,6 +126,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEGMENT_PUNCH,
     REEVE_STORE_SEGMENT_DROP,
     REEVE_STORE_REPLY_CREATE,
+    REEVE_STORE_REPLY_SEAL,
     REEVE_STORE_REPLY_GET,
     REEVE_STORE_SEND_PULL,
     REEVE_STORE_COPY_IN,
@@ -159,10 +161,8 @@ struct reeve_store_settings {
         segment_size_bytes; /* 64 MiB; objects larger than a quarter of it get a segment of their own */
     uint32_t node;          /* may come later, by event */
     uint64_t segment_idle_ns; /* 30 s: an empty segment is kept warm for so long */
-    uint64_t
-        seal_wait_ns; /* 200 ms: a GET may be seen before the SEAL that was sent earlier by another process */
-    uint64_t pull_wait_ns;  /* 2 s without a piece: it is asked for again, five times at most */
-    uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
+    uint64_t pull_wait_ns;    /* 2 s without a piece: it is asked for again, five times at most */
+    uint64_t full_grace_ns;   /* 100 ms: when all who hold memory wait for memory themselves */
     uint64_t full_wait_ns; /* 30 s: the longest that a CREATE or GET waits for memory in any case */
 };
 
