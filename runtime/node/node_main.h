@@ -31,9 +31,4 @@ struct reeve_node_options {
  * go on, which has been logged and, unless private, said on stderr in one line. The log must be open. */
 int reeve_node_main(const struct reeve_node_options *options);
 
-/* The well-known name under which programs look for a daemon of theirs on this machine that belongs to the cluster whose head has
- * this address. `name` has REEVE_NODE_SOCKET_NAME_SIZE bytes. */
-#define REEVE_NODE_SOCKET_NAME_SIZE 64
-void reeve_node_socket_name(const char *head_address, char *name);
-
 #endif

@@ -6,11 +6,14 @@
  * closed. */
 #include "runtime/wire/local.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <reeve_errors.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -224,4 +227,31 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
         "bye", "welcome", "refused", "channel", "lease_lost", "lease_recall", "channel_close",
         "infeasible", "segment", "segment_gone", "created", "sealed", "got", "output", "head"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
+}
+
+void reeve_local_known_name(const char *head_address, char *name)
+{
+    char normal[256];
+    size_t length = 0;
+    bool tcp = true;
+    if (strncmp(head_address, "tcp://", 6) == 0)
+        head_address += 6;
+    else if (strstr(head_address, "://") != NULL)
+        tcp = false;
+    if (tcp && strncasecmp(head_address, "localhost", 9) == 0 &&
+        (head_address[9] == 0 || head_address[9] == ':')) {
+        head_address += 9;
+        length = (size_t)sprintf(normal, "127.0.0.1");
+    }
+    for (; *head_address != 0 && length < sizeof normal - 8; head_address++)
+        normal[length++] = tcp ? (char)tolower((unsigned char)*head_address) : *head_address;
+    normal[length] = 0;
+    const char *colon = strrchr(normal, ':'), *bracket = strrchr(normal, ']');
+    if (tcp && (colon == NULL || (bracket != NULL && bracket > colon)))
+        length += (size_t)sprintf(normal + length, ":%d", REEVE_LOCAL_HEAD_PORT);
+    uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint8_t)normal[i]) * 0x100000001b3ull;
+    snprintf(name, REEVE_LOCAL_NAME_SIZE, "reeve-%u-%016llx", (unsigned)geteuid(),
+        (unsigned long long)hash);
 }

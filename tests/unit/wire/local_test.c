@@ -144,6 +144,29 @@ static void test_kinds_have_names(void **state)
     assert_string_equal(reeve_local_kind_name(REEVE_LOCAL_KIND_COUNT), "unknown");
 }
 
+static void test_known_names(void **state)
+{
+    (void)state;
+    static const char *const same[] = {
+        "tcp://localhost:6380", "127.0.0.1", "LOCALHOST", "127.0.0.1:6380", "tcp://127.0.0.1"};
+    static const char *const other[] = {
+        "127.0.0.1:6381", "localhosts", "[::1]:6380", "abstract://x"};
+    char first[REEVE_LOCAL_NAME_SIZE], next[REEVE_LOCAL_NAME_SIZE];
+    reeve_local_known_name(same[0], first);
+    for (size_t i = 1; i < sizeof same / sizeof *same; i++) {
+        reeve_local_known_name(same[i], next);
+        assert_string_equal(first, next);
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        reeve_local_known_name(other[i], next);
+        assert_string_not_equal(first, next);
+    }
+    char five[REEVE_LOCAL_NAME_SIZE], six[REEVE_LOCAL_NAME_SIZE];
+    reeve_local_known_name("[::1]", five);
+    reeve_local_known_name("tcp://[::1]:6380", six);
+    assert_string_equal(five, six);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +177,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_name_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
         cmocka_unit_test(test_kinds_have_names),
+        cmocka_unit_test(test_known_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
