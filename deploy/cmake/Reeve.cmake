@@ -1,0 +1,195 @@
+# The build's vocabulary: compiler settings, the outside libraries, and one function for each kind of target.
+#
+#   reeve_library(name SOURCES a.c b.c LIBS reeve_base)        static library, position independent
+#   reeve_program(name SOURCES main.c LIBS reeve)              program in build/bin
+#   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)     cmocka program, a ctest labelled `unit`
+#   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)   LLVMFuzzerTestOneInput, a ctest labelled `fuzz`
+#   reeve_test_settings(test LABELS unit TIMEOUT 60)           for tests registered by add_test
+#   reeve_add_folders(a b c)                                   add_subdirectory for those that exist
+#
+# Outside libraries are targets: Reeve::nng, Reeve::uv, Reeve::msgpack, Reeve::protobuf_c, Reeve::sqlite3,
+# Reeve::sodium, Reeve::popt, Reeve::jansson, Reeve::cmocka.
+
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_SANITIZE "-O1 -g")
+
+add_compile_definitions(_GNU_SOURCE REEVE_VERSION="${PROJECT_VERSION}")
+add_compile_options(-Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla
+    -Wno-missing-field-initializers -fno-omit-frame-pointer)
+if(REEVE_WERROR)
+    add_compile_options(-Werror)
+endif()
+
+if(REEVE_SANITIZE STREQUAL "address")
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    add_link_options(-fsanitize=address,undefined)
+elseif(REEVE_SANITIZE STREQUAL "thread")
+    add_compile_options(-fsanitize=thread)
+    add_link_options(-fsanitize=thread)
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        add_compile_options(-Wno-tsan) # fences are not modelled; they are not an error
+    endif()
+elseif(REEVE_SANITIZE)
+    message(FATAL_ERROR "REEVE_SANITIZE=${REEVE_SANITIZE}: use address or thread")
+else()
+    add_compile_options("$<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>")
+endif()
+
+if(REEVE_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "REEVE_FUZZ needs clang: use the preset `fuzz`")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# --- outside libraries -----------------------------------------------------------------------------------------
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+# reeve_find(target pkg-config-name debian-package): an imported target Reeve::target.
+function(reeve_find target module package)
+    pkg_check_modules(REEVE_${target} IMPORTED_TARGET GLOBAL QUIET ${module})
+    if(NOT REEVE_${target}_FOUND)
+        message(FATAL_ERROR "missing library ${module}: install ${package} (or run deploy/install-packages)")
+    endif()
+    add_library(Reeve::${target} ALIAS PkgConfig::REEVE_${target})
+endfunction()
+
+reeve_find(msgpack msgpack libmsgpack-dev)
+reeve_find(uv libuv libuv1-dev)
+reeve_find(protobuf_c libprotobuf-c libprotobuf-c-dev)
+reeve_find(sqlite3 sqlite3 libsqlite3-dev)
+reeve_find(sodium libsodium libsodium-dev)
+reeve_find(popt popt libpopt-dev)
+reeve_find(jansson jansson libjansson-dev)
+if(REEVE_TESTS)
+    reeve_find(cmocka cmocka libcmocka-dev)
+endif()
+
+# nng ships no pkg-config file, and its CMake file names libraries that only static linking needs.
+find_path(REEVE_NNG_INCLUDE nng/nng.h)
+find_library(REEVE_NNG_LIBRARY nng)
+if(NOT REEVE_NNG_INCLUDE OR NOT REEVE_NNG_LIBRARY)
+    message(FATAL_ERROR "missing library nng: install libnng-dev (or run deploy/install-packages)")
+endif()
+add_library(Reeve::nng UNKNOWN IMPORTED GLOBAL)
+set_target_properties(Reeve::nng PROPERTIES
+    IMPORTED_LOCATION "${REEVE_NNG_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${REEVE_NNG_INCLUDE}"
+    INTERFACE_LINK_LIBRARIES Threads::Threads)
+
+find_program(REEVE_PROTOC_C protoc-c)
+
+# Tests use the system's Python, whatever else is first in PATH.
+set(REEVE_PYTHON /usr/bin/python3 CACHE FILEPATH "Python that runs the tests")
+
+# --- kinds of target --------------------------------------------------------------------------------------------
+
+function(reeve_add_folders)
+    foreach(folder IN LISTS ARGN)
+        if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")
+            add_subdirectory(${folder})
+        endif()
+    endforeach()
+endfunction()
+
+# What every target of ours has in common: sees the tree from its root, and the public header as <reeve.h>.
+function(reeve_target_settings name)
+    target_include_directories(${name} PUBLIC
+        "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
+        "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/api/include>")
+endfunction()
+
+function(reeve_library name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
+    add_library(${name} STATIC ${arg_SOURCES})
+    reeve_target_settings(${name})
+    target_link_libraries(${name} PUBLIC ${arg_LIBS})
+endfunction()
+
+function(reeve_program name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
+    add_executable(${name} ${arg_SOURCES})
+    reeve_target_settings(${name})
+    target_link_libraries(${name} PRIVATE ${arg_LIBS})
+endfunction()
+
+set(REEVE_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+
+function(reeve_test_settings name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;ENVIRONMENT")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    set_tests_properties(${name} PROPERTIES
+        LABELS "${arg_LABELS}"
+        TIMEOUT ${arg_TIMEOUT}
+        SKIP_RETURN_CODE 77
+        ENVIRONMENT "${REEVE_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
+endfunction()
+
+function(reeve_unit_test name)
+    if(NOT REEVE_TESTS)
+        return()
+    endif()
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBS;LABELS")
+    add_executable(${name} ${arg_SOURCES})
+    reeve_target_settings(${name})
+    target_link_libraries(${name} PRIVATE ${arg_LIBS} Reeve::cmocka)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+    if(NOT arg_LABELS)
+        set(arg_LABELS unit)
+    endif()
+    reeve_test_settings(${name} LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# A fuzz target defines LLVMFuzzerTestOneInput. Under the preset `fuzz` libFuzzer drives it; in any other build
+# tests/fuzz/driver.c does, which takes the same options. The ctest replays tests/fuzz/corpus/<name> and a
+# few thousand mutations of it; the empty folder before it receives what libFuzzer finds.
+function(reeve_fuzz_target name)
+    if(NOT REEVE_TESTS)
+        return()
+    endif()
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "RUNS" "SOURCES;LIBS")
+    if(NOT arg_RUNS)
+        set(arg_RUNS 20000)
+    endif()
+    add_executable(${name} ${arg_SOURCES})
+    reeve_target_settings(${name})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    target_link_libraries(${name} PRIVATE ${arg_LIBS})
+    if(REEVE_FUZZ)
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    else()
+        target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/fuzz/driver.c")
+    endif()
+    set(found "${PROJECT_BINARY_DIR}/fuzz/${name}")
+    file(MAKE_DIRECTORY "${found}")
+    set(corpus "${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name}")
+    if(NOT EXISTS "${corpus}")
+        set(corpus "")
+    endif()
+    add_test(NAME ${name}
+        COMMAND ${name} -runs=${arg_RUNS} -seed=1 "${found}" ${corpus}
+        WORKING_DIRECTORY "${found}")
+    reeve_test_settings(${name} LABELS fuzz TIMEOUT 120)
+endfunction()
