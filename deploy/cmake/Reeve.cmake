@@ -1,14 +1,15 @@
-# The build's vocabulary: compiler settings, the outside libraries, and one function for each kind of target.
+# The build's vocabulary: compiler settings, the outside libraries, and one function for each kind
+# of target.
 #
-#   reeve_library(name SOURCES a.c b.c LIBS reeve_base)        static library, position independent
-#   reeve_program(name SOURCES main.c LIBS reeve)              program in build/bin
-#   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)     cmocka program, a ctest labelled `unit`
-#   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)   LLVMFuzzerTestOneInput, a ctest labelled `fuzz`
-#   reeve_test_settings(test LABELS unit TIMEOUT 60)           for tests registered by add_test
-#   reeve_add_folders(a b c)                                   add_subdirectory for those that exist
+#   reeve_library(name SOURCES a.c b.c LIBS reeve_base)       static library, position independent
+#   reeve_program(name SOURCES main.c LIBS reeve)             program in build/bin
+#   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)    cmocka, a ctest labelled `unit`
+#   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)  a ctest labelled `fuzz`
+#   reeve_test_settings(test LABELS unit TIMEOUT 60)          for tests registered by add_test
+#   reeve_add_folders(a b c)                                  add_subdirectory for those that exist
 #
-# Outside libraries are targets: Reeve::nng, Reeve::uv, Reeve::msgpack, Reeve::protobuf_c, Reeve::sqlite3,
-# Reeve::sodium, Reeve::popt, Reeve::jansson, Reeve::cmocka.
+# Outside libraries are targets: Reeve::nng, Reeve::uv, Reeve::msgpack, Reeve::protobuf_c,
+# Reeve::sqlite3, Reeve::sodium, Reeve::popt, Reeve::jansson, Reeve::cmocka.
 
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -55,7 +56,7 @@ if(REEVE_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# --- outside libraries -----------------------------------------------------------------------------------------
+# --- outside libraries ---
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -65,7 +66,8 @@ find_package(PkgConfig REQUIRED)
 function(reeve_find target module package)
     pkg_check_modules(REEVE_${target} IMPORTED_TARGET GLOBAL QUIET ${module})
     if(NOT REEVE_${target}_FOUND)
-        message(FATAL_ERROR "missing library ${module}: install ${package} (or run deploy/install-packages)")
+        message(FATAL_ERROR
+            "missing library ${module}: install ${package} (or run deploy/install-packages)")
     endif()
     add_library(Reeve::${target} ALIAS PkgConfig::REEVE_${target})
 endfunction()
@@ -98,7 +100,7 @@ find_program(REEVE_PROTOC_C protoc-c)
 # Tests use the system's Python, whatever else is first in PATH.
 set(REEVE_PYTHON /usr/bin/python3 CACHE FILEPATH "Python that runs the tests")
 
-# --- kinds of target --------------------------------------------------------------------------------------------
+# --- kinds of target ---
 
 function(reeve_add_folders)
     foreach(folder IN LISTS ARGN)
@@ -108,7 +110,8 @@ function(reeve_add_folders)
     endforeach()
 endfunction()
 
-# What every target of ours has in common: sees the tree from its root, and the public header as <reeve.h>.
+# What every target of ours has in common: sees the tree from its root, and the public header as
+# <reeve.h>.
 function(reeve_target_settings name)
     target_include_directories(${name} PUBLIC
         "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
@@ -162,9 +165,10 @@ function(reeve_unit_test name)
     reeve_test_settings(${name} LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
-# A fuzz target defines LLVMFuzzerTestOneInput. Under the preset `fuzz` libFuzzer drives it; in any other build
-# tests/fuzz/driver.c does, which takes the same options. The ctest replays tests/fuzz/corpus/<name> and a
-# few thousand mutations of it; the empty folder before it receives what libFuzzer finds.
+# A fuzz target defines LLVMFuzzerTestOneInput. Under the preset `fuzz` libFuzzer drives it; in any
+# other build tests/fuzz/driver.c does, which takes the same options. The ctest replays
+# tests/fuzz/corpus/<name> and a few thousand mutations of it; the empty folder before it receives
+# what libFuzzer finds.
 function(reeve_fuzz_target name)
     if(NOT REEVE_TESTS)
         return()

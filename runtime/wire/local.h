@@ -14,8 +14,9 @@
  *   LEASE_RETURN   lease                                   every entry of the lease has been answered or taken back
  *   TAKE_BACK      lease task                              for an entry that a daemon has forwarded: answered on the return ring
  *   CREATE         request size                            room for an object, in a segment this client may write
- *   SEAL           object size segment offset              it is complete; the creator holds a pin (if `count` is 1) until UNPIN.
- *                                                          flags SEAL_FOR_OWNER: the pin belongs to the object's owner, not to the creator
+ *   SEAL           request object size segment offset      it is complete; answered with SEALED, so that an object is known at the daemon
+ *                                                          before an entry that names it is published. Nobody holds a pin afterwards; it
+ *                                                          exists until its owner says FREE (or dies)
  *   ABORT          segment offset                          the room is not needed after all
  *   GET            request object size node                wants to read it; `node` says where a copy is
  *   UNPIN          object                                  one pin less
@@ -38,6 +39,7 @@
  *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first message that names the segment
  *   SEGMENT_GONE   segment                                 unmap
  *   CREATED        request code segment offset text
+ *   SEALED         request code text
  *   GOT            request code object segment offset size text     pinned until UNPIN
  *   OUTPUT         -                                       to a driver, before the first line: fds: read ends of two pipes (stdout, stderr)
  *                                                          whose bytes belong on the driver's own
@@ -84,6 +86,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_SEGMENT,
     REEVE_LOCAL_SEGMENT_GONE,
     REEVE_LOCAL_CREATED,
+    REEVE_LOCAL_SEALED,
     REEVE_LOCAL_GOT,
     REEVE_LOCAL_OUTPUT,
     REEVE_LOCAL_HEAD,
@@ -92,7 +95,6 @@ enum reeve_local_kind {
 
 enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
-#define REEVE_LOCAL_SEAL_FOR_OWNER   1u
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
 
 struct reeve_local_message {

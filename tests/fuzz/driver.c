@@ -3,10 +3,11 @@
  *
  *     target [-runs=N] [-seed=S] [-max_len=BYTES] [FILE|FOLDER]...
  *
- * First every file given, and every file in a folder given, is fed to the target as it is. Then N inputs made
- * from them by random edits follow. The generator is seeded by S alone, so a run repeats exactly. When the
- * target crashes, the input at fault is written to ./crash-input by a signal handler, and can be given as a
- * FILE. The options are those of libFuzzer; others that begin with a dash are ignored.
+ * First every file given, and every file in a folder given, is fed to the target as it is. Then N
+ * inputs made from them by random edits follow. The generator is seeded by S alone, so a run
+ * repeats exactly. When the target crashes, the input at fault is written to ./crash-input by a
+ * signal handler, and can be given as a FILE. The options are those of libFuzzer; others that begin
+ * with a dash are ignored.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -72,7 +73,8 @@ static void on_crash(int signal_number)
     raise(signal_number);
 }
 
-/* Each input is given in a block of exactly its size, so that a sanitizer sees a read past its end. */
+/* Each input is given in a block of exactly its size, so that a sanitizer sees a read past its
+ * end. */
 static void feed(const uint8_t *data, size_t size)
 {
     uint8_t *copy = must_realloc(NULL, size);

@@ -1,0 +1,33 @@
+/* Options as the rest of the client sees them: environment and defaults filled in, checked. */
+#ifndef REEVE_CLIENT_OPTIONS_H
+#define REEVE_CLIENT_OPTIONS_H
+
+#include <reeve.h>
+
+/* Strings are the caller's or the environment's, valid while reeve_init runs; NULL where nothing was said. */
+struct reeve_settings {
+    enum reeve_mode mode; /* cluster or inline */
+    const char *address;  /* NULL: a cluster of our own */
+    const char *key;
+    const char *key_file;
+    const char *program;
+    const char *job_name;
+    uint32_t slots;            /* 0: the machine's cores */
+    uint64_t store_size_bytes; /* 0: the daemon's default */
+};
+
+/* options may be NULL. REEVE_EINVAL, with a message that names option or variable, its value, and what it may be. */
+int reeve_options_resolve(
+    const reeve_options *options, struct reeve_settings *ret, struct reeve_error_info *error);
+
+struct reeve_task_settings {
+    uint32_t cpu_milli;
+    uint32_t max_retries;
+    int64_t timeout_ms;
+    const char *name;
+};
+
+int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_task_settings *ret,
+    struct reeve_error_info *error);
+
+#endif

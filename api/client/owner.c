@@ -1,0 +1,494 @@
+/* The owner core: futures and tasks. Leases, depth and demand are in owner_lease.c, memory in owner_table.c. */
+#include "api/client/owner.h"
+
+#include <reeve_errors.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client/owner_internal.h"
+#include "runtime/base/assert.h"
+#include "runtime/base/macros.h"
+
+const struct reeve_owner_settings reeve_owner_settings_default = {
+    .depth_max = 1024,
+    .demand_max = 256,
+    .lease_idle_ns = 500u * 1000 * 1000,
+    .work_ahead_ns = 4u * 1000 * 1000,
+    .stuck_ns = 500u * 1000,
+};
+
+struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settings)
+{
+    struct reeve_owner *owner = calloc(1, sizeof(*owner));
+    if (owner == NULL)
+        return NULL;
+    owner->settings = *settings;
+    owner->task_free = owner->edge_free = OWNER_NONE;
+    owner->tick_at_ns = UINT64_MAX;
+    reeve_list_init(&owner->ready);
+    reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
+    return owner;
+}
+
+void reeve_owner_free(struct reeve_owner *owner)
+{
+    if (owner == NULL)
+        return;
+    for (uint32_t i = 0; i < owner->task_end; i++) {
+        struct owner_task *task = owner_task_at(owner, i);
+        if (task->state != REEVE_TASK_FREE && !(task->flags & OWNER_RESULT_OBJECT))
+            owner_task_clear(task);
+    }
+    for (uint32_t i = 0; i < owner->page_count; i++)
+        free(owner->pages[i]);
+    for (uint32_t i = 0; i < owner->class_count; i++)
+        free(owner->classes[i]);
+    for (uint32_t i = 0; i < owner->lease_capacity; i++)
+        free(owner->leases[i]);
+    free(owner->pages);
+    free(owner->edges);
+    free(owner->leases);
+    reeve_fifo_fini(&owner->commands);
+    free(owner);
+}
+
+/* ---- final states ---------------------------------------------------------------------------------- */
+
+/* Drops what the arguments held on to. */
+static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
+{
+    for (uint32_t i = 0; i < task->splice_count; i++)
+        owner_task_unref(owner, owner_task_index(task->splices[i].task));
+    task->splice_count = 0;
+    owner_task_clear(task);
+}
+
+/* The task becomes final; its dependents are told, and theirs in turn: a list instead of recursion, because chains are long. */
+void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
+    const void *bytes, uint32_t size, const struct reeve_reference *object)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state != REEVE_TASK_FREE);
+    arguments_drop(owner, task);
+    task->flags = 0;
+    task->status = status;
+    task->lease_index = OWNER_NONE;
+    task->state = status == 0 ? REEVE_TASK_DONE : REEVE_TASK_FAILED;
+    if (object != NULL) {
+        task->flags |= OWNER_RESULT_OBJECT;
+        task->bytes.object = *object;
+    } else if (owner_task_store(task, bytes, size) != 0) {
+        task->status = REEVE_ENOMEM;
+        task->state = REEVE_TASK_FAILED;
+    } else if (status != 0 && error_is_map) {
+        task->flags |= OWNER_ERROR_MAP;
+    }
+    owner->unfinished--;
+    owner->final_count++;
+}
+
+/* A final task's dependents: those that wait for nothing else are queued, or fail with it. */
+static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first)
+{
+    uint32_t pending = first; /* tasks whose dependents are to be told, linked by `next` */
+    owner_task_at(owner, first)->next = OWNER_NONE;
+    while (pending != OWNER_NONE) {
+        uint32_t index = pending;
+        struct owner_task *task = owner_task_at(owner, index);
+        pending = task->next;
+        task->next = OWNER_NONE;
+        for (uint32_t d; (d = owner_edge_pop(owner, task)) != OWNER_NONE;) {
+            struct owner_task *dependent = owner_task_at(owner, d);
+            dependent->unresolved--;
+            if (dependent->state == REEVE_TASK_WAITING && task->state == REEVE_TASK_FAILED) {
+                uint32_t function = task->function; /* the error tells where it arose */
+                dependent->node = task->node;
+                owner_task_finish(owner, d, task->status, task->flags & OWNER_ERROR_MAP,
+                    owner_task_bytes(task), task->size, NULL);
+                dependent->function = function;
+                dependent->attempt = task->attempt;
+                dependent->next = pending;
+                pending = d;
+            } else if (dependent->state == REEVE_TASK_WAITING && dependent->unresolved == 0) {
+                owner_task_queue(owner, now_ns, d, false);
+            }
+            owner_task_unref(owner, d); /* the edge's reference */
+        }
+        owner_task_unref(owner, index); /* the reference of a task that is not final */
+    }
+}
+
+static void task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object)
+{
+    owner_task_finish(owner, index, status, error_is_map, bytes, size, object);
+    dependents_tell(owner, now_ns, index);
+}
+
+static void task_fail(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text)
+{
+    task_end(owner, now_ns, index, code, false, text, (uint32_t)strlen(text), NULL);
+}
+
+void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool front)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    task->state = REEVE_TASK_QUEUED;
+    owner_queue_push(owner, &class->queued, index, front);
+    class->unfinished++;
+    owner_class_work_changed(owner, now_ns, class);
+}
+
+/* A QUEUED task leaves its queue. */
+static void task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    struct owner_class *class = owner->classes[owner_task_at(owner, index)->class_index];
+    owner_queue_remove(owner, &class->queued, index);
+    class->unfinished--;
+    owner_class_work_changed(owner, now_ns, class);
+}
+
+/* ---- the program ----------------------------------------------------------------------------------- */
+
+int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
+    const struct reeve_owner_task *from, reeve_task_id *ret_task)
+{
+    REEVE_ASSERT(from->class_index < owner->class_count);
+    uint32_t index;
+    for (uint32_t i = 0; i < from->splice_count; i++) {
+        const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
+        if (on == NULL || from->splices[i].offset > from->arguments_size)
+            return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
+    }
+    if (owner_task_make(owner, &index) != 0)
+        return REEVE_ENOMEM;
+    struct owner_task *task = owner_task_at(owner, index);
+    task->class_index = (uint16_t)from->class_index;
+    task->function = from->function;
+    task->timeout_ms = from->timeout_ms;
+    task->losses_max = from->losses_max;
+    task->state = REEVE_TASK_WAITING;
+    task->references = 2; /* the program's, and its own until it is final */
+    owner->unfinished++;
+    int error = owner_task_store(task, from->arguments, from->arguments_size);
+    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0)) {
+        size_t size = from->splice_count * sizeof(*task->splices);
+        task->splices = malloc(size);
+        if (task->splices == NULL)
+            error = REEVE_ENOMEM;
+        else
+            memcpy(task->splices, from->splices, size);
+    }
+    const struct owner_task *failed = NULL;
+    for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
+        struct owner_task *on = owner_task_find(owner, from->splices[i].task);
+        if (!reeve_task_state_is_final(on->state)) {
+            error = owner_edge_add(owner, on, index);
+            if (error != 0)
+                break;
+            task->unresolved++;
+            task->references++;
+        } else if (on->state == REEVE_TASK_FAILED && failed == NULL) {
+            failed = on;
+        }
+        on->references++;
+        task->splice_count++;
+    }
+    *ret_task = owner_task_id(task, index);
+    if (error != 0)
+        task_fail(owner, now_ns, index, error, "no memory for its arguments");
+    else if (failed != NULL)
+        task_end(owner, now_ns, index, failed->status, failed->flags & OWNER_ERROR_MAP,
+            owner_task_bytes(failed), failed->size, NULL);
+    else if (task->unresolved == 0)
+        owner_task_queue(owner, now_ns, index, false);
+    return 0;
+}
+
+int reeve_owner_put(
+    struct reeve_owner *owner, const void *bytes, uint32_t size, reeve_task_id *ret_task)
+{
+    uint32_t index;
+    if (owner_task_make(owner, &index) != 0)
+        return REEVE_ENOMEM;
+    struct owner_task *task = owner_task_at(owner, index);
+    *ret_task = owner_task_id(task, index);
+    task->state = REEVE_TASK_PENDING;
+    task->references = 2;
+    owner->unfinished++;
+    if (bytes != NULL) {
+        owner_task_finish(owner, index, 0, false, bytes, size, NULL);
+        owner_task_unref(owner, index);
+        if (task->state != REEVE_TASK_DONE) {
+            owner_task_unref(owner, index);
+            return REEVE_ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void reeve_owner_filled(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int status,
+    const struct reeve_reference *object)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || task->state != REEVE_TASK_PENDING)
+        return;
+    task_end(
+        owner, now_ns, owner_task_index(id), status, false, "", 0, status == 0 ? object : NULL);
+}
+
+enum reeve_task_state reeve_owner_state(const struct reeve_owner *owner, reeve_task_id id)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    return task != NULL ? (enum reeve_task_state)task->state : REEVE_TASK_FREE;
+}
+
+int reeve_owner_result(
+    const struct reeve_owner *owner, reeve_task_id id, struct reeve_owner_result *ret)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL)
+        return REEVE_EHANDLE;
+    if (!reeve_task_state_is_final(task->state))
+        return REEVE_EAGAIN;
+    *ret = (struct reeve_owner_result){
+        .status = task->status,
+        .is_object = task->flags & OWNER_RESULT_OBJECT,
+        .error_is_map = task->flags & OWNER_ERROR_MAP,
+        .function = task->function,
+        .attempt = task->attempt,
+        .node = task->node,
+    };
+    if (ret->is_object) {
+        ret->object = task->bytes.object;
+    } else {
+        ret->bytes = owner_task_bytes(task);
+        ret->size = task->size;
+    }
+    return 0;
+}
+
+int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
+{
+    if (owner_task_find(owner, id) == NULL)
+        return REEVE_EHANDLE;
+    owner_task_unref(owner, owner_task_index(id));
+    return 0;
+}
+
+int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL)
+        return REEVE_EHANDLE;
+    task->references++;
+    return 0;
+}
+
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || task->state != REEVE_TASK_QUEUED)
+        return false;
+    struct owner_class *class = owner->classes[task->class_index];
+    owner_queue_remove(owner, &class->queued, owner_task_index(id));
+    class->unfinished--;
+    owner_ready_update(owner, class);
+    task->state = REEVE_TASK_INLINE;
+    task->attempt++;
+    return true;
+}
+
+void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
+    task_end(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object);
+}
+
+bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
+    reeve_lease_index *ret_lease_index, uint64_t *ret_position)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || task->state != REEVE_TASK_SENT)
+        return false;
+    *ret_lease_index = task->lease_index;
+    *ret_position = task->position;
+    return true;
+}
+
+/* ---- answers --------------------------------------------------------------------------------------- */
+
+/* The SENT task that an answer from this lease speaks of, or NULL when the answer is stale. */
+static struct owner_task *task_answered(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || task->state != REEVE_TASK_SENT || task->attempt != attempt ||
+        task->lease_index != lease_index) {
+        owner->stale_count++;
+        return NULL;
+    }
+    return task;
+}
+
+bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
+    reeve_task_id id, uint32_t attempt, int status, const void *bytes, uint32_t size,
+    const struct reeve_reference *object)
+{
+    struct owner_task *task = task_answered(owner, lease_index, id, attempt);
+    if (task == NULL)
+        return false;
+    uint32_t index = owner_task_index(id);
+    owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
+    if (status == REEVE_EWORKERDIED && task->losses < task->losses_max) {
+        task->losses++;
+        owner_task_queue(owner, now_ns, index, true);
+        return true;
+    }
+    task_end(owner, now_ns, index, status, status != 0, bytes, size, status == 0 ? object : NULL);
+    return true;
+}
+
+void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
+    reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
+{
+    struct owner_task *task = task_answered(owner, lease_index, id, attempt);
+    if (task == NULL)
+        return;
+    uint32_t index = owner_task_index(id);
+    task->attempt--; /* it was not an attempt: nobody ran it. The entry is gone from its ring, so the number may serve again */
+    task->flags &= (uint8_t)~OWNER_TAKING_BACK;
+    owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, false);
+    owner_task_queue(owner, now_ns, index, true);
+}
+
+void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
+    reeve_lease_index lease_index, int code, const char *text)
+{
+    struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    if (lease == NULL)
+        return;
+    struct owner_class *class = owner->classes[lease->class_index];
+    if (lease->state == OWNER_LEASE_ACTIVE)
+        class->lease_count--;
+    lease->state = OWNER_LEASE_DRAINING; /* gets nothing any more */
+    reeve_list_remove(&lease->room_node);
+    while (lease->in_flight.count != 0) {
+        uint32_t index =
+            lease->in_flight.last; /* from the end: each goes to the front of the queue */
+        struct owner_task *task = owner_task_at(owner, index);
+        owner_queue_remove(owner, &lease->in_flight, index);
+        class->unfinished--;
+        task->flags &= (uint8_t)~OWNER_TAKING_BACK;
+        task->lease_index = OWNER_NONE;
+        if (task->losses < task->losses_max) {
+            task->losses++;
+            owner_task_queue(owner, now_ns, index, true);
+        } else {
+            task_fail(owner, now_ns, index, code, text);
+        }
+    }
+    lease->state = OWNER_LEASE_FREE;
+    owner->lease_count--;
+    owner_class_work_changed(owner, now_ns, class);
+}
+
+void reeve_owner_class_failed(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index, int code, const char *text)
+{
+    if (class_index >= owner->class_count || owner->classes[class_index]->lease_count != 0)
+        return;
+    struct owner_class *class = owner->classes[class_index];
+    while (class->queued.count != 0) {
+        uint32_t index = class->queued.first;
+        owner_queue_remove(owner, &class->queued, index);
+        class->unfinished--;
+        task_fail(owner, now_ns, index, code, text);
+    }
+    owner_class_work_changed(owner, now_ns, class);
+}
+
+void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)
+{
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        struct owner_lease *lease = owner->leases[i];
+        if (lease == NULL || lease->state == OWNER_LEASE_FREE)
+            continue;
+        while (lease->in_flight.count != 0) {
+            uint32_t index = lease->in_flight.first;
+            owner_queue_remove(owner, &lease->in_flight, index);
+            owner->classes[lease->class_index]->unfinished--;
+            task_fail(owner, 0, index, code, text);
+        }
+        reeve_list_remove(&lease->room_node);
+        lease->state = OWNER_LEASE_FREE;
+        owner->lease_count--;
+    }
+    for (uint32_t i = 0; i < owner->class_count; i++) {
+        owner->classes[i]->lease_count = 0;
+        reeve_owner_class_failed(owner, 0, i, code, text);
+    }
+    for (uint32_t i = 0; i < owner->task_end;
+         i++) { /* what waited for something that is none of these: objects being filled */
+        uint8_t state = owner_task_at(owner, i)->state;
+        if (state == REEVE_TASK_PENDING)
+            task_fail(owner, 0, i, code, text);
+    }
+}
+
+void reeve_owner_unsendable(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int code, const char *text)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
+    task_unqueue(owner, now_ns, owner_task_index(id));
+    task_fail(owner, now_ns, owner_task_index(id), code, text);
+}
+
+/* ---- small readers --------------------------------------------------------------------------------- */
+
+void reeve_owner_entry(
+    const struct reeve_owner *owner, reeve_task_id id, struct reeve_owner_entry *ret)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    REEVE_ASSERT(task != NULL);
+    *ret = (struct reeve_owner_entry){
+        .function = task->function,
+        .attempt = task->attempt +
+                   (task->state == REEVE_TASK_QUEUED ? 1 : 0), /* the one about to be made */
+        .timeout_ms = task->timeout_ms,
+        .arguments = owner_task_bytes(task),
+        .arguments_size = task->size,
+        .splice_count = task->splice_count,
+        .splices = task->splices,
+    };
+}
+
+bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)
+{
+    return reeve_fifo_pop(&owner->commands, ret);
+}
+
+uint64_t reeve_owner_unfinished(const struct reeve_owner *owner)
+{
+    return owner->unfinished;
+}
+
+uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
+{
+    return owner->final_count;
+}
+
+uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
+{
+    return owner->stale_count;
+}
+
+uint64_t reeve_owner_task_count(const struct reeve_owner *owner)
+{
+    return owner->task_count;
+}

@@ -1,0 +1,240 @@
+/* The owner core: what a process knows of the futures it has made, and every decision about them.
+ *
+ * The process that makes a future owns it. The core keeps each task's state, arguments (for another attempt), dependencies,
+ * retries and result; the leases the process holds and what is under way on each; and what to ask the node daemon for. It sees no
+ * ring, socket, clock or thread: the client shell (client_*.c) tells it events, one function each, and takes from it what to do:
+ * entries to write (reeve_owner_next_send, a pull, because it is the hot path) and commands (reeve_owner_next_command).
+ *
+ *   task     WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE or FAILED
+ *               └──────────a dependency failed──────┐    ▲              │ taken back, or lost with its worker and retries left
+ *                                                   │    └──────────────┤
+ *                                                   ▼                   └──lost, no retries left──▶ FAILED
+ *                                                 FAILED       QUEUED ──take_inline──▶ INLINE (the waiting worker runs it itself)
+ *
+ *   lease    gained ──▶ ACTIVE ──recalled──▶ DRAINING ──nothing in flight──▶ returned
+ *
+ * How many entries a lease is given ahead (its depth) follows the measured time a task of the class takes: some milliseconds' worth,
+ * so hundreds for microseconds, one or two for milliseconds. What turns out to be stuck behind a long task is taken back when
+ * another lease of the class has nothing to do.
+ *
+ * A task id is generation << 32 | index: a stale one is recognised, never an error in memory. It is also the sequence part of the object id
+ * of the task's result. Ties are broken by order of arrival. Not thread-safe. */
+#ifndef REEVE_CLIENT_OWNER_H
+#define REEVE_CLIENT_OWNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/ids.h"
+#include "runtime/channel/entry.h"
+
+struct reeve_owner;
+typedef uint64_t reeve_task_id;
+typedef uint32_t
+    reeve_lease_index; /* small, dense, reused: the shell keeps its channels in an array by it */
+
+#define REEVE_OWNER_CLASSES_MAX 1024u
+
+struct reeve_owner_settings {
+    uint32_t depth_max;  /* entries a lease may have in flight: no more than slots in a call ring */
+    uint32_t demand_max; /* leases asked for, for one class, at most */
+    uint64_t lease_idle_ns; /* a lease unused for so long goes back */
+    uint64_t work_ahead_ns; /* how much work a lease is given ahead */
+    uint64_t
+        stuck_ns; /* a worker that has not answered for so long has its unclaimed entries taken back, if others are idle */
+};
+extern const struct reeve_owner_settings reeve_owner_settings_default;
+
+enum reeve_task_state {
+    REEVE_TASK_FREE,
+    REEVE_TASK_WAITING, /* for dependencies */
+    REEVE_TASK_QUEUED,  /* for a lease with room */
+    REEVE_TASK_SENT,    /* in a channel, perhaps running */
+    REEVE_TASK_INLINE,  /* run by the process that waits for it */
+    REEVE_TASK_PENDING, /* no task: a put object that is still being filled */
+    REEVE_TASK_DONE,
+    REEVE_TASK_FAILED,
+};
+
+/* Where the value of a future is to be spliced into the packed arguments. */
+struct reeve_owner_splice {
+    uint32_t offset; /* in the arguments; ascending */
+    reeve_task_id task;
+};
+
+struct reeve_owner_task {
+    uint32_t class_index;
+    uint32_t function;
+    uint32_t timeout_ms;   /* 0: none */
+    uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
+    const void *arguments; /* copied */
+    uint32_t arguments_size;
+    uint32_t splice_count;
+    const struct reeve_owner_splice *splices; /* copied */
+};
+
+/* The outcome of a task. For an error: `error_is_map` tells a msgpack map (entry.h) from plain text. */
+struct reeve_owner_result {
+    int status;
+    bool is_object; /* the value lies in the store: `object` */
+    bool error_is_map;
+    const uint8_t *bytes; /* valid until the task is released or forgotten */
+    uint32_t size;
+    struct reeve_reference object;
+    uint32_t function;
+    uint32_t attempt; /* counted from 1 */
+    uint32_t node;    /* where it ran last; 0 unknown */
+};
+
+enum reeve_owner_command_kind {
+    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count */
+    REEVE_OWNER_RETURN_LEASE, /* lease, lease_index: nothing is in flight; the core has forgotten it */
+    REEVE_OWNER_TAKE_BACK, /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
+    REEVE_OWNER_FREE_OBJECT, /* object */
+};
+
+struct reeve_owner_command {
+    enum reeve_owner_command_kind kind;
+    uint32_t class_index;
+    uint32_t cpu_milli;
+    int32_t priority;
+    uint32_t count;
+    reeve_lease_index lease_index;
+    uint64_t lease;
+    reeve_task_id task;
+    uint64_t position;
+    struct reeve_reference object;
+};
+
+struct reeve_owner_send {
+    reeve_task_id task;
+    reeve_lease_index lease_index;
+};
+
+/* What the shell needs to write an entry. Valid until the next event. */
+struct reeve_owner_entry {
+    uint32_t function;
+    uint32_t attempt;
+    uint32_t timeout_ms;
+    const uint8_t *arguments;
+    uint32_t arguments_size;
+    uint32_t splice_count;
+    const struct reeve_owner_splice *splices;
+};
+
+/* NULL when there is no memory. */
+struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settings);
+void reeve_owner_free(struct reeve_owner *owner);
+
+/* --- events from the program ------------------------------------------------------------------------- */
+
+/* The index of the class with these properties, made when it is new. REEVE_ETOOLARGE: too many classes. */
+int reeve_owner_class(
+    struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index);
+
+/* REEVE_EHANDLE: a splice names no living future; REEVE_ENOMEM. The caller holds one reference to the new task. */
+int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
+    const struct reeve_owner_task *task, reeve_task_id *ret_task);
+
+/* A resolved future with a small value, or (bytes NULL) a PENDING one whose object is being filled. */
+int reeve_owner_put(
+    struct reeve_owner *owner, const void *bytes, uint32_t size, reeve_task_id *ret_task);
+/* PENDING becomes DONE (status 0) or FAILED. */
+void reeve_owner_filled(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task, int status,
+    const struct reeve_reference *object);
+
+/* REEVE_TASK_FREE for a stale id. */
+enum reeve_task_state reeve_owner_state(const struct reeve_owner *owner, reeve_task_id task);
+static inline bool reeve_task_state_is_final(enum reeve_task_state state)
+{
+    return state >= REEVE_TASK_DONE;
+}
+
+/* Of a task in a final state. REEVE_EHANDLE, REEVE_EAGAIN. */
+int reeve_owner_result(
+    const struct reeve_owner *owner, reeve_task_id task, struct reeve_owner_result *ret);
+
+/* The caller's reference goes. A task under way goes on; its result is dropped. REEVE_EHANDLE. */
+int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
+
+/* One more reference to a living future, for who reads its result while others may release it. REEVE_EHANDLE. */
+int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
+
+/* The caller, a worker that waits for the task, wants to run it itself. True: it is the caller's (INLINE), who reports with
+ * reeve_owner_finished. For a SENT task call it after the entry has been recalled and taken_back said. */
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task);
+void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
+    int status, bool error_is_map, const void *bytes, uint32_t size,
+    const struct reeve_reference *object);
+
+/* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any more. */
+bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
+    reeve_lease_index *ret_lease_index, uint64_t *ret_position);
+
+/* --- events from the daemon and the rings ------------------------------------------------------------ */
+
+/* A channel for the lease is open. REEVE_ENOMEM. */
+int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index,
+    uint64_t lease, uint32_t node, reeve_lease_index *ret_lease_index);
+void reeve_owner_lease_recalled(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
+/* The worker or its node is gone. All results have been taken from the return ring, and taken_back has been said of entries that
+ * nobody had claimed; what is still in flight was running and counts as lost once more. */
+void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
+    reeve_lease_index lease_index, int code, const char *text);
+/* No lease came, or none can: fails what is queued in the class unless it has other leases. */
+void reeve_owner_class_failed(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index, int code, const char *text);
+/* The daemon is gone: everything that is not final fails. */
+void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text);
+
+/* An answer from a return ring. Returns false when it is stale (another attempt, another lease): the caller drops it. */
+bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
+    reeve_task_id task, uint32_t attempt, int status, const void *bytes, uint32_t size,
+    const struct reeve_reference *object);
+/* The entry has been recalled or revoked, or came back with kind RECALLED: nobody will run it. */
+void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
+    reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
+
+/* --- what to do -------------------------------------------------------------------------------------- */
+
+/* The next entry to write; false when there is none. Answer with sent or unsent before anything else. */
+bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret);
+void reeve_owner_entry(
+    const struct reeve_owner *owner, reeve_task_id task, struct reeve_owner_entry *ret);
+void reeve_owner_sent(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task, uint64_t position);
+/* The ring has no room for it: back to the head of its queue; the lease gets nothing until its next answer. */
+void reeve_owner_unsent(struct reeve_owner *owner, reeve_task_id task);
+/* It can never be written (its arguments do not fit the store…): it fails. */
+void reeve_owner_unsendable(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task, int code, const char *text);
+
+bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret);
+
+/* When to call tick, in the time of now_ns; UINT64_MAX: never. */
+uint64_t reeve_owner_deadline(const struct reeve_owner *owner);
+void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns);
+
+/* --- for the shell's bookkeeping and for tests ------------------------------------------------------- */
+
+uint64_t reeve_owner_unfinished(const struct reeve_owner *owner); /* tasks not in a final state */
+uint64_t reeve_owner_final_count(
+    const struct reeve_owner *owner); /* grows with every task that becomes final */
+uint32_t reeve_owner_in_flight(const struct reeve_owner *owner, reeve_lease_index lease_index);
+uint32_t reeve_owner_node_of(const struct reeve_owner *owner, reeve_lease_index lease_index);
+uint64_t reeve_owner_lease_id(const struct reeve_owner *owner, reeve_lease_index lease_index);
+bool reeve_owner_find_lease(
+    const struct reeve_owner *owner, uint64_t lease, reeve_lease_index *ret_lease_index);
+/* The tasks in flight on a lease, oldest first: 0 begins and ends the walk. Position of each. */
+reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
+    reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position,
+    uint32_t *ret_attempt);
+uint64_t reeve_owner_stale_count(const struct reeve_owner *owner);
+uint64_t reeve_owner_task_count(const struct reeve_owner *owner); /* futures alive, final or not */
+
+/* Audits all tables against each other; asserts. For tests and the simulator. */
+void reeve_owner_check(const struct reeve_owner *owner);
+
+#endif

@@ -1,0 +1,154 @@
+/* The tables of the owner core: tasks in pages (so that they never move), classes, leases.
+ *
+ *   class ── queued: task ↔ task ↔ task            FIFO of QUEUED tasks, linked by index
+ *     └───── room: lease ↔ lease                   leases that may get one more entry; idle ones in front
+ *   lease ── in flight: task ↔ task                SENT tasks, oldest first, linked by the same two fields
+ *   task  ── edges: dependent → dependent          WAITING tasks to tell when this one is final
+ */
+#ifndef REEVE_CLIENT_OWNER_INTERNAL_H
+#define REEVE_CLIENT_OWNER_INTERNAL_H
+
+#include "api/client/owner.h"
+#include "runtime/base/fifo.h"
+#include "runtime/base/list.h"
+
+#define OWNER_NONE       UINT32_MAX
+#define OWNER_PAGE_SHIFT 9u
+#define OWNER_PAGE_TASKS (1u << OWNER_PAGE_SHIFT)
+#define OWNER_SMALL_SIZE 56u
+
+/* flags of a task */
+enum {
+    OWNER_TAKING_BACK = 1, /* a TAKE_BACK is on its way */
+    OWNER_RESULT_OBJECT = 2,
+    OWNER_ERROR_MAP = 4,
+    OWNER_FIRST = 8, /* goes before others of its class: it has been under way before */
+};
+
+struct owner_task {
+    uint32_t generation;
+    uint8_t state; /* enum reeve_task_state */
+    uint8_t flags;
+    uint16_t class_index;
+    uint32_t
+        references; /* the program's, one while not final, one for each dependent that is not final */
+    uint32_t function;
+    uint32_t attempt;
+    uint32_t timeout_ms;
+    uint32_t losses;
+    uint32_t losses_max;
+    uint32_t next,
+        previous; /* in the class queue or the lease's in-flight list; next also in the free list */
+    uint32_t lease_index;
+    uint32_t node;
+    uint32_t unresolved; /* dependencies that are not final */
+    uint32_t edges;      /* first of the edges to dependents */
+    uint32_t splice_count;
+    int32_t status;
+    uint64_t position; /* in the call ring */
+    struct reeve_owner_splice *splices;
+    /* the arguments until the task is final, the result afterwards */
+    uint32_t size;
+    union {
+        uint8_t small[OWNER_SMALL_SIZE];
+        uint8_t *large; /* when size > OWNER_SMALL_SIZE */
+        struct reeve_reference object;
+    } bytes;
+};
+_Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
+
+struct owner_edge {
+    uint32_t dependent;
+    uint32_t next;
+};
+
+struct owner_queue {
+    uint32_t first, last;
+    uint32_t count;
+};
+
+struct owner_class {
+    uint32_t cpu_milli;
+    int32_t priority;
+    struct owner_queue queued;
+    uint32_t unfinished;  /* queued or sent */
+    uint32_t lease_count; /* those not draining */
+    uint32_t demand_told;
+    uint32_t depth;
+    uint64_t service_ns; /* moving average of the time a task takes, 0: nothing known */
+    struct reeve_list room;
+    struct reeve_list
+        ready_node; /* in the owner's list of classes that may have something to send */
+};
+
+enum owner_lease_state { OWNER_LEASE_FREE, OWNER_LEASE_ACTIVE, OWNER_LEASE_DRAINING };
+
+struct owner_lease {
+    enum owner_lease_state state;
+    uint32_t class_index;
+    uint32_t node;
+    uint32_t index;
+    uint64_t id;
+    struct owner_queue in_flight;
+    bool full;               /* the ring had no room: wait for an answer */
+    uint64_t last_answer_ns; /* or when it last went from idle to busy */
+    uint64_t interval_ns;    /* what passed before the latest batch of answers… */
+    uint32_t batch_count;    /* …and how many there were in it */
+    uint64_t idle_since_ns;
+    struct reeve_list room_node;
+};
+
+struct reeve_owner {
+    struct reeve_owner_settings settings;
+    struct owner_task **pages;
+    uint32_t page_count;
+    uint32_t task_free; /* list */
+    uint32_t task_end;  /* indexes ever used */
+    struct owner_edge *edges;
+    uint32_t edge_capacity, edge_free;
+    struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
+    uint32_t class_count;
+    struct owner_lease **leases;
+    uint32_t lease_capacity, lease_count;
+    struct reeve_list ready; /* classes */
+    struct reeve_fifo commands;
+    uint64_t task_count, unfinished, final_count, stale_count;
+    uint64_t tick_at_ns;
+    uint32_t send_lease; /* what next_send chose, until sent or unsent */
+};
+
+struct owner_task *owner_task_at(const struct reeve_owner *owner, uint32_t index);
+struct owner_task *owner_task_find(
+    const struct reeve_owner *owner, reeve_task_id id); /* NULL when stale */
+uint32_t owner_task_index(reeve_task_id id);
+reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index);
+int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
+void owner_task_unref(struct reeve_owner *owner, uint32_t index);
+int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);
+void owner_task_clear(struct owner_task *task);
+const uint8_t *owner_task_bytes(const struct owner_task *task);
+int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
+uint32_t owner_edge_pop(
+    struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
+
+void owner_queue_push(
+    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, bool front);
+void owner_queue_remove(struct reeve_owner *owner, struct owner_queue *queue, uint32_t index);
+
+struct reeve_owner_command *owner_command(
+    struct reeve_owner *owner, enum reeve_owner_command_kind kind);
+
+/* The state machine (owner.c). */
+void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool front);
+void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
+    const void *bytes, uint32_t size, const struct reeve_reference *object);
+
+/* Leases and demand (owner_lease.c). */
+void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
+void owner_class_work_changed(
+    struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class);
+void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
+    uint32_t index, bool answered);
+struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index);
+
+#endif

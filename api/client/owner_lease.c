@@ -1,0 +1,505 @@
+/* The owner core: classes, leases, how deep to fill them, what to take back, and how many to ask for. */
+#include <reeve_errors.h>
+#include <stdlib.h>
+
+#include "api/client/owner_internal.h"
+#include "runtime/base/assert.h"
+#include "runtime/base/macros.h"
+
+#define LONG_TASK_NS      (50u * 1000 * 1000) /* tasks this long are given one at a time */
+#define DEMAND_EXACT      16u /* up to here demand is told to the task, beyond it by powers of two */
+#define TAKE_BACK_AT_ONCE 64u
+
+int reeve_owner_class(
+    struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index)
+{
+    for (uint32_t i = 0; i < owner->class_count; i++) {
+        if (owner->classes[i]->cpu_milli == cpu_milli && owner->classes[i]->priority == priority) {
+            *ret_class_index = i;
+            return 0;
+        }
+    }
+    if (owner->class_count == REEVE_OWNER_CLASSES_MAX)
+        return REEVE_ETOOLARGE;
+    struct owner_class *class = calloc(1, sizeof(*class));
+    if (class == NULL)
+        return REEVE_ENOMEM;
+    class->cpu_milli = cpu_milli;
+    class->priority = priority;
+    class->depth = 1;
+    class->queued.first = class->queued.last = OWNER_NONE;
+    reeve_list_init(&class->room);
+    reeve_list_init(&class->ready_node);
+    *ret_class_index = owner->class_count;
+    owner->classes[owner->class_count++] = class;
+    return 0;
+}
+
+struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index)
+{
+    if (index >= owner->lease_capacity || owner->leases[index] == NULL ||
+        owner->leases[index]->state == OWNER_LEASE_FREE)
+        return NULL;
+    return owner->leases[index];
+}
+
+static void tick_by(struct reeve_owner *owner, uint64_t at_ns)
+{
+    if (at_ns < owner->tick_at_ns)
+        owner->tick_at_ns = at_ns;
+}
+
+/* ---- demand ---------------------------------------------------------------------------------------- */
+
+static uint32_t power_of_two_up(uint32_t value)
+{
+    return value <= 1 ? 1 : 1u << (32 - __builtin_clz(value - 1));
+}
+
+static void demand_tell(struct reeve_owner *owner, struct owner_class *class, uint32_t count)
+{
+    if (count == class->demand_told)
+        return;
+    class->demand_told = count;
+    struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_DEMAND);
+    for (uint32_t i = 0; i < owner->class_count; i++)
+        if (owner->classes[i] == class)
+            command->class_index = i;
+    command->cpu_milli = class->cpu_milli;
+    command->priority = class->priority;
+    command->count = count;
+}
+
+/* Telling costs a message, so the number only grows here; ticks let it shrink. */
+static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
+{
+    uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
+    if (need <= class->demand_told)
+        return;
+    if (need > DEMAND_EXACT)
+        need = REEVE_MIN(power_of_two_up(need), owner->settings.demand_max);
+    demand_tell(owner, class, need);
+}
+
+static void demand_lower(struct reeve_owner *owner, struct owner_class *class)
+{
+    uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
+    need = REEVE_MAX(need, class->lease_count);
+    if (need < class->demand_told)
+        demand_tell(owner, class, need);
+}
+
+/* ---- who may get an entry -------------------------------------------------------------------------- */
+
+void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
+{
+    bool ready = class->queued.count != 0 && !reeve_list_is_empty(&class->room);
+    if (ready && !reeve_list_is_linked(&class->ready_node))
+        reeve_list_push_back(&owner->ready, &class->ready_node);
+    else if (!ready && reeve_list_is_linked(&class->ready_node))
+        reeve_list_remove(&class->ready_node);
+}
+
+void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
+{
+    demand_raise(owner, class);
+    owner_ready_update(owner, class);
+    if (class->demand_told != 0)
+        tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+}
+
+/* Whether the lease may get one more, and its place among those that may: idle ones in front, so that work spreads first. */
+static void room_update(
+    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
+{
+    bool room =
+        lease->state == OWNER_LEASE_ACTIVE && !lease->full && lease->in_flight.count < class->depth;
+    if (!room) {
+        reeve_list_remove(&lease->room_node);
+    } else if (lease->in_flight.count == 0) {
+        reeve_list_remove(&lease->room_node);
+        reeve_list_push_front(&class->room, &lease->room_node);
+    } else if (!reeve_list_is_linked(&lease->room_node)) {
+        reeve_list_push_back(&class->room, &lease->room_node);
+    }
+    owner_ready_update(owner, class);
+}
+
+/* A batch of answers has come after some time: what did one of the batch before it take? Looking back one batch, because
+ * how many belong to the present one is not yet known. */
+static void service_measure(struct reeve_owner *owner, struct owner_class *class,
+    struct owner_lease *lease, uint64_t now_ns)
+{
+    if (now_ns == lease->last_answer_ns) {
+        lease->batch_count++;
+        return;
+    }
+    uint64_t sample;
+    if (lease->batch_count != 0) {
+        sample = lease->interval_ns / lease->batch_count;
+        class->service_ns = class->service_ns - class->service_ns / 8 + sample / 8;
+    } else {
+        sample = now_ns - lease->last_answer_ns;
+        if (class->service_ns == 0 || sample < class->service_ns)
+            class->service_ns = sample;
+    }
+    lease->interval_ns = now_ns - lease->last_answer_ns;
+    lease->batch_count = 1;
+    uint64_t service_ns = REEVE_MAX(class->service_ns, (uint64_t)1);
+    uint64_t depth = owner->settings.work_ahead_ns / service_ns;
+    if (service_ns > LONG_TASK_NS)
+        depth = 1;
+    else
+        depth = REEVE_MAX(depth, (uint64_t)2);
+    class->depth = (uint32_t)REEVE_MIN(depth, (uint64_t)owner->settings.depth_max);
+}
+
+static void lease_return(
+    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
+{
+    if (lease->state == OWNER_LEASE_ACTIVE)
+        class->lease_count--;
+    lease->state = OWNER_LEASE_FREE;
+    owner->lease_count--;
+    reeve_list_remove(&lease->room_node);
+    struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_RETURN_LEASE);
+    command->lease = lease->id;
+    command->lease_index = lease->index;
+    owner_ready_update(owner, class);
+}
+
+void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
+    uint32_t index, bool answered)
+{
+    REEVE_ASSERT(lease != NULL);
+    struct owner_class *class = owner->classes[lease->class_index];
+    owner_queue_remove(owner, &lease->in_flight, index);
+    class->unfinished--;
+    if (answered) {
+        service_measure(owner, class, lease, now_ns);
+        lease->last_answer_ns = now_ns;
+    }
+    lease->full = false;
+    if (lease->in_flight.count == 0) {
+        lease->idle_since_ns = now_ns;
+        if (lease->state == OWNER_LEASE_DRAINING) {
+            lease_return(owner, class, lease);
+            return;
+        }
+        if (class->queued.count == 0 && class->unfinished != 0)
+            tick_by(owner, now_ns + owner->settings.stuck_ns);
+    }
+    room_update(owner, class, lease);
+}
+
+/* ---- leases come and go ---------------------------------------------------------------------------- */
+
+static struct owner_lease *lease_make(struct reeve_owner *owner)
+{
+    for (uint32_t i = 0; i < owner->lease_capacity; i++)
+        if (owner->leases[i]->state == OWNER_LEASE_FREE)
+            return owner->leases[i];
+    struct owner_lease **leases =
+        realloc(owner->leases, (owner->lease_capacity + 1) * sizeof(struct owner_lease *));
+    if (leases == NULL)
+        return NULL;
+    owner->leases = leases;
+    struct owner_lease *lease = calloc(1, sizeof(*lease));
+    if (lease == NULL)
+        return NULL;
+    lease->index = owner->lease_capacity;
+    reeve_list_init(&lease->room_node);
+    leases[owner->lease_capacity++] = lease;
+    return lease;
+}
+
+int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index,
+    uint64_t id, uint32_t node, reeve_lease_index *ret_lease_index)
+{
+    REEVE_ASSERT(class_index < owner->class_count);
+    struct owner_lease *lease = lease_make(owner);
+    if (lease == NULL)
+        return REEVE_ENOMEM;
+    struct owner_class *class = owner->classes[class_index];
+    lease->state = OWNER_LEASE_ACTIVE;
+    lease->class_index = class_index;
+    lease->node = node;
+    lease->id = id;
+    lease->in_flight = (struct owner_queue){OWNER_NONE, OWNER_NONE, 0};
+    lease->full = false;
+    lease->batch_count = 0;
+    lease->last_answer_ns = lease->idle_since_ns = now_ns;
+    class->lease_count++;
+    owner->lease_count++;
+    *ret_lease_index = lease->index;
+    room_update(owner, class, lease);
+    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+    if (class->queued.count == 0 && class->unfinished != 0)
+        tick_by(owner, now_ns);
+    return 0;
+}
+
+/* Asks for up to `count` of the lease's entries back, the latest first. */
+static void take_back(struct reeve_owner *owner, struct owner_lease *lease, uint32_t count)
+{
+    for (uint32_t index = lease->in_flight.last; index != OWNER_NONE && count != 0; count--) {
+        struct owner_task *task = owner_task_at(owner, index);
+        if (!(task->flags & OWNER_TAKING_BACK)) {
+            task->flags |= OWNER_TAKING_BACK;
+            struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_TAKE_BACK);
+            command->task = owner_task_id(task, index);
+            command->lease = lease->id;
+            command->lease_index = lease->index;
+            command->position = task->position;
+        }
+        index = task->previous;
+    }
+}
+
+void reeve_owner_lease_recalled(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index)
+{
+    (void)now_ns;
+    struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    if (lease == NULL || lease->state != OWNER_LEASE_ACTIVE)
+        return;
+    struct owner_class *class = owner->classes[lease->class_index];
+    if (lease->in_flight.count == 0) {
+        lease_return(owner, class, lease);
+        return;
+    }
+    class->lease_count--;
+    lease->state = OWNER_LEASE_DRAINING;
+    room_update(owner, class, lease);
+    take_back(owner, lease, lease->in_flight.count);
+}
+
+/* A lease of the class has nothing to do while another's worker has not answered for long: half of what it has not begun comes
+ * back, to be sent again to whoever has room. */
+static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
+{
+    if (class->queued.count != 0 || reeve_list_is_empty(&class->room))
+        return;
+    struct owner_lease *idle =
+        REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node);
+    if (idle->in_flight.count != 0)
+        return;
+    struct owner_lease *fullest = NULL;
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        struct owner_lease *lease = owner->leases[i];
+        if (lease->state != OWNER_LEASE_ACTIVE || owner->classes[lease->class_index] != class ||
+            lease->in_flight.count < 2)
+            continue;
+        if (now_ns - lease->last_answer_ns < owner->settings.stuck_ns) {
+            tick_by(owner, lease->last_answer_ns + owner->settings.stuck_ns);
+            continue;
+        }
+        if (fullest == NULL || lease->in_flight.count > fullest->in_flight.count)
+            fullest = lease;
+    }
+    if (fullest != NULL) {
+        take_back(owner, fullest, REEVE_MIN(fullest->in_flight.count / 2, TAKE_BACK_AT_ONCE));
+        tick_by(owner, now_ns + owner->settings.stuck_ns);
+    }
+}
+
+void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
+{
+    if (now_ns < owner->tick_at_ns)
+        return;
+    owner->tick_at_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < owner->class_count; i++)
+        stuck_relieve(owner, now_ns, owner->classes[i]);
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        struct owner_lease *lease = owner->leases[i];
+        if (lease->state != OWNER_LEASE_ACTIVE || lease->in_flight.count != 0)
+            continue;
+        struct owner_class *class = owner->classes[lease->class_index];
+        uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
+        if (due_ns > now_ns || class->queued.count != 0) {
+            tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
+            continue;
+        }
+        class
+            ->lease_count--; /* before it is told that fewer are needed, or it would be given again */
+        lease->state = OWNER_LEASE_DRAINING;
+        demand_lower(owner, class);
+        lease_return(owner, class, lease);
+    }
+    for (uint32_t i = 0; i < owner->class_count; i++) {
+        struct owner_class *class = owner->classes[i];
+        demand_lower(owner, class);
+        if (class->demand_told != 0)
+            tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+    }
+}
+
+uint64_t reeve_owner_deadline(const struct reeve_owner *owner)
+{
+    return owner->tick_at_ns;
+}
+
+/* ---- sending --------------------------------------------------------------------------------------- */
+
+bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret)
+{
+    struct reeve_list *node = reeve_list_first(&owner->ready);
+    if (node == NULL)
+        return false;
+    struct owner_class *class = REEVE_LIST_ENTRY(node, struct owner_class, ready_node);
+    struct owner_lease *lease =
+        REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node);
+    uint32_t index = class->queued.first;
+    owner->send_lease = lease->index;
+    ret->task = owner_task_id(owner_task_at(owner, index), index);
+    ret->lease_index = lease->index;
+    return true;
+}
+
+void reeve_owner_sent(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, uint64_t position)
+{
+    uint32_t index = owner_task_index(id);
+    struct owner_task *task = owner_task_at(owner, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    struct owner_lease *lease = owner->leases[owner->send_lease];
+    REEVE_ASSERT(task->state == REEVE_TASK_QUEUED && lease->state == OWNER_LEASE_ACTIVE);
+    owner_queue_remove(owner, &class->queued, index);
+    owner_queue_push(owner, &lease->in_flight, index, false);
+    task->state = REEVE_TASK_SENT;
+    task->lease_index = lease->index;
+    task->position = position;
+    task->node = lease->node;
+    task->attempt++;
+    if (lease->in_flight.count == 1) {
+        lease->last_answer_ns = now_ns;
+        lease->batch_count = 0;
+    }
+    if (lease->in_flight.count >= class->depth) {
+        reeve_list_remove(&lease->room_node);
+    } else if (class->lease_count > 1) { /* the next one's turn */
+        reeve_list_remove(&lease->room_node);
+        reeve_list_push_back(&class->room, &lease->room_node);
+    }
+    owner_ready_update(owner, class);
+}
+
+void reeve_owner_unsent(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_class *class =
+        owner->classes[owner_task_at(owner, owner_task_index(id))->class_index];
+    struct owner_lease *lease = owner->leases[owner->send_lease];
+    lease->full = true;
+    room_update(owner, class, lease);
+}
+
+/* ---- small readers --------------------------------------------------------------------------------- */
+
+uint32_t reeve_owner_in_flight(const struct reeve_owner *owner, reeve_lease_index lease_index)
+{
+    const struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    return lease != NULL ? lease->in_flight.count : 0;
+}
+
+uint32_t reeve_owner_node_of(const struct reeve_owner *owner, reeve_lease_index lease_index)
+{
+    const struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    return lease != NULL ? lease->node : 0;
+}
+
+uint64_t reeve_owner_lease_id(const struct reeve_owner *owner, reeve_lease_index lease_index)
+{
+    const struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    return lease != NULL ? lease->id : 0;
+}
+
+bool reeve_owner_find_lease(
+    const struct reeve_owner *owner, uint64_t id, reeve_lease_index *ret_lease_index)
+{
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        if (owner->leases[i]->state != OWNER_LEASE_FREE && owner->leases[i]->id == id) {
+            *ret_lease_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
+    reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position,
+    uint32_t *ret_attempt)
+{
+    const struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    if (lease == NULL)
+        return 0;
+    uint32_t index =
+        after == 0 ? lease->in_flight.first : owner_task_at(owner, owner_task_index(after))->next;
+    if (index == OWNER_NONE)
+        return 0;
+    const struct owner_task *task = owner_task_at(owner, index);
+    *ret_position = task->position;
+    *ret_attempt = task->attempt;
+    return owner_task_id(task, index);
+}
+
+/* ---- audit ----------------------------------------------------------------------------------------- */
+
+void reeve_owner_check(const struct reeve_owner *owner)
+{
+    uint64_t alive = 0, unfinished = 0;
+    uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
+    uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
+    uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
+    REEVE_ASSERT(queued != NULL && in_flight != NULL && leases != NULL);
+    for (uint32_t i = 0; i < owner->task_end; i++) {
+        const struct owner_task *task = owner_task_at(owner, i);
+        if (task->state == REEVE_TASK_FREE)
+            continue;
+        alive++;
+        unfinished += !reeve_task_state_is_final(task->state);
+        REEVE_ASSERT(task->references > 0);
+        REEVE_ASSERT((task->unresolved != 0) <=
+                     (task->state == REEVE_TASK_WAITING || reeve_task_state_is_final(task->state)));
+        if (task->state == REEVE_TASK_QUEUED)
+            queued[task->class_index]++;
+        REEVE_ASSERT((task->state == REEVE_TASK_SENT) == (task->lease_index != OWNER_NONE));
+        if (task->state == REEVE_TASK_SENT) {
+            REEVE_ASSERT(owner_lease_at(owner, task->lease_index) != NULL);
+            REEVE_ASSERT(task->attempt >= 1);
+            in_flight[task->lease_index]++;
+        }
+    }
+    REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);
+    uint32_t lease_count = 0;
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        const struct owner_lease *lease = owner->leases[i];
+        REEVE_ASSERT(lease->index == i);
+        if (lease->state == OWNER_LEASE_FREE) {
+            REEVE_ASSERT(in_flight[i] == 0 && !reeve_list_is_linked(&lease->room_node));
+            continue;
+        }
+        lease_count++;
+        REEVE_ASSERT(lease->in_flight.count == in_flight[i]);
+        if (lease->state == OWNER_LEASE_ACTIVE)
+            leases[lease->class_index]++;
+        else
+            REEVE_ASSERT(lease->in_flight.count > 0 && !reeve_list_is_linked(&lease->room_node));
+    }
+    REEVE_ASSERT(lease_count == owner->lease_count);
+    for (uint32_t i = 0; i < owner->class_count; i++) {
+        const struct owner_class *class = owner->classes[i];
+        uint32_t sent = 0;
+        for (uint32_t l = 0; l < owner->lease_capacity; l++)
+            if (owner->leases[l]->class_index == i && owner->leases[l]->state != OWNER_LEASE_FREE)
+                sent += owner->leases[l]->in_flight.count;
+        REEVE_ASSERT(class->queued.count == queued[i]);
+        REEVE_ASSERT(class->unfinished == queued[i] + sent);
+        REEVE_ASSERT(class->lease_count == leases[i]);
+        REEVE_ASSERT(class->demand_told != 0 || class->unfinished == 0);
+        REEVE_ASSERT(reeve_list_is_linked(&class->ready_node) ==
+                     (class->queued.count != 0 && !reeve_list_is_empty(&class->room)));
+    }
+    free(queued);
+    free(in_flight);
+    free(leases);
+}

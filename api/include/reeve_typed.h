@@ -1,0 +1,742 @@
+/* reeve_typed.h - remote functions and value types checked by the compiler. Included by reeve.h.
+ *
+ * A value type T has a descriptor `reeve_type_T` (what the library packs and checks by), a future type
+ * `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T. T is one of
+ *
+ *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double bool
+ *     reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array reeve_double_array
+ *
+ * or a struct of these made by REEVE_STRUCT. A remote function fn of result type R and parameters (T1, a) (T2, b) has
+ *
+ *     R fn(T1 a, T2 b)                                        itself: an ordinary function, called like one
+ *     fn_future                                               = reeve_future_R
+ *     fn_future fn_remote(T1 a, T2 b)                         submits a call; does not wait
+ *     fn_future fn_remote_opts(const reeve_task_options *, T1 a, T2 b)
+ *     int fn_get(fn_future, R *value)                         waits; gives the value; releases the future
+ *     int fn_get_timeout(fn_future, int64_t timeout_ms, R *value)
+ *
+ * Everything the macros make besides is named fn_reeve_... or T_reeve_..., and is not for direct use.
+ */
+#ifndef REEVE_TYPED_H
+#define REEVE_TYPED_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- types of values ---------------------------------------------------------------------------------------- */
+
+/* A string that ends with a zero byte; never NULL as an argument, a member or a result (empty is ""). */
+typedef const char *reeve_string;
+
+/* A span of bytes. */
+typedef struct reeve_bytes {
+    const void *data;
+    size_t size;
+} reeve_bytes;
+
+/* Arrays of numbers. They travel as raw little-endian elements. */
+#define REEVE_ARRAY_(name, element) \
+    typedef struct name {           \
+        const element *items;       \
+        size_t count;               \
+    } name;
+REEVE_ARRAY_(reeve_int8_array, int8_t)
+REEVE_ARRAY_(reeve_int16_array, int16_t)
+REEVE_ARRAY_(reeve_int32_array, int32_t)
+REEVE_ARRAY_(reeve_int64_array, int64_t)
+REEVE_ARRAY_(reeve_uint8_array, uint8_t)
+REEVE_ARRAY_(reeve_uint16_array, uint16_t)
+REEVE_ARRAY_(reeve_uint32_array, uint32_t)
+REEVE_ARRAY_(reeve_uint64_array, uint64_t)
+REEVE_ARRAY_(reeve_float_array, float)
+REEVE_ARRAY_(reeve_double_array, double)
+#undef REEVE_ARRAY_
+
+enum reeve_kind {
+    REEVE_KIND_VOID,
+    REEVE_KIND_BOOL,
+    REEVE_KIND_INT8,
+    REEVE_KIND_INT16,
+    REEVE_KIND_INT32,
+    REEVE_KIND_INT64,
+    REEVE_KIND_UINT8,
+    REEVE_KIND_UINT16,
+    REEVE_KIND_UINT32,
+    REEVE_KIND_UINT64,
+    REEVE_KIND_FLOAT,
+    REEVE_KIND_DOUBLE,
+    REEVE_KIND_STRING,
+    REEVE_KIND_BYTES,
+    REEVE_KIND_ARRAY,  /* of numbers; element_kind says which */
+    REEVE_KIND_STRUCT, /* members say what */
+};
+
+struct reeve_type;
+
+/* A member of a struct, or a parameter of a function (functions keep their arguments in a struct). */
+struct reeve_member {
+    const char *name;
+    const struct reeve_type *type;
+    size_t offset;
+};
+
+/* What the library knows of a type. */
+struct reeve_type {
+    const char *name;
+    uint16_t kind;         /* enum reeve_kind */
+    uint16_t element_kind; /* of an array */
+    uint32_t member_count; /* of a struct */
+    size_t size;           /* sizeof the C type */
+    const struct reeve_member *members;
+};
+
+/* What the library knows of a function. Made by REEVE_REMOTE, statically. */
+struct reeve_invocation;
+struct reeve_function {
+    size_t size; /* sizeof(struct reeve_function) */
+    const char *name;
+    const struct reeve_type *result;
+    const struct reeve_member *parameters;
+    size_t parameter_count;
+    size_t arguments_size; /* sizeof the struct of arguments */
+    void (*call)(const void *arguments, void *result);
+    /* From here on filled in by the registry. */
+    int (*invoke)(const struct reeve_function *, struct reeve_invocation *);
+    const char *signature; /* "process_data(int64) -> int64" */
+    size_t index;          /* place in the table sorted by name */
+    struct reeve_function *next;
+    reeve_handler *handler; /* of a function made by reeve_register */
+    void *context;
+};
+
+/* What the macros' code calls. */
+REEVE_API void reeve_typed_register(struct reeve_function *function);
+REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
+    const reeve_task_options *options, const void *arguments,
+    const uint64_t *futures); /* futures[i] != 0: stands for argument i; or NULL */
+REEVE_API int reeve_typed_get(
+    uint64_t future, int64_t timeout_ms, const struct reeve_type *type, void *value);
+REEVE_API uint64_t reeve_typed_put(const struct reeve_type *type, const void *value);
+REEVE_API void reeve_typed_clear(const struct reeve_type *type, void *value);
+
+extern REEVE_API const struct reeve_type reeve_type_void;
+
+/* The future type and the functions of a value type.
+ *
+ * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is passed to many tasks, or is
+ * large, is stored once. A future always comes back; if there was an error, getting it returns that error.
+ * reeve_get_T: like fn_get. */
+#define REEVE_VALUE_TYPE_(T)                                                                   \
+    typedef struct reeve_future_##T {                                                          \
+        uint64_t id;                                                                           \
+    } reeve_future_##T;                                                                        \
+    __attribute__((unused)) static inline reeve_future_##T reeve_put_##T(T value)              \
+    {                                                                                          \
+        reeve_future_##T future = {reeve_typed_put(&reeve_type_##T, &value)};                  \
+        return future;                                                                         \
+    }                                                                                          \
+    __attribute__((unused)) static inline int reeve_get_timeout_##T(                           \
+        reeve_future_##T future, int64_t timeout_ms, T *value)                                 \
+    {                                                                                          \
+        return reeve_typed_get(future.id, timeout_ms, &reeve_type_##T, value);                 \
+    }                                                                                          \
+    __attribute__((unused)) static inline int reeve_get_##T(reeve_future_##T future, T *value) \
+    {                                                                                          \
+        return reeve_typed_get(future.id, REEVE_FOREVER, &reeve_type_##T, value);              \
+    }                                                                                          \
+    __attribute__((unused)) static inline void reeve_clear_##T(T *value)                       \
+    {                                                                                          \
+        reeve_typed_clear(&reeve_type_##T, value);                                             \
+    }
+
+/* One step between, because `bool` is a macro in C: its names end in _Bool. */
+#define REEVE_BASIC_TYPE_(T)                                 \
+    extern REEVE_API const struct reeve_type reeve_type_##T; \
+    REEVE_VALUE_TYPE_(T)
+REEVE_BASIC_TYPE_(int8_t)
+REEVE_BASIC_TYPE_(int16_t)
+REEVE_BASIC_TYPE_(int32_t)
+REEVE_BASIC_TYPE_(int64_t)
+REEVE_BASIC_TYPE_(uint8_t)
+REEVE_BASIC_TYPE_(uint16_t)
+REEVE_BASIC_TYPE_(uint32_t)
+REEVE_BASIC_TYPE_(uint64_t)
+REEVE_BASIC_TYPE_(float)
+REEVE_BASIC_TYPE_(double)
+#ifndef __cplusplus
+REEVE_BASIC_TYPE_(_Bool)
+#define reeve_type_bool        reeve_type__Bool
+#define reeve_future_bool      reeve_future__Bool
+#define reeve_put_bool         reeve_put__Bool
+#define reeve_get_bool         reeve_get__Bool
+#define reeve_get_timeout_bool reeve_get_timeout__Bool
+#define reeve_clear_bool       reeve_clear__Bool
+#else
+#define reeve_type_bool reeve_type__Bool
+REEVE_BASIC_TYPE_(bool)
+#endif
+REEVE_BASIC_TYPE_(reeve_string)
+REEVE_BASIC_TYPE_(reeve_bytes)
+REEVE_BASIC_TYPE_(reeve_int8_array)
+REEVE_BASIC_TYPE_(reeve_int16_array)
+REEVE_BASIC_TYPE_(reeve_int32_array)
+REEVE_BASIC_TYPE_(reeve_int64_array)
+REEVE_BASIC_TYPE_(reeve_uint8_array)
+REEVE_BASIC_TYPE_(reeve_uint16_array)
+REEVE_BASIC_TYPE_(reeve_uint32_array)
+REEVE_BASIC_TYPE_(reeve_uint64_array)
+REEVE_BASIC_TYPE_(reeve_float_array)
+REEVE_BASIC_TYPE_(reeve_double_array)
+
+/* Other names of the same types: int is int32_t, size_t is uint64_t. Their futures are interchangeable. */
+#define reeve_type_int           reeve_type_int32_t
+#define reeve_future_int         reeve_future_int32_t
+#define reeve_put_int            reeve_put_int32_t
+#define reeve_get_int            reeve_get_int32_t
+#define reeve_get_timeout_int    reeve_get_timeout_int32_t
+#define reeve_clear_int          reeve_clear_int32_t
+#define reeve_type_size_t        reeve_type_uint64_t
+#define reeve_future_size_t      reeve_future_uint64_t
+#define reeve_put_size_t         reeve_put_uint64_t
+#define reeve_get_size_t         reeve_get_uint64_t
+#define reeve_get_timeout_size_t reeve_get_timeout_uint64_t
+#define reeve_clear_size_t       reeve_clear_uint64_t
+
+/* The future of a function without a result. */
+typedef struct reeve_future_void {
+    uint64_t id;
+} reeve_future_void;
+
+/* Bytes without making a span first. The bytes are copied into the store, once. */
+static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t size)
+{
+    reeve_bytes bytes = {data, size};
+    return reeve_put_reeve_bytes(bytes);
+}
+
+/* reeve_put(T, value) -> reeve_future_T, reeve_get(T, future, &value), and reeve_clear(T, &value), which frees every
+ * pointer in a value that a get gave, and zeroes it. */
+#define reeve_put(T, value)         REEVE_JOIN(reeve_put_, T)(value)
+#define reeve_get(T, future, value) REEVE_JOIN(reeve_get_, T)(future, value)
+#define reeve_clear(T, value)       REEVE_JOIN(reeve_clear_, T)(value)
+
+#ifdef __cplusplus
+}
+#endif
+
+#define REEVE_JOIN(a, b)  REEVE_JOIN_(a, b)
+#define REEVE_JOIN_(a, b) a##b
+
+#ifndef __cplusplus /* REEVE_REMOTE and REEVE_STRUCT are for C; C++ has the dynamic front door */
+
+/* ---- structs ------------------------------------------------------------------------------------------------ */
+
+/* REEVE_STRUCT(point, (double, x), (double, y)): defines `struct point`, also called `point`, and makes it a value type.
+ * Up to 32 members of any value type. In a header, or in one file; a struct travels as a msgpack array of its members. */
+#define REEVE_STRUCT(T, ...)                                                                       \
+    typedef struct T {                                                                             \
+        REEVE_EACH(REEVE_FIELD_, T, __VA_ARGS__)                                                   \
+    } T;                                                                                           \
+    __attribute__((unused)) static const struct reeve_member T##_reeve_members[] = {               \
+        REEVE_LIST(REEVE_MEMBER_, T, __VA_ARGS__)};                                                \
+    __attribute__((unused)) static const struct reeve_type reeve_type_##T = {#T,                   \
+        REEVE_KIND_STRUCT, 0, sizeof(T##_reeve_members) / sizeof(T##_reeve_members[0]), sizeof(T), \
+        T##_reeve_members};                                                                        \
+    REEVE_VALUE_TYPE_(T)
+
+/* ---- remote functions ----------------------------------------------------------------------------------------- */
+
+/* REEVE_REMOTE(R, fn, (T1, a), (T2, b)) { body }: defines a remote function with up to 16 parameters. R is a value type,
+ * or void (then fn_get takes no value pointer).
+ *
+ * The arguments are the library's and end with the call, whatever they point to included. What the result points to must
+ * live until the function has returned: arguments, static data, or memory from reeve_alloc. A function fails with
+ * reeve_fail. It may call remote functions itself. It runs in a worker process that keeps nothing between calls but its
+ * global variables, and may run more than once if a machine is lost.
+ *
+ * fn_remote always gives a future. If the call could not be submitted, getting the future returns the reason.
+ * fn_get returns REEVE_OK, the task's error, or REEVE_EHANDLE, and releases the future whatever the outcome;
+ * fn_get_timeout may also return REEVE_ETIMEDOUT, and then the future lives on. */
+#define REEVE_REMOTE(R, ...)             \
+    REEVE_REMOTE_DECLARE(R, __VA_ARGS__) \
+    REEVE_REMOTE_DEFINE(R, __VA_ARGS__)
+
+/* Declares a remote function that another file defines; for headers. The file that defines it may include that header,
+ * and then says REEVE_REMOTE_DEFINE in place of REEVE_REMOTE. */
+#define REEVE_REMOTE_DECLARE(R, ...) REEVE_DECLARE_(R, REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
+#define REEVE_REMOTE_DEFINE(R, ...)  REEVE_DEFINE_(R, REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
+
+/* reeve_call(fn, a, b) -> fn_future: like fn_remote, but each argument is either a value or a future of the parameter's
+ * type. The task starts when the futures are ready, and fails with the error of one that failed. The futures remain the
+ * caller's, to get or release (at any time, also before the task has started). reeve_call_opts(options, fn, a, b): with
+ * options. */
+#define reeve_call(...)               REEVE_CALL_(NULL, __VA_ARGS__)
+#define reeve_call_opts(options, ...) REEVE_CALL_(options, __VA_ARGS__)
+
+/* ---- from here on: machinery ------------------------------------------------------------------------------------ */
+
+#define REEVE_FIRST(first, ...)  first
+#define REEVE_TYPE_OF_(T, name)  T
+#define REEVE_NAME_OF_(T, name)  name
+#define REEVE_STRING_(text)      REEVE_STRING__(text)
+#define REEVE_STRING__(text)     #text
+#define REEVE_SECOND_(a, b, ...) b
+
+/* REEVE_IF_VOID_(R, a, b) is a for void, and b for any other type. */
+#define REEVE_IF_VOID_(R, a, b) REEVE_JOIN(REEVE_IF_VOID_, REEVE_IS_VOID_(R))(a, b)
+#define REEVE_IF_VOID_1(a, b)   a
+#define REEVE_IF_VOID_0(a, b)   b
+#define REEVE_IS_VOID_(R)       REEVE_IS_VOID__(REEVE_JOIN(REEVE_VOID_PROBE_, R), 0, )
+#define REEVE_IS_VOID__(...)    REEVE_SECOND_(__VA_ARGS__)
+#define REEVE_VOID_PROBE_void   ~, 1
+
+#define REEVE_FIELD_(s, n, pair) REEVE_TYPE_OF_ pair REEVE_NAME_OF_ pair;
+#define REEVE_MEMBER_(s, n, pair)                                                          \
+    {                                                                                      \
+        REEVE_STRING_(REEVE_NAME_OF_ pair), &REEVE_JOIN(reeve_type_, REEVE_TYPE_OF_ pair), \
+            offsetof(struct s, REEVE_NAME_OF_ pair)                                        \
+    }
+#define REEVE_PARAMETER_(fn, n, pair)      REEVE_TYPE_OF_ pair REEVE_NAME_OF_ pair
+#define REEVE_NEXT_PARAMETER_(fn, n, pair) , REEVE_TYPE_OF_ pair REEVE_NAME_OF_ pair
+#define REEVE_PASS_(fn, n, pair)           , REEVE_NAME_OF_ pair
+#define REEVE_INITIAL_(fn, n, pair)        REEVE_NAME_OF_ pair,
+#define REEVE_LOAD_(fn, n, pair)           reeve_arguments->REEVE_NAME_OF_ pair
+
+/* `int64_t x, double y`, or `void`. */
+#define REEVE_PARAMETERS_(...) \
+    REEVE_JOIN(REEVE_PARAMETERS_, REEVE_ONE_OR_MORE_(__VA_ARGS__))(__VA_ARGS__)
+#define REEVE_PARAMETERS_ONE(fn)   void
+#define REEVE_PARAMETERS_MORE(...) REEVE_LIST(REEVE_PARAMETER_, __VA_ARGS__)
+
+/* For parameter n: what an argument of reeve_call becomes, from a value or from a future. */
+#define REEVE_ARGUMENT_(fn, n, pair)                                                              \
+    typedef REEVE_TYPE_OF_ pair fn##_arg##n##_value;                                              \
+    typedef REEVE_JOIN(reeve_future_, REEVE_TYPE_OF_ pair) fn##_arg##n##_future;                  \
+    struct fn##_reeve_arg##n {                                                                    \
+        uint64_t future;                                                                          \
+        fn##_arg##n##_value value;                                                                \
+    };                                                                                            \
+    __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_value##n(           \
+        fn##_arg##n##_value value)                                                                \
+    {                                                                                             \
+        return (struct fn##_reeve_arg##n){0, value};                                              \
+    }                                                                                             \
+    __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_future##n(          \
+        fn##_arg##n##_future future)                                                              \
+    {                                                                                             \
+        struct fn##_reeve_arg##n argument;                                                        \
+        __builtin_memset(&argument, 0, sizeof argument);                                          \
+        argument.future = future.id ? future.id : UINT64_MAX; /* 0 is never a future: an error */ \
+        return argument;                                                                          \
+    }
+#define REEVE_PICK(fn, n, a) \
+    _Generic((a), fn##_arg##n##_future : fn##_reeve_future##n, default : fn##_reeve_value##n)(a)
+#define REEVE_CALL_(options, ...) \
+    REEVE_JOIN(REEVE_CALL_, REEVE_COUNT(__VA_ARGS__))(options, __VA_ARGS__)
+#define REEVE_CALL_PARAMETER_(fn, n, pair) , struct fn##_reeve_arg##n reeve_arg##n
+#define REEVE_CALL_VALUE_(fn, n, pair)     reeve_arg##n.value,
+#define REEVE_CALL_FUTURE_(fn, n, pair)    reeve_arg##n.future,
+
+#define REEVE_DECLARE_(R, fn, ...) REEVE_DECLARE__(R, fn, __VA_ARGS__)
+#define REEVE_DECLARE__(R, fn, ...)                                                                \
+    R fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                          \
+    typedef REEVE_JOIN(reeve_future_, R) fn##_future;                                              \
+    extern struct reeve_function fn##_reeve_function;                                              \
+    struct fn##_reeve_arguments {                                                                  \
+        REEVE_EACH(REEVE_FIELD_, __VA_ARGS__)                                                      \
+        char reeve_end;                                                                            \
+    };                                                                                             \
+    __attribute__((unused)) static inline fn##_future fn##_remote_opts(                            \
+        const reeve_task_options *reeve_how REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))        \
+    {                                                                                              \
+        struct fn##_reeve_arguments reeve_arguments = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) 0}; \
+        return (fn##_future){                                                                      \
+            reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, NULL)};          \
+    }                                                                                              \
+    __attribute__((unused)) static inline fn##_future fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))  \
+    {                                                                                              \
+        return fn##_remote_opts(NULL REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                        \
+    }                                                                                              \
+    REEVE_EACH(REEVE_ARGUMENT_, __VA_ARGS__)                                                       \
+    __attribute__((unused)) static inline fn##_future fn##_call(                                   \
+        const reeve_task_options *reeve_how REEVE_EACH(REEVE_CALL_PARAMETER_, __VA_ARGS__))        \
+    {                                                                                              \
+        struct fn##_reeve_arguments reeve_arguments = {                                            \
+            REEVE_EACH(REEVE_CALL_VALUE_, __VA_ARGS__) 0};                                         \
+        uint64_t reeve_futures[] = {REEVE_EACH(REEVE_CALL_FUTURE_, __VA_ARGS__) 0};                \
+        return (fn##_future){                                                                      \
+            reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, reeve_futures)}; \
+    }                                                                                              \
+    REEVE_IF_VOID_(R, REEVE_GET_VOID_, REEVE_GET_VALUE_)(R, fn)
+
+#define REEVE_GET_VALUE_(R, fn)                                                               \
+    __attribute__((unused)) static inline int fn##_get_timeout(                               \
+        fn##_future future, int64_t timeout_ms, R *value)                                     \
+    {                                                                                         \
+        return reeve_typed_get(future.id, timeout_ms, &REEVE_JOIN(reeve_type_, R), value);    \
+    }                                                                                         \
+    __attribute__((unused)) static inline int fn##_get(fn##_future future, R *value)          \
+    {                                                                                         \
+        return reeve_typed_get(future.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, R), value); \
+    }
+#define REEVE_GET_VOID_(R, fn)                                                    \
+    __attribute__((unused)) static inline int fn##_get_timeout(                   \
+        fn##_future future, int64_t timeout_ms)                                   \
+    {                                                                             \
+        return reeve_typed_get(future.id, timeout_ms, &reeve_type_void, NULL);    \
+    }                                                                             \
+    __attribute__((unused)) static inline int fn##_get(fn##_future future)        \
+    {                                                                             \
+        return reeve_typed_get(future.id, REEVE_FOREVER, &reeve_type_void, NULL); \
+    }
+
+#define REEVE_DEFINE_(R, fn, ...) REEVE_DEFINE__(R, fn, __VA_ARGS__)
+#define REEVE_DEFINE__(R, fn, ...)                                          \
+    static void fn##_reeve_call(const void *reeve_from, void *reeve_result) \
+    {                                                                       \
+        const struct fn##_reeve_arguments *reeve_arguments =                \
+            (const struct fn##_reeve_arguments *)reeve_from;                \
+        (void)reeve_arguments;                                              \
+        (void)reeve_result;                                                 \
+        REEVE_IF_VOID_(R, , *(R *)reeve_result =)                           \
+        fn(REEVE_LIST(REEVE_LOAD_, __VA_ARGS__));                           \
+    }                                                                       \
+    static const struct reeve_member fn##_reeve_parameters[] = {            \
+        REEVE_EACH(REEVE_PARAMETER_MEMBER_, __VA_ARGS__){"", NULL, 0}};     \
+    struct reeve_function fn##_reeve_function = {                           \
+        .size = sizeof(struct reeve_function),                              \
+        .name = #fn,                                                        \
+        .result = &REEVE_JOIN(reeve_type_, R),                              \
+        .parameters = fn##_reeve_parameters,                                \
+        .parameter_count = REEVE_COUNT(__VA_ARGS__) - 1,                    \
+        .arguments_size = sizeof(struct fn##_reeve_arguments),              \
+        .call = fn##_reeve_call,                                            \
+    };                                                                      \
+    __attribute__((constructor)) static void fn##_reeve_register(void)      \
+    {                                                                       \
+        reeve_typed_register(&fn##_reeve_function);                         \
+    }                                                                       \
+    R fn(REEVE_PARAMETERS_(__VA_ARGS__))
+#define REEVE_PARAMETER_MEMBER_(fn, n, pair) REEVE_MEMBER_(fn##_reeve_arguments, n, pair),
+
+/* How many arguments: 1 to 33. */
+#define REEVE_COUNT(...)                                                                          \
+    REEVE_COUNT_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, \
+        16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define REEVE_COUNT_(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, \
+    p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32, p33, count, ...)  \
+    count
+
+/* REEVE_EACH(m, c, p1, p2, ...) is m(c, 1, p1) m(c, 2, p2) ...; REEVE_LIST puts commas between them. */
+#define REEVE_EACH(m, ...) REEVE_JOIN(REEVE_EACH_, REEVE_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
+#define REEVE_LIST(m, ...) REEVE_JOIN(REEVE_LIST_, REEVE_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
+#define REEVE_EACH_1(m, c)
+#define REEVE_EACH_2(m, c, p1)                 m(c, 1, p1)
+#define REEVE_EACH_3(m, c, p1, p2)             REEVE_EACH_2(m, c, p1) m(c, 2, p2)
+#define REEVE_EACH_4(m, c, p1, p2, p3)         REEVE_EACH_3(m, c, p1, p2) m(c, 3, p3)
+#define REEVE_EACH_5(m, c, p1, p2, p3, p4)     REEVE_EACH_4(m, c, p1, p2, p3) m(c, 4, p4)
+#define REEVE_EACH_6(m, c, p1, p2, p3, p4, p5) REEVE_EACH_5(m, c, p1, p2, p3, p4) m(c, 5, p5)
+#define REEVE_EACH_7(m, c, p1, p2, p3, p4, p5, p6) \
+    REEVE_EACH_6(m, c, p1, p2, p3, p4, p5) m(c, 6, p6)
+#define REEVE_EACH_8(m, c, p1, p2, p3, p4, p5, p6, p7) \
+    REEVE_EACH_7(m, c, p1, p2, p3, p4, p5, p6) m(c, 7, p7)
+#define REEVE_EACH_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8) \
+    REEVE_EACH_8(m, c, p1, p2, p3, p4, p5, p6, p7)         \
+    m(c, 8, p8)
+#define REEVE_EACH_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9) \
+    REEVE_EACH_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8) m(c, 9, p9)
+#define REEVE_EACH_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) \
+    REEVE_EACH_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9) m(c, 10, p10)
+#define REEVE_EACH_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) \
+    REEVE_EACH_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) m(c, 11, p11)
+#define REEVE_EACH_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) \
+    REEVE_EACH_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) m(c, 12, p12)
+#define REEVE_EACH_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) \
+    REEVE_EACH_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) m(c, 13, p13)
+#define REEVE_EACH_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) \
+    REEVE_EACH_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) m(c, 14, p14)
+#define REEVE_EACH_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15) \
+    REEVE_EACH_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) m(c, 15, p15)
+#define REEVE_EACH_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) \
+    REEVE_EACH_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)          \
+    m(c, 16, p16)
+#define REEVE_EACH_18(                                                                         \
+    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)          \
+    REEVE_EACH_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) \
+    m(c, 17, p17)
+#define REEVE_EACH_19(                                                                     \
+    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18) \
+    REEVE_EACH_18(                                                                         \
+        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)  \
+    m(c, 18, p18)
+#define REEVE_EACH_20(                                                                          \
+    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19) \
+    REEVE_EACH_19(                                                                              \
+        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18)  \
+    m(c, 19, p19)
+#define REEVE_EACH_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20)                                                                            \
+    REEVE_EACH_20(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19)                                                                             \
+    m(c, 20, p20)
+#define REEVE_EACH_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21)                                                                       \
+    REEVE_EACH_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20)                                                                        \
+    m(c, 21, p21)
+#define REEVE_EACH_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22)                                                                  \
+    REEVE_EACH_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21)                                                                   \
+    m(c, 22, p22)
+#define REEVE_EACH_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23)                                                             \
+    REEVE_EACH_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22)                                                              \
+    m(c, 23, p23)
+#define REEVE_EACH_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24)                                                        \
+    REEVE_EACH_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23)                                                         \
+    m(c, 24, p24)
+#define REEVE_EACH_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25)                                                   \
+    REEVE_EACH_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24)                                                    \
+    m(c, 25, p25)
+#define REEVE_EACH_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26)                                              \
+    REEVE_EACH_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25)                                               \
+    m(c, 26, p26)
+#define REEVE_EACH_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27)                                         \
+    REEVE_EACH_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26)                                          \
+    m(c, 27, p27)
+#define REEVE_EACH_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28)                                    \
+    REEVE_EACH_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27)                                     \
+    m(c, 28, p28)
+#define REEVE_EACH_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29)                               \
+    REEVE_EACH_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28)                                \
+    m(c, 29, p29)
+#define REEVE_EACH_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30)                          \
+    REEVE_EACH_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29)                           \
+    m(c, 30, p30)
+#define REEVE_EACH_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31)                     \
+    REEVE_EACH_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30)                      \
+    m(c, 31, p31)
+#define REEVE_EACH_33(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32)                \
+    REEVE_EACH_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31)                 \
+    m(c, 32, p32)
+#define REEVE_LIST_1(m, c)
+#define REEVE_LIST_2(m, c, p1)                 m(c, 1, p1)
+#define REEVE_LIST_3(m, c, p1, p2)             REEVE_LIST_2(m, c, p1), m(c, 2, p2)
+#define REEVE_LIST_4(m, c, p1, p2, p3)         REEVE_LIST_3(m, c, p1, p2), m(c, 3, p3)
+#define REEVE_LIST_5(m, c, p1, p2, p3, p4)     REEVE_LIST_4(m, c, p1, p2, p3), m(c, 4, p4)
+#define REEVE_LIST_6(m, c, p1, p2, p3, p4, p5) REEVE_LIST_5(m, c, p1, p2, p3, p4), m(c, 5, p5)
+#define REEVE_LIST_7(m, c, p1, p2, p3, p4, p5, p6) \
+    REEVE_LIST_6(m, c, p1, p2, p3, p4, p5), m(c, 6, p6)
+#define REEVE_LIST_8(m, c, p1, p2, p3, p4, p5, p6, p7) \
+    REEVE_LIST_7(m, c, p1, p2, p3, p4, p5, p6), m(c, 7, p7)
+#define REEVE_LIST_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8) \
+    REEVE_LIST_8(m, c, p1, p2, p3, p4, p5, p6, p7), m(c, 8, p8)
+#define REEVE_LIST_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9) \
+    REEVE_LIST_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8), m(c, 9, p9)
+#define REEVE_LIST_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) \
+    REEVE_LIST_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9), m(c, 10, p10)
+#define REEVE_LIST_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) \
+    REEVE_LIST_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10), m(c, 11, p11)
+#define REEVE_LIST_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) \
+    REEVE_LIST_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11), m(c, 12, p12)
+#define REEVE_LIST_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) \
+    REEVE_LIST_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12), m(c, 13, p13)
+#define REEVE_LIST_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) \
+    REEVE_LIST_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13), m(c, 14, p14)
+#define REEVE_LIST_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15) \
+    REEVE_LIST_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14), m(c, 15, p15)
+#define REEVE_LIST_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) \
+    REEVE_LIST_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15),         \
+        m(c, 16, p16)
+#define REEVE_LIST_18(                                                                          \
+    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)           \
+    REEVE_LIST_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16), \
+        m(c, 17, p17)
+#define REEVE_LIST_19(                                                                     \
+    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18) \
+    REEVE_LIST_18(                                                                         \
+        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17), \
+        m(c, 18, p18)
+#define REEVE_LIST_20(                                                                          \
+    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19) \
+    REEVE_LIST_19(                                                                              \
+        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18), \
+        m(c, 19, p19)
+#define REEVE_LIST_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20)                                                                            \
+    REEVE_LIST_20(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19),                                                                            \
+        m(c, 20, p20)
+#define REEVE_LIST_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21)                                                                       \
+    REEVE_LIST_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20),                                                                       \
+        m(c, 21, p21)
+#define REEVE_LIST_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22)                                                                  \
+    REEVE_LIST_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21),                                                                  \
+        m(c, 22, p22)
+#define REEVE_LIST_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23)                                                             \
+    REEVE_LIST_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22),                                                             \
+        m(c, 23, p23)
+#define REEVE_LIST_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24)                                                        \
+    REEVE_LIST_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23),                                                        \
+        m(c, 24, p24)
+#define REEVE_LIST_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25)                                                   \
+    REEVE_LIST_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24),                                                   \
+        m(c, 25, p25)
+#define REEVE_LIST_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26)                                              \
+    REEVE_LIST_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25),                                              \
+        m(c, 26, p26)
+#define REEVE_LIST_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27)                                         \
+    REEVE_LIST_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26),                                         \
+        m(c, 27, p27)
+#define REEVE_LIST_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28)                                    \
+    REEVE_LIST_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27),                                    \
+        m(c, 28, p28)
+#define REEVE_LIST_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29)                               \
+    REEVE_LIST_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28),                               \
+        m(c, 29, p29)
+#define REEVE_LIST_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30)                          \
+    REEVE_LIST_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29),                          \
+        m(c, 30, p30)
+#define REEVE_LIST_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31)                     \
+    REEVE_LIST_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30),                     \
+        m(c, 31, p31)
+#define REEVE_LIST_33(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
+    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32)                \
+    REEVE_LIST_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
+        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31),                \
+        m(c, 32, p32)
+
+/* reeve_call with 0 to 16 arguments. */
+#define REEVE_CALL_1(o, fn)         fn##_call(o)
+#define REEVE_CALL_2(o, fn, a1)     fn##_call(o, REEVE_PICK(fn, 1, a1))
+#define REEVE_CALL_3(o, fn, a1, a2) fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2))
+#define REEVE_CALL_4(o, fn, a1, a2, a3) \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3))
+#define REEVE_CALL_5(o, fn, a1, a2, a3, a4)                                           \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4))
+#define REEVE_CALL_6(o, fn, a1, a2, a3, a4, a5)                                       \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5))
+#define REEVE_CALL_7(o, fn, a1, a2, a3, a4, a5, a6)                                   \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6))
+#define REEVE_CALL_8(o, fn, a1, a2, a3, a4, a5, a6, a7)                               \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7))
+#define REEVE_CALL_9(o, fn, a1, a2, a3, a4, a5, a6, a7, a8)                           \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8))
+#define REEVE_CALL_10(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9)                      \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9))
+#define REEVE_CALL_11(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10)                 \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
+        REEVE_PICK(fn, 10, a10))
+#define REEVE_CALL_12(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11)            \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
+        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11))
+#define REEVE_CALL_13(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12)       \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
+        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12))
+#define REEVE_CALL_14(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13)  \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
+        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),    \
+        REEVE_PICK(fn, 13, a13))
+#define REEVE_CALL_15(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3),     \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),              \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),              \
+        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),        \
+        REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14))
+#define REEVE_CALL_16(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3),          \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),                   \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),                   \
+        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),             \
+        REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14), REEVE_PICK(fn, 15, a15))
+#define REEVE_CALL_17(                                                                \
+    o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16)     \
+    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
+        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
+        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
+        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),    \
+        REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14), REEVE_PICK(fn, 15, a15),    \
+        REEVE_PICK(fn, 16, a16))
+
+/* ONE for one argument, MORE for more. */
+#define REEVE_ONE_OR_MORE_(...) REEVE_JOIN(REEVE_ONE_OR_MORE_, REEVE_COUNT(__VA_ARGS__))
+#define REEVE_ONE_OR_MORE_1     ONE
+#define REEVE_ONE_OR_MORE_2     MORE
+#define REEVE_ONE_OR_MORE_3     MORE
+#define REEVE_ONE_OR_MORE_4     MORE
+#define REEVE_ONE_OR_MORE_5     MORE
+#define REEVE_ONE_OR_MORE_6     MORE
+#define REEVE_ONE_OR_MORE_7     MORE
+#define REEVE_ONE_OR_MORE_8     MORE
+#define REEVE_ONE_OR_MORE_9     MORE
+#define REEVE_ONE_OR_MORE_10    MORE
+#define REEVE_ONE_OR_MORE_11    MORE
+#define REEVE_ONE_OR_MORE_12    MORE
+#define REEVE_ONE_OR_MORE_13    MORE
+#define REEVE_ONE_OR_MORE_14    MORE
+#define REEVE_ONE_OR_MORE_15    MORE
+#define REEVE_ONE_OR_MORE_16    MORE
+#define REEVE_ONE_OR_MORE_17    MORE
+
+#endif /* __cplusplus */
+#endif

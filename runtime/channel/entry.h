@@ -1,0 +1,66 @@
+/* What is inside the payload of an entry, call or result, and what its kind and flags mean. Rings do not look at any of it;
+ * owner, worker and bridge do.
+ *
+ *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) | value: msgpack |
+ *               32 B each; n is the slot's `references`
+ *
+ *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |      little-endian as the machine; `node`: where a copy is
+ *
+ * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no value behind; it is the contents of
+ * the object that reference 0 names. All further references name objects that the value mentions, so that nobody has to parse
+ * msgpack to find them: a bridge stages them on its node before it passes the entry on.
+ *
+ * A result answers one call. kind RECALLED says that the call was not run and never will be by this worker (its status is
+ * REEVE_ECANCELLED): the holder has it back. A result whose status is not 0 carries, as its value, a msgpack map for people:
+ * {"message": str, "code": int (the user's own), "function": str, "node": uint}. */
+#ifndef REEVE_CHANNEL_ENTRY_H
+#define REEVE_CHANNEL_ENTRY_H
+
+#include <stdint.h>
+
+#include "runtime/base/ids.h"
+
+enum reeve_entry_kind {
+    REEVE_ENTRY_CALL = 1,
+    REEVE_ENTRY_RESULT = 2,
+    REEVE_ENTRY_RECALLED = 3,
+};
+
+/* flags, beside REEVE_ENTRY_OBJECT of ring.h */
+#define REEVE_ENTRY_TIMED 0x0001u
+
+struct reeve_reference {
+    struct reeve_object_id id;
+    uint64_t size_bytes;
+    uint32_t node;
+    uint32_t zero;
+};
+_Static_assert(sizeof(struct reeve_reference) == 32, "references are laid out as drawn");
+
+#define REEVE_ENTRY_REFERENCES_MAX 1024u
+
+/* The parts of a payload of `length` bytes, or false when they do not fit: references and value point into it. */
+struct reeve_entry_parts {
+    const struct reeve_reference *references; /* may be unaligned in a byte ring: copy before use */
+    uint32_t timeout_ms;
+    const uint8_t *value;
+    uint32_t value_size;
+};
+
+static inline _Bool reeve_entry_split(const uint8_t *payload, uint32_t length, uint16_t references,
+    uint16_t flags, struct reeve_entry_parts *ret)
+{
+    uint32_t head = (uint32_t)references * (uint32_t)sizeof(struct reeve_reference);
+    uint32_t limit = (flags & REEVE_ENTRY_TIMED) ? 4 : 0;
+    if (references > REEVE_ENTRY_REFERENCES_MAX || head + limit > length)
+        return 0;
+    ret->references = (const struct reeve_reference *)(const void *)payload;
+    ret->timeout_ms = 0;
+    if (limit)
+        __builtin_memcpy(&ret->timeout_ms, payload + head, 4);
+    ret->value = payload + head + limit;
+    ret->value_size = length - head - limit;
+    return 1;
+}
+
+#endif
