@@ -124,8 +124,8 @@ void reeve_cli_help(const struct reeve_cli_command *command)
     }
 }
 
-static bool set_value(
-    const struct reeve_cli_option *option, void *values, char *text, const char *command, const char *source)
+static bool set_value(const struct reeve_cli_option *option, void *values, char *text,
+    const char *command, const char *source)
 {
     char *at = (char *)values + option->offset;
     switch (option->kind) {
@@ -135,7 +135,8 @@ static bool set_value(
         char *end;
         long number = strtol(text, &end, 10);
         if (end == text || *end || number < 0) {
-            reeve_cli_error(command, NULL, "%s wants a number that is not negative, not '%s'", source, text);
+            reeve_cli_error(
+                command, NULL, "%s wants a number that is not negative, not '%s'", source, text);
             return false;
         }
         *(long *)at = number;
@@ -165,7 +166,8 @@ static bool set_initial(const struct reeve_cli_command *command, void *values)
             *(long *)((char *)values + option->offset) = -1;
         if (text && *text && option->kind == REEVE_CLI_FLAG && strcmp(text, "0") == 0)
             continue;
-        snprintf(source, sizeof(source), "%s", option->environment ? option->environment : option->name);
+        snprintf(
+            source, sizeof(source), "%s", option->environment ? option->environment : option->name);
         if (!text || !*text)
             text = (char *)option->initial;
         if (text && !set_value(option, values, text, command->name, source))
@@ -188,7 +190,8 @@ static int usage_error(const struct reeve_cli_command *command, const char *bad,
         near = reeve_cli_nearest(word, names, count);
     }
     if (near)
-        snprintf(hint, sizeof(hint), "did you mean --%s? See: reeve %s --help", near, command->name);
+        snprintf(
+            hint, sizeof(hint), "did you mean --%s? See: reeve %s --help", near, command->name);
     else
         snprintf(hint, sizeof(hint), "see: reeve %s --help", command->name);
     if (bad)
@@ -217,16 +220,19 @@ static int parse_options(const struct reeve_cli_command *command, void *values)
             return REEVE_CLI_USAGE;
     }
     if (answer == POPT_ERROR_BADOPT)
-        return usage_error(command, poptBadOption(context, POPT_BADOPTION_NOALIAS), "there is no such flag");
+        return usage_error(
+            command, poptBadOption(context, POPT_BADOPTION_NOALIAS), "there is no such flag");
     if (answer == POPT_ERROR_NOARG)
-        return usage_error(command, poptBadOption(context, POPT_BADOPTION_NOALIAS), "the value is missing");
+        return usage_error(
+            command, poptBadOption(context, POPT_BADOPTION_NOALIAS), "the value is missing");
     if (answer < -1)
-        return usage_error(command, poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(answer));
+        return usage_error(
+            command, poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(answer));
     return -1;
 }
 
-int reeve_cli_parse(
-    const struct reeve_cli_command *command, int argc, char **argv, void *values, char ***ret_arguments)
+int reeve_cli_parse(const struct reeve_cli_command *command, int argc, char **argv, void *values,
+    char ***ret_arguments)
 {
     static struct poptOption table[OPTION_MAX + 2];
     int count = 0;
@@ -237,13 +243,14 @@ int reeve_cli_parse(
             .val = count + 1};
         count++;
     }
-    table[count++] = (struct poptOption){.longName = "help", .shortName = 'h', .argInfo = POPT_ARG_NONE, .val = HELP_VALUE};
+    table[count++] = (struct poptOption){
+        .longName = "help", .shortName = 'h', .argInfo = POPT_ARG_NONE, .val = HELP_VALUE};
     table[count] = (struct poptOption){0};
 
     if (!set_initial(command, values))
         return REEVE_CLI_USAGE;
-    context = poptGetContext(
-        NULL, argc, (const char **)argv, table, command->program_follows ? POPT_CONTEXT_POSIXMEHARDER : 0);
+    context = poptGetContext(NULL, argc, (const char **)argv, table,
+        command->program_follows ? POPT_CONTEXT_POSIXMEHARDER : 0);
     if (!context)
         return REEVE_CLI_FAILED;
     int code = parse_options(command, values);

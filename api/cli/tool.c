@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "api/cli/local_address.h"
 #include "runtime/base/buffer.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/list.h"
-#include "runtime/wire/local_address.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 
@@ -100,7 +100,7 @@ static void on_message(void *arg, reeve_peer peer, const Reeve__Message *message
         memcpy(pending->reply.data, reply->data.data, reply->data.len);
         pending->reply.size = reply->data.len;
     }
-    reeve_list_append(&tool->replies, &pending->link);
+    reeve_list_push_back(&tool->replies, &pending->link);
 }
 
 static void arm(struct reeve_tool *tool, uint32_t timeout_ms)
@@ -120,7 +120,7 @@ int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint
     uint64_t ids[2];
     if (timeout_ms == 0)
         timeout_ms = CONNECT_TIMEOUT_MS;
-    int error = reeve_local_address(address, "tool", listen, text);
+    int error = reeve_cli_local_address(address, "tool", listen, text);
     if (error)
         return error;
     if (getrandom(ids, sizeof(ids), 0) != sizeof(ids))
@@ -153,7 +153,8 @@ int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint
         if (error == 0 && tool->failed)
             error = tool->code ? tool->code : REEVE_ENOCLUSTER;
         else if (error == 0 && !tool->peer)
-            error = REEVE_ENOCLUSTER, snprintf(tool->text, sizeof(tool->text), "no answer within %u ms", timeout_ms);
+            error = REEVE_ENOCLUSTER,
+            snprintf(tool->text, sizeof(tool->text), "no answer within %u ms", timeout_ms);
         if (error)
             snprintf(text, REEVE_TEXT_SIZE, "%s", tool->text);
     }
@@ -186,17 +187,17 @@ void reeve_tool_close(struct reeve_tool *tool)
     while (uv_run(&tool->loop, UV_RUN_DEFAULT) || !tool->closed)
         ;
     uv_loop_close(&tool->loop);
-    struct pending *pending;
-    while ((pending = REEVE_LIST_FIRST(&tool->replies, struct pending, link)) != NULL) {
-        reeve_list_remove(&pending->link);
+    struct reeve_list *node;
+    while ((node = reeve_list_pop_front(&tool->replies)) != NULL) {
+        struct pending *pending = REEVE_LIST_ENTRY(node, struct pending, link);
         reeve_tool_reply_fini(&pending->reply);
         free(pending);
     }
     free(tool);
 }
 
-int reeve_tool_send(struct reeve_tool *tool, const char *method, json_t *arguments, const void *data,
-    size_t size, uint64_t *ret_id)
+int reeve_tool_send(struct reeve_tool *tool, const char *method, json_t *arguments,
+    const void *data, size_t size, uint64_t *ret_id)
 {
     char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL;
     json_decref(arguments);
@@ -220,9 +221,9 @@ int reeve_tool_send(struct reeve_tool *tool, const char *method, json_t *argumen
 
 static struct pending *find_reply(struct reeve_tool *tool, uint64_t id)
 {
-    struct pending *pending;
-    REEVE_LIST_EACH(&tool->replies, pending, link)
+    REEVE_LIST_EACH(node, &tool->replies)
     {
+        struct pending *pending = REEVE_LIST_ENTRY(node, struct pending, link);
         if (pending->id == id)
             return pending;
     }
@@ -237,12 +238,13 @@ int reeve_tool_receive(
     arm(tool, timeout_ms);
     while ((pending = find_reply(tool, id)) == NULL) {
         if (!tool->peer) {
-            snprintf(ret->text, sizeof(ret->text), "the head went away%s%s", *tool->text ? ": " : "",
-                tool->text);
+            snprintf(ret->text, sizeof(ret->text), "the head went away%s%s",
+                *tool->text ? ": " : "", tool->text);
             return ret->code = REEVE_ENOCLUSTER;
         }
         if (tool->timed_out) {
-            snprintf(ret->text, sizeof(ret->text), "the head did not answer within %u ms", timeout_ms);
+            snprintf(
+                ret->text, sizeof(ret->text), "the head did not answer within %u ms", timeout_ms);
             return ret->code = REEVE_ETIMEDOUT;
         }
         uv_run(&tool->loop, UV_RUN_ONCE);
@@ -262,8 +264,8 @@ void reeve_tool_reply_fini(struct reeve_tool_reply *reply)
     reply->size = 0;
 }
 
-int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments, uint32_t timeout_ms,
-    struct reeve_tool_reply *ret)
+int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments,
+    uint32_t timeout_ms, struct reeve_tool_reply *ret)
 {
     uint64_t id;
     struct reeve_buffer pieces;

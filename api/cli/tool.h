@@ -29,8 +29,8 @@ int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint
 void reeve_tool_close(struct reeve_tool *tool);
 
 /* Queues a request; `arguments` is taken over (may be NULL). */
-int reeve_tool_send(struct reeve_tool *tool, const char *method, json_t *arguments, const void *data,
-    size_t size, uint64_t *ret_id);
+int reeve_tool_send(struct reeve_tool *tool, const char *method, json_t *arguments,
+    const void *data, size_t size, uint64_t *ret_id);
 
 /* Waits for the next reply to the request. REEVE_ETIMEDOUT (timeout_ms; 0: for ever), REEVE_ENOCLUSTER
  * when the session ended. The caller ends with reeve_tool_reply_fini, also on failure. */
@@ -39,8 +39,8 @@ int reeve_tool_receive(
 void reeve_tool_reply_fini(struct reeve_tool_reply *reply);
 
 /* Both: the last reply's JSON, where a large one comes in pieces as data. Returns the reply's code. */
-int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments, uint32_t timeout_ms,
-    struct reeve_tool_reply *ret);
+int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments,
+    uint32_t timeout_ms, struct reeve_tool_reply *ret);
 
 /* Waits until the head has gone away. */
 int reeve_tool_wait_gone(struct reeve_tool *tool, uint32_t timeout_ms);
