@@ -1,0 +1,31 @@
+/* The clocks. For shells only: a core is told the time with each event. */
+#ifndef REEVE_BASE_CLOCK_H
+#define REEVE_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define REEVE_NS_PER_US 1000ull
+#define REEVE_NS_PER_MS 1000000ull
+#define REEVE_NS_PER_S  1000000000ull
+
+static inline uint64_t reeve_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now); /* cannot fail for the two clocks below */
+    return (uint64_t)now.tv_sec * REEVE_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Since some moment in the past; never goes back; comparable between processes of one machine. */
+static inline uint64_t reeve_clock_monotonic_ns(void)
+{
+    return reeve_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Since 1970; may jump. For people and for stamps, never for deadlines. */
+static inline uint64_t reeve_clock_realtime_ns(void)
+{
+    return reeve_clock_ns(CLOCK_REALTIME);
+}
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Where the log goes: standard error, or a file that is rotated by size. A line that cannot be
+ * written (disk full) is counted and dropped; the next one that can says how many were lost.
+ */
+#include "runtime/base/log.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/errors.h"
+#include "runtime/base/log_format.h"
+
+#define FILE_SIZE_DEFAULT  (16ull << 20)
+#define FILE_COUNT_DEFAULT 4
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int current_level = REEVE_LOG_INFO;
+
+/* guarded by the mutex */
+static char component[32] = "reeve";
+static char path[PATH_MAX - 16]; /* room for .N */
+static int file = -1;            /* -1: standard error */
+static uint64_t file_size, file_size_max;
+static unsigned file_count;
+static uint64_t lost;
+
+static int open_file(void)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return REEVE_ESTATE;
+    struct stat st;
+    file_size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    file = fd;
+    return REEVE_OK;
+}
+
+static void close_file(void)
+{
+    if (file >= 0)
+        close(file);
+    file = -1;
+}
+
+/* path.2 -> path.3, path.1 -> path.2, path -> path.1, and a new path. When that fails, the old
+ * file grows on. */
+static void rotate(void)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    for (unsigned i = file_count - 1; i > 0; i--) {
+        snprintf(to, sizeof(to), "%s.%u", path, i);
+        if (i > 1)
+            snprintf(from, sizeof(from), "%s.%u", path, i - 1);
+        else
+            snprintf(from, sizeof(from), "%s", path);
+        (void)rename(from, to);
+    }
+    if (file_count == 1)
+        (void)unlink(path);
+    int old = file;
+    if (open_file() == REEVE_OK)
+        close(old);
+    else
+        file = old;
+}
+
+static bool write_line(const char *text, size_t length)
+{
+    if (file < 0)
+        return write(STDERR_FILENO, text, length) == (ssize_t)length;
+    if (file_size > 0 && file_size + length > file_size_max)
+        rotate();
+    if (write(file, text, length) != (ssize_t)length)
+        return false;
+    file_size += length;
+    return true;
+}
+
+int reeve_log_open(const struct reeve_log_options *options)
+{
+    if (options->path != NULL && strlen(options->path) >= sizeof(path))
+        return REEVE_EINVAL;
+    pthread_mutex_lock(&mutex);
+    close_file();
+    snprintf(component, sizeof(component), "%s", options->component);
+    file_size_max = options->file_size_bytes != 0 ? options->file_size_bytes : FILE_SIZE_DEFAULT;
+    file_count = options->file_count != 0 ? options->file_count : FILE_COUNT_DEFAULT;
+    int error = REEVE_OK;
+    if (options->path != NULL) {
+        snprintf(path, sizeof(path), "%s", options->path);
+        error = open_file();
+    }
+    pthread_mutex_unlock(&mutex);
+    reeve_log_set_level(options->level);
+    return error;
+}
+
+void reeve_log_close(void)
+{
+    pthread_mutex_lock(&mutex);
+    close_file();
+    pthread_mutex_unlock(&mutex);
+    reeve_log_set_level(REEVE_LOG_INFO);
+}
+
+void reeve_log_set_level(enum reeve_log_level level)
+{
+    atomic_store_explicit(&current_level, (int)level, memory_order_relaxed);
+}
+
+bool reeve_log_is_on(enum reeve_log_level level)
+{
+    return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
+}
+
+int reeve_log_level_parse(const char *text, enum reeve_log_level *level)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(names); i++) {
+        if (strcasecmp(text, names[i]) == 0) {
+            *level = (enum reeve_log_level)i;
+            return REEVE_OK;
+        }
+    }
+    return REEVE_EINVAL;
+}
+
+REEVE_PRINTF(5, 6)
+static size_t format_line(
+    char *out, size_t size, enum reeve_log_level level, const char *event, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    size_t length = reeve_log_format_line(
+        out, size, reeve_clock_realtime_ns(), level, component, event, format, values);
+    va_end(values);
+    return length;
+}
+
+void reeve_log_write(enum reeve_log_level level, const char *event, const char *format, ...)
+{
+    char text[REEVE_LOG_LINE_SIZE];
+    va_list values;
+    va_start(values, format);
+    pthread_mutex_lock(&mutex);
+    size_t length = reeve_log_format_line(
+        text, sizeof(text), reeve_clock_realtime_ns(), level, component, event, format, values);
+    if (!write_line(text, length)) {
+        lost++;
+    } else if (lost > 0) {
+        length = format_line(text, sizeof(text), REEVE_LOG_WARN, "REEVE-LOG-LOST", "lines=%llu",
+            (unsigned long long)lost);
+        if (write_line(text, length))
+            lost = 0;
+    }
+    pthread_mutex_unlock(&mutex);
+    va_end(values);
+}
