@@ -270,7 +270,8 @@ void node_client_forget(struct reeve_node *node, struct node_process *process)
     }
     REEVE_LIST_EACH_SAFE(link, &process->held)
     {
-        node_lease_close(node, REEVE_LIST_ENTRY(link, struct node_lease, held_link));
+        node_lease_close(
+            node, REEVE_LIST_ENTRY(link, struct node_lease, held_link), REEVE_EOWNERDIED);
     }
     REEVE_ASSERT(reeve_list_is_empty(&process->held));
     free(process->wants);

@@ -65,6 +65,7 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_HEAD_DOWN,        /* code text */
     REEVE_NODE_EVENT_HEAD_DIAL_FAILED, /* code text */
     REEVE_NODE_EVENT_HEAD_MESSAGE,     /* message */
+    REEVE_NODE_EVENT_PEER_LINK_UP,     /* node message(PEER_UP): a peer has introduced itself */
     REEVE_NODE_EVENT_PEER_LINK_DOWN,   /* node text: a session ended, or could not be made */
     REEVE_NODE_EVENT_PEER_MESSAGE,     /* node message */
     REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program text(name) */
@@ -120,7 +121,8 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_OPEN_LOCAL,        /* lease serial(holder) worker class_index */
     REEVE_NODE_COMMAND_OPEN_EXECUTOR, /* lease worker node job: we hold for a client of that node; before OPEN is sent */
     REEVE_NODE_COMMAND_OPEN_HOLDER, /* lease serial class_index node process(worker): we work for a client of ours */
-    REEVE_NODE_COMMAND_CLOSE, /* lease: revoke what is not claimed, unmap; executor's: answer with CLOSED */
+    REEVE_NODE_COMMAND_CLOSE, /* lease code: revoke what is not claimed, unmap. Executor's: answer with CLOSED; code 0: its
+                                 holder says that all entries are answered, so none is in hand */
     REEVE_NODE_COMMAND_CLOSE_DEAD, /* lease code text: the worker is dead: revoke, answer all entries. No CLOSED */
     REEVE_NODE_COMMAND_JOB_GONE, /* job: free its objects, forget its program */
     REEVE_NODE_COMMAND_END,      /* code text: nothing is left to do */

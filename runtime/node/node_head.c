@@ -171,8 +171,22 @@ void node_peer_lost(struct reeve_node *node, uint32_t peer, int32_t code, const 
         if (lease->state == LEASE_HELD)
             node_lease_lost(node, lease, code, text);
         else
-            node_lease_close(node, lease);
+            node_lease_close(node, lease, REEVE_EOWNERDIED);
     }
+}
+
+static void bury(struct reeve_node *node, uint32_t number)
+{
+    node->dead[node->dead_count++ % REEVE_NODE_DEAD_MAX] = number;
+}
+
+static bool is_dead(const struct reeve_node *node, uint32_t number)
+{
+    for (uint32_t i = 0; i < REEVE_MIN(node->dead_count, REEVE_NODE_DEAD_MAX); i++) {
+        if (node->dead[i] == number)
+            return true;
+    }
+    return false;
 }
 
 static void peer_forget(struct reeve_node *node, struct node_peer *peer, const char *text)
@@ -192,10 +206,12 @@ static void peer_forget(struct reeve_node *node, struct node_peer *peer, const c
     free(peer);
 }
 
-static void peer_up(struct reeve_node *node, const struct reeve_message *message)
+void node_peer_up(struct reeve_node *node, const struct reeve_message *message)
 {
-    if (message->node == 0 || message->node == node->number)
+    if (message->node == 0 || message->node == node->number || is_dead(node, message->node)) {
+        node->stale++;
         return;
+    }
     struct node_peer *peer = reeve_map64_get(&node->peers, message->node);
     if (peer != NULL && peer->incarnation == message->incarnation)
         return;
@@ -213,10 +229,18 @@ static void peer_up(struct reeve_node *node, const struct reeve_message *message
 static void peer_down(struct reeve_node *node, const struct reeve_message *message)
 {
     struct node_peer *peer = reeve_map64_get(&node->peers, message->node);
-    if (peer == NULL || peer->incarnation != message->incarnation) {
+    if (peer == NULL) { /* the answer to who asked for it, or a verdict on one we never met */
+        struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_PEER_FORGET);
+        command->node = message->node;
+        node_set_text(command->text, "%s", message->text);
+        bury(node, message->node);
+        return;
+    }
+    if (message->incarnation != 0 && peer->incarnation != message->incarnation) {
         node->stale++;
         return;
     }
+    bury(node, peer->node);
     peer_forget(node, peer, message->text[0] != 0 ? message->text : "the node is dead");
 }
 
@@ -231,7 +255,7 @@ void node_head_message(struct reeve_node *node, const struct reeve_message *mess
     switch (message->kind) {
     case REEVE_MESSAGE_WELCOME: welcome(node, message); break;
     case REEVE_MESSAGE_HEARTBEAT: break;
-    case REEVE_MESSAGE_PEER_UP: peer_up(node, message); break;
+    case REEVE_MESSAGE_PEER_UP: node_peer_up(node, message); break;
     case REEVE_MESSAGE_PEER_DOWN: peer_down(node, message); break;
     case REEVE_MESSAGE_GRANT: node_grant(node, message); break;
     case REEVE_MESSAGE_RECALL: node_recall(node, message->lease); break;

@@ -20,6 +20,7 @@
 #define REEVE_NODE_CLASSES_MAX    1024 /* that one process may define */
 #define REEVE_NODE_DRIVERS_MAX    1024
 #define REEVE_NODE_ENDED_JOBS_MAX 1024 /* of which the head could not be told yet */
+#define REEVE_NODE_DEAD_MAX       256
 #define REEVE_NODE_START_TRIES    3 /* of a program that dies before hello for no lasting reason */
 #define REEVE_NODE_EXIT_PATIENCE_NS \
     500000000ull /* from the end of a worker's socket to its own end */
@@ -135,6 +136,8 @@ struct reeve_node {
     reeve_process_id ended_jobs[REEVE_NODE_ENDED_JOBS_MAX];
     uint32_t ended_jobs_count;
     uint64_t stale;
+    uint32_t dead[REEVE_NODE_DEAD_MAX]; /* the latest verdicts: numbers that never come back */
+    uint32_t dead_count;
     struct reeve_message nowhere; /* what is said to a head that is not there is written here */
 };
 
@@ -157,6 +160,7 @@ void node_head_up(struct reeve_node *node);
 void node_head_down(struct reeve_node *node, const struct reeve_node_event *event);
 void node_head_dial_failed(struct reeve_node *node, const struct reeve_node_event *event);
 void node_head_message(struct reeve_node *node, const struct reeve_message *message);
+void node_peer_up(struct reeve_node *node, const struct reeve_message *message);
 void node_peer_lost(struct reeve_node *node, uint32_t peer, int32_t code, const char *text);
 
 /* node_clients.c */
@@ -202,8 +206,8 @@ void node_lease_open(
     struct reeve_node *node, struct node_lease *lease, struct node_process *worker);
 void node_lease_fail(
     struct reeve_node *node, struct node_lease *lease, int32_t code, const char *text);
-/* The holder is done with it, or gone. */
-void node_lease_close(struct reeve_node *node, struct node_lease *lease);
+/* The holder is done with it (code 0: all entries are answered), or gone. */
+void node_lease_close(struct reeve_node *node, struct node_lease *lease, int32_t code);
 void node_lease_closed(struct reeve_node *node, const struct reeve_node_event *event);
 void node_lease_worker_died(
     struct reeve_node *node, struct node_lease *lease, int32_t code, const char *text);

@@ -201,21 +201,29 @@ void node_lease_fail(
     lease_free(node, lease);
 }
 
-void node_lease_close(struct reeve_node *node, struct node_lease *lease)
+void node_lease_close(struct reeve_node *node, struct node_lease *lease, int32_t code)
 {
+    struct reeve_node_command *command;
     switch (lease->state) {
     case LEASE_WAITING: node_lease_end(node, lease); break;
     case LEASE_OPEN:
         leave_holder(lease);
         lease->state = LEASE_CLOSING;
         lease->channel_open = false;
-        node_emit(node, REEVE_NODE_COMMAND_CLOSE)->lease = lease->id;
+        command = node_emit(node, REEVE_NODE_COMMAND_CLOSE);
+        command->lease = lease->id;
+        command->code = code;
         break;
     case LEASE_CLOSING: leave_holder(lease); break;
     case LEASE_HELD:
-        node_emit(node, REEVE_NODE_COMMAND_CLOSE)->lease = lease->id;
-        if (reeve_map64_get(&node->peers, lease->peer) != NULL)
-            node_send_peer(node, lease->peer, REEVE_MESSAGE_RETURN)->lease = lease->id;
+        command = node_emit(node, REEVE_NODE_COMMAND_CLOSE);
+        command->lease = lease->id;
+        command->code = code;
+        if (reeve_map64_get(&node->peers, lease->peer) != NULL) {
+            struct reeve_message *message = node_send_peer(node, lease->peer, REEVE_MESSAGE_RETURN);
+            message->lease = lease->id;
+            message->code = code;
+        }
         lease_free(node, lease);
         break;
     }
@@ -282,26 +290,34 @@ void node_recall(struct reeve_node *node, uint64_t id)
     }
 }
 
-void node_announce_leases(struct reeve_node *node)
+static void announce(struct reeve_node *node, enum reeve_message_kind kind)
 {
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&node->leases, &at, NULL, &value)) {
         const struct node_lease *lease = value;
-        if (lease->state == LEASE_HELD)
+        if (lease->state == LEASE_HELD || (kind == REEVE_MESSAGE_LENT && !lease->lent))
             continue;
-        struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD);
-        command->message.kind = REEVE_MESSAGE_HOLDING;
-        command->message.lease = lease->id;
-        command->message.class = lease->class;
-        command->message.process = lease->holder;
-        if (lease->lent) {
-            command = node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD);
-            command->message.kind = REEVE_MESSAGE_LENT;
-            command->message.lease = lease->id;
-            command->message.count = 1;
+        struct reeve_message *message = &node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD)->message;
+        message->kind = kind;
+        message->lease = lease->id;
+        if (kind == REEVE_MESSAGE_HOLDING) {
+            message->class = lease->class;
+            message->process = lease->holder;
+        } else {
+            message->count = 1;
         }
     }
+}
+
+/* The first word after JOIN that is not HOLDING tells the head that it has heard of all leases. */
+void node_announce_leases(struct reeve_node *node)
+{
+    if (node->number == 0)
+        return;
+    announce(node, REEVE_MESSAGE_HOLDING);
+    node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD)->message.kind = REEVE_MESSAGE_HEARTBEAT;
+    announce(node, REEVE_MESSAGE_LENT);
 }
 
 /* --- what clients say --- */
@@ -314,7 +330,7 @@ void node_client_return(struct reeve_node *node, const struct reeve_node_event *
         node->stale++;
         return;
     }
-    node_lease_close(node, lease);
+    node_lease_close(node, lease, REEVE_OK);
 }
 
 void node_client_lend(struct reeve_node *node, const struct reeve_node_event *event)
@@ -399,7 +415,7 @@ void node_peer_message(struct reeve_node *node, const struct reeve_node_event *e
         break;
     case REEVE_MESSAGE_RETURN:
         if (shared && lease->state == LEASE_OPEN)
-            node_lease_close(node, lease);
+            node_lease_close(node, lease, message->code);
         else
             node->stale++;
         break;

@@ -420,6 +420,12 @@ static void test_executor_loses_the_peer(void **state)
     EXPECT("job_gone 1\npeer_forget 5");
     grant(9, process(5, 1), process(5, 1), 1000);
     EXPECT("head refused 9 -1025");
+    EVENT(PEER_LINK_UP, .message = {.node = 5, .incarnation = 55}); /* it does not know yet */
+    EXPECT("");
+    EVENT(PEER_LINK_UP, .message = {.node = 6, .incarnation = 66});
+    EXPECT("peer_known 6");
+    HEAD(PEER_DOWN, .node = 8);
+    EXPECT("peer_forget 8");
 }
 
 static void make_holder(void)
@@ -493,7 +499,7 @@ static void test_head_lost_and_found(void **state)
     EVENT(CLIENT_DEMAND, .serial = 1, .class_index = 4, .cpu_milli = 1000, .count = 5);
     EXPECT("");
     EVENT(HEAD_UP);
-    EXPECT("head join 3\nhead holding 7\nhead lent 7 1");
+    EXPECT("head join 3\nhead holding 7\nhead heartbeat\nhead lent 7 1");
     HEAD(GRANT, .lease = 8); /* before its welcome: not from a head that knows us */
     EXPECT("");
     HEAD(WELCOME, .node = 3, .count = 1000);
@@ -511,7 +517,7 @@ static void test_ended_while_the_head_was_away(void **state)
     EVENT(WORKER_EXITED, .serial = 2);
     EXPECT("job_gone 1");
     EVENT(HEAD_UP);
-    EXPECT("head join 3");
+    EXPECT("head join 3\nhead heartbeat");
     HEAD(WELCOME, .node = 3);
     EXPECT("registered 3\nhead job_end 1");
 }
