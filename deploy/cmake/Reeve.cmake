@@ -79,8 +79,12 @@ reeve_find(sqlite3 sqlite3 libsqlite3-dev)
 reeve_find(sodium libsodium libsodium-dev)
 reeve_find(popt popt libpopt-dev)
 reeve_find(jansson jansson libjansson-dev)
-if(REEVE_TESTS)
-    reeve_find(cmocka cmocka libcmocka-dev)
+# Without cmocka everything but the unit tests can be built.
+pkg_check_modules(REEVE_cmocka IMPORTED_TARGET GLOBAL QUIET cmocka)
+if(REEVE_cmocka_FOUND)
+    add_library(Reeve::cmocka ALIAS PkgConfig::REEVE_cmocka)
+elseif(REEVE_TESTS)
+    message(STATUS "no unit tests: libcmocka-dev is not installed")
 endif()
 
 # nng ships no pkg-config file, and its CMake file names libraries that only static linking needs.
@@ -125,11 +129,15 @@ function(reeve_library name)
     target_link_libraries(${name} PUBLIC ${arg_LIBS})
 endfunction()
 
+# Everything but the tests: what deploy/run builds.
+add_custom_target(product)
+
 function(reeve_program name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
     add_executable(${name} ${arg_SOURCES})
     reeve_target_settings(${name})
     target_link_libraries(${name} PRIVATE ${arg_LIBS})
+    add_dependencies(product ${name})
 endfunction()
 
 set(REEVE_TEST_ENVIRONMENT
@@ -150,7 +158,7 @@ function(reeve_test_settings name)
 endfunction()
 
 function(reeve_unit_test name)
-    if(NOT REEVE_TESTS)
+    if(NOT REEVE_TESTS OR NOT REEVE_cmocka_FOUND)
         return()
     endif()
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBS;LABELS")
