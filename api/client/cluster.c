@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <msgpack.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -179,7 +180,7 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
             ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
                 (uint32_t)ret->args_size, submit->splices[splice++].future.id};
         } else if (size >= ARGUMENT_OBJECT_SIZE_MIN) {
-            reeve_task_id object;
+            reeve_task_id object = 0;
             int code = value_put_object(cluster, args + at, size, &object, error);
             if (code != 0)
                 return code;

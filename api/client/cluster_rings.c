@@ -1,4 +1,5 @@
 /* Channels: writing entries for workers, taking their answers, and what the daemon says about leases. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
