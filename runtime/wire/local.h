@@ -140,4 +140,10 @@ int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_messag
 void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *reeve_local_kind_name(enum reeve_local_kind kind);
 
+/* The name under which programs look for a daemon of this user on this machine that belongs to the cluster whose head has this
+ * address. Spellings of one address give one name: "tcp://localhost:6380", "127.0.0.1". `name` has REEVE_LOCAL_NAME_SIZE bytes. */
+#define REEVE_LOCAL_NAME_SIZE 64
+#define REEVE_LOCAL_HEAD_PORT 6380
+void reeve_local_known_name(const char *head_address, char *name);
+
 #endif
