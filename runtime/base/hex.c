@@ -38,7 +38,7 @@ int reeve_hex_decode(const char *text, void *data, size_t size)
         return REEVE_EINVAL;
     uint8_t *bytes = data;
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(digit_value(text[2 * i]) << 4 | digit_value(text[2 * i + 1]));
+        bytes[i] = (uint8_t)(digit_value(text[2 * i]) * 16 + digit_value(text[2 * i + 1]));
     return REEVE_OK;
 }
 

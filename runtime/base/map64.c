@@ -65,9 +65,9 @@ static int rebuild(struct reeve_map64 *map, uint32_t index_size)
         next.index[slot] = next.used;
     }
     next.count = next.used;
-    free(map->entries);
-    free(map->index);
+    struct reeve_map64 old = *map;
     *map = next;
+    reeve_map64_fini(&old);
     return REEVE_OK;
 }
 

@@ -57,7 +57,7 @@ REEVE_PRINTF(3, 4) static int refuse(char *why, const char *text, const char *ex
         return REEVE_EINVAL;
     char shown[48];
     size_t length = 0;
-    for (; text[length] != '\0' && length < sizeof(shown) - 4; length++)
+    for (; length < sizeof(shown) - 4 && text[length] != '\0'; length++)
         shown[length] = text[length] >= ' ' && text[length] < 0x7f ? text[length] : '?';
     memcpy(shown + length, text[length] == '\0' ? "" : "...", text[length] == '\0' ? 1 : 4);
 

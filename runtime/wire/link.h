@@ -10,7 +10,7 @@
  *      PULL inbox ◀─ Challenge (its proof) ─────── PUSH outbox     it dials the address the hello's mac vouches for
  *      PUSH outbox ── Proof ─────────────────────▶ PULL inbox      up on both sides
  *
- * When both sides say hello at once, the hello of the smaller uid counts.
+ * When both sides say hello at once, the hello of the smaller uid counts (session.h).
  *
  * nng's callbacks run on nng's threads: they put what they got on a queue, wake the loop (uv_async) and do nothing else. All
  * callbacks below run on the loop's thread. Messages given to on_message are valid during the call only. */
@@ -21,13 +21,14 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "runtime/wire/codec.h"
+#include "runtime/wire/frame.h"
+#include "runtime/wire/key.h"
 #include "runtime/wire/message.h"
-#include "runtime/wire/reeve.pb-c.h"
 
-#define REEVE_KEY_SIZE           32
-#define REEVE_FRAME_SIZE_MAX     (1024u * 1024u) /* receive limit of every listener, before anyone has proved anything */
-#define REEVE_CHUNK_SIZE_BYTES   (256u * 1024u)
-#define REEVE_WIRE_VERSION       1u
+#define REEVE_FRAME_SIZE_MAX   (1024u * 1024u) /* payload; with the header the receive limit of every listener */
+#define REEVE_CHUNK_SIZE_BYTES (256u * 1024u)
+#define REEVE_LINK_LOW_WATER_BYTES (256u * 1024u)
 
 enum reeve_role { REEVE_ROLE_HEAD = 1, REEVE_ROLE_NODE = 2, REEVE_ROLE_TOOL = 3 };
 
@@ -49,6 +50,8 @@ struct reeve_link_callbacks {
     /* A dial came to nothing: unreachable, wrong key, other version, no answer in time. */
     void (*dial_failed)(void *arg, const char *address, int code, const char *text);
     void (*message)(void *arg, reeve_peer peer, const Reeve__Message *message);
+    /* May be NULL. What is queued for the peer has fallen below REEVE_LINK_LOW_WATER_BYTES, after having been above it. */
+    void (*drained)(void *arg, reeve_peer peer);
     /* For the log: somebody was turned away (one call an event; the link limits how often). */
     void (*rejected)(void *arg, int code, const char *text);
 };
@@ -66,19 +69,23 @@ struct reeve_link_options {
     void *arg;
 };
 
-/* Listens. On failure nothing is left open and `text` (size REEVE_TEXT_SIZE) says what and what to do: REEVE_EADDRESS malformed,
- * REEVE_EADDRINUSE, REEVE_ESYSTEM. */
+/* Listens. On failure nothing is left open and `text` (size REEVE_TEXT_SIZE) says what and what to do: REEVE_EADDRESS malformed or
+ * not of this machine, REEVE_EADDRINUSE, REEVE_ENOMEM, REEVE_ESYSTEM. */
 int reeve_link_open(const struct reeve_link_options *options, struct reeve_link **ret, char *text);
 
-/* Stops all nng operations, drops all sessions without callbacks, frees. Must be called on the loop's thread; the loop must be run
- * once more afterwards for the async handle to close (`closed` is called then; may be NULL). */
+/* Stops all nng operations, drops all sessions without callbacks. Must be called on the loop's thread; may be called in a callback.
+ * The link is freed, and `closed` (may be NULL) called, in a later turn of the loop, which must be run until then. */
 void reeve_link_close(struct reeve_link *link, void (*closed)(void *arg), void *arg);
 
 /* The address of our inbox as others should dial it. */
 const char *reeve_link_address(const struct reeve_link *link);
 
 /* Starts a handshake; ends in peer_up or dial_failed. A dial to an address with a dial already under way is the same dial. If a
- * session with that very peer is already up, peer_up is not repeated and the existing session stays. */
+ * session with that very peer is already up, neither callback comes and the existing session stays. REEVE_EADDRESS (malformed) and
+ * REEVE_ENOMEM come back at once, without a callback.
+ * Codes of dial_failed: REEVE_EREFUSED nothing listens there, REEVE_ETIMEDOUT silence, REEVE_EKEY, REEVE_EVERSION, REEVE_EADDRESS
+ * (unknown host; another daemon than the one dialled; ourselves), REEVE_EPROTOCOL no daemon of a cluster, REEVE_ESYSTEM,
+ * REEVE_ELINK lost on the way. */
 int reeve_link_dial(struct reeve_link *link, const char *address);
 
 /* Queues a message for the peer; it is packed at once (the caller's memory is free again) and sent with everything else of this
@@ -90,11 +97,8 @@ int reeve_link_send_control(struct reeve_link *link, reeve_peer peer, const stru
 /* Bytes queued and not yet taken by nng: those who stream (objects, programs, output) wait while it is above their mark. */
 size_t reeve_link_queued_bytes(const struct reeve_link *link, reeve_peer peer);
 
-/* Ends the session after what is queued has been handed to nng (bounded by a second); peer_down is called with `code`. */
+/* Says goodbye after what is queued, with code and text, and ends the session when the peer has closed its side, or after a second.
+ * peer_down is called with `code` here, and there. */
 void reeve_link_close_peer(struct reeve_link *link, reeve_peer peer, int code, const char *text);
-
-/* Control messages to protobuf and back. Decoding checks every field (lengths, kinds) and fails with REEVE_EPROTOCOL. */
-size_t reeve_control_pack(const struct reeve_message *message, uint8_t *out, size_t capacity);
-int reeve_control_decode(const Reeve__Control *control, struct reeve_message *ret);
 
 #endif

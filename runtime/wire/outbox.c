@@ -1,0 +1,183 @@
+/* Outboxes: PUSH sockets that are dialled once; see transport.h.
+ *
+ * The dial thread opens the socket, as that takes some 100 µs, and dials. Whoever closes the outbox closes the socket under the
+ * dial, which makes it return, and joins the thread. */
+#include "runtime/wire/transport_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nng/protocol/pipeline0/push.h>
+
+#include <reeve_errors.h>
+
+#include "runtime/base/assert.h"
+
+#define DIAL_THREAD_STACK_SIZE (128u * 1024u)
+#define NEVER_MS               (24 * 3600 * 1000)
+
+struct reeve_outbox {
+    struct reeve_transport *transport;
+    uint64_t number;
+    pthread_t thread;
+    nng_aio *send;
+    pthread_mutex_t mutex; /* for what follows */
+    nng_socket socket;
+    bool opened;
+    bool closing;
+    bool had_pipe;
+    char address[REEVE_ADDRESS_SIZE];
+};
+
+static void post(struct reeve_outbox *outbox, enum reeve_transport_event_kind kind, int result)
+{
+    struct reeve_transport_event *event = reeve_transport_event_make(kind);
+    if (event == NULL)
+        return; /* the handshake's timeout, or the heartbeat's, will notice */
+    event->outbox = outbox->number;
+    event->result = result;
+    reeve_transport_post(outbox->transport, event);
+}
+
+static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
+{
+    struct reeve_outbox *outbox = arg;
+    if (what == NNG_PIPE_EV_REM_POST) {
+        post(outbox, REEVE_TRANSPORT_OUTBOX_LOST, 0);
+        return;
+    }
+    pthread_mutex_lock(&outbox->mutex);
+    bool refuse = outbox->had_pipe;
+    outbox->had_pipe = true;
+    pthread_mutex_unlock(&outbox->mutex);
+    if (refuse || !reeve_transport_same_user(pipe))
+        nng_pipe_close(pipe);
+}
+
+static void on_sent(void *arg)
+{
+    struct reeve_outbox *outbox = arg;
+    if (nng_aio_result(outbox->send) == 0) {
+        post(outbox, REEVE_TRANSPORT_SENT, 0);
+        return;
+    }
+    nng_msg *message = nng_aio_get_msg(outbox->send);
+    nng_aio_set_msg(outbox->send, NULL);
+    if (message != NULL)
+        nng_msg_free(message);
+}
+
+static int dial(struct reeve_outbox *outbox)
+{
+    nng_socket socket;
+    nng_dialer dialer;
+    int result = nng_push0_open(&socket);
+    if (result != 0)
+        return result;
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->socket = socket;
+    outbox->opened = !outbox->closing;
+    bool opened = outbox->opened;
+    pthread_mutex_unlock(&outbox->mutex);
+    if (!opened) {
+        nng_close(socket);
+        return NNG_ECLOSED;
+    }
+    if ((result = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, outbox)) != 0 ||
+        (result = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, outbox)) != 0 ||
+        (result = nng_dialer_create(&dialer, socket, outbox->address)) != 0 ||
+        (result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, NEVER_MS)) != 0 ||
+        (result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, NEVER_MS)) != 0)
+        return result;
+    if (strncmp(outbox->address, "tcp:", 4) == 0 &&
+        (result = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true)) != 0)
+        return result;
+    return nng_dialer_start(dialer, 0);
+}
+
+static void *dial_thread(void *arg)
+{
+    struct reeve_outbox *outbox = arg;
+    int result = dial(outbox);
+    post(outbox, result == 0 ? REEVE_TRANSPORT_CONNECTED : REEVE_TRANSPORT_NOT_CONNECTED, result);
+    return NULL;
+}
+
+struct reeve_outbox *reeve_outbox_open(
+    struct reeve_transport *transport, uint64_t number, const char *address)
+{
+    struct reeve_outbox *outbox = calloc(1, sizeof *outbox);
+    if (outbox == NULL)
+        return NULL;
+    outbox->transport = transport;
+    outbox->number = number;
+    REEVE_ASSERT(strlen(address) < sizeof outbox->address);
+    strcpy(outbox->address, address);
+    pthread_mutex_init(&outbox->mutex, NULL);
+    if (nng_aio_alloc(&outbox->send, on_sent, outbox) != 0)
+        goto fail_aio;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, DIAL_THREAD_STACK_SIZE);
+    int error = pthread_create(&outbox->thread, &attributes, dial_thread, outbox);
+    pthread_attr_destroy(&attributes);
+    if (error == 0)
+        return outbox;
+    nng_aio_free(outbox->send);
+fail_aio:
+    pthread_mutex_destroy(&outbox->mutex);
+    free(outbox);
+    return NULL;
+}
+
+void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message)
+{
+    nng_aio_set_msg(outbox->send, message);
+    nng_send_aio(outbox->socket, outbox->send);
+}
+
+void reeve_outbox_close(struct reeve_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->closing = true;
+    bool opened = outbox->opened;
+    pthread_mutex_unlock(&outbox->mutex);
+    nng_aio_stop(outbox->send);
+    if (opened)
+        nng_close(outbox->socket);
+    pthread_join(outbox->thread, NULL);
+    nng_aio_free(outbox->send);
+    pthread_mutex_destroy(&outbox->mutex);
+    free(outbox);
+}
+
+int reeve_transport_dial_error(int result, const char *address, char *text)
+{
+    switch (result) {
+    case NNG_ECONNREFUSED:
+        snprintf(text, REEVE_TEXT_SIZE, "nothing listens at %s", address);
+        return REEVE_EREFUSED;
+    case NNG_EADDRINVAL:
+        snprintf(
+            text, REEVE_TEXT_SIZE, "%s: no such host, or its name cannot be resolved", address);
+        return REEVE_EADDRESS;
+    case NNG_EPROTO:
+    case NNG_ECONNSHUT:
+    case NNG_ECONNRESET:
+        snprintf(text, REEVE_TEXT_SIZE, "what listens at %s is no daemon of a cluster", address);
+        return REEVE_EPROTOCOL;
+    case NNG_ETIMEDOUT:
+        snprintf(text, REEVE_TEXT_SIZE, "no answer from %s", address);
+        return REEVE_ETIMEDOUT;
+    case NNG_EUNREACHABLE:
+        snprintf(text, REEVE_TEXT_SIZE, "there is no route to %s", address);
+        return REEVE_ETIMEDOUT;
+    case NNG_ENOENT: /* abstract */
+        snprintf(text, REEVE_TEXT_SIZE, "nothing listens at %s", address);
+        return REEVE_EREFUSED;
+    default:
+        snprintf(text, REEVE_TEXT_SIZE, "cannot connect to %s: %s", address, nng_strerror(result));
+        return result == NNG_ENOMEM ? REEVE_ENOMEM : REEVE_ESYSTEM;
+    }
+}

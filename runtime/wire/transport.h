@@ -1,0 +1,80 @@
+/* nng, seen from the loop: one inbox (PULL, listening), any number of outboxes (PUSH, dialled), and a queue of what happened.
+ *
+ *     nng's threads ── callback ──▶ queue ── wake() ──▶ loop: reeve_transport_next
+ *
+ * Callbacks put an event on the queue and wake the loop; nothing else happens on nng's threads. Events name outboxes by the number
+ * their opener gave them, never by address, so that an event may outlive its outbox. All functions are for the loop's thread.
+ *
+ * One receive is under way at a time: with several, two messages of one pipe could end up in the queue in the wrong order. It is
+ * restarted on nng's thread at once, unless more than REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop: then TCP holds the
+ * senders up until the loop has caught up.
+ *
+ * Connecting runs on a thread of its own, made for it, as nng tells only a blocking dial why it failed. Closing an outbox ends it.
+ * nng would redial by itself when the connection is lost; an outbox allows one pipe only in its life. */
+#ifndef REEVE_WIRE_TRANSPORT_H
+#define REEVE_WIRE_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nng/nng.h>
+
+#include "runtime/base/list.h"
+#include "runtime/wire/address.h"
+
+#define REEVE_TRANSPORT_QUEUE_MAX   (4u * 1024u * 1024u)
+#define REEVE_TRANSPORT_REMOTE_SIZE 64
+
+enum reeve_transport_event_kind {
+    REEVE_TRANSPORT_PIPE_ADDED,    /* pipe remote */
+    REEVE_TRANSPORT_PIPE_REMOVED,  /* pipe */
+    REEVE_TRANSPORT_PIPE_FOREIGN,  /* remote: a local process of another user, turned away */
+    REEVE_TRANSPORT_RECEIVED,      /* pipe message (the receiver of the event owns it) */
+    REEVE_TRANSPORT_CONNECTED,     /* outbox */
+    REEVE_TRANSPORT_NOT_CONNECTED, /* outbox result */
+    REEVE_TRANSPORT_OUTBOX_LOST,   /* outbox */
+    REEVE_TRANSPORT_SENT,          /* outbox: nng has taken the message; the next may follow */
+};
+
+struct reeve_transport_event {
+    struct reeve_list node;
+    enum reeve_transport_event_kind kind;
+    int result; /* nng's */
+    uint32_t pipe;
+    uint64_t outbox;
+    nng_msg *message;
+    char remote[REEVE_TRANSPORT_REMOTE_SIZE];
+};
+
+struct reeve_transport;
+struct reeve_outbox;
+
+/* Listens on the first free port of `listen`; `bound` says which. `wake` is called from any thread. Errors as reeve_link_open. */
+int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
+    void (*wake)(void *arg), void *arg, struct reeve_transport **ret, struct reeve_address *bound,
+    char *text);
+
+/* All outboxes must have been closed. No wake comes afterwards. */
+void reeve_transport_close(struct reeve_transport *transport);
+
+/* NULL when there is none. The caller frees it with reeve_transport_event_free. */
+struct reeve_transport_event *reeve_transport_next(struct reeve_transport *transport);
+void reeve_transport_event_free(struct reeve_transport_event *event);
+
+void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe);
+
+/* Begins to connect; ends in CONNECTED or NOT_CONNECTED. NULL when there is no memory or no thread. */
+struct reeve_outbox *reeve_outbox_open(
+    struct reeve_transport *transport, uint64_t number, const char *address);
+
+/* One at a time; only when connected. Takes the message. */
+void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message);
+
+/* Drops what has not been sent, frees the outbox. */
+void reeve_outbox_close(struct reeve_outbox *outbox);
+
+/* The error code of ours, and words, for a result of a dial. */
+int reeve_transport_dial_error(int result, const char *address, char *text);
+
+#endif
