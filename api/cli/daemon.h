@@ -20,7 +20,7 @@ struct reeve_cli_daemon {
     char key_path[PATH_MAX]; /* empty: from REEVE_KEY */
     bool key_made;
     char state_path[PATH_MAX]; /* empty: keeps no files */
-    char log_path[PATH_MAX];   /* empty: standard error, or nowhere */
+    char log_path[PATH_MAX + 64];/* empty: standard error, or nowhere */
     char advertise_guess[128];
 };
 

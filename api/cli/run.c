@@ -195,7 +195,7 @@ static int send_program(struct reeve_tool *tool, const char *run, const struct p
         if (offset < program->st.st_size && sent - answered < WINDOW) {
             ssize_t count = pread(program->fd, piece, sizeof(piece), offset);
             if (count <= 0) {
-                snprintf(reply->text, sizeof(reply->text), "%s changed while it was read",
+                snprintf(reply->text, sizeof(reply->text), "%.300s changed while it was read",
                     program->path);
                 return reply->code = REEVE_ESYSTEM;
             }

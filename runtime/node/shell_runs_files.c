@@ -53,7 +53,7 @@ static bool is_alive(const struct reeve_runs *runs, const char *id)
 /* One a call is enough: there is one call for each new run. */
 static void remove_oldest(const struct reeve_runs *runs)
 {
-    char path[PATH_MAX], oldest[32] = "";
+    char path[PATH_MAX], oldest[NAME_MAX + 1] = "";
     struct timespec oldest_time = {0};
     int count = 0;
     if (snprintf(path, sizeof(path), "%s/runs", runs->options.state_dir) >= PATH_MAX)
@@ -62,7 +62,7 @@ static void remove_oldest(const struct reeve_runs *runs)
     struct dirent *entry;
     struct stat st;
     while (dir && (entry = readdir(dir)) != NULL) {
-        if (*entry->d_name == '.' || strlen(entry->d_name) >= sizeof(oldest) ||
+        if (*entry->d_name == '.' ||
             is_alive(runs, entry->d_name) ||
             fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISDIR(st.st_mode))
