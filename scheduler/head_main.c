@@ -324,7 +324,11 @@ static int open_links(struct reeve_head *head, char *text)
         .key = head->options->key,
         .listen = head->options->listen,
         .advertise = head->options->advertise,
-        .callbacks = {on_peer_up, on_peer_down, on_dial_failed, on_message, on_rejected},
+        .callbacks = {.peer_up = on_peer_up,
+            .peer_down = on_peer_down,
+            .dial_failed = on_dial_failed,
+            .message = on_message,
+            .rejected = on_rejected},
         .arg = head,
     };
     return reeve_link_open(&options, &head->links, text);

@@ -1,9 +1,9 @@
 #include "api/cli/daemon.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static bool choose_log(const char *state, const char *component, char path[PATH_
         char suffix[16] = "";
         if (i > 1)
             snprintf(suffix, sizeof(suffix), "-%d", i);
-        if (snprintf(lock, sizeof(lock), "%s/logs/%s%s.lock", state, component, suffix) >= PATH_MAX ||
+        if (snprintf(lock, sizeof(lock), "%s/logs/%s%s.lock", state, component, suffix) >=
+                PATH_MAX ||
             snprintf(path, PATH_MAX, "%s/logs/%s%s.log", state, component, suffix) >= PATH_MAX)
             return false;
         if (take_lock(lock))
@@ -52,13 +53,14 @@ static bool choose_log(const char *state, const char *component, char path[PATH_
     return false;
 }
 
-static int open_log(const struct reeve_cli_command *command, const char *component, struct reeve_cli_daemon *daemon)
+static int open_log(
+    const struct reeve_cli_command *command, const char *component, struct reeve_cli_daemon *daemon)
 {
     enum reeve_log_level level;
     char path[PATH_MAX + 64] = "";
     if (reeve_log_level_parse(daemon->log_level, &level) != 0) {
-        reeve_cli_error(command->name, "levels: error, warn, info, debug", "--log-level: there is no level '%s'",
-            daemon->log_level);
+        reeve_cli_error(command->name, "levels: error, warn, info, debug",
+            "--log-level: there is no level '%s'", daemon->log_level);
         return REEVE_CLI_USAGE;
     }
     const char *dir = getenv("REEVE_LOG_DIR");
@@ -66,24 +68,27 @@ static int open_log(const struct reeve_cli_command *command, const char *compone
         snprintf(path, sizeof(path), "%s", daemon->log_file);
     else if (!daemon->log_file && daemon->private_cluster && dir && *dir)
         snprintf(path, sizeof(path), "%s/%s-%d.log", dir, component, (int)getpid());
-    else if (!daemon->log_file && !daemon->private_cluster && !choose_log(daemon->state_path, component, path)) {
-        reeve_cli_error(command->name, "give --state-dir, or --log-file FILE", "no log file can be opened in %s/logs: %s",
-            daemon->state_path, strerror(errno));
+    else if (!daemon->log_file && !daemon->private_cluster &&
+             !choose_log(daemon->state_path, component, path)) {
+        reeve_cli_error(command->name, "give --state-dir, or --log-file FILE",
+            "no log file can be opened in %s/logs: %s", daemon->state_path, strerror(errno));
         return REEVE_CLI_FAILED;
     }
-    struct reeve_log_options options = {.component = component, .path = *path ? path : NULL, .level = level};
+    struct reeve_log_options options = {
+        .component = component, .path = *path ? path : NULL, .level = level};
     if (reeve_log_open(&options) != 0) {
-        reeve_cli_error(command->name, "give another --log-file, or - for standard error", "the log file %s cannot be opened: %s",
-            path, strerror(errno));
+        reeve_cli_error(command->name, "give another --log-file, or - for standard error",
+            "the log file %s cannot be opened: %s", path, strerror(errno));
         return REEVE_CLI_FAILED;
     }
     snprintf(daemon->log_path, sizeof(daemon->log_path), "%s", path);
     if (!*path && daemon->private_cluster && !daemon->log_file)
-        reeve_log_set_level((enum reeve_log_level)-1); /* nowhere */
+        reeve_log_set_level((enum reeve_log_level) - 1); /* nowhere */
     return 0;
 }
 
-static int prepare_state(const struct reeve_cli_command *command, const char *component, struct reeve_cli_daemon *daemon)
+static int prepare_state(
+    const struct reeve_cli_command *command, const char *component, struct reeve_cli_daemon *daemon)
 {
     char text[REEVE_TEXT_SIZE] = "", logs[PATH_MAX];
     int error = reeve_cli_state_dir(daemon->state_dir, daemon->state_path, text);
@@ -96,13 +101,16 @@ static int prepare_state(const struct reeve_cli_command *command, const char *co
     if (error == 0 && snprintf(logs, sizeof(logs), "%s/logs", daemon->state_path) < PATH_MAX)
         error = reeve_cli_make_dir(logs, text);
     if (error) {
-        reeve_cli_error(command->name, "give a folder of yours with --state-dir or REEVE_STATE_DIR", "%s", text);
+        reeve_cli_error(command->name, "give a folder of yours with --state-dir or REEVE_STATE_DIR",
+            "%s", text);
         return REEVE_CLI_FAILED;
     }
     if (strcmp(component, "head") == 0 &&
-        (snprintf(logs, sizeof(logs), "%s/head.lock", daemon->state_path) >= PATH_MAX || !take_lock(logs))) {
+        (snprintf(logs, sizeof(logs), "%s/head.lock", daemon->state_path) >= PATH_MAX ||
+            !take_lock(logs))) {
         if (errno == EWOULDBLOCK)
-            reeve_cli_error(command->name, "stop it with `reeve stop`, or give this one its own --state-dir",
+            reeve_cli_error(command->name,
+                "stop it with `reeve stop`, or give this one its own --state-dir",
                 "another head uses the state folder %s", daemon->state_path);
         else
             reeve_cli_error(command->name, NULL, "%s: %s", logs, strerror(errno));
@@ -114,7 +122,8 @@ static int prepare_state(const struct reeve_cli_command *command, const char *co
 /* The address from which this machine would speak to the world; nothing is sent. */
 static bool guess_host(char *host, size_t size)
 {
-    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
+    struct sockaddr_in peer = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc0000201)};
     struct sockaddr_in local;
     socklen_t local_size = sizeof(local);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -132,15 +141,17 @@ static int check_addresses(const struct reeve_cli_command *command, struct reeve
     struct reeve_address address;
     char text[REEVE_TEXT_SIZE] = "";
     if (daemon->listen && reeve_address_parse(daemon->listen, &address, text) != 0) {
-        reeve_cli_error(command->name, "write --listen tcp://HOST:PORT, tcp://HOST:PORT-LAST or tcp://*:PORT",
-            "--listen: %s", text);
+        reeve_cli_error(command->name,
+            "write --listen tcp://HOST:PORT, tcp://HOST:PORT-LAST or tcp://*:PORT", "--listen: %s",
+            text);
         return REEVE_CLI_USAGE;
     }
     if (!daemon->listen || daemon->advertise || !reeve_address_is_wildcard(&address))
         return 0;
     if (!guess_host(daemon->advertise_guess, sizeof(daemon->advertise_guess))) {
         reeve_cli_error(command->name, "say with --advertise HOST how others reach this machine",
-            "it shall listen on every interface, and there is no default route to tell its address from");
+            "it shall listen on every interface, and there is no default route to tell its address "
+            "from");
         return REEVE_CLI_USAGE;
     }
     daemon->advertise = daemon->advertise_guess;
@@ -170,12 +181,13 @@ int reeve_cli_daemon_prepare(
     if (code)
         return code;
     const char *state = daemon->private_cluster ? daemon->state_dir : daemon->state_path;
-    int error = reeve_cli_find_key(daemon->key_file, state, is_head && !daemon->private_cluster, daemon->key,
-        daemon->key_path, &daemon->key_made, text);
+    int error = reeve_cli_find_key(daemon->key_file, state, is_head && !daemon->private_cluster,
+        daemon->key, daemon->key_path, &daemon->key_made, text);
     if (error) {
         reeve_cli_error(command->name,
             is_head ? "give another --key-file, or remove it and a new key will be made"
-                    : "copy the key file that `reeve head` names from its machine, and give it with --key-file",
+                    : "copy the key file that `reeve head` names from its machine, and give it "
+                      "with --key-file",
             "%s", text);
         return error == REEVE_ESTATE ? REEVE_CLI_FAILED : REEVE_CLI_DENIED;
     }

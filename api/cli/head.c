@@ -39,7 +39,8 @@ static void on_ready(void *arg, const char *address, bool local_only)
     if (daemon->key_made)
         printf("  A new cluster key was made: %s\n\n", key);
     if (local_only) {
-        printf("  Add this machine:   reeve worker --head %s%s%s\n", address, key ? " --key-file " : "", key ? key : "");
+        printf("  Add this machine:   reeve worker --head %s%s%s\n", address,
+            key ? " --key-file " : "", key ? key : "");
         printf("  Other machines:     not yet, it listens on this machine only. Start it as\n"
                "                      reeve head --listen 'tcp://*:6380'\n");
     } else {
@@ -49,7 +50,8 @@ static void on_ready(void *arg, const char *address, bool local_only)
         else
             printf("    with the key of this head in the file reeve.key (mode 0600)\n");
     }
-    printf("  For programs:       export REEVE_ADDRESS=%s%s%s\n", address, key ? " REEVE_KEY_FILE=" : "", key ? key : "");
+    printf("  For programs:       export REEVE_ADDRESS=%s%s%s\n", address,
+        key ? " REEVE_KEY_FILE=" : "", key ? key : "");
     printf("  See and end it:     reeve status; reeve stop\n");
     if (*daemon->log_path)
         printf("  Log:                %s\n", daemon->log_path);
@@ -82,7 +84,8 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
         return REEVE_CLI_OK;
     const char *hint = NULL;
     if (error == REEVE_EADDRINUSE)
-        hint = "is a head running here already (reeve status)? Else choose another port: --listen tcp://HOST:PORT";
+        hint = "is a head running here already (reeve status)? Else choose another port: --listen "
+               "tcp://HOST:PORT";
     else if (error == REEVE_ESTATE)
         hint = "give a folder of yours with --state-dir or REEVE_STATE_DIR";
     reeve_cli_error(command->name, hint, "%s", *text ? text : reeve_strerror(error));
@@ -93,10 +96,11 @@ const struct reeve_cli_command reeve_cli_head = {
     .name = "head",
     .usage = "[OPTIONS]",
     .summary = "run the head of a cluster: it schedules",
-    .description = "Runs the head daemon of a cluster in the foreground. The head decides who may run what;\n"
-                   "machines join it with `reeve worker`, programs with REEVE_ADDRESS. On its first start it\n"
-                   "makes the cluster key, without which nobody is listened to. It ends cleanly on SIGTERM,\n"
-                   "SIGINT and `reeve stop`, and can be started again at once: the nodes come back to it.",
+    .description =
+        "Runs the head daemon of a cluster in the foreground. The head decides who may run what;\n"
+        "machines join it with `reeve worker`, programs with REEVE_ADDRESS. On its first start it\n"
+        "makes the cluster key, without which nobody is listened to. It ends cleanly on SIGTERM,\n"
+        "SIGINT and `reeve stop`, and can be started again at once: the nodes come back to it.",
     .environment = REEVE_CLI_DAEMON_ENVIRONMENT,
     .examples = "Examples:\n"
                 "  reeve head                                  for this machine alone\n"

@@ -29,9 +29,11 @@ static void print_help(void)
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(commands); i++)
         printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
     if (reeve_bench_main)
-        printf("  %-9s %s\n", "bench", "measure calls, puts and gets against the machine's own limits");
+        printf("  %-9s %s\n", "bench",
+            "measure calls, puts and gets against the machine's own limits");
     printf("  %-9s %s\n", "help", "this text; `reeve help COMMAND` for one command");
-    printf("\n`reeve --version` prints the release. A program that finds no cluster starts its own: the\n"
+    printf("\n`reeve --version` prints the release. A program that finds no cluster starts its "
+           "own: the\n"
            "commands are for clusters that live longer, or span machines.\n\n"
            "First steps:\n"
            "  reeve head                 in one terminal\n"

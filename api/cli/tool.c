@@ -141,7 +141,11 @@ int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint
         .key = key,
         .listen = listen,
         .handshake_timeout_ms = timeout_ms,
-        .callbacks = {on_peer_up, on_peer_down, on_dial_failed, on_message, on_rejected},
+        .callbacks = {.peer_up = on_peer_up,
+            .peer_down = on_peer_down,
+            .dial_failed = on_dial_failed,
+            .message = on_message,
+            .rejected = on_rejected},
         .arg = tool,
     };
     error = reeve_link_open(&options, &tool->link, text);

@@ -103,12 +103,14 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
 }
 
 /* Where it is not told: the head's kind of address, on the side that faces the head. */
-static int fill_addresses(const struct reeve_cli_command *command, char head[REEVE_ADDRESS_SIZE], char listen[REEVE_ADDRESS_SIZE])
+static int fill_addresses(const struct reeve_cli_command *command, char head[REEVE_ADDRESS_SIZE],
+    char listen[REEVE_ADDRESS_SIZE])
 {
     struct reeve_address address;
     char text[REEVE_TEXT_SIZE] = "";
     if (reeve_address_parse_peer(values.head, &address, text) != 0) {
-        reeve_cli_error(command->name, "write --head tcp://HOST:PORT, as `reeve head` prints it", "--head: %s", text);
+        reeve_cli_error(command->name, "write --head tcp://HOST:PORT, as `reeve head` prints it",
+            "--head: %s", text);
         return REEVE_CLI_USAGE;
     }
     reeve_address_format(&address, head);
@@ -116,7 +118,8 @@ static int fill_addresses(const struct reeve_cli_command *command, char head[REE
         return 0;
     int error = reeve_cli_local_address(head, "node", listen, text);
     if (error) {
-        reeve_cli_error(command->name, "check --head, or say where to listen with --listen", "%s", text);
+        reeve_cli_error(
+            command->name, "check --head, or say where to listen with --listen", "%s", text);
         return reeve_cli_exit_of(error);
     }
     values.daemon.listen = listen;
@@ -149,7 +152,8 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
         hint = "copy the key file again from the head's machine, and give it with --key-file";
     else if (error == REEVE_EVERSION)
         hint = "install the same release on both machines; this is reeve " REEVE_VERSION;
-    reeve_cli_error(command->name, hint, "cannot join the head at %s: %s", head, *text ? text : reeve_strerror(error));
+    reeve_cli_error(command->name, hint, "cannot join the head at %s: %s", head,
+        *text ? text : reeve_strerror(error));
     return reeve_cli_exit_of(error);
 }
 
@@ -193,12 +197,15 @@ const struct reeve_cli_command reeve_cli_worker = {
     .name = "worker",
     .usage = "[OPTIONS]",
     .summary = "add this machine to a cluster: it runs tasks",
-    .description = "Runs the node daemon of this machine in the foreground: it joins the head, starts the worker\n"
-                   "processes and keeps the object store. One for each user and machine is enough. It waits for a\n"
+    .description = "Runs the node daemon of this machine in the foreground: it joins the head, "
+                   "starts the worker\n"
+                   "processes and keeps the object store. One for each user and machine is enough. "
+                   "It waits for a\n"
                    "head that went away, and ends cleanly on SIGTERM, SIGINT and `reeve stop`.",
     .environment = REEVE_CLI_DAEMON_ENVIRONMENT,
     .examples = "Examples:\n"
-                "  reeve worker                                               joins the head of this machine\n"
+                "  reeve worker                                               joins the head of "
+                "this machine\n"
                 "  reeve worker --head tcp://10.0.0.1:6380 --key-file reeve.key\n"
                 "  reeve worker --head tcp://10.0.0.1:6380 --slots 4 --store 2GiB",
     .options = options,
