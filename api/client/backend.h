@@ -5,8 +5,8 @@
  * shutdown runs (then they return REEVE_ESHUTDOWN): a backend is never freed, or only when no call is inside.
  *
  * Future ids: not 0, bit 63 clear (set: born failed, see client.h), never reused, not even after shutdown and a new start.
- * Every member returns REEVE_OK or a code; those with `error` also describe it there (at least code; message may be "",
- * then the code's text is used).
+ * Every member returns REEVE_OK or a code; on failure those with `error` also describe it there (reeve_error_set), all of
+ * it, because the thread's previous error is still in it. `error` is NULL where nobody will look.
  */
 #ifndef REEVE_CLIENT_BACKEND_H
 #define REEVE_CLIENT_BACKEND_H
@@ -58,6 +58,10 @@ struct reeve_backend {
     int (*seal)(
         struct reeve_backend *, uint64_t handle, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);
+
+    /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so are packed straight into
+     * the store; the same for what remains of the arguments as a whole. */
+    size_t inline_max_bytes;
 
     /* Ends everything; wakes those who wait, with REEVE_ESHUTDOWN. Called once. */
     void (*shutdown)(struct reeve_backend *);

@@ -14,6 +14,7 @@ const struct reeve_owner_settings reeve_owner_settings_default = {
     .demand_max = 256,
     .lease_idle_ns = 500u * 1000 * 1000,
     .work_ahead_ns = 4u * 1000 * 1000,
+    .generation_first = 1,
     .stuck_ns = 500u * 1000,
 };
 
@@ -310,14 +311,26 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
 }
 
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
-    reeve_lease_index *ret_lease_index, uint64_t *ret_position)
+    reeve_lease_index *ret_lease_index, uint64_t *ret_position, uint32_t *ret_attempt)
 {
     const struct owner_task *task = owner_task_find(owner, id);
     if (task == NULL || task->state != REEVE_TASK_SENT)
         return false;
     *ret_lease_index = task->lease_index;
     *ret_position = task->position;
+    *ret_attempt = task->attempt;
     return true;
+}
+
+reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id id)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    for (uint32_t i = 0; task != NULL && i < task->splice_count; i++) {
+        const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
+        if (!reeve_task_state_is_final(on->state))
+            return task->splices[i].task;
+    }
+    return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------------- */

@@ -43,6 +43,8 @@ struct reeve_owner_settings {
     uint64_t work_ahead_ns; /* how much work a lease is given ahead */
     uint64_t
         stuck_ns; /* a worker that has not answered for so long has its unclaimed entries taken back, if others are idle */
+    uint32_t
+        generation_first; /* of task ids: later owners of a process start higher, so that no id comes twice */
 };
 extern const struct reeve_owner_settings reeve_owner_settings_default;
 
@@ -170,7 +172,9 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
 
 /* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any more. */
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
-    reeve_lease_index *ret_lease_index, uint64_t *ret_position);
+    reeve_lease_index *ret_lease_index, uint64_t *ret_position, uint32_t *ret_attempt);
+/* Of a WAITING task: the first of the futures it waits for that is not final. */
+reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id task);
 
 /* --- events from the daemon and the rings ------------------------------------------------------------ */
 

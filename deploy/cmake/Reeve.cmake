@@ -2,6 +2,9 @@
 # of target.
 #
 #   reeve_library(name SOURCES a.c b.c LIBS reeve_base)       static library, position independent
+#   reeve_shared_library(name SOURCES a.c WHOLE reeve_owner LIBS reeve_base)
+#                                                             shared library; nothing of WHOLE is
+#                                                             left out, referenced or not
 #   reeve_program(name SOURCES main.c LIBS reeve)             program in build/bin
 #   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)    cmocka, a ctest labelled `unit`
 #   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)  a ctest labelled `fuzz`
@@ -127,6 +130,21 @@ function(reeve_library name)
     add_library(${name} STATIC ${arg_SOURCES})
     reeve_target_settings(${name})
     target_link_libraries(${name} PUBLIC ${arg_LIBS})
+endfunction()
+
+# What it links stays its own affair: programs that link it see its public header and nothing else.
+# Give as WHOLE
+# the static libraries that hold public functions, for a linker takes only what is referenced from others.
+function(reeve_shared_library name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;WHOLE;LIBS")
+    add_library(${name} SHARED ${arg_SOURCES})
+    target_include_directories(${name}
+        PRIVATE "${PROJECT_SOURCE_DIR}"
+        PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/api/include>")
+    foreach(whole IN LISTS arg_WHOLE)
+        target_link_libraries(${name} PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${whole}>")
+    endforeach()
+    target_link_libraries(${name} PRIVATE ${arg_LIBS})
 endfunction()
 
 # Everything but the tests: what deploy/run builds.

@@ -40,7 +40,7 @@ static void test_line(void **state)
     format(sizeof(out) - 1, "node=%u host=%s msg=%s", 3u, "a.example:80", "two words");
     assert_string_equal(out, PREFIX " node=3 host=a.example:80 msg=\"two words\"\n");
     format(sizeof(out) - 1, "a=%d b=%5.2f c=%lld d=%zu e=%#x f=%c g=%05d h=%hhd i=%jd j=%%", -1,
-        2.5, (long long)INT64_MIN, SIZE_MAX, 255u, 'q', 42, -1, INTMAX_MAX);
+        2.5, (long long)INT64_MIN, SIZE_MAX, 255u, 'q', 42, (signed char)-1, INTMAX_MAX);
     assert_string_equal(out,
         PREFIX " a=-1 b= 2.50 c=-9223372036854775808 d=18446744073709551615 e=0xff f=q"
                " g=00042 h=-1 i=9223372036854775807 j=%\n");

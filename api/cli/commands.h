@@ -1,0 +1,10 @@
+/* The commands of `reeve`. */
+#ifndef REEVE_CLI_COMMANDS_H
+#define REEVE_CLI_COMMANDS_H
+
+#include "api/cli/args.h"
+
+extern const struct reeve_cli_command reeve_cli_head, reeve_cli_worker, reeve_cli_status,
+    reeve_cli_stop, reeve_cli_run, reeve_cli_logs;
+
+#endif

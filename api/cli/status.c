@@ -1,0 +1,233 @@
+/* `reeve status` */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/cli/commands.h"
+#include "api/cli/report.h"
+#include "api/cli/settings.h"
+#include "runtime/base/errors.h"
+#include "runtime/base/parse.h"
+
+static struct values {
+    struct reeve_cli_cluster cluster;
+    bool json;
+    bool leases;
+} values;
+
+static const struct reeve_cli_option options[] = {
+    REEVE_CLI_CLUSTER_OPTIONS(struct values),
+    {.name = "json",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, json),
+        .help = "one JSON object; its fields are stable (README of\n"
+                "api/cli)"},
+    {.name = "leases",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, leases),
+        .help = "each lease too: who runs where"},
+    {0},
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static long long integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static const char *age(double seconds, char text[32])
+{
+    if (seconds < 10)
+        snprintf(text, 32, "%.1f s", seconds);
+    else if (seconds < 120)
+        snprintf(text, 32, "%.0f s", seconds);
+    else if (seconds < 7200)
+        snprintf(text, 32, "%.0f min", seconds / 60);
+    else if (seconds < 172800)
+        snprintf(text, 32, "%.0f h", seconds / 3600);
+    else
+        snprintf(text, 32, "%.0f d", seconds / 86400);
+    return text;
+}
+
+static void print_head(const json_t *status)
+{
+    const json_t *head = json_object_get(status, "head"),
+                 *totals = json_object_get(status, "totals");
+    char since[32];
+    printf("head    %s on %s, reeve %s, up %s\n", text_of(head, "address"), text_of(head, "host"),
+        text_of(head, "release"), age(number_of(head, "uptime_s"), since));
+    printf("cluster %lld of %lld nodes up, %g of %g slots used, %lld jobs, %lld leases, %lld "
+           "demands\n",
+        integer_of(totals, "nodes_up"), integer_of(totals, "nodes"),
+        number_of(totals, "slots_used"), number_of(totals, "slots"), integer_of(totals, "jobs"),
+        integer_of(totals, "leases"), integer_of(totals, "demands"));
+}
+
+static void print_nodes(const json_t *list)
+{
+    size_t i;
+    json_t *node;
+    char memory[REEVE_SIZE_TEXT_SIZE];
+    if (json_array_size(list) == 0) {
+        printf("\nNo nodes: start one with `reeve worker`.\n");
+        return;
+    }
+    printf("\n%-5s %-20s %-8s %12s %7s %10s  %s\n", "NODE", "HOST", "STATE", "SLOTS", "LEASES",
+        "MEMORY", "ADDRESS");
+    json_array_foreach(list, i, node)
+    {
+        char slots[32];
+        snprintf(
+            slots, sizeof(slots), "%g/%g", number_of(node, "slots_used"), number_of(node, "slots"));
+        printf("%-5lld %-20s %-8s %12s %7lld %10s  %s\n", integer_of(node, "node"),
+            text_of(node, "host"), text_of(node, "state"), slots, integer_of(node, "leases"),
+            reeve_size_format((uint64_t)integer_of(node, "memory_bytes"), memory),
+            text_of(node, "address"));
+    }
+}
+
+static void print_jobs(const json_t *list)
+{
+    size_t i;
+    json_t *job;
+    char since[32];
+    if (json_array_size(list) > 0)
+        printf("\n%-17s %-20s %-5s %-8s %7s %8s %9s\n", "JOB", "NAME", "NODE", "STATE", "LEASES",
+            "LACKING", "AGE");
+    json_array_foreach(list, i, job)
+    {
+        printf("%-17s %-20s %-5lld %-8s %7lld %8lld %9s\n", text_of(job, "job"),
+            text_of(job, "name"), integer_of(job, "node"), text_of(job, "state"),
+            integer_of(job, "leases"), integer_of(job, "wanted"),
+            age(number_of(job, "age_s"), since));
+    }
+}
+
+static void print_demands(const json_t *list)
+{
+    size_t i, printed = 0;
+    json_t *demand;
+    char since[32];
+    json_array_foreach(list, i, demand)
+    {
+        if (!*text_of(demand, "why"))
+            continue;
+        if (printed++ == 0)
+            printf("\n%-17s %6s %9s %9s  %s\n", "PROCESS WAITING", "CPU", "HELD", "SINCE", "WHY");
+        char held[32];
+        snprintf(held, sizeof(held), "%lld/%lld", integer_of(demand, "held"),
+            integer_of(demand, "wanted"));
+        printf("%-17s %6g %9s %9s  %s\n", text_of(demand, "process"), number_of(demand, "cpu"),
+            held, age(number_of(demand, "waiting_s"), since), text_of(demand, "why"));
+    }
+}
+
+static void print_leases(const json_t *list)
+{
+    size_t i;
+    json_t *lease;
+    char since[32];
+    if (json_array_size(list) > 0)
+        printf(
+            "\n%-17s %-17s %-5s %6s %9s %9s\n", "LEASE", "HOLDER", "NODE", "CPU", "AGE", "STATE");
+    json_array_foreach(list, i, lease)
+    {
+        const char *state = json_is_true(json_object_get(lease, "recalled")) ? "recalled"
+                            : json_is_true(json_object_get(lease, "lent"))   ? "lent"
+                                                                             : "held";
+        printf("%-17s %-17s %-5lld %6g %9s %9s\n", text_of(lease, "lease"),
+            text_of(lease, "process"), integer_of(lease, "node"), number_of(lease, "cpu"),
+            age(number_of(lease, "age_s"), since), state);
+    }
+}
+
+void reeve_cli_print_runs(const json_t *list, size_t last)
+{
+    size_t i, count = json_array_size(list);
+    json_t *run;
+    if (count > 0)
+        printf("%-9s %-16s %-5s %-14s %-20s %s\n", "RUN", "NAME", "NODE", "STATE", "STARTED",
+            "COMMAND");
+    json_array_foreach(list, i, run)
+    {
+        char state[32], started[32];
+        time_t at = (time_t)(integer_of(run, "started_ms") / 1000);
+        struct tm parts;
+        if (i + last < count)
+            continue;
+        strftime(started, sizeof(started), "%F %T", localtime_r(&at, &parts));
+        snprintf(state, sizeof(state), "%s", text_of(run, "state"));
+        if (strcmp(state, "exited") == 0 && integer_of(run, "signal"))
+            snprintf(state, sizeof(state), "signal %lld", integer_of(run, "signal"));
+        else if (strcmp(state, "exited") == 0)
+            snprintf(state, sizeof(state), "exit %lld", integer_of(run, "exit_status"));
+        printf("%-9s %-16s %-5lld %-14s %-20s %.60s%s%s\n", text_of(run, "run"),
+            text_of(run, "name"), integer_of(run, "node"), state, started, text_of(run, "command"),
+            *text_of(run, "text") ? "  — " : "", text_of(run, "text"));
+    }
+}
+
+void reeve_cli_print_json(const json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+}
+
+static int run(const struct reeve_cli_command *command, int argc, char **argv)
+{
+    struct reeve_tool *tool = NULL;
+    struct reeve_tool_reply reply;
+    char **arguments;
+    int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
+    if (code < 0)
+        code = reeve_cli_connect(command, &values.cluster, &tool);
+    if (code || !tool)
+        return code;
+    json_t *request = json_pack("{s:b}", "leases", (int)values.leases);
+    int error =
+        reeve_tool_call(tool, "status", request, (uint32_t)values.cluster.timeout_s * 1000, &reply);
+    if (error) {
+        code = reeve_cli_reply_error(command, &reply);
+    } else if (values.json) {
+        reeve_cli_print_json(reply.result);
+    } else {
+        print_head(reply.result);
+        print_nodes(json_object_get(reply.result, "nodes"));
+        print_jobs(json_object_get(reply.result, "jobs"));
+        print_demands(json_object_get(reply.result, "demands"));
+        print_leases(json_object_get(reply.result, "leases"));
+        if (json_array_size(json_object_get(reply.result, "runs")) > 0)
+            putchar('\n');
+        reeve_cli_print_runs(json_object_get(reply.result, "runs"), 10);
+    }
+    reeve_tool_reply_fini(&reply);
+    reeve_tool_close(tool);
+    return code;
+}
+
+const struct reeve_cli_command reeve_cli_status = {
+    .name = "status",
+    .usage = "[OPTIONS]",
+    .summary = "show nodes, jobs, what waits and why",
+    .description = "Shows the cluster: the head, its nodes and their slots, the jobs (running "
+                   "programs), who waits\n"
+                   "for slots and why, and the latest programs started with `reeve run`.",
+    .environment = REEVE_CLI_KEY_ENVIRONMENT,
+    .examples = "Examples:\n"
+                "  reeve status\n"
+                "  reeve status --json | jq '.nodes[] | select(.state == \"up\").host'",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,213 @@
+/* `reeve worker` */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/cli/commands.h"
+#include "api/cli/daemon.h"
+#include "api/cli/local_address.h"
+#include "runtime/base/cpus.h"
+#include "runtime/base/errors.h"
+#include "runtime/base/parse.h"
+#include "runtime/node/node_main.h"
+#include "runtime/wire/address.h"
+
+#define SLOTS_MAX 100000.0
+
+static struct values {
+    struct reeve_cli_daemon daemon;
+    const char *head;
+    const char *slots;
+    const char *store;
+    const char *socket;
+    long join_timeout_s;
+} values;
+
+static const struct reeve_cli_option options[] = {
+    {.name = "head",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, head),
+        .value = "ADDRESS",
+        .initial = REEVE_CLI_ADDRESS_DEFAULT,
+        .environment = "REEVE_ADDRESS",
+        .help = "the head to join"},
+    {.name = "slots",
+        .letter = 'n',
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, slots),
+        .value = "N|auto",
+        .initial = "auto",
+        .environment = "REEVE_SLOTS",
+        .help = "how many tasks of one cpu run at once; auto: the\n"
+                "cores it may use (affinity, cgroup quota); 0: none,\n"
+                "the node serves programs on this machine only"},
+    {.name = "store",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, store),
+        .value = "SIZE",
+        .initial = "30%",
+        .environment = "REEVE_STORE",
+        .help = "room for large values: 4GiB, 512MiB, or a part of\n"
+                "the memory it may use"},
+    {.name = "listen",
+        .letter = 'l',
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, daemon.listen),
+        .value = "ADDRESS",
+        .environment = "REEVE_LISTEN",
+        .help = "where to listen for head and other nodes (default:\n"
+                "a free port of the address that reaches the head)"},
+    REEVE_CLI_DAEMON_OPTIONS(struct values),
+    {.name = "socket",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, socket),
+        .value = "NAME",
+        .help = "name of the abstract unix socket for programs"},
+    {.name = "join-timeout",
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, join_timeout_s),
+        .value = "S",
+        .initial = "10",
+        .help = "how long to wait at the start for a head that does\n"
+                "not answer; later it waits for as long as it takes"},
+    {0},
+};
+
+static int usage(const struct reeve_cli_command *command, const char *flag, const char *why)
+{
+    reeve_cli_error(command->name, "see: reeve worker --help", "%s: %s", flag, why);
+    return REEVE_CLI_USAGE;
+}
+
+static int fill_resources(const struct reeve_cli_command *command, struct reeve_node_options *node)
+{
+    char why[REEVE_WHY_SIZE];
+    struct reeve_memory memory;
+    double slots;
+    if (strcmp(values.slots, "auto") == 0) {
+        struct reeve_cpus cpus;
+        reeve_cpus_detect("", 0, &cpus);
+        node->cpu_milli = cpus.slots * 1000;
+    } else if (reeve_parse_double(values.slots, 0, SLOTS_MAX, &slots, why) == 0) {
+        node->cpu_milli = (uint32_t)(slots * 1000 + 0.5);
+    } else {
+        return usage(command, "--slots", why);
+    }
+    node->cpu_given = true;
+    if (reeve_memory_detect("", &memory) != 0)
+        memory.total_bytes = 0;
+    if (reeve_parse_size(values.store, memory.total_bytes, &node->store_bytes, why) != 0)
+        return usage(command, "--store", why);
+    return 0;
+}
+
+/* Where it is not told: the head's kind of address, on the side that faces the head. */
+static int fill_addresses(const struct reeve_cli_command *command, char head[REEVE_ADDRESS_SIZE],
+    char listen[REEVE_ADDRESS_SIZE])
+{
+    struct reeve_address address;
+    char text[REEVE_TEXT_SIZE] = "";
+    if (reeve_address_parse_peer(values.head, &address, text) != 0) {
+        reeve_cli_error(command->name, "write --head tcp://HOST:PORT, as `reeve head` prints it",
+            "--head: %s", text);
+        return REEVE_CLI_USAGE;
+    }
+    reeve_address_format(&address, head);
+    if (values.daemon.listen)
+        return 0;
+    int error = reeve_cli_local_address(head, "node", listen, text);
+    if (error) {
+        reeve_cli_error(
+            command->name, "check --head, or say where to listen with --listen", "%s", text);
+        return reeve_cli_exit_of(error);
+    }
+    values.daemon.listen = listen;
+    return 0;
+}
+
+/* A session of a tool, for the sake of its error messages: a daemon that has once joined waits for its head
+ * without end, one with a wrong key or address should not begin to. */
+static int try_head(const struct reeve_cli_command *command, const char *head)
+{
+    struct reeve_tool *tool;
+    struct timespec start, now;
+    char text[REEVE_TEXT_SIZE] = "";
+    int error;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        error = reeve_tool_open(head, values.daemon.key, 0, &tool, text);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (error == REEVE_ENOCLUSTER && now.tv_sec - start.tv_sec < values.join_timeout_s)
+            nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        else
+            break;
+    } while (true);
+    if (error == 0) {
+        reeve_tool_close(tool);
+        return 0;
+    }
+    const char *hint = "check that `reeve head` runs there and listens on this address";
+    if (error == REEVE_EKEY)
+        hint = "copy the key file again from the head's machine, and give it with --key-file";
+    else if (error == REEVE_EVERSION)
+        hint = "install the same release on both machines; this is reeve " REEVE_VERSION;
+    reeve_cli_error(command->name, hint, "cannot join the head at %s: %s", head,
+        *text ? text : reeve_strerror(error));
+    return reeve_cli_exit_of(error);
+}
+
+static int run(const struct reeve_cli_command *command, int argc, char **argv)
+{
+    static char head[REEVE_ADDRESS_SIZE], listen[REEVE_ADDRESS_SIZE];
+    struct reeve_node_options node = {0};
+    struct reeve_cli_daemon *daemon = &values.daemon;
+    char **arguments, store[REEVE_SIZE_TEXT_SIZE];
+    int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
+    if (code < 0)
+        code = fill_resources(command, &node);
+    if (code == 0)
+        code = fill_addresses(command, head, listen);
+    if (code == 0)
+        code = reeve_cli_daemon_prepare(command, "worker", daemon);
+    if (code == 0 && !daemon->private_cluster)
+        code = try_head(command, head);
+    if (code)
+        return code;
+    node.head = head;
+    node.listen = daemon->listen;
+    node.advertise = daemon->advertise;
+    node.key = daemon->key;
+    node.private_cluster = daemon->private_cluster;
+    node.lifeline_fd = (int)daemon->lifeline_fd;
+    node.ready_fd = (int)daemon->ready_fd;
+    node.socket_name = values.socket;
+    node.state_dir = daemon->private_cluster ? NULL : daemon->state_path;
+    if (!daemon->private_cluster) {
+        printf("reeve worker " REEVE_VERSION " joins %s: %g slots, %s for large values\n", head,
+            node.cpu_milli / 1000.0, reeve_size_format(node.store_bytes, store));
+        if (*daemon->log_path)
+            printf("  Log: %s\n", daemon->log_path);
+        fflush(stdout);
+    }
+    return reeve_node_main(&node);
+}
+
+const struct reeve_cli_command reeve_cli_worker = {
+    .name = "worker",
+    .usage = "[OPTIONS]",
+    .summary = "add this machine to a cluster: it runs tasks",
+    .description = "Runs the node daemon of this machine in the foreground: it joins the head, "
+                   "starts the worker\n"
+                   "processes and keeps the object store. One for each user and machine is enough. "
+                   "It waits for a\n"
+                   "head that went away, and ends cleanly on SIGTERM, SIGINT and `reeve stop`.",
+    .environment = REEVE_CLI_DAEMON_ENVIRONMENT,
+    .examples = "Examples:\n"
+                "  reeve worker                                               joins the head of "
+                "this machine\n"
+                "  reeve worker --head tcp://10.0.0.1:6380 --key-file reeve.key\n"
+                "  reeve worker --head tcp://10.0.0.1:6380 --slots 4 --store 2GiB",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,39 @@
+/* The state of the client library in this process, and futures that were born failed. */
+#ifndef REEVE_CLIENT_CLIENT_H
+#define REEVE_CLIENT_CLIENT_H
+
+#include "api/client/backend.h"
+
+/* The backend, or NULL with `error` filled in: REEVE_ENOTINIT, REEVE_ESHUTDOWN, REEVE_EFORKED. A few loads. */
+struct reeve_backend *reeve_client_enter(struct reeve_error_info *error);
+
+/* A call that could not be submitted still gives a future: one that carries the error. Its id says the code, and the
+ * descriptions of the latest 256 are kept, so that nothing needs to be freed: such a future may be got, released or
+ * forgotten, in any state.
+ *
+ *     id:   | 1 | -code, 15 bits | sequence number, 48 bits |
+ */
+uint64_t reeve_failed_future(const struct reeve_error_info *error);
+
+static inline bool reeve_is_failed_future(uint64_t future)
+{
+    return future >> 63;
+}
+
+/* Describes what it carries. Returns its code. */
+int reeve_failed_future_get(uint64_t future, struct reeve_error_info *error);
+
+/* Options checked, function known: what reeve_typed_submit and reeve_submit have in common. */
+int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
+    const reeve_task_options *options, const void *args, size_t args_size,
+    const reeve_splice *splices, size_t splice_count, uint64_t *ret,
+    struct reeve_error_info *error);
+
+/* Gets from any future, failed-born ones included; the thread's error is filled in. */
+int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume, void *arg);
+
+/* Memory that create gave, to be packed into; then sealed, or aborted when size is 0. */
+int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *type,
+    const void *value, size_t size, uint64_t *ret, struct reeve_error_info *error);
+
+#endif

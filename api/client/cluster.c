@@ -1,0 +1,577 @@
+/* The cluster backend: its members, start and end. The picture is in cluster.h. */
+#include "api/client/cluster.h"
+
+#include <errno.h>
+#include <msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/client/codec.h"
+#include "api/client/error.h"
+#include "api/client/objects.h"
+#include "api/client/registry.h"
+#include "runtime/base/macros.h"
+
+#define ARGUMENT_OBJECT_SIZE_MIN 4096u /* arguments from this size on become objects, when together they are too large to ride along */
+
+static struct reeve_cluster *cluster_of(struct reeve_backend *backend)
+{
+    return REEVE_CONTAINER_OF(backend, struct reeve_cluster, backend);
+}
+
+static uint64_t deadline_from(int64_t timeout_ms)
+{
+    if (timeout_ms < 0)
+        return UINT64_MAX;
+    uint64_t now_ns = reeve_cluster_now_ns();
+    return (uint64_t)timeout_ms > (UINT64_MAX - now_ns) / 1000000u
+               ? UINT64_MAX
+               : now_ns + (uint64_t)timeout_ms * 1000000u;
+}
+
+/* With the lock; REEVE_OK when the backend can work. */
+static int usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
+{
+    if (cluster->ending)
+        return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    if (cluster->dead)
+        return reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
+    return 0;
+}
+
+/* ---- errors of tasks ------------------------------------------------------------------------------- */
+
+static void text_copy(char *to, size_t size, const msgpack_object *from)
+{
+    if (from->type == MSGPACK_OBJECT_STR)
+        snprintf(to, size, "%.*s", (int)from->via.str.size, from->via.str.ptr);
+}
+
+/* A failed task's answer is a map for people: entry.h. */
+static void error_map_read(const uint8_t *bytes, size_t size, struct reeve_error_info *error)
+{
+    msgpack_unpacked unpacked;
+    msgpack_unpacked_init(&unpacked);
+    size_t offset = 0;
+    if (reeve_codec_check(bytes, size, NULL) == 0 &&
+        msgpack_unpack_next(&unpacked, (const char *)bytes, size, &offset) == MSGPACK_UNPACK_SUCCESS &&
+        unpacked.data.type == MSGPACK_OBJECT_MAP) {
+        const msgpack_object_map *map = &unpacked.data.via.map;
+        for (uint32_t i = 0; i < map->size; i++) {
+            const msgpack_object *value = &map->ptr[i].val;
+            char key[16] = "";
+            text_copy(key, sizeof(key), &map->ptr[i].key);
+            if (strcmp(key, "message") == 0)
+                text_copy(error->message, sizeof(error->message), value);
+            else if (strcmp(key, "node") == 0)
+                text_copy(error->node, sizeof(error->node), value);
+            else if (strcmp(key, "code") == 0 && (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+                                                     value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER))
+                error->user_code = value->via.i64;
+        }
+    }
+    msgpack_unpacked_destroy(&unpacked);
+}
+
+static void task_error(const struct reeve_owner_result *result, struct reeve_error_info *error)
+{
+    reeve_error_set(error, result->status, "%s", "");
+    if (error == NULL)
+        return;
+    const struct reeve_function *function = reeve_registry_at(result->function);
+    if (function != NULL)
+        reeve_error_function(error, function->name);
+    error->attempt = (int)result->attempt;
+    if (result->node != 0)
+        snprintf(error->node, sizeof(error->node), "%u", result->node);
+    if (result->error_is_map)
+        error_map_read(result->bytes, result->size, error);
+    else if (result->size != 0)
+        snprintf(error->message, sizeof(error->message), "%.*s", (int)result->size,
+            (const char *)result->bytes);
+}
+
+/* ---- submit ---------------------------------------------------------------------------------------- */
+
+/* Puts one packed value into the store; the future (PENDING until then) is the caller's. */
+static int value_put_object(struct reeve_cluster *cluster, const void *bytes, size_t size,
+    reeve_task_id *ret, struct reeve_error_info *error)
+{
+    void *room;
+    uint32_t segment;
+    uint64_t offset;
+    reeve_task_id task;
+    int code = reeve_cluster_object_create(cluster, size, &room, &segment, &offset, error);
+    if (code != 0)
+        return code;
+    memcpy(room, bytes, size);
+    pthread_mutex_lock(&cluster->lock);
+    code = reeve_owner_put(cluster->owner, NULL, 0, &task);
+    pthread_mutex_unlock(&cluster->lock);
+    if (code != 0) {
+        reeve_cluster_object_abort(cluster, segment, offset);
+        return reeve_error_set(error, code, "%s", "");
+    }
+    struct reeve_reference object = {
+        .id = {cluster->process, task}, .size_bytes = size, .node = cluster->node};
+    code = reeve_cluster_object_seal(cluster, object.id, size, segment, offset, error);
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
+    if (code != 0)
+        (void)reeve_owner_release(cluster->owner, task);
+    pthread_mutex_unlock(&cluster->lock);
+    *ret = task;
+    return code;
+}
+
+/* Arguments too large to ride along: the large ones among them become objects, spliced in like futures. */
+struct argument_objects {
+    uint8_t *args; /* with a nil byte for each object */
+    size_t args_size;
+    struct reeve_owner_splice *splices;
+    uint32_t splice_count;
+    reeve_task_id *objects; /* ours to release */
+    uint32_t object_count;
+};
+
+static void argument_objects_free(struct reeve_cluster *cluster, struct argument_objects *split)
+{
+    pthread_mutex_lock(&cluster->lock);
+    for (uint32_t i = 0; i < split->object_count; i++)
+        (void)reeve_owner_release(cluster->owner, split->objects[i]);
+    reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    pthread_mutex_unlock(&cluster->lock);
+    free(split->args);
+    free(split->splices);
+    free(split->objects);
+}
+
+static int arguments_split(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    struct argument_objects *ret, struct reeve_error_info *error)
+{
+    const uint8_t *args = submit->args;
+    size_t count = submit->function->parameter_count, at, splice = 0;
+    if (args[0] == 0xdc && submit->args_size >= 3) { /* array 16 */
+        count = (size_t)args[1] << 8 | args[2];
+        at = 3;
+    } else if (args[0] >= 0x90 && args[0] <= 0x9f) {
+        count = args[0] & 0x0f;
+        at = 1;
+    } else {
+        return reeve_error_set(error, REEVE_ETYPE, "arguments must be a msgpack array of at most 65,535");
+    }
+    *ret = (struct argument_objects){
+        .args = malloc(submit->args_size),
+        .splices = calloc(count + submit->splice_count + 1, sizeof(*ret->splices)),
+        .objects = calloc(count + 1, sizeof(*ret->objects)),
+    };
+    if (ret->args == NULL || ret->splices == NULL || ret->objects == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    memcpy(ret->args, args, at);
+    ret->args_size = at;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = reeve_codec_skip(args + at, submit->args_size - at);
+        if (size == 0)
+            return reeve_error_set(error, REEVE_EPROTOCOL, "argument %zu is not whole msgpack", i + 1);
+        if (splice < submit->splice_count && submit->splices[splice].offset == at) {
+            ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
+                (uint32_t)ret->args_size, submit->splices[splice++].future.id};
+        } else if (size >= ARGUMENT_OBJECT_SIZE_MIN) {
+            reeve_task_id object = 0;
+            int code = value_put_object(cluster, args + at, size, &object, error);
+            if (code != 0)
+                return code;
+            ret->objects[ret->object_count++] = object;
+            ret->splices[ret->splice_count++] =
+                (struct reeve_owner_splice){(uint32_t)ret->args_size, object};
+            ret->args[ret->args_size++] = 0xc0;
+            at += size;
+            continue;
+        }
+        memcpy(ret->args + ret->args_size, args + at, size);
+        ret->args_size += size;
+        at += size;
+    }
+    if (ret->args_size > REEVE_ENTRY_SIZE_MAX)
+        return reeve_error_set(error, REEVE_ETOOLARGE,
+            "the small arguments alone are %zu bytes, more than %u: pass them as one array or struct",
+            ret->args_size, REEVE_ENTRY_SIZE_MAX);
+    return 0;
+}
+
+static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    const struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_owner_task with_class = *task;
+    pthread_mutex_lock(&cluster->lock);
+    int code = usable(cluster, error);
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &with_class.class_index);
+        if (code != 0)
+            reeve_error_set(error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
+    }
+    if (code == 0) {
+        code = reeve_owner_submit(cluster->owner, reeve_cluster_now_ns(), &with_class, ret);
+        if (code == REEVE_EHANDLE)
+            reeve_error_set(error, code, "a future among the arguments is stale: it has been got or released");
+        else if (code != 0)
+            reeve_error_set(error, code, "%s", "");
+    }
+    if (code == 0)
+        reeve_cluster_submitted(cluster);
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+static int cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
+    uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_owner_task task = {
+        .function = (uint32_t)submit->function->index,
+        .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
+        .losses_max = submit->max_retries,
+        .arguments = submit->args,
+        .arguments_size = (uint32_t)submit->args_size,
+        .splice_count = (uint32_t)submit->splice_count,
+    };
+    if (REEVE_LIKELY(submit->args_size <= cluster->inline_size && submit->splice_count == 0))
+        return task_submit(cluster, submit, &task, ret, error);
+    struct argument_objects split = {0};
+    int code = 0;
+    if (submit->args_size > cluster->inline_size) {
+        code = arguments_split(cluster, submit, &split, error);
+        task.arguments = split.args;
+        task.arguments_size = (uint32_t)split.args_size;
+    } else {
+        split.splices = calloc(submit->splice_count, sizeof(*split.splices));
+        for (size_t i = 0; i < submit->splice_count && split.splices != NULL; i++)
+            split.splices[split.splice_count++] = (struct reeve_owner_splice){
+                (uint32_t)submit->splices[i].offset, submit->splices[i].future.id};
+        if (split.splices == NULL)
+            code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    }
+    task.splices = split.splices;
+    task.splice_count = split.splice_count;
+    if (code == 0)
+        code = task_submit(cluster, submit, &task, ret, error);
+    argument_objects_free(cluster, &split);
+    return code;
+}
+
+/* ---- get, wait, release ---------------------------------------------------------------------------- */
+
+static bool task_is_final(struct reeve_cluster *cluster, void *arg)
+{
+    enum reeve_task_state state = reeve_owner_state(cluster->owner, *(reeve_task_id *)arg);
+    return state == REEVE_TASK_FREE || reeve_task_state_is_final(state);
+}
+
+/* A worker that waits without limit for a child that nobody has claimed runs it itself: so recursion needs no further processes, and
+ * no slot waits for another. */
+static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
+{
+    reeve_task_id task;
+    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster))
+        return;
+    while (!cluster->dead && !cluster->ending && !task_is_final(cluster, &future) &&
+           (task = reeve_cluster_take_inline(cluster, future)) != 0) {
+        pthread_mutex_unlock(&cluster->lock);
+        cluster->run_inline(cluster, task);
+        pthread_mutex_lock(&cluster->lock);
+        reeve_cluster_submitted(cluster); /* what waited for it */
+    }
+}
+
+/* Why await gave up. */
+static int await_failure(const struct reeve_cluster *cluster, struct reeve_error_info *error)
+{
+    int code = usable(cluster, error);
+    return code != 0 ? code : reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
+}
+
+static int stale(struct reeve_error_info *error)
+{
+    return reeve_error_set(error, REEVE_EHANDLE, "no such future: it has been got or released already");
+}
+
+static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    const void *bytes;
+    int code = reeve_cluster_object_get(cluster, object, &bytes, error);
+    if (code != 0)
+        return code;
+    code = consume(bytes, object->size_bytes, arg);
+    reeve_cluster_object_unpin(cluster, object->id);
+    return code;
+}
+
+static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_owner_result result;
+    pthread_mutex_lock(&cluster->lock);
+    if (cluster->ending) {
+        pthread_mutex_unlock(&cluster->lock);
+        return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    }
+    reeve_cluster_enter(cluster);
+    reeve_task_id task = future;
+    if (timeout_ms < 0)
+        run_what_is_unclaimed(cluster, task);
+    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms))) {
+        int failure = await_failure(cluster, error);
+        pthread_mutex_unlock(&cluster->lock);
+        return failure;
+    }
+    int code = reeve_owner_result(cluster->owner, task, &result);
+    if (code != 0) {
+        code = stale(error);
+    } else if (result.status != 0) {
+        task_error(&result, error);
+        code = result.status;
+        (void)reeve_owner_release(cluster->owner, task);
+    } else if (!result.is_object) {
+        code = consume(result.bytes, result.size, arg);
+        (void)reeve_owner_release(cluster->owner, task);
+    } else {
+        pthread_mutex_unlock(&cluster->lock);
+        code = object_consume(cluster, &result.object, consume, arg, error);
+        pthread_mutex_lock(&cluster->lock);
+        (void)reeve_owner_release(cluster->owner, task);
+        reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+struct several {
+    const uint64_t *futures;
+    size_t count, wanted, ready_count;
+    bool *ready;
+    bool stale;
+};
+
+static bool several_are_final(struct reeve_cluster *cluster, void *arg)
+{
+    struct several *several = arg;
+    several->ready_count = 0;
+    for (size_t i = 0; i < several->count; i++) {
+        enum reeve_task_state state = reeve_owner_state(cluster->owner, several->futures[i]);
+        several->ready[i] = reeve_task_state_is_final(state);
+        several->ready_count += several->ready[i];
+        several->stale |= state == REEVE_TASK_FREE;
+    }
+    return several->stale || several->ready_count >= several->wanted;
+}
+
+static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, size_t count,
+    size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    struct several several = {futures, count, wanted, 0, ready, false};
+    int code = 0;
+    pthread_mutex_lock(&cluster->lock);
+    if (cluster->ending) {
+        pthread_mutex_unlock(&cluster->lock);
+        return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    }
+    reeve_cluster_enter(cluster);
+    for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count; i++)
+        run_what_is_unclaimed(cluster, futures[i]);
+    if (!reeve_cluster_await(cluster, several_are_final, &several, deadline_from(timeout_ms)))
+        code = await_failure(cluster, error);
+    else if (several.stale)
+        code = stale(error);
+    pthread_mutex_unlock(&cluster->lock);
+    *ready_count = several.ready_count;
+    return code;
+}
+
+static int cluster_release(
+    struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    pthread_mutex_lock(&cluster->lock);
+    int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        code = reeve_owner_release(cluster->owner, future);
+    }
+    if (code == 0)
+        reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    pthread_mutex_unlock(&cluster->lock);
+    return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
+}
+
+/* ---- put ------------------------------------------------------------------------------------------- */
+
+/* A value being filled: in the heap when it is small, else in the store. */
+struct filling {
+    size_t size;
+    uint32_t segment;
+    uint64_t offset;
+    bool small;
+    void *bytes;
+};
+
+static int cluster_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
+    struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    struct filling *filling = calloc(1, sizeof(*filling));
+    int code = filling != NULL ? 0 : reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    if (code != 0)
+        return code;
+    filling->size = size;
+    filling->small = size <= cluster->inline_size;
+    if (!filling->small)
+        code = reeve_cluster_object_create(
+            cluster, size, &filling->bytes, &filling->segment, &filling->offset, error);
+    else if ((filling->bytes = aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64))) == NULL)
+        code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    if (code != 0) {
+        free(filling);
+        return code;
+    }
+    *bytes = filling->bytes;
+    *handle = (uint64_t)(uintptr_t)filling;
+    return 0;
+}
+
+static int cluster_seal(
+    struct reeve_backend *backend, uint64_t handle, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    struct filling *filling = (struct filling *)(uintptr_t)handle;
+    reeve_task_id task;
+    pthread_mutex_lock(&cluster->lock);
+    int code = usable(cluster, error);
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        code = reeve_owner_put(cluster->owner, filling->small ? filling->bytes : NULL,
+            (uint32_t)filling->size, &task);
+        if (code != 0)
+            reeve_error_set(error, code, "%s", "");
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    if (!filling->small && code != 0)
+        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
+    if (!filling->small && code == 0) {
+        struct reeve_reference object = {.id = {cluster->process, task},
+            .size_bytes = filling->size,
+            .node = cluster->node};
+        code = reeve_cluster_object_seal(
+            cluster, object.id, filling->size, filling->segment, filling->offset, error);
+        pthread_mutex_lock(&cluster->lock);
+        reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
+        if (code != 0)
+            (void)reeve_owner_release(cluster->owner, task);
+        pthread_mutex_unlock(&cluster->lock);
+    }
+    if (filling->small)
+        free(filling->bytes);
+    free(filling);
+    if (code == 0)
+        *ret = task;
+    return code;
+}
+
+static void cluster_abort(struct reeve_backend *backend, uint64_t handle)
+{
+    struct filling *filling = (struct filling *)(uintptr_t)handle;
+    if (filling->small)
+        free(filling->bytes);
+    else
+        reeve_cluster_object_abort(cluster_of(backend), filling->segment, filling->offset);
+    free(filling);
+}
+
+/* ---- start and end --------------------------------------------------------------------------------- */
+
+/* The struct stays: calls of other threads may still be on their way out. What it points to goes with the process. */
+static void cluster_shutdown(struct reeve_backend *backend)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    reeve_cluster_background_stop(cluster);
+    pthread_mutex_lock(&cluster->lock);
+    cluster->waiter_count++;
+    while (cluster->polling) /* it was told to stop, and leaves the rings alone when it has */
+        pthread_cond_wait(&cluster->turn, &cluster->lock);
+    struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
+    (void)reeve_cluster_send(cluster, &bye);
+    for (uint32_t i = 0; i < cluster->holder_capacity; i++)
+        reeve_cluster_channel_close(&cluster->holders[i]);
+    reeve_owner_free(cluster->owner);
+    cluster->owner = NULL;
+    reeve_objects_free(cluster->objects);
+    cluster->objects = NULL;
+    pthread_mutex_unlock(&cluster->lock);
+    reeve_cluster_take_down(cluster);
+}
+
+int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settings *settings,
+    struct reeve_backend **ret, struct reeve_error_info *error)
+{
+    static uint32_t generation_first = 1; /* ids are not reused by a later start */
+    struct reeve_cluster *cluster = calloc(1, sizeof(*cluster));
+    if (cluster == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    cluster->backend = (struct reeve_backend){
+        .submit = cluster_submit,
+        .get = cluster_get,
+        .wait = cluster_wait,
+        .release = cluster_release,
+        .create = cluster_create,
+        .seal = cluster_seal,
+        .abort = cluster_abort,
+        .shutdown = cluster_shutdown,
+    };
+    cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;
+    cluster->background_wake_ns = UINT64_MAX;
+    cluster->spin_ns = 50000;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&cluster->lock, NULL);
+    pthread_cond_init(&cluster->turn, &monotonic);
+    pthread_cond_init(&cluster->replied, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
+    struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
+    owner_settings.generation_first = generation_first;
+    generation_first += 1u << 20;
+    cluster->owner = reeve_owner_create(&owner_settings);
+    cluster->objects = reeve_objects_create();
+    int code = 0;
+    if (cluster->owner == NULL || cluster->objects == NULL)
+        code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    if (code == 0)
+        code = reeve_cluster_connect(cluster, settings, argc, argv, error);
+    if (code == 0 && cluster->is_worker) {
+        atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
+        cluster->polling = true;
+    }
+    if (code == 0 && reeve_cluster_background_start(cluster) != 0)
+        code = reeve_error_set(error, REEVE_ESYSTEM, "a thread could not be started: %s", strerror(errno));
+    if (code != 0) {
+        reeve_cluster_take_down(cluster);
+        reeve_owner_free(cluster->owner);
+        reeve_objects_free(cluster->objects);
+        free(cluster);
+        return code;
+    }
+    if (cluster->is_worker) {
+        if (reeve_client_attach(&cluster->backend, error) != 0)
+            _exit(1);
+        reeve_worker_run(cluster);
+    }
+    *ret = &cluster->backend;
+    return 0;
+}

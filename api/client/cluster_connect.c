@@ -1,0 +1,481 @@
+/* Finding a node daemon to be a client of, and starting a cluster where there is none.
+ *
+ *   a worker        its daemon started it, and says in the environment where it listens
+ *   REEVE_ADDRESS   the daemon of this machine, at the name that follows from the head's address; where nobody answers,
+ *                   `reeve worker --slots 0`, started here, for this process only
+ *   else            a cluster of our own: `reeve head --private` and `reeve worker --private`, started together
+ *
+ * What we start holds one end of a socket pair, the lifeline; its other end closes with this process, however it ends, and then they
+ * end. Which `reeve` program is started: the option or REEVE_PROGRAM; else the one beside this library (../bin/reeve or ./reeve);
+ * else the one in PATH. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/client/cluster.h"
+#include "api/client/error.h"
+#include "api/client/registry.h"
+#include "runtime/base/macros.h"
+
+#define START_TIMEOUT_MS 10000
+#define END_TIMEOUT_MS   3000
+#define LIFELINE_FD      3
+#define READY_FD         4
+
+extern char **environ;
+
+int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message)
+{
+    if (cluster->socket < 0)
+        return REEVE_ESHUTDOWN;
+    return reeve_local_send(cluster->socket, message, 0);
+}
+
+/* ---- saying hello ---------------------------------------------------------------------------------- */
+
+static int memfd_with(const char *name, const void *bytes, size_t size)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd >= 0 && write(fd, bytes, size) != (ssize_t)size) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The launch spec of local.h: how workers on this machine are started. */
+static int launch_spec(int argc, char **argv)
+{
+    char directory[PATH_MAX] = "/";
+    size_t size = 2 * sizeof(uint32_t), environment_count = 0;
+    if (getcwd(directory, sizeof(directory)) == NULL)
+        strcpy(directory, "/"); /* NOLINT: a constant that fits */
+    for (int i = 0; i < argc; i++)
+        size += strlen(argv[i]) + 1;
+    for (char **variable = environ; *variable != NULL; variable++, environment_count++)
+        size += strlen(*variable) + 1;
+    size += strlen(directory) + 1;
+    char *spec = malloc(size);
+    if (spec == NULL)
+        return -1;
+    uint32_t counts[2] = {(uint32_t)argc, (uint32_t)environment_count};
+    memcpy(spec, counts, sizeof(counts));
+    char *at = stpcpy(spec + sizeof(counts), directory) + 1;
+    for (int i = 0; i < argc; i++)
+        at = stpcpy(at, argv[i]) + 1;
+    for (char **variable = environ; *variable != NULL; variable++)
+        at = stpcpy(at, *variable) + 1;
+    int fd = memfd_with("reeve-launch", spec, size);
+    free(spec);
+    return fd;
+}
+
+static int page_map(int fd, struct reeve_doorbell **ret)
+{
+    void *memory;
+    size_t size;
+    int error = reeve_memory_map(fd, REEVE_DOORBELL_BYTES, 0, &memory, &size);
+    if (error == 0) {
+        *ret = reeve_doorbell_attach(memory, size);
+        error = *ret != NULL ? 0 : REEVE_EPROTOCOL;
+    }
+    close(fd);
+    return error;
+}
+
+static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_message *welcome,
+    struct reeve_error_info *error)
+{
+    if (welcome->fd_count != 4)
+        return reeve_error_set(error, REEVE_EPROTOCOL, "the node daemon's welcome is malformed");
+    cluster->process = welcome->process;
+    cluster->node = welcome->node;
+    cluster->inline_size = welcome->inline_size;
+    cluster->event_fd = welcome->fds[1];
+    cluster->daemon_event_fd = welcome->fds[3];
+    int code = page_map(welcome->fds[0], &cluster->bell);
+    if (code == 0)
+        code = page_map(welcome->fds[2], &cluster->daemon_bell);
+    return code == 0 ? 0 : reeve_error_set(error, code, "the node daemon's shared memory cannot be mapped");
+}
+
+static int hello(struct reeve_cluster *cluster, struct reeve_local_message *message,
+    struct reeve_error_info *error)
+{
+    struct reeve_local_message reply;
+    int code = reeve_local_send(cluster->socket, message, 0);
+    for (uint32_t i = 0; i < message->fd_count; i++)
+        close(message->fds[i]);
+    if (code != 0)
+        return reeve_error_set(error, code, "the node daemon did not take our greeting: %s", strerror(errno));
+    struct pollfd wait = {.fd = cluster->socket, .events = POLLIN};
+    if (poll(&wait, 1, START_TIMEOUT_MS) != 1)
+        return reeve_error_set(error, REEVE_ENOCLUSTER,
+            "the node daemon of this machine did not answer within %d s; is its head reachable?",
+            START_TIMEOUT_MS / 1000);
+    code = reeve_local_receive(cluster->socket, &reply, 0);
+    if (code != 0)
+        return reeve_error_set(error, REEVE_ENOCLUSTER, "the node daemon of this machine ended while we joined it");
+    if (reply.kind == REEVE_LOCAL_REFUSED)
+        return reeve_error_set(error, reply.code, "%.*s", (int)reply.text_size, reply.text);
+    if (reply.kind != REEVE_LOCAL_WELCOME)
+        return reeve_error_set(error, REEVE_EPROTOCOL, "the node daemon's welcome is malformed");
+    return welcome_take(cluster, &reply, error);
+}
+
+static int table_fd(void)
+{
+    const char *table = reeve_registry_text();
+    return memfd_with("reeve-functions", table, strlen(table));
+}
+
+static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    int argc, char **argv, struct reeve_error_info *error)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
+        .mode = REEVE_LOCAL_DRIVER,
+        .version = REEVE_LOCAL_VERSION,
+        .table_hash = reeve_registry_hash()};
+    const char *name = settings->job_name != NULL ? settings->job_name : program_invocation_short_name;
+    reeve_local_set_text(&message, "%s", name);
+    message.fds[0] = table_fd();
+    message.fds[1] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    message.fds[2] = launch_spec(argc, argv);
+    message.fd_count = 3;
+    if (message.fds[0] < 0 || message.fds[1] < 0 || message.fds[2] < 0)
+        return reeve_error_set(error, REEVE_ESYSTEM, "describing this program to the daemon: %s", strerror(errno));
+    return hello(cluster, &message, error);
+}
+
+/* ---- workers --------------------------------------------------------------------------------------- */
+
+static int connect_as_worker(
+    struct reeve_cluster *cluster, const char *where, struct reeve_error_info *error)
+{
+    char name[128];
+    unsigned long long token;
+    const char *colon = strrchr(where, ':');
+    if (colon == NULL || (size_t)(colon - where) >= sizeof(name) ||
+        sscanf(colon + 1, "%16llx", &token) != 1)
+        return reeve_error_set(error, REEVE_EINVAL, "%s=%s is not what a node daemon sets; unset it",
+            REEVE_WORKER_VARIABLE, where);
+    snprintf(name, sizeof(name), "%.*s", (int)(colon - where), where);
+    unsetenv(REEVE_WORKER_VARIABLE); /* what the program starts is no worker */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int code = reeve_local_connect(name, &cluster->socket);
+    if (code != 0)
+        return reeve_error_set(error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    /* It may have died before the death signal was asked for: then our parent is somebody else. */
+    if (getsockopt(cluster->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid != getppid())
+        return reeve_error_set(error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
+        .mode = REEVE_LOCAL_WORKER,
+        .version = REEVE_LOCAL_VERSION,
+        .token = token,
+        .table_hash = reeve_registry_hash()};
+    message.fds[0] = table_fd();
+    message.fd_count = 1;
+    cluster->is_worker = true;
+    return hello(cluster, &message, error);
+}
+
+/* ---- starting daemons ------------------------------------------------------------------------------ */
+
+static bool is_executable(const char *path)
+{
+    return access(path, X_OK) == 0;
+}
+
+/* Where the `reeve` program is; a bare "reeve" means PATH. */
+static void program_find(const struct reeve_settings *settings, char *path, size_t size)
+{
+    Dl_info library;
+    if (settings->program != NULL) {
+        snprintf(path, size, "%s", settings->program);
+        return;
+    }
+    if (dladdr((void *)(uintptr_t)&reeve_cluster_backend_start, &library) != 0 && library.dli_fname != NULL) {
+        const char *slash = strrchr(library.dli_fname, '/');
+        int length = slash != NULL ? (int)(slash - library.dli_fname) : 0;
+        snprintf(path, size, "%.*s/../bin/reeve", length, library.dli_fname);
+        if (slash != NULL && is_executable(path))
+            return;
+        snprintf(path, size, "%.*s/reeve", length, library.dli_fname);
+        if (slash != NULL && is_executable(path))
+            return;
+    }
+    snprintf(path, size, "reeve");
+}
+
+/* The environment for our daemons: ours, with these settings (NULL-terminated "NAME=value") in front. */
+static char **environment_with(const char *const *settings)
+{
+    size_t count = 0, extra = 0, at = 0;
+    while (environ[count] != NULL)
+        count++;
+    while (settings[extra] != NULL)
+        extra++;
+    char **result = calloc(count + extra + 1, sizeof(char *));
+    if (result == NULL)
+        return NULL;
+    for (size_t i = 0; i < extra; i++)
+        result[at++] = (char *)(uintptr_t)settings[i];
+    for (size_t i = 0; i < count; i++) {
+        bool replaced = false;
+        for (size_t s = 0; s < extra; s++) {
+            size_t name = strcspn(settings[s], "=") + 1;
+            replaced |= strncmp(environ[i], settings[s], name) == 0;
+        }
+        if (!replaced)
+            result[at++] = environ[i];
+    }
+    return result;
+}
+
+/* Starts one daemon: lifeline and ready pipe where the flags say, messages to `messages`, nothing else inherited, out of the
+ * terminal's reach (Ctrl-C is for the program). */
+static int daemon_start(const char *program, const char *const *arguments, char **environment,
+    int lifeline, int ready, int messages, int *ret_pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    /* out of the way first: the targets may be the sources */
+    lifeline = fcntl(lifeline, F_DUPFD_CLOEXEC, 10);
+    ready = fcntl(ready, F_DUPFD_CLOEXEC, 10);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&actions, messages, 1);
+    posix_spawn_file_actions_adddup2(&actions, messages, 2);
+    posix_spawn_file_actions_adddup2(&actions, lifeline, LIFELINE_FD);
+    posix_spawn_file_actions_adddup2(&actions, ready, READY_FD);
+    posix_spawn_file_actions_addclosefrom_np(&actions, READY_FD + 1);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    int failed = posix_spawnp(ret_pid, program, &actions, &attributes,
+        (char *const *)(uintptr_t)arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    close(lifeline);
+    close(ready);
+    return failed;
+}
+
+/* What is being started. */
+struct start {
+    char program[PATH_MAX];
+    int lifeline;    /* the daemons' end */
+    int ready[2];
+    int messages;    /* memfd: what they say on stderr */
+};
+
+static void start_close(struct start *start)
+{
+    int *all[] = {&start->lifeline, &start->ready[0], &start->ready[1], &start->messages};
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(all); i++) {
+        if (*all[i] >= 0)
+            close(*all[i]);
+        *all[i] = -1;
+    }
+}
+
+static int start_open(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    struct start *start, struct reeve_error_info *error)
+{
+    int pair[2];
+    *start = (struct start){.lifeline = -1, .ready = {-1, -1}, .messages = -1};
+    program_find(settings, start->program, sizeof(start->program));
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return reeve_error_set(error, REEVE_ESYSTEM, "socketpair: %s", strerror(errno));
+    cluster->lifeline = pair[0];
+    start->lifeline = pair[1];
+    start->messages = memfd_create("reeve-daemon-messages", MFD_CLOEXEC);
+    if (pipe2(start->ready, O_CLOEXEC) != 0 || start->messages < 0)
+        return reeve_error_set(error, REEVE_ESYSTEM, "starting the daemons: %s", strerror(errno));
+    return 0;
+}
+
+static int start_failed(
+    const struct start *start, const char *why, struct reeve_error_info *error)
+{
+    char said[256] = "";
+    ssize_t size = pread(start->messages, said, sizeof(said) - 1, 0);
+    size = size > 0 ? size : 0;
+    said[size] = '\0';
+    said[strcspn(said, "\n")] = '\0';
+    return reeve_error_set(error, REEVE_ENOCLUSTER, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
+}
+
+/* Waits for the node daemon's line "ready <socket name> <address>". */
+static int ready_wait(struct start *start, struct reeve_error_info *error)
+{
+    char line[512];
+    size_t size = 0;
+    close(start->ready[1]);
+    start->ready[1] = -1;
+    for (;;) {
+        struct pollfd wait = {.fd = start->ready[0], .events = POLLIN};
+        int count = poll(&wait, 1, START_TIMEOUT_MS);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count == 0)
+            return start_failed(start, "no cluster was ready within 10 s", error);
+        ssize_t got = read(start->ready[0], line + size, sizeof(line) - 1 - size);
+        if (got <= 0)
+            return start_failed(start, "a daemon that was started for this program ended at once", error);
+        size += (size_t)got;
+        line[size] = '\0';
+        if (strchr(line, '\n') != NULL)
+            return strncmp(line, "ready ", 6) == 0
+                       ? 0
+                       : start_failed(start, "a daemon said something unexpected", error);
+        if (size == sizeof(line) - 1)
+            return start_failed(start, "a daemon said something unexpected", error);
+    }
+}
+
+static int program_missing(const char *program, int failed, struct reeve_error_info *error)
+{
+    return reeve_error_set(error, REEVE_ENOCLUSTER,
+        "the program `%s`, which runs clusters, could not be started (%s): set REEVE_PROGRAM to its path", program,
+        strerror(failed));
+}
+
+static int start_own(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    const char *name, struct start *start, struct reeve_error_info *error)
+{
+    uint8_t key[32];
+    char key_variable[16 + 2 * sizeof(key)] = "REEVE_KEY=", head[192], slots[16], store[32];
+    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+        return reeve_error_set(error, REEVE_ESYSTEM, "getrandom: %s", strerror(errno));
+    for (size_t i = 0; i < sizeof(key); i++)
+        snprintf(key_variable + 10 + 2 * i, 3, "%02x", key[i]);
+    snprintf(head, sizeof(head), "abstract://%s-head", name);
+    snprintf(slots, sizeof(slots), "%u", settings->slots);
+    snprintf(store, sizeof(store), "%llu", (unsigned long long)settings->store_size_bytes);
+    char **environment = environment_with((const char *const[]){key_variable, NULL});
+    if (environment == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    const char *const head_arguments[] = {
+        "reeve", "head", "--private", "--listen", head, "--lifeline-fd", "3", NULL};
+    const char *worker_arguments[20] = {"reeve", "worker", "--private", "--head", head, "--socket", name,
+        "--lifeline-fd", "3", "--ready-fd", "4"};
+    size_t count = 11;
+    if (settings->slots != 0) {
+        worker_arguments[count++] = "--slots";
+        worker_arguments[count++] = slots;
+    }
+    if (settings->store_size_bytes != 0) {
+        worker_arguments[count++] = "--store";
+        worker_arguments[count++] = store;
+    }
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* the head has nothing to report: the node daemon is ready after it */
+    int failed = daemon_start(start->program, head_arguments, environment, start->lifeline, null,
+        start->messages, &cluster->child_pids[0]);
+    if (failed == 0)
+        failed = daemon_start(start->program, worker_arguments, environment, start->lifeline,
+            start->ready[1], start->messages, &cluster->child_pids[1]);
+    close(null);
+    free(environment);
+    return failed == 0 ? 0 : program_missing(start->program, failed, error);
+}
+
+static int start_node(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    const char *name, struct start *start, struct reeve_error_info *error)
+{
+    char key_variable[256], file_variable[PATH_MAX + 32];
+    const char *variables[3] = {NULL};
+    size_t count = 0;
+    snprintf(key_variable, sizeof(key_variable), "REEVE_KEY=%s", settings->key != NULL ? settings->key : "");
+    snprintf(file_variable, sizeof(file_variable), "REEVE_KEY_FILE=%s",
+        settings->key_file != NULL ? settings->key_file : "");
+    if (settings->key != NULL)
+        variables[count++] = key_variable;
+    if (settings->key_file != NULL)
+        variables[count++] = file_variable;
+    char **environment = environment_with(variables);
+    if (environment == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    const char *const arguments[] = {"reeve", "worker", "--private", "--head", settings->address, "--slots",
+        "0", "--socket", name, "--lifeline-fd", "3", "--ready-fd", "4", NULL};
+    int failed = daemon_start(start->program, arguments, environment, start->lifeline,
+        start->ready[1], start->messages, &cluster->child_pids[1]);
+    free(environment);
+    return failed == 0 ? 0 : program_missing(start->program, failed, error);
+}
+
+void reeve_cluster_take_down(struct reeve_cluster *cluster)
+{
+    if (cluster->socket >= 0)
+        close(cluster->socket);
+    reeve_output_finish(cluster); /* before the daemons end: it ends when the daemon has said all there is */
+    if (cluster->lifeline >= 0)
+        close(cluster->lifeline);
+    cluster->socket = cluster->lifeline = -1;
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(cluster->child_pids); i++) {
+        int pid = cluster->child_pids[i];
+        if (pid <= 0)
+            continue;
+        struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+        if (ended.fd >= 0 && poll(&ended, 1, END_TIMEOUT_MS) == 0)
+            kill(pid, SIGKILL);
+        if (ended.fd >= 0)
+            close(ended.fd);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        cluster->child_pids[i] = 0;
+    }
+}
+
+int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    int argc, char **argv, struct reeve_error_info *error)
+{
+    const char *worker = getenv(REEVE_WORKER_VARIABLE);
+    if (worker != NULL)
+        return connect_as_worker(cluster, worker, error);
+    char name[REEVE_LOCAL_NAME_SIZE];
+    if (settings->address != NULL) {
+        reeve_local_known_name(settings->address, name);
+        if (reeve_local_connect(name, &cluster->socket) == 0)
+            return hello_as_driver(cluster, settings, argc, argv, error);
+    }
+    uint64_t random;
+    struct start start;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return reeve_error_set(error, REEVE_ESYSTEM, "getrandom: %s", strerror(errno));
+    snprintf(name, sizeof(name), "reeve-%u-own-%016llx", (unsigned)geteuid(), (unsigned long long)random);
+    int code = start_open(cluster, settings, &start, error);
+    if (code == 0)
+        code = settings->address != NULL ? start_node(cluster, settings, name, &start, error)
+                                         : start_own(cluster, settings, name, &start, error);
+    if (code == 0)
+        code = ready_wait(&start, error);
+    if (code == 0 && reeve_local_connect(name, &cluster->socket) != 0)
+        code = start_failed(&start, "the node daemon does not take connections", error);
+    if (code == 0)
+        code = hello_as_driver(cluster, settings, argc, argv, error);
+    start_close(&start);
+    return code;
+}

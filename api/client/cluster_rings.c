@@ -1,0 +1,516 @@
+/* Channels: writing entries for workers, taking their answers, and what the daemon says about leases. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "api/client/cluster.h"
+#include "api/client/codec.h"
+#include "runtime/base/macros.h"
+
+#define ANSWERS_AT_ONCE 4096 /* taken from one ring before others get their turn */
+#define BELLS_AT_ONCE   64
+
+/* ---- channels -------------------------------------------------------------------------------------- */
+
+static int bell_map(int fd, struct reeve_doorbell **ret)
+{
+    void *memory;
+    size_t size;
+    int error = reeve_memory_map(fd, REEVE_DOORBELL_BYTES, 0, &memory, &size);
+    if (error != 0)
+        return error;
+    *ret = reeve_doorbell_attach(memory, size);
+    if (*ret == NULL)
+        reeve_memory_unmap(memory, size);
+    return *ret != NULL ? 0 : REEVE_EPROTOCOL;
+}
+
+int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
+    struct reeve_local_message *message, enum reeve_channel_role role)
+{
+    *channel = (struct reeve_cluster_channel){
+        .lease = message->lease,
+        .peer = message->process,
+        .node = message->node,
+        .bell_fd = -1,
+    };
+    if (message->fd_count != 3)
+        return REEVE_EPROTOCOL;
+    int error = reeve_memory_map(message->fds[0], 0, 0, &channel->memory, &channel->memory_size);
+    if (error == 0)
+        error = reeve_channel_attach(&channel->channel, channel->memory, channel->memory_size, role);
+    if (error == 0)
+        error = bell_map(message->fds[1], &channel->bell);
+    close(message->fds[0]);
+    close(message->fds[1]);
+    channel->bell_fd = message->fds[2];
+    message->fd_count = 0;
+    channel->open = true;
+    if (error != 0)
+        reeve_cluster_channel_close(channel);
+    return error;
+}
+
+void reeve_cluster_channel_close(struct reeve_cluster_channel *channel)
+{
+    if (!channel->open)
+        return;
+    reeve_channel_detach(&channel->channel);
+    if (channel->memory != NULL)
+        reeve_memory_unmap(channel->memory, channel->memory_size);
+    if (channel->bell != NULL)
+        reeve_memory_unmap(channel->bell, REEVE_DOORBELL_BYTES);
+    if (channel->bell_fd >= 0)
+        close(channel->bell_fd);
+    *channel = (struct reeve_cluster_channel){.bell_fd = -1};
+}
+
+bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster)
+{
+    if (atomic_load_explicit(&cluster->inbox_count, memory_order_relaxed) != 0)
+        return true;
+    for (uint32_t i = 0; i < cluster->holder_capacity; i++)
+        if (cluster->holders[i].open && reeve_ring_peek(&cluster->holders[i].channel.returns))
+            return true;
+    return false;
+}
+
+/* ---- sending --------------------------------------------------------------------------------------- */
+
+/* The parts of an entry whose arguments have futures among them. */
+struct spliced {
+    struct reeve_splice_value *values;
+    struct reeve_reference *references;
+    uint8_t (*names)[REEVE_OBJECT_REFERENCE_SIZE];
+    uint16_t reference_count;
+    size_t size; /* of the arguments with everything in place */
+};
+
+static void spliced_free(struct spliced *spliced)
+{
+    free(spliced->values);
+    free(spliced->references);
+    free(spliced->names);
+}
+
+static int spliced_make(const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry,
+    struct spliced *ret)
+{
+    *ret = (struct spliced){
+        .values = calloc(entry->splice_count, sizeof(*ret->values)),
+        .references = calloc(entry->splice_count, sizeof(*ret->references)),
+        .names = calloc(entry->splice_count, sizeof(*ret->names)),
+    };
+    if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
+        return REEVE_ENOMEM;
+    for (uint32_t i = 0; i < entry->splice_count; i++) {
+        struct reeve_owner_result result;
+        int error = reeve_owner_result(cluster->owner, entry->splices[i].task, &result);
+        if (error != 0 || result.status != 0)
+            return REEVE_EINTERNAL;
+        struct reeve_splice_value *value = &ret->values[i];
+        value->offset = entry->splices[i].offset;
+        if (!result.is_object) {
+            value->bytes = result.bytes;
+            value->size = result.size;
+            continue;
+        }
+        uint8_t id[REEVE_OBJECT_ID_SIZE];
+        memcpy(id, &result.object.id, sizeof(id));
+        reeve_codec_pack_object(ret->names[i], id, result.object.size_bytes);
+        value->bytes = ret->names[i];
+        value->size = REEVE_OBJECT_REFERENCE_SIZE;
+        ret->references[ret->reference_count++] = result.object;
+    }
+    ret->size = reeve_codec_splice_size(entry->arguments_size, ret->values, entry->splice_count);
+    return 0;
+}
+
+static void entry_fill(struct reeve_slot *slot, const struct reeve_owner_send *send,
+    const struct reeve_owner_entry *entry, uint16_t references)
+{
+    slot->task = send->task;
+    slot->attempt = entry->attempt;
+    slot->function = entry->function;
+    slot->references = references;
+    slot->kind = REEVE_ENTRY_CALL;
+    slot->flags = entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0;
+    slot->status = 0;
+}
+
+/* Reserves and fills the entry; REEVE_EAGAIN when the ring has no room now. */
+static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
+    const struct reeve_owner_send *send, uint64_t *ret_position)
+{
+    struct reeve_owner_entry entry;
+    struct reeve_slot_fill fill;
+    reeve_owner_entry(cluster->owner, send->task, &entry);
+    if (REEVE_LIKELY(entry.splice_count == 0 && entry.timeout_ms == 0)) {
+        int error = reeve_ring_reserve(ring, entry.arguments_size, &fill);
+        if (error != 0)
+            return error;
+        entry_fill(fill.slot, send, &entry, 0);
+        memcpy(fill.payload, entry.arguments, entry.arguments_size);
+        *ret_position = fill.position;
+        return 0;
+    }
+    struct spliced spliced;
+    int error = spliced_make(cluster, &entry, &spliced);
+    size_t head = spliced.reference_count * sizeof(struct reeve_reference);
+    size_t limit = entry.timeout_ms != 0 ? sizeof(entry.timeout_ms) : 0;
+    if (error == 0 && head + limit + spliced.size > REEVE_ENTRY_SIZE_MAX)
+        error = REEVE_ETOOLARGE;
+    if (error == 0)
+        error = reeve_ring_reserve(ring, (uint32_t)(head + limit + spliced.size), &fill);
+    if (error == 0) {
+        uint8_t *payload = fill.payload;
+        entry_fill(fill.slot, send, &entry, spliced.reference_count);
+        memcpy(payload, spliced.references, head);
+        memcpy(payload + head, &entry.timeout_ms, limit);
+        reeve_codec_splice(payload + head + limit, entry.arguments, entry.arguments_size,
+            spliced.values, entry.splice_count);
+        *ret_position = fill.position;
+    }
+    spliced_free(&spliced);
+    return error;
+}
+
+static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind kind,
+    const struct reeve_owner_command *command)
+{
+    struct reeve_local_message message = {
+        .kind = (uint16_t)kind,
+        .class_index = command->class_index,
+        .cpu_milli = command->cpu_milli,
+        .priority = command->priority,
+        .count = command->count,
+        .lease = command->lease,
+        .task = command->task,
+        .object = command->object.id,
+    };
+    (void)reeve_cluster_send(cluster, &message); /* a dead daemon shows at the socket's other end, too */
+}
+
+static void command_run(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_owner_command *command)
+{
+    struct reeve_cluster_channel *channel = NULL;
+    reeve_lease_index lease_index;
+    uint64_t position;
+    uint32_t attempt;
+    if (command->lease_index < cluster->holder_capacity)
+        channel = &cluster->holders[command->lease_index];
+    switch (command->kind) {
+    case REEVE_OWNER_DEMAND: message_send(cluster, REEVE_LOCAL_DEMAND, command); break;
+    case REEVE_OWNER_FREE_OBJECT: message_send(cluster, REEVE_LOCAL_FREE, command); break;
+    case REEVE_OWNER_RETURN_LEASE:
+        if (channel != NULL && channel->lease == command->lease)
+            reeve_cluster_channel_close(channel);
+        message_send(cluster, REEVE_LOCAL_LEASE_RETURN, command);
+        break;
+    case REEVE_OWNER_TAKE_BACK:
+        if (!reeve_owner_where(cluster->owner, command->task, &lease_index, &position, &attempt) ||
+            lease_index != command->lease_index || position != command->position)
+            break; /* answered or lost meanwhile */
+        if (reeve_ring_recall(&channel->channel.calls, position)) {
+            reeve_owner_taken_back(cluster->owner, now_ns, lease_index, command->task, attempt);
+        } else if (channel->node != cluster->node) {
+            message_send(cluster, REEVE_LOCAL_TAKE_BACK, command);
+        }
+        break;
+    }
+}
+
+static void bells_ring(struct reeve_cluster *cluster, const uint32_t *rung, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct reeve_cluster_channel *channel = &cluster->holders[rung[i]];
+        if (channel->open && channel->rung) {
+            channel->rung = false;
+            (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+        }
+    }
+}
+
+void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
+{
+    struct reeve_owner_send send;
+    struct reeve_owner_command command;
+    uint32_t rung[BELLS_AT_ONCE], rung_count = 0;
+    do {
+        while (reeve_owner_next_send(cluster->owner, &send)) {
+            struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
+            uint64_t position;
+            int error = entry_write(cluster, &channel->channel.calls, &send, &position);
+            if (error == REEVE_EAGAIN) {
+                reeve_owner_unsent(cluster->owner, send.task);
+                continue;
+            }
+            if (error != 0) {
+                reeve_owner_unsendable(cluster->owner, now_ns, send.task, error,
+                    error == REEVE_ETOOLARGE
+                        ? "its arguments, with the values of the futures among them, are larger than 64 KiB "
+                          "and none of them is large by itself; pass them as one array or struct"
+                        : "its arguments could not be written for the worker");
+                continue;
+            }
+            reeve_ring_publish(&channel->channel.calls);
+            reeve_owner_sent(cluster->owner, now_ns, send.task, position);
+            if (!channel->rung) {
+                channel->rung = true;
+                rung[rung_count++] = send.lease_index;
+                if (rung_count == BELLS_AT_ONCE) {
+                    bells_ring(cluster, rung, rung_count);
+                    rung_count = 0;
+                }
+            }
+        }
+        bells_ring(cluster, rung, rung_count);
+        rung_count = 0;
+        bool more = false;
+        while (reeve_owner_next_command(cluster->owner, &command)) {
+            command_run(cluster, now_ns, &command);
+            more = true;
+        }
+        if (!more)
+            return;
+    } while (!cluster->dead);
+}
+
+int reeve_cluster_arguments_make(struct reeve_cluster *cluster, reeve_task_id task,
+    struct reeve_cluster_arguments *ret)
+{
+    struct reeve_owner_entry entry;
+    struct spliced spliced;
+    reeve_owner_entry(cluster->owner, task, &entry);
+    int error = spliced_make(cluster, &entry, &spliced);
+    *ret = (struct reeve_cluster_arguments){.size = spliced.size};
+    if (error == 0 && (ret->bytes = malloc(spliced.size + 1)) == NULL)
+        error = REEVE_ENOMEM;
+    if (error == 0) {
+        reeve_codec_splice(
+            ret->bytes, entry.arguments, entry.arguments_size, spliced.values, entry.splice_count);
+        ret->references = spliced.references;
+        ret->reference_count = spliced.reference_count;
+        spliced.references = NULL;
+    }
+    spliced_free(&spliced);
+    return error;
+}
+
+reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task)
+{
+    reeve_lease_index index;
+    uint64_t position;
+    uint32_t attempt;
+    while (reeve_owner_state(cluster->owner, task) == REEVE_TASK_WAITING)
+        task = reeve_owner_dependency(cluster->owner, task);
+    if (reeve_owner_where(cluster->owner, task, &index, &position, &attempt) &&
+        reeve_ring_recall(&cluster->holders[index].channel.calls, position))
+        reeve_owner_taken_back(cluster->owner, reeve_cluster_now_ns(), index, task, attempt);
+    struct reeve_owner_entry entry;
+    if (reeve_owner_state(cluster->owner, task) != REEVE_TASK_QUEUED)
+        return 0;
+    reeve_owner_entry(cluster->owner, task, &entry);
+    if (entry.timeout_ms != 0) /* it must be possible to end it without ending us */
+        return 0;
+    return reeve_owner_take_inline(cluster->owner, task) ? task : 0;
+}
+
+/* ---- answers --------------------------------------------------------------------------------------- */
+
+/* A lease whose worker writes nonsense is a lease lost. */
+static void lease_spoilt(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index)
+{
+    struct reeve_owner_command command = {.lease = cluster->holders[index].lease};
+    reeve_owner_lease_lost(cluster->owner, now_ns, index, REEVE_EPROTOCOL,
+        "the worker wrote a malformed answer: something in the program overwrites memory that is not its own");
+    reeve_cluster_channel_close(&cluster->holders[index]);
+    message_send(cluster, REEVE_LOCAL_LEASE_RETURN, &command);
+}
+
+static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index,
+    const struct reeve_entry_view *view)
+{
+    struct reeve_entry_parts parts;
+    struct reeve_reference object;
+    if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts))
+        return REEVE_EPROTOCOL;
+    if (view->kind == REEVE_ENTRY_RECALLED) {
+        reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
+        return 0;
+    }
+    bool is_object = view->flags & REEVE_ENTRY_OBJECT;
+    if (view->kind != REEVE_ENTRY_RESULT || (is_object && view->references == 0))
+        return REEVE_EPROTOCOL;
+    if (is_object) {
+        memcpy(&object, parts.references, sizeof(object));
+        if (object.id.owner != cluster->process || object.id.sequence != view->task)
+            return REEVE_EPROTOCOL;
+    }
+    bool fresh = reeve_owner_answer(cluster->owner, now_ns, index, view->task, view->attempt,
+        view->status, parts.value, parts.value_size, is_object ? &object : NULL);
+    if (!fresh && is_object && reeve_owner_state(cluster->owner, view->task) == REEVE_TASK_FREE)
+        message_send(cluster, REEVE_LOCAL_FREE, &(struct reeve_owner_command){.object = object});
+    return 0;
+}
+
+/* Takes what has come on one return ring. */
+static void answers_drain(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index)
+{
+    struct reeve_ring *ring = &cluster->holders[index].channel.returns;
+    for (int i = 0; i < ANSWERS_AT_ONCE; i++) {
+        struct reeve_entry_view view;
+        int error = reeve_ring_claim(ring, &view);
+        if (error == REEVE_EAGAIN)
+            return;
+        if (error == 0)
+            error = answer_take(cluster, now_ns, index, &view);
+        if (error != 0) {
+            lease_spoilt(cluster, now_ns, index);
+            return;
+        }
+        reeve_ring_done(ring, view.position);
+    }
+}
+
+void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
+{
+    uint64_t final_before = reeve_owner_final_count(cluster->owner);
+    for (uint32_t i = 0; i < cluster->holder_capacity; i++)
+        if (cluster->holders[i].open && reeve_ring_peek(&cluster->holders[i].channel.returns))
+            answers_drain(cluster, now_ns, i);
+    if (REEVE_UNLIKELY(atomic_load_explicit(&cluster->inbox_count, memory_order_relaxed) != 0)) {
+        struct reeve_local_message message;
+        while (reeve_fifo_pop(&cluster->inbox, &message)) {
+            atomic_fetch_sub(&cluster->inbox_count, 1);
+            reeve_cluster_handle(cluster, now_ns, &message);
+            for (uint32_t i = 0; i < message.fd_count; i++)
+                close(message.fds[i]);
+        }
+    }
+    if (now_ns >= reeve_owner_deadline(cluster->owner))
+        reeve_owner_tick(cluster->owner, now_ns);
+    reeve_cluster_pump(cluster, now_ns);
+    if (cluster->waiter_count != 0 && reeve_owner_final_count(cluster->owner) != final_before)
+        pthread_cond_broadcast(&cluster->turn);
+}
+
+/* ---- what the daemon says -------------------------------------------------------------------------- */
+
+static void on_channel_as_holder(
+    struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message)
+{
+    struct reeve_cluster_channel channel;
+    struct reeve_owner_command back = {.lease = message->lease};
+    uint32_t class_index = message->class_index, index;
+    reeve_cluster_pump(cluster, now_ns); /* a lease just returned gives its channel up before its index serves again */
+    int error = reeve_cluster_channel_open(&channel, message, REEVE_CHANNEL_HOLDER);
+    if (error == 0)
+        error = reeve_owner_lease_gained(
+            cluster->owner, now_ns, class_index, message->lease, message->node, &index);
+    if (error == 0 && index >= cluster->holder_capacity) {
+        uint32_t capacity = index + 1;
+        struct reeve_cluster_channel *holders =
+            realloc(cluster->holders, capacity * sizeof(*cluster->holders));
+        if (holders == NULL) {
+            reeve_owner_lease_lost(cluster->owner, now_ns, index, REEVE_ENOMEM, "");
+            error = REEVE_ENOMEM;
+        } else {
+            memset(holders + cluster->holder_capacity, 0,
+                (capacity - cluster->holder_capacity) * sizeof(*holders));
+            cluster->holders = holders;
+            cluster->holder_capacity = capacity;
+        }
+    }
+    if (error != 0) {
+        reeve_cluster_channel_close(&channel);
+        message_send(cluster, REEVE_LOCAL_LEASE_RETURN, &back);
+        return;
+    }
+    cluster->holders[index] = channel;
+}
+
+static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_local_message *message)
+{
+    uint32_t index = 0;
+    while (index < cluster->worker_capacity && cluster->workers[index]->open)
+        index++;
+    if (index == cluster->worker_capacity) {
+        struct reeve_cluster_channel **workers =
+            realloc(cluster->workers, (index + 1) * sizeof(*workers));
+        if (workers == NULL)
+            return; /* the lease lies idle until its holder returns it */
+        cluster->workers = workers;
+        workers[index] = calloc(1, sizeof(**workers));
+        if (workers[index] == NULL)
+            return;
+        cluster->worker_capacity++;
+    }
+    (void)reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER);
+}
+
+static void on_lease_lost(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message, const char *text)
+{
+    uint32_t index;
+    if (message->lease == 0) {
+        reeve_owner_class_failed(cluster->owner, now_ns, message->class_index, message->code, text);
+        return;
+    }
+    if (!reeve_owner_find_lease(cluster->owner, message->lease, &index))
+        return;
+    answers_drain(cluster, now_ns, index); /* what it had finished counts */
+    struct reeve_ring *calls = &cluster->holders[index].channel.calls;
+    uint64_t position;
+    uint32_t attempt;
+    reeve_task_id task = reeve_owner_each_in_flight(cluster->owner, index, 0, &position, &attempt);
+    while (task != 0) {
+        uint64_t next_position = 0;
+        uint32_t next_attempt = 0;
+        reeve_task_id next = reeve_owner_each_in_flight(
+            cluster->owner, index, task, &next_position, &next_attempt);
+        if (reeve_ring_recall(calls, position)) /* nobody had claimed it: not an attempt */
+            reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
+        task = next;
+        position = next_position;
+        attempt = next_attempt;
+    }
+    reeve_owner_lease_lost(cluster->owner, now_ns, index, message->code, text);
+    reeve_cluster_channel_close(&cluster->holders[index]);
+}
+
+void reeve_cluster_handle(
+    struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message)
+{
+    char text[REEVE_LOCAL_TEXT_SIZE + 1];
+    uint32_t index;
+    snprintf(text, sizeof(text), "%.*s", (int)message->text_size, message->text);
+    switch (message->kind) {
+    case REEVE_LOCAL_CHANNEL:
+        if (message->flags == REEVE_LOCAL_ROLE_HOLDER)
+            on_channel_as_holder(cluster, now_ns, message);
+        else if (message->flags == REEVE_LOCAL_ROLE_WORKER)
+            on_channel_as_worker(cluster, message);
+        break;
+    case REEVE_LOCAL_LEASE_LOST: on_lease_lost(cluster, now_ns, message, text); break;
+    case REEVE_LOCAL_LEASE_RECALL:
+        if (reeve_owner_find_lease(cluster->owner, message->lease, &index))
+            reeve_owner_lease_recalled(cluster->owner, now_ns, index);
+        break;
+    case REEVE_LOCAL_CHANNEL_CLOSE:
+        for (index = 0; index < cluster->worker_capacity; index++)
+            if (cluster->workers[index]->open && cluster->workers[index]->lease == message->lease)
+                cluster->workers[index]->closing = true; /* the loop closes it: its entry may be running */
+        break;
+    case REEVE_LOCAL_INFEASIBLE:
+        reeve_owner_class_failed(
+            cluster->owner, now_ns, message->class_index, REEVE_EINFEASIBLE, text);
+        break;
+    case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
+    case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;
+    default: break; /* a newer daemon may say more than we know */
+    }
+}

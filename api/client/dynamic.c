@@ -1,0 +1,218 @@
+/* The dynamic front door, and what both doors share: functions by name, values as packed bytes, waiting, releasing. */
+#include "api/client/client.h"
+#include "api/client/codec.h"
+#include "api/client/error.h"
+#include "api/client/reader.h"
+#include "api/client/registry.h"
+#include "runtime/base/macros.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
+    const reeve_task_options *options, const void *args, size_t args_size,
+    const reeve_splice *splices, size_t splice_count, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_task_settings settings;
+    int rc = reeve_task_options_resolve(options, &settings, error);
+    if (REEVE_UNLIKELY(rc))
+        return rc;
+    struct reeve_submit submit = {
+        .function = function,
+        .args = args,
+        .args_size = args_size,
+        .splices = splices,
+        .splice_count = splice_count,
+        .cpu_milli = settings.cpu_milli,
+        .max_retries = settings.max_retries,
+        .timeout_ms = settings.timeout_ms,
+        .name = settings.name,
+    };
+    rc = backend->submit(backend, &submit, ret, error);
+    return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
+}
+
+/* ---- submit --------------------------------------------------------------------------------------------------------- */
+
+/* Each splice must be a whole argument, a nil byte, in ascending order. */
+static int check_splices(const reeve_submission *submission, struct reeve_error_info *error)
+{
+    const uint8_t *begin = submission->args, *end = begin + submission->args_size, *at = begin;
+    struct reeve_token token = {.size = 0};
+    at = reeve_read_token(at, end, &token);
+    size_t next = 0, arguments = token.size;
+    for (size_t i = 0; i < arguments && next < submission->splice_count; i++) {
+        if ((size_t)(at - begin) == submission->splices[next].offset && *at == 0xc0)
+            next++;
+        at += reeve_codec_skip(at, (size_t)(end - at));
+    }
+    if (next == submission->splice_count)
+        return REEVE_OK;
+    return reeve_error_set(error, REEVE_EINVAL,
+        "splice %zu: at offset %zu there is no argument that is one nil byte, or the splices do "
+        "not ascend",
+        next, submission->splices[next].offset);
+}
+
+static int check_submission(const reeve_submission *submission, struct reeve_error_info *error)
+{
+    if (submission->size != sizeof *submission || !submission->function ||
+        (submission->splice_count && !submission->splices))
+        return reeve_error_set(
+            error, REEVE_EINVAL, "reeve_submit: size, function or splices are not set");
+    int rc = reeve_codec_check(submission->args, submission->args_size, error);
+    if (rc)
+        return rc;
+    uint8_t head = *(const uint8_t *)submission->args;
+    if ((head & 0xf0) != 0x90 && head != 0xdc && head != 0xdd)
+        return reeve_error_set(error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
+    return submission->splice_count ? check_splices(submission, error) : REEVE_OK;
+}
+
+REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (!backend)
+        return error->code;
+    int rc = check_submission(submission, error);
+    if (!rc) {
+        const struct reeve_function *function = reeve_registry_find(submission->function);
+        if (!function)
+            return reeve_error_set(error, REEVE_ENOFUNCTION,
+                "this program has no remote function \"%.200s\"", submission->function);
+        for (size_t i = 0; i < submission->splice_count; i++)
+            if (reeve_is_failed_future(submission->splices[i].future.id))
+                return reeve_failed_future_get(submission->splices[i].future.id, error);
+        rc = reeve_client_submit(backend, function, submission->options, submission->args,
+            submission->args_size, submission->splices, submission->splice_count, &ret->id, error);
+    }
+    if (rc && !error->function[0])
+        reeve_error_function(error, submission->function ? submission->function : "");
+    return rc;
+}
+
+/* ---- get, put ------------------------------------------------------------------------------------------------------- */
+
+int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume, void *arg)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (REEVE_UNLIKELY(reeve_is_failed_future(future)))
+        return reeve_failed_future_get(future, error);
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (REEVE_UNLIKELY(!backend))
+        return error->code;
+    int rc = backend->get(backend, future, timeout_ms, consume, arg, error);
+    return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
+}
+
+static int consume_packed(const void *bytes, size_t size, void *arg)
+{
+    reeve_packed *packed = arg;
+    void *copy = malloc(size);
+    if (!copy)
+        return reeve_error_set(
+            reeve_error_thread(), REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
+    memcpy(copy, bytes, size);
+    packed->bytes = copy;
+    packed->size = size;
+    return REEVE_OK;
+}
+
+REEVE_API int reeve_get_packed(reeve_future future, int64_t timeout_ms, reeve_packed *ret)
+{
+    return reeve_client_get(future.id, timeout_ms, consume_packed, ret);
+}
+
+REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (!backend)
+        return error->code;
+    int rc = reeve_codec_check(bytes, size, error);
+    if (rc)
+        return rc;
+    void *memory;
+    uint64_t handle;
+    rc = backend->create(backend, size, &memory, &handle, error);
+    if (!rc) {
+        memcpy(memory, bytes, size);
+        rc = backend->seal(backend, handle, &ret->id, error);
+    }
+    return rc ? reeve_error_complete(error, rc) : REEVE_OK;
+}
+
+/* ---- wait, release -------------------------------------------------------------------------------------------------- */
+
+REEVE_API int(reeve_release)(reeve_future future)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (reeve_is_failed_future(future.id))
+        return future.id == UINT64_MAX ? reeve_failed_future_get(future.id, error) : REEVE_OK;
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (!backend)
+        return error->code;
+    int rc = backend->release(backend, future.id, error);
+    return rc ? reeve_error_complete(error, rc) : REEVE_OK;
+}
+
+/* Futures born failed are ready; the backend is asked about the others only. */
+static int wait_mixed(struct reeve_backend *backend, const uint64_t *ids, size_t count,
+    size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,
+    struct reeve_error_info *error)
+{
+    uint64_t *live = malloc(count * sizeof *live);
+    bool *live_ready = calloc(count, sizeof *live_ready);
+    size_t live_count = 0, found = 0;
+    int rc = REEVE_ENOMEM;
+    if (live && live_ready) {
+        for (size_t i = 0; i < count; i++)
+            if (!reeve_is_failed_future(ids[i]))
+                live[live_count++] = ids[i];
+        size_t failed = count - live_count;
+        rc = REEVE_OK;
+        if (live_count)
+            rc = backend->wait(backend, live, live_count, wanted > failed ? wanted - failed : 0,
+                timeout_ms, live_ready, &found, error);
+        for (size_t i = 0, j = 0; i < count; i++)
+            ready[i] = reeve_is_failed_future(ids[i]) ? true : live_ready[j++];
+        *ready_count = found + failed;
+    }
+    free(live);
+    free(live_ready);
+    return rc;
+}
+
+REEVE_API int(reeve_wait)(const reeve_future *futures, size_t count, size_t wanted,
+    int64_t timeout_ms, bool *ready, size_t *ready_count)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (!backend)
+        return error->code;
+    if (wanted > count || (count && !futures))
+        return reeve_error_set(
+            error, REEVE_EINVAL, "reeve_wait: %zu of %zu futures wanted", wanted, count);
+    bool small[64], *flags = ready;
+    size_t found = 0;
+    if (!flags)
+        flags = count <= sizeof small ? small : malloc(count);
+    if (!flags)
+        return reeve_error_set(error, REEVE_ENOMEM, "reeve_wait: no memory for %zu futures", count);
+    const uint64_t *ids = (const uint64_t *)futures; /* the struct is its one member */
+    bool mixed = false;
+    for (size_t i = 0; i < count; i++) {
+        flags[i] = false;
+        mixed |= reeve_is_failed_future(ids[i]);
+    }
+    int rc = REEVE_OK;
+    if (count)
+        rc = mixed ? wait_mixed(backend, ids, count, wanted, timeout_ms, flags, &found, error)
+                   : backend->wait(backend, ids, count, wanted, timeout_ms, flags, &found, error);
+    if (ready_count && (rc == REEVE_OK || rc == REEVE_ETIMEDOUT))
+        *ready_count = found;
+    if (flags != ready && flags != small)
+        free(flags);
+    return rc ? reeve_error_complete(error, rc) : REEVE_OK;
+}

@@ -1,0 +1,397 @@
+/* REEVE_MODE=inline: every task runs inside submit, in order, in the calling process. For debuggers, valgrind, tests.
+ *
+ * Nothing else differs: arguments are packed and unpacked, results too, large values are objects that arguments refer
+ * to, handles go stale, errors look the same. A future is ready as soon as it exists. There are no retries and no time
+ * limits. A function that crashes takes the process with it.
+ *
+ *     futures:  id -> value  | packed bytes |  or  | error |       one reference from the table,
+ *                                                                  one from each task that reads it
+ */
+#include "api/client/backend.h"
+
+#include "api/client/error.h"
+#include "api/client/invoke.h"
+#include "runtime/base/macros.h"
+#include "runtime/base/map64.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INLINE_MAX_BYTES (100u * 1024)
+
+struct value {
+    unsigned references;            /* under the lock */
+    struct reeve_error_info *error; /* or NULL: bytes */
+    uint8_t *bytes;
+    size_t size;
+};
+
+struct inline_backend {
+    struct reeve_backend backend; /* first */
+    pthread_mutex_t lock;
+    struct reeve_map64 futures; /* id -> value */
+    struct reeve_map64 created; /* handle -> value, not sealed */
+    uint64_t next_id;           /* goes on over shutdown and start: ids are never used again */
+    bool running;
+};
+
+static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+static struct value *value_create(size_t size)
+{
+    struct value *value = calloc(1, sizeof *value);
+    if (!value)
+        return NULL;
+    value->references = 1;
+    value->size = size;
+    value->bytes =
+        size > PTRDIFF_MAX / 2 ? NULL : aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64));
+    if (!value->bytes) {
+        free(value);
+        return NULL;
+    }
+    return value;
+}
+
+static void value_free(struct value *value)
+{
+    free(value->error);
+    free(value->bytes);
+    free(value);
+}
+
+static void value_drop_locked(struct value *value)
+{
+    if (--value->references == 0)
+        value_free(value);
+}
+
+static int not_live(struct reeve_error_info *error)
+{
+    if (!self.running)
+        return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
+    return reeve_error_set(
+        error, REEVE_EHANDLE, "not a live future: it was released, or got, or never made");
+}
+
+static int no_memory(struct reeve_error_info *error)
+{
+    return reeve_error_set(error, REEVE_ENOMEM, "no memory");
+}
+
+/* Takes over the reference to value. */
+static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
+{
+    pthread_mutex_lock(&self.lock);
+    int rc = REEVE_OK;
+    if (!self.running)
+        rc = not_live(error);
+    else if (reeve_map64_put(&self.futures, self.next_id, value, NULL))
+        rc = no_memory(error);
+    if (rc)
+        value_drop_locked(value);
+    else
+        *ret = self.next_id++;
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+/* ---- submit ----------------------------------------------------------------------------------------------------- */
+
+/* A task's arguments: what the submission said, with the values of its splices, which it holds. */
+struct task {
+    struct value **held;
+    struct reeve_splice_value *splices;
+    uint8_t (*references)[REEVE_OBJECT_REFERENCE_SIZE]; /* for large values */
+    size_t count;
+    uint8_t *args;
+    size_t args_size;
+};
+
+static void task_fini(struct task *task)
+{
+    pthread_mutex_lock(&self.lock);
+    for (size_t i = 0; i < task->count; i++)
+        value_drop_locked(task->held[i]);
+    pthread_mutex_unlock(&self.lock);
+    free(task->held);
+    free(task->splices);
+    free(task->references);
+    free(task->args);
+}
+
+static int hold(
+    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+{
+    pthread_mutex_lock(&self.lock);
+    int rc = self.running ? REEVE_OK : not_live(error);
+    for (size_t i = 0; i < submit->splice_count && !rc; i++) {
+        struct value *value = reeve_map64_get(&self.futures, submit->splices[i].future.id);
+        if (!value) {
+            rc = not_live(error);
+            break;
+        }
+        value->references++;
+        task->held[task->count++] = value;
+    }
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+static int task_init(
+    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+{
+    size_t count = submit->splice_count + 1;
+    *task = (struct task){
+        .held = calloc(count, sizeof *task->held),
+        .splices = calloc(count, sizeof *task->splices),
+        .references = calloc(count, sizeof *task->references),
+    };
+    if (!task->held || !task->splices || !task->references)
+        return no_memory(error);
+    int rc = hold(task, submit, error);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < task->count; i++) {
+        const struct value *value = task->held[i];
+        struct reeve_splice_value *splice = &task->splices[i];
+        *splice = (struct reeve_splice_value){submit->splices[i].offset, value->bytes, value->size};
+        if (value->error || value->size <= INLINE_MAX_BYTES)
+            continue;
+        uint8_t id[REEVE_OBJECT_ID_SIZE] = {0};
+        uint64_t number = i;
+        memcpy(id, &number, sizeof number);
+        reeve_codec_pack_object(task->references[i], id, value->size);
+        splice->bytes = task->references[i];
+        splice->size = REEVE_OBJECT_REFERENCE_SIZE;
+    }
+    task->args_size = reeve_codec_splice_size(submit->args_size, task->splices, task->count);
+    task->args = aligned_alloc(64, REEVE_ALIGN_UP(task->args_size + 1, (size_t)64));
+    if (!task->args)
+        return no_memory(error);
+    return REEVE_OK;
+}
+
+static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
+    uint64_t size, const void **bytes)
+{
+    const struct task *task = invocation->context;
+    uint64_t number;
+    memcpy(&number, id, sizeof number);
+    if (!task || number >= task->count || task->held[number]->size != size)
+        return reeve_error_set(&invocation->error, REEVE_EPROTOCOL,
+            "an argument refers to an object that was not passed along");
+    *bytes = task->held[number]->bytes;
+    return REEVE_OK;
+}
+
+/* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
+static struct value *run(
+    const struct reeve_function *function, struct task *task, const char *args, size_t args_size)
+{
+    for (size_t i = 0; i < task->count; i++)
+        if (task->held[i]
+                ->error) { /* the error of a future among the arguments becomes the task's */
+            struct value *value = value_create(0);
+            if (value && !(value->error = malloc(sizeof *value->error))) {
+                value_free(value);
+                return NULL;
+            }
+            if (value)
+                *value->error = *task->held[i]->error;
+            return value;
+        }
+    struct reeve_invocation invocation;
+    uint8_t small[256];
+    reeve_invocation_init(&invocation, function, args, args_size);
+    invocation.result = small;
+    invocation.result_capacity = sizeof small;
+    invocation.resolve = resolve;
+    invocation.context = task;
+    int rc = reeve_invoke(&invocation);
+    struct value *value = value_create(rc ? 0 : invocation.result_size);
+    if (value && rc) {
+        value->error = malloc(sizeof *value->error);
+        if (!value->error) {
+            value_free(value);
+            value = NULL;
+        } else {
+            *value->error = invocation.error;
+            value->error->attempt = 1;
+            strcpy(value->error->node, "inline");
+        }
+    } else if (value) {
+        memcpy(value->bytes, invocation.result, invocation.result_size);
+    }
+    reeve_invocation_fini(&invocation);
+    return value;
+}
+
+static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
+    uint64_t *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    struct task task = {0};
+    int rc = task_init(&task, submit, error);
+    if (!rc) {
+        bool spliced =
+            false; /* an error among the arguments: there is nothing to splice, and nothing runs */
+        for (size_t i = 0; i < task.count; i++)
+            spliced |= task.held[i]->error != NULL;
+        if (!spliced)
+            reeve_codec_splice(
+                task.args, submit->args, submit->args_size, task.splices, task.count);
+        struct value *value = run(submit->function, &task, (const char *)task.args, task.args_size);
+        rc = value ? publish(value, ret, error) : no_memory(error);
+    }
+    task_fini(&task);
+    return rc;
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
+
+static int inline_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)timeout_ms; /* every future is ready */
+    pthread_mutex_lock(&self.lock);
+    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : not_live(error);
+    pthread_mutex_unlock(&self.lock);
+    if (rc)
+        return rc;
+    if (value->error) {
+        *error = *value->error;
+        rc = error->code;
+    } else {
+        rc = consume(value->bytes, value->size, arg);
+    }
+    pthread_mutex_lock(&self.lock);
+    value_drop_locked(value);
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+static int inline_wait(struct reeve_backend *backend, const uint64_t *futures, size_t count,
+    size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,
+    struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)wanted;
+    (void)timeout_ms;
+    pthread_mutex_lock(&self.lock);
+    int rc = REEVE_OK;
+    for (size_t i = 0; i < count && !rc; i++)
+        if (!self.running || !reeve_map64_get(&self.futures, futures[i]))
+            rc = not_live(error);
+    pthread_mutex_unlock(&self.lock);
+    if (rc)
+        return rc;
+    memset(ready, true, count);
+    *ready_count = count;
+    return REEVE_OK;
+}
+
+static int inline_release(
+    struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
+{
+    (void)backend;
+    pthread_mutex_lock(&self.lock);
+    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : not_live(error);
+    if (value)
+        value_drop_locked(value);
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+static int inline_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
+    struct reeve_error_info *error)
+{
+    (void)backend;
+    struct value *value = value_create(size);
+    if (!value)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
+    pthread_mutex_lock(&self.lock);
+    int rc = REEVE_OK;
+    if (!self.running)
+        rc = not_live(error);
+    else if (reeve_map64_put(&self.created, self.next_id, value, NULL))
+        rc = no_memory(error);
+    if (rc) {
+        value_free(value);
+    } else {
+        *bytes = value->bytes;
+        *handle = self.next_id++;
+    }
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+static int inline_seal(
+    struct reeve_backend *backend, uint64_t handle, uint64_t *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    pthread_mutex_lock(&self.lock);
+    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_unlock(&self.lock);
+    return value ? publish(value, ret, error) : not_live(error);
+}
+
+static void inline_abort(struct reeve_backend *backend, uint64_t handle)
+{
+    (void)backend;
+    pthread_mutex_lock(&self.lock);
+    struct value *value = reeve_map64_remove(&self.created, handle);
+    if (value)
+        value_drop_locked(value);
+    pthread_mutex_unlock(&self.lock);
+}
+
+static void drop_all_locked(struct reeve_map64 *map)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(map, &at, NULL, &value))
+        value_drop_locked(value);
+    reeve_map64_fini(map);
+    reeve_map64_init(map);
+}
+
+/* Values being created stay: another thread may be filling them, and will seal or abort. */
+static void inline_shutdown(struct reeve_backend *backend)
+{
+    (void)backend;
+    pthread_mutex_lock(&self.lock);
+    self.running = false;
+    drop_all_locked(&self.futures);
+    pthread_mutex_unlock(&self.lock);
+}
+
+int reeve_inline_backend_start(const struct reeve_settings *settings, struct reeve_backend **ret,
+    struct reeve_error_info *error)
+{
+    (void)settings;
+    (void)error;
+    static const struct reeve_backend operations = {
+        .submit = inline_submit,
+        .get = inline_get,
+        .wait = inline_wait,
+        .release = inline_release,
+        .create = inline_create,
+        .seal = inline_seal,
+        .abort = inline_abort,
+        .inline_max_bytes = INLINE_MAX_BYTES,
+        .shutdown = inline_shutdown,
+    };
+    pthread_mutex_lock(&self.lock);
+    self.backend = operations;
+    self.running = true;
+    pthread_mutex_unlock(&self.lock);
+    *ret = &self.backend;
+    return REEVE_OK;
+}

@@ -1,0 +1,329 @@
+/* Running one task. See invoke.h.
+ *
+ *     args ──unpack──> struct of arguments ──call──> result value ──pack──> slot, shared memory or heap
+ *
+ * Arguments, strings that were copied, and what the function gets from reeve_alloc lie in the invocation's arena, whose
+ * first piece is on this stack: a small task allocates nothing.
+ */
+#include "api/client/invoke.h"
+
+#include "api/client/error.h"
+#include "api/client/reader.h"
+#include "api/client/registry.h"
+#include "api/client/unpack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_FIRST 1024
+
+static __thread struct reeve_invocation *current __attribute__((tls_model("initial-exec")));
+
+struct reeve_invocation *reeve_invocation_current(void)
+{
+    return current;
+}
+
+void reeve_invocation_init(struct reeve_invocation *invocation,
+    const struct reeve_function *function, const void *args, size_t args_size)
+{
+    invocation->function = function;
+    invocation->args = args;
+    invocation->args_size = args_size;
+    invocation->resolve = NULL;
+    invocation->reserve = NULL;
+    invocation->context = NULL;
+    invocation->result = NULL;
+    invocation->result_size = 0;
+    invocation->result_capacity = 0;
+    invocation->error.code = REEVE_OK;
+    invocation->error.attempt = 0;
+    invocation->error.user_code = 0;
+    invocation->error.node[0] = invocation->error.function[0] = invocation->error.message[0] = 0;
+    invocation->failed = false;
+    invocation->result_on_heap = false;
+}
+
+void reeve_invocation_fini(struct reeve_invocation *invocation)
+{
+    if (invocation->result_on_heap)
+        free(invocation->result);
+    invocation->result = NULL;
+    invocation->result_on_heap = false;
+}
+
+int reeve_invoke(struct reeve_invocation *invocation)
+{
+    _Alignas(16) uint8_t first[ARENA_FIRST];
+    reeve_arena_init(&invocation->arena, first, sizeof first);
+    invocation->below = current;
+    int rc = invocation->function->invoke(invocation->function, invocation);
+    current =
+        invocation->below; /* a function that left by other ways than returning is forgotten here */
+    reeve_arena_fini(&invocation->arena);
+    if (REEVE_UNLIKELY(rc)) {
+        reeve_error_complete(&invocation->error, rc);
+        reeve_error_function(&invocation->error, invocation->function->name);
+    }
+    return rc;
+}
+
+/* Memory for the packed result: where the caller said, else where it says now, else the heap. */
+static int reserve_result(struct reeve_invocation *invocation, size_t size)
+{
+    if (size <= invocation->result_capacity)
+        return REEVE_OK;
+    uint8_t *memory;
+    if (invocation->reserve) {
+        memory = invocation->reserve(invocation, size);
+        if (!memory)
+            return invocation->error.code ? invocation->error.code : REEVE_ENOMEM;
+    } else {
+        memory = aligned_alloc(64, REEVE_ALIGN_UP(size, (size_t)64));
+        if (!memory)
+            return reeve_error_set(
+                &invocation->error, REEVE_ENOMEM, "no memory for a result of %zu bytes", size);
+        invocation->result_on_heap = true;
+    }
+    invocation->result = memory;
+    invocation->result_capacity = size;
+    return REEVE_OK;
+}
+
+static int resolve(struct reeve_invocation *invocation, const struct reeve_token *token,
+    const void **bytes, size_t *size)
+{
+    if (!invocation->resolve || token->size != REEVE_OBJECT_ID_SIZE + 8)
+        return reeve_error_set(
+            &invocation->error, REEVE_EPROTOCOL, "an argument refers to an object in a wrong way");
+    uint64_t object_size;
+    memcpy(&object_size, token->data + REEVE_OBJECT_ID_SIZE, 8);
+    *size = object_size;
+    return invocation->resolve(invocation, token->data, object_size, bytes);
+}
+
+/* Is the next argument a reference? Then moves past it. */
+static bool next_is_object(struct reeve_unpack *unpack, struct reeve_token *token)
+{
+    if (unpack->at >= unpack->end || *unpack->at < 0xc7 || *unpack->at > 0xd8)
+        return false; /* cannot be an ext */
+    const uint8_t *next = reeve_read_token(unpack->at, unpack->end, token);
+    if (!next || token->kind != REEVE_TOKEN_EXT || token->ext_type != REEVE_EXT_OBJECT)
+        return false;
+    unpack->at = next;
+    return true;
+}
+
+/* ---- functions made by REEVE_REMOTE ----------------------------------------------------------------------------- */
+
+static int unpack_argument(
+    struct reeve_invocation *invocation, struct reeve_unpack *unpack, size_t i, char *arguments)
+{
+    const struct reeve_member *parameter = &invocation->function->parameters[i];
+    struct reeve_path path = {NULL, parameter->name, (unsigned)i + 1};
+    struct reeve_token token;
+    if (REEVE_LIKELY(!next_is_object(unpack, &token)))
+        return reeve_unpack_value(unpack, parameter->type, arguments + parameter->offset, &path);
+    const void *bytes = NULL;
+    size_t size = 0;
+    int rc = resolve(invocation, &token, &bytes, &size);
+    if (rc)
+        return rc;
+    struct reeve_unpack object = {
+        bytes, (const uint8_t *)bytes + size, unpack->arena, unpack->error};
+    rc = reeve_unpack_value(&object, parameter->type, arguments + parameter->offset, &path);
+    if (!rc && object.at != object.end)
+        rc = reeve_error_set(unpack->error, REEVE_EPROTOCOL,
+            "argument %zu (%s): bytes are left over after the value", i + 1, parameter->name);
+    return rc ? reeve_unpack_blame(bytes, size, rc, unpack->error) : REEVE_OK;
+}
+
+static int unpack_arguments(struct reeve_invocation *invocation, char *arguments)
+{
+    const struct reeve_function *function = invocation->function;
+    struct reeve_unpack unpack = {invocation->args,
+        (const uint8_t *)invocation->args + invocation->args_size, &invocation->arena,
+        &invocation->error};
+    struct reeve_token token;
+    const uint8_t *at = reeve_read_token(unpack.at, unpack.end, &token);
+    if (!at || token.kind != REEVE_TOKEN_ARRAY)
+        return reeve_error_set(
+            unpack.error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
+    if (token.size != function->parameter_count)
+        return reeve_error_set(unpack.error, REEVE_EARITY, "%s takes %zu argument%s, got %u",
+            function->signature ? function->signature : function->name, function->parameter_count,
+            function->parameter_count == 1 ? "" : "s", token.size);
+    unpack.at = at;
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        int rc = unpack_argument(invocation, &unpack, i, arguments);
+        if (rc)
+            return rc;
+    }
+    if (unpack.at != unpack.end)
+        return reeve_error_set(
+            unpack.error, REEVE_EPROTOCOL, "bytes are left over after the arguments");
+    return REEVE_OK;
+}
+
+static int pack_result(struct reeve_invocation *invocation, const void *value)
+{
+    const struct reeve_type *type = invocation->function->result;
+    size_t size = reeve_codec_size(type, value, 0, &invocation->error);
+    if (!size) {
+        char why[128];
+        snprintf(why, sizeof why, "%.120s", invocation->error.message);
+        return reeve_error_set(&invocation->error, invocation->error.code, "the result: %s", why);
+    }
+    int rc = reserve_result(invocation, size);
+    if (rc)
+        return rc;
+    invocation->result_size =
+        reeve_codec_pack(type, value, invocation->result, 0, invocation->result_capacity);
+    if (!invocation->result_size)
+        return reeve_error_set(
+            &invocation->error, REEVE_EINVAL, "the result changed while it was being packed");
+    return REEVE_OK;
+}
+
+int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invocation *invocation)
+{
+    char *arguments = reeve_arena_alloc(&invocation->arena, function->arguments_size, 16);
+    size_t result_size = function->result->size ? function->result->size : 1;
+    void *result = reeve_arena_alloc(&invocation->arena, result_size, 16);
+    if (!arguments || !result)
+        return reeve_error_set(&invocation->error, REEVE_ENOMEM, "no memory for the arguments");
+    int rc = unpack_arguments(invocation, arguments);
+    if (REEVE_UNLIKELY(rc))
+        return reeve_unpack_blame(invocation->args, invocation->args_size, rc, &invocation->error);
+    current = invocation;
+    function->call(arguments, result);
+    current = invocation->below;
+    if (invocation->failed)
+        return REEVE_EFUNCTION;
+    return pack_result(invocation, result);
+}
+
+/* ---- functions made by reeve_register ----------------------------------------------------------------------------- */
+
+/* Handlers get all arguments in one message: references to large objects are replaced by the objects. */
+static int expand_objects(struct reeve_invocation *invocation, const void **args, size_t *size)
+{
+    struct reeve_splice_value objects[64];
+    size_t count = 0, total = invocation->args_size;
+    struct reeve_unpack unpack = {
+        invocation->args, (const uint8_t *)invocation->args + invocation->args_size, NULL, NULL};
+    struct reeve_token token;
+    const uint8_t *at = reeve_read_token(unpack.at, unpack.end, &token);
+    if (!at || token.kind != REEVE_TOKEN_ARRAY)
+        return reeve_error_set(
+            &invocation->error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
+    size_t argument_count = token.size;
+    unpack.at = at;
+    for (size_t i = 0; i < argument_count; i++) {
+        size_t offset = (size_t)(unpack.at - (const uint8_t *)invocation->args);
+        if (next_is_object(&unpack, &token)) {
+            if (count == REEVE_ARRAY_COUNT(objects))
+                return reeve_error_set(&invocation->error, REEVE_EARITY,
+                    "more than %zu arguments are large objects", count);
+            struct reeve_splice_value *object = &objects[count++];
+            object->offset = offset;
+            int rc = resolve(invocation, &token, &object->bytes, &object->size);
+            if (rc)
+                return rc;
+            total += object->size - REEVE_OBJECT_REFERENCE_SIZE;
+            continue;
+        }
+        size_t value = reeve_codec_skip(unpack.at, (size_t)(unpack.end - unpack.at));
+        if (!value)
+            break; /* the check below says what is wrong */
+        unpack.at += value;
+    }
+    int rc = reeve_codec_check(invocation->args, invocation->args_size, &invocation->error);
+    if (rc)
+        return rc;
+    *args = invocation->args;
+    *size = invocation->args_size;
+    if (count == 0)
+        return REEVE_OK;
+    uint8_t *whole = reeve_arena_alloc(&invocation->arena, total, 64), *out = whole;
+    if (!whole)
+        return reeve_error_set(
+            &invocation->error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", total);
+    const uint8_t *from = invocation->args;
+    for (size_t i = 0; i < count; i++) {
+        size_t plain = (size_t)((const uint8_t *)invocation->args + objects[i].offset - from);
+        memcpy(out, from, plain);
+        memcpy(out + plain, objects[i].bytes, objects[i].size);
+        out += plain + objects[i].size;
+        from += plain + REEVE_OBJECT_REFERENCE_SIZE;
+    }
+    memcpy(out, from, (size_t)(unpack.end - from));
+    *args = whole;
+    *size = total;
+    return REEVE_OK;
+}
+
+int reeve_invoke_handler(const struct reeve_function *function, struct reeve_invocation *invocation)
+{
+    const void *args = NULL;
+    size_t args_size = 0;
+    int rc = expand_objects(invocation, &args, &args_size);
+    if (rc)
+        return rc;
+    reeve_packed result = {NULL, 0};
+    current = invocation;
+    rc = function->handler(function->context, args, args_size, &result);
+    current = invocation->below;
+    if (invocation->failed)
+        return REEVE_EFUNCTION;
+    if (rc)
+        return reeve_error_set(
+            &invocation->error, rc < 0 ? rc : REEVE_EFUNCTION, "the handler returned %d", rc);
+    rc = reeve_codec_check(result.bytes, result.size, &invocation->error);
+    if (rc) {
+        char why[160];
+        snprintf(why, sizeof why, "%.150s", invocation->error.message);
+        return reeve_error_set(&invocation->error, rc, "the result: %s", why);
+    }
+    rc = reserve_result(invocation, result.size);
+    if (rc)
+        return rc;
+    memcpy(invocation->result, result.bytes, result.size);
+    invocation->result_size = result.size;
+    return REEVE_OK;
+}
+
+/* ---- what a running function may call ----------------------------------------------------------------------------- */
+
+REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
+{
+    struct reeve_error_info *error = current ? &current->error : reeve_error_thread();
+    error->code = REEVE_EFUNCTION;
+    error->user_code = user_code;
+    va_list values;
+    va_start(values, format);
+    vsnprintf(error->message, sizeof error->message, format, values);
+    va_end(values);
+    if (current)
+        current->failed = true;
+}
+
+REEVE_API void *reeve_alloc(size_t size)
+{
+    if (!current)
+        return malloc(size ? size : 1);
+    return reeve_arena_alloc(&current->arena, size ? size : 1, size >= 1024 ? 64 : 16);
+}
+
+REEVE_API void reeve_free_later(const void *pointer)
+{
+    if (!current || !pointer)
+        return;
+    if (!reeve_arena_adopt(&current->arena, (void *)(uintptr_t)pointer))
+        return; /* no memory for the note: it leaks, which is better than freeing it under the result */
+}
+
+REEVE_API void reeve_free(const void *pointer)
+{
+    free((void *)(uintptr_t)pointer);
+}

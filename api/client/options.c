@@ -1,0 +1,134 @@
+/* Options, environment and defaults, in that order. See options.h. */
+#include "api/client/options.h"
+
+#include "api/client/error.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CPU_MILLI_MAX   (1000u * 1000u)
+#define RETRIES_DEFAULT 3
+#define SLOTS_MAX       4096
+
+/* The caller's struct may be older (smaller) than ours, or newer: then what we do not know must be zero. */
+static bool take_struct(void *to, size_t to_size, const void *from, size_t from_size)
+{
+    memset(to, 0, to_size);
+    if (from_size < sizeof(size_t) || from_size > 4096)
+        return false;
+    memcpy(to, from, from_size < to_size ? from_size : to_size);
+    for (size_t i = to_size; i < from_size; i++)
+        if (((const char *)from)[i])
+            return false;
+    return true;
+}
+
+static const char *text(const char *option, const char *variable)
+{
+    if (option)
+        return option;
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+static int read_size(const char *variable, uint64_t *ret, struct reeve_error_info *error)
+{
+    const char *value = getenv(variable);
+    if (!value || !*value)
+        return REEVE_OK;
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(value, &end, 10);
+    unsigned shift = 0;
+    if (*end && !end[1])
+        shift = *end == 'K' || *end == 'k'   ? 10
+                : *end == 'M' || *end == 'm' ? 20
+                : *end == 'G' || *end == 'g' ? 30
+                                             : 0;
+    if (errno || end == value || value[0] == '-' || (*end && !shift) ||
+        number > UINT64_MAX >> shift)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "%s=%.80s: expected a number, or one with K, M or G behind it", variable, value);
+    *ret = (uint64_t)number << shift;
+    return REEVE_OK;
+}
+
+int reeve_options_resolve(
+    const reeve_options *options, struct reeve_settings *ret, struct reeve_error_info *error)
+{
+    reeve_options given = {0};
+    if (options && !take_struct(&given, sizeof given, options, options->size))
+        return reeve_error_set(error, REEVE_EINVAL,
+            "reeve_options.size is %zu: make the struct with REEVE_OPTIONS(...)", options->size);
+    memset(ret, 0, sizeof *ret);
+    int mode = given.mode;
+    if (mode == REEVE_MODE_DEFAULT) {
+        const char *said = text(NULL, "REEVE_MODE");
+        if (!said || strcmp(said, "cluster") == 0)
+            mode = REEVE_MODE_CLUSTER;
+        else if (strcmp(said, "inline") == 0)
+            mode = REEVE_MODE_INLINE;
+        else
+            return reeve_error_set(
+                error, REEVE_EINVAL, "REEVE_MODE=%.80s: expected \"cluster\" or \"inline\"", said);
+    }
+    if (mode != REEVE_MODE_CLUSTER && mode != REEVE_MODE_INLINE)
+        return reeve_error_set(error, REEVE_EINVAL, "reeve_options.mode is %d", mode);
+    ret->mode = (enum reeve_mode)mode;
+    ret->address = text(given.address, "REEVE_ADDRESS");
+    ret->key = text(given.key, "REEVE_KEY");
+    ret->key_file = text(given.key_file, "REEVE_KEY_FILE");
+    ret->program = text(given.program, "REEVE_PROGRAM");
+    ret->job_name = text(given.job_name, "REEVE_JOB_NAME");
+
+    uint64_t slots = given.slots;
+    ret->store_size_bytes = given.store_size_bytes;
+    int rc = slots ? REEVE_OK : read_size("REEVE_SLOTS", &slots, error);
+    if (!rc && !ret->store_size_bytes)
+        rc = read_size("REEVE_STORE_SIZE", &ret->store_size_bytes, error);
+    if (rc)
+        return rc;
+    if (slots > SLOTS_MAX)
+        return reeve_error_set(error, REEVE_EINVAL, "%llu slots: at most %d are possible",
+            (unsigned long long)slots, SLOTS_MAX);
+    ret->slots = (uint32_t)slots;
+    return REEVE_OK;
+}
+
+int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_task_settings *ret,
+    struct reeve_error_info *error)
+{
+    *ret = (struct reeve_task_settings){.cpu_milli = 1000, .max_retries = RETRIES_DEFAULT};
+    if (!options)
+        return REEVE_OK;
+    reeve_task_options given;
+    if (!take_struct(&given, sizeof given, options, options->size))
+        return reeve_error_set(error, REEVE_EINVAL,
+            "reeve_task_options.size is %zu: make the struct with REEVE_TASK_OPTIONS(...)",
+            options->size);
+    if (given.cpus != 0) {
+        double milli = given.cpus * 1000;
+        if (!(milli > 0.5 && milli <= CPU_MILLI_MAX) || fabs(milli - floor(milli + 0.5)) > 1e-6)
+            return reeve_error_set(error, REEVE_EINVAL,
+                "the option cpus is %g: expected 0.001 to %u, in steps of 0.001", given.cpus,
+                CPU_MILLI_MAX / 1000);
+        ret->cpu_milli = (uint32_t)floor(milli + 0.5);
+    }
+    if (given.max_retries < REEVE_NO_RETRIES)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option max_retries is %d: expected a positive number or REEVE_NO_RETRIES",
+            given.max_retries);
+    if (given.max_retries == REEVE_NO_RETRIES)
+        ret->max_retries = 0;
+    else if (given.max_retries)
+        ret->max_retries = (uint32_t)given.max_retries;
+    if (given.timeout_ms < 0)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option timeout_ms is %lld: expected a positive number",
+            (long long)given.timeout_ms);
+    ret->timeout_ms = given.timeout_ms;
+    ret->name = given.name;
+    return REEVE_OK;
+}

@@ -1,0 +1,196 @@
+/* The typed front door: what the macros of reeve_typed.h call.
+ *
+ * A call with small arguments packs them on this stack and allocates nothing. An argument above the backend's limit is
+ * packed straight into the store, and its future takes its place among the arguments.
+ */
+#include "api/client/client.h"
+#include "api/client/codec.h"
+#include "api/client/error.h"
+#include "runtime/base/macros.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARGUMENTS_MAX 16
+#define STACK_SIZE    512
+
+struct call {
+    const struct reeve_function *function;
+    const char *arguments;   /* the struct of arguments */
+    const uint64_t *futures; /* futures[i] != 0 stands for argument i; or NULL */
+    size_t sizes[ARGUMENTS_MAX];
+    uint64_t put[ARGUMENTS_MAX]; /* futures of large arguments, released after the submit */
+    size_t put_count;
+    reeve_splice splices[ARGUMENTS_MAX];
+    size_t splice_count;
+};
+
+/* Adds up the arguments, those above `limit` counted as the one byte that a future's place takes. 0: error. */
+static size_t measure(struct call *call, size_t limit, struct reeve_error_info *error)
+{
+    const struct reeve_function *function = call->function;
+    size_t total = function->parameter_count < 16 ? 1 : 3;
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        const struct reeve_member *parameter = &function->parameters[i];
+        size_t size = 1;
+        if (!call->futures || !call->futures[i]) {
+            size = reeve_codec_size(
+                parameter->type, call->arguments + parameter->offset, total, error);
+            if (!size) {
+                char why[128];
+                snprintf(why, sizeof why, "%.120s", error->message);
+                reeve_error_set(
+                    error, error->code, "argument %zu (%s): %s", i + 1, parameter->name, why);
+                return 0;
+            }
+        }
+        call->sizes[i] = size;
+        total += size > limit ? 1 : size;
+    }
+    return total;
+}
+
+static int pack_call(struct reeve_backend *backend, struct call *call, size_t limit, uint8_t *bytes,
+    size_t capacity, struct reeve_error_info *error)
+{
+    const struct reeve_function *function = call->function;
+    size_t offset = reeve_codec_pack_array_header(bytes, function->parameter_count);
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        const struct reeve_member *parameter = &function->parameters[i];
+        const void *value = call->arguments + parameter->offset;
+        uint64_t future = call->futures ? call->futures[i] : 0;
+        if (!future && call->sizes[i] > limit) {
+            /* Its size was measured for another place in the message; alone it lies at 0. */
+            size_t size = reeve_codec_size(parameter->type, value, 0, error);
+            int rc = reeve_client_put(backend, parameter->type, value, size, &future, error);
+            if (rc)
+                return rc;
+            call->put[call->put_count++] = future;
+        }
+        if (future) {
+            call->splices[call->splice_count++] = (reeve_splice){offset, {future}};
+            bytes[offset++] = 0xc0;
+            continue;
+        }
+        offset = reeve_codec_pack(parameter->type, value, bytes, offset, capacity);
+        if (!offset)
+            return reeve_error_set(error, REEVE_EINVAL,
+                "argument %zu (%s) changed while it was being packed", i + 1, parameter->name);
+    }
+    return REEVE_OK;
+}
+
+static int submit(struct reeve_backend *backend, struct call *call,
+    const reeve_task_options *options, uint64_t *ret, struct reeve_error_info *error)
+{
+    size_t limit = backend->inline_max_bytes;
+    size_t size = measure(call, limit, error);
+    if (REEVE_UNLIKELY(size > limit)) { /* many of middling size: none may be more than its share */
+        limit /= ARGUMENTS_MAX;
+        size = measure(call, limit, error);
+    }
+    if (!size)
+        return error->code;
+    uint8_t stack[STACK_SIZE];
+    uint8_t *bytes = stack;
+    if (size > sizeof stack) {
+        bytes = aligned_alloc(64, REEVE_ALIGN_UP(size, (size_t)64));
+        if (!bytes)
+            return reeve_error_set(
+                error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", size);
+    }
+    int rc = pack_call(backend, call, limit, bytes, size, error);
+    if (!rc)
+        rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
+            call->splice_count, ret, error);
+    for (size_t i = 0; i < call->put_count; i++)
+        backend->release(backend, call->put[i], NULL);
+    if (bytes != stack)
+        free(bytes);
+    return rc;
+}
+
+REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
+    const reeve_task_options *options, const void *arguments, const uint64_t *futures)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (REEVE_UNLIKELY(!backend))
+        goto failed;
+    if (REEVE_UNLIKELY(!function->invoke)) {
+        reeve_error_set(error, REEVE_ENOFUNCTION,
+            "%s was loaded after reeve_init, or built against another version of the library",
+            function->name);
+        goto failed;
+    }
+    for (size_t i = 0; futures && i < function->parameter_count; i++)
+        if (reeve_is_failed_future(futures[i])) {
+            reeve_failed_future_get(futures[i], error);
+            goto failed;
+        }
+    struct call call;
+    call.function = function;
+    call.arguments = arguments;
+    call.futures = futures;
+    call.put_count = call.splice_count = 0;
+    uint64_t future;
+    if (REEVE_LIKELY(!submit(backend, &call, options, &future, error)))
+        return future;
+failed:
+    if (!error->function[0])
+        reeve_error_function(error, function->name);
+    return reeve_failed_future(error);
+}
+
+/* ---- get and put --------------------------------------------------------------------------------------------------- */
+
+struct typed_get {
+    const struct reeve_type *type;
+    void *value;
+};
+
+static int consume_typed(const void *bytes, size_t size, void *arg)
+{
+    const struct typed_get *get = arg;
+    return reeve_codec_unpack(
+        get->type, bytes, size, get->value, NULL, "the result", reeve_error_thread());
+}
+
+REEVE_API int reeve_typed_get(
+    uint64_t future, int64_t timeout_ms, const struct reeve_type *type, void *value)
+{
+    struct typed_get get = {type, value};
+    return reeve_client_get(future, timeout_ms, consume_typed, &get);
+}
+
+int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *type,
+    const void *value, size_t size, uint64_t *ret, struct reeve_error_info *error)
+{
+    void *bytes;
+    uint64_t handle;
+    int rc = backend->create(backend, size, &bytes, &handle, error);
+    if (rc)
+        return reeve_error_complete(error, rc);
+    if (reeve_codec_pack(type, value, bytes, 0, size) != size) {
+        backend->abort(backend, handle);
+        return reeve_error_set(error, REEVE_EINVAL, "a value changed while it was being packed");
+    }
+    rc = backend->seal(backend, handle, ret, error);
+    return rc ? reeve_error_complete(error, rc) : REEVE_OK;
+}
+
+REEVE_API uint64_t reeve_typed_put(const struct reeve_type *type, const void *value)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    size_t size = backend ? reeve_codec_size(type, value, 0, error) : 0;
+    uint64_t future;
+    if (!size || reeve_client_put(backend, type, value, size, &future, error))
+        return reeve_failed_future(error);
+    return future;
+}
+
+REEVE_API void reeve_typed_clear(const struct reeve_type *type, void *value)
+{
+    reeve_codec_clear(type, value);
+}

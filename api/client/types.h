@@ -1,0 +1,19 @@
+/* What the codec knows of the numbers that arrays hold. */
+#ifndef REEVE_CLIENT_TYPES_H
+#define REEVE_CLIENT_TYPES_H
+
+#include <reeve.h>
+
+/* Of enum reeve_kind. 0 and NULL: not a number. */
+size_t reeve_element_size(unsigned kind);
+const char *reeve_element_name(unsigned kind);
+
+/* All spans and all arrays look the same in memory, whatever they are of. */
+struct reeve_span {
+    const void *data;
+    size_t count;
+};
+_Static_assert(sizeof(struct reeve_span) == sizeof(reeve_bytes), "spans are alike");
+_Static_assert(sizeof(struct reeve_span) == sizeof(reeve_double_array), "spans are alike");
+
+#endif

@@ -1,0 +1,56 @@
+# What `cmake --install` installs, of what exists:
+#
+#   bin/reeve                       the command
+#   lib/libreeve.so.0               the client library (libreeve.so for linking)
+#   include/reeve*.h                the public header and what it includes
+#   lib/pkgconfig/reeve.pc          cc program.c $(pkg-config --cflags --libs reeve)
+#   lib/cmake/reeve/                find_package(reeve) gives reeve::reeve
+#   share/doc/reeve/                licence, read-me
+#
+# The tree can be moved after it was installed: nothing holds the prefix.
+include(CMakePackageConfigHelpers)
+
+if(TARGET reeve)
+    set_target_properties(reeve PROPERTIES
+        VERSION ${PROJECT_VERSION}
+        SOVERSION ${PROJECT_VERSION_MAJOR})
+    target_include_directories(reeve INTERFACE "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+    install(TARGETS reeve EXPORT reeveTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+    file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/api/include/*.h")
+    install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+    set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/reeve")
+    install(EXPORT reeveTargets NAMESPACE reeve:: DESTINATION ${package_folder})
+    configure_package_config_file(
+        "${PROJECT_SOURCE_DIR}/deploy/cmake/reeveConfig.cmake.in"
+        "${PROJECT_BINARY_DIR}/package/reeveConfig.cmake"
+        INSTALL_DESTINATION ${package_folder})
+    write_basic_package_version_file(
+        "${PROJECT_BINARY_DIR}/package/reeveConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+    install(FILES
+        "${PROJECT_BINARY_DIR}/package/reeveConfig.cmake"
+        "${PROJECT_BINARY_DIR}/package/reeveConfigVersion.cmake"
+        DESTINATION ${package_folder})
+
+    # from the folder of reeve.pc up to the prefix
+    file(RELATIVE_PATH up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+    string(REGEX REPLACE "/$" "" REEVE_PC_UP "${up}")
+    configure_file("${PROJECT_SOURCE_DIR}/deploy/cmake/reeve.pc.in"
+        "${PROJECT_BINARY_DIR}/package/reeve.pc" @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/package/reeve.pc"
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+
+if(TARGET reeve_cli)
+    # the command finds the library beside it, wherever both are
+    file(RELATIVE_PATH library "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
+    set_target_properties(reeve_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${library}")
+    install(TARGETS reeve_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+foreach(document LICENSE README.md)
+    if(EXISTS "${PROJECT_SOURCE_DIR}/${document}")
+        install(FILES "${PROJECT_SOURCE_DIR}/${document}" DESTINATION ${CMAKE_INSTALL_DOCDIR})
+    endif()
+endforeach()

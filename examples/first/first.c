@@ -1,0 +1,73 @@
+/* A first look around: calls, a future passed on as an argument, a function that fails, a struct, a release.
+ *
+ * Prints:
+ *     7 * 6 = 42
+ *     (7 * 6) * 2 = 84
+ *     divide said: cannot divide 1 by zero (its code 33)
+ *     centre (1.5, 2.0) "middle"
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <reeve.h>
+
+REEVE_REMOTE(int64_t, multiply, (int64_t, a), (int64_t, b))
+{
+    return a * b;
+}
+
+REEVE_REMOTE(double, divide, (double, a), (double, b))
+{
+    if (b == 0)
+        reeve_fail(
+            33, "cannot divide %g by zero", a); /* the call fails; what is returned is ignored */
+    return a / b;
+}
+
+REEVE_STRUCT(
+    place, (double, x), (double, y), (reeve_string, name)) /* struct place, as a type of values */
+
+REEVE_REMOTE(place, centre, (place, a), (place, b))
+{
+    return (place){(a.x + b.x) / 2, (a.y + b.y) / 2, "middle"};
+}
+
+int main(int argc, char **argv)
+{
+    /* What stands before reeve_init runs in every worker process too, for workers are this program. */
+    if (reeve_init(argc, argv, NULL) != REEVE_OK)
+        return reeve_perror("reeve_init"), 1;
+
+    /* Two calls, the second of which takes the first one's future. Neither line waits. */
+    multiply_future product = multiply_remote(7, 6);
+    multiply_future twice = reeve_call(multiply, product, 2);
+    int64_t n;
+    if (multiply_get(product, &n) == REEVE_OK)
+        printf("7 * 6 = %" PRId64 "\n", n);
+    if (multiply_get(twice, &n) == REEVE_OK)
+        printf("(7 * 6) * 2 = %" PRId64 "\n", n);
+
+    /* Failure is part of the result. */
+    double d;
+    if (divide_get(divide_remote(1, 0), &d) == REEVE_EFUNCTION) {
+        const reeve_error_info *error = reeve_last_error();
+        printf("%s said: %s (its code %" PRId64 ")\n", error->function, error->message,
+            error->user_code);
+    }
+
+    /* Structs, and a large value stored once for many calls; here it is small. */
+    reeve_future_place corner = reeve_put(place, ((place){1, 1, "corner"}));
+    centre_future middle = reeve_call(centre, corner, ((place){2, 3, "other corner"}));
+    reeve_release(corner); /* no longer needed here; the call still gets it */
+    place m;
+    if (centre_get(middle, &m) == REEVE_OK) {
+        printf("centre (%.1f, %.1f) \"%s\"\n", m.x, m.y, m.name);
+        reeve_clear(place, &m); /* frees what the value points to: its name */
+    } else {
+        reeve_perror("centre");
+    }
+
+    reeve_release(multiply_remote(1, 1)); /* a result that nobody wants */
+    reeve_shutdown();
+    return 0;
+}

@@ -1,0 +1,420 @@
+/* Extents of segments; see arena.h for the layout. */
+#include "objectstore/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/assert.h"
+#include "runtime/base/macros.h"
+
+#define LOOKS_MAX   8u /* in the bin where a size itself belongs */
+#define GRAIN_UNITS (1u << REEVE_ARENA_GRAIN_SHIFT)
+
+/* --- bins -------------------------------------------------------------------------------------------- */
+
+static uint32_t bin_of(uint32_t units)
+{
+    if (units < 1u << REEVE_ARENA_BIN_SHIFT)
+        return units;
+    uint32_t top = 31u - (uint32_t)__builtin_clz(units);
+    uint32_t range = top - REEVE_ARENA_BIN_SHIFT;
+    return ((range + 1) << REEVE_ARENA_BIN_SHIFT) +
+           ((units >> range) & ((1u << REEVE_ARENA_BIN_SHIFT) - 1));
+}
+
+static void bin_insert(struct reeve_arena *arena, struct reeve_extent *extent)
+{
+    if (extent->segment->whole)
+        return;
+    uint32_t bin = bin_of(extent->units);
+    extent->bin.prev = NULL;
+    extent->bin.next = arena->bins[bin];
+    if (extent->bin.next != NULL)
+        extent->bin.next->bin.prev = extent;
+    arena->bins[bin] = extent;
+    arena->bitmap[bin / 32] |= 1u << bin % 32;
+    arena->bitmap_high |= 1u << bin / 32;
+    extent->is_binned = true;
+}
+
+static void bin_remove(struct reeve_arena *arena, struct reeve_extent *extent)
+{
+    if (!extent->is_binned)
+        return;
+    uint32_t bin = bin_of(extent->units);
+    if (extent->bin.next != NULL)
+        extent->bin.next->bin.prev = extent->bin.prev;
+    if (extent->bin.prev != NULL) {
+        extent->bin.prev->bin.next = extent->bin.next;
+    } else {
+        arena->bins[bin] = extent->bin.next;
+        if (arena->bins[bin] == NULL) {
+            arena->bitmap[bin / 32] &= ~(1u << bin % 32);
+            if (arena->bitmap[bin / 32] == 0)
+                arena->bitmap_high &= ~(1u << bin / 32);
+        }
+    }
+    extent->is_binned = false;
+}
+
+/* The first bin at or above `bin` that has something; REEVE_ARENA_BIN_COUNT: none. */
+static uint32_t bin_at_least(const struct reeve_arena *arena, uint32_t bin)
+{
+    if (bin >= REEVE_ARENA_BIN_COUNT)
+        return REEVE_ARENA_BIN_COUNT;
+    uint32_t word = bin / 32;
+    uint32_t bits = arena->bitmap[word] & (~0u << bin % 32);
+    if (bits == 0) {
+        uint32_t words = word + 1 < 32 ? arena->bitmap_high & (~0u << (word + 1)) : 0;
+        if (words == 0)
+            return REEVE_ARENA_BIN_COUNT;
+        word = (uint32_t)__builtin_ctz(words);
+        bits = arena->bitmap[word];
+    }
+    return word * 32 + (uint32_t)__builtin_ctz(bits);
+}
+
+struct reeve_extent *reeve_arena_next_free(
+    const struct reeve_arena *arena, uint32_t *bin, struct reeve_extent *after)
+{
+    if (after != NULL && after->bin.next != NULL)
+        return after->bin.next;
+    uint32_t at = after != NULL ? *bin : *bin + 1;
+    while (at > bin_of(GRAIN_UNITS)) {
+        at--;
+        uint32_t bits = arena->bitmap[at / 32] & (~0u >> (31 - at % 32));
+        if (bits == 0) {
+            at = at / 32 * 32;
+            continue;
+        }
+        at = at / 32 * 32 + 31u - (uint32_t)__builtin_clz(bits);
+        if (at < bin_of(GRAIN_UNITS))
+            return NULL;
+        *bin = at;
+        return arena->bins[at];
+    }
+    return NULL;
+}
+
+/* --- segments ---------------------------------------------------------------------------------------- */
+
+static struct reeve_extent *extent_create(
+    struct reeve_segment *segment, uint32_t offset, uint32_t units)
+{
+    struct reeve_extent *extent = calloc(1, sizeof(*extent));
+    REEVE_ASSERT(extent != NULL);
+    extent->segment = segment;
+    extent->offset = offset;
+    extent->units = units;
+    segment->extent_count++;
+    return extent;
+}
+
+static void extent_free(struct reeve_extent *extent)
+{
+    extent->segment->extent_count--;
+    free(extent);
+}
+
+struct reeve_segment *reeve_segment_create(uint32_t id, uint32_t units, bool whole)
+{
+    REEVE_ASSERT(units > 0 && units % GRAIN_UNITS == 0 && units <= REEVE_ARENA_UNITS_MAX);
+    uint32_t grain_count = units >> REEVE_ARENA_GRAIN_SHIFT;
+    struct reeve_segment *segment =
+        calloc(1, sizeof(*segment) + (grain_count + 63) / 64 * sizeof(segment->touched[0]));
+    REEVE_ASSERT(segment != NULL);
+    segment->id = id;
+    segment->units = units;
+    segment->whole = whole;
+    segment->grain_count = grain_count;
+    segment->first = extent_create(segment, 0, units);
+    segment->first->is_free = true;
+    reeve_list_init(&segment->link);
+    reeve_list_init(&segment->idle_link);
+    return segment;
+}
+
+void reeve_segment_free(struct reeve_segment *segment)
+{
+    REEVE_ASSERT(segment->used_units == 0 && segment->arena == NULL);
+    extent_free(segment->first);
+    free(segment);
+}
+
+void reeve_arena_init(struct reeve_arena *arena)
+{
+    memset(arena, 0, sizeof(*arena));
+    reeve_list_init(&arena->segments);
+}
+
+void reeve_arena_fini(struct reeve_arena *arena)
+{
+    REEVE_ASSERT(reeve_list_is_empty(&arena->segments));
+}
+
+void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment)
+{
+    REEVE_ASSERT(segment->arena == NULL);
+    segment->arena = arena;
+    arena->used_units += segment->used_units;
+    reeve_list_push_back(&arena->segments, &segment->link);
+    for (struct reeve_extent *extent = segment->first; extent != NULL; extent = extent->after)
+        if (extent->is_free)
+            bin_insert(arena, extent);
+}
+
+void reeve_arena_remove(struct reeve_segment *segment)
+{
+    struct reeve_arena *arena = segment->arena;
+    for (struct reeve_extent *extent = segment->first; extent != NULL; extent = extent->after)
+        if (extent->is_free)
+            bin_remove(arena, extent);
+    arena->used_units -= segment->used_units;
+    segment->arena = NULL;
+    reeve_list_remove(&segment->link);
+}
+
+/* --- taking and giving back -------------------------------------------------------------------------- */
+
+/* Cuts an extent in two; the second part is given, in no bin, of no kind yet. */
+static struct reeve_extent *cut(struct reeve_extent *extent, uint32_t units)
+{
+    REEVE_ASSERT(units > 0 && units < extent->units);
+    struct reeve_extent *rest =
+        extent_create(extent->segment, extent->offset + units, extent->units - units);
+    rest->before = extent;
+    rest->after = extent->after;
+    if (rest->after != NULL)
+        rest->after->before = rest;
+    extent->after = rest;
+    extent->units = units;
+    return rest;
+}
+
+/* Makes one of two neighbours, neither in a bin. */
+static void join(struct reeve_extent *extent, struct reeve_extent *next)
+{
+    extent->units += next->units;
+    extent->after = next->after;
+    if (next->after != NULL)
+        next->after->before = extent;
+    extent_free(next);
+}
+
+static void count_used(struct reeve_segment *segment, uint32_t units)
+{
+    segment->used_units += units;
+    segment->arena->used_units += units;
+}
+
+static void count_free(struct reeve_segment *segment, uint32_t units)
+{
+    segment->used_units -= units;
+    segment->arena->used_units -= units;
+}
+
+static struct reeve_extent *take_from(struct reeve_extent *extent, uint32_t units)
+{
+    struct reeve_arena *arena = extent->segment->arena;
+    bin_remove(arena, extent);
+    if (extent->units > units) {
+        struct reeve_extent *rest = cut(extent, units);
+        rest->is_free = true;
+        bin_insert(arena, rest);
+    }
+    extent->is_free = false;
+    extent->used.holder = NULL;
+    extent->used.tag = 0;
+    count_used(extent->segment, units);
+    return extent;
+}
+
+struct reeve_extent *reeve_arena_take(struct reeve_arena *arena, uint32_t units)
+{
+    REEVE_ASSERT(units > 0);
+    uint32_t bin = bin_of(units);
+    struct reeve_extent *extent = arena->bins[bin];
+    for (uint32_t looks = 0; extent != NULL && looks < LOOKS_MAX; looks++) {
+        if (extent->units >= units)
+            return take_from(extent, units);
+        extent = extent->bin.next;
+    }
+    uint32_t larger = bin_at_least(arena, bin + 1);
+    if (larger < REEVE_ARENA_BIN_COUNT)
+        return take_from(arena->bins[larger], units);
+    for (; extent != NULL; extent = extent->bin.next) /* better slow than a new segment */
+        if (extent->units >= units)
+            return take_from(extent, units);
+    return NULL;
+}
+
+struct reeve_extent *reeve_segment_take(struct reeve_segment *segment, uint32_t units)
+{
+    REEVE_ASSERT(segment->whole && segment->used_units == 0 && units <= segment->units);
+    return take_from(segment->first, units);
+}
+
+void reeve_arena_release(struct reeve_extent *extent)
+{
+    REEVE_ASSERT(!extent->is_free);
+    struct reeve_arena *arena = extent->segment->arena;
+    count_free(extent->segment, extent->units);
+    extent->is_free = true;
+    if (extent->after != NULL && extent->after->is_free) {
+        bin_remove(arena, extent->after);
+        join(extent, extent->after);
+    }
+    if (extent->before != NULL && extent->before->is_free) {
+        extent = extent->before;
+        bin_remove(arena, extent);
+        join(extent, extent->after);
+    }
+    bin_insert(arena, extent);
+}
+
+struct reeve_extent *reeve_arena_split(struct reeve_extent *extent, uint32_t units)
+{
+    REEVE_ASSERT(!extent->is_free);
+    return cut(extent, units); /* zeroed: used, without a holder */
+}
+
+void reeve_arena_shrink(struct reeve_extent *extent, uint32_t units)
+{
+    if (units < extent->units)
+        reeve_arena_release(reeve_arena_split(extent, units));
+}
+
+/* --- grains ------------------------------------------------------------------------------------------ */
+
+static bool is_touched(const struct reeve_segment *segment, uint32_t grain)
+{
+    return segment->touched[grain / 64] >> grain % 64 & 1;
+}
+
+/* The bits of word `word` that belong to grains first … last. */
+static uint64_t word_mask(uint32_t word, uint32_t first, uint32_t last)
+{
+    uint64_t mask = ~0ull;
+    if (word == first / 64)
+        mask &= ~0ull << first % 64;
+    if (word == last / 64)
+        mask &= ~0ull >> (63 - last % 64);
+    return mask;
+}
+
+static uint64_t count_cold(const struct reeve_extent *extent, bool touch)
+{
+    struct reeve_segment *segment = extent->segment;
+    uint32_t first = extent->offset >> REEVE_ARENA_GRAIN_SHIFT;
+    uint32_t last = (extent->offset + extent->units - 1) >> REEVE_ARENA_GRAIN_SHIFT;
+    uint32_t count = 0;
+    for (uint32_t word = first / 64; word <= last / 64; word++) {
+        uint64_t cold = word_mask(word, first, last) & ~segment->touched[word];
+        count += (uint32_t)__builtin_popcountll(cold);
+        if (touch)
+            segment->touched[word] |= cold;
+    }
+    if (touch)
+        segment->touched_count += count;
+    return (uint64_t)count * GRAIN_UNITS << REEVE_ARENA_UNIT_SHIFT;
+}
+
+uint64_t reeve_segment_cold(const struct reeve_extent *extent)
+{
+    return count_cold(extent, false);
+}
+
+uint64_t reeve_segment_touch(const struct reeve_extent *extent)
+{
+    return count_cold(extent, true);
+}
+
+bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint32_t grain_max,
+    uint32_t *ret_grain, uint32_t *ret_count)
+{
+    REEVE_ASSERT(extent->is_free);
+    struct reeve_segment *segment = extent->segment;
+    uint32_t grain = (extent->offset + GRAIN_UNITS - 1) >> REEVE_ARENA_GRAIN_SHIFT;
+    uint32_t end =
+        (uint32_t)(((uint64_t)extent->offset + extent->units) >> REEVE_ARENA_GRAIN_SHIFT);
+    if (grain < grain_from)
+        grain = grain_from;
+    while (grain < end && !is_touched(segment, grain)) {
+        uint64_t bits = segment->touched[grain / 64] >> grain % 64; /* skips a word at a time */
+        grain += bits != 0 ? (uint32_t)__builtin_ctzll(bits) : 64 - grain % 64;
+    }
+    uint32_t count = 0;
+    while (grain + count < end && count < grain_max && is_touched(segment, grain + count)) {
+        segment->touched[(grain + count) / 64] &= ~(1ull << (grain + count) % 64);
+        count++;
+    }
+    if (grain >= end || count == 0)
+        return false;
+    segment->touched_count -= count;
+    *ret_grain = grain;
+    *ret_count = count;
+    return true;
+}
+
+/* --- audit ------------------------------------------------------------------------------------------- */
+
+#define CHECK(condition)       \
+    do {                       \
+        if (!(condition))      \
+            return #condition; \
+    } while (0)
+
+static const char *check_segment(const struct reeve_segment *segment)
+{
+    uint32_t offset = 0, used = 0, count = 0, touched = 0;
+    const struct reeve_extent *before = NULL;
+    for (const struct reeve_extent *extent = segment->first; extent != NULL;
+         extent = extent->after) {
+        CHECK(extent->segment == segment);
+        CHECK(extent->offset == offset && extent->units > 0);
+        CHECK(extent->before == before);
+        CHECK(before == NULL || !before->is_free || !extent->is_free);
+        CHECK(extent->is_binned == (extent->is_free && !segment->whole));
+        if (!extent->is_free) {
+            used += extent->units;
+            CHECK(reeve_segment_cold(extent) == 0 || extent->used.holder == NULL);
+        }
+        offset += extent->units;
+        count++;
+        before = extent;
+    }
+    for (uint32_t grain = 0; grain < segment->grain_count; grain++)
+        touched += is_touched(segment, grain);
+    CHECK(offset == segment->units && used == segment->used_units);
+    CHECK(count == segment->extent_count && touched == segment->touched_count);
+    return NULL;
+}
+
+const char *reeve_arena_check(const struct reeve_arena *arena)
+{
+    uint64_t used = 0, free_count = 0, binned_count = 0;
+    REEVE_LIST_EACH(node, &arena->segments)
+    {
+        const struct reeve_segment *segment = REEVE_LIST_ENTRY(node, struct reeve_segment, link);
+        CHECK(segment->arena == arena);
+        const char *wrong = check_segment(segment);
+        if (wrong != NULL)
+            return wrong;
+        used += segment->used_units;
+        for (const struct reeve_extent *extent = segment->first; extent != NULL;
+             extent = extent->after)
+            free_count += extent->is_binned;
+    }
+    CHECK(used == arena->used_units);
+    for (uint32_t bin = 0; bin < REEVE_ARENA_BIN_COUNT; bin++) {
+        CHECK((arena->bitmap[bin / 32] >> bin % 32 & 1) == (arena->bins[bin] != NULL));
+        for (const struct reeve_extent *extent = arena->bins[bin]; extent != NULL;
+             extent = extent->bin.next) {
+            CHECK(extent->is_binned && bin_of(extent->units) == bin);
+            CHECK(extent->bin.next == NULL || extent->bin.next->bin.prev == extent);
+            binned_count++;
+        }
+    }
+    CHECK(free_count == binned_count);
+    return NULL;
+}

@@ -1,0 +1,125 @@
+/* Extents of segments: which bytes are taken and which are free. Knows nothing of objects or clients, touches no shared memory.
+ *
+ *     arena (what one writer may write in)
+ *       segment 7   | used 3 | free 2 | used 1 | free ......................... |      extents, in order of address
+ *       segment 9   | free ......... | used 4 |
+ *       bins        [2..] [..]  [9]      [24]                                         free extents by size, latest first
+ *
+ * Sizes and offsets are in units of 64 bytes. A bin holds the free extents of one range of sizes, sixteen ranges to each power of
+ * two; a bitmap tells which bins are not empty. Taking looks at the first few of the bin where the size itself belongs (so that what
+ * was freed last, and is warm, is found again by an equal size), else takes the first of the next bin that has any: constant
+ * time. A free extent is merged with its neighbours at once, and taken from its low end.
+ *
+ * Memory is real only where it has been touched, which a segment records in grains of 64 KiB:
+ *
+ *     extents   |  used  |      free      | used |          free           |
+ *     grains    | 1  1  1  1 | 0  0 | 1  1 | 1  0  0  0  0  0  0  0  0  0  0 |
+ *
+ * `cold` is how much of an extent would be touched for the first time; `touch` records it; `punch` finds runs of touched grains
+ * that lie wholly in a free extent, whose pages can be given back. */
+#ifndef REEVE_OBJECTSTORE_ARENA_H
+#define REEVE_OBJECTSTORE_ARENA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/base/heap.h"
+#include "runtime/base/list.h"
+
+#define REEVE_ARENA_UNIT_SHIFT  6u
+#define REEVE_ARENA_GRAIN_SHIFT 10u /* in units: 64 KiB */
+#define REEVE_ARENA_UNITS_MAX   (1ull << 31)
+#define REEVE_ARENA_BIN_SHIFT   4u
+#define REEVE_ARENA_BIN_COUNT   (32u << REEVE_ARENA_BIN_SHIFT)
+
+struct reeve_extent {
+    struct reeve_segment *segment;
+    uint32_t offset, units;
+    struct reeve_extent *before, *after; /* neighbours in the segment; NULL at its ends */
+    union {
+        struct {
+            struct reeve_extent *next, *prev;
+        } bin; /* free */
+        struct {
+            void *holder; /* used: the caller's */
+            uint64_t tag;
+        } used;
+    };
+    bool is_free;
+    bool is_binned;
+};
+
+struct reeve_segment {
+    uint32_t id;
+    uint32_t units;
+    uint32_t used_units;
+    uint32_t extent_count;
+    uint32_t touched_count; /* grains */
+    bool whole;             /* one object only: its free extent is in no bin */
+    bool is_made;           /* for the owner of the segments: it exists */
+    struct reeve_arena *arena;
+    struct reeve_extent *first;
+    struct reeve_list link;          /* in its arena */
+    struct reeve_heap_node deadline; /* the owner of the segments uses it for empty ones */
+    struct reeve_list idle_link;     /* likewise */
+    uint32_t grain_count;
+    uint64_t touched[]; /* one bit a grain */
+};
+
+struct reeve_arena {
+    struct reeve_list segments;
+    uint64_t used_units;
+    uint32_t bitmap_high; /* one bit for each word of bitmap that is not 0 */
+    uint32_t bitmap[REEVE_ARENA_BIN_COUNT / 32];
+    struct reeve_extent *bins[REEVE_ARENA_BIN_COUNT];
+};
+
+static inline uint32_t reeve_arena_units(uint64_t size_bytes)
+{
+    return (uint32_t)((size_bytes + 63) >> REEVE_ARENA_UNIT_SHIFT);
+}
+
+static inline uint64_t reeve_arena_bytes(uint64_t units)
+{
+    return units << REEVE_ARENA_UNIT_SHIFT;
+}
+
+void reeve_arena_init(struct reeve_arena *arena);
+/* All its segments must have been removed. */
+void reeve_arena_fini(struct reeve_arena *arena);
+
+/* A segment is made empty and belongs to an arena until it is removed; only an empty one may be freed. `whole`: it is for one
+ * object at a time, found by the caller and taken with reeve_segment_take. */
+struct reeve_segment *reeve_segment_create(uint32_t id, uint32_t units, bool whole);
+void reeve_segment_free(struct reeve_segment *segment);
+void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment);
+void reeve_arena_remove(struct reeve_segment *segment);
+
+/* NULL: there is no free extent of that size in the arena. The units are more than 0. */
+struct reeve_extent *reeve_arena_take(struct reeve_arena *arena, uint32_t units);
+/* Of an empty `whole` segment: its first units. */
+struct reeve_extent *reeve_segment_take(struct reeve_segment *segment, uint32_t units);
+void reeve_arena_release(struct reeve_extent *extent);
+/* Gives back all but the first `units` of a used extent. */
+void reeve_arena_shrink(struct reeve_extent *extent, uint32_t units);
+/* Cuts a used extent in two; gives the second one, used as well. */
+struct reeve_extent *reeve_arena_split(struct reeve_extent *extent, uint32_t units);
+
+/* Bytes of the extent in grains not touched yet. */
+uint64_t reeve_segment_cold(const struct reeve_extent *extent);
+/* Records them as touched; gives how many bytes that were. */
+uint64_t reeve_segment_touch(const struct reeve_extent *extent);
+/* Finds the first run of touched grains within the free extent at or after `grain_from`, of at most grain_max grains, records them as
+ * not touched, and gives it in grains; false: there is none. */
+bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint32_t grain_max,
+    uint32_t *ret_grain, uint32_t *ret_count);
+
+/* The largest free extent that is in a bin at or below `bin`, then the others downwards: start with REEVE_ARENA_BIN_COUNT - 1
+ * and NULL; NULL at the end, or when what is left is too small to hold a grain. */
+struct reeve_extent *reeve_arena_next_free(
+    const struct reeve_arena *arena, uint32_t *bin, struct reeve_extent *after);
+
+/* NULL, or what is wrong. */
+const char *reeve_arena_check(const struct reeve_arena *arena);
+
+#endif

@@ -1,0 +1,295 @@
+/* The table of objects, their owners, their pins, and the nodes that were sent copies. */
+#include <string.h>
+
+#include "objectstore/state.h"
+
+#define TABLE_SIZE_MIN 256u
+
+/* --- the table --------------------------------------------------------------------------------------- */
+
+static uint32_t hash(struct reeve_object_id id)
+{
+    uint64_t key = id.owner * 0x9e3779b97f4a7c15ull + id.sequence;
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9ull;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111ebull;
+    return (uint32_t)(key ^ (key >> 31));
+}
+
+struct store_object *store_object_find(const struct reeve_store *store, struct reeve_object_id id)
+{
+    if (store->table_size == 0)
+        return NULL;
+    struct store_object *object = store->table[hash(id) & (store->table_size - 1)];
+    while (object != NULL && !reeve_object_id_equal(object->id, id))
+        object = object->hash_next;
+    return object;
+}
+
+static void table_grow(struct reeve_store *store)
+{
+    uint32_t size = store->table_size == 0 ? TABLE_SIZE_MIN : store->table_size * 2;
+    struct store_object **table = store_new(size * sizeof(struct store_object *));
+    for (uint32_t i = 0; i < store->table_size; i++) {
+        for (struct store_object *object = store->table[i], *next; object != NULL; object = next) {
+            next = object->hash_next;
+            struct store_object **slot = &table[hash(object->id) & (size - 1)];
+            object->hash_next = *slot;
+            *slot = object;
+        }
+    }
+    free(store->table);
+    store->table = table;
+    store->table_size = size;
+}
+
+static struct store_owner *owner_get(struct reeve_store *store, reeve_process_id process)
+{
+    struct store_owner *owner = reeve_map64_get(&store->owners, process);
+    if (owner == NULL) {
+        owner = store_new(sizeof(*owner));
+        owner->process = process;
+        reeve_list_init(&owner->objects);
+        reeve_list_init(&owner->dying_link);
+        store_put(&store->owners, process, owner);
+    }
+    return owner;
+}
+
+struct store_object *store_object_add(
+    struct reeve_store *store, struct reeve_object_id id, enum store_object_state state)
+{
+    if (store->object_count >= store->table_size)
+        table_grow(store);
+    struct store_object *object = store_new(sizeof(*object));
+    object->id = id;
+    object->state = (uint8_t)state;
+    if (state == STORE_SEALED)
+        reeve_list_init(&object->lru_link);
+    struct store_object **slot = &store->table[hash(id) & (store->table_size - 1)];
+    object->hash_next = *slot;
+    *slot = object;
+    store->object_count++;
+    struct store_owner *owner = owner_get(store, id.owner);
+    reeve_list_push_front(&owner->objects, &object->owner_link);
+    owner->count++;
+    return object;
+}
+
+void store_object_place(struct reeve_store *store, struct store_object *object,
+    struct reeve_extent *extent, uint32_t pad)
+{
+    object->extent = extent;
+    object->pad = (uint8_t)pad;
+    extent->used.holder = object;
+    extent->used.tag = STORE_TAG_OBJECT;
+    owner_get(store, object->id.owner)->bytes += store_extent_bytes(extent);
+    if (object->flags & STORE_OBJECT_COPY)
+        store->copy_bytes += store_extent_bytes(extent);
+}
+
+void store_object_remove(struct reeve_store *store, struct store_object *object)
+{
+    REEVE_ASSERT(object->pin_total == 0);
+    store_copies_drop(object);
+    if (object->state == STORE_SEALED)
+        reeve_list_remove(&object->lru_link);
+    struct store_object **slot = &store->table[hash(object->id) & (store->table_size - 1)];
+    while (*slot != object)
+        slot = &(*slot)->hash_next;
+    *slot = object->hash_next;
+    store->object_count--;
+
+    struct store_owner *owner = owner_get(store, object->id.owner);
+    reeve_list_remove(&object->owner_link);
+    owner->count--;
+    if (object->extent != NULL) {
+        owner->bytes -= store_extent_bytes(object->extent);
+        if (object->flags & STORE_OBJECT_COPY)
+            store->copy_bytes -= store_extent_bytes(object->extent);
+        store_room_release(store, object->extent);
+    }
+    if (owner->count == 0) {
+        reeve_map64_remove(&store->owners, owner->process);
+        reeve_list_remove(&owner->dying_link);
+        free(owner);
+    }
+    free(object);
+}
+
+/* --- pins -------------------------------------------------------------------------------------------- */
+
+static struct store_pin **pin_slot(struct store_object *object, const struct store_client *client)
+{
+    struct store_pin **slot = &object->pins;
+    while (*slot != NULL && (*slot)->client != client)
+        slot = &(*slot)->next;
+    return slot;
+}
+
+void store_pin(struct reeve_store *store, struct store_object *object, struct store_client *client)
+{
+    struct store_pin **slot = pin_slot(object, client);
+    if (*slot == NULL) {
+        struct store_pin *pin = store_new(sizeof(*pin));
+        pin->object = object;
+        pin->client = client;
+        reeve_list_push_back(&client->pins, &pin->client_link);
+        *slot = pin;
+    }
+    (*slot)->count++;
+    store->pin_count++;
+    if (object->pin_total++ == 0) {
+        store->pinned_bytes += store_extent_bytes(object->extent);
+        reeve_list_remove(&object->lru_link);
+    }
+}
+
+static void pins_less(
+    struct reeve_store *store, struct store_object *object, struct store_pin **slot, uint32_t count)
+{
+    struct store_pin *pin = *slot;
+    pin->count -= count;
+    store->pin_count -= count;
+    object->pin_total -= count;
+    if (pin->count == 0) {
+        *slot = pin->next;
+        reeve_list_remove(&pin->client_link);
+        free(pin);
+    }
+    if (object->pin_total == 0) {
+        store->pinned_bytes -= store_extent_bytes(object->extent);
+        store_object_settle(store, object);
+    }
+}
+
+bool store_unpin(
+    struct reeve_store *store, struct store_object *object, struct store_client *client)
+{
+    struct store_pin **slot = pin_slot(object, client);
+    if (*slot == NULL)
+        return false;
+    pins_less(store, object, slot, 1);
+    return true;
+}
+
+void store_pin_drop(struct reeve_store *store, struct store_pin *pin)
+{
+    struct store_object *object = pin->object;
+    pins_less(store, object, pin_slot(object, pin->client), pin->count);
+}
+
+void store_object_settle(struct reeve_store *store, struct store_object *object)
+{
+    REEVE_ASSERT(object->state == STORE_SEALED);
+    if (object->pin_total > 0)
+        return;
+    if (object->flags & STORE_OBJECT_FREED) {
+        store_object_remove(store, object);
+        return;
+    }
+    if (object->flags & STORE_OBJECT_COPY) {
+        reeve_list_remove(&object->lru_link);
+        reeve_list_push_back(&store->lru, &object->lru_link);
+        store->room_changed = true;
+    }
+}
+
+/* --- copies elsewhere -------------------------------------------------------------------------------- */
+
+void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node)
+{
+    for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
+        if (copy->peer->node == node)
+            return;
+    struct store_peer *peer = reeve_map64_get(&store->peers, node);
+    if (peer == NULL) {
+        peer = store_new(sizeof(*peer));
+        peer->node = node;
+        reeve_list_init(&peer->copies);
+        store_put(&store->peers, node, peer);
+    }
+    struct store_copy *copy = store_new(sizeof(*copy));
+    copy->object = object;
+    copy->peer = peer;
+    copy->next = object->copies;
+    object->copies = copy;
+    reeve_list_push_back(&peer->copies, &copy->peer_link);
+}
+
+void store_copies_drop(struct store_object *object)
+{
+    while (object->copies != NULL) {
+        struct store_copy *copy = object->copies;
+        object->copies = copy->next;
+        reeve_list_remove(&copy->peer_link);
+        free(copy);
+    }
+}
+
+/* --- the end ----------------------------------------------------------------------------------------- */
+
+void store_object_free(
+    struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
+{
+    if (object->state == STORE_PULLING) {
+        store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
+        return;
+    }
+    object->flags |= STORE_OBJECT_FREED;
+    for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
+        if (copy->peer->node == except_node)
+            continue;
+        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_FREE);
+        command->node = copy->peer->node;
+        command->id = object->id;
+    }
+    store_copies_drop(object);
+    struct store_owner *owner = owner_get(store, object->id.owner);
+    reeve_list_remove(&object->owner_link);
+    reeve_list_push_back(&owner->objects, &object->owner_link);
+    store_object_settle(store, object);
+}
+
+bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process)
+{
+    uint32_t node = reeve_process_node(process);
+    if (node != 0 && node == store->settings.node)
+        return reeve_map64_get(&store->client_by_process, process) == NULL;
+    return reeve_map64_get(&store->gone, process) != NULL ||
+           reeve_map64_get(&store->gone_nodes, node) != NULL;
+}
+
+void store_owner_gone(struct reeve_store *store, reeve_process_id process)
+{
+    if (reeve_process_node(process) != store->settings.node &&
+        reeve_map64_get(&store->gone_nodes, reeve_process_node(process)) == NULL) {
+        if (reeve_map64_count(&store->gone) >= STORE_GONE_MAX) { /* the oldest is forgotten */
+            size_t at = 0;
+            uint64_t oldest;
+            reeve_map64_next(&store->gone, &at, &oldest, NULL);
+            reeve_map64_remove(&store->gone, oldest);
+        }
+        store_put(&store->gone, process, store);
+    }
+    struct store_owner *owner = reeve_map64_get(&store->owners, process);
+    if (owner != NULL && !reeve_list_is_linked(&owner->dying_link))
+        reeve_list_push_back(&store->dying_owners, &owner->dying_link);
+}
+
+/* Freed objects that are still pinned lie at the end of their owner's list: when one comes first, no other is left. */
+bool store_bury_owners(struct reeve_store *store)
+{
+    for (uint32_t slice = STORE_SLICE; slice > 0; slice--) {
+        struct reeve_list *first = reeve_list_first(&store->dying_owners);
+        if (first == NULL)
+            return false;
+        struct store_owner *owner = REEVE_LIST_ENTRY(first, struct store_owner, dying_link);
+        struct store_object *object =
+            REEVE_LIST_ENTRY(owner->objects.next, struct store_object, owner_link);
+        if (object->flags & STORE_OBJECT_FREED)
+            reeve_list_remove(&owner->dying_link);
+        else
+            store_object_free(store, object, 0, REEVE_EOWNERDIED); /* the owner may go with it */
+    }
+    return !reeve_list_is_empty(&store->dying_owners);
+}

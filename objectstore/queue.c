@@ -1,0 +1,244 @@
+/* What waits for room, in order: pulls (somebody waits for those bytes to go on), then creates.
+ *
+ * The queue is looked at again whenever something has been freed, unpinned or given back. Who is first blocks the others, so that a
+ * large object is not overtaken for ever by small ones. It fails with REEVE_EFULL when nothing can move: all who could
+ * free something (they hold pins, room, or own objects here) wait for the store themselves, and that has lasted a moment (another
+ * thread of theirs may be about to free something); or when it has waited for very long. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "objectstore/state.h"
+
+#define HOLDERS_NAMED 3
+
+static uint32_t pad_of(uint32_t skew)
+{
+    return (REEVE_STORE_ALIGN - skew % REEVE_STORE_ALIGN) % REEVE_STORE_ALIGN;
+}
+
+struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
+    uint32_t number, struct store_fetch *fetch)
+{
+    struct store_request *request = store_new(sizeof(*request));
+    request->client = client;
+    request->fetch = fetch;
+    request->request = number;
+    request->since_ns = store->now_ns;
+    reeve_list_push_back(&client->requests, &request->client_link);
+    reeve_list_push_back(
+        fetch != NULL ? &fetch->waiters : &store->create_queue, &request->queue_link);
+    return request;
+}
+
+void store_request_free(struct store_request *request)
+{
+    reeve_list_remove(&request->client_link);
+    reeve_list_remove(&request->queue_link);
+    free(request);
+}
+
+/* --- giving ------------------------------------------------------------------------------------------ */
+
+static bool grant(struct reeve_store *store, struct store_client *client, uint32_t request,
+    uint64_t size, uint32_t pad)
+{
+    struct reeve_extent *extent = store_room_take(store, client, size + pad);
+    if (extent == NULL)
+        return false;
+    struct store_grant *new = store_new(sizeof(*new));
+    new->extent = extent;
+    new->client = client;
+    extent->used.holder = new;
+    extent->used.tag = STORE_TAG_GRANT;
+    reeve_list_push_back(&client->grants, &new->client_link);
+    uint64_t offset = reeve_arena_bytes(extent->offset) + pad;
+    store_put(&store->grants, store_place_key(extent->segment->id, offset), new);
+    store->unsealed_bytes += store_extent_bytes(extent);
+
+    store_show(store, client, extent->segment, true);
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_CREATE);
+    command->client = client->handle;
+    command->request = request;
+    command->segment = extent->segment->id;
+    command->offset = offset;
+    command->size = size;
+    return true;
+}
+
+static void refuse(struct reeve_store *store, struct store_client *client, uint32_t request,
+    uint64_t size, int code, const char *text)
+{
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_CREATE);
+    command->client = client->handle;
+    command->request = request;
+    command->size = size;
+    command->code = code;
+    snprintf(command->text, sizeof(command->text), "%s", text);
+}
+
+void store_queue_create(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    uint32_t pad = pad_of(event->skew);
+    if (store_room_never(store, event->size) || store_room_never(store, event->size + pad)) {
+        char text[REEVE_STORE_TEXT_SIZE];
+        snprintf(text, sizeof(text),
+            "%" PRIu64 " bytes were asked for; the store of this node holds %" PRIu64, event->size,
+            store->settings.capacity_bytes);
+        refuse(store, client, event->request, event->size, REEVE_ETOOLARGE, text);
+        return;
+    }
+    if (reeve_list_is_empty(&store->create_queue) && reeve_list_is_empty(&store->pull_queue) &&
+        grant(store, client, event->request, event->size, pad))
+        return;
+    struct store_request *request = store_request_add(store, client, event->request, NULL);
+    request->size = event->size;
+    request->pad = pad;
+}
+
+void store_queue_pull(struct reeve_store *store, struct store_fetch *fetch)
+{
+    fetch->since_ns = store->now_ns;
+    reeve_list_push_back(&store->pull_queue, &fetch->queue_link);
+    store->room_changed = true;
+}
+
+static bool serve_pull(struct reeve_store *store)
+{
+    struct store_fetch *fetch =
+        REEVE_LIST_ENTRY(store->pull_queue.next, struct store_fetch, queue_link);
+    struct reeve_extent *extent = store_room_take(store, store->daemon, fetch->object->size);
+    if (extent == NULL)
+        return false;
+    reeve_list_remove(&fetch->queue_link);
+    store_object_place(store, fetch->object, extent, 0);
+    store_pull_placed(store, fetch);
+    return true;
+}
+
+static bool serve_create(struct reeve_store *store)
+{
+    struct store_request *request =
+        REEVE_LIST_ENTRY(store->create_queue.next, struct store_request, queue_link);
+    if (!grant(store, request->client, request->request, request->size, request->pad))
+        return false;
+    store_request_free(request);
+    return true;
+}
+
+void store_queue_serve(struct reeve_store *store)
+{
+    bool moved = store->room_changed;
+    while (moved) {
+        if (!reeve_list_is_empty(&store->pull_queue))
+            moved = serve_pull(store);
+        else
+            moved = !reeve_list_is_empty(&store->create_queue) && serve_create(store);
+    }
+    store->room_changed = false;
+    if (reeve_list_is_empty(&store->pull_queue) && reeve_list_is_empty(&store->create_queue))
+        store->queue_deadline_ns = UINT64_MAX;
+    else if (store->queue_deadline_ns == UINT64_MAX)
+        store->queue_deadline_ns = store->now_ns + store->settings.full_grace_ns;
+}
+
+/* --- when nothing moves ------------------------------------------------------------------------------ */
+
+static bool waits_for_room(const struct store_client *client)
+{
+    REEVE_LIST_EACH(node, &client->requests)
+    {
+        const struct store_request *request =
+            REEVE_LIST_ENTRY(node, struct store_request, client_link);
+        if (request->fetch == NULL || reeve_list_is_linked(&request->fetch->queue_link))
+            return true;
+    }
+    return false;
+}
+
+static bool nothing_can_move(const struct reeve_store *store)
+{
+    if (!reeve_list_is_empty(&store->dying_clients) || !reeve_list_is_empty(&store->dying_owners) ||
+        !reeve_list_is_empty(&store->daemon->pins))
+        return false;
+    REEVE_LIST_EACH(node, &store->fetches)
+    if (!reeve_list_is_linked(&REEVE_LIST_ENTRY(node, struct store_fetch, link)->queue_link))
+        return false;
+    REEVE_LIST_EACH(node, &store->clients)
+    {
+        const struct store_client *client = REEVE_LIST_ENTRY(node, struct store_client, link);
+        bool holds = !reeve_list_is_empty(&client->pins) || !reeve_list_is_empty(&client->grants);
+        if (holds && (client->closed || !waits_for_room(client)))
+            return false;
+    }
+    size_t at = 0;
+    uint64_t process;
+    while (reeve_map64_next(&store->owners, &at, &process, NULL)) {
+        const struct store_client *client = reeve_map64_get(&store->client_by_process, process);
+        if (client == NULL || client->closed || !waits_for_room(client))
+            return false;
+    }
+    return true;
+}
+
+/* Those who own the most, first; among equals the one that came first. */
+static void describe_full(const struct reeve_store *store, char *text, size_t size)
+{
+    const struct store_owner *largest[HOLDERS_NAMED] = {NULL};
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
+        const struct store_owner *owner = value;
+        for (int i = 0; i < HOLDERS_NAMED; i++) {
+            if (largest[i] == NULL || owner->bytes > largest[i]->bytes) {
+                const struct store_owner *next = largest[i];
+                largest[i] = owner;
+                owner = next;
+                if (owner == NULL)
+                    break;
+            }
+        }
+    }
+    int length = snprintf(text, size, "%.1f of %.1f MiB are taken",
+        (double)store->committed_bytes / (1 << 20),
+        (double)store->settings.capacity_bytes / (1 << 20));
+    for (int i = 0; i < HOLDERS_NAMED && largest[i] != NULL && (size_t)length < size; i++)
+        length += snprintf(text + length, size - (size_t)length,
+            "%s process %" PRIu32 ".%" PRIu32 " owns %.1f MiB in %" PRIu64 " objects",
+            i == 0 ? ":" : ",", reeve_process_node(largest[i]->process),
+            (uint32_t)largest[i]->process, (double)largest[i]->bytes / (1 << 20),
+            largest[i]->count);
+    if (store->unsealed_bytes > 0 && (size_t)length < size)
+        snprintf(text + length, size - (size_t)length, ", %.1f MiB are being filled",
+            (double)store->unsealed_bytes / (1 << 20));
+}
+
+void store_queue_tick(struct reeve_store *store)
+{
+    if (store->now_ns < store->queue_deadline_ns)
+        return;
+    const struct reeve_store_settings *settings = &store->settings;
+    for (;;) {
+        bool is_pull = !reeve_list_is_empty(&store->pull_queue);
+        if (!is_pull && reeve_list_is_empty(&store->create_queue))
+            break;
+        struct store_fetch *fetch =
+            REEVE_LIST_ENTRY(store->pull_queue.next, struct store_fetch, queue_link);
+        struct store_request *request =
+            REEVE_LIST_ENTRY(store->create_queue.next, struct store_request, queue_link);
+        uint64_t waited = store->now_ns - (is_pull ? fetch->since_ns : request->since_ns);
+        if (waited < settings->full_wait_ns &&
+            (waited < settings->full_grace_ns || !nothing_can_move(store)))
+            break;
+        char text[REEVE_STORE_TEXT_SIZE];
+        describe_full(store, text, sizeof(text));
+        if (is_pull) {
+            store_pull_fail(store, fetch, REEVE_EFULL, text);
+        } else {
+            refuse(store, request->client, request->request, request->size, REEVE_EFULL, text);
+            store_request_free(request);
+        }
+        store->room_changed = true; /* the next may be small enough */
+    }
+    store->queue_deadline_ns = UINT64_MAX;
+}

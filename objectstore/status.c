@@ -1,0 +1,248 @@
+/* What the store tells about itself, and the audit of its tables. */
+#include <string.h>
+
+#include "objectstore/state.h"
+
+static uint64_t used_units(const struct reeve_store *store)
+{
+    uint64_t units = store->orphans.used_units + store->daemon->arena.used_units;
+    REEVE_LIST_EACH(node, &store->clients)
+    units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
+    REEVE_LIST_EACH(node, &store->dying_clients)
+    units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
+    return units;
+}
+
+void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret)
+{
+    *ret = (struct reeve_store_status){
+        .capacity_bytes = store->settings.capacity_bytes,
+        .committed_bytes = store->committed_bytes,
+        .used_bytes = reeve_arena_bytes(used_units(store)),
+        .unsealed_bytes = store->unsealed_bytes,
+        .copy_bytes = store->copy_bytes,
+        .pinned_bytes = store->pinned_bytes,
+        .growth_bytes = store->growth_bytes,
+        .object_count = store->object_count,
+        .pin_count = store->pin_count,
+        .segment_count = reeve_map64_count(&store->segments),
+        .client_count = reeve_map64_count(&store->client_by_handle),
+        .pull_count = reeve_list_count(&store->fetches),
+        .queue_count =
+            reeve_list_count(&store->create_queue) + reeve_list_count(&store->pull_queue),
+        .evicted_count = store->evicted_count,
+        .pulled_count = store->pulled_count,
+        .refused_count = store->refused_count,
+        .stale_count = store->stale_count,
+    };
+}
+
+bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
+    uint32_t *ret_segment, uint64_t *ret_offset, uint64_t *ret_size)
+{
+    const struct store_object *object = store_object_find(store, id);
+    if (object == NULL || object->state != STORE_SEALED || object->flags & STORE_OBJECT_FREED)
+        return false;
+    *ret_segment = object->extent->segment->id;
+    *ret_offset = store_object_offset(object);
+    *ret_size = object->size;
+    return true;
+}
+
+/* The cursor: slot of the table in the high half, place in its chain in the low one. */
+bool reeve_store_next_object(
+    const struct reeve_store *store, uint64_t *cursor, struct reeve_store_object_info *ret)
+{
+    uint32_t slot = (uint32_t)(*cursor >> 32), place = (uint32_t)*cursor;
+    for (; slot < store->table_size; slot++, place = 0) {
+        const struct store_object *object = store->table[slot];
+        for (uint32_t i = 0; i < place && object != NULL; i++)
+            object = object->hash_next;
+        if (object == NULL)
+            continue;
+        uint32_t copies = 0;
+        for (const struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
+            copies++;
+        *ret = (struct reeve_store_object_info){
+            .id = object->id,
+            .size = object->size,
+            .segment = object->extent != NULL ? object->extent->segment->id : 0,
+            .pin_count = object->pin_total,
+            .copy_count = copies,
+            .copy = object->flags & STORE_OBJECT_COPY,
+            .freed = object->flags & STORE_OBJECT_FREED,
+            .state = object->state == STORE_PULLING ? "pulling" : "sealed",
+        };
+        *cursor = (uint64_t)slot << 32 | (place + 1);
+        return true;
+    }
+    return false;
+}
+
+const char *reeve_store_event_name(enum reeve_store_event_kind kind)
+{
+    static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
+        "client added", "client closed", "client reaped", "create", "seal", "abort", "get",
+        "cancel", "unpin", "free", "peer free", "peer pull", "peer chunk", "peer reset",
+        "peer down", "owner gone"};
+    return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
+}
+
+const char *reeve_store_command_name(enum reeve_store_command_kind kind)
+{
+    static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
+        "segment show", "segment hide", "segment punch", "segment drop", "reply create",
+        "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send gone"};
+    return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
+}
+
+/* --- audit ------------------------------------------------------------------------------------------- */
+
+#define CHECK(condition)       \
+    do {                       \
+        if (!(condition))      \
+            return #condition; \
+    } while (0)
+
+struct sums {
+    uint64_t touched_bytes, grant_bytes, pins;
+    uint64_t grant_extents, object_extents, segments, grants;
+};
+
+static const char *check_arena(
+    const struct reeve_store *store, const struct reeve_arena *arena, struct sums *sums)
+{
+    const char *wrong = reeve_arena_check(arena);
+    if (wrong != NULL)
+        return wrong;
+    REEVE_LIST_EACH(node, &arena->segments)
+    {
+        struct reeve_segment *segment = REEVE_LIST_ENTRY(node, struct reeve_segment, link);
+        CHECK(reeve_map64_get(&store->segments, segment->id) == segment);
+        CHECK(reeve_heap_contains(&segment->deadline) == (segment->used_units == 0));
+        CHECK(!reeve_list_is_linked(&segment->idle_link) || segment->used_units == 0);
+        sums->segments++;
+        sums->touched_bytes += (uint64_t)segment->touched_count * REEVE_STORE_GRAIN;
+        for (const struct reeve_extent *extent = segment->first; extent != NULL;
+             extent = extent->after) {
+            if (extent->is_free)
+                continue;
+            CHECK(extent->used.holder != NULL);
+            if (extent->used.tag == STORE_TAG_GRANT) {
+                const struct store_grant *grant = extent->used.holder;
+                CHECK(grant->extent == extent && &grant->client->arena == arena);
+                sums->grant_extents++;
+                sums->grant_bytes += store_extent_bytes(extent);
+            } else {
+                const struct store_object *object = extent->used.holder;
+                CHECK(extent->used.tag == STORE_TAG_OBJECT && object->extent == extent);
+                CHECK(object->pad + object->size <= store_extent_bytes(extent));
+                CHECK(store_object_find(store, object->id) == object);
+                sums->object_extents++;
+            }
+        }
+    }
+    return NULL;
+}
+
+static const char *check_client(
+    const struct reeve_store *store, const struct store_client *client, struct sums *sums)
+{
+    const char *wrong = check_arena(store, &client->arena, sums);
+    if (wrong != NULL)
+        return wrong;
+    REEVE_LIST_EACH(node, &client->pins)
+    {
+        const struct store_pin *pin = REEVE_LIST_ENTRY(node, struct store_pin, client_link);
+        CHECK(pin->client == client && pin->count > 0 && pin->object->pin_total >= pin->count);
+        sums->pins += pin->count;
+    }
+    REEVE_LIST_EACH(node, &client->grants)
+    {
+        const struct store_grant *grant = REEVE_LIST_ENTRY(node, struct store_grant, client_link);
+        CHECK(grant->client == client);
+        CHECK(reeve_map64_get(&store->grants, store_place_key(grant->extent->segment->id,
+                                                  reeve_arena_bytes(grant->extent->offset))) ==
+              grant);
+        sums->grants++;
+    }
+    CHECK(!client->closed || reeve_list_is_empty(&client->requests));
+    return NULL;
+}
+
+static const char *check_object(const struct reeve_store *store, const struct store_object *object)
+{
+    uint64_t pins = 0;
+    CHECK(reeve_map64_get(&store->owners, object->id.owner) != NULL);
+    if (object->state == STORE_PULLING) {
+        const struct store_fetch *fetch = object->fetch;
+        CHECK(fetch->object == object && object->pins == NULL && object->copies == NULL);
+        CHECK(object->flags == STORE_OBJECT_COPY);
+        CHECK(!reeve_list_is_empty(&fetch->waiters) && fetch->source_count > 0);
+        CHECK(reeve_list_is_linked(&fetch->queue_link) != reeve_heap_contains(&fetch->deadline));
+        CHECK(object->extent == NULL || !reeve_list_is_linked(&fetch->queue_link));
+        CHECK(!fetch->size_known || fetch->requested <= REEVE_MAX(object->size, 1u) ||
+              object->size == 0);
+        return NULL;
+    }
+    CHECK(object->extent != NULL);
+    for (const struct store_pin *pin = object->pins; pin != NULL; pin = pin->next) {
+        CHECK(pin->object == object);
+        pins += pin->count;
+    }
+    CHECK(pins == object->pin_total);
+    CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
+    bool idle_copy = object->flags & STORE_OBJECT_COPY && pins == 0;
+    CHECK(reeve_list_is_linked(&object->lru_link) == idle_copy);
+    return NULL;
+}
+
+const char *reeve_store_check(const struct reeve_store *store)
+{
+    struct sums sums = {0};
+    const char *wrong = check_arena(store, &store->orphans, &sums);
+    if (wrong == NULL)
+        wrong = check_client(store, store->daemon, &sums);
+    REEVE_LIST_EACH(node, &store->clients)
+    if (wrong == NULL)
+        wrong = check_client(store, REEVE_LIST_ENTRY(node, struct store_client, link), &sums);
+    REEVE_LIST_EACH(node, &store->dying_clients)
+    if (wrong == NULL)
+        wrong = check_client(store, REEVE_LIST_ENTRY(node, struct store_client, link), &sums);
+    if (wrong != NULL)
+        return wrong;
+
+    uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
+    for (uint32_t slot = 0; slot < store->table_size; slot++) {
+        for (const struct store_object *object = store->table[slot]; object != NULL;
+             object = object->hash_next) {
+            wrong = check_object(store, object);
+            if (wrong != NULL)
+                return wrong;
+            objects++;
+            if (object->extent == NULL)
+                continue;
+            placed++;
+            if (object->pin_total > 0)
+                pinned_bytes += store_extent_bytes(object->extent);
+            if (object->flags & STORE_OBJECT_COPY)
+                copy_bytes += store_extent_bytes(object->extent);
+        }
+    }
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
+        const struct store_owner *owner = value;
+        CHECK(owner->count == reeve_list_count(&owner->objects) && owner->count > 0);
+        owned += owner->count;
+    }
+    CHECK(objects == store->object_count && owned == objects && placed == sums.object_extents);
+    CHECK(sums.grant_extents == sums.grants && sums.grants == reeve_map64_count(&store->grants));
+    CHECK(sums.grant_bytes == store->unsealed_bytes);
+    CHECK(sums.segments == reeve_map64_count(&store->segments));
+    CHECK(sums.touched_bytes == store->committed_bytes);
+    CHECK(store->committed_bytes <= store->settings.capacity_bytes);
+    CHECK(sums.pins == store->pin_count);
+    CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
+    return NULL;
+}

@@ -1,0 +1,564 @@
+/* The store's step: one function for each event. See store.h for what events and commands mean, state.h for the tables. */
+#include "objectstore/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "objectstore/state.h"
+
+/* --- commands ---------------------------------------------------------------------------------------- */
+
+struct reeve_store_command *store_command(
+    struct reeve_store *store, enum reeve_store_command_kind kind)
+{
+    struct reeve_store_command *command = reeve_fifo_push(store->out);
+    REEVE_ASSERT(command != NULL);
+    command->kind = kind;
+    return command;
+}
+
+void store_object_name(struct reeve_object_id id, char *ret, size_t size)
+{
+    snprintf(ret, size, "object %" PRIu32 ".%" PRIu32 "/%" PRIu64, reeve_process_node(id.owner),
+        (uint32_t)id.owner, id.sequence);
+}
+
+void store_show(struct reeve_store *store, struct store_client *client,
+    struct reeve_segment *segment, bool writable)
+{
+    uintptr_t shown = (uintptr_t)reeve_map64_get(&client->shown, segment->id);
+    uintptr_t wanted = writable ? STORE_SHOWN_WRITE : STORE_SHOWN_READ;
+    if (client == store->daemon || shown >= wanted)
+        return;
+    REEVE_ASSERT(!writable || segment->arena == &client->arena);
+    store_put(&client->shown, segment->id, (void *)wanted);
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_SHOW);
+    command->client = client->handle;
+    command->segment = segment->id;
+    command->size = reeve_arena_bytes(segment->units);
+    command->writable = writable;
+}
+
+void store_reply_get(struct reeve_store *store, struct store_client *client, uint32_t request,
+    struct store_object *object)
+{
+    store_pin(store, object, client);
+    store_show(store, client, object->extent->segment, false);
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_GET);
+    command->client = client->handle;
+    command->request = request;
+    command->id = object->id;
+    command->segment = object->extent->segment->id;
+    command->offset = store_object_offset(object);
+    command->size = object->size;
+}
+
+void store_reply_get_failed(struct reeve_store *store, struct store_client *client,
+    uint32_t request, struct reeve_object_id id, int code, const char *text)
+{
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_GET);
+    command->client = client->handle;
+    command->request = request;
+    command->id = id;
+    command->code = code;
+    snprintf(command->text, sizeof(command->text), "%s", text);
+}
+
+static void reply_seal(
+    struct reeve_store *store, const struct reeve_store_event *event, int code, const char *text)
+{
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_SEAL);
+    command->client = event->client;
+    command->request = event->request;
+    command->id = event->id;
+    command->code = code;
+    snprintf(command->text, sizeof(command->text), "%s", text);
+}
+
+/* --- clients ----------------------------------------------------------------------------------------- */
+
+static struct store_client *client_create(uint32_t handle, reeve_process_id process)
+{
+    struct store_client *client = store_new(sizeof(*client));
+    client->handle = handle;
+    client->process = process;
+    reeve_arena_init(&client->arena);
+    reeve_list_init(&client->link);
+    reeve_list_init(&client->idle_whole);
+    reeve_list_init(&client->grants);
+    reeve_list_init(&client->pins);
+    reeve_list_init(&client->requests);
+    reeve_map64_init(&client->shown);
+    return client;
+}
+
+static void client_free(struct store_client *client)
+{
+    reeve_list_remove(&client->link);
+    reeve_arena_fini(&client->arena);
+    reeve_map64_fini(&client->shown);
+    free(client);
+}
+
+static struct store_client *client_find(struct reeve_store *store, uint32_t handle)
+{
+    return handle == REEVE_STORE_DAEMON ? store->daemon
+                                        : reeve_map64_get(&store->client_by_handle, handle);
+}
+
+static void on_client_added(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    REEVE_ASSERT(client_find(store, event->client) == NULL);
+    struct store_client *client = client_create(event->client, event->process);
+    reeve_list_push_back(&store->clients, &client->link);
+    store_put(&store->client_by_handle, event->client, client);
+    if (event->process != REEVE_PROCESS_NONE)
+        store_put(&store->client_by_process, event->process, client);
+}
+
+/* Nobody waits for the answer any more. */
+static void request_cancel(struct reeve_store *store, struct store_request *request)
+{
+    struct store_fetch *fetch = request->fetch;
+    store_request_free(request);
+    store->room_changed = true; /* it may have been the first in the queue */
+    if (fetch != NULL && reeve_list_is_empty(&fetch->waiters))
+        store_pull_fail(store, fetch, REEVE_ECANCELLED, "");
+}
+
+static void on_client_closed(struct reeve_store *store, struct store_client *client)
+{
+    client->closed = true;
+    while (!reeve_list_is_empty(&client->requests))
+        request_cancel(
+            store, REEVE_LIST_ENTRY(client->requests.next, struct store_request, client_link));
+}
+
+static void on_client_reaped(struct reeve_store *store, struct store_client *client)
+{
+    on_client_closed(store, client);
+    reeve_map64_remove(&store->client_by_handle, client->handle);
+    reeve_list_remove(&client->link);
+    reeve_list_push_back(&store->dying_clients, &client->link);
+    if (client->process == REEVE_PROCESS_NONE)
+        return;
+    reeve_map64_remove(&store->client_by_process, client->process);
+    store_owner_gone(store, client->process);
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_GONE);
+    command->process = client->process;
+}
+
+static void grant_end(struct reeve_store *store, struct store_grant *grant)
+{
+    store->unsealed_bytes -= store_extent_bytes(grant->extent);
+    reeve_map64_remove(&store->grants,
+        store_place_key(grant->extent->segment->id, reeve_arena_bytes(grant->extent->offset)));
+    reeve_list_remove(&grant->client_link);
+    free(grant);
+}
+
+static void grant_abort(struct reeve_store *store, struct store_grant *grant)
+{
+    struct reeve_extent *extent = grant->extent;
+    grant_end(store, grant);
+    store_room_release(store, extent);
+}
+
+/* One slice of what dead clients have left; true: there is more. */
+static bool bury_clients(struct reeve_store *store)
+{
+    for (uint32_t slice = STORE_SLICE; slice > 0; slice--) {
+        struct reeve_list *first = reeve_list_first(&store->dying_clients);
+        if (first == NULL)
+            return false;
+        struct store_client *client = REEVE_LIST_ENTRY(first, struct store_client, link);
+        if (!reeve_list_is_empty(&client->pins)) {
+            store_pin_drop(
+                store, REEVE_LIST_ENTRY(client->pins.next, struct store_pin, client_link));
+        } else if (!reeve_list_is_empty(&client->grants)) {
+            grant_abort(
+                store, REEVE_LIST_ENTRY(client->grants.next, struct store_grant, client_link));
+        } else {
+            store_room_orphan(store, client);
+            client_free(client);
+        }
+    }
+    return !reeve_list_is_empty(&store->dying_clients);
+}
+
+/* --- what clients ask -------------------------------------------------------------------------------- */
+
+static struct store_grant *grant_find(struct reeve_store *store, const struct store_client *client,
+    const struct reeve_store_event *event)
+{
+    if (event->offset >> REEVE_ARENA_UNIT_SHIFT > UINT32_MAX)
+        return NULL;
+    struct store_grant *grant =
+        reeve_map64_get(&store->grants, store_place_key(event->segment, event->offset));
+    return grant != NULL && grant->client == client ? grant : NULL;
+}
+
+static void pin_sealed(struct reeve_store *store, struct store_object *object,
+    struct store_client *client, uint32_t flags)
+{
+    if (flags & REEVE_STORE_PIN)
+        store_pin(store, object, client);
+    if (flags & REEVE_STORE_PIN_OWNER) {
+        struct store_client *owner = reeve_map64_get(&store->client_by_process, object->id.owner);
+        if (owner != NULL) {
+            store_pin(store, object, owner);
+            store_show(store, owner, object->extent->segment, false);
+        }
+    }
+}
+
+/* The object takes the grant's extent, as much of it as it needs. */
+static void grant_seal(struct reeve_store *store, struct store_client *client,
+    struct store_grant *grant, struct store_object *object, const struct reeve_store_event *event)
+{
+    struct reeve_extent *extent = grant->extent;
+    uint32_t pad = (uint32_t)(event->offset % REEVE_STORE_ALIGN);
+    uint32_t units = REEVE_MAX(reeve_arena_units(pad + event->size), 1u);
+    grant_end(store, grant);
+    if (event->flags & REEVE_STORE_KEEP_REST && units < extent->units) {
+        struct store_grant *rest = store_new(sizeof(*rest));
+        rest->extent = reeve_arena_split(extent, units);
+        rest->client = client;
+        rest->extent->used.holder = rest;
+        rest->extent->used.tag = STORE_TAG_GRANT;
+        reeve_list_push_back(&client->grants, &rest->client_link);
+        store_put(&store->grants,
+            store_place_key(extent->segment->id, reeve_arena_bytes(rest->extent->offset)), rest);
+        store->unsealed_bytes += store_extent_bytes(rest->extent);
+    } else {
+        store_room_shrink(store, extent, units);
+    }
+    object->size = event->size;
+    store_object_place(store, object, extent, pad);
+}
+
+/* The object is here already: what readers have counts, and stays. */
+static void seal_again(struct reeve_store *store, struct store_client *client,
+    struct store_grant *grant, struct store_object *object, uint32_t flags)
+{
+    if (grant != NULL)
+        grant_abort(store, grant);
+    if (object->flags & STORE_OBJECT_COPY) { /* from now on the primary is here */
+        object->flags &= (uint8_t)~STORE_OBJECT_COPY;
+        store->copy_bytes -= store_extent_bytes(object->extent);
+        reeve_list_remove(&object->lru_link);
+    }
+    if (!(object->flags & STORE_OBJECT_FREED))
+        pin_sealed(store, object, client, flags);
+}
+
+static void on_seal(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_grant *grant = grant_find(store, client, event);
+    struct store_object *object = store_object_find(store, event->id);
+    if (object != NULL && object->state == STORE_SEALED) {
+        seal_again(store, client, grant, object, event->flags);
+        reply_seal(store, event, REEVE_OK, "");
+        return;
+    }
+    uint64_t pad = event->offset % REEVE_STORE_ALIGN;
+    if (grant == NULL || event->size > store_extent_bytes(grant->extent) - pad) {
+        store->refused_count++;
+        reply_seal(
+            store, event, REEVE_EINVAL, "the place was not given to this process for so much");
+        return;
+    }
+    if (store_owner_is_gone(store, event->id.owner)) {
+        grant_abort(store, grant);
+        reply_seal(store, event, REEVE_EOWNERDIED, "the process that would own it has ended");
+        return;
+    }
+    struct reeve_list waiters;
+    reeve_list_init(&waiters);
+    if (object != NULL) /* better than what is on its way */
+        store_pull_replace(store, object->fetch, &waiters);
+    object = store_object_add(store, event->id, STORE_SEALED);
+    grant_seal(store, client, grant, object, event);
+    pin_sealed(store, object, client, event->flags);
+    reply_seal(store, event, REEVE_OK, "");
+    store_pull_answer(store, object, &waiters);
+}
+
+static void on_abort(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_grant *grant = grant_find(store, client, event);
+    if (grant != NULL)
+        grant_abort(store, grant);
+    else
+        store->refused_count++;
+}
+
+static void on_unpin(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    if (object == NULL || object->state != STORE_SEALED || !store_unpin(store, object, client))
+        store->refused_count++;
+}
+
+static void on_cancel(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    REEVE_LIST_EACH(node, &client->requests)
+    {
+        struct store_request *request = REEVE_LIST_ENTRY(node, struct store_request, client_link);
+        if (request->request == event->request) {
+            request_cancel(store, request);
+            return;
+        }
+    }
+}
+
+static void on_free(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    if (client->process != event->id.owner && client != store->daemon) {
+        store->refused_count++;
+        return;
+    }
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
+        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_FREE);
+        command->node = node;
+        command->id = event->id;
+    }
+    struct store_object *object = store_object_find(store, event->id);
+    if (object != NULL)
+        store_object_free(store, object, node, REEVE_ELOST);
+}
+
+/* --- what other nodes say ---------------------------------------------------------------------------- */
+
+static void on_peer_free(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    if (object != NULL)
+        store_object_free(store, object, event->node, REEVE_ELOST);
+}
+
+static void on_peer_pull(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
+    command->node = event->node;
+    command->id = event->id;
+    command->offset = event->offset;
+    if (object == NULL || object->state != STORE_SEALED || object->flags & STORE_OBJECT_FREED) {
+        command->code = REEVE_ELOST;
+        return;
+    }
+    command->size = object->size;
+    if (event->offset > object->size) {
+        command->code = REEVE_EPROTOCOL;
+        return;
+    }
+    command->segment = object->extent->segment->id;
+    command->place = store_object_offset(object) + event->offset;
+    command->length = REEVE_MIN(
+        REEVE_MIN(event->length, (uint64_t)REEVE_STORE_CHUNK_SIZE), object->size - event->offset);
+    store_copy_note(store, object, event->node);
+    store_object_settle(store, object); /* it has been used */
+}
+
+static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (event->node == 0 || event->node == store->settings.node ||
+        reeve_map64_get(&store->gone_nodes, event->node) != NULL)
+        return;
+    store_put(&store->gone_nodes, event->node, store);
+    store_pull_peer_down(store, event->node);
+    struct store_peer *peer = reeve_map64_remove(&store->peers, event->node);
+    while (peer != NULL && !reeve_list_is_empty(&peer->copies)) {
+        struct store_copy *copy = REEVE_LIST_ENTRY(peer->copies.next, struct store_copy, peer_link);
+        struct store_copy **slot = &copy->object->copies;
+        while (*slot != copy)
+            slot = &(*slot)->next;
+        *slot = copy->next;
+        reeve_list_remove(&copy->peer_link);
+        free(copy);
+    }
+    free(peer);
+    size_t at = 0;
+    uint64_t process;
+    while (reeve_map64_next(&store->owners, &at, &process, NULL))
+        if (reeve_process_node(process) == event->node)
+            store_owner_gone(store, process);
+}
+
+/* --- the core's functions ---------------------------------------------------------------------------- */
+
+struct reeve_store *reeve_store_create(const struct reeve_store_settings *settings)
+{
+    struct reeve_store *store = store_new(sizeof(*store));
+    store->settings = *settings;
+    struct reeve_store_settings *own = &store->settings;
+#define DEFAULT(field, value)     \
+    do {                          \
+        if (own->field == 0)      \
+            own->field = (value); \
+    } while (0)
+    DEFAULT(segment_size_bytes, 64ull << 20);
+    DEFAULT(segment_idle_ns, 30000000000ull);
+    DEFAULT(pull_wait_ns, 2000000000ull);
+    DEFAULT(full_grace_ns, 100000000ull);
+    DEFAULT(full_wait_ns, 30000000000ull);
+#undef DEFAULT
+    own->capacity_bytes -= own->capacity_bytes % REEVE_STORE_GRAIN;
+    own->segment_size_bytes = REEVE_ALIGN_UP(own->segment_size_bytes, (uint64_t)REEVE_STORE_GRAIN);
+    REEVE_ASSERT(own->capacity_bytes > 0);
+    store->growth_bytes = UINT64_MAX;
+    store->queue_deadline_ns = UINT64_MAX;
+    reeve_list_init(&store->clients);
+    reeve_list_init(&store->dying_clients);
+    reeve_list_init(&store->dying_owners);
+    reeve_list_init(&store->lru);
+    reeve_list_init(&store->idle_orphans);
+    reeve_list_init(&store->create_queue);
+    reeve_list_init(&store->pull_queue);
+    reeve_list_init(&store->fetches);
+    reeve_map64_init(&store->client_by_handle);
+    reeve_map64_init(&store->client_by_process);
+    reeve_map64_init(&store->owners);
+    reeve_map64_init(&store->gone);
+    reeve_map64_init(&store->gone_nodes);
+    reeve_map64_init(&store->peers);
+    reeve_map64_init(&store->segments);
+    reeve_map64_init(&store->grants);
+    reeve_heap_init(&store->idle_deadlines);
+    reeve_heap_init(&store->fetch_deadlines);
+    reeve_arena_init(&store->orphans);
+    store->daemon = client_create(REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
+    return store;
+}
+
+struct reeve_store *reeve_store_free(struct reeve_store *store)
+{
+    if (store == NULL)
+        return NULL;
+    /* By the usual ways, the commands thrown away: everybody dies. */
+    struct reeve_fifo out;
+    reeve_fifo_init(&out, sizeof(struct reeve_store_command));
+    store->out = &out;
+    while (!reeve_list_is_empty(&store->clients))
+        on_client_reaped(store, REEVE_LIST_ENTRY(store->clients.next, struct store_client, link));
+    on_client_closed(store, store->daemon);
+    reeve_list_push_back(&store->dying_clients, &store->daemon->link);
+    while (bury_clients(store))
+        reeve_fifo_clear(&out);
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
+        struct store_owner *owner = value;
+        if (!reeve_list_is_linked(&owner->dying_link))
+            reeve_list_push_back(&store->dying_owners, &owner->dying_link);
+    }
+    while (store_bury_owners(store))
+        reeve_fifo_clear(&out);
+    store->now_ns = UINT64_MAX;
+    store_room_drop_idle(store);
+    at = 0;
+    while (reeve_map64_next(&store->peers, &at, NULL, &value))
+        free(value);
+    reeve_fifo_fini(&out);
+    reeve_arena_fini(&store->orphans);
+    reeve_map64_fini(&store->client_by_handle);
+    reeve_map64_fini(&store->client_by_process);
+    reeve_map64_fini(&store->owners);
+    reeve_map64_fini(&store->gone);
+    reeve_map64_fini(&store->gone_nodes);
+    reeve_map64_fini(&store->peers);
+    reeve_map64_fini(&store->segments);
+    reeve_map64_fini(&store->grants);
+    reeve_heap_fini(&store->idle_deadlines);
+    reeve_heap_fini(&store->fetch_deadlines);
+    free(store->table);
+    free(store);
+    return NULL;
+}
+
+/* Events of a client that is no longer there are late news. */
+static void client_event(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_client *client = client_find(store, event->client);
+    if (client == NULL) {
+        store->stale_count++;
+        return;
+    }
+    switch (event->kind) {
+    case REEVE_STORE_CLIENT_CLOSED: on_client_closed(store, client); return;
+    case REEVE_STORE_CLIENT_REAPED: on_client_reaped(store, client); return;
+    case REEVE_STORE_CREATE:
+        if (!client->closed)
+            store_queue_create(store, client, event);
+        return;
+    case REEVE_STORE_GET:
+        if (!client->closed)
+            store_pull_get(store, client, event);
+        return;
+    case REEVE_STORE_SEAL: on_seal(store, client, event); return;
+    case REEVE_STORE_ABORT: on_abort(store, client, event); return;
+    case REEVE_STORE_CANCEL: on_cancel(store, client, event); return;
+    case REEVE_STORE_UNPIN: on_unpin(store, client, event); return;
+    case REEVE_STORE_FREE: on_free(store, client, event); return;
+    default: REEVE_ASSERT(!"an event of a client");
+    }
+}
+
+void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
+    const struct reeve_store_event *event, struct reeve_fifo *out)
+{
+    REEVE_ASSERT(now_ns >= store->now_ns && out->item_size == sizeof(struct reeve_store_command));
+    store->now_ns = now_ns;
+    store->out = out;
+    switch (event->kind) {
+    case REEVE_STORE_TICK: break;
+    case REEVE_STORE_NODE: store->settings.node = event->node; break;
+    case REEVE_STORE_MEMORY:
+        store->growth_bytes = event->size;
+        store->room_changed = true;
+        break;
+    case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
+    case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
+    case REEVE_STORE_PEER_PULL: on_peer_pull(store, event); break;
+    case REEVE_STORE_PEER_CHUNK: store_pull_chunk(store, event); break;
+    case REEVE_STORE_PEER_RESET: store_pull_reset(store, event->node); break;
+    case REEVE_STORE_PEER_DOWN: on_peer_down(store, event); break;
+    case REEVE_STORE_OWNER_GONE: store_owner_gone(store, event->process); break;
+    default: client_event(store, event); break;
+    }
+    store_queue_serve(store);
+    store_pull_tick(store);
+    store_queue_tick(store);
+    store_room_drop_idle(store);
+    reeve_store_run_some(store, now_ns, out);
+}
+
+bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct reeve_fifo *out)
+{
+    store->now_ns = now_ns;
+    store->out = out;
+    bool more = bury_clients(store);
+    more |= store_bury_owners(store);
+    store_queue_serve(store);
+    return more;
+}
+
+uint64_t reeve_store_deadline(const struct reeve_store *store)
+{
+    uint64_t deadline = store->queue_deadline_ns;
+    const struct reeve_heap *heaps[] = {&store->idle_deadlines, &store->fetch_deadlines};
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {
+        const struct reeve_heap_node *node = reeve_heap_peek(heaps[i]);
+        if (node != NULL)
+            deadline = REEVE_MIN(deadline, node->key);
+    }
+    return deadline;
+}

@@ -1,0 +1,69 @@
+/* The two streams become streams of our own (fopencookie), line-buffered, whose writes carry a mark in front when the function has
+ * changed since the last one:
+ *
+ *     \x01 function number in decimal \x02 text
+ *
+ * The node daemon takes the marks out and prefixes each line with the function's name. What a program writes to descriptor 1 or 2
+ * itself bears no mark and counts for the function that wrote last. */
+#include "runtime/worker/output.h"
+
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "api/client/cluster.h"
+
+struct stream {
+    int fd;
+    uint32_t function; /* the one last marked, + 1 */
+};
+
+static struct reeve_cluster *output_cluster;
+
+static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
+{
+    struct stream *stream = cookie;
+    char mark[16];
+    int mark_size = 0;
+    uint32_t function = atomic_load_explicit(&output_cluster->bell->current_function, memory_order_relaxed);
+    if (function != stream->function) {
+        stream->function = function;
+        mark_size = snprintf(mark, sizeof(mark), "\x01%u\x02", function);
+    }
+    struct iovec parts[2] = {
+        {mark, (size_t)mark_size}, {(char *)(uintptr_t)bytes, size}};
+    ssize_t written = writev(stream->fd, parts, 2);
+    return written < mark_size ? (written < 0 ? -1 : 0) : written - mark_size;
+}
+
+static FILE *stream_open(struct stream *stream, char *buffer, size_t size)
+{
+    FILE *file = fopencookie(stream, "w", (cookie_io_functions_t){.write = stream_write});
+    if (file != NULL)
+        setvbuf(file, buffer, _IOLBF, size);
+    return file;
+}
+
+void reeve_worker_output_install(struct reeve_cluster *cluster)
+{
+    static struct stream streams[2] = {{STDOUT_FILENO, 0}, {STDERR_FILENO, 0}};
+    static char buffers[2][BUFSIZ];
+    output_cluster = cluster;
+    fflush(stdout);
+    fflush(stderr);
+    FILE *out = stream_open(&streams[0], buffers[0], sizeof(buffers[0]));
+    FILE *err = stream_open(&streams[1], buffers[1], sizeof(buffers[1]));
+    if (out != NULL)
+        stdout = out;
+    if (err != NULL)
+        stderr = err;
+}
+
+void reeve_worker_output_flush(void)
+{
+    if (__fpending(stdout) != 0)
+        fflush(stdout);
+    if (__fpending(stderr) != 0)
+        fflush(stderr);
+}

@@ -1,0 +1,431 @@
+/* The worker: claims calls, runs them, answers. One main thread; the client library's background thread beside it.
+ *
+ *   call ring ──claim──▶ decode, call, encode (api/client/invoke.h) ──▶ return ring ──▶ DONE, holder's bell
+ *
+ * A value too large to ride along is written straight into the store and sealed before the answer that names it is published. A task
+ * with a time limit is watched by the background thread: when time is up it publishes the answer itself and ends the process, because
+ * a C function cannot be stopped in any gentler way. Which of the two answers is decided by one exchange on `verdict`. */
+#include <errno.h>
+#include <limits.h>
+#include <msgpack.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/client/cluster.h"
+#include "api/client/error.h"
+#include "api/client/invoke.h"
+#include "api/client/registry.h"
+#include "runtime/base/macros.h"
+#include "runtime/worker/output.h"
+
+#define PINS_FEW         8
+#define STACK_RESERVE    (512u * 1024)
+#define RETURN_RETRY_NS  1000000
+
+/* What is being run: one a task, on the stack, because tasks nest when a waiting one runs another. */
+struct execution {
+    struct reeve_invocation invocation;
+    struct reeve_cluster *cluster;
+    const struct reeve_reference *references; /* may be unaligned */
+    uint16_t reference_count;
+    struct reeve_object_id result_id;
+    /* the result's place in the store, if it has one */
+    void *object;
+    uint64_t object_size;
+    uint32_t segment;
+    uint64_t offset;
+    /* objects pinned for the arguments */
+    struct reeve_object_id few[PINS_FEW];
+    struct reeve_object_id *pins;
+    size_t pin_count, pin_capacity;
+};
+
+/* The one claimed entry, for the watch. */
+struct worker {
+    struct reeve_cluster *cluster;
+    uint8_t *scratch; /* inline_size bytes: results are packed here */
+    char host[HOST_NAME_MAX + 1];
+    const uint8_t *stack_low; /* of the main thread */
+    pthread_t main;
+    struct reeve_cluster_channel *channel;
+    struct reeve_entry_view view;
+    uint32_t timeout_ms;
+    _Atomic bool verdict; /* somebody answers for the watched task: the first one to set it */
+};
+
+static struct worker worker; /* a worker process has one */
+
+/* ---- values in the store --------------------------------------------------------------------------- */
+
+static int pin_add(struct execution *execution, struct reeve_object_id id)
+{
+    if (execution->pin_count == execution->pin_capacity) {
+        size_t capacity = execution->pin_capacity * 2;
+        struct reeve_object_id *pins = malloc(capacity * sizeof(*pins));
+        if (pins == NULL)
+            return REEVE_ENOMEM;
+        memcpy(pins, execution->pins, execution->pin_count * sizeof(*pins));
+        if (execution->pins != execution->few)
+            free(execution->pins);
+        execution->pins = pins;
+        execution->pin_capacity = capacity;
+    }
+    execution->pins[execution->pin_count++] = id;
+    return 0;
+}
+
+static int object_resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
+    uint64_t size, const void **bytes)
+{
+    struct execution *execution = invocation->context;
+    struct reeve_reference reference;
+    for (uint16_t i = 0; i < execution->reference_count; i++) {
+        memcpy(&reference, (const uint8_t *)execution->references + i * sizeof(reference), sizeof(reference));
+        if (memcmp(&reference.id, id, REEVE_OBJECT_ID_SIZE) != 0 || reference.size_bytes != size)
+            continue;
+        int code = reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
+        if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
+            reeve_cluster_object_unpin(execution->cluster, reference.id);
+        return code;
+    }
+    return REEVE_EPROTOCOL;
+}
+
+static void *object_reserve(struct reeve_invocation *invocation, size_t size)
+{
+    struct execution *execution = invocation->context;
+    void *bytes;
+    if (reeve_cluster_object_create(execution->cluster, size, &bytes, &execution->segment,
+            &execution->offset, &invocation->error) != 0)
+        return NULL;
+    execution->object = bytes;
+    execution->object_size = size;
+    return bytes;
+}
+
+/* ---- running --------------------------------------------------------------------------------------- */
+
+/* A failure as a map for people: entry.h. Returns its size in `bytes`. */
+static size_t error_pack(const struct reeve_error_info *error, uint8_t *bytes, size_t capacity)
+{
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    msgpack_pack_map(&packer, 3);
+    msgpack_pack_str_with_body(&packer, "message", 7);
+    msgpack_pack_str_with_body(&packer, error->message, strlen(error->message));
+    msgpack_pack_str_with_body(&packer, "code", 4);
+    msgpack_pack_int64(&packer, error->user_code);
+    msgpack_pack_str_with_body(&packer, "node", 4);
+    msgpack_pack_str_with_body(&packer, worker.host, strlen(worker.host));
+    size_t size = REEVE_MIN(buffer.size, capacity);
+    memcpy(bytes, buffer.data, size);
+    msgpack_sbuffer_destroy(&buffer);
+    return size;
+}
+
+static void execution_init(struct execution *execution, struct reeve_cluster *cluster, uint32_t function,
+    const void *args, size_t args_size, uint8_t *scratch)
+{
+    reeve_invocation_init(&execution->invocation, reeve_registry_at(function), args, args_size);
+    execution->invocation.result = scratch;
+    execution->invocation.result_capacity = cluster->inline_size;
+    execution->invocation.resolve = object_resolve;
+    execution->invocation.reserve = object_reserve;
+    execution->invocation.context = execution;
+    execution->cluster = cluster;
+    execution->references = NULL;
+    execution->reference_count = 0;
+    execution->object = NULL;
+    execution->pins = execution->few;
+    execution->pin_count = 0;
+    execution->pin_capacity = PINS_FEW;
+}
+
+/* Runs the function and settles where its result is. Returns the task's status; on failure the result is the error's map, in the
+ * scratch memory. */
+static int execution_run(struct execution *execution, uint32_t function_index, uint8_t *scratch)
+{
+    struct reeve_invocation *invocation = &execution->invocation;
+    struct reeve_cluster *cluster = execution->cluster;
+    int code;
+    if (invocation->function == NULL) {
+        code = reeve_error_set(&invocation->error, REEVE_ENOFUNCTION,
+            "this program has no remote function number %u", function_index);
+    } else {
+        struct reeve_doorbell *facts = cluster->bell;
+        uint32_t before = atomic_exchange_explicit(
+            &facts->current_function, function_index + 1, memory_order_relaxed);
+        code = reeve_invoke(invocation);
+        atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
+        reeve_worker_output_flush();
+    }
+    if (code == 0 && execution->object != NULL)
+        code = reeve_cluster_object_seal(cluster, execution->result_id, invocation->result_size,
+            execution->segment, execution->offset, &invocation->error);
+    else if (execution->object != NULL)
+        reeve_cluster_object_abort(cluster, execution->segment, execution->offset);
+    if (code != 0) {
+        execution->object = NULL;
+        invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
+    }
+    return code;
+}
+
+static void execution_fini(struct execution *execution)
+{
+    reeve_invocation_fini(&execution->invocation);
+    for (size_t i = 0; i < execution->pin_count; i++)
+        reeve_cluster_object_unpin(execution->cluster, execution->pins[i]);
+    if (execution->pins != execution->few)
+        free(execution->pins);
+}
+
+/* ---- answering ------------------------------------------------------------------------------------- */
+
+/* Publishes the answer to the claimed entry. The return ring has a slot for every entry it can be given; only its bytes may be
+ * short, until the holder reads. */
+static void answer(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view, int status,
+    const struct reeve_reference *object, const void *bytes, size_t size)
+{
+    struct reeve_ring *ring = &channel->channel.returns;
+    struct reeve_slot_fill fill;
+    size_t length = object != NULL ? sizeof(*object) : size;
+    int error;
+    while ((error = reeve_ring_reserve(ring, (uint32_t)length, &fill)) == REEVE_EAGAIN) {
+        struct timespec pause = {0, RETURN_RETRY_NS};
+        (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+        if (channel->closing || worker.cluster->dead)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    if (error != 0)
+        return; /* the holder scribbled; the daemon ends the lease */
+    fill.slot->task = view->task;
+    fill.slot->attempt = view->attempt;
+    fill.slot->function = view->function;
+    fill.slot->references = object != NULL ? 1 : 0;
+    fill.slot->kind = REEVE_ENTRY_RESULT;
+    fill.slot->flags = object != NULL ? REEVE_ENTRY_OBJECT : 0;
+    fill.slot->status = (int16_t)status;
+    memcpy(fill.payload, object != NULL ? (const void *)object : bytes, length);
+    reeve_ring_publish(ring);
+    reeve_ring_done(&channel->channel.calls, view->position);
+    (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+}
+
+/* The background thread, when the running task's time is up. */
+static void task_expired(struct reeve_cluster *cluster)
+{
+    struct reeve_error_info error = {0};
+    uint8_t bytes[1024];
+    if (atomic_exchange(&worker.verdict, true))
+        return; /* it has just finished */
+    const struct reeve_function *function = reeve_registry_at(worker.view.function);
+    snprintf(error.message, sizeof(error.message),
+        "%s ran longer than its time limit of %u ms; its worker process was ended",
+        function != NULL ? function->name : "the function", worker.timeout_ms);
+    size_t size = error_pack(&error, bytes, sizeof(bytes));
+    answer(worker.channel, &worker.view, REEVE_ETASKTIMEOUT, NULL, bytes, size);
+    (void)cluster;
+    _exit(REEVE_WORKER_EXIT_EXPIRED);
+}
+
+static void watch_start(struct reeve_cluster *cluster, uint32_t timeout_ms)
+{
+    worker.timeout_ms = timeout_ms;
+    atomic_store(&worker.verdict, false);
+    atomic_store(&cluster->task_deadline_ns,
+        reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u);
+    reeve_cluster_background_wake(cluster);
+}
+
+static void watch_end(struct reeve_cluster *cluster)
+{
+    atomic_store(&cluster->task_deadline_ns, 0);
+    if (atomic_exchange(&worker.verdict, true))
+        for (;;) /* time was up first: the background thread is ending the process */
+            pause();
+}
+
+static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view)
+{
+    struct reeve_entry_parts parts;
+    struct execution execution;
+    if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts)) {
+        struct reeve_error_info error = {.message = "the call reached the worker malformed"};
+        size_t size = error_pack(&error, worker.scratch, cluster->inline_size);
+        answer(channel, view, REEVE_EPROTOCOL, NULL, worker.scratch, size);
+        return;
+    }
+    execution_init(
+        &execution, cluster, view->function, parts.value, parts.value_size, worker.scratch);
+    execution.references = parts.references;
+    execution.reference_count = view->references;
+    execution.result_id = (struct reeve_object_id){channel->peer, view->task};
+    worker.channel = channel;
+    worker.view = *view;
+    if (parts.timeout_ms != 0)
+        watch_start(cluster, parts.timeout_ms);
+    atomic_store_explicit(&cluster->main_state, REEVE_MAIN_TASK, memory_order_release);
+    int status = execution_run(&execution, view->function, worker.scratch);
+    if (parts.timeout_ms != 0)
+        watch_end(cluster);
+    uint32_t task_state = REEVE_MAIN_TASK;
+    if (!atomic_compare_exchange_strong(&cluster->main_state, &task_state, REEVE_MAIN_LOOP)) {
+        pthread_mutex_lock(&cluster->lock); /* the task used the API: the role is somewhere else */
+        cluster->waiter_count++;
+        while (cluster->polling)
+            pthread_cond_wait(&cluster->turn, &cluster->lock);
+        cluster->waiter_count--;
+        cluster->polling = true;
+        reeve_doorbell_disarm(cluster->bell);
+        atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
+        pthread_mutex_unlock(&cluster->lock);
+    }
+    struct reeve_reference object = {.id = execution.result_id,
+        .size_bytes = execution.invocation.result_size,
+        .node = cluster->node};
+    answer(channel, view, status, execution.object != NULL ? &object : NULL,
+        status != 0 ? worker.scratch : execution.invocation.result, execution.invocation.result_size);
+    execution_fini(&execution);
+}
+
+/* ---- children run by the one who waits for them ---------------------------------------------------- */
+
+static bool may_run_inline(const struct reeve_cluster *cluster)
+{
+    const uint8_t here = 0;
+    (void)cluster;
+    return pthread_equal(pthread_self(), worker.main) &&
+           (size_t)(&here - worker.stack_low) > STACK_RESERVE + worker.cluster->inline_size;
+}
+
+static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
+{
+    struct reeve_cluster_arguments arguments;
+    struct reeve_owner_entry entry;
+    struct execution execution;
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_entry(cluster->owner, task, &entry);
+    int status = reeve_cluster_arguments_make(cluster, task, &arguments);
+    pthread_mutex_unlock(&cluster->lock);
+    uint8_t *scratch = malloc(cluster->inline_size);
+    if (status != 0 || scratch == NULL) {
+        pthread_mutex_lock(&cluster->lock);
+        reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task,
+            status != 0 ? status : REEVE_ENOMEM, false, "", 0, NULL);
+        pthread_mutex_unlock(&cluster->lock);
+        return;
+    }
+    execution_init(&execution, cluster, entry.function, arguments.bytes, arguments.size, scratch);
+    execution.references = arguments.references;
+    execution.reference_count = arguments.reference_count;
+    execution.result_id = (struct reeve_object_id){cluster->process, task};
+    status = execution_run(&execution, entry.function, scratch);
+    struct reeve_reference object = {.id = execution.result_id,
+        .size_bytes = execution.invocation.result_size,
+        .node = cluster->node};
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
+        status != 0 ? scratch : execution.invocation.result,
+        execution.object != NULL ? 0 : (uint32_t)execution.invocation.result_size,
+        execution.object != NULL ? &object : NULL);
+    pthread_mutex_unlock(&cluster->lock);
+    execution_fini(&execution);
+    free(arguments.bytes);
+    free(arguments.references);
+    free(scratch);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------- */
+
+static bool calls_ready(const struct reeve_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->worker_capacity; i++)
+        if (cluster->workers[i]->open && reeve_ring_peek(&cluster->workers[i]->channel.calls))
+            return true;
+    return reeve_cluster_anything_ready(cluster);
+}
+
+/* One call from each holder in turn. */
+static bool calls_run(struct reeve_cluster *cluster)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < cluster->worker_capacity; i++) {
+        struct reeve_cluster_channel *channel = cluster->workers[i];
+        struct reeve_entry_view view;
+        if (!channel->open || channel->closing ||
+            reeve_ring_claim(&channel->channel.calls, &view) != 0)
+            continue;
+        call_run(cluster, channel, &view);
+        any = true;
+    }
+    return any;
+}
+
+static void housekeeping(struct reeve_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    reeve_cluster_progress(cluster, reeve_cluster_now_ns());
+    for (uint32_t i = 0; i < cluster->worker_capacity; i++)
+        if (cluster->workers[i]->closing)
+            reeve_cluster_channel_close(cluster->workers[i]);
+    bool over = cluster->dead;
+    pthread_mutex_unlock(&cluster->lock);
+    if (over)
+        _exit(0); /* no destructors: the program's own state is nobody's business here */
+}
+
+static void idle(struct reeve_cluster *cluster)
+{
+    if (reeve_cluster_spin(cluster, calls_ready))
+        return;
+    pthread_mutex_lock(&cluster->lock);
+    uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
+    bool over = cluster->dead;
+    pthread_mutex_unlock(&cluster->lock);
+    if (over)
+        _exit(0);
+    reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);
+    uint64_t now_ns = reeve_cluster_now_ns();
+    if (!calls_ready(cluster) && now_ns < deadline_ns && !cluster->dead)
+        (void)reeve_doorbell_sleep(
+            cluster->bell, deadline_ns == UINT64_MAX ? -1 : (int64_t)(deadline_ns - now_ns));
+    reeve_doorbell_disarm(cluster->bell);
+    if (now_ns >= deadline_ns || cluster->dead)
+        housekeeping(cluster);
+}
+
+void reeve_worker_run(struct reeve_cluster *cluster)
+{
+    pthread_attr_t attributes;
+    void *stack = NULL;
+    size_t stack_size = 0;
+    worker.cluster = cluster;
+    worker.main = pthread_self();
+    worker.scratch = malloc(cluster->inline_size);
+    if (worker.scratch == NULL)
+        _exit(1);
+    if (gethostname(worker.host, sizeof(worker.host) - 1) != 0)
+        snprintf(worker.host, sizeof(worker.host), "node %u", cluster->node);
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        (void)pthread_attr_getstack(&attributes, &stack, &stack_size);
+        pthread_attr_destroy(&attributes);
+    }
+    worker.stack_low = stack;
+    cluster->task_expired = task_expired;
+    cluster->run_inline = run_inline;
+    cluster->may_run_inline = may_run_inline;
+    reeve_worker_output_install(cluster);
+    for (;;) {
+        if (reeve_cluster_anything_ready(cluster))
+            housekeeping(cluster);
+        if (!calls_run(cluster))
+            idle(cluster);
+    }
+}

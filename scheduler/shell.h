@@ -1,0 +1,108 @@
+/* What the files of the head's shell share.
+ *
+ *      head_main.c     the loop: links, timers, signals, lifeline ──▶ events ──▶ core ──▶ commands ──▶ links, journal, log
+ *      shell_tools.c   requests of tools: status, stop, logs; passing on what is a node's to answer
+ *      shell_runs.c    the table of runs (drivers started by `reeve run`), kept in the journal
+ *      shell_status.c  the core's tables as JSON
+ *
+ * Everything runs on the loop's thread. */
+#ifndef REEVE_SCHEDULER_SHELL_H
+#define REEVE_SCHEDULER_SHELL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "runtime/base/fifo.h"
+#include "runtime/base/list.h"
+#include "runtime/wire/link.h"
+#include "scheduler/head_main.h"
+#include "scheduler/sched.h"
+
+struct reeve_head_peer {
+    struct reeve_list link;
+    reeve_peer peer;
+    enum reeve_role role;
+    char address[REEVE_ADDRESS_SIZE];
+};
+
+#define REEVE_RUN_ID_SIZE 16
+
+enum reeve_run_state {
+    REEVE_RUN_SENDING, /* its program is on its way to the node */
+    REEVE_RUN_RUNNING,
+    REEVE_RUN_EXITED, /* exit_status or signal_number */
+    REEVE_RUN_FAILED, /* could not be started; text */
+    REEVE_RUN_LOST,   /* its node died, or forgot it */
+};
+
+/* One program started by `reeve run`. */
+struct reeve_head_run {
+    struct reeve_list link; /* oldest first */
+    char id[REEVE_RUN_ID_SIZE];
+    char *name;
+    char *command; /* for people */
+    uint32_t node;
+    char host[REEVE_HOST_SIZE];
+    enum reeve_run_state state;
+    int exit_status, signal_number;
+    int64_t pid;
+    uint64_t started_ms, ended_ms; /* since 1970 */
+    char text[REEVE_TEXT_SIZE];
+    reeve_peer tool; /* while sending: who sends */
+};
+
+struct reeve_journal;
+
+struct reeve_head {
+    const struct reeve_head_options *options;
+    uv_loop_t loop;
+    uv_timer_t deadline, farewell;
+    uv_idle_t work;
+    uv_signal_t sigterm, sigint;
+    uv_poll_t lifeline;
+    struct reeve_link *links;
+    struct reeve_sched *sched;
+    struct reeve_journal *journal;
+    struct reeve_fifo commands;
+    bool carrying;              /* commands are being carried out further up the stack */
+    bool stopping, link_closed; /* stopping: saying farewell, then closed */
+    struct reeve_list peers;    /* struct reeve_head_peer */
+    struct reeve_list dials;    /* nodes that the core wants to know about */
+    struct reeve_list forwards, stops, runs;
+    uint64_t next_request;
+    uint32_t run_count;
+    uint64_t uid, incarnation;
+    uint64_t started_ns;
+    uint64_t rejected_count;
+};
+
+/* head_main.c */
+void reeve_head_stop(struct reeve_head *head, const char *why, bool at_once);
+struct reeve_head_peer *reeve_head_find_peer(struct reeve_head *head, reeve_peer peer);
+bool reeve_head_find_node(
+    struct reeve_head *head, uint32_t node, const char *host, struct reeve_sched_node_info *ret);
+
+/* shell_tools.c */
+void reeve_head_tool_request(
+    struct reeve_head *head, reeve_peer from, const Reeve__ToolRequest *request);
+void reeve_head_tool_reply(struct reeve_head *head, reeve_peer from, const Reeve__ToolReply *reply);
+void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer);
+void reeve_head_tools_fini(struct reeve_head *head);
+
+/* shell_status.c */
+json_t *reeve_head_status(struct reeve_head *head, bool with_leases);
+
+/* shell_runs.c */
+void reeve_head_runs_init(struct reeve_head *head);
+void reeve_head_runs_fini(struct reeve_head *head);
+struct reeve_head_run *reeve_head_run_create(struct reeve_head *head, const json_t *arguments);
+/* By id, by the beginning of one, by name (the latest), or "last"; NULL with the reason in `text`. */
+struct reeve_head_run *reeve_head_run_find(struct reeve_head *head, const char *word, char *text);
+void reeve_head_run_report(struct reeve_head *head, const json_t *report);
+void reeve_head_runs_node_dead(struct reeve_head *head, uint32_t node);
+json_t *reeve_head_run_json(const struct reeve_head_run *run);
+const char *reeve_run_state_name(enum reeve_run_state state);
+
+#endif
