@@ -231,6 +231,7 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
 static void on_dial_failed(void *arg, const char *address, int code, const char *text)
 {
     struct reeve_head *head = arg;
+    (void)text;
     REEVE_LIST_EACH_SAFE(node, &head->dials)
     {
         struct dial *dial = REEVE_LIST_ENTRY(node, struct dial, link);
