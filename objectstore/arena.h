@@ -56,6 +56,7 @@ struct reeve_segment {
     uint32_t extent_count;
     uint32_t touched_count; /* grains */
     bool whole;             /* one object only: its free extent is in no bin */
+    bool is_made;           /* for the owner of the segments: it exists */
     struct reeve_arena *arena;
     struct reeve_extent *first;
     struct reeve_list link;          /* in its arena */

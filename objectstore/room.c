@@ -20,12 +20,6 @@ static uint64_t grains_up(uint64_t bytes)
     return REEVE_ALIGN_UP(bytes, (uint64_t)REEVE_STORE_GRAIN);
 }
 
-static bool can_commit(const struct reeve_store *store, uint64_t bytes)
-{
-    return bytes <= store->settings.capacity_bytes - store->committed_bytes &&
-           bytes <= store->growth_bytes;
-}
-
 static void uncommit(struct reeve_store *store, uint64_t bytes)
 {
     store->committed_bytes -= bytes;
@@ -48,6 +42,13 @@ struct reeve_segment *store_segment_find(const struct reeve_store *store, uint32
     return reeve_map64_get(&store->segments, id);
 }
 
+/* Numbers are small and come back: every process keeps its segments in an array. */
+static uint32_t segment_number(struct reeve_store *store)
+{
+    uint32_t number;
+    return reeve_fifo_pop(&store->free_numbers, &number) ? number : ++store->segment_last;
+}
+
 static struct reeve_segment *segment_add(
     struct reeve_store *store, struct store_client *client, uint64_t bytes, bool whole)
 {
@@ -56,13 +57,10 @@ static struct reeve_segment *segment_add(
         bytes = REEVE_ALIGN_UP(bytes, step);
     }
     struct reeve_segment *segment =
-        reeve_segment_create(++store->segment_last, reeve_arena_units(grains_up(bytes)), whole);
+        reeve_segment_create(segment_number(store), reeve_arena_units(grains_up(bytes)), whole);
     store_put(&store->segments, segment->id, segment);
     reeve_arena_add(&client->arena, segment);
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_CREATE);
-    command->segment = segment->id;
-    command->size = reeve_arena_bytes(segment->units);
-    return segment;
+    return segment; /* the shell hears of it when it is used */
 }
 
 static void hide(struct reeve_store *store, struct store_client *client, uint32_t segment)
@@ -78,14 +76,16 @@ static void segment_drop(struct reeve_store *store, struct reeve_segment *segmen
 {
     REEVE_LIST_EACH(node, &store->clients)
     hide(store, REEVE_LIST_ENTRY(node, struct store_client, link), segment->id);
-    hide(store, store->daemon, segment->id);
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_DROP);
-    command->segment = segment->id;
+    if (segment->is_made)
+        store_command(store, REEVE_STORE_SEGMENT_DROP)->segment = segment->id;
     uncommit(store, (uint64_t)segment->touched_count * REEVE_STORE_GRAIN);
     reeve_heap_remove(&store->idle_deadlines, &segment->deadline);
     reeve_list_remove(&segment->idle_link);
     reeve_arena_remove(segment);
     reeve_map64_remove(&store->segments, segment->id);
+    uint32_t *number = reeve_fifo_push(&store->free_numbers);
+    REEVE_ASSERT(number != NULL);
+    *number = segment->id;
     reeve_segment_free(segment);
 }
 
@@ -241,6 +241,7 @@ static struct reeve_segment *adopt(
     struct reeve_store *store, struct store_client *client, struct reeve_segment *segment)
 {
     if (segment != NULL) {
+        hide(store, client, segment->id); /* it may have read there; nothing of that is left */
         reeve_list_remove(&segment->idle_link);
         reeve_arena_remove(segment);
         reeve_arena_add(&client->arena, segment);
@@ -282,6 +283,29 @@ static struct reeve_extent *pick(
     return extent;
 }
 
+/* How much more would have to be given back before so much can be touched. */
+static uint64_t shortfall(const struct reeve_store *store, uint64_t bytes)
+{
+    uint64_t room =
+        REEVE_MIN(store->settings.capacity_bytes - store->committed_bytes, store->growth_bytes);
+    return bytes > room ? bytes - room : 0;
+}
+
+static void commit(struct reeve_store *store, const struct reeve_extent *extent)
+{
+    struct reeve_segment *segment = extent->segment;
+    if (segment->touched_count == 0 && !segment->is_made) {
+        segment->is_made = true;
+        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_CREATE);
+        command->segment = segment->id;
+        command->size = reeve_arena_bytes(segment->units);
+    }
+    uint64_t bytes = reeve_segment_touch(extent);
+    store->committed_bytes += bytes;
+    if (store->growth_bytes != UINT64_MAX)
+        store->growth_bytes -= bytes;
+}
+
 struct reeve_extent *store_room_take(
     struct reeve_store *store, struct store_client *client, uint64_t bytes)
 {
@@ -289,19 +313,14 @@ struct reeve_extent *store_room_take(
     for (;;) {
         struct reeve_extent *extent = pick(store, client, bytes);
         uint64_t cold = reeve_segment_cold(extent);
-        if (!can_commit(store, cold)) {
-            uint64_t room = REEVE_MIN(
-                store->settings.capacity_bytes - store->committed_bytes, store->growth_bytes);
-            trim(store, cold - room);
-        }
-        if (can_commit(store, cold)) {
-            store->committed_bytes += reeve_segment_touch(extent);
-            if (store->growth_bytes != UINT64_MAX)
-                store->growth_bytes -= cold;
+        if (shortfall(store, cold) > 0)
+            trim(store, shortfall(store, cold));
+        if (shortfall(store, cold) == 0) {
+            commit(store, extent);
             return extent;
         }
         store_room_release(store, extent);
-        if (!evict(store, cold))
+        if (!evict(store, shortfall(store, cold)))
             return NULL;
     }
 }

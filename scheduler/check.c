@@ -30,40 +30,52 @@ static const char *check_node(const struct reeve_sched *s, const struct sched_no
         used += lease->lent ? 0 : sched_lease_cpu(lease);
         count++;
     }
-    CHECK(node->free_milli == (int64_t)node->cpu_milli - (int64_t)used, "a node's free cpu is not what its leases leave");
+    CHECK(node->free_milli == (int64_t)node->cpu_milli - (int64_t)used,
+        "a node's free cpu is not what its leases leave");
     CHECK(node->lease_count == count, "a node's count of leases is wrong");
-    CHECK((node->session != 0) == (node->state == REEVE_SCHED_NODE_UP || node->state == REEVE_SCHED_NODE_JOINING),
-          "a node's session does not fit its state");
-    CHECK(reeve_list_is_linked(&node->lost_link) == (node->state == REEVE_SCHED_NODE_LOST), "the list of lost nodes is wrong");
-    CHECK(node->state == REEVE_SCHED_NODE_JOINING || reeve_list_is_empty(&node->unconfirmed), "unconfirmed leases outside a joining");
+    CHECK((node->session != 0) ==
+              (node->state == REEVE_SCHED_NODE_UP || node->state == REEVE_SCHED_NODE_JOINING),
+        "a node's session does not fit its state");
+    CHECK(reeve_list_is_linked(&node->lost_link) == (node->state == REEVE_SCHED_NODE_LOST),
+        "the list of lost nodes is wrong");
+    CHECK(node->state == REEVE_SCHED_NODE_JOINING || reeve_list_is_empty(&node->unconfirmed),
+        "unconfirmed leases outside a joining");
     if (node->session != 0) {
         const struct sched_session *session = reeve_map64_get(&s->sessions, node->session);
         CHECK(session != NULL && session->node == node, "a node's session does not know it");
     }
-    bool open = node->state == REEVE_SCHED_NODE_UP && node->cpu_milli > 0 && node->free_milli >= 0 && node->drain == NULL &&
+    bool open = node->state == REEVE_SCHED_NODE_UP && node->cpu_milli > 0 &&
+                node->free_milli >= 0 && node->drain == NULL &&
                 node->lease_count < s->settings.leases_a_node_max;
     CHECK(reeve_heap_contains(&node->room) == open, "a node is wrongly in or out of the room heap");
     if (open)
-        CHECK(node->room.key == ((UINT32_MAX - REEVE_MIN((uint64_t)node->free_milli, UINT32_MAX)) << 32 | node->number),
-              "a node's place in the room heap is stale");
+        CHECK(node->room.key ==
+                  ((UINT32_MAX - REEVE_MIN((uint64_t)node->free_milli, UINT32_MAX)) << 32 |
+                      node->number),
+            "a node's place in the room heap is stale");
     CHECK((node->drain == NULL) || node->drain->drain == node, "a drain is known to one side only");
-    CHECK(reeve_heap_contains(&node->timer.heap) == (node->state != REEVE_SCHED_NODE_DEAD), "a node's timer is not armed");
+    CHECK(reeve_heap_contains(&node->timer.heap) == (node->state != REEVE_SCHED_NODE_DEAD),
+        "a node's timer is not armed");
     return NULL;
 }
 
-static const char *check_demand(const struct sched_class *class, const struct sched_demand *demand, uint64_t held)
+static const char *check_demand(
+    const struct sched_class *class, const struct sched_demand *demand, uint64_t held)
 {
     bool ended = class->job->ended;
     uint64_t lacking = demand->count > held && !ended ? demand->count - held : 0;
     CHECK(demand->lease_count == held, "a demand's count of leases is wrong");
     CHECK(demand->lacking == lacking || ended, "what a demand lacks is wrong");
-    CHECK(reeve_list_is_linked(&demand->unmet_link) == (demand->lacking > 0), "the queue of unmet demands is wrong");
-    CHECK(reeve_list_is_linked(&demand->asking_link) == (demand->count > 0), "the list of asking demands is wrong");
+    CHECK(reeve_list_is_linked(&demand->unmet_link) == (demand->lacking > 0),
+        "the queue of unmet demands is wrong");
+    CHECK(reeve_list_is_linked(&demand->asking_link) == (demand->count > 0),
+        "the list of asking demands is wrong");
     CHECK(demand->count > 0 || demand->lease_count > 0, "a demand for nothing is kept");
     return NULL;
 }
 
-static const char *check_class(const struct reeve_sched *s, const struct sched_class *class, uint64_t *leases)
+static const char *check_class(
+    const struct reeve_sched *s, const struct sched_class *class, uint64_t *leases)
 {
     (void)s;
     uint64_t lacking = 0, held = 0;
@@ -83,18 +95,23 @@ static const char *check_class(const struct reeve_sched *s, const struct sched_c
     CHECK(class->lease_count == held, "a class's count of leases is wrong");
     bool ready = lacking > 0 && !class->held_off && !class->job->ended && !class->job->presumed;
     CHECK((class->group != NULL) == ready, "a class is wrongly in or out of its queue");
-    CHECK(reeve_list_is_linked(&class->unmet_link) == (lacking > 0), "the list of unmet classes is wrong");
-    CHECK(reeve_list_is_linked(&class->held_off_link) == class->held_off, "the list of held off classes is wrong");
-    CHECK(class->promises == reeve_list_count(&class->promised) + (class->drain != NULL), "a class's promises are miscounted");
+    CHECK(reeve_list_is_linked(&class->unmet_link) == (lacking > 0),
+        "the list of unmet classes is wrong");
+    CHECK(reeve_list_is_linked(&class->held_off_link) == class->held_off,
+        "the list of held off classes is wrong");
+    CHECK(class->promises == reeve_list_count(&class->promised) + (class->drain != NULL),
+        "a class's promises are miscounted");
     CHECK(lacking > 0 || class->promises == 0, "promises to a class that lacks nothing");
-    CHECK(class->drain == NULL || class->drain->drain == class, "a drain is known to one side only");
+    CHECK(
+        class->drain == NULL || class->drain->drain == class, "a drain is known to one side only");
     *leases += held;
     return NULL;
 }
 
 static const char *check_job(const struct reeve_sched *s, const struct sched_job *job)
 {
-    uint64_t held = 0, recalled = 0, promised = 0, leases = 0, demands = 0, of_classes = 0, classes = 0, groups = 0;
+    uint64_t held = 0, recalled = 0, promised = 0, leases = 0, demands = 0, of_classes = 0,
+             classes = 0, groups = 0;
     const struct reeve_list *lists[] = {&job->leases, &job->recalled};
     for (int i = 0; i < 2; i++) {
         REEVE_LIST_EACH(link, lists[i])
@@ -126,7 +143,9 @@ static const char *check_job(const struct reeve_sched *s, const struct sched_job
     {
         const struct sched_group *group = REEVE_LIST_ENTRY(link, struct sched_group, link);
         CHECK(group->classes.count > 0, "an empty group is kept");
-        CHECK(group->heap.key == (REEVE_MIN(sched_job_claim(job), UINT32_MAX) << 32 | (uint32_t)group->served), "a job's turn is stale");
+        CHECK(group->heap.key ==
+                  (REEVE_MIN(sched_job_claim(job), UINT32_MAX) << 32 | (uint32_t)group->served),
+            "a job's turn is stale");
         grouped += group->classes.count;
     }
     CHECK(grouped == groups, "groups and classes disagree");
@@ -136,7 +155,8 @@ static const char *check_job(const struct reeve_sched *s, const struct sched_job
     CHECK(job->lease_count == leases && of_classes == leases, "a job's count of leases is wrong");
     CHECK(job->demand_count == demands, "a job's count of demands is wrong");
     CHECK(job->class_count == classes, "a job's count of classes is wrong");
-    CHECK(reeve_heap_contains(&job->rich) == (!job->ended && held > recalled), "a job is wrongly in or out of the heap of holders");
+    CHECK(reeve_heap_contains(&job->rich) == (!job->ended && held > recalled),
+        "a job is wrongly in or out of the heap of holders");
     return NULL;
 }
 
@@ -165,10 +185,14 @@ const char *reeve_sched_check(const struct reeve_sched *s)
     REEVE_LIST_EACH(link, &s->dead)
     if ((wrong = check_node(s, REEVE_LIST_ENTRY(link, struct sched_node, order_link))) != NULL)
         return wrong;
-    CHECK(alive == s->totals.node_count && alive == reeve_list_count(&s->node_order), "the count of nodes is wrong");
-    CHECK(up == s->totals.node_up_count && lost == s->totals.lost_count, "the count of nodes that are up is wrong");
-    CHECK(cpu == s->totals.cpu_milli && used == s->totals.cpu_used_milli, "the cluster's cpu is added up wrongly");
-    CHECK(with_slots == s->sizes.count && room == s->room.count, "a heap of nodes holds what is no node");
+    CHECK(alive == s->totals.node_count && alive == reeve_list_count(&s->node_order),
+        "the count of nodes is wrong");
+    CHECK(up == s->totals.node_up_count && lost == s->totals.lost_count,
+        "the count of nodes that are up is wrong");
+    CHECK(cpu == s->totals.cpu_milli && used == s->totals.cpu_used_milli,
+        "the cluster's cpu is added up wrongly");
+    CHECK(with_slots == s->sizes.count && room == s->room.count,
+        "a heap of nodes holds what is no node");
 
     uint64_t jobs = 0, leases = 0, demands = 0;
     for (at = 0; reeve_map64_next(&s->jobs, &at, NULL, &value); jobs++) {
@@ -179,11 +203,14 @@ const char *reeve_sched_check(const struct reeve_sched *s)
         demands += job->demand_count;
     }
     CHECK(jobs == s->totals.job_count, "the count of jobs is wrong");
-    CHECK(leases == s->totals.lease_count && leases == reeve_map64_count(&s->leases), "the count of leases is wrong");
-    CHECK(demands == s->totals.demand_count && demands == reeve_map64_count(&s->demands), "the count of demands is wrong");
+    CHECK(leases == s->totals.lease_count && leases == reeve_map64_count(&s->leases),
+        "the count of leases is wrong");
+    CHECK(demands == s->totals.demand_count && demands == reeve_map64_count(&s->demands),
+        "the count of demands is wrong");
     for (at = 0; reeve_map64_next(&s->avoids, &at, NULL, &value);) {
         const struct sched_avoid *avoid = value;
-        CHECK(reeve_list_is_linked(&avoid->class_link) && reeve_list_is_linked(&avoid->node_link), "a refusal is forgotten by halves");
+        CHECK(reeve_list_is_linked(&avoid->class_link) && reeve_list_is_linked(&avoid->node_link),
+            "a refusal is forgotten by halves");
     }
     return NULL;
 }

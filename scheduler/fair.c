@@ -27,8 +27,8 @@ static bool may_take(const struct want *want, const struct sched_lease *lease)
 {
     const struct sched_job *from = sched_lease_job(lease), *to = want->class->job;
     uint32_t cpu_milli = sched_lease_cpu(lease);
-    if (lease->recalled || lease->lent || cpu_milli == 0 || lease->demand == want->demand || from->ended ||
-        lease->node->state != REEVE_SCHED_NODE_UP)
+    if (lease->recalled || lease->lent || cpu_milli == 0 || lease->demand == want->demand ||
+        from->ended || lease->node->state != REEVE_SCHED_NODE_UP)
         return false;
     if (from != to) {
         if (sched_job_effective(from) >= sched_job_claim(to) + want->cpu_milli + cpu_milli)
@@ -37,19 +37,22 @@ static bool may_take(const struct want *want, const struct sched_lease *lease)
     }
     if (lease->demand->class->class.priority < want->class->class.priority)
         return true;
-    return want->starved && want->demand->lease_count == 0 && lease->demand->class->class.priority == want->class->class.priority;
+    return want->starved && want->demand->lease_count == 0 &&
+           lease->demand->class->class.priority == want->class->class.priority;
 }
 
-static bool usable(const struct reeve_sched *s, const struct sched_node *node, const struct want *want)
+static bool usable(
+    const struct reeve_sched *s, const struct sched_node *node, const struct want *want)
 {
-    return node->state == REEVE_SCHED_NODE_UP && node->drain == NULL && node->cpu_milli >= want->cpu_milli &&
-           !sched_avoided(s, node, want->class, NULL);
+    return node->state == REEVE_SCHED_NODE_UP && node->drain == NULL &&
+           node->cpu_milli >= want->cpu_milli && !sched_avoided(s, node, want->class, NULL);
 }
 
 static bool take_one(struct reeve_sched *s, const struct want *want, struct sched_lease *lease)
 {
     const struct sched_node *node = lease->node;
-    if (!may_take(want, lease) || !usable(s, node, want) || node->free_milli + sched_lease_cpu(lease) < want->cpu_milli)
+    if (!may_take(want, lease) || !usable(s, node, want) ||
+        node->free_milli + sched_lease_cpu(lease) < want->cpu_milli)
         return false;
     sched_lease_recall(s, lease);
     sched_lease_promise(s, lease, want->class, want->cpu_milli, !want->starved);
@@ -78,7 +81,8 @@ static bool drain(struct reeve_sched *s, const struct want *want, struct sched_n
         struct sched_lease *lease = REEVE_LIST_ENTRY(link, struct sched_lease, node_link);
         if (free_milli >= want->cpu_milli)
             break;
-        bool take = may_take(want, lease); /* taking some may have made others too dear; then the drain's end is near */
+        bool take = may_take(want,
+            lease); /* taking some may have made others too dear; then the drain's end is near */
         if (take || (lease->recalled && !lease->lent))
             free_milli += sched_lease_cpu(lease);
         if (take)
@@ -93,17 +97,19 @@ static bool take_from(struct reeve_sched *s, const struct want *want, struct sch
 {
     struct reeve_list *list = &job->leases;
     int looked = 0;
-    for (struct reeve_list *link = want->starved ? list->next : list->prev; link != list && looked++ < LOOK_MAX;
-         link = want->starved ? link->next : link->prev) {
+    for (struct reeve_list *link = want->starved ? list->next : list->prev;
+         link != list && looked++ < LOOK_MAX; link = want->starved ? link->next : link->prev) {
         s->totals.work_count++;
         if (take_one(s, want, REEVE_LIST_ENTRY(link, struct sched_lease, job_link)))
             return true;
     }
     looked = 0;
-    for (struct reeve_list *link = list->prev; link != list && looked++ < LOOK_MAX; link = link->prev) {
+    for (struct reeve_list *link = list->prev; link != list && looked++ < LOOK_MAX;
+         link = link->prev) {
         struct sched_lease *lease = REEVE_LIST_ENTRY(link, struct sched_lease, job_link);
         s->totals.work_count++;
-        if (sched_lease_cpu(lease) < want->cpu_milli && may_take(want, lease) && drain(s, want, lease->node))
+        if (sched_lease_cpu(lease) < want->cpu_milli && may_take(want, lease) &&
+            drain(s, want, lease->node))
             return true;
     }
     return false;
@@ -111,15 +117,20 @@ static bool take_from(struct reeve_sched *s, const struct want *want, struct sch
 
 static bool recall_for(struct reeve_sched *s, struct sched_group *group)
 {
-    struct sched_class *class = REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
-    struct want want = {.class = class, .demand = sched_class_first(class), .cpu_milli = class->class.cpu_milli};
+    struct sched_class *class =
+        REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
+    struct want want = {
+        .class = class, .demand = sched_class_first(class), .cpu_milli = class->class.cpu_milli};
     s->totals.work_count++;
-    if (class->promises >= class->lacking || class->drain != NULL || class->infeasible || sched_class_infeasible_size(s, class))
+    if (class->promises >= class->lacking || class->drain != NULL || class->infeasible ||
+        sched_class_infeasible_size(s, class))
         return false;
-    if (sched_job_claim(class->job) == 0 || (want.demand->lease_count == 0 && class->promises == 0)) {
+    if (sched_job_claim(class->job) == 0 ||
+        (want.demand->lease_count == 0 && class->promises == 0)) {
         uint64_t due_ns = want.demand->unmet_ns + s->settings.rotate_after_ms * MS;
         want.starved = s->now_ns >= due_ns;
-        if (!want.starved && (!reeve_heap_contains(&s->recheck_timer.heap) || s->recheck_timer.heap.key > due_ns))
+        if (!want.starved &&
+            (!reeve_heap_contains(&s->recheck_timer.heap) || s->recheck_timer.heap.key > due_ns))
             sched_arm(s, &s->recheck_timer, due_ns);
     }
     struct reeve_heap_node *richest = reeve_heap_peek(&s->rich);
@@ -131,7 +142,8 @@ static bool recall_for(struct reeve_sched *s, struct sched_group *group)
     if (take_from(s, &want, job) || (job != class->job && take_from(s, &want, class->job)))
         return true;
     want.starved = starved;
-    return starved && (take_from(s, &want, job) || (job != class->job && take_from(s, &want, class->job)));
+    return starved &&
+           (take_from(s, &want, job) || (job != class->job && take_from(s, &want, class->job)));
 }
 
 bool sched_recall_some(struct reeve_sched *s, uint32_t *budget)
@@ -144,7 +156,8 @@ bool sched_recall_some(struct reeve_sched *s, uint32_t *budget)
             const struct sched_shape *shape = REEVE_LIST_ENTRY(link, struct sched_shape, link);
             /* The first of the heap has least. Those near it are looked at because the first may not be able to use what others can. */
             for (size_t i = 0; i < shape->groups.count && i < LOOK_MAX && !recalled; i++)
-                recalled = recall_for(s, REEVE_CONTAINER_OF(shape->groups.nodes[i], struct sched_group, heap));
+                recalled = recall_for(
+                    s, REEVE_CONTAINER_OF(shape->groups.nodes[i], struct sched_group, heap));
             if (recalled)
                 break;
         }

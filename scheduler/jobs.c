@@ -21,7 +21,7 @@ static uint64_t group_key(const struct sched_group *group)
 
 static uint64_t class_key(const struct sched_class *class)
 {
-    return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 | (uint32_t)class->served;
+    return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 | (uint32_t) class->served;
 }
 
 static struct sched_shape *get_shape(struct reeve_sched *s, uint32_t cpu_milli)
@@ -39,7 +39,8 @@ static struct sched_shape *get_shape(struct reeve_sched *s, uint32_t cpu_milli)
     return shape;
 }
 
-static struct sched_group *get_group(struct reeve_sched *s, struct sched_job *job, uint32_t cpu_milli)
+static struct sched_group *get_group(
+    struct reeve_sched *s, struct sched_job *job, uint32_t cpu_milli)
 {
     REEVE_LIST_EACH(link, &job->groups)
     {
@@ -78,7 +79,8 @@ static void leave_group(struct sched_class *class)
 
 void sched_class_ready(struct reeve_sched *s, struct sched_class *class)
 {
-    bool ready = class->lacking > 0 && !class->held_off && !class->job->ended && !class->job->presumed;
+    bool ready =
+        class->lacking > 0 && !class->held_off && !class->job->ended && !class->job->presumed;
     if (ready && class->group == NULL) {
         class->served = ++s->served;
         class->group = get_group(s, class->job, class->class.cpu_milli);
@@ -96,6 +98,16 @@ void sched_class_served(struct reeve_sched *s, struct sched_class *class)
     class->served = class->group->served = ++s->served;
     sched_heap_set(&class->group->classes, &class->heap, class_key(class));
     sched_heap_set(&class->group->shape->groups, &class->group->heap, group_key(class->group));
+}
+
+void sched_class_next(struct reeve_sched *s, struct sched_class *class)
+{
+    if (class->group == NULL)
+        return;
+    class->served = class->group->served = 0;
+    sched_heap_set(&class->group->classes, &class->heap, class_key(class));
+    sched_heap_set(&class->group->shape->groups, &class->group->heap, group_key(class->group));
+    (void)s;
 }
 
 void sched_job_changed(struct reeve_sched *s, struct sched_job *job)
@@ -126,7 +138,8 @@ struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id)
     job->presumed = true;
     job->began_ns = s->now_ns;
     job->timer.kind = TIMER_JOB;
-    struct reeve_list *lists[] = {&job->leases, &job->recalled, &job->classes, &job->groups, &job->node_link, &job->ended_link};
+    struct reeve_list *lists[] = {&job->leases, &job->recalled, &job->classes, &job->groups,
+        &job->node_link, &job->ended_link};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     sched_put(&s->jobs, id, job);
@@ -144,7 +157,8 @@ struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id)
 
 void sched_job_release(struct reeve_sched *s, struct sched_job *job)
 {
-    if ((job->begun && !job->ended) || job->demand_count > 0 || job->class_count > 0 || reeve_list_is_linked(&job->ended_link))
+    if ((job->begun && !job->ended) || job->demand_count > 0 || job->class_count > 0 ||
+        reeve_list_is_linked(&job->ended_link))
         return;
     REEVE_ASSERT(job->lease_count == 0 && reeve_list_is_empty(&job->groups));
     sched_arm(s, &job->timer, REEVE_SCHED_NEVER);
@@ -194,8 +208,10 @@ void sched_job_end(struct reeve_sched *s, struct sched_job *job, const char *why
 {
     job->ended = true;
     sched_arm(s, &job->timer, REEVE_SCHED_NEVER);
-    sched_notice(s, REEVE_SCHED_NOTICE_JOB_END, reeve_process_node(job->id), job->id, "%s: %s", job->name, why);
-    sched_news_add(s, &(struct sched_news){.kind = REEVE_MESSAGE_JOB_END, .process = job->id, .text = why});
+    sched_notice(s, REEVE_SCHED_NOTICE_JOB_END, reeve_process_node(job->id), job->id, "%s: %s",
+        job->name, why);
+    sched_news_add(
+        s, &(struct sched_news){.kind = REEVE_MESSAGE_JOB_END, .process = job->id, .text = why});
     reeve_heap_remove(&s->rich, &job->rich);
     reeve_list_remove(&job->node_link);
     job->node = NULL;
@@ -215,9 +231,12 @@ bool sched_end_jobs_some(struct reeve_sched *s, uint32_t *budget)
             sched_job_release(s, job);
             continue;
         }
-        struct sched_class *class = REEVE_LIST_ENTRY(job->classes.next, struct sched_class, job_link);
+        struct sched_class *class =
+            REEVE_LIST_ENTRY(job->classes.next, struct sched_class, job_link);
         if (!reeve_list_is_empty(&class->asking)) {
-            sched_demand_set(s, REEVE_LIST_ENTRY(class->asking.next, struct sched_demand, asking_link), 0); /* may free the class */
+            sched_demand_set(s,
+                REEVE_LIST_ENTRY(class->asking.next, struct sched_demand, asking_link),
+                0); /* may free the class */
             continue;
         }
         job->withdraw_left--;
@@ -238,7 +257,7 @@ static uint64_t hash_class(const struct reeve_class *class)
         hash ^= words[i];
         hash = reeve_splitmix64(&hash);
     }
-    hash ^= (uint64_t)class->cpu_milli << 32 | (uint32_t)class->priority;
+    hash ^= (uint64_t) class->cpu_milli << 32 | (uint32_t) class->priority;
     return reeve_splitmix64(&hash);
 }
 
@@ -270,8 +289,9 @@ struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_cl
     class->timer.kind = TIMER_CLASS;
     class->drain_timer.kind = TIMER_DRAIN;
     reeve_map64_init(&class->demands);
-    struct reeve_list *lists[] = {&class->asking, &class->unmet[0],      &class->unmet[1], &class->unmet_link, &class->held_off_link,
-                                  &class->job_link, &class->avoids,   &class->promised};
+    struct reeve_list *lists[] = {&class->asking, &class->unmet[0], &class->unmet[1],
+        &class->unmet_link, &class->held_off_link, &class->job_link, &class->avoids,
+        &class->promised};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     class->same_hash = reeve_map64_get(&s->classes, class->hash);
@@ -285,7 +305,8 @@ struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_cl
 /* Frees a class that nobody wants. What nodes have said of it is worth keeping while its job lives. */
 void sched_class_release(struct reeve_sched *s, struct sched_class *class)
 {
-    if (reeve_map64_count(&class->demands) > 0 || (!class->job->ended && !reeve_list_is_empty(&class->avoids)))
+    if (reeve_map64_count(&class->demands) > 0 ||
+        (!class->job->ended && !reeve_list_is_empty(&class->avoids)))
         return;
     REEVE_LIST_EACH_SAFE(link, &class->avoids)
     sched_avoid_free(s, REEVE_LIST_ENTRY(link, struct sched_avoid, class_link));
@@ -336,18 +357,22 @@ static bool someone_could(const struct reeve_sched *s, const struct sched_class 
     return false;
 }
 
-static void describe_infeasible(const struct reeve_sched *s, const struct sched_class *class, char *text)
+static void describe_infeasible(
+    const struct reeve_sched *s, const struct sched_class *class, char *text)
 {
     uint32_t cpu = class->class.cpu_milli;
     if (sched_class_infeasible_size(s, class)) {
-        snprintf(text, REEVE_TEXT_SIZE, "the task asks for %u.%03u cpu; the largest node has %u.%03u", cpu / 1000, cpu % 1000,
-                 s->cpu_ever_milli / 1000, s->cpu_ever_milli % 1000);
+        snprintf(text, REEVE_TEXT_SIZE,
+            "the task asks for %u.%03u cpu; the largest node has %u.%03u", cpu / 1000, cpu % 1000,
+            s->cpu_ever_milli / 1000, s->cpu_ever_milli % 1000);
         return;
     }
-    const struct sched_avoid *avoid = REEVE_LIST_ENTRY(class->avoids.prev, struct sched_avoid, class_link);
+    const struct sched_avoid *avoid =
+        REEVE_LIST_ENTRY(class->avoids.prev, struct sched_avoid, class_link);
     const struct sched_node *node = sched_node_get(s, avoid->node);
-    snprintf(text, REEVE_TEXT_SIZE, "no node can run it; node %u (%.63s): %.120s", avoid->node, node != NULL ? node->host : "",
-             avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
+    snprintf(text, REEVE_TEXT_SIZE, "no node can run it; node %u (%.63s): %.120s", avoid->node,
+        node != NULL ? node->host : "",
+        avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
 }
 
 static void judge(struct reeve_sched *s, struct sched_class *class)
@@ -357,7 +382,8 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
     /* A cluster without slots has yet to grow; a cluster that had the room once may have it again. */
     if (class->lacking == 0 || s->sizes.count == 0)
         return;
-    class->infeasible = sched_class_infeasible_size(s, class) || (reeve_heap_peek(&s->sizes) != NULL && !someone_could(s, class));
+    class->infeasible = sched_class_infeasible_size(s, class) ||
+                        (reeve_heap_peek(&s->sizes) != NULL && !someone_could(s, class));
     if (!class->infeasible)
         return;
     char text[REEVE_TEXT_SIZE];
@@ -369,7 +395,8 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
             if (demand->told)
                 continue;
             demand->told = true;
-            sched_notice(s, REEVE_SCHED_NOTICE_INFEASIBLE, reeve_process_node(demand->process), demand->process, "%s", text);
+            sched_notice(s, REEVE_SCHED_NOTICE_INFEASIBLE, reeve_process_node(demand->process),
+                demand->process, "%s", text);
             struct reeve_message *m = sched_send(s, demand->node, REEVE_MESSAGE_INFEASIBLE);
             if (m == NULL)
                 continue;
@@ -408,7 +435,8 @@ void sched_judge_all(struct reeve_sched *s)
 
 /* ---- demands ---- */
 
-struct sched_demand *sched_demand_get(struct reeve_sched *s, reeve_process_id process, struct sched_class *class)
+struct sched_demand *sched_demand_get(
+    struct reeve_sched *s, reeve_process_id process, struct sched_class *class)
 {
     struct sched_demand *demand = reeve_map64_get(&class->demands, process);
     if (demand != NULL)
@@ -470,7 +498,9 @@ static void class_is_met(struct reeve_sched *s, struct sched_class *class)
 void sched_demand_changed(struct reeve_sched *s, struct sched_demand *demand)
 {
     struct sched_class *class = demand->class;
-    uint64_t lacking = demand->count > demand->lease_count && !class->job->ended ? demand->count - demand->lease_count : 0;
+    uint64_t lacking = demand->count > demand->lease_count && !class->job->ended
+                           ? demand->count - demand->lease_count
+                           : 0;
     class->lacking += lacking - demand->lacking;
     demand->lacking = lacking;
     if (lacking > 0 && !reeve_list_is_linked(&demand->unmet_link))
@@ -479,6 +509,7 @@ void sched_demand_changed(struct reeve_sched *s, struct sched_demand *demand)
         reeve_list_remove(&demand->unmet_link);
     if (class->lacking == 0 && reeve_list_is_linked(&class->unmet_link))
         class_is_met(s, class);
+    s->recheck |= lacking > 0;
     sched_class_ready(s, class);
     if (demand->count > 0 || demand->lease_count > 0)
         return;

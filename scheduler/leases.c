@@ -18,7 +18,8 @@
 
 void sched_node_room(struct reeve_sched *s, struct sched_node *node, bool grown)
 {
-    bool open = node->state == REEVE_SCHED_NODE_UP && node->cpu_milli > 0 && node->free_milli >= 0 && node->drain == NULL &&
+    bool open = node->state == REEVE_SCHED_NODE_UP && node->cpu_milli > 0 &&
+                node->free_milli >= 0 && node->drain == NULL &&
                 node->lease_count < s->settings.leases_a_node_max;
     s->totals.work_count++;
     if (!open) {
@@ -60,7 +61,8 @@ static void account(struct reeve_sched *s, const struct sched_lease *lease, int 
 
 /* ---- life ---- */
 
-struct sched_lease *sched_lease_create(struct reeve_sched *s, uint64_t id, struct sched_node *node, struct sched_demand *demand)
+struct sched_lease *sched_lease_create(
+    struct reeve_sched *s, uint64_t id, struct sched_node *node, struct sched_demand *demand)
 {
     struct sched_lease *lease = sched_alloc(sizeof *lease);
     lease->id = id;
@@ -90,6 +92,8 @@ void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease)
     struct sched_node *node = lease->node;
     struct sched_demand *demand = lease->demand;
     struct sched_job *job = sched_lease_job(lease);
+    if (lease->promised != NULL)
+        sched_class_next(s, lease->promised);
     sched_lease_unpromise(s, lease);
     if (!lease->lent)
         account(s, lease, -1);
@@ -102,7 +106,8 @@ void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease)
     node->lease_count--;
     job->lease_count--;
     demand->class->lease_count--;
-    demand->lease_count--;
+    if (--demand->lease_count == 0)
+        demand->unmet_ns = s->now_ns; /* its turn was until now */
     sched_node_room(s, node, true);
     sched_job_changed(s, job);
     sched_demand_changed(s, demand); /* may free all of them but the node */
@@ -142,7 +147,8 @@ void sched_lease_recall(struct reeve_sched *s, struct sched_lease *lease)
 }
 
 /* Until the lease has ended, or patience has, what it frees counts as the class's job's: others are not called back for the same need. */
-void sched_lease_promise(struct reeve_sched *s, struct sched_lease *lease, struct sched_class *class, uint32_t cpu_milli, bool lapses)
+void sched_lease_promise(struct reeve_sched *s, struct sched_lease *lease,
+    struct sched_class *class, uint32_t cpu_milli, bool lapses)
 {
     REEVE_ASSERT(lease->promised == NULL);
     lease->promised = class;
@@ -170,10 +176,11 @@ void sched_lease_unpromise(struct reeve_sched *s, struct sched_lease *lease)
 
 /* ---- words of executors ---- */
 
-void sched_lease_holding(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
+void sched_lease_holding(
+    struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     if (node->state != REEVE_SCHED_NODE_JOINING) {
-        sched_drop(s, node->session, "named a lease after the list of those it holds");
+        s->totals.stale_count++; /* it does not know yet that it was declared dead, and is a new node */
         return;
     }
     struct sched_lease *lease = reeve_map64_get(&s->leases, m->lease);
@@ -182,12 +189,14 @@ void sched_lease_holding(struct reeve_sched *s, struct sched_node *node, const s
         return;
     }
     if (lease == NULL) {
-        if (m->lease == 0 || m->process == REEVE_PROCESS_NONE || m->class.job == REEVE_PROCESS_NONE) {
+        if (m->lease == 0 || m->process == REEVE_PROCESS_NONE ||
+            m->class.job == REEVE_PROCESS_NONE) {
             sched_drop(s, node->session, "named a lease of nobody");
             return;
         }
         /* Granted by the last head, or ended by us while the node was away: it is the node's word that counts. */
-        struct sched_demand *demand = sched_demand_get(s, m->process, sched_class_get(s, &m->class));
+        struct sched_demand *demand =
+            sched_demand_get(s, m->process, sched_class_get(s, &m->class));
         lease = sched_lease_create(s, m->lease, node, demand);
     } else {
         reeve_list_remove(&lease->node_link);
@@ -206,7 +215,8 @@ void sched_lease_holding(struct reeve_sched *s, struct sched_node *node, const s
     sched_copy_text(answer->text, sizeof answer->text, "it is dead");
 }
 
-void sched_lease_message(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
+void sched_lease_message(
+    struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     struct sched_lease *lease = reeve_map64_get(&s->leases, m->lease);
     if (lease == NULL || lease->node != node) {
@@ -218,12 +228,14 @@ void sched_lease_message(struct reeve_sched *s, struct sched_node *node, const s
     case REEVE_MESSAGE_LENT: sched_lease_lend(s, lease, m->count != 0); return;
     case REEVE_MESSAGE_REFUSED:
         s->totals.refused_count++;
-        sched_notice(s, REEVE_SCHED_NOTICE_LEASE_REFUSED, node->number, lease->demand->process, "%s: %.200s", reeve_error_name(m->code),
-                     m->text[0] != 0 ? m->text : reeve_strerror(m->code));
+        sched_notice(s, REEVE_SCHED_NOTICE_LEASE_REFUSED, node->number, lease->demand->process,
+            "%s: %.200s", reeve_error_name(m->code),
+            m->text[0] != 0 ? m->text : reeve_strerror(m->code));
         sched_avoid(s, node, class, m->code, m->text);
         break;
     default: {
-        struct sched_avoid *avoid = reeve_map64_get(&s->avoids, (uint64_t)node->number << 32 | class->id);
+        struct sched_avoid *avoid =
+            reeve_map64_get(&s->avoids, (uint64_t)node->number << 32 | class->id);
         if (avoid != NULL) /* it does run there after all */
             sched_avoid_free(s, avoid);
         break;

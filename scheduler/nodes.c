@@ -89,13 +89,15 @@ static void count_in(struct reeve_sched *s, const struct sched_node *node, bool 
     if (up) {
         s->totals.node_up_count += in ? 1 : -1u;
         s->totals.cpu_milli += in ? node->cpu_milli : -(uint64_t)node->cpu_milli;
-        s->totals.cpu_used_milli += in ? (uint64_t)(node->cpu_milli - node->free_milli) : -(uint64_t)(node->cpu_milli - node->free_milli);
+        s->totals.cpu_used_milli += in ? (uint64_t)(node->cpu_milli - node->free_milli)
+                                       : -(uint64_t)(node->cpu_milli - node->free_milli);
     } else {
         s->totals.lost_count += in ? 1 : -1u;
     }
 }
 
-static void set_state(struct reeve_sched *s, struct sched_node *node, enum reeve_sched_node_state state)
+static void set_state(
+    struct reeve_sched *s, struct sched_node *node, enum reeve_sched_node_state state)
 {
     count_in(s, node, false);
     node->state = state;
@@ -113,7 +115,8 @@ static void set_size(struct reeve_sched *s, struct sched_node *node, uint32_t cp
     node->cpu_milli = cpu_milli;
     count_in(s, node, true);
     if (cpu_milli > 0)
-        sched_heap_set(&s->sizes, &node->size, (uint64_t)(UINT32_MAX - cpu_milli) << 32 | node->number);
+        sched_heap_set(
+            &s->sizes, &node->size, (uint64_t)(UINT32_MAX - cpu_milli) << 32 | node->number);
     else
         reeve_heap_remove(&s->sizes, &node->size);
     if (cpu_milli > s->cpu_ever_milli)
@@ -121,7 +124,8 @@ static void set_size(struct reeve_sched *s, struct sched_node *node, uint32_t cp
     s->judge_all = true;
 }
 
-static struct sched_node *create(struct reeve_sched *s, uint32_t number, const struct reeve_message *m)
+static struct sched_node *create(
+    struct reeve_sched *s, uint32_t number, const struct reeve_message *m)
 {
     struct sched_node *node = sched_alloc(sizeof *node);
     node->number = number;
@@ -133,8 +137,8 @@ static struct sched_node *create(struct reeve_sched *s, uint32_t number, const s
     node->silence_ns = s->settings.dead_after_ms * MS;
     node->redial_ns = REEVE_SCHED_NEVER;
     node->news = s->news_first + s->news.count;
-    struct reeve_list *lists[] = {&node->drains_link, &node->order_link, &node->lost_link, &node->leases,
-                                  &node->unconfirmed, &node->demands,    &node->jobs,      &node->avoids};
+    struct reeve_list *lists[] = {&node->drains_link, &node->order_link, &node->lost_link,
+        &node->leases, &node->unconfirmed, &node->demands, &node->jobs, &node->avoids};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_map64_init(&node->told);
@@ -206,7 +210,10 @@ static void verdict(struct reeve_sched *s, struct sched_node *node, const char *
     command->journal = REEVE_SCHED_JOURNAL_NODE_DOWN;
     command->node = node->number;
     sched_notice(s, REEVE_SCHED_NOTICE_NODE_DEAD, node->number, 0, "%s: %s", node->host, why);
-    sched_news_add(s, &(struct sched_news){.kind = REEVE_MESSAGE_PEER_DOWN, .node = node->number, .incarnation = node->incarnation, .text = why});
+    sched_news_add(s, &(struct sched_news){.kind = REEVE_MESSAGE_PEER_DOWN,
+                          .node = node->number,
+                          .incarnation = node->incarnation,
+                          .text = why});
     s->judge_all = true;
 }
 
@@ -243,7 +250,9 @@ void sched_dial_failed(struct reeve_sched *s, uint32_t number, bool refused)
 void sched_node_timer(struct reeve_sched *s, struct sched_node *node)
 {
     if (s->now_ns >= sched_node_dead_at(s, node)) {
-        verdict(s, node, node->state == REEVE_SCHED_NODE_LOST ? "link lost, and no word since" : "no word from it");
+        verdict(s, node,
+            node->state == REEVE_SCHED_NODE_LOST ? "link lost, and no word since"
+                                                 : "no word from it");
         return;
     }
     if (node->state == REEVE_SCHED_NODE_LOST) {
@@ -268,7 +277,8 @@ void sched_node_free(struct reeve_sched *s, struct sched_node *node)
 bool sched_clear_some(struct reeve_sched *s, uint32_t *budget)
 {
     for (; *budget > 0 && !reeve_list_is_empty(&s->orphans); --*budget) {
-        struct sched_lease *lease = REEVE_LIST_ENTRY(s->orphans.next, struct sched_lease, node_link);
+        struct sched_lease *lease =
+            REEVE_LIST_ENTRY(s->orphans.next, struct sched_lease, node_link);
         s->totals.lost_lease_count++;
         sched_lease_end(s, lease);
     }
@@ -282,7 +292,8 @@ bool sched_clear_some(struct reeve_sched *s, uint32_t *budget)
                 sched_job_end(s, job, "its driver's node has died");
         }
         for (; *budget > 0 && !reeve_list_is_empty(&node->demands); --*budget) {
-            struct sched_demand *demand = REEVE_LIST_ENTRY(node->demands.next, struct sched_demand, node_link);
+            struct sched_demand *demand =
+                REEVE_LIST_ENTRY(node->demands.next, struct sched_demand, node_link);
             reeve_list_remove(&demand->node_link);
             demand->node = NULL;
             sched_demand_set(s, demand, 0);
@@ -325,7 +336,8 @@ static void welcome(struct reeve_sched *s, struct sched_node *node, struct sched
     sched_arm(s, &node->timer, s->now_ns + s->settings.heartbeat_ms * MS);
 }
 
-static void join_again(struct reeve_sched *s, struct sched_node *node, struct sched_session *session, const struct reeve_message *m)
+static void join_again(struct reeve_sched *s, struct sched_node *node,
+    struct sched_session *session, const struct reeve_message *m)
 {
     uint64_t former = node->session;
     if (former != 0) {
@@ -348,7 +360,8 @@ static void join_again(struct reeve_sched *s, struct sched_node *node, struct sc
     s->news_left = s->totals.node_count + 1;
 }
 
-static void join_new(struct reeve_sched *s, struct sched_session *session, const struct reeve_message *m)
+static void join_new(
+    struct reeve_sched *s, struct sched_session *session, const struct reeve_message *m)
 {
     uint32_t number = s->number_next++;
     if (number >= s->number_end) {
@@ -363,18 +376,21 @@ static void join_new(struct reeve_sched *s, struct sched_session *session, const
     set_size(s, node, m->cpu_milli);
     set_state(s, node, REEVE_SCHED_NODE_UP);
     welcome(s, node, session);
-    sched_notice(s, REEVE_SCHED_NOTICE_NODE_JOINED, number, 0, "%s, %u.%03u cpu", node->host, m->cpu_milli / 1000, m->cpu_milli % 1000);
+    sched_notice(s, REEVE_SCHED_NOTICE_NODE_JOINED, number, 0, "%s, %u.%03u cpu", node->host,
+        m->cpu_milli / 1000, m->cpu_milli % 1000);
     s->recheck = true;
 }
 
-void sched_node_join(struct reeve_sched *s, struct sched_session *session, const struct reeve_message *m)
+void sched_node_join(
+    struct reeve_sched *s, struct sched_session *session, const struct reeve_message *m)
 {
     if (m->uid == 0) {
         sched_drop(s, session->session, "joined without a uid");
         return;
     }
     struct sched_node *node = reeve_map64_get(&s->uids, m->uid);
-    if (node != NULL && node->incarnation == m->incarnation && (m->node == 0 || m->node == node->number)) {
+    if (node != NULL && node->incarnation == m->incarnation &&
+        (m->node == 0 || m->node == node->number)) {
         join_again(s, node, session, m);
         return;
     }
@@ -403,7 +419,8 @@ void sched_node_joined(struct reeve_sched *s, struct sched_node *node)
 
 /* ---- what nodes are told of each other ---- */
 
-static void tell(struct reeve_sched *s, struct sched_node *to, const struct sched_node *about, bool again)
+static void tell(
+    struct reeve_sched *s, struct sched_node *to, const struct sched_node *about, bool again)
 {
     if (to == NULL || about == NULL || to == about || about->state == REEVE_SCHED_NODE_DEAD)
         return;
@@ -488,7 +505,7 @@ bool sched_news_some(struct reeve_sched *s, uint32_t *budget)
         }
         if (s->news_at != &s->node_order) {
             struct sched_node *node = REEVE_LIST_ENTRY(s->news_at, struct sched_node, order_link);
-            for (; node->session != 0 && node->news < end && *budget > 0; --*budget)
+            for (; node->session != 0 && node->news<end && * budget> 0; --*budget)
                 send_news(s, node, reeve_fifo_at(&s->news, node->news++ - s->news_first));
             if (node->session != 0 && node->news < end)
                 break;

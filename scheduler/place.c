@@ -24,7 +24,8 @@ static uint64_t avoid_key(const struct sched_node *node, const struct sched_clas
     return (uint64_t)node->number << 32 | class->id;
 }
 
-bool sched_avoided(const struct reeve_sched *s, const struct sched_node *node, const struct sched_class *class, uint64_t *until_ns)
+bool sched_avoided(const struct reeve_sched *s, const struct sched_node *node,
+    const struct sched_class *class, uint64_t *until_ns)
 {
     if (reeve_list_is_empty(&class->avoids))
         return false;
@@ -41,7 +42,8 @@ static bool is_for_good(int32_t code)
     return code == REEVE_EPROGRAM || code == REEVE_EMISMATCH || code == REEVE_ENOFUNCTION;
 }
 
-void sched_avoid(struct reeve_sched *s, struct sched_node *node, struct sched_class *class, int32_t code, const char *text)
+void sched_avoid(struct reeve_sched *s, struct sched_node *node, struct sched_class *class,
+    int32_t code, const char *text)
 {
     struct sched_avoid *avoid = reeve_map64_get(&s->avoids, avoid_key(node, class));
     if (avoid == NULL) {
@@ -54,7 +56,8 @@ void sched_avoid(struct reeve_sched *s, struct sched_node *node, struct sched_cl
         sched_put(&s->avoids, avoid_key(node, class), avoid);
     }
     reeve_list_remove(&avoid->class_link);
-    reeve_list_push_back(&class->avoids, &avoid->class_link); /* the latest is last: its words explain the wait */
+    reeve_list_push_back(
+        &class->avoids, &avoid->class_link); /* the latest is last: its words explain the wait */
     avoid->code = code;
     sched_copy_text(avoid->text, sizeof avoid->text, text);
     if (is_for_good(code)) {
@@ -108,15 +111,19 @@ void sched_drain_end(struct reeve_sched *s, struct sched_class *class)
 
 /* ---- room ---- */
 
-static bool has_room(const struct reeve_sched *s, const struct sched_node *node, const struct sched_class *class)
+static bool has_room(
+    const struct reeve_sched *s, const struct sched_node *node, const struct sched_class *class)
 {
-    return node != NULL && (reeve_heap_contains(&node->room) || node->drain == class) && node->state == REEVE_SCHED_NODE_UP &&
-           node->lease_count < s->settings.leases_a_node_max && node->free_milli >= (int64_t)class->class.cpu_milli &&
+    return node != NULL && (reeve_heap_contains(&node->room) || node->drain == class) &&
+           node->state == REEVE_SCHED_NODE_UP &&
+           node->lease_count < s->settings.leases_a_node_max &&
+           node->free_milli >= (int64_t) class->class.cpu_milli &&
            !sched_avoided(s, node, class, NULL);
 }
 
 /* NULL when all that have room are to be avoided; then `retry_ns` says until when. */
-static struct sched_node *freest(struct reeve_sched *s, const struct sched_class *class, uint64_t *retry_ns, uint32_t *budget)
+static struct sched_node *freest(
+    struct reeve_sched *s, const struct sched_class *class, uint64_t *retry_ns, uint32_t *budget)
 {
     struct reeve_list aside;
     reeve_list_init(&aside);
@@ -127,7 +134,7 @@ static struct sched_node *freest(struct reeve_sched *s, const struct sched_class
         struct sched_node *node = REEVE_CONTAINER_OF(top, struct sched_node, room);
         uint64_t until_ns;
         s->totals.work_count++;
-        if (node->free_milli < (int64_t)class->class.cpu_milli)
+        if (node->free_milli < (int64_t) class->class.cpu_milli)
             break;
         if (!sched_avoided(s, node, class, &until_ns)) {
             found = node;
@@ -135,7 +142,8 @@ static struct sched_node *freest(struct reeve_sched *s, const struct sched_class
         }
         *retry_ns = REEVE_MIN(*retry_ns, until_ns);
         reeve_heap_pop(&s->room);
-        reeve_list_push_back(&aside, &node->drains_link); /* which is free: drained nodes are not in the heap */
+        reeve_list_push_back(
+            &aside, &node->drains_link); /* which is free: drained nodes are not in the heap */
         *budget -= *budget > 1;
     }
     struct reeve_list *link;
@@ -214,7 +222,8 @@ bool sched_grant_some(struct reeve_sched *s, uint32_t *budget)
         struct sched_group *group = next_group(s, most_free(s));
         if (group == NULL)
             return false;
-        struct sched_class *class = REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
+        struct sched_class *class =
+            REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
         node = sched_class_first(class)->node;
         uint64_t retry_ns = REEVE_SCHED_NEVER;
         if (!has_room(s, node, class))

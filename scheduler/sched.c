@@ -51,7 +51,8 @@ struct reeve_sched_command *sched_command(struct reeve_sched *s, enum reeve_sche
     return command;
 }
 
-struct reeve_message *sched_send(struct reeve_sched *s, const struct sched_node *node, enum reeve_message_kind kind)
+struct reeve_message *sched_send(
+    struct reeve_sched *s, const struct sched_node *node, enum reeve_message_kind kind)
 {
     if (node == NULL || node->session == 0)
         return NULL;
@@ -62,7 +63,8 @@ struct reeve_message *sched_send(struct reeve_sched *s, const struct sched_node 
     return &command->message;
 }
 
-void sched_notice(struct reeve_sched *s, enum reeve_sched_notice notice, uint32_t node, reeve_process_id process, const char *format, ...)
+void sched_notice(struct reeve_sched *s, enum reeve_sched_notice notice, uint32_t node,
+    reeve_process_id process, const char *format, ...)
 {
     struct reeve_sched_command *command = sched_command(s, REEVE_SCHED_COMMAND_NOTICE);
     command->notice = notice;
@@ -97,11 +99,16 @@ void sched_drop(struct reeve_sched *s, uint64_t session, const char *text)
 const char *reeve_sched_notice_name(enum reeve_sched_notice notice)
 {
     static const char *const names[REEVE_SCHED_NOTICE_COUNT] = {
-        [REEVE_SCHED_NOTICE_NODE_JOINED] = "NODE-JOINED",   [REEVE_SCHED_NOTICE_NODE_BACK] = "NODE-BACK",
-        [REEVE_SCHED_NOTICE_NODE_LOST] = "NODE-LOST",       [REEVE_SCHED_NOTICE_NODE_DEAD] = "NODE-DEAD",
-        [REEVE_SCHED_NOTICE_JOB_BEGIN] = "JOB-BEGIN",       [REEVE_SCHED_NOTICE_JOB_END] = "JOB-END",
-        [REEVE_SCHED_NOTICE_LEASE_REFUSED] = "LEASE-REFUSED", [REEVE_SCHED_NOTICE_INFEASIBLE] = "INFEASIBLE",
-        [REEVE_SCHED_NOTICE_PEER_DROPPED] = "PEER-DROPPED", [REEVE_SCHED_NOTICE_STALL] = "HEAD-STALLED",
+        [REEVE_SCHED_NOTICE_NODE_JOINED] = "NODE-JOINED",
+        [REEVE_SCHED_NOTICE_NODE_BACK] = "NODE-BACK",
+        [REEVE_SCHED_NOTICE_NODE_LOST] = "NODE-LOST",
+        [REEVE_SCHED_NOTICE_NODE_DEAD] = "NODE-DEAD",
+        [REEVE_SCHED_NOTICE_JOB_BEGIN] = "JOB-BEGIN",
+        [REEVE_SCHED_NOTICE_JOB_END] = "JOB-END",
+        [REEVE_SCHED_NOTICE_LEASE_REFUSED] = "LEASE-REFUSED",
+        [REEVE_SCHED_NOTICE_INFEASIBLE] = "INFEASIBLE",
+        [REEVE_SCHED_NOTICE_PEER_DROPPED] = "PEER-DROPPED",
+        [REEVE_SCHED_NOTICE_STALL] = "HEAD-STALLED",
     };
     return (unsigned)notice < REEVE_SCHED_NOTICE_COUNT ? names[notice] : "UNKNOWN";
 }
@@ -144,14 +151,15 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     default_to(&s->settings.slice, 256);
     reeve_prng_init(&s->prng, settings->seed);
     s->number_next = s->number_end = settings->node_next;
-    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes, &s->demands, &s->leases, &s->avoids};
+    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
+        &s->demands, &s->leases, &s->avoids};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
     for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++)
         reeve_heap_init(heaps[i]);
     struct reeve_list *lists[] = {&s->shapes, &s->unmet, &s->held_off, &s->drains, &s->node_order,
-                                  &s->lost,   &s->dead,  &s->orphans,  &s->ended};
+        &s->lost, &s->dead, &s->orphans, &s->ended};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_fifo_init(&s->news, sizeof(struct sched_news));
@@ -214,7 +222,8 @@ void reeve_sched_free(struct reeve_sched *s)
         reeve_map64_fini(&node->told);
         free(node);
     }
-    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes, &s->demands, &s->leases, &s->avoids};
+    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
+        &s->demands, &s->leases, &s->avoids};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -226,9 +235,15 @@ void reeve_sched_free(struct reeve_sched *s)
 
 /* ---- messages ---- */
 
-static void take_demand(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
+static void take_demand(
+    struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
-    if (reeve_process_node(m->process) != node->number || m->class.job == REEVE_PROCESS_NONE) {
+    bool foreign = reeve_process_node(m->process) != node->number;
+    if (foreign && m->count == 0) {
+        s->totals.stale_count++; /* a node with a new number clears up what its former self wanted */
+        return;
+    }
+    if (foreign || m->class.job == REEVE_PROCESS_NONE) {
         sched_drop(s, node->session, "a demand for a process of another node");
         return;
     }
@@ -250,7 +265,7 @@ static void take_demand(struct reeve_sched *s, struct sched_node *node, const st
 
 static void take_job(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
-    if (reeve_process_node(m->process) != node->number) {
+    if (reeve_process_node(m->process) != node->number && m->kind == REEVE_MESSAGE_JOB_BEGIN) {
         sched_drop(s, node->session, "word of a driver of another node");
         return;
     }
@@ -259,7 +274,7 @@ static void take_job(struct reeve_sched *s, struct sched_node *node, const struc
         return;
     }
     struct sched_job *job = reeve_map64_get(&s->jobs, m->process);
-    if (job == NULL || job->ended)
+    if (job == NULL || job->ended || job->node != node)
         s->totals.stale_count++;
     else
         sched_job_end(s, job, "its driver has gone");
@@ -306,12 +321,23 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
 static void timer_fired(struct reeve_sched *s, struct sched_timer *timer)
 {
     switch (timer->kind) {
-    case TIMER_SESSION: sched_drop(s, REEVE_CONTAINER_OF(timer, struct sched_session, timer)->session, "did not join in time"); break;
-    case TIMER_NODE: sched_node_timer(s, REEVE_CONTAINER_OF(timer, struct sched_node, timer)); break;
+    case TIMER_SESSION:
+        sched_drop(s, REEVE_CONTAINER_OF(timer, struct sched_session, timer)->session,
+            "did not join in time");
+        break;
+    case TIMER_NODE:
+        sched_node_timer(s, REEVE_CONTAINER_OF(timer, struct sched_node, timer));
+        break;
     case TIMER_JOB: sched_job_timer(s, REEVE_CONTAINER_OF(timer, struct sched_job, timer)); break;
-    case TIMER_CLASS: sched_class_timer(s, REEVE_CONTAINER_OF(timer, struct sched_class, timer)); break;
-    case TIMER_DRAIN: sched_drain_end(s, REEVE_CONTAINER_OF(timer, struct sched_class, drain_timer)); break;
-    case TIMER_LEASE: sched_lease_unpromise(s, REEVE_CONTAINER_OF(timer, struct sched_lease, timer)); break;
+    case TIMER_CLASS:
+        sched_class_timer(s, REEVE_CONTAINER_OF(timer, struct sched_class, timer));
+        break;
+    case TIMER_DRAIN:
+        sched_drain_end(s, REEVE_CONTAINER_OF(timer, struct sched_class, drain_timer));
+        break;
+    case TIMER_LEASE:
+        sched_lease_unpromise(s, REEVE_CONTAINER_OF(timer, struct sched_lease, timer));
+        break;
     case TIMER_RECHECK: s->recheck = true; break;
     }
 }
@@ -336,10 +362,11 @@ static void take_time(struct reeve_sched *s, uint64_t now_ns)
         return;
     /* With nodes about, somebody calls at least once in a heartbeat. If nobody did, we slept, and what the nodes said meanwhile is
      * still on its way to us: silence says nothing about them. */
-    if (s->now_ns != 0 && s->totals.node_count > 0 && now_ns - s->now_ns >= 3 * s->settings.heartbeat_ms * MS) {
+    if (s->now_ns != 0 && s->totals.node_count > 0 &&
+        now_ns - s->now_ns >= 3 * s->settings.heartbeat_ms * MS) {
         s->forgive_ns = now_ns;
         sched_notice(s, REEVE_SCHED_NOTICE_STALL, 0, 0, "the head did not run for %llu ms",
-                     (unsigned long long)((now_ns - s->now_ns) / MS));
+            (unsigned long long)((now_ns - s->now_ns) / MS));
     }
     s->now_ns = now_ns;
 }
@@ -349,10 +376,10 @@ static void do_some(struct reeve_sched *s)
     uint32_t budget = s->settings.slice;
     timers_some(s, &budget);
     budget = s->settings.slice;
-    sched_news_some(s, &budget);
-    budget = s->settings.slice;
     sched_clear_some(s, &budget);
     sched_end_jobs_some(s, &budget);
+    budget = s->settings.slice;
+    sched_news_some(s, &budget);
     if (s->judge_all)
         sched_judge_all(s);
     budget = s->settings.slice;
@@ -364,11 +391,13 @@ static void do_some(struct reeve_sched *s)
 
 bool reeve_sched_has_work(const struct reeve_sched *s)
 {
-    return s->news_at != NULL || !reeve_list_is_empty(&s->orphans) || !reeve_list_is_empty(&s->dead) ||
-           !reeve_list_is_empty(&s->ended) || s->judge_all || s->recheck || timers_due(s) || sched_grant_possible(s);
+    return s->news_at != NULL || !reeve_list_is_empty(&s->orphans) ||
+           !reeve_list_is_empty(&s->dead) || !reeve_list_is_empty(&s->ended) || s->judge_all ||
+           s->recheck || timers_due(s) || sched_grant_possible(s);
 }
 
-void reeve_sched_step(struct reeve_sched *s, uint64_t now_ns, const struct reeve_sched_event *event, struct reeve_fifo *out)
+void reeve_sched_step(struct reeve_sched *s, uint64_t now_ns, const struct reeve_sched_event *event,
+    struct reeve_fifo *out)
 {
     REEVE_ASSERT(out->item_size == sizeof(struct reeve_sched_command));
     s->out = out;

@@ -41,7 +41,7 @@ enum reeve_sched_event_kind {
     REEVE_SCHED_EVENT_PEER_UP,      /* session: a node's daemon (not a tool) has proved itself */
     REEVE_SCHED_EVENT_PEER_DOWN,    /* session: it is over */
     REEVE_SCHED_EVENT_NODE_MESSAGE, /* session message */
-    REEVE_SCHED_EVENT_DIAL_FAILED,  /* node refused: the answer to DIAL, when it did not become a session */
+    REEVE_SCHED_EVENT_DIAL_FAILED, /* node refused: the answer to DIAL, when it did not become a session */
 };
 
 struct reeve_sched_event {
@@ -55,30 +55,30 @@ struct reeve_sched_event {
 /* ---- commands ---- */
 
 enum reeve_sched_command_kind {
-    REEVE_SCHED_COMMAND_SEND,      /* session message */
-    REEVE_SCHED_COMMAND_DIAL,      /* node message.address: is it still there? answer with DIAL_FAILED if not */
+    REEVE_SCHED_COMMAND_SEND, /* session message */
+    REEVE_SCHED_COMMAND_DIAL, /* node message.address: is it still there? answer with DIAL_FAILED if not */
     REEVE_SCHED_COMMAND_DROP_PEER, /* session message.code message.text: end the session (PEER_DOWN may follow, and is ignored) */
-    REEVE_SCHED_COMMAND_JOURNAL,   /* journal and what it says: must be durable before later commands are carried out */
-    REEVE_SCHED_COMMAND_NOTICE,    /* notice node message.process message.text: for the log */
+    REEVE_SCHED_COMMAND_JOURNAL, /* journal and what it says: must be durable before later commands are carried out */
+    REEVE_SCHED_COMMAND_NOTICE, /* notice node message.process message.text: for the log */
 };
 
 enum reeve_sched_journal {
-    REEVE_SCHED_JOURNAL_NUMBERS,   /* message.count: numbers below it are taken; the next head starts there */
-    REEVE_SCHED_JOURNAL_NODE_UP,   /* node message.{uid incarnation host address cpu_milli memory_bytes}: it lives (need not be durable) */
+    REEVE_SCHED_JOURNAL_NUMBERS, /* message.count: numbers below it are taken; the next head starts there */
+    REEVE_SCHED_JOURNAL_NODE_UP, /* node message.{uid incarnation host address cpu_milli memory_bytes}: it lives (need not be durable) */
     REEVE_SCHED_JOURNAL_NODE_DOWN, /* node: it does not (need not be durable) */
 };
 
 enum reeve_sched_notice {
     REEVE_SCHED_NOTICE_NODE_JOINED,
-    REEVE_SCHED_NOTICE_NODE_BACK,      /* the same life, a new session */
-    REEVE_SCHED_NOTICE_NODE_LOST,      /* link lost; being redialled */
-    REEVE_SCHED_NOTICE_NODE_DEAD,      /* the verdict */
+    REEVE_SCHED_NOTICE_NODE_BACK, /* the same life, a new session */
+    REEVE_SCHED_NOTICE_NODE_LOST, /* link lost; being redialled */
+    REEVE_SCHED_NOTICE_NODE_DEAD, /* the verdict */
     REEVE_SCHED_NOTICE_JOB_BEGIN,
     REEVE_SCHED_NOTICE_JOB_END,
-    REEVE_SCHED_NOTICE_LEASE_REFUSED,  /* a node could not run what it was asked to */
+    REEVE_SCHED_NOTICE_LEASE_REFUSED, /* a node could not run what it was asked to */
     REEVE_SCHED_NOTICE_INFEASIBLE,
-    REEVE_SCHED_NOTICE_PEER_DROPPED,   /* a session broke the rules */
-    REEVE_SCHED_NOTICE_STALL,          /* the head itself was asleep; nobody is blamed for the silence */
+    REEVE_SCHED_NOTICE_PEER_DROPPED, /* a session broke the rules */
+    REEVE_SCHED_NOTICE_STALL, /* the head itself was asleep; nobody is blamed for the silence */
     REEVE_SCHED_NOTICE_COUNT
 };
 
@@ -99,17 +99,20 @@ bool reeve_sched_notice_is_warning(enum reeve_sched_notice notice);
 /* ---- life ---- */
 
 struct reeve_sched_settings {
-    uint16_t head_incarnation;      /* high 16 bits of lease ids; not 0 */
-    uint32_t node_next;             /* first node number that was never taken; not 0 */
-    uint64_t seed;                  /* for the jitter of backoffs */
-    uint32_t heartbeat_ms;          /* 0: 1,000 */
-    uint32_t dead_after_ms;         /* 0: 10,000: silence, link or no link */
-    uint32_t outage_ms;             /* 0: 60,000: how long a new head waits for nodes of its predecessor */
-    uint32_t infeasible_after_ms;   /* 0: 1,000: nodes may still join */
-    uint32_t rotate_after_ms;       /* 0: 2,000: a job that has nothing may take another's only lease after so long */
-    uint32_t recall_patience_ms;    /* 0: 1,000: a recalled lease that has not come by then no longer holds back the next recall */
-    uint32_t leases_a_node_max;     /* 0: 4,096: classes may need no cpu at all */
-    uint32_t slice;                 /* 0: 256: steps of work a call to step or run_some does beyond the event itself */
+    uint16_t head_incarnation; /* high 16 bits of lease ids; not 0 */
+    uint32_t node_next;        /* first node number that was never taken; not 0 */
+    uint64_t seed;             /* for the jitter of backoffs */
+    uint32_t heartbeat_ms;     /* 0: 1,000 */
+    uint32_t dead_after_ms;    /* 0: 10,000: silence, link or no link */
+    uint32_t outage_ms; /* 0: 60,000: how long a new head waits for nodes of its predecessor */
+    uint32_t infeasible_after_ms; /* 0: 1,000: nodes may still join */
+    uint32_t
+        rotate_after_ms; /* 0: 2,000: a job that has nothing may take another's only lease after so long */
+    uint32_t
+        recall_patience_ms; /* 0: 1,000: a recalled lease that has not come by then no longer holds back the next recall */
+    uint32_t leases_a_node_max; /* 0: 4,096: classes may need no cpu at all */
+    uint32_t
+        slice; /* 0: 256: steps of work a call to step or run_some does beyond the event itself */
 };
 
 struct reeve_sched;
@@ -122,11 +125,13 @@ void reeve_sched_free(struct reeve_sched *sched);
 
 /* For each node the journal says lived when the last head ended, before the first step: it has outage_ms to come back with its leases;
  * then it is dead for everyone. Numbers that are not expected are not accepted back. `node` is a JOIN message. */
-void reeve_sched_expect(struct reeve_sched *sched, uint64_t now_ns, const struct reeve_message *node);
+void reeve_sched_expect(
+    struct reeve_sched *sched, uint64_t now_ns, const struct reeve_message *node);
 
 /* Cannot fail: a bad peer is an ordinary event whose command is to drop it. now_ns never goes back (it is taken as the former
  * now if it does). */
-void reeve_sched_step(struct reeve_sched *sched, uint64_t now_ns, const struct reeve_sched_event *event, struct reeve_fifo *out);
+void reeve_sched_step(struct reeve_sched *sched, uint64_t now_ns,
+    const struct reeve_sched_event *event, struct reeve_fifo *out);
 
 /* Does one slice of the work that is left. Returns whether more is left. */
 bool reeve_sched_run_some(struct reeve_sched *sched, uint64_t now_ns, struct reeve_fifo *out);
@@ -141,15 +146,16 @@ const char *reeve_sched_check(const struct reeve_sched *sched);
 /* ---- reading, for status and people ---- */
 
 struct reeve_sched_totals {
-    uint32_t node_count;      /* alive: up or expected back */
+    uint32_t node_count; /* alive: up or expected back */
     uint32_t node_up_count;
     uint32_t lost_count;
-    uint64_t cpu_milli;       /* of nodes that are up */
-    uint64_t cpu_used_milli;  /* leased there, without what is lent */
+    uint64_t cpu_milli;      /* of nodes that are up */
+    uint64_t cpu_used_milli; /* leased there, without what is lent */
     uint64_t job_count, demand_count, lease_count, class_count;
-    uint64_t granted_count, ended_count, refused_count, recalled_count, lost_lease_count; /* since the start */
-    uint64_t stale_count;     /* messages about what is over: counted and ignored */
-    uint64_t work_count;      /* steps of work done: what the time bounds of tests are made of */
+    uint64_t granted_count, ended_count, refused_count, recalled_count,
+        lost_lease_count; /* since the start */
+    uint64_t stale_count; /* messages about what is over: counted and ignored */
+    uint64_t work_count;  /* steps of work done: what the time bounds of tests are made of */
 };
 
 enum reeve_sched_node_state {
@@ -174,21 +180,21 @@ struct reeve_sched_node_info {
 struct reeve_sched_job_info {
     reeve_process_id job;
     char name[REEVE_TEXT_SIZE];
-    bool ended;             /* its leases are still being given back */
-    bool presumed;          /* known by hearsay: its driver's node has not (again) said that it lives */
+    bool ended;    /* its leases are still being given back */
+    bool presumed; /* known by hearsay: its driver's node has not (again) said that it lives */
     uint32_t lease_count, demand_count;
     uint64_t held_milli;
-    uint64_t wanted_count;  /* leases that its demands still lack */
+    uint64_t wanted_count; /* leases that its demands still lack */
     uint64_t began_ns;
 };
 
 struct reeve_sched_demand_info {
     reeve_process_id process;
     struct reeve_class class;
-    uint64_t count;         /* asked for, those held included */
-    uint32_t lease_count;   /* held */
+    uint64_t count;       /* asked for, those held included */
+    uint32_t lease_count; /* held */
     bool infeasible;
-    uint64_t since_ns;      /* unmet since; 0 when met */
+    uint64_t since_ns; /* unmet since; 0 when met */
 };
 
 struct reeve_sched_lease_info {
@@ -204,13 +210,17 @@ void reeve_sched_totals(const struct reeve_sched *sched, struct reeve_sched_tota
 
 /* Iteration in order of age: start with *cursor = 0 and call until false. A cursor stays good across steps (what comes or goes
  * meanwhile may or may not be seen). */
-bool reeve_sched_next_node(const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_node_info *ret);
-bool reeve_sched_next_job(const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_job_info *ret);
-bool reeve_sched_next_demand(const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_demand_info *ret);
-bool reeve_sched_next_lease(const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_lease_info *ret);
+bool reeve_sched_next_node(
+    const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_node_info *ret);
+bool reeve_sched_next_job(
+    const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_job_info *ret);
+bool reeve_sched_next_demand(
+    const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_demand_info *ret);
+bool reeve_sched_next_lease(
+    const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_lease_info *ret);
 
 /* Why a demand waits, for people: one sentence (empty when it lacks nothing, "no such demand…" when it is unknown). */
-void reeve_sched_why(const struct reeve_sched *sched, uint64_t now_ns, reeve_process_id process, const struct reeve_class *class,
-                     char text[static REEVE_TEXT_SIZE]);
+void reeve_sched_why(const struct reeve_sched *sched, uint64_t now_ns, reeve_process_id process,
+    const struct reeve_class *class, char text[static REEVE_TEXT_SIZE]);
 
 #endif

@@ -30,7 +30,15 @@
 
 #define REEVE_SCHED_NEVER UINT64_MAX
 
-enum sched_timer_kind { TIMER_SESSION, TIMER_NODE, TIMER_JOB, TIMER_CLASS, TIMER_DRAIN, TIMER_LEASE, TIMER_RECHECK };
+enum sched_timer_kind {
+    TIMER_SESSION,
+    TIMER_NODE,
+    TIMER_JOB,
+    TIMER_CLASS,
+    TIMER_DRAIN,
+    TIMER_LEASE,
+    TIMER_RECHECK
+};
 
 struct sched_timer {
     struct reeve_heap_node heap; /* in reeve_sched.timers while armed; key: when */
@@ -39,7 +47,7 @@ struct sched_timer {
 
 struct sched_session {
     uint64_t session;
-    struct sched_node *node; /* NULL until it has joined */
+    struct sched_node *node;  /* NULL until it has joined */
     struct sched_timer timer; /* by when it must have joined */
 };
 
@@ -51,23 +59,24 @@ struct sched_node {
     char host[REEVE_HOST_SIZE];
     char address[REEVE_ADDRESS_SIZE];
     uint32_t cpu_milli;
-    int64_t free_milli;          /* cpu_milli less its leases that are not lent */
-    uint32_t lease_count;        /* all that name it, also unconfirmed ones and orphans */
-    uint64_t heard_ns;           /* last word from it */
-    uint64_t silence_ns;         /* how long it may be silent */
-    uint64_t redial_ns;          /* while lost: when to dial again; NEVER while a dial is under way */
-    uint64_t news;               /* sequence of the first news it has not been sent */
-    struct sched_timer timer;    /* heartbeat, or redial and verdict */
+    int64_t free_milli;       /* cpu_milli less its leases that are not lent */
+    uint32_t lease_count;     /* all that name it, also unconfirmed ones and orphans */
+    uint64_t heard_ns;        /* last word from it */
+    uint64_t silence_ns;      /* how long it may be silent */
+    uint64_t redial_ns;       /* while lost: when to dial again; NEVER while a dial is under way */
+    uint64_t news;            /* sequence of the first news it has not been sent */
+    struct sched_timer timer; /* heartbeat, or redial and verdict */
     struct reeve_heap_node room; /* in reeve_sched.room */
     struct reeve_heap_node size; /* in reeve_sched.sizes, while alive */
-    struct sched_class *drain;   /* kept for this class until there is room for it; in no room heap meanwhile */
+    struct sched_class
+        *drain; /* kept for this class until there is room for it; in no room heap meanwhile */
     struct reeve_list drains_link;
-    struct reeve_list order_link; /* reeve_sched.node_order while alive, .dead afterwards */
-    struct reeve_list lost_link;  /* reeve_sched.lost */
-    struct reeve_list leases;     /* executed there, as far as is known */
+    struct reeve_list order_link;  /* reeve_sched.node_order while alive, .dead afterwards */
+    struct reeve_list lost_link;   /* reeve_sched.lost */
+    struct reeve_list leases;      /* executed there, as far as is known */
     struct reeve_list unconfirmed; /* believed before it rejoined, and not yet named by it */
-    struct reeve_list demands;    /* of its processes */
-    struct reeve_list jobs;       /* whose drivers are there */
+    struct reeve_list demands;     /* of its processes */
+    struct reeve_list jobs;        /* whose drivers are there */
     struct reeve_list avoids;
     struct reeve_map64 told; /* the nodes whose address it was given in this session */
 };
@@ -76,23 +85,23 @@ struct sched_job {
     reeve_process_id id;
     char name[REEVE_TEXT_SIZE];
     struct sched_node *node; /* of its driver; NULL when that is gone */
-    bool begun;    /* its driver has been announced to this head */
-    bool presumed; /* not (again) announced: nothing is granted to it */
-    bool ended;    /* its leases are on their way back */
+    bool begun;              /* its driver has been announced to this head */
+    bool presumed;           /* not (again) announced: nothing is granted to it */
+    bool ended;              /* its leases are on their way back */
     uint64_t began_ns;
     uint64_t held_milli;     /* its leases, without what is lent */
     uint64_t recalled_milli; /* of those: called back */
     uint64_t promised_milli; /* called back from others for it */
     uint32_t lease_count, demand_count, class_count;
-    struct reeve_heap_node rich;  /* in reeve_sched.rich while it holds what could be called back */
-    struct reeve_list leases;     /* by age; not those called back */
+    struct reeve_heap_node rich; /* in reeve_sched.rich while it holds what could be called back */
+    struct reeve_list leases;    /* by age; not those called back */
     struct reeve_list recalled;
     struct reeve_list classes;
     struct reeve_list groups;
     struct reeve_list node_link;  /* node.jobs */
     struct reeve_list ended_link; /* reeve_sched.ended */
-    uint32_t withdraw_left;       /* ended: classes whose demands are still to be withdrawn, at most */
-    struct sched_timer timer;     /* presumed: until when */
+    uint32_t withdraw_left;   /* ended: classes whose demands are still to be withdrawn, at most */
+    struct sched_timer timer; /* presumed: until when */
 };
 
 struct sched_shape {
@@ -124,18 +133,18 @@ struct sched_class {
     uint64_t retry_ns; /* while held off: when the first of those may be asked again */
     uint64_t judge_ns; /* when to judge whether it is feasible; NEVER: when the nodes change */
     uint64_t served;
-    struct sched_group *group;      /* NULL while it is not ready */
-    struct reeve_heap_node heap;    /* in group.classes */
-    struct reeve_map64 demands;     /* process -> demand */
-    struct reeve_list asking;       /* demands that have not been withdrawn */
-    struct reeve_list unmet[2];     /* demands that lack leases: of workers, of drivers */
-    struct reeve_list unmet_link;   /* reeve_sched.unmet, while lacking */
+    struct sched_group *group;       /* NULL while it is not ready */
+    struct reeve_heap_node heap;     /* in group.classes */
+    struct reeve_map64 demands;      /* process -> demand */
+    struct reeve_list asking;        /* demands that have not been withdrawn */
+    struct reeve_list unmet[2];      /* demands that lack leases: of workers, of drivers */
+    struct reeve_list unmet_link;    /* reeve_sched.unmet, while lacking */
     struct reeve_list held_off_link; /* reeve_sched.held_off */
-    struct reeve_list job_link;     /* job.classes */
+    struct reeve_list job_link;      /* job.classes */
     struct reeve_list avoids;
-    struct reeve_list promised;     /* leases called back for it, by lease.promise_link */
-    struct sched_node *drain;       /* being emptied for it */
-    struct sched_timer timer;       /* the earlier of retry and judge */
+    struct reeve_list promised; /* leases called back for it, by lease.promise_link */
+    struct sched_node *drain;   /* being emptied for it */
+    struct sched_timer timer;   /* the earlier of retry and judge */
     struct sched_timer drain_timer;
 };
 
@@ -151,7 +160,7 @@ struct sched_demand {
     uint64_t unmet_ns;
     struct reeve_list unmet_link;  /* class.unmet, while lacking */
     struct reeve_list asking_link; /* class.asking, while count > 0 */
-    struct reeve_list node_link;  /* node.demands */
+    struct reeve_list node_link;   /* node.demands */
 };
 
 struct sched_lease {
@@ -206,13 +215,13 @@ struct reeve_sched {
     struct reeve_list shapes, unmet, held_off, drains;
     struct reeve_list node_order, lost, dead, orphans, ended;
 
-    struct reeve_fifo news; /* struct sched_news */
-    uint64_t news_first;    /* sequence of its first item */
+    struct reeve_fifo news;     /* struct sched_news */
+    uint64_t news_first;        /* sequence of its first item */
     struct reeve_list *news_at; /* the next node to be told; NULL: none is waiting */
     uint32_t news_left;         /* nodes to look at before all know all */
 
-    bool recheck;          /* something has changed that may call for a recall */
-    bool judge_all;        /* the nodes have changed: every class that waits is to be judged again */
+    bool recheck;   /* something has changed that may call for a recall */
+    bool judge_all; /* the nodes have changed: every class that waits is to be judged again */
     struct sched_timer recheck_timer;
     uint32_t cpu_ever_milli; /* of the largest node ever seen */
     struct reeve_sched_totals totals;
@@ -222,14 +231,18 @@ struct reeve_sched {
 
 void *sched_alloc(size_t size); /* zeroed; never NULL */
 void sched_put(struct reeve_map64 *map, uint64_t key, void *value);
-void sched_heap_set(struct reeve_heap *heap, struct reeve_heap_node *node, uint64_t key); /* insert or move */
-void sched_arm(struct reeve_sched *s, struct sched_timer *timer, uint64_t at_ns);         /* NEVER disarms */
+void sched_heap_set(
+    struct reeve_heap *heap, struct reeve_heap_node *node, uint64_t key); /* insert or move */
+void sched_arm(
+    struct reeve_sched *s, struct sched_timer *timer, uint64_t at_ns); /* NEVER disarms */
 
-struct reeve_sched_command *sched_command(struct reeve_sched *s, enum reeve_sched_command_kind kind);
+struct reeve_sched_command *sched_command(
+    struct reeve_sched *s, enum reeve_sched_command_kind kind);
 /* A message to fill in, on its way to the node; NULL when it has no session. */
-struct reeve_message *sched_send(struct reeve_sched *s, const struct sched_node *node, enum reeve_message_kind kind);
-void sched_notice(struct reeve_sched *s, enum reeve_sched_notice notice, uint32_t node, reeve_process_id process, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+struct reeve_message *sched_send(
+    struct reeve_sched *s, const struct sched_node *node, enum reeve_message_kind kind);
+void sched_notice(struct reeve_sched *s, enum reeve_sched_notice notice, uint32_t node,
+    reeve_process_id process, const char *format, ...) __attribute__((format(printf, 5, 6)));
 void sched_drop(struct reeve_sched *s, uint64_t session, const char *text);
 void sched_copy_text(char *to, size_t size, const char *from);
 
@@ -239,8 +252,10 @@ void sched_session_up(struct reeve_sched *s, uint64_t session);
 void sched_session_down(struct reeve_sched *s, uint64_t session);
 void sched_session_free(struct reeve_sched *s, struct sched_session *session);
 void sched_dial_failed(struct reeve_sched *s, uint32_t number, bool refused);
-void sched_node_join(struct reeve_sched *s, struct sched_session *session, const struct reeve_message *m);
-void sched_node_joined(struct reeve_sched *s, struct sched_node *node); /* it has said all that it holds */
+void sched_node_join(
+    struct reeve_sched *s, struct sched_session *session, const struct reeve_message *m);
+void sched_node_joined(
+    struct reeve_sched *s, struct sched_node *node); /* it has said all that it holds */
 void sched_node_timer(struct reeve_sched *s, struct sched_node *node);
 void sched_node_ask(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m);
 void sched_node_free(struct reeve_sched *s, struct sched_node *node); /* dead and cleared */
@@ -257,21 +272,28 @@ static inline struct sched_node *sched_node_get(const struct reeve_sched *s, uin
 
 /* ---- jobs.c: jobs, classes and demands ---- */
 
-struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id); /* makes a presumed one */
+struct sched_job *sched_job_get(
+    struct reeve_sched *s, reeve_process_id id); /* makes a presumed one */
 void sched_job_begin(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m);
 void sched_job_end(struct reeve_sched *s, struct sched_job *job, const char *why);
 void sched_job_presume(struct reeve_sched *s, struct sched_job *job, uint64_t until_ns);
 void sched_job_timer(struct reeve_sched *s, struct sched_job *job);
-void sched_job_changed(struct reeve_sched *s, struct sched_job *job); /* what it holds, or what is promised to it */
-void sched_job_release(struct reeve_sched *s, struct sched_job *job); /* frees it when nothing names it */
+void sched_job_changed(
+    struct reeve_sched *s, struct sched_job *job); /* what it holds, or what is promised to it */
+void sched_job_release(
+    struct reeve_sched *s, struct sched_job *job); /* frees it when nothing names it */
 struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_class *class);
 struct sched_class *sched_class_find(const struct reeve_sched *s, const struct reeve_class *class);
-void sched_class_ready(struct reeve_sched *s, struct sched_class *class); /* brings its place in the group up to date */
+void sched_class_ready(struct reeve_sched *s,
+    struct sched_class *class); /* brings its place in the group up to date */
 void sched_class_served(struct reeve_sched *s, struct sched_class *class); /* its turn is over */
+void sched_class_next(
+    struct reeve_sched *s, struct sched_class *class); /* among equals it is its turn now */
 void sched_class_timer(struct reeve_sched *s, struct sched_class *class);
 void sched_class_arm(struct reeve_sched *s, struct sched_class *class);
 void sched_class_release(struct reeve_sched *s, struct sched_class *class);
-struct sched_demand *sched_demand_get(struct reeve_sched *s, reeve_process_id process, struct sched_class *class);
+struct sched_demand *sched_demand_get(
+    struct reeve_sched *s, reeve_process_id process, struct sched_class *class);
 void sched_demand_set(struct reeve_sched *s, struct sched_demand *demand, uint64_t count);
 void sched_demand_changed(struct reeve_sched *s, struct sched_demand *demand); /* may free it */
 bool sched_end_jobs_some(struct reeve_sched *s, uint32_t *budget);
@@ -296,22 +318,28 @@ static inline struct sched_demand *sched_class_first(const struct sched_class *c
     return NULL;
 }
 
-static inline bool sched_class_infeasible_size(const struct reeve_sched *s, const struct sched_class *class)
+static inline bool sched_class_infeasible_size(
+    const struct reeve_sched *s, const struct sched_class *class)
 {
     return class->class.cpu_milli > s->cpu_ever_milli;
 }
 
 /* ---- leases.c: their life and the accounts ---- */
 
-struct sched_lease *sched_lease_create(struct reeve_sched *s, uint64_t id, struct sched_node *node, struct sched_demand *demand);
+struct sched_lease *sched_lease_create(
+    struct reeve_sched *s, uint64_t id, struct sched_node *node, struct sched_demand *demand);
 void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease);
 void sched_lease_lend(struct reeve_sched *s, struct sched_lease *lease, bool lent);
 void sched_lease_recall(struct reeve_sched *s, struct sched_lease *lease);
-void sched_lease_promise(struct reeve_sched *s, struct sched_lease *lease, struct sched_class *class, uint32_t cpu_milli, bool lapses);
+void sched_lease_promise(struct reeve_sched *s, struct sched_lease *lease,
+    struct sched_class *class, uint32_t cpu_milli, bool lapses);
 void sched_lease_unpromise(struct reeve_sched *s, struct sched_lease *lease);
-void sched_lease_holding(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m);
-void sched_lease_message(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m); /* REFUSED ENDED LENT */
-void sched_node_room(struct reeve_sched *s, struct sched_node *node, bool grown); /* brings the room heap up to date */
+void sched_lease_holding(
+    struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m);
+void sched_lease_message(struct reeve_sched *s, struct sched_node *node,
+    const struct reeve_message *m); /* REFUSED ENDED LENT */
+void sched_node_room(struct reeve_sched *s, struct sched_node *node,
+    bool grown); /* brings the room heap up to date */
 
 static inline struct sched_job *sched_lease_job(const struct sched_lease *lease)
 {
@@ -328,8 +356,10 @@ static inline uint32_t sched_lease_cpu(const struct sched_lease *lease)
 bool sched_grant_some(struct reeve_sched *s, uint32_t *budget);
 bool sched_grant_possible(const struct reeve_sched *s);
 /* Whether the node must not be asked for the class now; `until` (may be NULL) says until when. */
-bool sched_avoided(const struct reeve_sched *s, const struct sched_node *node, const struct sched_class *class, uint64_t *until);
-void sched_avoid(struct reeve_sched *s, struct sched_node *node, struct sched_class *class, int32_t code, const char *text);
+bool sched_avoided(const struct reeve_sched *s, const struct sched_node *node,
+    const struct sched_class *class, uint64_t *until);
+void sched_avoid(struct reeve_sched *s, struct sched_node *node, struct sched_class *class,
+    int32_t code, const char *text);
 void sched_avoid_free(struct reeve_sched *s, struct sched_avoid *avoid);
 void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sched_class *class);
 void sched_drain_end(struct reeve_sched *s, struct sched_class *class);

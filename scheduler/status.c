@@ -22,7 +22,8 @@ static void *next(const struct reeve_map64 *map, uint64_t *cursor)
     return found ? value : NULL;
 }
 
-bool reeve_sched_next_node(const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_node_info *ret)
+bool reeve_sched_next_node(
+    const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_node_info *ret)
 {
     const struct sched_node *node = next(&s->nodes, cursor);
     if (node == NULL)
@@ -45,7 +46,8 @@ bool reeve_sched_next_node(const struct reeve_sched *s, uint64_t *cursor, struct
     return true;
 }
 
-bool reeve_sched_next_job(const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_job_info *ret)
+bool reeve_sched_next_job(
+    const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_job_info *ret)
 {
     const struct sched_job *job = next(&s->jobs, cursor);
     if (job == NULL)
@@ -65,7 +67,8 @@ bool reeve_sched_next_job(const struct reeve_sched *s, uint64_t *cursor, struct 
     return true;
 }
 
-bool reeve_sched_next_demand(const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_demand_info *ret)
+bool reeve_sched_next_demand(
+    const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_demand_info *ret)
 {
     const struct sched_demand *demand = next(&s->demands, cursor);
     if (demand == NULL)
@@ -81,7 +84,8 @@ bool reeve_sched_next_demand(const struct reeve_sched *s, uint64_t *cursor, stru
     return true;
 }
 
-bool reeve_sched_next_lease(const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_lease_info *ret)
+bool reeve_sched_next_lease(
+    const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_lease_info *ret)
 {
     const struct sched_lease *lease = next(&s->leases, cursor);
     if (lease == NULL)
@@ -117,27 +121,35 @@ static void why_no_room(const struct reeve_sched *s, const struct sched_class *c
     const struct reeve_heap_node *richest = reeve_heap_peek(&s->rich);
     if (richest != NULL)
         rich = REEVE_CONTAINER_OF(richest, struct sched_job, rich);
-    unsigned long long held = job->held_milli / 1000, all = s->totals.cpu_milli / 1000, used = s->totals.cpu_used_milli / 1000;
+    unsigned long long held = job->held_milli / 1000, all = s->totals.cpu_milli / 1000,
+                       used = s->totals.cpu_used_milli / 1000;
     if (class->drain != NULL)
-        say(text, "node %u (%.63s) is being emptied for it: %u.%03u cpu are free there of the %u.%03u it needs", class->drain->number,
-            class->drain->host, (unsigned)(REEVE_MAX(class->drain->free_milli, 0) / 1000),
+        say(text,
+            "node %u (%.63s) is being emptied for it: %u.%03u cpu are free there of the %u.%03u it "
+            "needs",
+            class->drain->number, class->drain->host,
+            (unsigned)(REEVE_MAX(class->drain->free_milli, 0) / 1000),
             (unsigned)(REEVE_MAX(class->drain->free_milli, 0) % 1000), cpu / 1000, cpu % 1000);
     else if (class->promises > 0)
         say(text, "%llu leases are being called back for it", (unsigned long long)class->promises);
     else if (s->totals.cpu_milli > s->totals.cpu_used_milli + cpu && cpu > 1000)
-        say(text, "no node has %u.%03u cpu free at once; %llu of %llu cpu are in use", cpu / 1000, cpu % 1000, used, all);
+        say(text, "no node has %u.%03u cpu free at once; %llu of %llu cpu are in use", cpu / 1000,
+            cpu % 1000, used, all);
     else if (rich == NULL || rich == job || sched_job_effective(rich) <= sched_job_claim(job))
-        say(text, "all cpu are in use (%llu of %llu) and its job has its share of %llu", used, all, held);
+        say(text, "all cpu are in use (%llu of %llu) and its job has its share of %llu", used, all,
+            held);
     else
-        say(text, "all cpu are in use (%llu of %llu): its job holds %llu, job %.100s holds %llu", used, all, held,
-            rich->name[0] != 0 ? rich->name : "(unnamed)", (unsigned long long)(rich->held_milli / 1000));
+        say(text, "all cpu are in use (%llu of %llu): its job holds %llu, job %.100s holds %llu",
+            used, all, held, rich->name[0] != 0 ? rich->name : "(unnamed)",
+            (unsigned long long)(rich->held_milli / 1000));
 }
 
-void reeve_sched_why(const struct reeve_sched *s, uint64_t now_ns, reeve_process_id process, const struct reeve_class *of,
-                     char text[static REEVE_TEXT_SIZE])
+void reeve_sched_why(const struct reeve_sched *s, uint64_t now_ns, reeve_process_id process,
+    const struct reeve_class *of, char text[static REEVE_TEXT_SIZE])
 {
     const struct sched_class *class = sched_class_find(s, of);
-    const struct sched_demand *demand = class != NULL ? reeve_map64_get(&class->demands, process) : NULL;
+    const struct sched_demand *demand =
+        class != NULL ? reeve_map64_get(&class->demands, process) : NULL;
     text[0] = 0;
     if (demand == NULL) {
         say(text, "no such demand is known to the head");
@@ -147,12 +159,15 @@ void reeve_sched_why(const struct reeve_sched *s, uint64_t now_ns, reeve_process
         return;
     uint32_t cpu = class->class.cpu_milli;
     if (class->job->presumed) {
-        say(text, "node %u, where its driver lives, has not reported since the link or the head was lost", reeve_process_node(of->job));
+        say(text,
+            "node %u, where its driver lives, has not reported since the link or the head was lost",
+            reeve_process_node(of->job));
     } else if (s->sizes.count == 0) {
-        say(text, "no node with slots has joined the cluster%s", s->totals.node_count > 0 ? " (those that have joined have none)" : "");
+        say(text, "no node with slots has joined the cluster%s",
+            s->totals.node_count > 0 ? " (those that have joined have none)" : "");
     } else if (sched_class_infeasible_size(s, class)) {
-        say(text, "it asks for %u.%03u cpu; the largest node has %u.%03u", cpu / 1000, cpu % 1000, s->cpu_ever_milli / 1000,
-            s->cpu_ever_milli % 1000);
+        say(text, "it asks for %u.%03u cpu; the largest node has %u.%03u", cpu / 1000, cpu % 1000,
+            s->cpu_ever_milli / 1000, s->cpu_ever_milli % 1000);
     } else if (class->held_off || class->infeasible) {
         const struct sched_avoid *avoid = NULL;
         if (!reeve_list_is_empty(&class->avoids))
@@ -160,13 +175,16 @@ void reeve_sched_why(const struct reeve_sched *s, uint64_t now_ns, reeve_process
         if (avoid == NULL)
             say(text, "nodes refused it");
         else if (avoid->until_ns == REEVE_SCHED_NEVER)
-            say(text, "node %u refused it for good: %.160s", avoid->node, avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
+            say(text, "node %u refused it for good: %.160s", avoid->node,
+                avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
         else
             say(text, "node %u refused it, and is asked again in %llu ms: %.160s", avoid->node,
-                (unsigned long long)(avoid->until_ns > now_ns ? (avoid->until_ns - now_ns) / MS : 0),
+                (unsigned long long)(avoid->until_ns > now_ns ? (avoid->until_ns - now_ns) / MS
+                                                              : 0),
                 avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
     } else if (cpu > UINT32_MAX - (uint32_t)(reeve_heap_peek(&s->sizes)->key >> 32)) {
-        say(text, "nodes with %u.%03u cpu are gone; the largest now has less", cpu / 1000, cpu % 1000);
+        say(text, "nodes with %u.%03u cpu are gone; the largest now has less", cpu / 1000,
+            cpu % 1000);
     } else {
         why_no_room(s, class, text);
     }

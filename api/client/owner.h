@@ -43,7 +43,8 @@ struct reeve_owner_settings {
     uint64_t work_ahead_ns; /* how much work a lease is given ahead */
     uint64_t
         stuck_ns; /* a worker that has not answered for so long has its unclaimed entries taken back, if others are idle */
-    uint32_t generation_first; /* of task ids: later owners of a process start higher, so that no id comes twice */
+    uint32_t
+        generation_first; /* of task ids: later owners of a process start higher, so that no id comes twice */
 };
 extern const struct reeve_owner_settings reeve_owner_settings_default;
 

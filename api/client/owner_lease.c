@@ -174,6 +174,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
     REEVE_ASSERT(lease != NULL);
     struct owner_class *class = owner->classes[lease->class_index];
     owner_queue_remove(owner, &lease->in_flight, index);
+    owner_task_at(owner, index)->lease_index = OWNER_NONE;
     class->unfinished--;
     if (answered) {
         service_measure(owner, class, lease, now_ns);

@@ -60,7 +60,8 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index)
         index = owner->task_end++;
     }
     struct owner_task *task = owner_task_at(owner, index);
-    uint32_t generation = task->generation != 0 ? task->generation + 1 : owner->settings.generation_first;
+    uint32_t generation =
+        task->generation != 0 ? task->generation + 1 : owner->settings.generation_first;
     generation &= INT32_MAX; /* the id's highest bit marks futures that were born failed */
     memset(task, 0, offsetof(struct owner_task, bytes));
     task->generation = generation != 0 ? generation : 1; /* so that no id is 0 */

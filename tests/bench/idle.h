@@ -1,0 +1,14 @@
+/* What an idle cluster costs: memory and processor time of the daemons that this process has started, and of one worker. */
+#ifndef REEVE_TESTS_BENCH_IDLE_H
+#define REEVE_TESTS_BENCH_IDLE_H
+
+struct reeve_idle {
+    double head_pss_mib, node_pss_mib, worker_pss_mib; /* proportional set size: shared pages are divided among their users */
+    double shared_mib;  /* shared memory that the three have touched, of the sizes above */
+    double cpu_percent; /* of one core, the three together */
+};
+
+/* Watches for `seconds` without disturbing them. -1 when one of the processes is not there. */
+int reeve_idle_measure(int seconds, struct reeve_idle *ret);
+
+#endif

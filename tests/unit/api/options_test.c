@@ -1,0 +1,131 @@
+/* Options: defaults, environment, limits, and structs of another version. */
+#include "api/client/options.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static struct reeve_error_info error;
+
+static void defaults(void **state)
+{
+    (void)state;
+    struct reeve_settings settings;
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.mode, REEVE_MODE_CLUSTER);
+    assert_null(settings.address);
+    assert_int_equal(settings.slots, 0);
+    struct reeve_task_settings task;
+    assert_int_equal(reeve_task_options_resolve(NULL, &task, &error), REEVE_OK);
+    assert_int_equal(task.cpu_milli, 1000);
+    assert_int_equal(task.max_retries, 3);
+    assert_int_equal(task.timeout_ms, 0);
+}
+
+static void environment_is_read_and_options_win(void **state)
+{
+    (void)state;
+    setenv("REEVE_MODE", "inline", 1);
+    setenv("REEVE_ADDRESS", "head:7711", 1);
+    setenv("REEVE_SLOTS", "5", 1);
+    setenv("REEVE_STORE_SIZE", "512M", 1);
+    struct reeve_settings settings;
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.mode, REEVE_MODE_INLINE);
+    assert_string_equal(settings.address, "head:7711");
+    assert_int_equal(settings.slots, 5);
+    assert_int_equal(settings.store_size_bytes, 512 << 20);
+    assert_int_equal(
+        reeve_options_resolve(REEVE_OPTIONS(.mode = REEVE_MODE_CLUSTER, .address = "other:1",
+                                  .slots = 2, .store_size_bytes = 1),
+            &settings, &error),
+        REEVE_OK);
+    assert_int_equal(settings.mode, REEVE_MODE_CLUSTER);
+    assert_string_equal(settings.address, "other:1");
+    assert_int_equal(settings.slots, 2);
+    assert_int_equal(settings.store_size_bytes, 1);
+
+    static const char *const wrong[][2] = {{"REEVE_MODE", "fast"}, {"REEVE_SLOTS", "many"},
+        {"REEVE_SLOTS", "-1"}, {"REEVE_SLOTS", "5000"}, {"REEVE_STORE_SIZE", "5T5"},
+        {"REEVE_STORE_SIZE", "99999999999G"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("REEVE_MODE", "inline", 1);
+        setenv("REEVE_SLOTS", "5", 1);
+        setenv("REEVE_STORE_SIZE", "512M", 1);
+        setenv(wrong[i][0], wrong[i][1], 1);
+        assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_EINVAL);
+        assert_non_null(
+            strstr(error.message, strcmp(wrong[i][1], "5000") ? wrong[i][0] : "5000 slots"));
+    }
+    unsetenv("REEVE_MODE");
+    unsetenv("REEVE_ADDRESS");
+    unsetenv("REEVE_SLOTS");
+    unsetenv("REEVE_STORE_SIZE");
+}
+
+static void structs_of_other_versions(void **state)
+{
+    (void)state;
+    struct reeve_settings settings;
+    reeve_options options = {.size = 0};
+    assert_int_equal(reeve_options_resolve(&options, &settings, &error), REEVE_EINVAL);
+    options = (reeve_options){
+        .size = offsetof(reeve_options, key), .mode = REEVE_MODE_INLINE, .key = "not seen"};
+    assert_int_equal(reeve_options_resolve(&options, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.mode, REEVE_MODE_INLINE);
+    assert_null(settings.key);
+    struct {
+        reeve_options known;
+        uint64_t news;
+    } newer = {{.size = sizeof newer}, 0};
+    assert_int_equal(reeve_options_resolve(&newer.known, &settings, &error), REEVE_OK);
+    newer.news = 1; /* asks for something that this library cannot do */
+    assert_int_equal(reeve_options_resolve(&newer.known, &settings, &error), REEVE_EINVAL);
+}
+
+static void task_options(void **state)
+{
+    (void)state;
+    struct reeve_task_settings task;
+#define OK(...) \
+    assert_int_equal(reeve_task_options_resolve(REEVE_TASK_OPTIONS(__VA_ARGS__), &task, &error), 0)
+#define BAD(...)      \
+    assert_int_equal( \
+        reeve_task_options_resolve(REEVE_TASK_OPTIONS(__VA_ARGS__), &task, &error), REEVE_EINVAL)
+    OK(.cpus = 0.001);
+    assert_int_equal(task.cpu_milli, 1);
+    OK(.cpus = 0.3);
+    assert_int_equal(task.cpu_milli, 300);
+    OK(.cpus = 64);
+    assert_int_equal(task.cpu_milli, 64000);
+    OK(.max_retries = REEVE_NO_RETRIES);
+    assert_int_equal(task.max_retries, 0);
+    OK(.max_retries = 7, .timeout_ms = 50, .name = "n");
+    assert_int_equal(task.max_retries, 7);
+    assert_int_equal(task.timeout_ms, 50);
+    assert_string_equal(task.name, "n");
+    BAD(.cpus = 0.0001);
+    BAD(.cpus = 0.0015);
+    BAD(.cpus = -1);
+    BAD(.cpus = 1e9);
+    BAD(.cpus = __builtin_nan(""));
+    BAD(.max_retries = -2);
+    BAD(.timeout_ms = -1);
+    assert_int_equal(
+        reeve_task_options_resolve(&(reeve_task_options){.cpus = 1}, &task, &error), REEVE_EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(environment_is_read_and_options_win),
+        cmocka_unit_test(structs_of_other_versions),
+        cmocka_unit_test(task_options),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

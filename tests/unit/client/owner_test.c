@@ -1,0 +1,429 @@
+/* The owner core: scenarios, event by event, and random programs of tasks under random losses, audited after every event. */
+#include "api/client/owner.h"
+
+#include <reeve_errors.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/prng.h"
+
+#define MS UINT64_C(1000000)
+
+struct world {
+    struct reeve_owner *owner;
+    uint64_t now_ns;
+    uint32_t class_index;
+};
+
+static struct world world_make(void)
+{
+    struct world world = {.owner = reeve_owner_create(&reeve_owner_settings_default), .now_ns = MS};
+    assert_non_null(world.owner);
+    assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
+    return world;
+}
+
+static reeve_task_id submit_on(
+    struct world *world, const reeve_task_id *on, uint32_t count, uint32_t losses_max)
+{
+    struct reeve_owner_splice splices[4];
+    reeve_task_id task;
+    for (uint32_t i = 0; i < count; i++)
+        splices[i] = (struct reeve_owner_splice){i + 1, on[i]};
+    struct reeve_owner_task from = {.class_index = world->class_index,
+        .function = 7,
+        .losses_max = losses_max,
+        .arguments = "\x94\xc0\xc0\xc0\xc0",
+        .arguments_size = 5,
+        .splice_count = count,
+        .splices = splices};
+    assert_int_equal(reeve_owner_submit(world->owner, world->now_ns, &from, &task), 0);
+    reeve_owner_check(world->owner);
+    return task;
+}
+
+static reeve_task_id submit(struct world *world)
+{
+    return submit_on(world, NULL, 0, 3);
+}
+
+static struct reeve_owner_command command(struct world *world, enum reeve_owner_command_kind kind)
+{
+    struct reeve_owner_command got;
+    assert_true(reeve_owner_next_command(world->owner, &got));
+    assert_int_equal(got.kind, kind);
+    return got;
+}
+
+static void no_command(struct world *world)
+{
+    struct reeve_owner_command got;
+    assert_false(reeve_owner_next_command(world->owner, &got));
+}
+
+static reeve_lease_index lease(struct world *world, uint64_t id)
+{
+    reeve_lease_index index;
+    assert_int_equal(
+        reeve_owner_lease_gained(world->owner, world->now_ns, world->class_index, id, 1, &index),
+        0);
+    reeve_owner_check(world->owner);
+    return index;
+}
+
+/* Sends all that can be sent; returns how many, the last one's lease and task in `last`. */
+static uint32_t send_all(struct world *world, struct reeve_owner_send *last)
+{
+    uint32_t count = 0;
+    while (reeve_owner_next_send(world->owner, last)) {
+        reeve_owner_sent(world->owner, world->now_ns, last->task, count++);
+        reeve_owner_check(world->owner);
+    }
+    return count;
+}
+
+static void answer(struct world *world, reeve_lease_index index, reeve_task_id task,
+    uint32_t attempt, int status, const char *value)
+{
+    assert_true(reeve_owner_answer(world->owner, world->now_ns, index, task, attempt, status, value,
+        (uint32_t)strlen(value), NULL));
+    reeve_owner_check(world->owner);
+}
+
+static void a_task_asks_for_a_lease_and_runs(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_result result;
+    reeve_task_id task = submit(&world);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
+    assert_int_equal(send_all(&world, &sent), 0);
+    reeve_lease_index index = lease(&world, 100);
+    assert_int_equal(send_all(&world, &sent), 1);
+    assert_true(sent.task == task && sent.lease_index == index);
+    assert_int_equal(reeve_owner_result(world.owner, task, &result), REEVE_EAGAIN);
+    answer(&world, index, task, 1, 0, "forty");
+    assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
+    assert_memory_equal(result.bytes, "forty", 5);
+    assert_int_equal(result.attempt, 1);
+    assert_int_equal(reeve_owner_release(world.owner, task), 0);
+    assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE);
+    /* unused for long enough, the lease goes back, and nothing is asked for any more: in that order */
+    world.now_ns += 600 * MS;
+    reeve_owner_tick(world.owner, world.now_ns);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 0);
+    assert_int_equal(command(&world, REEVE_OWNER_RETURN_LEASE).lease, 100);
+    no_command(&world);
+    reeve_owner_check(world.owner);
+    assert_int_equal(reeve_owner_task_count(world.owner), 0);
+    reeve_owner_free(world.owner);
+}
+
+static void dependencies_hold_a_task_back_and_pass_errors_on(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_result result;
+    reeve_task_id first = submit(&world);
+    reeve_task_id second = submit_on(&world, &first, 1, 3);
+    reeve_task_id third = submit_on(&world, (reeve_task_id[]){first, second}, 2, 3);
+    assert_int_equal(reeve_owner_release(world.owner, first), 0); /* its dependents still hold it */
+    reeve_lease_index index = lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    answer(&world, index, first, 1, 0, "1");
+    assert_true(send_all(&world, &sent) == 1 && sent.task == second);
+    answer(&world, index, second, 1, REEVE_EFUNCTION, "why");
+    assert_int_equal(send_all(&world, &sent), 0);
+    assert_int_equal(reeve_owner_state(world.owner, third), REEVE_TASK_FAILED);
+    assert_int_equal(reeve_owner_result(world.owner, third, &result), 0);
+    assert_int_equal(result.status, REEVE_EFUNCTION);
+    assert_memory_equal(result.bytes, "why", 3);
+    assert_int_equal(reeve_owner_state(world.owner, first), REEVE_TASK_FREE);
+    assert_int_equal(reeve_owner_task_count(world.owner), 2);
+    reeve_owner_free(world.owner);
+}
+
+static void a_stale_future_cannot_be_an_argument(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    reeve_task_id task, stale = 12345;
+    struct reeve_owner_splice splice = {1, stale};
+    struct reeve_owner_task from = {.class_index = world.class_index,
+        .arguments = "\x91\xc0",
+        .arguments_size = 2,
+        .splice_count = 1,
+        .splices = &splice};
+    assert_int_equal(reeve_owner_submit(world.owner, world.now_ns, &from, &task), REEVE_EHANDLE);
+    assert_int_equal(reeve_owner_task_count(world.owner), 0);
+    reeve_owner_free(world.owner);
+}
+
+static void what_was_running_counts_as_lost_and_what_was_not_does_not(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_result result;
+    reeve_lease_index index = lease(&world, 1);
+    /* make the class fast, so that the lease gets several at once */
+    reeve_task_id warm = submit(&world);
+    send_all(&world, &sent);
+    world.now_ns += 1000;
+    answer(&world, index, warm, 1, 0, "");
+    reeve_task_id running = submit_on(&world, NULL, 0, 1), waiting = submit_on(&world, NULL, 0, 0);
+    assert_int_equal(send_all(&world, &sent), 2);
+    reeve_owner_taken_back(world.owner, world.now_ns, index, waiting, 1);
+    reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "signal 11");
+    reeve_owner_check(world.owner);
+    index = lease(&world, 2);
+    assert_int_equal(send_all(&world, &sent), 2);
+    /* an answer of the dead worker comes late */
+    assert_false(reeve_owner_answer(world.owner, world.now_ns, index, running, 1, 0, "", 0, NULL));
+    assert_int_equal(reeve_owner_stale_count(world.owner), 1);
+    answer(&world, index, waiting, 1, 0, "ok");
+    reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "signal 11");
+    reeve_owner_check(world.owner);
+    assert_int_equal(reeve_owner_result(world.owner, running, &result), 0);
+    assert_int_equal(result.status, REEVE_EWORKERDIED);
+    assert_memory_equal(result.bytes, "signal 11", 9);
+    assert_int_equal(result.attempt, 2);
+    reeve_owner_free(world.owner);
+}
+
+static void a_recalled_lease_drains_and_goes_back(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    reeve_lease_index index = lease(&world, 1);
+    reeve_task_id warm = submit(&world);
+    send_all(&world, &sent);
+    world.now_ns += 1000;
+    answer(&world, index, warm, 1, 0, "");
+    reeve_task_id first = submit(&world), second = submit(&world);
+    assert_int_equal(send_all(&world, &sent), 2);
+    while (reeve_owner_next_command(world.owner, &(struct reeve_owner_command){0}))
+        ;
+    reeve_owner_lease_recalled(world.owner, world.now_ns, index);
+    assert_true(command(&world, REEVE_OWNER_TAKE_BACK).task == second);
+    assert_true(command(&world, REEVE_OWNER_TAKE_BACK).task == first);
+    reeve_owner_taken_back(world.owner, world.now_ns, index, second, 1);
+    assert_int_equal(send_all(&world, &sent), 0); /* the lease gets nothing more */
+    answer(&world, index, first, 1, 0, "");
+    assert_int_equal(command(&world, REEVE_OWNER_RETURN_LEASE).lease, 1);
+    reeve_owner_check(world.owner);
+    assert_int_equal(reeve_owner_state(world.owner, second), REEVE_TASK_QUEUED);
+    reeve_owner_free(world.owner);
+}
+
+static void what_is_stuck_behind_a_long_task_is_taken_back(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    reeve_lease_index index = lease(&world, 1);
+    reeve_task_id warm = submit(&world);
+    send_all(&world, &sent);
+    world.now_ns += 1000;
+    answer(&world, index, warm, 1, 0, "");
+    for (int i = 0; i < 10; i++)
+        submit(&world);
+    assert_int_equal(send_all(&world, &sent), 10);
+    while (reeve_owner_next_command(world.owner, &(struct reeve_owner_command){0}))
+        ;
+    lease(&world, 2);
+    world.now_ns += 10 * MS; /* nothing has come from the first */
+    assert_true(reeve_owner_deadline(world.owner) <= world.now_ns);
+    reeve_owner_tick(world.owner, world.now_ns);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(command(&world, REEVE_OWNER_TAKE_BACK).lease, 1);
+    no_command(&world);
+    reeve_owner_free(world.owner);
+}
+
+static void a_class_that_cannot_run_fails_unless_some_lease_has_it(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    reeve_task_id task = submit(&world);
+    reeve_lease_index index = lease(&world, 1);
+    reeve_owner_class_failed(
+        world.owner, world.now_ns, world.class_index, REEVE_EPROGRAM, "no library");
+    assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_QUEUED);
+    reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_ENODEDIED, "");
+    reeve_owner_class_failed(
+        world.owner, world.now_ns, world.class_index, REEVE_EPROGRAM, "no library");
+    assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_FAILED);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
+static void an_object_is_freed_with_its_last_holder(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_reference object = {.id = {5, 0}, .size_bytes = 1 << 20, .node = 1};
+    reeve_task_id put;
+    assert_int_equal(reeve_owner_put(world.owner, NULL, 0, &put), 0);
+    reeve_task_id user = submit_on(&world, &put, 1, 3);
+    reeve_lease_index index = lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 0);
+    object.id.sequence = put;
+    reeve_owner_filled(world.owner, world.now_ns, put, 0, &object);
+    assert_int_equal(send_all(&world, &sent), 1);
+    while (reeve_owner_next_command(world.owner, &(struct reeve_owner_command){0}))
+        ;
+    assert_int_equal(reeve_owner_release(world.owner, put), 0);
+    no_command(&world);
+    answer(&world, index, user, 1, 0, "");
+    assert_true(command(&world, REEVE_OWNER_FREE_OBJECT).object.id.sequence == put);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
+static void a_chain_of_a_hundred_thousand_resolves_without_recursion(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_task from = {
+        .class_index = world.class_index, .arguments = "", .splice_count = 0};
+    reeve_task_id first, task, before;
+    assert_int_equal(reeve_owner_submit(world.owner, 1, &from, &first), 0);
+    before = first;
+    for (int i = 0; i < 100000; i++) {
+        struct reeve_owner_splice splice = {0, before};
+        from.splice_count = 1;
+        from.splices = &splice;
+        assert_int_equal(reeve_owner_submit(world.owner, 1, &from, &task), 0);
+        assert_int_equal(reeve_owner_release(world.owner, before), 0);
+        before = task;
+    }
+    reeve_lease_index index = lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    answer(&world, index, first, 1, REEVE_EFUNCTION, "no");
+    assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_FAILED);
+    assert_int_equal(reeve_owner_task_count(world.owner), 1);
+    reeve_owner_free(world.owner);
+}
+
+/* ---- random programs --------------------------------------------------------------------------------- */
+
+#define LIVE_MAX 200
+
+static void random_program(uint64_t seed)
+{
+    struct world world = world_make();
+    struct reeve_prng prng;
+    reeve_task_id live[LIVE_MAX];
+    uint32_t live_count = 0;
+    uint64_t next_lease = 1;
+    reeve_prng_init(&prng, seed);
+    for (int step = 0; step < 3000; step++) {
+        uint32_t dice = (uint32_t)(reeve_prng_next(&prng) % 100);
+        world.now_ns += reeve_prng_next(&prng) % MS;
+        if (dice < 35 && live_count < LIVE_MAX) {
+            reeve_task_id on[4];
+            uint32_t count = live_count == 0 ? 0 : (uint32_t)(reeve_prng_next(&prng) % 5);
+            for (uint32_t i = 0; i < count; i++)
+                on[i] = live[reeve_prng_next(&prng) % live_count];
+            live[live_count++] =
+                submit_on(&world, on, count, (uint32_t)(reeve_prng_next(&prng) % 3));
+        } else if (dice < 45 && live_count > 0) {
+            uint32_t i = (uint32_t)(reeve_prng_next(&prng) % live_count);
+            assert_int_equal(reeve_owner_release(world.owner, live[i]), 0);
+            live[i] = live[--live_count];
+        } else if (dice < 50) {
+            lease(&world, next_lease++);
+        } else if (dice < 60) {
+            struct reeve_owner_send sent;
+            send_all(&world, &sent);
+        } else if (dice < 62) {
+            reeve_owner_tick(world.owner, world.now_ns);
+        } else {
+            reeve_lease_index index;
+            uint64_t position, lease_id = 1 + reeve_prng_next(&prng) % next_lease;
+            uint32_t attempt;
+            if (!reeve_owner_find_lease(world.owner, lease_id, &index))
+                continue;
+            reeve_task_id task =
+                reeve_owner_each_in_flight(world.owner, index, 0, &position, &attempt);
+            if (dice < 64)
+                reeve_owner_lease_recalled(world.owner, world.now_ns, index);
+            else if (dice < 68)
+                reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "gone");
+            else if (task != 0 && dice < 75)
+                reeve_owner_taken_back(world.owner, world.now_ns, index, task, attempt);
+            else if (task != 0)
+                answer(&world, index, task, attempt, dice < 95 ? 0 : REEVE_EFUNCTION, "value");
+        }
+        reeve_owner_check(world.owner);
+        struct reeve_owner_command got;
+        while (reeve_owner_next_command(world.owner, &got))
+            ;
+    }
+    /* rest: with a lease and patience everything becomes final */
+    uint64_t guard = 0;
+    lease(&world, next_lease++);
+    while (reeve_owner_unfinished(world.owner) != 0) {
+        struct reeve_owner_send sent;
+        assert_true(++guard < 100000);
+        world.now_ns += MS;
+        send_all(&world, &sent);
+        for (uint64_t id = 1; id < next_lease; id++) {
+            reeve_lease_index index;
+            uint64_t position;
+            uint32_t attempt;
+            reeve_task_id task;
+            while (reeve_owner_find_lease(world.owner, id, &index) &&
+                   (task = reeve_owner_each_in_flight(
+                        world.owner, index, 0, &position, &attempt)) != 0)
+                answer(&world, index, task, attempt, 0, "v");
+        }
+        bool any = false;
+        reeve_lease_index index;
+        for (uint64_t id = 1; id < next_lease; id++)
+            any |= reeve_owner_find_lease(world.owner, id, &index);
+        if (!any)
+            lease(&world, next_lease++);
+    }
+    while (live_count != 0)
+        assert_int_equal(reeve_owner_release(world.owner, live[--live_count]), 0);
+    assert_int_equal(reeve_owner_task_count(world.owner), 0);
+    world.now_ns += 2000 * MS;
+    reeve_owner_tick(world.owner, world.now_ns);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
+static void random_programs_end_with_every_task_final_and_nothing_held(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++)
+        random_program(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_asks_for_a_lease_and_runs),
+        cmocka_unit_test(dependencies_hold_a_task_back_and_pass_errors_on),
+        cmocka_unit_test(a_stale_future_cannot_be_an_argument),
+        cmocka_unit_test(what_was_running_counts_as_lost_and_what_was_not_does_not),
+        cmocka_unit_test(a_recalled_lease_drains_and_goes_back),
+        cmocka_unit_test(what_is_stuck_behind_a_long_task_is_taken_back),
+        cmocka_unit_test(a_class_that_cannot_run_fails_unless_some_lease_has_it),
+        cmocka_unit_test(an_object_is_freed_with_its_last_holder),
+        cmocka_unit_test(a_chain_of_a_hundred_thousand_resolves_without_recursion),
+        cmocka_unit_test(random_programs_end_with_every_task_final_and_nothing_held),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,384 @@
+/* The store core, scenario by scenario. */
+#include "kit.h"
+
+static void test_create_seal_get(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    create(&kit, 5, 77, 1000);
+    struct reeve_store_command made = take(&kit, REEVE_STORE_SEGMENT_CREATE);
+    assert_int_equal(made.size, 4 * MIB);
+    struct reeve_store_command show = take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    assert_int_equal(show.client, 5);
+    assert_int_equal(show.segment, made.segment);
+    assert_true(show.writable);
+    struct reeve_store_command room = take(&kit, REEVE_STORE_REPLY_CREATE);
+    assert_int_equal(room.client, 5);
+    assert_int_equal(room.request, 77);
+    assert_int_equal(room.code, 0);
+    assert_int_equal(room.offset % 64, 0);
+    nothing_more(&kit);
+
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    get(&kit, 6, 1, id, 1000, OWN_NODE); /* not sealed: not there */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ELOST);
+    seal(&kit, 5, id, &room, 1000, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    get(&kit, 6, 2, id, 0, 0);
+    show = take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    assert_int_equal(show.client, 6);
+    assert_false(show.writable);
+    struct reeve_store_command got = take(&kit, REEVE_STORE_REPLY_GET);
+    assert_int_equal(got.code, 0);
+    assert_int_equal(got.offset, room.offset);
+    assert_int_equal(got.size, 1000);
+    get(&kit, 6, 3, id, 0, 0); /* shown already */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
+    nothing_more(&kit);
+    assert_int_equal(status(&kit).pin_count, 2);
+
+    free_object(&kit, 6, id, 0); /* not its owner */
+    assert_int_equal(status(&kit).refused_count, 1);
+    free_object(&kit, 5, id, 0);
+    assert_int_equal(status(&kit).object_count, 1); /* two pins hold it */
+    get(&kit, 5, 4, id, 0, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ELOST);
+    unpin(&kit, 6, id);
+    assert_int_equal(status(&kit).object_count, 1);
+    unpin(&kit, 6, id);
+    assert_int_equal(status(&kit).object_count, 0);
+    unpin(&kit, 6, id); /* one too many */
+    assert_int_equal(status(&kit).refused_count, 2);
+    assert_int_equal(status(&kit).used_bytes, 0);
+    nothing_more(&kit);
+
+    assert_true(reeve_store_deadline(kit.store) != UINT64_MAX);
+    pass(&kit, 31 * SECOND); /* an empty segment is kept warm, but not for ever */
+    assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_HIDE).client, 5);
+    assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_HIDE).client, 6);
+    take(&kit, REEVE_STORE_SEGMENT_DROP);
+    nothing_more(&kit);
+    assert_int_equal(status(&kit).committed_bytes, 0);
+    assert_true(reeve_store_deadline(kit.store) == UINT64_MAX);
+    kit_fini(&kit);
+}
+
+static void test_skew_aligns_what_follows(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    for (uint32_t skew = 0; skew < 130; skew++) {
+        step(&kit, (struct reeve_store_event){
+                       .kind = REEVE_STORE_CREATE, .client = 5, .size = 200, .skew = skew});
+        struct reeve_store_command command, room = {0};
+        while (reeve_fifo_pop(&kit.out, &command))
+            room = command;
+        assert_int_equal(room.kind, REEVE_STORE_REPLY_CREATE);
+        assert_int_equal((room.offset + skew) % 64, 0);
+        seal(&kit, 5, OBJECT(PROCESS(5), skew), &room, 200, 0);
+        assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    }
+    kit_fini(&kit);
+}
+
+static void test_one_extent_for_many_objects(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    create(&kit, 5, 1, 10000);
+    struct reeve_store_command command, room = {0};
+    while (reeve_fifo_pop(&kit.out, &command))
+        room = command;
+    for (uint64_t i = 0; i < 50; i++) {
+        seal(&kit, 5, OBJECT(PROCESS(5), i), &room, 100, REEVE_STORE_KEEP_REST);
+        assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+        room.offset += 128;
+    }
+    assert_int_equal(status(&kit).object_count, 50);
+    seal(&kit, 5, OBJECT(PROCESS(5), 50), &room, 100, 0); /* the rest goes back */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).unsealed_bytes, 0);
+    assert_int_equal(status(&kit).used_bytes, 51 * 128);
+    seal(&kit, 5, OBJECT(PROCESS(5), 60), &room, 100, 0); /* not granted any more */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    kit_fini(&kit);
+}
+
+static void test_seal_is_checked_and_idempotent(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    create(&kit, 5, 1, 100);
+    take(&kit, REEVE_STORE_SEGMENT_CREATE);
+    take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    struct reeve_store_command room = take(&kit, REEVE_STORE_REPLY_CREATE);
+    seal(&kit, 6, id, &room, 100, 0); /* somebody else's place */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    seal(&kit, 5, id, &room, 129, 0); /* more than was given */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    seal(&kit, 5, id, &room, 100, REEVE_STORE_PIN);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    seal(&kit, 5, id, &room, 100, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    create(&kit, 6, 1, 100); /* a second attempt of the same task, by another worker */
+    struct reeve_store_command command, again = {0};
+    while (reeve_fifo_pop(&kit.out, &command))
+        again = command;
+    seal(&kit, 6, id, &again, 100, REEVE_STORE_PIN_OWNER);
+    take(&kit, REEVE_STORE_REPLY_SEAL);
+    assert_int_equal(status(&kit).object_count, 1);
+    assert_int_equal(
+        status(&kit).pin_count, 2); /* the creator's of the first, the owner's of the second */
+    assert_int_equal(status(&kit).used_bytes, 128);
+    nothing_more(&kit);
+    kit_fini(&kit);
+}
+
+static void test_pin_for_the_owner(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    create(&kit, 5, 1, 100);
+    take(&kit, REEVE_STORE_SEGMENT_CREATE);
+    take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    struct reeve_store_command room = take(&kit, REEVE_STORE_REPLY_CREATE);
+    seal(&kit, 5, OBJECT(PROCESS(6), 1), &room, 100, REEVE_STORE_PIN_OWNER);
+    assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_SHOW).client, 6);
+    take(&kit, REEVE_STORE_REPLY_SEAL);
+    client_reaped(&kit, 5); /* the worker that made it has gone: the result stays */
+    take(&kit, REEVE_STORE_SEND_GONE);
+    assert_int_equal(status(&kit).pin_count, 1);
+    unpin(&kit, 6, OBJECT(PROCESS(6), 1));
+    free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0);
+    assert_int_equal(status(&kit).object_count, 0);
+    kit_fini(&kit);
+}
+
+static void test_a_dead_client_keeps_its_extents_until_it_is_reaped(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 4 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    create(&kit, 5, 1, 3 * MIB);
+    count_of(&kit, 0);
+    create(&kit, 6, 1, 3 * MIB); /* waits */
+    nothing_more(&kit);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = 5});
+    pass(&kit, 5 * SECOND); /* it could still write */
+    nothing_more(&kit);
+    client_reaped(&kit, 5);
+    take(&kit, REEVE_STORE_SEND_GONE);
+    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
+    assert_int_equal(status(&kit).unsealed_bytes, 3 * MIB);
+    kit_fini(&kit);
+}
+
+static void test_owner_gone(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    for (uint64_t i = 0; i < 2000; i++)
+        put(&kit, 5, OBJECT(PROCESS(6), i), 100);
+    put(&kit, 5, OBJECT(FAR(9, 1), 1), 100);
+    put(&kit, 5, OBJECT(FAR(9, 2), 1), 100);
+    put(&kit, 5, OBJECT(FAR(8, 1), 1), 100);
+    get(&kit, 5, 1, OBJECT(PROCESS(6), 1500), 0, 0);
+    get(&kit, 5, 2, OBJECT(PROCESS(6), 3), 0, 0);
+    count_of(&kit, 0);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = 6});
+    assert_true(status(&kit).object_count > 1000); /* in slices */
+    while (reeve_store_run_some(kit.store, kit.now_ns, &kit.out))
+        assert_null(reeve_store_check(kit.store));
+    assert_int_equal(status(&kit).object_count, 5); /* two are being read */
+    take(&kit, REEVE_STORE_SEND_GONE);
+    get(&kit, 5, 3, OBJECT(PROCESS(6), 3), 0, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_EOWNERDIED);
+    unpin(&kit, 5, OBJECT(PROCESS(6), 1500));
+    unpin(&kit, 5, OBJECT(PROCESS(6), 3));
+    assert_int_equal(status(&kit).object_count, 3);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = FAR(9, 1)});
+    assert_int_equal(status(&kit).object_count, 2);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = 9});
+    assert_int_equal(status(&kit).object_count, 1);
+    create(&kit, 5, 4, 100);
+    struct reeve_store_command room = take(&kit, REEVE_STORE_REPLY_CREATE);
+    seal(&kit, 5, OBJECT(FAR(9, 7), 1), &room, 100, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EOWNERDIED);
+    nothing_more(&kit);
+    kit_fini(&kit);
+}
+
+static void test_full_store_fails_when_nothing_can_move(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 4 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    create(&kit, 5, 1, 4 * MIB + 1);
+    struct reeve_store_command reply = take(&kit, REEVE_STORE_REPLY_CREATE);
+    assert_int_equal(reply.code, REEVE_ETOOLARGE);
+    for (uint64_t i = 0; i < 4; i++)
+        put(&kit, 5, OBJECT(PROCESS(5), i), MIB - 64 * KIB);
+    create(&kit, 6, 2, MIB); /* process 5 may free something: waits */
+    nothing_more(&kit);
+    pass(&kit, 10 * SECOND);
+    nothing_more(&kit);
+    create(&kit, 5, 3, MIB); /* now all wait */
+    pass(&kit, 50 * MILLISECOND);
+    nothing_more(&kit);
+    while (reeve_fifo_peek(&kit.out) == NULL) {
+        uint64_t deadline = reeve_store_deadline(kit.store);
+        assert_true(deadline <= kit.now_ns + 100 * MILLISECOND);
+        pass(&kit, deadline - kit.now_ns);
+    }
+    reply = take(&kit, REEVE_STORE_REPLY_CREATE);
+    assert_int_equal(reply.client, 6); /* in order */
+    assert_int_equal(reply.code, REEVE_EFULL);
+    assert_non_null(strstr(reply.text, "process 1.5 owns 3.8 MiB in 4 objects"));
+    free_object(&kit, 5, OBJECT(PROCESS(5), 2), 0); /* another thread of it */
+    free_object(&kit, 5, OBJECT(PROCESS(5), 3), 0);
+    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
+    assert_true(reeve_store_deadline(kit.store) > kit.now_ns + SECOND);
+    kit_fini(&kit);
+}
+
+static void test_waits_in_order_and_never_for_ever(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 4 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    put(&kit, 5, OBJECT(PROCESS(5), 1), 3 * MIB);
+    create(&kit, 6, 1, 2 * MIB);
+    create(&kit, 6, 2, 1000); /* would fit, but is not first */
+    nothing_more(&kit);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_CANCEL, .client = 6, .request = 1});
+    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
+    create(&kit, 6, 3, 2 * MIB);
+    while (status(&kit).queue_count > 0) {
+        uint64_t deadline = reeve_store_deadline(kit.store);
+        assert_true(deadline > kit.now_ns);
+        pass(&kit, deadline - kit.now_ns);
+        assert_true(kit.now_ns < 40 * SECOND);
+    }
+    struct reeve_store_command reply = take(&kit, REEVE_STORE_REPLY_CREATE);
+    assert_int_equal(reply.code, REEVE_EFULL);
+    assert_true(kit.now_ns >= 31 * SECOND);
+    kit_fini(&kit);
+}
+
+/* Memory moves between writers: what one has freed and keeps warm is given back when another needs it. */
+static void test_free_pages_are_given_back_under_pressure(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 8 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    for (uint64_t i = 0; i < 8; i++)
+        put(&kit, 5, OBJECT(PROCESS(5), i), 900 * KIB);
+    for (uint64_t i = 0; i < 8; i += 2)
+        free_object(&kit, 5, OBJECT(PROCESS(5), i), 0);
+    nothing_more(&kit);
+    assert_true(status(&kit).committed_bytes > 7 * MIB);
+    create(&kit, 6, 1, 3 * MIB);
+    struct reeve_store_command punch = take(&kit, REEVE_STORE_SEGMENT_PUNCH);
+    assert_true(punch.length > 0 && punch.length % REEVE_STORE_GRAIN == 0);
+    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
+    assert_true(status(&kit).committed_bytes <= 8 * MIB);
+    kit_fini(&kit);
+}
+
+static void test_growth_is_limited_by_the_memory_of_the_machine(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_MEMORY, .size = 5 * MIB});
+    put(&kit, 5, OBJECT(PROCESS(5), 1), 4 * MIB);
+    create(&kit, 5, 1, 4 * MIB);
+    nothing_more(&kit);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_MEMORY, .size = 5 * MIB});
+    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
+    kit_fini(&kit);
+}
+
+static void test_large_objects_reuse_their_segments(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    struct reeve_store_command first = put(&kit, 5, OBJECT(PROCESS(5), 1), 10 * MIB);
+    free_object(&kit, 5, OBJECT(PROCESS(5), 1), 0);
+    uint64_t committed = status(&kit).committed_bytes;
+    struct reeve_store_command second = put(&kit, 5, OBJECT(PROCESS(5), 2), 9 * MIB);
+    assert_int_equal(first.segment, second.segment);
+    assert_true(status(&kit).committed_bytes < committed); /* the tail went back */
+    struct reeve_store_command third = put(&kit, 5, OBJECT(PROCESS(5), 3), 10 * MIB);
+    assert_int_not_equal(third.segment, first.segment);
+    assert_int_equal(status(&kit).committed_bytes, 19 * MIB);
+    kit_fini(&kit);
+}
+
+static void test_segments_of_the_dead_are_used_again(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    struct reeve_store_command first = put(&kit, 5, OBJECT(PROCESS(6), 1), 1000);
+    client_reaped(&kit, 5);
+    take(&kit, REEVE_STORE_SEND_GONE);
+    client_added(&kit, 7);
+    struct reeve_store_command second = put(&kit, 7, OBJECT(PROCESS(6), 2), 1000);
+    assert_int_not_equal(first.segment, second.segment); /* the first still has somebody's object */
+    free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0);
+    client_added(&kit, 8);
+    struct reeve_store_command third = put(&kit, 8, OBJECT(PROCESS(6), 3), 1000);
+    assert_int_equal(third.segment, first.segment);
+    kit_fini(&kit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_create_seal_get),
+        cmocka_unit_test(test_skew_aligns_what_follows),
+        cmocka_unit_test(test_one_extent_for_many_objects),
+        cmocka_unit_test(test_seal_is_checked_and_idempotent),
+        cmocka_unit_test(test_pin_for_the_owner),
+        cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
+        cmocka_unit_test(test_owner_gone),
+        cmocka_unit_test(test_full_store_fails_when_nothing_can_move),
+        cmocka_unit_test(test_waits_in_order_and_never_for_ever),
+        cmocka_unit_test(test_free_pages_are_given_back_under_pressure),
+        cmocka_unit_test(test_growth_is_limited_by_the_memory_of_the_machine),
+        cmocka_unit_test(test_large_objects_reuse_their_segments),
+        cmocka_unit_test(test_segments_of_the_dead_are_used_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

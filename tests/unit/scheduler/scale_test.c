@@ -1,0 +1,151 @@
+/* Size: bounds on steps of work (totals.work_count), not on the clock. */
+#include <string.h>
+
+#include "tests/unit/scheduler/scenario.h"
+
+/* The audit is left out here: it takes time in proportion to everything. */
+static void tell(struct scenario *x, uint64_t session, const struct reeve_message *m)
+{
+    struct reeve_sched_event event = {
+        .kind = REEVE_SCHED_EVENT_NODE_MESSAGE, .session = session, .message = m};
+    reeve_sched_step(x->sched, x->now_ns, &event, &x->out);
+}
+
+static void add_node(struct scenario *x, uint64_t session, uint32_t cpu_milli)
+{
+    struct reeve_sched_event event = {.kind = REEVE_SCHED_EVENT_PEER_UP, .session = session};
+    reeve_sched_step(x->sched, x->now_ns, &event, &x->out);
+    struct reeve_message m = {
+        .kind = REEVE_MESSAGE_JOIN, .uid = 100 + session, .incarnation = 1, .cpu_milli = cpu_milli};
+    tell(x, session, &m);
+    forget(x);
+}
+
+static uint64_t settle(struct scenario *x, uint64_t most_a_slice)
+{
+    uint64_t slices = 0;
+    while (reeve_sched_has_work(x->sched)) {
+        uint64_t before = totals(x).work_count;
+        reeve_sched_run_some(x->sched, x->now_ns, &x->out);
+        uint64_t work = totals(x).work_count - before;
+        if (work > most_a_slice)
+            fail_msg("a slice of %llu steps", (unsigned long long)work);
+        forget(x);
+        slices++;
+        assert_true(slices < 100000);
+    }
+    return slices;
+}
+
+static void ten_thousand_nodes_a_hundred_thousand_leases(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, NULL);
+    const uint32_t nodes = 10000, a_node = 10;
+    add_node(&x, 1, 0);
+    for (uint32_t i = 2; i <= nodes; i++)
+        add_node(&x, i, a_node * 1000);
+    tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = P(1, 1)});
+    struct reeve_class c = class_of(P(1, 1), 1000, 0);
+    uint64_t before = totals(&x).work_count;
+    tell(&x, 1,
+        &(struct reeve_message){
+            .kind = REEVE_MESSAGE_DEMAND, .process = P(1, 1), .class = c, .count = 200000});
+    settle(&x, 5000);
+    struct reeve_sched_totals t = totals(&x);
+    assert_int_equal(t.lease_count, (nodes - 1) * a_node);
+    /* A grant is a bounded number of looks at heaps, however many nodes there are. */
+    assert_true((t.work_count - before) / t.lease_count < 12);
+    assert_null(reeve_sched_check(x.sched));
+
+    /* One comes back: one goes out, at no more cost than with ten nodes. */
+    uint64_t cursor = 0;
+    struct reeve_sched_lease_info info;
+    assert_true(reeve_sched_next_lease(x.sched, &cursor, &info));
+    before = totals(&x).work_count;
+    tell(&x, info.node, &(struct reeve_message){.kind = REEVE_MESSAGE_ENDED, .lease = info.lease});
+    assert_int_equal(totals(&x).lease_count, (nodes - 1) * a_node);
+    assert_true(totals(&x).work_count - before < 200);
+    settle(&x, 5000);
+
+    /* The driver's node dies: the news goes to everyone, in slices. */
+    struct reeve_sched_event lost = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = 1};
+    reeve_sched_step(x.sched, x.now_ns, &lost, &x.out);
+    struct reeve_sched_event verdict = {
+        .kind = REEVE_SCHED_EVENT_DIAL_FAILED, .node = 1, .refused = true};
+    reeve_sched_step(x.sched, x.now_ns, &verdict, &x.out);
+    forget(&x);
+    assert_true(settle(&x, 5000) > 50);
+    assert_null(reeve_sched_check(x.sched));
+    reeve_sched_free(x.sched);
+    reeve_fifo_fini(&x.out);
+}
+
+static void a_node_with_a_hundred_thousand_leases_dies(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, &(struct reeve_sched_settings){
+                  .head_incarnation = 1, .node_next = 1, .leases_a_node_max = 200000});
+    add_node(&x, 1, 0);
+    add_node(&x, 2, 100000000);
+    tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = P(1, 1)});
+    struct reeve_class c = class_of(P(1, 1), 1000, 0);
+    tell(&x, 1,
+        &(struct reeve_message){
+            .kind = REEVE_MESSAGE_DEMAND, .process = P(1, 1), .class = c, .count = 100000});
+    settle(&x, 5000);
+    assert_int_equal(totals(&x).lease_count, 100000);
+    struct reeve_sched_event lost = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = 2};
+    reeve_sched_step(x.sched, x.now_ns, &lost, &x.out);
+    uint64_t before = totals(&x).work_count;
+    struct reeve_sched_event verdict = {
+        .kind = REEVE_SCHED_EVENT_DIAL_FAILED, .node = 2, .refused = true};
+    reeve_sched_step(x.sched, x.now_ns, &verdict, &x.out);
+    assert_true(totals(&x).work_count - before < 5000);
+    assert_true(totals(&x).lease_count > 99000); /* the verdict is out, the clearing has begun */
+    assert_true(settle(&x, 5000) > 100);
+    assert_int_equal(totals(&x).lease_count, 0);
+    assert_null(reeve_sched_check(x.sched));
+    reeve_sched_free(x.sched);
+    reeve_fifo_fini(&x.out);
+}
+
+static void many_demands_of_one_job(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, NULL);
+    add_node(&x, 1, 4000);
+    tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = P(1, 1)});
+    for (uint32_t i = 1; i <= 50000; i++) {
+        struct reeve_class c = class_of(P(1, 1), 1000, (int32_t)(i % 100));
+        tell(&x, 1,
+            &(struct reeve_message){
+                .kind = REEVE_MESSAGE_DEMAND, .process = P(1, i), .class = c, .count = 2});
+        forget(&x);
+    }
+    settle(&x, 5000);
+    assert_null(reeve_sched_check(x.sched));
+    uint64_t before = totals(&x).work_count;
+    tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_ENDED, .lease = L(1)});
+    settle(&x, 5000);
+    assert_true(totals(&x).work_count - before < 1000);
+    tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_END, .process = P(1, 1)});
+    assert_true(settle(&x, 5000) > 100);
+    assert_true(totals(&x).demand_count <= 4);
+    assert_null(reeve_sched_check(x.sched));
+    reeve_sched_free(x.sched);
+    reeve_fifo_fini(&x.out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ten_thousand_nodes_a_hundred_thousand_leases),
+        cmocka_unit_test(a_node_with_a_hundred_thousand_leases_dies),
+        cmocka_unit_test(many_demands_of_one_job),
+    };
+    return cmocka_run_group_tests_name("scheduler/scale", tests, NULL, NULL);
+}
