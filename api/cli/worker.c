@@ -182,6 +182,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     node.lifeline_fd = (int)daemon->lifeline_fd;
     node.ready_fd = (int)daemon->ready_fd;
     node.socket_name = values.socket;
+    node.log_path = *daemon->log_path ? daemon->log_path : NULL;
     node.state_dir = daemon->private_cluster ? NULL : daemon->state_path;
     if (!daemon->private_cluster) {
         printf("reeve worker " REEVE_VERSION " joins %s: %g slots, %s for large values\n", head,
