@@ -47,7 +47,7 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, store),
         .value = "SIZE",
         .initial = "30%",
-        .environment = "REEVE_STORE",
+        .environment = "REEVE_STORE_SIZE",
         .help = "room for large values: 4GiB, 512MiB, or a part of\n"
                 "the memory it may use"},
     {.name = "listen",
