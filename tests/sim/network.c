@@ -267,8 +267,7 @@ static void announce_end(struct sim *sim, struct sim_session *session, bool sile
 
 void sim_session_cut(struct sim *sim, struct sim_session *session)
 {
-    if (session->open)
-        announce_end(sim, session, false);
+    announce_end(sim, session, false); /* if it was half open, who closes it hears of its end now */
 }
 
 void sim_sessions_lost(struct sim *sim, uint64_t life, bool silent)
