@@ -42,6 +42,13 @@ struct reeve_segment *store_segment_find(const struct reeve_store *store, uint32
     return reeve_map64_get(&store->segments, id);
 }
 
+/* Numbers are small and come back: every process keeps its segments in an array. */
+static uint32_t segment_number(struct reeve_store *store)
+{
+    uint32_t number;
+    return reeve_fifo_pop(&store->free_numbers, &number) ? number : ++store->segment_last;
+}
+
 static struct reeve_segment *segment_add(
     struct reeve_store *store, struct store_client *client, uint64_t bytes, bool whole)
 {
@@ -50,7 +57,7 @@ static struct reeve_segment *segment_add(
         bytes = REEVE_ALIGN_UP(bytes, step);
     }
     struct reeve_segment *segment =
-        reeve_segment_create(++store->segment_last, reeve_arena_units(grains_up(bytes)), whole);
+        reeve_segment_create(segment_number(store), reeve_arena_units(grains_up(bytes)), whole);
     store_put(&store->segments, segment->id, segment);
     reeve_arena_add(&client->arena, segment);
     return segment; /* the shell hears of it when it is used */
@@ -76,6 +83,9 @@ static void segment_drop(struct reeve_store *store, struct reeve_segment *segmen
     reeve_list_remove(&segment->idle_link);
     reeve_arena_remove(segment);
     reeve_map64_remove(&store->segments, segment->id);
+    uint32_t *number = reeve_fifo_push(&store->free_numbers);
+    REEVE_ASSERT(number != NULL);
+    *number = segment->id;
     reeve_segment_free(segment);
 }
 
@@ -231,6 +241,7 @@ static struct reeve_segment *adopt(
     struct reeve_store *store, struct store_client *client, struct reeve_segment *segment)
 {
     if (segment != NULL) {
+        hide(store, client, segment->id); /* it may have read there; nothing of that is left */
         reeve_list_remove(&segment->idle_link);
         reeve_arena_remove(segment);
         reeve_arena_add(&client->arena, segment);

@@ -164,6 +164,7 @@ struct reeve_store {
     struct reeve_list idle_orphans;
     struct reeve_heap idle_deadlines;
     uint32_t segment_last;
+    struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
     struct reeve_list create_queue, pull_queue, fetches;
     struct reeve_heap fetch_deadlines;

@@ -435,6 +435,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_heap_init(&store->idle_deadlines);
     reeve_heap_init(&store->fetch_deadlines);
     reeve_arena_init(&store->orphans);
+    reeve_fifo_init(&store->free_numbers, sizeof(uint32_t));
     store->daemon = client_create(REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
     return store;
 }
@@ -468,6 +469,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     while (reeve_map64_next(&store->peers, &at, NULL, &value))
         free(value);
     reeve_fifo_fini(&out);
+    reeve_fifo_fini(&store->free_numbers);
     reeve_arena_fini(&store->orphans);
     reeve_map64_fini(&store->client_by_handle);
     reeve_map64_fini(&store->client_by_process);

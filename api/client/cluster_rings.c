@@ -189,6 +189,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .lease = command->lease,
         .task = command->task,
         .object = command->object.id,
+        .node = command->object.node,
     };
     (void)reeve_cluster_send(cluster, &message); /* a dead daemon shows at the socket's other end, too */
 }

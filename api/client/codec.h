@@ -15,7 +15,7 @@
  * message, and of 64 when they are 1 KiB or more: a message that lies aligned in shared memory can be read in
  * place. It does not need to be right: elements that come misaligned are copied.
  *
- * Packing uses msgpack-c. Unpacking reads straight into the C value, with the types in hand: msgpack-c's tree costs a
+ * Packing uses msgpack-c. Unpacking reads straight into the C value, with the type in hand: msgpack-c's tree costs a
  * zone and, for a header that promises a billion elements, memory that the input does not justify.
  */
 #ifndef REEVE_CLIENT_CODEC_H

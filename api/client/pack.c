@@ -153,7 +153,15 @@ static int sink_write(void *data, const char *bytes, size_t size)
     struct sink *sink = data;
     if (REEVE_UNLIKELY(size > sink->capacity - sink->offset))
         return -1;
-    memcpy(sink->bytes + sink->offset, bytes, size);
+    uint8_t *to = sink->bytes + sink->offset;
+    switch (size) { /* what scalars and headers come to: no call of memcpy */
+    case 1: to[0] = (uint8_t)bytes[0]; break;
+    case 2: memcpy(to, bytes, 2); break;
+    case 3: memcpy(to, bytes, 3); break;
+    case 5: memcpy(to, bytes, 5); break;
+    case 9: memcpy(to, bytes, 9); break;
+    default: memcpy(to, bytes, size);
+    }
     sink->offset += size;
     return 0;
 }

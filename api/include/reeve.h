@@ -134,17 +134,19 @@ enum reeve_mode {
 typedef struct reeve_options {
     size_t size; /* sizeof(reeve_options): set by REEVE_OPTIONS */
     int mode;    /* enum reeve_mode; REEVE_MODE */
-    const char *
-        address; /* host:port of the head to join; REEVE_ADDRESS; else a cluster of this program's own */
-    const char *key;      /* the cluster key, in hex; REEVE_KEY */
-    const char *key_file; /* a file that holds it; REEVE_KEY_FILE */
-    const char *
-        program; /* path of the `reeve` program to start a cluster with; REEVE_PROGRAM; else beside the library,
-                             else PATH */
-    const char *job_name; /* shown by `reeve status`; REEVE_JOB_NAME; else the program's name */
-    uint32_t slots; /* own cluster: tasks at a time; REEVE_SLOTS; else the cores of this machine */
-    uint64_t
-        store_size_bytes; /* own cluster: shared memory for values; REEVE_STORE_SIZE (bytes, or 512M, 4G); else 30 % */
+    /* host:port of the head to join; REEVE_ADDRESS; else a cluster of this program's own */
+    const char *address;
+    /* The cluster key in hex, REEVE_KEY; or a file that holds it, REEVE_KEY_FILE. */
+    const char *key;
+    const char *key_file;
+    /* Path of the `reeve` program to start a cluster with; REEVE_PROGRAM; else beside the library, else in PATH. */
+    const char *program;
+    /* Shown by `reeve status`; REEVE_JOB_NAME; else the program's name. */
+    const char *job_name;
+    /* Own cluster: how many tasks at a time; REEVE_SLOTS; else the cores of this machine. */
+    uint32_t slots;
+    /* Own cluster: shared memory for values; REEVE_STORE_SIZE (bytes, or 512M, 4G); else 30 % of memory. */
+    uint64_t store_size_bytes;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "head:7711", .slots = 4): a pointer to an options struct, for designated initialisers. */
@@ -164,18 +166,21 @@ REEVE_API void reeve_shutdown(void);
 
 /* ---- options of a task ---------------------------------------------------------------------------------------- */
 
-/* How to run one call. Zero and NULL mean "default". */
+/* How to run one call. Zero and NULL mean "default". In inline mode cpus, max_retries and timeout_ms have no effect. */
 typedef struct reeve_task_options {
     size_t size; /* sizeof(reeve_task_options): set by REEVE_TASK_OPTIONS */
-    double cpus; /* cpus the task takes while it runs, in steps of 0.001; default 1 */
-    int32_t
-        max_retries; /* executions lost with their worker or node that are repeated; default 3; or REEVE_NO_RETRIES */
+    /* Cpus that the task takes while it runs, in steps of 0.001; default 1. */
+    double cpus;
+    /* How often it is run again when its worker or node is lost; default 3; or REEVE_NO_RETRIES. */
+    int32_t max_retries;
     uint32_t reserved;
-    int64_t
-        timeout_ms; /* one execution is stopped after this time, REEVE_ETASKTIMEOUT; default: no limit */
-    const char *name; /* shown by tools instead of the function's name */
+    /* One execution is stopped after this time, with REEVE_ETASKTIMEOUT; default: no limit. */
+    int64_t timeout_ms;
+    /* Shown by tools in place of the function's name. */
+    const char *name;
 } reeve_task_options;
 
+/* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in the enclosing block. */
 #define REEVE_TASK_OPTIONS(...) \
     (&(reeve_task_options){.size = sizeof(reeve_task_options), __VA_ARGS__})
 

@@ -175,15 +175,15 @@ int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags)
         .msg_control = &control,
         .msg_controllen = sizeof control};
     ssize_t size;
+    /* A peer that closes with messages of ours unread resets the connection. That is told once, before what it has sent us, which is
+     * still there. */
     do
         size = recvmsg(fd, &packet, flags | MSG_CMSG_CLOEXEC);
-    while (size < 0 && errno == EINTR);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     if (size == 0)
         return REEVE_ESHUTDOWN;
     if (size < 0) {
-        if (errno == EAGAIN)
-            return REEVE_EAGAIN;
-        return errno == ECONNRESET ? REEVE_ESHUTDOWN : REEVE_ESYSTEM;
+        return errno == EAGAIN ? REEVE_EAGAIN : REEVE_ESYSTEM;
     }
     int fds[sizeof control / sizeof(int)];
     uint32_t fd_count = 0;

@@ -13,14 +13,15 @@
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of the class in all (level, not edge)
  *   LEASE_RETURN   lease                                   every entry of the lease has been answered or taken back
  *   TAKE_BACK      lease task                              for an entry that a daemon has forwarded: answered on the return ring
- *   CREATE         request size                            room for an object, in a segment this client may write
+ *   CREATE         request size count(skew)                room for an object, in a segment this client may write; offset + skew will
+ *                                                          be a multiple of 64
  *   SEAL           request object size segment offset      it is complete; answered with SEALED, so that an object is known at the daemon
  *                                                          before an entry that names it is published. Nobody holds a pin afterwards; it
  *                                                          exists until its owner says FREE (or dies)
  *   ABORT          segment offset                          the room is not needed after all
  *   GET            request object size node                wants to read it; `node` says where a copy is
  *   UNPIN          object                                  one pin less
- *   FREE           object                                  its owner needs it no more
+ *   FREE           object node                             its owner needs it no more; `node` says where it was made
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
  *   BYE            -                                       clean end: the socket closes next
  *

@@ -11,10 +11,11 @@
 #include <string.h>
 
 REEVE_STRUCT(inner, (reeve_string, name), (int8_t, tag), (reeve_uint16_array, marks))
-REEVE_STRUCT(outer, (double, x), (inner, in), (reeve_double_array, numbers), (reeve_bytes, blob), (bool, flag),
-    (float, f), (uint64_t, last))
+REEVE_STRUCT(outer, (double, x), (inner, in), (reeve_double_array, numbers), (reeve_bytes, blob),
+    (bool, flag), (float, f), (uint64_t, last))
 
-REEVE_REMOTE(outer, mix, (outer, o), (int32_t, i), (reeve_string, s), (reeve_bytes, b), (reeve_int64_array, a))
+REEVE_REMOTE(outer, mix, (outer, o), (int32_t, i), (reeve_string, s), (reeve_bytes, b),
+    (reeve_int64_array, a))
 {
     uint64_t sum = (uint64_t)i + strlen(s);
     for (size_t j = 0; j < b.size; j++)
@@ -32,9 +33,10 @@ static int echo(void *context, const void *args, size_t size, reeve_packed *resu
     return REEVE_OK;
 }
 
-static const struct reeve_type *const types[] = {&reeve_type_bool, &reeve_type_int8_t, &reeve_type_int64_t,
-    &reeve_type_uint32_t, &reeve_type_uint64_t, &reeve_type_float, &reeve_type_double, &reeve_type_reeve_string,
-    &reeve_type_reeve_bytes, &reeve_type_reeve_int8_array, &reeve_type_reeve_double_array, &reeve_type_inner,
+static const struct reeve_type *const types[] = {&reeve_type_bool, &reeve_type_int8_t,
+    &reeve_type_int64_t, &reeve_type_uint32_t, &reeve_type_uint64_t, &reeve_type_float,
+    &reeve_type_double, &reeve_type_reeve_string, &reeve_type_reeve_bytes,
+    &reeve_type_reeve_int8_array, &reeve_type_reeve_double_array, &reeve_type_inner,
     &reeve_type_outer, &reeve_type_void};
 #define TYPE_COUNT (sizeof types / sizeof *types)
 
@@ -55,10 +57,12 @@ static void unpack(const struct reeve_type *type, const uint8_t *bytes, size_t s
     REEVE_ASSERT(packed_size);
     uint8_t *packed = malloc(packed_size);
     REEVE_ASSERT(packed && reeve_codec_pack(type, value, packed, 0, packed_size) == packed_size);
-    REEVE_ASSERT(reeve_codec_unpack(type, packed, packed_size, again, NULL, "it", NULL) == REEVE_OK);
+    REEVE_ASSERT(
+        reeve_codec_unpack(type, packed, packed_size, again, NULL, "it", NULL) == REEVE_OK);
     uint8_t *packed_again = malloc(packed_size);
     REEVE_ASSERT(reeve_codec_size(type, again, 0, NULL) == packed_size);
-    REEVE_ASSERT(packed_again && reeve_codec_pack(type, again, packed_again, 0, packed_size) == packed_size);
+    REEVE_ASSERT(
+        packed_again && reeve_codec_pack(type, again, packed_again, 0, packed_size) == packed_size);
     REEVE_ASSERT(memcmp(packed, packed_again, packed_size) == 0);
     reeve_codec_clear(type, value);
     reeve_codec_clear(type, again);
@@ -69,8 +73,8 @@ static void unpack(const struct reeve_type *type, const uint8_t *bytes, size_t s
 static const uint8_t *object;
 static size_t object_size;
 
-static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE], uint64_t size,
-    const void **bytes)
+static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
+    uint64_t size, const void **bytes)
 {
     (void)invocation;
     if (size > object_size || id[0] == 1)
@@ -88,7 +92,8 @@ static void invoke(const char *name, const uint8_t *args, size_t size)
     invocation.resolve = resolve;
     int rc = reeve_invoke(&invocation);
     if (rc == REEVE_OK)
-        REEVE_ASSERT(reeve_codec_check(invocation.result, invocation.result_size, NULL) == REEVE_OK);
+        REEVE_ASSERT(
+            reeve_codec_check(invocation.result, invocation.result_size, NULL) == REEVE_OK);
     else
         REEVE_ASSERT(invocation.error.code == rc && invocation.error.message[0]);
     reeve_invocation_fini(&invocation);

@@ -269,7 +269,8 @@ static void mismatches_say_what_came(void **state)
     EXPECT(inner, "\x91\xa1x", REEVE_ETYPE, "the result: expected inner, got a list of 1");
     EXPECT(void, "\1", REEVE_ETYPE, "the result: expected void, got the integer 1");
     EXPECT(int64_t, "\1\2", REEVE_EPROTOCOL, "the result: bytes are left over after the value");
-    EXPECT(int64_t, "", REEVE_EPROTOCOL, "the result: the message ends in the middle, or is not msgpack");
+    EXPECT(int64_t, "", REEVE_EPROTOCOL,
+        "the result: the message ends in the middle, or is not msgpack");
 }
 
 static void integers_are_taken_for_floating(void **state)

@@ -87,6 +87,25 @@ static void test_end_of_file(void **state)
     assert_int_equal(reeve_local_send(server, &message, 0), REEVE_ESHUTDOWN);
 }
 
+/* One that ends with messages unread has still said what it said. */
+static void test_reset_loses_nothing(void **state)
+{
+    (void)state;
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_LEND};
+    assert_int_equal(reeve_local_send(server, &message, 0), REEVE_OK);
+    for (uint32_t i = 1; i <= 3; i++) {
+        message.count = i;
+        assert_int_equal(reeve_local_send(client, &message, 0), REEVE_OK);
+    }
+    close(client);
+    client = -1;
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(reeve_local_receive(server, &message, MSG_DONTWAIT), REEVE_OK);
+        assert_int_equal(message.count, i);
+    }
+    assert_int_equal(reeve_local_receive(server, &message, MSG_DONTWAIT), REEVE_ESHUTDOWN);
+}
+
 static void test_socket_full(void **state)
 {
     (void)state;
@@ -173,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_message_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(test_text_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_of_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_socket_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_name_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),

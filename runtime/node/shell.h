@@ -1,0 +1,250 @@
+/* What the files of the node daemon's shell share. The shell is one libuv loop around the node core and the store core: it owns
+ * sockets, processes, shared memory and clocks, and decides nothing that a core could decide.
+ *
+ *   node_main.c        starting, the loop, signals, the core's commands
+ *   shell_links.c      sessions with the head, with peers and with tools
+ *   shell_clients.c    unix sockets of drivers and workers
+ *   shell_workers.c    worker processes: started, watched, reaped
+ *   shell_spawn.c      vfork and exec
+ *   shell_programs.c   executables: hashed, kept, launch specs, tables of functions
+ *   shell_channels.c   rings between two processes of this node, and the daemon's ends of bridged ones
+ *   shell_objects.c    the object store's place in all this
+ *   shell_output.c     what workers write, on its way to the terminal
+ *   shell_tools.c      requests of tools
+ *
+ * An event for the core may come at any depth, also while its commands are carried out: it is stepped at once, and its commands
+ * queue behind those before. Structs with libuv handles in them are freed in the close callback. */
+#ifndef REEVE_NODE_SHELL_H
+#define REEVE_NODE_SHELL_H
+
+#include <reeve_errors.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "runtime/base/fifo.h"
+#include "runtime/base/list.h"
+#include "runtime/base/log.h"
+#include "runtime/base/map64.h"
+#include "runtime/channel/channel.h"
+#include "runtime/node/node_core.h"
+#include "runtime/node/node_main.h"
+#include "runtime/node/shell_runs.h"
+#include "runtime/node/shell_store.h"
+#include "runtime/wire/link.h"
+#include "runtime/wire/local.h"
+
+#define REEVE_DAEMON_INLINE_SIZE (64u * 1024u)
+#define REEVE_DAEMON_CLIENT_QUEUE \
+    4096u /* messages that a client has not taken yet; then it is dropped */
+#define REEVE_DAEMON_PEER_QUEUE      1024u /* control messages for a peer while its session is made */
+#define REEVE_DAEMON_TABLE_SIZE_MAX  (1u << 20)
+#define REEVE_DAEMON_LAUNCH_SIZE_MAX (8u << 20)
+#define REEVE_DAEMON_STDERR_TAIL     2048u
+
+struct daemon;
+
+/* A bell: the page by which one process is woken, and its eventfd. */
+struct daemon_bell {
+    int page_fd, event_fd;
+    struct reeve_doorbell *page;
+};
+
+struct daemon_launch { /* the launch spec of a driver, parsed */
+    char *text;        /* all strings */
+    char *directory;
+    char **arguments;   /* NULL at the end */
+    char **environment; /* NULL at the end */
+};
+
+/* A job's program as this node knows it. */
+struct daemon_job {
+    reeve_process_id id;
+    uint8_t program[REEVE_PROGRAM_HASH_SIZE];
+    int executable_fd;
+    struct daemon_launch launch;
+    char *table;
+    size_t table_size;
+    uint64_t table_hash;
+    bool ready;               /* what is above is there */
+    bool local;               /* its driver is here */
+    struct reeve_list wanted; /* workers that wait for it to be ready */
+};
+
+struct daemon_worker;
+
+/* One socket: a driver or a worker. */
+struct daemon_client {
+    struct daemon *daemon;
+    uint64_t connection;
+    int fd;
+    uv_poll_t poll;
+    bool polling_write;
+    bool greeted; /* HELLO has been heard */
+    bool welcome; /* WELCOME has been sent: it has a serial */
+    bool closed;
+    bool bye; /* it has unmapped everything before it closed its end */
+    uint32_t serial;
+    int pidfd; /* a driver's, who is nobody's child here; -1: not known */
+    struct daemon_bell bell;
+    struct daemon_worker *worker;
+    struct daemon_job *job; /* a driver's, until it is welcome; then it is in the daemon's table */
+    char name[REEVE_TEXT_SIZE];
+    struct daemon_terminal *terminal; /* a driver's */
+    struct reeve_fifo
+        queue; /* struct reeve_local_message that would have blocked; their descriptors are ours */
+};
+
+struct daemon_worker {
+    struct daemon *daemon;
+    uint32_t serial;
+    reeve_process_id job;
+    struct reeve_list wanted_link; /* in daemon_job->wanted */
+    uint64_t token;
+    pid_t pid; /* 0: not started */
+    int pidfd;
+    uv_poll_t poll;
+    struct daemon_client *client;
+    bool greeted;
+    bool killed;
+    bool exited;
+    int32_t fail_code; /* why it will never start */
+    struct daemon_output *output;
+};
+
+struct daemon_channel;
+struct daemon_output;
+struct daemon_terminal;
+
+struct daemon_peer {
+    uint32_t node;
+    uint64_t incarnation;
+    char address[REEVE_ADDRESS_SIZE];
+    char host[REEVE_HOST_SIZE];
+    reeve_peer session;
+    bool dialling;
+    bool wanted;             /* somebody waits for a session, whatever the core has to say */
+    struct reeve_fifo queue; /* struct reeve_message, for the session to come */
+};
+
+struct daemon {
+    uv_loop_t loop;
+    const struct reeve_node_options *options;
+    uint64_t uid, incarnation;
+    uint32_t node;
+    char host[REEVE_HOST_SIZE];
+    char head_address[REEVE_ADDRESS_SIZE];
+    char socket_name[REEVE_LOCAL_NAME_SIZE];
+    struct reeve_node *core;
+    struct reeve_fifo commands;
+    bool carrying;
+    bool ready_told;
+    bool ending;
+    int exit_status;
+    uint64_t secret; /* tokens are made of it */
+    uint64_t next_connection;
+    struct daemon_bell bell;     /* our own */
+    struct reeve_map64 clients;  /* by connection */
+    struct reeve_map64 serials;  /* daemon_client by serial, those that are welcome */
+    struct reeve_map64 workers;  /* by serial */
+    struct reeve_map64 jobs;     /* by process id */
+    struct reeve_map64 channels; /* by lease */
+    struct reeve_map64 peers;    /* by node */
+    struct reeve_link *link;
+    struct reeve_store_shell *store;
+    struct reeve_runs *runs;
+    reeve_peer head_session;
+    uv_timer_t store_deadline;
+    uv_idle_t store_work;
+    uv_timer_t deadline;
+    uv_signal_t terminate, interrupt;
+    uv_poll_t lifeline, listener, known_listener, bell_poll;
+    int listener_fd, known_listener_fd;
+};
+
+/* node_main.c */
+void daemon_event(struct daemon *daemon, const struct reeve_node_event *event);
+void daemon_end(struct daemon *daemon, int exit_status);
+int daemon_bell_make(struct daemon_bell *bell, const char *name);
+void daemon_bell_free(struct daemon_bell *bell);
+void *daemon_alloc(size_t size);
+void daemon_put(struct reeve_map64 *map, uint64_t key, void *value);
+
+/* shell_clients.c */
+int daemon_listen(struct daemon *daemon);
+void daemon_stop_listening(struct daemon *daemon);
+/* Sends now, or as soon as the client takes it; a client that takes nothing for long is dropped. The descriptors stay the caller's. */
+void daemon_client_send(struct daemon_client *client, const struct reeve_local_message *message);
+struct daemon_client *daemon_client_get(struct daemon *daemon, uint32_t serial);
+/* Reads what is there; for one whose process has ended. */
+void daemon_client_drain(struct daemon_client *client);
+void daemon_client_close(struct daemon_client *client);
+void daemon_client_refuse(struct daemon_client *client, int32_t code, const char *text);
+void daemon_client_welcome(struct daemon_client *client, uint32_t serial);
+void daemon_clients_command(struct daemon *daemon, const struct reeve_node_command *command);
+
+/* shell_workers.c */
+void daemon_worker_spawn(struct daemon *daemon, const struct reeve_node_command *command);
+void daemon_worker_start(struct daemon_worker *worker, struct daemon_job *job);
+void daemon_worker_never(struct daemon_worker *worker, int32_t code, const char *text);
+struct daemon_worker *daemon_worker_by_token(struct daemon *daemon, uint64_t token);
+void daemon_worker_retire(struct daemon *daemon, uint32_t serial);
+void daemon_worker_kill(struct daemon *daemon, uint32_t serial);
+void daemon_workers_kill_all(struct daemon *daemon);
+
+/* shell_spawn.c */
+struct daemon_spawn {
+    int executable_fd;
+    char **arguments, **environment;
+    const char *directory; /* not entered when it does not exist */
+    int out_fd, err_fd;
+};
+/* REEVE_OK, or REEVE_ESYSTEM with errno of what failed and *ret_stage saying what: static text. */
+int daemon_spawn_process(
+    const struct daemon_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, const char **ret_stage);
+
+/* shell_programs.c */
+/* Takes the descriptors of a driver's HELLO; answers later with DRIVER_HELLO to the core, or refuses. */
+void daemon_program_hello(struct daemon_client *client, struct reeve_local_message *message);
+struct daemon_job *daemon_job_get(struct daemon *daemon, reeve_process_id id);
+void daemon_job_adopt(struct daemon *daemon, struct daemon_job *job, reeve_process_id id);
+void daemon_job_want(struct daemon *daemon, struct daemon_worker *worker, const uint8_t *program);
+void daemon_job_gone(struct daemon *daemon, reeve_process_id id);
+void daemon_job_free(struct daemon_job *job);
+/* Reads a table of functions; NULL: it is none. */
+char *daemon_table_read(int fd, size_t *ret_size);
+/* What differs between the driver's table and a worker's, in one line. */
+void daemon_table_difference(const char *driver, const char *worker, char *text, size_t size);
+
+/* shell_channels.c */
+void daemon_channel_open_local(struct daemon *daemon, const struct reeve_node_command *command);
+void daemon_channel_close(struct daemon *daemon, const struct reeve_node_command *command);
+void daemon_channels_free(struct daemon *daemon);
+
+/* shell_links.c */
+int daemon_links_open(struct daemon *daemon, char *text);
+void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
+struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
+void daemon_links_free(struct daemon *daemon);
+/* The session with a node, or 0; then it is being made, and peer_reset tells the store when it is there. */
+reeve_peer daemon_peer_session(struct daemon *daemon, uint32_t node);
+
+/* shell_objects.c */
+int daemon_objects_open(struct daemon *daemon);
+/* After anything has been told to the store. */
+void daemon_objects_arm(struct daemon *daemon);
+/* The client's socket has ended: it is reaped here, or as soon as its process has. */
+void daemon_objects_driver_gone(struct daemon_client *client);
+
+/* shell_output.c */
+void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,
+    const char *lines, size_t size, uint64_t dropped);
+void daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_stream,
+    const char *lines, size_t size); /* shell_links.c: to its driver's node */
+void daemon_terminal_close(struct daemon_client *client);
+
+/* shell_tools.c */
+void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);
+
+#endif

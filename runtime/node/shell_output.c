@@ -1,0 +1,398 @@
+/* What workers write, on its way to their driver's terminal.
+ *
+ *   worker ──pipe──▶ stream: markers, lines ──▶ "function@node pid| line\n" ──▶ driver here: terminal: spool ──pipe──▶ driver
+ *                                                                        └───▶ driver elsewhere: Output to its node
+ *
+ * A marker, "\1 index \2", says which function writes what follows; without digits: none. A marker ends a line that is not finished.
+ * Lines are passed on whole, so that those of different workers never mix within one. Nobody waits: the pipes of workers are
+ * always read; what a driver does not take is spooled up to a bound, beyond which lines are dropped and counted, and the count is
+ * said as soon as there is room. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/buffer.h"
+#include "runtime/base/macros.h"
+#include "runtime/node/shell.h"
+#include "runtime/node/shell_output.h"
+
+#define LINE_SIZE_MAX   (16u * 1024u) /* longer ones are cut into several */
+#define READ_SIZE       (64u * 1024u)
+#define SPOOL_SIZE_MAX  (1024u * 1024u)
+#define MARKER_SIZE_MAX 12
+#define NO_FUNCTION     UINT32_MAX
+
+struct stream {
+    struct daemon_output *output;
+    int fd;
+    uv_poll_t poll;
+    bool error_stream;
+    bool in_marker;
+    char marker[MARKER_SIZE_MAX];
+    size_t marker_size;
+    uint32_t function;
+    struct reeve_buffer line;
+    struct reeve_buffer batch; /* finished lines of this turn */
+};
+
+struct daemon_output {
+    struct daemon *daemon;
+    struct daemon_worker *worker;
+    reeve_process_id job;
+    struct stream streams[2];
+    int handles; /* not closed yet */
+    char tail[REEVE_DAEMON_STDERR_TAIL];
+    size_t tail_size;
+    char tail_text[REEVE_TEXT_SIZE];
+};
+
+/* --- the driver's side --- */
+
+struct sink {
+    struct daemon_terminal *terminal;
+    int fd;
+    uv_poll_t poll;
+    bool polling;
+    struct reeve_buffer spool;
+    uint64_t dropped;
+};
+
+struct daemon_terminal {
+    struct sink sinks[2];
+    int handles;
+};
+
+static void on_sink_closed(uv_handle_t *handle)
+{
+    struct sink *sink = handle->data;
+    struct daemon_terminal *terminal = sink->terminal;
+    reeve_buffer_fini(&sink->spool);
+    if (--terminal->handles == 0)
+        free(terminal);
+}
+
+void daemon_terminal_close(struct daemon_client *client)
+{
+    struct daemon_terminal *terminal = client->terminal;
+    if (terminal == NULL)
+        return;
+    client->terminal = NULL;
+    for (int i = 0; i < 2; i++) {
+        uv_poll_stop(&terminal->sinks[i].poll);
+        close(terminal->sinks[i].fd);
+        uv_close((uv_handle_t *)&terminal->sinks[i].poll, on_sink_closed);
+    }
+}
+
+static struct daemon_terminal *terminal_open(struct daemon_client *client)
+{
+    int out[2], err[2];
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return NULL;
+    if (pipe2(err, O_CLOEXEC) != 0) {
+        close(out[0]);
+        close(out[1]);
+        return NULL;
+    }
+    struct daemon_terminal *terminal = daemon_alloc(sizeof *terminal);
+    terminal->sinks[0].fd = out[1];
+    terminal->sinks[1].fd = err[1];
+    for (int i = 0; i < 2; i++) {
+        struct sink *sink = &terminal->sinks[i];
+        sink->terminal = terminal;
+        sink->poll.data = sink;
+        reeve_buffer_init(&sink->spool);
+        fcntl(sink->fd, F_SETFL, O_NONBLOCK);
+        uv_poll_init(&client->daemon->loop, &sink->poll, sink->fd);
+        terminal->handles++;
+    }
+    struct reeve_local_message message = {
+        .kind = REEVE_LOCAL_OUTPUT, .fd_count = 2, .fds = {out[0], err[0]}};
+    daemon_client_send(client, &message);
+    close(out[0]);
+    close(err[0]);
+    client->terminal = terminal;
+    return terminal;
+}
+
+static void on_sink_writable(uv_poll_t *poll, int status, int events);
+
+static void sink_write(struct sink *sink)
+{
+    while (sink->spool.size > 0) {
+        ssize_t written = write(sink->fd, sink->spool.data, sink->spool.size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0 && errno == EAGAIN)
+            break;
+        if (written < 0) { /* nobody reads any more */
+            reeve_buffer_clear(&sink->spool);
+            break;
+        }
+        reeve_buffer_consume(&sink->spool, (size_t)written);
+    }
+    if (sink->dropped > 0 && sink->spool.size < SPOOL_SIZE_MAX / 2) {
+        reeve_buffer_append_format(&sink->spool, "reeve| %llu lines of output were dropped\n",
+            (unsigned long long)sink->dropped);
+        sink->dropped = 0;
+    }
+    bool wanted = sink->spool.size > 0;
+    if (wanted && !sink->polling)
+        uv_poll_start(&sink->poll, UV_WRITABLE, on_sink_writable);
+    if (!wanted && sink->polling)
+        uv_poll_stop(&sink->poll);
+    sink->polling = wanted;
+}
+
+static void on_sink_writable(uv_poll_t *poll, int status, int events)
+{
+    struct sink *sink = poll->data;
+    (void)events;
+    if (status != 0) { /* the driver has closed its end: what comes is for nobody */
+        reeve_buffer_clear(&sink->spool);
+        sink->polling = false;
+        return;
+    }
+    sink_write(sink);
+}
+
+static uint64_t count_lines(const char *lines, size_t size)
+{
+    uint64_t count = 0;
+    for (const char *at = lines; (at = memchr(at, '\n', size - (size_t)(at - lines))) != NULL; at++)
+        count++;
+    return count;
+}
+
+void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,
+    const char *lines, size_t size, uint64_t dropped)
+{
+    if (reeve_process_node(job) != daemon->node) {
+        daemon_output_send(daemon, job, error_stream, lines, size);
+        return;
+    }
+    struct daemon_client *driver = daemon_client_get(daemon, (uint32_t)job);
+    if (driver == NULL || driver->worker != NULL)
+        return;
+    struct daemon_terminal *terminal =
+        driver->terminal != NULL ? driver->terminal : terminal_open(driver);
+    if (terminal == NULL)
+        return;
+    struct sink *sink = &terminal->sinks[error_stream];
+    sink->dropped += dropped;
+    if (sink->spool.size + size > SPOOL_SIZE_MAX ||
+        reeve_buffer_append(&sink->spool, lines, size) != REEVE_OK)
+        sink->dropped += count_lines(lines, size);
+    sink_write(sink);
+}
+
+/* --- the worker's side --- */
+
+/* The name of the index-th function of the job's table. */
+static size_t function_name(const struct daemon_output *output, uint32_t index, const char **name)
+{
+    const struct daemon_job *job = daemon_job_get(output->daemon, output->job);
+    const char *line = job != NULL ? job->table : NULL;
+    for (uint32_t i = 0; line != NULL && i < index; i++) {
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    *name = line;
+    return line != NULL ? strcspn(line, " \n") : 0;
+}
+
+static void finish_line(struct stream *stream)
+{
+    const struct daemon_output *output = stream->output;
+    const char *name = NULL;
+    size_t length =
+        stream->function == NO_FUNCTION ? 0 : function_name(output, stream->function, &name);
+    reeve_buffer_append_format(&stream->batch, "%.*s%s%s %d| ", (int)length, length > 0 ? name : "",
+        length > 0 ? "@" : "", output->daemon->host, (int)output->worker->pid);
+    reeve_buffer_append(&stream->batch, stream->line.data, stream->line.size);
+    reeve_buffer_append(&stream->batch, "\n", 1);
+    reeve_buffer_clear(&stream->line);
+}
+
+static void pass_on(struct stream *stream)
+{
+    if (stream->batch.size == 0)
+        return;
+    daemon_output_deliver(stream->output->daemon, stream->output->job, stream->error_stream,
+        (const char *)stream->batch.data, stream->batch.size, 0);
+    reeve_buffer_clear(&stream->batch);
+}
+
+static void end_marker(struct stream *stream)
+{
+    stream->in_marker = false;
+    stream->marker[stream->marker_size] = 0;
+    if (stream->line.size > 0)
+        finish_line(stream);
+    stream->function =
+        stream->marker_size > 0 ? (uint32_t)strtoul(stream->marker, NULL, 10) : NO_FUNCTION;
+}
+
+/* Inside a marker; what turns out to be none is dropped. */
+static void marker_byte(struct stream *stream, char byte)
+{
+    if (byte == 2)
+        end_marker(stream);
+    else if (byte >= '0' && byte <= '9' && stream->marker_size < MARKER_SIZE_MAX - 1)
+        stream->marker[stream->marker_size++] = byte;
+    else
+        stream->in_marker = false;
+}
+
+static void keep_tail(struct daemon_output *output, const char *bytes, size_t size)
+{
+    if (size >= sizeof output->tail) {
+        bytes += size - sizeof output->tail;
+        size = sizeof output->tail;
+    }
+    size_t keep = REEVE_MIN(output->tail_size, sizeof output->tail - size);
+    memmove(output->tail, output->tail + output->tail_size - keep, keep);
+    memcpy(output->tail + keep, bytes, size);
+    output->tail_size = keep + size;
+}
+
+static void take_bytes(struct stream *stream, const char *bytes, size_t size)
+{
+    if (stream->error_stream && !stream->output->worker->greeted)
+        keep_tail(stream->output, bytes, size);
+    for (size_t i = 0; i < size;) {
+        if (stream->in_marker) {
+            marker_byte(stream, bytes[i++]);
+            continue;
+        }
+        size_t run = i;
+        while (run < size && bytes[run] != '\n' && bytes[run] != 1 && run - i < LINE_SIZE_MAX)
+            run++;
+        reeve_buffer_append(&stream->line, bytes + i, run - i);
+        i = run;
+        if (i < size && bytes[i] == 1) {
+            stream->in_marker = true;
+            stream->marker_size = 0;
+            i++;
+        } else if (i < size && bytes[i] == '\n') {
+            finish_line(stream);
+            i++;
+        } else if (stream->line.size >= LINE_SIZE_MAX) {
+            finish_line(stream);
+        }
+    }
+}
+
+/* Reads up to `limit` bytes; false when there is an end or error. */
+static bool stream_read(struct stream *stream, size_t limit)
+{
+    static char bytes[READ_SIZE]; /* the loop's thread alone reads */
+    bool open = true;
+    while (limit > 0) {
+        ssize_t size = read(stream->fd, bytes, REEVE_MIN(limit, sizeof bytes));
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            break;
+        if (size <= 0) {
+            open = false;
+            break;
+        }
+        take_bytes(stream, bytes, (size_t)size);
+        limit -= (size_t)size;
+    }
+    pass_on(stream);
+    return open;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct stream *stream = poll->data;
+    (void)events;
+    if (status != 0 || !stream_read(stream, READ_SIZE))
+        uv_poll_stop(poll);
+}
+
+struct daemon_output *daemon_output_open(
+    struct daemon *daemon, struct daemon_worker *worker, int *ret_out_fd, int *ret_err_fd)
+{
+    int pipes[2][2];
+    for (int i = 0; i < 2; i++) {
+        if (pipe2(pipes[i], O_CLOEXEC) == 0)
+            continue;
+        if (i == 1) {
+            close(pipes[0][0]);
+            close(pipes[0][1]);
+        }
+        return NULL;
+    }
+    struct daemon_output *output = daemon_alloc(sizeof *output);
+    output->daemon = daemon;
+    output->worker = worker;
+    output->job = worker->job;
+    for (int i = 0; i < 2; i++) {
+        struct stream *stream = &output->streams[i];
+        stream->output = output;
+        stream->fd = pipes[i][0];
+        stream->error_stream = i == 1;
+        stream->function = NO_FUNCTION;
+        reeve_buffer_init(&stream->line);
+        reeve_buffer_init(&stream->batch);
+        fcntl(stream->fd, F_SETFL, O_NONBLOCK);
+        stream->poll.data = stream;
+        uv_poll_init(&daemon->loop, &stream->poll, stream->fd);
+        uv_poll_start(&stream->poll, UV_READABLE, on_readable);
+        output->handles++;
+    }
+    *ret_out_fd = pipes[0][1];
+    *ret_err_fd = pipes[1][1];
+    return output;
+}
+
+void daemon_output_drain(struct daemon_output *output)
+{
+    for (int i = 0; i < 2; i++)
+        stream_read(&output->streams[i], SPOOL_SIZE_MAX);
+}
+
+const char *daemon_output_tail(struct daemon_output *output)
+{
+    /* the last lines, newest kept whole, in one line */
+    size_t size = output->tail_size;
+    while (size > 0 && output->tail[size - 1] == '\n')
+        size--;
+    size_t from = size > sizeof output->tail_text / 2 ? size - sizeof output->tail_text / 2 : 0;
+    size_t used = 0;
+    for (size_t i = from; i < size; i++) {
+        unsigned char byte = (unsigned char)output->tail[i];
+        output->tail_text[used++] = byte == '\n' ? ';' : byte < 32 ? ' ' : (char)byte;
+    }
+    output->tail_text[used] = 0;
+    return output->tail_text;
+}
+
+static void on_stream_closed(uv_handle_t *handle)
+{
+    struct stream *stream = handle->data;
+    struct daemon_output *output = stream->output;
+    reeve_buffer_fini(&stream->line);
+    reeve_buffer_fini(&stream->batch);
+    if (--output->handles == 0)
+        free(output);
+}
+
+void daemon_output_ended(struct daemon_output *output)
+{
+    for (int i = 0; i < 2; i++) {
+        struct stream *stream = &output->streams[i];
+        if (stream->line.size > 0)
+            finish_line(stream);
+        pass_on(stream);
+        uv_poll_stop(&stream->poll);
+        close(stream->fd);
+        uv_close((uv_handle_t *)&stream->poll, on_stream_closed);
+    }
+}

@@ -1,0 +1,461 @@
+/* The store's shell: events in, commands carried out. See shell_store.h. */
+#include "runtime/node/shell_store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <reeve_errors.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/assert.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/errors.h"
+#include "runtime/base/log.h"
+#include "runtime/base/macros.h"
+#include "runtime/node/shell_store_internal.h"
+
+#define MEMORY_PERIOD_NS (100 * REEVE_NS_PER_MS)
+#define SEQUENCE_ALL     UINT64_MAX /* in an ObjectFree: all objects of the owner */
+
+/* --- commands ---------------------------------------------------------------------------------------- */
+
+static void send_client(struct reeve_store_shell *shell, uint32_t client,
+    struct reeve_local_message *message, const char *text)
+{
+    if (message->code != REEVE_OK)
+        reeve_local_set_text(message, "%s", text);
+    (void)shell->callbacks.send_client(shell->arg, client, message);
+}
+
+static void segment_create(
+    struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    int error = reeve_segments_add(shell->segments, command->segment, command->size);
+    if (error != REEVE_OK)
+        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-SEGMENT",
+            "segment=%" PRIu32 " size=%" PRIu64 " error=%s os=%s", command->segment, command->size,
+            reeve_strerror(error), strerror(errno));
+}
+
+static void segment_show(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_SEGMENT,
+        .segment = command->segment,
+        .size = command->size,
+        .flags = command->writable ? REEVE_LOCAL_SEGMENT_WRITABLE : 0,
+        .fd_count = 1};
+    int error = reeve_segments_descriptor(
+        shell->segments, command->segment, command->writable, &message.fds[0]);
+    if (error != REEVE_OK) { /* the answer that names it will be an error, or fail at the client */
+        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-DESCRIPTOR", "segment=%" PRIu32 " error=%s os=%s",
+            command->segment, reeve_strerror(error), strerror(errno));
+        return;
+    }
+    send_client(shell, command->client, &message, "");
+    close(message.fds[0]);
+}
+
+/* A command that names a place which could not be made: its receiver is told so. */
+static bool place_is_missing(
+    const struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    return command->code == REEVE_OK && !reeve_segments_good(shell->segments, command->segment);
+}
+
+static const char no_memory_text[] = "the node daemon could not make shared memory";
+
+static void reply_create(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_CREATED,
+        .request = command->request,
+        .code = command->code,
+        .segment = command->segment,
+        .offset = command->offset,
+        .size = command->size};
+    if (!place_is_missing(shell, command)) {
+        send_client(shell, command->client, &message, command->text);
+        return;
+    }
+    message.code = REEVE_ESYSTEM;
+    send_client(shell, command->client, &message, no_memory_text);
+    reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_ABORT,
+                                       .client = command->client,
+                                       .segment = command->segment,
+                                       .offset = command->offset});
+}
+
+static void reply_get(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_store_command answer = *command;
+    if (place_is_missing(shell, command) || (command->code == REEVE_OK && shell->copy_failed)) {
+        answer.code = REEVE_ESYSTEM;
+        memcpy(answer.text, no_memory_text, sizeof(no_memory_text));
+        reeve_store_shell_event(
+            shell, &(struct reeve_store_event){
+                       .kind = REEVE_STORE_UNPIN, .client = command->client, .id = command->id});
+    }
+    if (command->client == REEVE_STORE_DAEMON) {
+        reeve_stage_got(shell, &answer);
+        return;
+    }
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_GOT,
+        .request = answer.request,
+        .code = answer.code,
+        .object = answer.id,
+        .segment = answer.segment,
+        .offset = answer.offset,
+        .size = answer.size};
+    send_client(shell, answer.client, &message, answer.text);
+}
+
+static void reply_seal(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_SEALED,
+        .request = command->request,
+        .code = command->code,
+        .object = command->id};
+    send_client(shell, command->client, &message, command->text);
+}
+
+static Reeve__ObjectId id_of(struct reeve_object_id id)
+{
+    Reeve__ObjectId ret = REEVE__OBJECT_ID__INIT;
+    ret.owner = id.owner;
+    ret.sequence = id.sequence;
+    return ret;
+}
+
+static void send_pull(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    Reeve__ObjectId id = id_of(command->id);
+    Reeve__ObjectPull pull = REEVE__OBJECT_PULL__INIT;
+    pull.id = &id;
+    pull.offset = command->offset;
+    pull.length = (uint32_t)command->length;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_PULL;
+    message.object_pull = &pull;
+    shell->callbacks.send_node(shell->arg, command->node, &message);
+}
+
+static void send_chunk(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    Reeve__ObjectId id = id_of(command->id);
+    Reeve__ObjectChunk chunk = REEVE__OBJECT_CHUNK__INIT;
+    chunk.id = &id;
+    chunk.offset = command->offset;
+    chunk.size = command->size;
+    int code = command->code;
+    if (code == REEVE_OK && command->length > 0)
+        code = reeve_segments_read(
+            shell->segments, command->segment, command->place, shell->scratch, command->length);
+    if (code == REEVE_OK) {
+        chunk.has_data = 1;
+        chunk.data = (ProtobufCBinaryData){.len = command->length, .data = shell->scratch};
+    } else {
+        chunk.has_code = 1;
+        chunk.code = code;
+    }
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_CHUNK;
+    message.object_chunk = &chunk;
+    shell->callbacks.send_node(shell->arg, command->node, &message);
+}
+
+static void send_free(
+    struct reeve_store_shell *shell, const struct reeve_store_command *command, bool gone)
+{
+    struct reeve_object_id which = command->id;
+    if (gone)
+        which = (struct reeve_object_id){.owner = command->process, .sequence = SEQUENCE_ALL};
+    Reeve__ObjectId id = id_of(which), *ids[] = {&id};
+    Reeve__ObjectFree object_free = REEVE__OBJECT_FREE__INIT;
+    object_free.n_ids = 1;
+    object_free.ids = ids;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
+    message.object_free = &object_free;
+    if (gone)
+        shell->callbacks.send_all_nodes(shell->arg, &message);
+    else
+        shell->callbacks.send_node(shell->arg, command->node, &message);
+}
+
+static void copy_in(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    REEVE_ASSERT(shell->chunk != NULL && command->length == shell->chunk_size);
+    if (reeve_segments_write(shell->segments, command->segment, command->offset, shell->chunk,
+            command->length) != REEVE_OK) {
+        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-WRITE", "segment=%" PRIu32 " os=%s",
+            command->segment, strerror(errno));
+        shell->copy_failed = true;
+    }
+}
+
+static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message gone = {
+        .kind = REEVE_LOCAL_SEGMENT_GONE, .segment = command->segment};
+    switch (command->kind) {
+    case REEVE_STORE_SEGMENT_CREATE: segment_create(shell, command); return;
+    case REEVE_STORE_SEGMENT_SHOW: segment_show(shell, command); return;
+    case REEVE_STORE_SEGMENT_HIDE: send_client(shell, command->client, &gone, ""); return;
+    case REEVE_STORE_SEGMENT_PUNCH:
+        (void)reeve_segments_punch(
+            shell->segments, command->segment, command->offset, command->length);
+        return;
+    case REEVE_STORE_SEGMENT_DROP: reeve_segments_drop(shell->segments, command->segment); return;
+    case REEVE_STORE_REPLY_CREATE: reply_create(shell, command); return;
+    case REEVE_STORE_REPLY_SEAL: reply_seal(shell, command); return;
+    case REEVE_STORE_REPLY_GET: reply_get(shell, command); return;
+    case REEVE_STORE_SEND_PULL: send_pull(shell, command); return;
+    case REEVE_STORE_COPY_IN: copy_in(shell, command); return;
+    case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
+    case REEVE_STORE_SEND_FREE: send_free(shell, command, false); return;
+    case REEVE_STORE_SEND_GONE: send_free(shell, command, true); return;
+    case REEVE_STORE_COMMAND_KIND_COUNT: break;
+    }
+    REEVE_ASSERT(!"a command of the store");
+}
+
+/* --- events ------------------------------------------------------------------------------------------ */
+
+static void carry(struct reeve_store_shell *shell)
+{
+    struct reeve_store_command command;
+    if (shell->carrying)
+        return; /* further out, behind those before */
+    shell->carrying = true;
+    while (reeve_fifo_pop(&shell->commands, &command))
+        carry_out(shell, &command);
+    shell->carrying = false;
+}
+
+void reeve_store_shell_event(struct reeve_store_shell *shell, const struct reeve_store_event *event)
+{
+    reeve_store_step(shell->store, reeve_clock_monotonic_ns(), event, &shell->commands);
+    carry(shell);
+    if (shell->callbacks.wake != NULL)
+        shell->callbacks.wake(shell->arg); /* the deadline may have changed */
+}
+
+/* Tells the core how far it may grow: every so often, or when it has come near the end of what it was told. */
+static void look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
+{
+    struct reeve_store_status status;
+    reeve_store_status(shell->store, &status);
+    uint64_t now_ns = reeve_clock_monotonic_ns();
+    if (shell->memory_ns != 0 && now_ns - shell->memory_ns < MEMORY_PERIOD_NS &&
+        status.growth_bytes > bytes + REEVE_STORE_GRAIN)
+        return;
+    if (shell->memory_ns == now_ns)
+        return;
+    shell->memory_ns = now_ns;
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_MEMORY,
+                   .size = reeve_segments_spare(shell->segments, status.committed_bytes)});
+}
+
+int reeve_store_shell_create(
+    const struct reeve_store_shell_settings *settings, struct reeve_store_shell **ret)
+{
+    struct reeve_store_shell *shell = calloc(1, sizeof(*shell));
+    if (shell == NULL)
+        return REEVE_ENOMEM;
+    shell->callbacks = settings->callbacks;
+    shell->arg = settings->arg;
+    struct reeve_store_settings own = settings->store;
+    if (own.capacity_bytes == 0)
+        own.capacity_bytes = reeve_segments_default_capacity();
+    shell->capacity_bytes = own.capacity_bytes;
+    shell->segments = reeve_segments_create();
+    shell->scratch = malloc(REEVE_STORE_CHUNK_SIZE);
+    if (shell->segments == NULL || shell->scratch == NULL) {
+        reeve_store_shell_free(shell);
+        return REEVE_ENOMEM;
+    }
+    reeve_fifo_init(&shell->commands, sizeof(struct reeve_store_command));
+    reeve_stage_init(shell);
+    shell->store = reeve_store_create(&own);
+    *ret = shell;
+    return REEVE_OK;
+}
+
+void reeve_store_shell_free(struct reeve_store_shell *shell)
+{
+    if (shell == NULL)
+        return;
+    if (shell->store != NULL) {
+        reeve_stage_fini(shell);
+        reeve_store_free(shell->store);
+        reeve_fifo_fini(&shell->commands);
+    }
+    reeve_segments_free(shell->segments);
+    free(shell->scratch);
+    free(shell);
+}
+
+void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = node});
+}
+
+void reeve_store_shell_client_added(
+    struct reeve_store_shell *shell, uint32_t client, reeve_process_id process)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){
+                   .kind = REEVE_STORE_CLIENT_ADDED, .client = client, .process = process});
+}
+
+void reeve_store_shell_client_closed(struct reeve_store_shell *shell, uint32_t client)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = client});
+}
+
+void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t client)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = client});
+}
+
+bool reeve_store_shell_client_message(
+    struct reeve_store_shell *shell, uint32_t client, const struct reeve_local_message *message)
+{
+    struct reeve_store_event event = {.client = client,
+        .request = message->request,
+        .node = message->node,
+        .segment = message->segment,
+        .id = message->object,
+        .offset = message->offset,
+        .size = message->size};
+    switch (message->kind) {
+    case REEVE_LOCAL_CREATE:
+        event.kind = REEVE_STORE_CREATE;
+        event.skew = message->count;
+        look_at_memory(shell, message->size);
+        break;
+    case REEVE_LOCAL_SEAL: event.kind = REEVE_STORE_SEAL; break;
+    case REEVE_LOCAL_ABORT: event.kind = REEVE_STORE_ABORT; break;
+    case REEVE_LOCAL_GET: event.kind = REEVE_STORE_GET; break;
+    case REEVE_LOCAL_UNPIN: event.kind = REEVE_STORE_UNPIN; break;
+    case REEVE_LOCAL_FREE: event.kind = REEVE_STORE_FREE; break;
+    default: return false;
+    }
+    reeve_store_shell_event(shell, &event);
+    return true;
+}
+
+static void on_chunk(
+    struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectChunk *chunk)
+{
+    struct reeve_store_event event = {.kind = REEVE_STORE_PEER_CHUNK,
+        .node = node,
+        .id = {.owner = chunk->id->owner, .sequence = chunk->id->sequence},
+        .offset = chunk->offset,
+        .size = chunk->size,
+        .length = chunk->has_data ? chunk->data.len : 0,
+        .code = chunk->has_code ? chunk->code : REEVE_OK};
+    look_at_memory(shell, chunk->size);
+    REEVE_ASSERT(!shell->carrying);
+    shell->chunk = chunk->has_data ? chunk->data.data : NULL;
+    shell->chunk_size = event.length;
+    shell->copy_failed = false;
+    reeve_store_shell_event(shell, &event);
+    shell->chunk = NULL;
+    if (shell->copy_failed) { /* whatever has come of it must not be read */
+        shell->copy_failed = false;
+        reeve_store_shell_event(
+            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE, .id = event.id});
+    }
+}
+
+bool reeve_store_shell_peer_message(
+    struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code)
+{
+    *ret_code = REEVE_OK;
+    switch (message->body_case) {
+    case REEVE__MESSAGE__BODY_OBJECT_PULL: {
+        const Reeve__ObjectPull *pull = message->object_pull;
+        reeve_store_shell_event(
+            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
+                       .node = node,
+                       .id = {.owner = pull->id->owner, .sequence = pull->id->sequence},
+                       .offset = pull->offset,
+                       .length = pull->length});
+        return true;
+    }
+    case REEVE__MESSAGE__BODY_OBJECT_CHUNK:
+        if (message->object_chunk->has_data &&
+            message->object_chunk->data.len > REEVE_STORE_CHUNK_SIZE)
+            *ret_code = REEVE_EPROTOCOL;
+        else
+            on_chunk(shell, node, message->object_chunk);
+        return true;
+    case REEVE__MESSAGE__BODY_OBJECT_FREE:
+        for (size_t i = 0; i < message->object_free->n_ids; i++) {
+            const Reeve__ObjectId *id = message->object_free->ids[i];
+            if (id->sequence == SEQUENCE_ALL)
+                reeve_store_shell_owner_gone(shell, id->owner);
+            else
+                reeve_store_shell_event(
+                    shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
+                               .node = node,
+                               .id = {.owner = id->owner, .sequence = id->sequence}});
+        }
+        return true;
+    default: return false;
+    }
+}
+
+void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_RESET, .node = node});
+}
+
+void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = node});
+}
+
+void reeve_store_shell_owner_gone(struct reeve_store_shell *shell, reeve_process_id process)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = process});
+}
+
+bool reeve_store_shell_turn(struct reeve_store_shell *shell)
+{
+    uint64_t now_ns = reeve_clock_monotonic_ns();
+    struct reeve_store_status status;
+    reeve_store_status(shell->store, &status);
+    if (status.queue_count > 0)
+        look_at_memory(shell, 0);
+    if (reeve_store_deadline(shell->store) <= now_ns) {
+        struct reeve_store_event event = {.kind = REEVE_STORE_TICK};
+        reeve_store_step(shell->store, reeve_clock_monotonic_ns(), &event, &shell->commands);
+    }
+    bool more = reeve_store_run_some(shell->store, reeve_clock_monotonic_ns(), &shell->commands);
+    carry(shell);
+    return more;
+}
+
+uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell)
+{
+    return reeve_store_deadline(shell->store);
+}
+
+void reeve_store_shell_status(const struct reeve_store_shell *shell, struct reeve_store_status *ret)
+{
+    reeve_store_status(shell->store, ret);
+}
+
+const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell)
+{
+    return shell->store;
+}

@@ -1,0 +1,41 @@
+/* What shell_store.c and shell_stage.c share. */
+#ifndef REEVE_NODE_SHELL_STORE_INTERNAL_H
+#define REEVE_NODE_SHELL_STORE_INTERNAL_H
+
+#include "runtime/base/fifo.h"
+#include "runtime/base/list.h"
+#include "runtime/base/map64.h"
+#include "runtime/node/shell_segments.h"
+#include "runtime/node/shell_store.h"
+
+struct reeve_store_shell {
+    struct reeve_store_shell_callbacks callbacks;
+    void *arg;
+    struct reeve_store *store;
+    struct reeve_segments *segments;
+    struct reeve_fifo commands;
+    bool carrying;
+    const uint8_t *chunk; /* of the PEER_CHUNK being processed */
+    uint64_t chunk_size;
+    bool copy_failed; /* its bytes could not be stored */
+    uint64_t capacity_bytes;
+    uint64_t memory_ns; /* when the machine's memory was last looked at */
+    uint8_t *scratch;   /* one piece on its way out */
+
+    /* shell_stage.c */
+    struct reeve_map64 stages;         /* by number */
+    struct reeve_map64 stage_requests; /* struct stage by number of the GET */
+    struct reeve_list stage_queue;     /* in order: those not begun yet */
+    uint64_t stage_last;
+    uint32_t stage_request_last;
+    uint64_t staging_bytes; /* of those begun and not complete */
+};
+
+void reeve_store_shell_event(
+    struct reeve_store_shell *shell, const struct reeve_store_event *event);
+void reeve_stage_init(struct reeve_store_shell *shell);
+void reeve_stage_fini(struct reeve_store_shell *shell);
+/* An answer to a GET of the daemon. */
+void reeve_stage_got(struct reeve_store_shell *shell, const struct reeve_store_command *command);
+
+#endif

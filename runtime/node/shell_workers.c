@@ -1,0 +1,245 @@
+/* Worker processes: started from their job's program, watched by pidfd, reaped.
+ *
+ *   SPAWN ──▶ program ready? ──▶ vfork, exec ──▶ HELLO with the token ──▶ … ──▶ pidfd ready: socket drained, reaped, EXITED
+ *
+ * A worker leads a process group of its own; when it has ended, whatever is left of the group is killed. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/process.h"
+#include "runtime/node/shell.h"
+#include "runtime/node/shell_output.h"
+
+struct daemon_worker *daemon_worker_by_token(struct daemon *daemon, uint64_t token)
+{
+    struct daemon_worker *worker =
+        reeve_map64_get(&daemon->workers, (token ^ daemon->secret) & 0xffffffffu);
+    return worker != NULL && worker->token == token ? worker : NULL;
+}
+
+static void worker_free(struct daemon_worker *worker)
+{
+    free(worker);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    worker_free(handle->data);
+}
+
+/* The last of a worker, whether it ever ran or not. */
+static void worker_ended(struct daemon_worker *worker, int32_t code, const char *text)
+{
+    struct daemon *daemon = worker->daemon;
+    struct reeve_node_event event = {
+        .kind = REEVE_NODE_EVENT_WORKER_EXITED, .serial = worker->serial, .code = code};
+    snprintf(event.text, sizeof event.text, "%s", text);
+    reeve_list_remove(&worker->wanted_link);
+    reeve_map64_remove(&daemon->workers, worker->serial);
+    if (worker->client != NULL)
+        daemon_client_close(worker->client);
+    if (worker->greeted) {
+        reeve_store_shell_client_reaped(daemon->store, worker->serial);
+        daemon_objects_arm(daemon);
+    }
+    if (worker->output != NULL)
+        daemon_output_ended(worker->output);
+    worker->output = NULL;
+    reeve_log(worker->killed ? REEVE_LOG_DEBUG : REEVE_LOG_INFO, "REEVE-WORKER-ENDED",
+        "serial=%u pid=%d why=%s", worker->serial, (int)worker->pid, text);
+    if (worker->pid != 0) {
+        close(worker->pidfd);
+        uv_close((uv_handle_t *)&worker->poll, on_poll_closed);
+    } else {
+        worker_free(worker);
+    }
+    daemon_event(daemon, &event);
+}
+
+void daemon_worker_never(struct daemon_worker *worker, int32_t code, const char *text)
+{
+    worker_ended(worker, code, text);
+}
+
+/* Says why in words: the signal or status, and before hello what it wrote last on stderr. */
+static int32_t describe_end(const struct daemon_worker *worker, const struct reeve_process_end *end,
+    char *text, size_t size)
+{
+    if (end->signal_number != 0) {
+        snprintf(text, size, "worker process %d was killed by signal %d (%s)%s", (int)worker->pid,
+            end->signal_number, strsignal(end->signal_number),
+            end->dumped_core ? ", core dumped" : "");
+    } else {
+        snprintf(text, size, "worker process %d exited with status %d", (int)worker->pid,
+            end->exit_status);
+    }
+    if (worker->greeted)
+        return REEVE_EWORKERDIED;
+    size_t used = strlen(text);
+    const char *tail = worker->output != NULL ? daemon_output_tail(worker->output) : "";
+    if (tail[0] != 0)
+        snprintf(text + used, size - used, " before it was ready: %s", tail);
+    else
+        snprintf(text + used, size - used,
+            " before it was ready (it did not reach reeve_init, and wrote nothing to stderr)");
+    /* 127 is the dynamic linker's word that a library or symbol is missing */
+    return end->signal_number == 0 && end->exit_status == 127 ? REEVE_EPROGRAM : REEVE_EWORKERDIED;
+}
+
+static void on_pidfd(uv_poll_t *poll, int status, int events)
+{
+    struct daemon_worker *worker = poll->data;
+    struct reeve_process_end end;
+    if (status != 0 || !(events & UV_READABLE))
+        return;
+    kill(-worker->pid, SIGKILL); /* its group, while its pid cannot be another's yet */
+    /* What it said before it died is heard before it is dead. */
+    if (worker->client != NULL)
+        daemon_client_drain(worker->client);
+    int error = reeve_process_reap(worker->pidfd, false, &end);
+    if (error == REEVE_EAGAIN)
+        return;
+    if (error != REEVE_OK)
+        memset(&end, 0, sizeof end);
+    worker->exited = true;
+    if (worker->output != NULL)
+        daemon_output_drain(worker->output);
+    char text[REEVE_TEXT_SIZE];
+    int32_t code = describe_end(worker, &end, text, sizeof text);
+    worker_ended(worker, code, text);
+}
+
+/* Why exec failed, in words that say what to do. */
+static int32_t describe_exec(int error, const char *stage, char *text, size_t size)
+{
+    if (strcmp(stage, "exec") != 0) {
+        snprintf(text, size, "a worker could not be started: %s: %s", stage, strerror(error));
+        return REEVE_ESYSTEM;
+    }
+    if (error == ENOEXEC)
+        snprintf(text, size, "the program was built for another architecture, or is no executable");
+    else if (error == ENOENT)
+        snprintf(text, size, "the program's interpreter or dynamic linker is missing");
+    else
+        snprintf(text, size, "the program cannot be executed: %s", strerror(error));
+    return error == EAGAIN || error == ENOMEM ? REEVE_ESYSTEM : REEVE_EPROGRAM;
+}
+
+static bool is_variable(const char *entry, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+/* The driver's environment where it runs here, ours where it does not (then without the key); and where to find us. */
+static char **make_environment(const struct daemon_job *job, char *variable)
+{
+    char **from = job->local ? job->launch.environment : environ;
+    size_t count = 0, kept = 0;
+    while (from[count] != NULL)
+        count++;
+    char **to = calloc(count + 2, sizeof *to);
+    for (size_t i = 0; to != NULL && i < count; i++) {
+        if (!is_variable(from[i], REEVE_WORKER_VARIABLE) &&
+            (job->local || !is_variable(from[i], "REEVE_KEY")))
+            to[kept++] = from[i];
+    }
+    if (to != NULL)
+        to[kept] = variable;
+    return to;
+}
+
+void daemon_worker_start(struct daemon_worker *worker, struct daemon_job *job)
+{
+    struct daemon *daemon = worker->daemon;
+    char variable[128], text[REEVE_TEXT_SIZE];
+    snprintf(variable, sizeof variable, REEVE_WORKER_VARIABLE "=%s:%016llx", daemon->socket_name,
+        (unsigned long long)worker->token);
+    char **environment = make_environment(job, variable);
+    struct daemon_spawn spawn = {.executable_fd = job->executable_fd,
+        .arguments = job->launch.arguments,
+        .environment = environment,
+        .directory = job->launch.directory};
+    worker->output = daemon_output_open(daemon, worker, &spawn.out_fd, &spawn.err_fd);
+    const char *stage = "memory or pipes";
+    int error = REEVE_ESYSTEM;
+    if (environment != NULL && worker->output != NULL)
+        error = daemon_spawn_process(&spawn, &worker->pid, &worker->pidfd, &stage);
+    int saved = errno;
+    free(environment);
+    if (worker->output != NULL) {
+        close(spawn.out_fd);
+        close(spawn.err_fd);
+    }
+    if (error != REEVE_OK) {
+        int32_t code = describe_exec(saved, stage, text, sizeof text);
+        worker_ended(worker, code, text);
+        return;
+    }
+    worker->poll.data = worker;
+    uv_poll_init(&daemon->loop, &worker->poll, worker->pidfd);
+    uv_poll_start(&worker->poll, UV_READABLE, on_pidfd);
+    reeve_log(REEVE_LOG_DEBUG, "REEVE-WORKER-STARTED", "serial=%u pid=%d", worker->serial,
+        (int)worker->pid);
+    daemon_event(daemon, &(struct reeve_node_event){
+                             .kind = REEVE_NODE_EVENT_WORKER_STARTED, .serial = worker->serial});
+}
+
+void daemon_worker_spawn(struct daemon *daemon, const struct reeve_node_command *command)
+{
+    struct daemon_worker *worker = daemon_alloc(sizeof *worker);
+    worker->daemon = daemon;
+    worker->serial = command->serial;
+    worker->job = command->job;
+    worker->pidfd = -1;
+    worker->token = daemon->secret ^ command->serial;
+    reeve_list_init(&worker->wanted_link);
+    daemon_put(&daemon->workers, worker->serial, worker);
+    daemon_job_want(daemon, worker, command->program);
+}
+
+void daemon_worker_retire(struct daemon *daemon, uint32_t serial)
+{
+    struct daemon_worker *worker = reeve_map64_get(&daemon->workers, serial);
+    if (worker != NULL && worker->client != NULL)
+        daemon_client_close(worker->client);
+}
+
+void daemon_worker_kill(struct daemon *daemon, uint32_t serial)
+{
+    struct daemon_worker *worker = reeve_map64_get(&daemon->workers, serial);
+    if (worker == NULL)
+        return;
+    worker->killed = true;
+    if (worker->pid == 0) {
+        worker_ended(worker, REEVE_EWORKERDIED, "not needed any more");
+        return;
+    }
+    reeve_process_signal(worker->pidfd, SIGKILL);
+    kill(-worker->pid, SIGKILL);
+}
+
+/* At the end of the daemon: nothing outlives it. */
+void daemon_workers_kill_all(struct daemon *daemon)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->workers, &at, NULL, &value)) {
+        struct daemon_worker *worker = value;
+        if (worker->pid != 0) {
+            reeve_process_signal(worker->pidfd, SIGKILL);
+            kill(-worker->pid, SIGKILL);
+        }
+    }
+    at = 0;
+    while (reeve_map64_next(&daemon->workers, &at, NULL, &value)) {
+        struct daemon_worker *worker = value;
+        struct reeve_process_end end;
+        if (worker->pid != 0)
+            reeve_process_reap(worker->pidfd, true, &end);
+    }
+}
