@@ -35,6 +35,7 @@ static void crash_daemon(struct sim *sim, struct sim_daemon *daemon, bool silent
 
 static void crash_machine(struct sim *sim, uint32_t machine)
 {
+    sim_trace(sim, "machine %u crashes", machine);
     bool silent = sim_chance(sim, 1, 2);
     sim->machines[machine].up = false;
     struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
@@ -107,7 +108,7 @@ void sim_chaos(struct sim *sim)
         if ((process = some_process(sim, true)) != NULL && sim_chance(sim, 1, 2)) {
             sim_process_kill(sim, process);
             sim->kills++;
-            revive_later(sim, machine, SIM_START_DRIVER, 2 * SECOND);
+            sim_driver_later(sim, sim_between(sim, 1 * MS, 2 * SECOND), machine);
         }
     } else if (dice < 70) {
         cut_one(sim);
@@ -147,5 +148,5 @@ void sim_heal(struct sim *sim)
         }
     }
     for (; drivers < 2; drivers++)
-        sim_after(sim, 3 * SECOND, SIM_START_DRIVER)->c = (uint32_t)sim_below(sim, sim->machine_count);
+        sim_driver_later(sim, 3 * SECOND, (uint32_t)sim_below(sim, sim->machine_count));
 }

@@ -130,10 +130,17 @@ void sim_daemon_session_up(struct sim *sim, struct sim_daemon *daemon, struct si
     if (daemon->is_head) {
         sim_head_step(sim, daemon, &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_UP, .session = session->id});
     } else if (leads_to_head(sim, session, side)) {
-        uint64_t former = daemon->head_session;
-        if (former != 0)
-            return; /* the head dialled us while our own dial was under way */
-        daemon->head_session = session->id;
+        struct sim_session *former = sim_session_get(sim, daemon->head_session);
+        uint64_t life = daemon->life, id = session->id;
+        if (former != NULL) { /* with a head that is no more, and whose end was silent */
+            sim_session_cut(sim, former);
+            daemon->head_session = 0;
+            sim_node_step(sim, daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN, .text = "another head"});
+            daemon = sim_daemon_get(sim, life);
+            if (daemon == NULL)
+                return;
+        }
+        daemon->head_session = id;
         sim_node_step(sim, daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_UP});
     } else {
         peer_session_up(sim, daemon, session, side);

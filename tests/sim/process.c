@@ -95,11 +95,20 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
     return process;
 }
 
+void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine)
+{
+    sim->drivers_due++;
+    sim_after(sim, delay_ns, SIM_START_DRIVER)->c = machine;
+}
+
 void sim_driver_start(struct sim *sim, uint32_t machine)
 {
     struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
-    if (daemon == NULL)
+    sim->drivers_due--;
+    if (daemon == NULL) {
+        sim_driver_later(sim, SECOND, (machine + 1) % sim->machine_count);
         return;
+    }
     struct sim_process *process = sim_process_make(sim, daemon, true);
     process->left = sim->options.tasks;
     sim_trace(sim, "driver %llu starts on machine %u", (unsigned long long)process->uid, machine);
@@ -361,6 +370,8 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
 static void drive(struct sim *sim, struct sim_process *process)
 {
     look_at_results(sim, process);
+    if (process->left == 0 && sim->chaos)
+        process->left = sim->options.tasks;
     if (process->left == 0 || process->submit_armed)
         return;
     process->submit_armed = true;
@@ -573,6 +584,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
         return;
     }
     if (event->kind == SIM_DIE) {
+        if (process->is_driver && sim->chaos) /* somebody starts it again */
+            sim_driver_later(sim, sim_between(sim, 0, 3 * SECOND), (uint32_t)sim_below(sim, sim->machine_count));
         sim_process_kill(sim, process);
         if (sim_daemon_get(sim, process->life) == NULL)
             sim_process_free(sim, process);

@@ -159,7 +159,7 @@ static void begin(struct sim *sim, const struct sim_options *options)
     }
     sim_after(sim, sim_between(sim, 0, 50 * MS), SIM_START_HEAD);
     for (uint32_t i = 0; i < options->drivers; i++)
-        sim_after(sim, sim_between(sim, 60 * MS, 2 * SECOND), SIM_START_DRIVER)->c = (uint32_t)sim_below(sim, sim->machine_count);
+        sim_driver_later(sim, sim_between(sim, 60 * MS, 2 * SECOND), (uint32_t)sim_below(sim, sim->machine_count));
     if (options->chaos)
         sim_after(sim, sim_between(sim, 0, 3 * SECOND), SIM_CHAOS);
 }
@@ -222,6 +222,8 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
             return text;
         }
     }
+    if (sim->drivers_due > 0)
+        return "a driver has yet to start";
     struct sim_daemon *head = sim_daemon_get(sim, sim->head_life);
     if (head == NULL)
         return "there is no head";
@@ -305,6 +307,7 @@ static uint64_t run(const struct sim_options *options)
     }
     come_to_rest(sim);
     sim->ending = true;
+    sim_trace(sim, "---- ending: %zu processes ----", reeve_map64_count(&sim->processes));
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&sim->processes, &at, NULL, &value))

@@ -292,6 +292,7 @@ struct sim_process {
 
 struct sim_process *sim_process_get(struct sim *sim, uint64_t uid);
 struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver);
+void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine);
 void sim_driver_start(struct sim *sim, uint32_t machine);
 void sim_process_kill(struct sim *sim, struct sim_process *process);
 void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns);
@@ -332,6 +333,7 @@ struct sim {
     struct reeve_map64 daemons, sessions, processes, channels;
     struct reeve_map64 blocked; /* from << 32 | to */
     bool chaos, ending;
+    uint32_t drivers_due; /* that are to start */
     uint64_t kill_odds; /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads, abandoned;
