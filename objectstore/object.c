@@ -5,7 +5,7 @@
 
 #define TABLE_SIZE_MIN 256u
 
-/* --- the table --------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static uint32_t hash(struct reeve_object_id id)
 {
@@ -116,7 +116,7 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     free(object);
 }
 
-/* --- pins -------------------------------------------------------------------------------------------- */
+/* --- pins ------------------------------------------------------------------------------------- */
 
 static struct store_pin **pin_slot(struct store_object *object, const struct store_client *client)
 {
@@ -194,7 +194,7 @@ void store_object_settle(struct reeve_store *store, struct store_object *object)
     }
 }
 
-/* --- copies elsewhere -------------------------------------------------------------------------------- */
+/* --- copies elsewhere ------------------------------------------------------------------------- */
 
 void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node)
 {
@@ -226,7 +226,7 @@ void store_copies_drop(struct store_object *object)
     }
 }
 
-/* --- the end ----------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
@@ -276,7 +276,8 @@ void store_owner_gone(struct reeve_store *store, reeve_process_id process)
         reeve_list_push_back(&store->dying_owners, &owner->dying_link);
 }
 
-/* Freed objects that are still pinned lie at the end of their owner's list: when one comes first, no other is left. */
+/* Freed objects that are still pinned lie at the end of their owner's list: when one comes first,
+ * no other is left. */
 bool store_bury_owners(struct reeve_store *store)
 {
     for (uint32_t slice = STORE_SLICE; slice > 0; slice--) {

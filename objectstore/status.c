@@ -96,7 +96,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
-/* --- audit ------------------------------------------------------------------------------------------- */
+/* --- audit ------------------------------------------------------------------------------------ */
 
 #define CHECK(condition)       \
     do {                       \
