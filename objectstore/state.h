@@ -152,8 +152,9 @@ struct reeve_store {
     struct reeve_list clients, dying_clients;
     struct reeve_map64 client_by_handle, client_by_process;
 
-    struct store_object **table;
-    uint32_t table_size; /* power of two */
+    struct store_object **table, **table_old; /* table_old: while it moves over, NULL else */
+    uint32_t table_size, table_old_size;      /* powers of two */
+    uint32_t table_old_next;                  /* what lies before has moved */
     uint32_t object_count;
     struct reeve_map64 owners; /* those with objects here */
     struct reeve_list dying_owners;
@@ -209,6 +210,8 @@ static inline uint64_t store_place_key(uint32_t segment, uint64_t offset)
 
 /* object.c: the table, owners, pins, copies. */
 struct store_object *store_object_find(const struct reeve_store *store, struct reeve_object_id id);
+/* What is in one slot; there are table_size + table_old_size of them. */
+const struct store_object *store_table_slot(const struct reeve_store *store, uint32_t slot);
 /* New, in the table and with its owner; without extent. */
 struct store_object *store_object_add(
     struct reeve_store *store, struct reeve_object_id id, enum store_object_state state);

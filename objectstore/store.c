@@ -483,6 +483,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_heap_fini(&store->idle_deadlines);
     reeve_heap_fini(&store->fetch_deadlines);
     free(store->table);
+    free(store->table_old);
     free(store);
     return NULL;
 }

@@ -219,7 +219,7 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
     uint32_t *ret_segment, uint64_t *ret_offset, uint64_t *ret_size);
 
-/* What is where, for tools: the objects in order of arrival, from cursor 0 on; false at the end. */
+/* What is where, for tools: all objects, in no order, from cursor 0 on; false at the end. */
 struct reeve_store_object_info {
     struct reeve_object_id id;
     uint64_t size;
