@@ -35,7 +35,7 @@ struct store_object *store_object_find(const struct reeve_store *store, struct r
     return object;
 }
 
-/* A table of twice the size; the objects move over a few at a time, with every one that is added. */
+/* A table of twice the size; the objects move over a few at a time, with each that is added. */
 static void table_grow(struct reeve_store *store)
 {
     uint32_t size = store->table_size == 0 ? TABLE_SIZE_MIN : store->table_size * 2;
