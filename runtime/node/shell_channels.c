@@ -164,6 +164,8 @@ static void channel_close(struct daemon *daemon, const struct reeve_node_command
             census.claimed = 1; /* scribbled: whoever did that is not used again */
         if (dead && channel->kind == CHANNEL_EXECUTOR)
             daemon_executor_answer_all(channel, command->code, command->text);
+        if (dead && channel->kind == CHANNEL_HOLDER && command->code != REEVE_ENODEDIED)
+            daemon_holder_answer_all(channel);
         struct daemon_client *worker = daemon_client_get(daemon, channel->worker);
         if (!dead && worker != NULL)
             daemon_client_send(

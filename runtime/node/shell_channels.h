@@ -95,6 +95,8 @@ void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__Take
 void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, const char *text);
 void daemon_executor_free(struct daemon_channel *channel);
 void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns *returns);
+/* The executor has answered all calls that it had, and lost its worker: the others were on their way, and nobody has run them. */
+void daemon_holder_answer_all(struct daemon_channel *channel);
 void daemon_holder_free(struct daemon_channel *channel);
 
 /* shell_bridge.c */

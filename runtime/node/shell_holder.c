@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
 
 #define CALLS_A_TURN 512
@@ -83,6 +84,24 @@ void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns 
         result->size = (uint32_t)entry->payload.len;
         if (result->size > 0)
             memcpy(result->payload, entry->payload.data, result->size);
+    }
+    write_results(channel);
+}
+
+void daemon_holder_answer_all(struct daemon_channel *channel)
+{
+    size_t at = 0;
+    uint64_t task;
+    void *value;
+    while (reeve_map64_next(&channel->by_task, &at, &task, &value)) {
+        const struct reeve_slot *slot = reeve_ring_slot(&channel->end.calls, (uintptr_t)value - 1);
+        struct daemon_result *result = daemon_alloc(sizeof *result);
+        result->task = task;
+        result->attempt = slot->attempt;
+        result->function = slot->function;
+        result->status = REEVE_ECANCELLED;
+        result->kind = REEVE_ENTRY_RECALLED;
+        reeve_list_push_back(&channel->results, &result->link);
     }
     write_results(channel);
 }
