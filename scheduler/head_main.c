@@ -231,6 +231,8 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
 static void on_dial_failed(void *arg, const char *address, int code, const char *text)
 {
     struct reeve_head *head = arg;
+    reeve_log(REEVE_LOG_DEBUG, "REEVE-DIAL-FAILED", "address=%s code=%s why=%s", address,
+        reeve_error_name(code), text);
     REEVE_LIST_EACH_SAFE(node, &head->dials)
     {
         struct dial *dial = REEVE_LIST_ENTRY(node, struct dial, link);

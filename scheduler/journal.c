@@ -112,10 +112,6 @@ static void explain(const char *path, int code, sqlite3 *database, char *text)
 
 static sqlite3_stmt *statement(struct reeve_journal *j, enum statement which)
 {
-    if (j->reading != NULL) {
-        sqlite3_reset(j->reading);
-        j->reading = NULL;
-    }
     if (j->prepared[which] == NULL &&
         sqlite3_prepare_v3(j->database, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
             &j->prepared[which], NULL) != SQLITE_OK)

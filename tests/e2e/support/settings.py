@@ -1,0 +1,21 @@
+"""Where things are, and how patient to be. Set by run.py."""
+import os
+import pathlib
+
+BUILD = pathlib.Path(os.environ.get("REEVE_E2E_BUILD", pathlib.Path(__file__).parents[3] / "build"))
+BIN = BUILD / "bin"
+PROGRAMS = BUILD / "tests" / "e2e"
+REEVE = BIN / "reeve"
+
+# Sanitizers make everything slower: deadlines and bounds are multiplied by this.
+SLOWNESS = float(os.environ.get("REEVE_E2E_SLOWNESS", "1"))
+
+# In namespaces of our own, nothing but the tests is there: audits are exact.
+OWN_NAMESPACES = os.environ.get("REEVE_E2E_NAMESPACES") == "1"
+
+# In the environment of everything a test starts, and so of all that these start.
+MARK_NAME = "REEVE_E2E_MARK"
+
+
+def seconds(count):
+    return count * SLOWNESS
