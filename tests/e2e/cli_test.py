@@ -275,18 +275,24 @@ def test_run_of_a_driver(operator):
     followed = operator("logs", "--follow", "first one")
     assert "7 * 6 = 42" in followed.stdout
     assert operator("logs", run[:6]).stdout == followed.stdout
-    assert operator("run", "--wait", find_program("answers"), "many").stdout == "ok many\n"
+    assert operator("run", "--wait", find_program("process_data")).stdout.split() == ["0", "10", "20", "30", "40"]
 
 
-def test_run_goes_where_the_program_is_not(cluster, operator, tmp_path):
-    """The file is replaced after it was sent: what was sent runs, from memory."""
+def test_run_is_sent(cluster, operator, tmp_path):
+    """The file is gone once it has been sent: what was sent runs, from memory; a script too."""
     program = tmp_path / "program"
-    program.write_bytes(find_program("first").read_bytes())
+    program.write_bytes(find_program("first").read_bytes() + b"\0" * 3_000_000) # several pieces
     program.chmod(0o755)
-    done = operator("run", "--json", program, added={"UNUSED": "1"})
+    done = operator("run", "--json", "--copy", program)
+    program.unlink()
     place = json.loads(done.stdout)
     assert place["node"] in (1, 2) and place["pid"] > 0
     assert "7 * 6 = 42" in operator("logs", "--follow", place["run"]).stdout
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho \"$1\"; exit 5\n")
+    script.chmod(0o755)
+    done = operator("run", "--wait", "--copy", script, "a b")
+    assert done.returncode == 5 and done.stdout == "a b\n"
 
 
 def test_run_killed_by_a_signal(operator):
