@@ -153,6 +153,7 @@ static void source_failed(
 static void want_room(struct reeve_store *store, struct store_fetch *fetch)
 {
     reeve_heap_remove(&store->fetch_deadlines, &fetch->deadline);
+    fetch->requested = 0;
     store_queue_pull(store, fetch); /* served at the end of the step, if there is room */
 }
 

@@ -9,6 +9,7 @@
 #include "scheduler/head_main.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,12 +78,23 @@ static void journal_failed(struct reeve_head *head, int error, const char *text)
 
 static void write_journal(struct reeve_head *head, const struct reeve_sched_command *command)
 {
-    char text[REEVE_TEXT_SIZE] = "";
-    if (!head->journal)
-        return;
-    int error = reeve_journal_write(head->journal, command, text);
+    int error = 0;
+    switch (command->journal) {
+    case REEVE_SCHED_JOURNAL_NUMBERS:
+        error = reeve_journal_set_node_next(head->journal, (uint32_t)command->message.count);
+        break;
+    case REEVE_SCHED_JOURNAL_NODE_UP: {
+        struct reeve_message node = command->message;
+        node.node = command->node;
+        error = reeve_journal_put_node(head->journal, &node);
+        break;
+    }
+    case REEVE_SCHED_JOURNAL_NODE_DOWN:
+        error = reeve_journal_remove_node(head->journal, command->node);
+        break;
+    }
     if (error)
-        journal_failed(head, error, text);
+        journal_failed(head, error, reeve_journal_error(head->journal));
 }
 
 static void tell_notice(struct reeve_head *head, const struct reeve_sched_command *command)
@@ -219,6 +231,8 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
 static void on_dial_failed(void *arg, const char *address, int code, const char *text)
 {
     struct reeve_head *head = arg;
+    reeve_log(REEVE_LOG_DEBUG, "REEVE-DIAL-FAILED", "address=%s code=%s why=%s", address,
+        reeve_error_name(code), text);
     REEVE_LIST_EACH_SAFE(node, &head->dials)
     {
         struct dial *dial = REEVE_LIST_ENTRY(node, struct dial, link);
@@ -226,7 +240,7 @@ static void on_dial_failed(void *arg, const char *address, int code, const char 
             continue;
         struct reeve_sched_event event = {.kind = REEVE_SCHED_EVENT_DIAL_FAILED,
             .node = dial->node,
-            .refused = code == REEVE_ENOCLUSTER && strstr(text, "refused") != NULL};
+            .refused = code == REEVE_EREFUSED};
         reeve_list_remove(&dial->link);
         free(dial);
         step(head, &event);
@@ -336,16 +350,15 @@ static int open_links(struct reeve_head *head, char *text)
 
 static int open_core(struct reeve_head *head, char *text)
 {
-    struct reeve_journal_start start = {
-        .head_incarnation = (uint16_t)(head->incarnation | 1), .node_next = 1};
-    if (head->options->state_dir) {
-        int error = reeve_journal_open(head->options->state_dir, &head->journal, &start, text);
-        if (error)
-            return error;
-    }
+    char path[PATH_MAX];
+    if (head->options->state_dir)
+        snprintf(path, sizeof(path), "%s/journal.sqlite", head->options->state_dir);
+    int error = reeve_journal_open(head->options->state_dir ? path : NULL, &head->journal, text);
+    if (error)
+        return error;
     struct reeve_sched_settings settings = {
-        .head_incarnation = start.head_incarnation,
-        .node_next = start.node_next,
+        .head_incarnation = reeve_journal_head_incarnation(head->journal),
+        .node_next = reeve_journal_node_next(head->journal),
         .seed = head->uid,
     };
     head->sched = reeve_sched_create(&settings);
@@ -466,8 +479,9 @@ int reeve_head_main(const struct reeve_head_options *options, char *text)
     if (error == 0) {
         start_handles(head);
         reeve_head_runs_init(head);
-        if (head->journal)
-            error = reeve_journal_nodes(head->journal, expect_node, head, text);
+        error = reeve_journal_each_node(head->journal, expect_node, head);
+        if (error)
+            snprintf(text, REEVE_TEXT_SIZE, "%s", reeve_journal_error(head->journal));
     }
     if (error == 0) {
         tell_ready(head);

@@ -25,11 +25,8 @@ static const char schema[] =
     "NULL,"
     " cpu_milli INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, host TEXT NOT NULL, address TEXT "
     "NOT NULL) STRICT;"
-    "CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, node INTEGER NOT NULL, state INTEGER "
-    "NOT NULL,"
-    " exit_status INTEGER NOT NULL, created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, "
-    "ended_ms INTEGER NOT NULL,"
-    " arguments TEXT NOT NULL, text TEXT) STRICT;"
+    "CREATE TABLE run (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " json TEXT NOT NULL) STRICT;"
     "PRAGMA user_version = 1;";
 
 enum statement {
@@ -38,16 +35,11 @@ enum statement {
     PUT_NODE,
     REMOVE_NODE,
     EACH_NODE,
-    ADD_RUN,
-    UPDATE_RUN,
-    GET_RUN,
+    PUT_RUN,
+    REMOVE_RUN,
     EACH_RUN,
-    PRUNE_RUNS,
     STATEMENT_COUNT
 };
-
-#define RUN_COLUMNS \
-    "id, node, state, exit_status, created_ms, started_ms, ended_ms, arguments, text"
 
 static const char *const statements[STATEMENT_COUNT] = {
     [GET_NUMBER] = "SELECT value FROM number WHERE name = ?1",
@@ -56,21 +48,15 @@ static const char *const statements[STATEMENT_COUNT] = {
     [REMOVE_NODE] = "DELETE FROM node WHERE number = ?1",
     [EACH_NODE] = "SELECT number, uid, incarnation, cpu_milli, memory_bytes, host, address FROM "
                   "node ORDER BY number",
-    [ADD_RUN] = "INSERT INTO run (node, state, exit_status, created_ms, started_ms, ended_ms, "
-                "arguments, text)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [UPDATE_RUN] = "UPDATE run SET node = ?1, state = ?2, exit_status = ?3, started_ms = ?5, "
-                   "ended_ms = ?6, text = ?8 WHERE id = ?9",
-    [GET_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE id = ?1",
-    [EACH_RUN] = "SELECT " RUN_COLUMNS " FROM run ORDER BY id",
-    [PRUNE_RUNS] = "DELETE FROM run WHERE state >= 2 AND ended_ms < ?1", /* ENDED, FAILED, LOST */
+    [PUT_RUN] =
+        "INSERT INTO run (id, json) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET json = ?2",
+    [REMOVE_RUN] = "DELETE FROM run WHERE id = ?1",
+    [EACH_RUN] = "SELECT id, json FROM run ORDER BY number",
 };
 
 struct reeve_journal {
     sqlite3 *database;
     sqlite3_stmt *prepared[STATEMENT_COUNT];
-    sqlite3_stmt
-        *reading; /* of the last get_run: its strings are the caller's until the next call */
     bool in_memory;
     bool gathering;
     uint16_t head_incarnation;
@@ -126,10 +112,6 @@ static void explain(const char *path, int code, sqlite3 *database, char *text)
 
 static sqlite3_stmt *statement(struct reeve_journal *j, enum statement which)
 {
-    if (j->reading != NULL) {
-        sqlite3_reset(j->reading);
-        j->reading = NULL;
-    }
     if (j->prepared[which] == NULL &&
         sqlite3_prepare_v3(j->database, statements[which], -1, SQLITE_PREPARE_PERSISTENT,
             &j->prepared[which], NULL) != SQLITE_OK)
@@ -391,100 +373,35 @@ int reeve_journal_each_node(
 
 /* ---- runs ---- */
 
-static void bind_run(sqlite3_stmt *s, const struct reeve_run *run)
+int reeve_journal_put_run(struct reeve_journal *j, const char *id, const char *json)
 {
-    sqlite3_bind_int64(s, 1, run->node);
-    sqlite3_bind_int(s, 2, run->state);
-    sqlite3_bind_int(s, 3, run->exit_status);
-    sqlite3_bind_int64(s, 4, run->created_ms);
-    sqlite3_bind_int64(s, 5, run->started_ms);
-    sqlite3_bind_int64(s, 6, run->ended_ms);
-    sqlite3_bind_text(s, 7, run->arguments, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 8, run->text, -1, SQLITE_STATIC);
-}
-
-static void read_run(sqlite3_stmt *s, struct reeve_run *ret)
-{
-    *ret = (struct reeve_run){
-        .id = (uint64_t)sqlite3_column_int64(s, 0),
-        .node = (uint32_t)sqlite3_column_int64(s, 1),
-        .state = (enum reeve_run_state)sqlite3_column_int(s, 2),
-        .exit_status = sqlite3_column_int(s, 3),
-        .created_ms = sqlite3_column_int64(s, 4),
-        .started_ms = sqlite3_column_int64(s, 5),
-        .ended_ms = sqlite3_column_int64(s, 6),
-        .arguments = (const char *)sqlite3_column_text(s, 7),
-        .text = (const char *)sqlite3_column_text(s, 8),
-    };
-}
-
-int reeve_journal_add_run(struct reeve_journal *j, struct reeve_run *run)
-{
-    sqlite3_stmt *s = statement(j, ADD_RUN);
+    sqlite3_stmt *s = statement(j, PUT_RUN);
     if (s == NULL)
         return fail(j);
-    bind_run(s, run);
-    int error = finish(j, s);
-    if (error == 0)
-        run->id = (uint64_t)sqlite3_last_insert_rowid(j->database);
-    return error;
+    sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, json, -1, SQLITE_STATIC);
+    return finish(j, s);
 }
 
-int reeve_journal_update_run(struct reeve_journal *j, const struct reeve_run *run)
+int reeve_journal_remove_run(struct reeve_journal *j, const char *id)
 {
-    sqlite3_stmt *s = statement(j, UPDATE_RUN);
+    sqlite3_stmt *s = statement(j, REMOVE_RUN);
     if (s == NULL)
         return fail(j);
-    bind_run(s, run);
-    sqlite3_bind_null(s, 4);
-    sqlite3_bind_null(s, 7);
-    sqlite3_bind_int64(s, 9, (sqlite3_int64)run->id);
-    int error = finish(j, s);
-    if (error == 0 && sqlite3_changes(j->database) == 0)
-        error = REEVE_EHANDLE;
-    return error;
+    sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+    return finish(j, s);
 }
 
-int reeve_journal_get_run(struct reeve_journal *j, uint64_t id, struct reeve_run *ret)
-{
-    sqlite3_stmt *s = statement(j, GET_RUN);
-    if (s == NULL)
-        return fail(j);
-    sqlite3_bind_int64(s, 1, (sqlite3_int64)id);
-    int code = sqlite3_step(s);
-    if (code == SQLITE_ROW) {
-        read_run(s, ret);
-        j->reading = s;
-        return 0;
-    }
-    int error = code == SQLITE_DONE ? REEVE_EHANDLE : fail(j);
-    sqlite3_reset(s);
-    return error;
-}
-
-int reeve_journal_each_run(
-    struct reeve_journal *j, void (*each)(void *arg, const struct reeve_run *run), void *arg)
+int reeve_journal_each_run(struct reeve_journal *j,
+    void (*each)(void *arg, const char *id, const char *json), void *arg)
 {
     sqlite3_stmt *s = statement(j, EACH_RUN);
     if (s == NULL)
         return fail(j);
     int code;
-    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        struct reeve_run run;
-        read_run(s, &run);
-        each(arg, &run);
-    }
+    while ((code = sqlite3_step(s)) == SQLITE_ROW)
+        each(arg, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
     int error = code == SQLITE_DONE ? 0 : fail(j);
     sqlite3_reset(s);
     return error;
-}
-
-int reeve_journal_prune_runs(struct reeve_journal *j, int64_t ended_before_ms)
-{
-    sqlite3_stmt *s = statement(j, PRUNE_RUNS);
-    if (s == NULL)
-        return fail(j);
-    sqlite3_bind_int64(s, 1, ended_before_ms);
-    int error = finish(j, s);
-    return error != 0 ? error : sqlite3_changes(j->database);
 }

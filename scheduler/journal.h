@@ -2,7 +2,7 @@
  *
  *      number   name value           the head's incarnation, the next node number, the cluster's uid
  *      node     number uid …         nodes that were alive: the next head waits for them, and says so when they do not come
- *      run      id node argv …       detached runs
+ *      run      id, a row of JSON    detached runs
  *
  * One SQLite file, in WAL mode. Numbers are durable before the call that changes them returns (a number given twice would confuse two
  * nodes); nodes and runs survive the death of the head, and may be a moment old after a power cut. What a call writes is
@@ -48,35 +48,12 @@ int reeve_journal_each_node(struct reeve_journal *journal,
 
 /* ---- detached runs ---- */
 
-enum reeve_run_state {
-    REEVE_RUN_STARTING,
-    REEVE_RUN_RUNNING,
-    REEVE_RUN_ENDED,  /* exit_status is how waitpid gives it */
-    REEVE_RUN_FAILED, /* could not be started; text says why */
-    REEVE_RUN_LOST,   /* its node died */
-};
-
-struct reeve_run {
-    uint64_t id;   /* given by reeve_journal_add_run, from 1 */
-    uint32_t node; /* where it runs; 0: not placed yet */
-    enum reeve_run_state state;
-    int exit_status;
-    int64_t created_ms, started_ms, ended_ms; /* 0: not yet */
-    const char *arguments;                    /* JSON array */
-    const char *text;                         /* why it failed; may be NULL */
-};
-
-/* Gives it an id. Copies what it needs. */
-int reeve_journal_add_run(struct reeve_journal *journal, struct reeve_run *run);
-/* Writes all of it but id, arguments and created_ms. REEVE_EHANDLE: there is no such run. */
-int reeve_journal_update_run(struct reeve_journal *journal, const struct reeve_run *run);
-/* REEVE_EHANDLE: there is no such run. Strings of `ret` last until the next call to the journal. */
-int reeve_journal_get_run(struct reeve_journal *journal, uint64_t id, struct reeve_run *ret);
-/* By age. Strings last during the call. */
-int reeve_journal_each_run(
-    struct reeve_journal *journal, void (*each)(void *arg, const struct reeve_run *run), void *arg);
-/* Forgets runs that ended before that time; returns how many, or an error. */
-int reeve_journal_prune_runs(struct reeve_journal *journal, int64_t ended_before_ms);
+/* A run is a row of JSON that the head writes and reads; the journal does not look into it. Replaces what the id had. */
+int reeve_journal_put_run(struct reeve_journal *journal, const char *id, const char *json);
+int reeve_journal_remove_run(struct reeve_journal *journal, const char *id);
+/* In the order in which the ids first came. Strings last during the call. It must not write to the journal. */
+int reeve_journal_each_run(struct reeve_journal *journal,
+    void (*each)(void *arg, const char *id, const char *json), void *arg);
 
 /* What the last failed call has to say; static storage of the journal. */
 const char *reeve_journal_error(const struct reeve_journal *journal);

@@ -180,7 +180,7 @@ void sched_lease_holding(
     struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     if (node->state != REEVE_SCHED_NODE_JOINING) {
-        sched_drop(s, node->session, "named a lease after the list of those it holds");
+        s->totals.stale_count++; /* it does not know yet that it was declared dead, and is a new node */
         return;
     }
     struct sched_lease *lease = reeve_map64_get(&s->leases, m->lease);

@@ -238,7 +238,12 @@ void reeve_sched_free(struct reeve_sched *s)
 static void take_demand(
     struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
-    if (reeve_process_node(m->process) != node->number || m->class.job == REEVE_PROCESS_NONE) {
+    bool foreign = reeve_process_node(m->process) != node->number;
+    if (foreign && m->count == 0) {
+        s->totals.stale_count++; /* a node with a new number clears up what its former self wanted */
+        return;
+    }
+    if (foreign || m->class.job == REEVE_PROCESS_NONE) {
         sched_drop(s, node->session, "a demand for a process of another node");
         return;
     }
@@ -260,7 +265,7 @@ static void take_demand(
 
 static void take_job(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
-    if (reeve_process_node(m->process) != node->number) {
+    if (reeve_process_node(m->process) != node->number && m->kind == REEVE_MESSAGE_JOB_BEGIN) {
         sched_drop(s, node->session, "word of a driver of another node");
         return;
     }
@@ -269,7 +274,7 @@ static void take_job(struct reeve_sched *s, struct sched_node *node, const struc
         return;
     }
     struct sched_job *job = reeve_map64_get(&s->jobs, m->process);
-    if (job == NULL || job->ended)
+    if (job == NULL || job->ended || job->node != node)
         s->totals.stale_count++;
     else
         sched_job_end(s, job, "its driver has gone");

@@ -52,16 +52,16 @@ static void free_run(struct reeve_head_run *run)
 
 static void keep(struct reeve_head *head, const struct reeve_head_run *run)
 {
-    char text[REEVE_TEXT_SIZE] = "";
     json_t *row = reeve_head_run_json(run);
     char *json = row ? json_dumps(row, JSON_COMPACT) : NULL;
     json_decref(row);
     int error = 0;
     if (head->journal)
-        error = json ? reeve_journal_put_run(head->journal, run->id, json, text) : REEVE_ENOMEM;
-    free(json);
+        error = json ? reeve_journal_put_run(head->journal, run->id, json) : REEVE_ENOMEM;
     if (error)
-        reeve_log(REEVE_LOG_WARN, "REEVE-RUN-NOT-KEPT", "run=%s why=%s", run->id, text);
+        reeve_log(REEVE_LOG_WARN, "REEVE-RUN-NOT-KEPT", "run=%s why=%s", run->id,
+            json ? reeve_journal_error(head->journal) : "out of memory");
+    free(json);
 }
 
 static void make_room(struct reeve_head *head)
@@ -133,7 +133,7 @@ static void load_run(void *arg, const char *id, const char *json)
 void reeve_head_runs_init(struct reeve_head *head)
 {
     if (head->journal)
-        (void)reeve_journal_runs(head->journal, load_run, head);
+        (void)reeve_journal_each_run(head->journal, load_run, head);
 }
 
 void reeve_head_runs_fini(struct reeve_head *head)

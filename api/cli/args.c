@@ -210,7 +210,7 @@ static int parse_options(const struct reeve_cli_command *command, void *values)
     while ((answer = poptGetNextOpt(context)) > 0) {
         if (answer == HELP_VALUE) {
             reeve_cli_help(command);
-            return REEVE_CLI_OK;
+            exit(fflush(stdout) == 0 ? REEVE_CLI_OK : REEVE_CLI_FAILED);
         }
         const struct reeve_cli_option *option = &command->options[answer - 1];
         char *text = option->kind == REEVE_CLI_FLAG ? NULL : poptGetOptArg(context);
@@ -228,7 +228,7 @@ static int parse_options(const struct reeve_cli_command *command, void *values)
     if (answer < -1)
         return usage_error(
             command, poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(answer));
-    return -1;
+    return 0;
 }
 
 int reeve_cli_parse(const struct reeve_cli_command *command, int argc, char **argv, void *values,
@@ -254,7 +254,7 @@ int reeve_cli_parse(const struct reeve_cli_command *command, int argc, char **ar
     if (!context)
         return REEVE_CLI_FAILED;
     int code = parse_options(command, values);
-    if (code >= 0)
+    if (code)
         return code;
 
     arguments = (char **)poptGetArgs(context);
@@ -269,5 +269,5 @@ int reeve_cli_parse(const struct reeve_cli_command *command, int argc, char **ar
     if (command->arguments_max >= 0 && rest > command->arguments_max)
         return usage_error(command, arguments[command->arguments_max], "one argument too many");
     *ret_arguments = arguments;
-    return -1;
+    return 0;
 }

@@ -57,8 +57,8 @@ struct reeve_cli_command {
     int (*run)(const struct reeve_cli_command *command, int argc, char **argv);
 };
 
-/* Parses argv (argv[0] is the command's name) into `values`. Returns -1 when the command shall go on, else
- * the exit code to end with: help was printed, or a mistake was named. `ret_arguments` gets the
+/* Parses argv (argv[0] is the command's name) into `values`. Returns 0, or the exit code to end with
+ * after naming a mistake; for --help it prints the help and ends the process. `ret_arguments` gets the
  * NULL-terminated rest. */
 int reeve_cli_parse(const struct reeve_cli_command *command, int argc, char **argv, void *values,
     char ***ret_arguments);

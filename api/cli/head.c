@@ -63,7 +63,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
     char **arguments, text[REEVE_TEXT_SIZE] = "";
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    if (code < 0)
+    if (code == 0)
         code = reeve_cli_daemon_prepare(command, "head", &values.daemon);
     if (code)
         return code;

@@ -155,14 +155,14 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     struct reeve_cli_end end;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    if (code < 0 && (arguments[0] != NULL) + values.head + (values.node >= 0) > 1) {
+    if (code == 0 && (arguments[0] != NULL) + values.head + (values.node >= 0) > 1) {
         reeve_cli_error(command->name, "see: reeve logs --help",
             "only one of RUN, --head and --node can be shown");
         return REEVE_CLI_USAGE;
     }
-    if (code < 0)
+    if (code == 0)
         code = reeve_cli_connect(command, &values.cluster, &tool);
-    if (code || !tool)
+    if (code)
         return code;
     if (values.head || values.node >= 0) {
         code = daemon_log(command, tool);

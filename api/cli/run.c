@@ -255,11 +255,11 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     char **arguments, id[16] = "";
     json_t *place = NULL;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    if (code < 0)
+    if (code == 0)
         code = open_program(command, arguments[0], &program);
-    if (code == 0 && program.fd >= 0)
+    if (code == 0)
         code = reeve_cli_connect(command, &values.cluster, &tool);
-    if (code || !tool) {
+    if (code) {
         if (program.fd >= 0)
             close(program.fd);
         return code;

@@ -110,6 +110,9 @@ int reeve_cli_exit_of(int error)
     case REEVE_EINVAL:
     case REEVE_EADDRESS: return REEVE_CLI_USAGE;
     case REEVE_ENOCLUSTER:
+    case REEVE_EREFUSED:
+    case REEVE_ELINK:
+    case REEVE_ETIMEDOUT:
     case REEVE_EVERSION: return REEVE_CLI_UNREACHABLE;
     case REEVE_EKEY: return REEVE_CLI_DENIED;
     default: return REEVE_CLI_FAILED;
@@ -167,8 +170,8 @@ int reeve_cli_connect(const struct reeve_cli_command *command,
     error = reeve_tool_open(url, key, timeout_ms, ret, text);
     if (error) {
         reeve_cli_error(command->name, connect_hint(error, url, path, hint, sizeof(hint)),
-            "no session with the head at %s: %s", url, *text ? text : reeve_strerror(error));
-        return error == REEVE_ETIMEDOUT ? REEVE_CLI_UNREACHABLE : reeve_cli_exit_of(error);
+            "%s", *text ? text : reeve_strerror(error));
+        return reeve_cli_exit_of(error);
     }
     return 0;
 }

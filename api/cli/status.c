@@ -191,9 +191,9 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     struct reeve_tool_reply reply;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    if (code < 0)
+    if (code == 0)
         code = reeve_cli_connect(command, &values.cluster, &tool);
-    if (code || !tool)
+    if (code)
         return code;
     json_t *request = json_pack("{s:b}", "leases", (int)values.leases);
     int error =

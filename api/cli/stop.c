@@ -114,14 +114,14 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     bool everything = values.node < 0 && !values.run;
-    if (code < 0 && values.all && !everything) {
+    if (code == 0 && values.all && !everything) {
         reeve_cli_error(command->name, "see: reeve stop --help",
             "--all and --node or --run contradict each other");
         return REEVE_CLI_USAGE;
     }
-    if (code < 0)
+    if (code == 0)
         code = reeve_cli_connect(command, &values.cluster, &tool);
-    if (code || !tool)
+    if (code)
         return code;
     int process = everything ? head_process(tool) : -1;
     int error = reeve_tool_call(tool, values.run ? "run.kill" : "stop", arguments_of_stop(),

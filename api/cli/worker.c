@@ -47,7 +47,7 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, store),
         .value = "SIZE",
         .initial = "30%",
-        .environment = "REEVE_STORE",
+        .environment = "REEVE_STORE_SIZE",
         .help = "room for large values: 4GiB, 512MiB, or a part of\n"
                 "the memory it may use"},
     {.name = "listen",
@@ -138,7 +138,7 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     do {
         error = reeve_tool_open(head, values.daemon.key, 0, &tool, text);
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (error == REEVE_ENOCLUSTER && now.tv_sec - start.tv_sec < values.join_timeout_s)
+        if (reeve_cli_exit_of(error) == REEVE_CLI_UNREACHABLE && error != REEVE_EVERSION && now.tv_sec - start.tv_sec < values.join_timeout_s)
             nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         else
             break;
@@ -164,7 +164,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     struct reeve_cli_daemon *daemon = &values.daemon;
     char **arguments, store[REEVE_SIZE_TEXT_SIZE];
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    if (code < 0)
+    if (code == 0)
         code = fill_resources(command, &node);
     if (code == 0)
         code = fill_addresses(command, head, listen);
@@ -182,6 +182,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     node.lifeline_fd = (int)daemon->lifeline_fd;
     node.ready_fd = (int)daemon->ready_fd;
     node.socket_name = values.socket;
+    node.log_path = *daemon->log_path ? daemon->log_path : NULL;
     node.state_dir = daemon->private_cluster ? NULL : daemon->state_path;
     if (!daemon->private_cluster) {
         printf("reeve worker " REEVE_VERSION " joins %s: %g slots, %s for large values\n", head,

@@ -554,6 +554,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     if (code == 0)
         code = reeve_cluster_connect(cluster, settings, argc, argv, error);
+    cluster->backend.inline_max_bytes = cluster->inline_size;
     if (code == 0 && cluster->is_worker) {
         atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
         cluster->polling = true;

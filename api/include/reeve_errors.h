@@ -45,7 +45,9 @@
     X(EBUSY, -1032, "in use by someone else")                                          \
     X(ESTATE, -1033, "the state folder cannot be used")                                \
     X(EAGAIN, -1034, "not ready yet; try again")                                       \
-    X(EINTERNAL, -1035, "internal error: please report it")
+    X(EINTERNAL, -1035, "internal error: please report it")                            \
+    X(EREFUSED, -1036, "nothing listens at the address")                               \
+    X(ELINK, -1037, "the connection was lost")
 
 enum reeve_error {
     REEVE_OK = 0,

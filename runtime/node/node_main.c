@@ -123,6 +123,8 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
         daemon->node = command->node;
         reeve_log(REEVE_LOG_INFO, "REEVE-NODE-REGISTERED", "node=%u head=%s address=%s",
             daemon->node, daemon->head_address, reeve_link_address(daemon->link));
+        reeve_store_shell_node(daemon->store, daemon->node);
+        daemon_objects_arm(daemon);
         tell_ready(daemon);
         break;
     case REEVE_NODE_COMMAND_FENCED:
@@ -144,7 +146,11 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
     case REEVE_NODE_COMMAND_OPEN_HOLDER: break;
     case REEVE_NODE_COMMAND_CLOSE:
     case REEVE_NODE_COMMAND_CLOSE_DEAD: daemon_channel_close(daemon, command); break;
-    case REEVE_NODE_COMMAND_JOB_GONE: daemon_job_gone(daemon, command->job); break;
+    case REEVE_NODE_COMMAND_JOB_GONE:
+        daemon_job_gone(daemon, command->job);
+        reeve_store_shell_owner_gone(daemon->store, command->job);
+        daemon_objects_arm(daemon);
+        break;
     case REEVE_NODE_COMMAND_END:
         if (command->code != REEVE_OK) {
             reeve_log(REEVE_LOG_ERROR, "REEVE-NODE-FAILED", "code=%s why=%s",
@@ -308,6 +314,9 @@ static void clean_up(struct daemon *daemon)
     daemon_workers_kill_all(daemon);
     daemon_stop_listening(daemon);
     close_clients(daemon);
+    if (daemon->runs != NULL)
+        reeve_runs_free(daemon->runs);
+    daemon->runs = NULL;
     if (daemon->link != NULL) {
         if (daemon->head_session != 0)
             reeve_link_close_peer(
@@ -322,12 +331,34 @@ static void clean_up(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
     daemon_channels_free(daemon);
     daemon_links_free(daemon);
+    reeve_store_shell_free(daemon->store);
     reeve_node_free(daemon->core);
     daemon_bell_free(&daemon->bell);
     reeve_fifo_fini(&daemon->commands);
     reeve_map64_fini(&daemon->clients);
     reeve_map64_fini(&daemon->serials);
     reeve_map64_fini(&daemon->workers);
+}
+
+static void on_stop(void *arg, uint32_t timeout_ms)
+{
+    struct daemon *daemon = arg;
+    reeve_log(REEVE_LOG_INFO, "REEVE-NODE-STOPPING", "why=%s timeout_ms=%u", "asked by a tool",
+        timeout_ms);
+    daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_DRAIN});
+}
+
+static int make_runs(struct daemon *daemon)
+{
+    struct reeve_runs_options options = {.loop = &daemon->loop,
+        .links = daemon->link,
+        .state_dir = daemon->options->state_dir,
+        .log_path = daemon->options->log_path,
+        .head_address = daemon->head_address,
+        .key = daemon->options->key,
+        .stop = on_stop,
+        .arg = daemon};
+    return reeve_runs_create(&options, &daemon->runs);
 }
 
 static int start(struct daemon *daemon, char *text)
@@ -337,7 +368,11 @@ static int start(struct daemon *daemon, char *text)
     if (error == REEVE_OK)
         error = daemon_bell_make(&daemon->bell, "reeve-bell");
     if (error == REEVE_OK)
+        error = daemon_objects_open(daemon);
+    if (error == REEVE_OK)
         error = daemon_links_open(daemon, text);
+    if (error == REEVE_OK)
+        error = make_runs(daemon);
     if (error != REEVE_OK)
         return error;
     error = daemon_listen(daemon);

@@ -23,6 +23,7 @@ struct reeve_node_options {
     int lifeline_fd;      /* end of file here ends the daemon at once */
     int ready_fd; /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is closed */
     const char *socket_name; /* abstract name for clients; reeve-<uid>-<node uid> */
+    const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
     const char
         *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
 };

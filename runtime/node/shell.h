@@ -8,6 +8,7 @@
  *   shell_spawn.c      vfork and exec
  *   shell_programs.c   executables: hashed, kept, launch specs, tables of functions
  *   shell_channels.c   rings between two processes of this node, and the daemon's ends of bridged ones
+ *   shell_objects.c    the object store's place in all this
  *   shell_output.c     what workers write, on its way to the terminal
  *   shell_tools.c      requests of tools
  *
@@ -29,6 +30,8 @@
 #include "runtime/channel/channel.h"
 #include "runtime/node/node_core.h"
 #include "runtime/node/node_main.h"
+#include "runtime/node/shell_runs.h"
+#include "runtime/node/shell_store.h"
 #include "runtime/wire/link.h"
 #include "runtime/wire/local.h"
 
@@ -81,7 +84,9 @@ struct daemon_client {
     bool greeted; /* HELLO has been heard */
     bool welcome; /* WELCOME has been sent: it has a serial */
     bool closed;
+    bool bye; /* it has unmapped everything before it closed its end */
     uint32_t serial;
+    int pidfd; /* a driver's, who is nobody's child here; -1: not known */
     struct daemon_bell bell;
     struct daemon_worker *worker;
     struct daemon_job *job; /* a driver's, until it is welcome; then it is in the daemon's table */
@@ -119,6 +124,7 @@ struct daemon_peer {
     char host[REEVE_HOST_SIZE];
     reeve_peer session;
     bool dialling;
+    bool wanted;             /* somebody waits for a session, whatever the core has to say */
     struct reeve_fifo queue; /* struct reeve_message, for the session to come */
 };
 
@@ -146,7 +152,11 @@ struct daemon {
     struct reeve_map64 channels; /* by lease */
     struct reeve_map64 peers;    /* by node */
     struct reeve_link *link;
+    struct reeve_store_shell *store;
+    struct reeve_runs *runs;
     reeve_peer head_session;
+    uv_timer_t store_deadline;
+    uv_idle_t store_work;
     uv_timer_t deadline;
     uv_signal_t terminate, interrupt;
     uv_poll_t lifeline, listener, known_listener, bell_poll;
@@ -217,6 +227,15 @@ int daemon_links_open(struct daemon *daemon, char *text);
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
 void daemon_links_free(struct daemon *daemon);
+/* The session with a node, or 0; then it is being made, and peer_reset tells the store when it is there. */
+reeve_peer daemon_peer_session(struct daemon *daemon, uint32_t node);
+
+/* shell_objects.c */
+int daemon_objects_open(struct daemon *daemon);
+/* After anything has been told to the store. */
+void daemon_objects_arm(struct daemon *daemon);
+/* The client's socket has ended: it is reaped here, or as soon as its process has. */
+void daemon_objects_driver_gone(struct daemon_client *client);
 
 /* shell_output.c */
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,

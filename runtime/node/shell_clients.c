@@ -170,8 +170,10 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         return;
     }
     close_descriptors(message); /* no other message brings any */
-    if (message->kind == REEVE_LOCAL_BYE)
-        return; /* the end of file says the rest */
+    if (message->kind == REEVE_LOCAL_BYE) {
+        client->bye = true; /* the end of file says the rest */
+        return;
+    }
     if (!client->welcome) {
         protocol_error(client, "spoke before it was welcome");
         return;
@@ -194,7 +196,11 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.count = message->count;
         daemon_event(client->daemon, &event);
         break;
-    default: protocol_error(client, "a kind of message that no client sends"); break;
+    default:
+        if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
+            protocol_error(client, "a kind of message that no client sends");
+        daemon_objects_arm(client->daemon);
+        break;
     }
 }
 
@@ -263,6 +269,8 @@ struct daemon_client *daemon_client_get(struct daemon *daemon, uint32_t serial)
 static void on_closed(uv_handle_t *handle)
 {
     struct daemon_client *client = handle->data;
+    if (client->pidfd >= 0)
+        close(client->pidfd);
     daemon_bell_free(&client->bell);
     reeve_fifo_fini(&client->queue);
     free(client);
@@ -277,8 +285,13 @@ void daemon_client_close(struct daemon_client *client)
     while (reeve_fifo_pop(&client->queue, &message))
         close_descriptors(&message);
     reeve_map64_remove(&client->daemon->clients, client->connection);
-    if (client->welcome)
+    if (client->welcome) {
         reeve_map64_remove(&client->daemon->serials, client->serial);
+        reeve_store_shell_client_closed(client->daemon->store, client->serial);
+        if (client->worker == NULL)
+            daemon_objects_driver_gone(client);
+        daemon_objects_arm(client->daemon);
+    }
     if (client->worker != NULL)
         client->worker->client = NULL;
     if (client->job != NULL)
@@ -303,17 +316,12 @@ void daemon_client_refuse(struct daemon_client *client, int32_t code, const char
 void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
 {
     struct daemon *daemon = client->daemon;
-    if (daemon_bell_make(&client->bell, "reeve-bell") != REEVE_OK) {
-        /* CLIENT_GONE follows from the end of file */
-        client->serial = serial;
-        client->welcome = true;
-        daemon_put(&daemon->serials, serial, client);
-        give_up(client);
-        return;
-    }
+    int error = daemon_bell_make(&client->bell, "reeve-bell");
     client->serial = serial;
     client->welcome = true;
     daemon_put(&daemon->serials, serial, client);
+    reeve_store_shell_client_added(
+        daemon->store, serial, reeve_process_id_make(daemon->node, serial));
     struct reeve_local_message message = {.kind = REEVE_LOCAL_WELCOME,
         .version = REEVE_LOCAL_VERSION,
         .process = reeve_process_id_make(daemon->node, serial),
@@ -324,7 +332,10 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
         .fds = {client->bell.page_fd, client->bell.event_fd, daemon->bell.page_fd,
             daemon->bell.event_fd}};
     reeve_local_set_text(&message, "%s", daemon->head_address);
-    daemon_client_send(client, &message);
+    if (error == REEVE_OK)
+        daemon_client_send(client, &message);
+    else
+        give_up(client); /* out of descriptors; CLIENT_GONE follows from the end of file */
 }
 
 static void accept_one(struct daemon *daemon, int fd)
@@ -333,6 +344,7 @@ static void accept_one(struct daemon *daemon, int fd)
     client->daemon = daemon;
     client->connection = ++daemon->next_connection;
     client->fd = fd;
+    client->pidfd = -1;
     client->bell.page_fd = client->bell.event_fd = -1;
     client->poll.data = client;
     reeve_fifo_init(&client->queue, sizeof(struct reeve_local_message));

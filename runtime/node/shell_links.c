@@ -75,8 +75,10 @@ static void introduced(
     if (peer->session != 0 && peer->session != session)
         peer_lost(daemon, peer, "another session has taken its place");
     peer->session = session;
-    peer->dialling = false;
+    peer->dialling = peer->wanted = false;
     peer_flush(daemon, peer);
+    reeve_store_shell_peer_reset(daemon->store, peer->node);
+    daemon_objects_arm(daemon);
 }
 
 /* --- what links tell --- */
@@ -89,6 +91,7 @@ static void on_peer_up(void *arg, reeve_peer session, const struct reeve_peer_in
             daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN,
                                      .text = "the head has begun another session"});
         daemon->head_session = session;
+        reeve_runs_set_head(daemon->runs, session);
         daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_UP});
     } else if (info->role == REEVE_ROLE_NODE && daemon->node != 0) {
         introduce(daemon, session);
@@ -103,6 +106,7 @@ static void on_peer_down(void *arg, reeve_peer session, int code, const char *te
         snprintf(event.text, sizeof event.text, "the link to the head was lost: %s", text);
         reeve_log(REEVE_LOG_WARN, "REEVE-HEAD-LOST", "why=%s", text);
         daemon->head_session = 0;
+        reeve_runs_set_head(daemon->runs, 0);
         daemon_event(daemon, &event);
         return;
     }
@@ -148,6 +152,17 @@ static void on_control(struct daemon *daemon, reeve_peer session, const Reeve__C
     }
 }
 
+static void on_data(struct daemon *daemon, reeve_peer session, const Reeve__Message *message)
+{
+    struct daemon_peer *peer = peer_of_session(daemon, session);
+    int code = REEVE_OK;
+    if (peer == NULL || !reeve_store_shell_peer_message(daemon->store, peer->node, message, &code))
+        return;
+    if (code != REEVE_OK)
+        reeve_link_close_peer(daemon->link, session, code, "a malformed message");
+    daemon_objects_arm(daemon);
+}
+
 static void on_message(void *arg, reeve_peer session, const Reeve__Message *message)
 {
     struct daemon *daemon = arg;
@@ -161,7 +176,11 @@ static void on_message(void *arg, reeve_peer session, const Reeve__Message *mess
             (const char *)message->output->lines.data, message->output->lines.len,
             message->output->dropped_count);
         break;
-    default: break;
+    case REEVE__MESSAGE__BODY_TOOL_REPLY:
+        if (session == daemon->head_session)
+            reeve_runs_reply(daemon->runs, message->tool_reply);
+        break;
+    default: on_data(daemon, session, message); break;
     }
 }
 
@@ -244,6 +263,8 @@ int daemon_links_open(struct daemon *daemon, char *text)
 
 /* --- the core's words --- */
 
+static void dial_peer(struct daemon *daemon, struct daemon_peer *peer);
+
 static void send_peer(struct daemon *daemon, const struct reeve_node_command *command)
 {
     struct daemon_peer *peer = daemon_peer_get(daemon, command->node);
@@ -260,11 +281,7 @@ static void send_peer(struct daemon *daemon, const struct reeve_node_command *co
         return;
     }
     *later = command->message;
-    if (peer->dialling)
-        return;
-    peer->dialling = true;
-    if (reeve_link_dial(daemon->link, peer->address) != REEVE_OK)
-        peer_lost(daemon, peer, "its address is malformed");
+    dial_peer(daemon, peer);
 }
 
 static void peer_known(struct daemon *daemon, const struct reeve_message *message)
@@ -292,6 +309,32 @@ static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
     if (peer->session != 0)
         reeve_link_close_peer(daemon->link, peer->session, REEVE_ENODEDIED, text);
     peer_free(peer);
+    reeve_store_shell_peer_down(daemon->store, node);
+    daemon_objects_arm(daemon);
+}
+
+static void dial_peer(struct daemon *daemon, struct daemon_peer *peer)
+{
+    if (peer->session != 0 || peer->dialling)
+        return;
+    peer->dialling = true;
+    if (reeve_link_dial(daemon->link, peer->address) != REEVE_OK)
+        peer_lost(daemon, peer, "its address is malformed");
+}
+
+reeve_peer daemon_peer_session(struct daemon *daemon, uint32_t node)
+{
+    struct daemon_peer *peer = daemon_peer_get(daemon, node);
+    if (peer != NULL) {
+        peer->wanted = true;
+        dial_peer(daemon, peer);
+        return peer->session;
+    }
+    /* The head knows where it is, or that it is dead. */
+    struct reeve_message ask = {.kind = REEVE_MESSAGE_PEER_UP, .node = node};
+    if (daemon->head_session != 0)
+        (void)reeve_link_send_control(daemon->link, daemon->head_session, &ask);
+    return 0;
 }
 
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command)

@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/macros.h"
+#include "runtime/base/process.h"
 #include "runtime/node/shell.h"
 
 #define HASH_READ_SIZE (1u << 20)
@@ -289,6 +291,10 @@ void daemon_job_free(struct daemon_job *job)
 void daemon_program_hello(struct daemon_client *client, struct reeve_local_message *message)
 {
     struct daemon_job *job = daemon_alloc(sizeof *job);
+    struct ucred peer;
+    socklen_t peer_size = sizeof peer;
+    if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0)
+        client->pidfd = reeve_process_open(peer.pid); /* -1 is fine */
     reeve_list_init(&job->wanted);
     client->job = job;
     job->local = true;

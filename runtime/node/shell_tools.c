@@ -1,7 +1,7 @@
 /* Requests of tools, which come by way of the head.
  *
  *   node.status   {}   the facts of this node, as JSON
- *   stop          {}   graceful end */
+ *   all others         shell_runs.c */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,11 +43,9 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
 {
     if (strcmp(request->method, "node.status") == 0) {
         status(daemon, from, request->id);
-    } else if (strcmp(request->method, "stop") == 0) {
-        reply(daemon, from, request->id, REEVE_OK, "{}");
-        reeve_log(REEVE_LOG_INFO, "REEVE-NODE-STOPPING", "why=%s", "asked by a tool");
-        daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_DRAIN});
+    } else if (from == daemon->head_session) {
+        reeve_runs_request(daemon->runs, from, request);
     } else {
-        reply(daemon, from, request->id, REEVE_EINVAL, "this node knows no such request");
+        reply(daemon, from, request->id, REEVE_EINVAL, "requests come by way of the head");
     }
 }

@@ -43,7 +43,7 @@ static void mac_of(
 {
     uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = {0};
     put_u64(nonce + 4, sequence);
-    unsigned char no_text[1];
+    unsigned char no_text[1] = {0};
     unsigned long long mac_size;
     crypto_aead_chacha20poly1305_ietf_encrypt_detached(
         no_text, mac, &mac_size, no_text, 0, frame, size, NULL, nonce, key);

@@ -169,7 +169,7 @@ size_t reeve_handshake_hello(struct reeve_handshake *handshake,
     const uint8_t nonce[REEVE_NONCE_SIZE], uint8_t *out)
 {
     memset(handshake, 0, sizeof *handshake);
-    handshake->version = REEVE_WIRE_VERSION;
+    handshake->version = self->version;
     handshake->dialler = self->identity;
     REEVE_ASSERT(strlen(dialled) < sizeof handshake->dialled);
     strcpy(handshake->dialled, dialled);
@@ -210,11 +210,12 @@ static bool dialled_us(const struct reeve_handshake_self *self, const char *dial
 static int hello_check(const struct reeve_handshake *handshake,
     const struct reeve_handshake_self *self, uint64_t time_ms, char *text)
 {
-    if (handshake->version != REEVE_WIRE_VERSION) {
+    if (handshake->version != self->version) {
         snprintf(text, REEVE_TEXT_SIZE,
-            "%s (release %s) speaks version %u of the protocol, %s (release %s) speaks version "
-            "%" PRIu32 ": run the same release on both",
-            self->identity.address, self->identity.release, REEVE_WIRE_VERSION,
+            "%.50s (release %.16s) speaks version %" PRIu32
+            " of the protocol, %.50s (release %.16s) "
+            "speaks version %" PRIu32 ": run the same release on both",
+            self->identity.address, self->identity.release, self->version,
             handshake->dialler.address, handshake->dialler.release, handshake->version);
         return REEVE_EVERSION;
     }
@@ -222,20 +223,19 @@ static int hello_check(const struct reeve_handshake *handshake,
         time_ms > handshake->time_ms ? time_ms - handshake->time_ms : handshake->time_ms - time_ms;
     if (skew_ms > REEVE_HANDSHAKE_SKEW_MS) {
         snprintf(text, REEVE_TEXT_SIZE,
-            "the clocks of %s and %s differ by %" PRIu64 " s: set them (the limit is %u s)",
+            "the clocks of %.60s and %.60s differ by %" PRIu64 " s: set them (the limit is %u s)",
             self->identity.address, handshake->dialler.address, skew_ms / 1000,
             REEVE_HANDSHAKE_SKEW_MS / 1000);
         return REEVE_EPROTOCOL;
     }
     if (handshake->dialler.uid == self->identity.uid) {
-        snprintf(text, REEVE_TEXT_SIZE, "%s is our own address", handshake->dialled);
+        snprintf(text, REEVE_TEXT_SIZE, "%.100s is our own address", handshake->dialled);
         return REEVE_EADDRESS;
     }
     if (!dialled_us(self, handshake->dialled)) {
         snprintf(text, REEVE_TEXT_SIZE,
-            "%s was dialled, but the daemon there is %s: start it with --advertise %s if that is "
-            "how "
-            "it is reached",
+            "%.50s was dialled, but the daemon there is %.50s: start it with --advertise %.50s "
+            "if that is how it is reached",
             handshake->dialled, self->identity.address, handshake->dialled);
         return REEVE_EADDRESS;
     }
@@ -304,9 +304,9 @@ size_t reeve_handshake_refused(const struct reeve_handshake *handshake,
     const struct reeve_handshake_self *self, int code, const char *text, uint8_t *out)
 {
     uint8_t mac[MAC_SIZE];
-    refused_mac(handshake, self->key, REEVE_WIRE_VERSION, code, text, mac);
+    refused_mac(handshake, self->key, self->version, code, text, mac);
     Reeve__Refused refused = REEVE__REFUSED__INIT;
-    refused.version = REEVE_WIRE_VERSION;
+    refused.version = self->version;
     refused.to_uid = handshake->dialler.uid;
     refused.hello_nonce = binary(handshake->dialler_nonce, REEVE_NONCE_SIZE);
     refused.code = code;

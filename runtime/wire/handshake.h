@@ -43,6 +43,7 @@ struct reeve_identity {
 
 /* Ourselves, in all handshakes. */
 struct reeve_handshake_self {
+    uint32_t version; /* REEVE_WIRE_VERSION, save in tests */
     struct reeve_identity identity;
     uint16_t
         listen_port; /* where tcp really listens; a hello may have dialled this port or the advertised one */

@@ -71,9 +71,10 @@ int reeve_key_load(const char *path, uint8_t key[REEVE_KEY_SIZE], char *text)
         error = REEVE_EKEY;
     } else if ((status.st_mode & 077) != 0) {
         snprintf(text, REEVE_TEXT_SIZE,
-            "the key file %.90s can be read or written by others: run chmod 600 %.90s, and make a "
-            "new key if it may have leaked",
-            path, path);
+            "others can read or write the key file: run chmod 600 %.100s, and make a new key if it "
+            "may "
+            "have leaked",
+            path);
         error = REEVE_EKEY;
     } else if ((size = read_all(fd, line, sizeof line - 1)) < 0) {
         error = fail(text, REEVE_ESYSTEM, "cannot read the key file", path);

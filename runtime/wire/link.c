@@ -77,13 +77,15 @@ static void random_bytes(void *arg, uint8_t *out, size_t size)
     randombytes_buf(out, size);
 }
 
+static void on_prepare(uv_prepare_t *prepare);
+
 /* --- sending ------------------------------------------------------------------------------- */
 
 static void mark(struct reeve_link *link, struct peer *peer, struct reeve_list *list)
 {
     reeve_list_remove(&peer->node);
     reeve_list_push_back(list, &peer->node);
-    uv_prepare_start(&link->prepare, link->prepare.data);
+    uv_prepare_start(&link->prepare, on_prepare);
 }
 
 /* Hands the next frame to the outbox, if that is free. */
@@ -482,6 +484,7 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
     reeve_list_init(&link->dead);
     reeve_decoder_init(&link->decoder);
     struct reeve_handshake_self self = {
+        .version = REEVE_WIRE_VERSION,
         .identity = {.uid = options->uid,
             .incarnation = options->incarnation,
             .role = options->role},

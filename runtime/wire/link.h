@@ -26,8 +26,9 @@
 #include "runtime/wire/key.h"
 #include "runtime/wire/message.h"
 
-#define REEVE_FRAME_SIZE_MAX   (1024u * 1024u) /* payload; with the header the receive limit of every listener */
-#define REEVE_CHUNK_SIZE_BYTES (256u * 1024u)
+#define REEVE_FRAME_SIZE_MAX \
+    (1024u * 1024u) /* payload; with the header the receive limit of every listener */
+#define REEVE_CHUNK_SIZE_BYTES     (256u * 1024u)
 #define REEVE_LINK_LOW_WATER_BYTES (256u * 1024u)
 
 enum reeve_role { REEVE_ROLE_HEAD = 1, REEVE_ROLE_NODE = 2, REEVE_ROLE_TOOL = 3 };
@@ -61,9 +62,11 @@ struct reeve_link_options {
     enum reeve_role role;
     uint64_t uid;
     uint64_t incarnation;
-    const uint8_t *key;        /* REEVE_KEY_SIZE bytes */
-    const char *listen;        /* "tcp://127.0.0.1:0", "tcp://0.0.0.0:6380-6400" (a port range: the first free one), "abstract://name" */
-    const char *advertise;     /* host, or host:port, that others should dial; NULL: what we listen on (a wildcard needs one) */
+    const uint8_t *key; /* REEVE_KEY_SIZE bytes */
+    const char *
+        listen; /* "tcp://127.0.0.1:0", "tcp://0.0.0.0:6380-6400" (a port range: the first free one), "abstract://name" */
+    const char *
+        advertise; /* host, or host:port, that others should dial; NULL: what we listen on (a wildcard needs one) */
     uint32_t handshake_timeout_ms; /* 0: 5,000 */
     struct reeve_link_callbacks callbacks;
     void *arg;
@@ -92,7 +95,8 @@ int reeve_link_dial(struct reeve_link *link, const char *address);
  * turn of the loop. REEVE_EHANDLE when the session is over (its peer_down has been or will be called). REEVE_ETOOLARGE when it can
  * never fit a frame. */
 int reeve_link_send(struct reeve_link *link, reeve_peer peer, const Reeve__Message *message);
-int reeve_link_send_control(struct reeve_link *link, reeve_peer peer, const struct reeve_message *message);
+int reeve_link_send_control(
+    struct reeve_link *link, reeve_peer peer, const struct reeve_message *message);
 
 /* Bytes queued and not yet taken by nng: those who stream (objects, programs, output) wait while it is above their mark. */
 size_t reeve_link_queued_bytes(const struct reeve_link *link, reeve_peer peer);

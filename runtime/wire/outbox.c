@@ -44,6 +44,9 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
 {
     struct reeve_outbox *outbox = arg;
     if (what == NNG_PIPE_EV_REM_POST) {
+        /* Now, not when the loop gets to it: nng redials right after this, and whatever the redial times are set to, half of
+         * the time at once (it takes a random number modulo them, as a signed one). */
+        nng_dialer_close(nng_pipe_dialer(pipe));
         post(outbox, REEVE_TRANSPORT_OUTBOX_LOST, 0);
         return;
     }
@@ -51,7 +54,8 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
     bool refuse = outbox->had_pipe;
     outbox->had_pipe = true;
     pthread_mutex_unlock(&outbox->mutex);
-    if (refuse || !reeve_transport_same_user(pipe))
+    bool local = strncmp(outbox->address, "abstract:", 9) == 0;
+    if (refuse || (local && !reeve_transport_same_user(pipe)))
         nng_pipe_close(pipe);
 }
 

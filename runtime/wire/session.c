@@ -12,6 +12,7 @@
 
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
+#include "runtime/wire/reeve.pb-c.h"
 
 /* A pipe of the inbox. */
 struct pipe {
@@ -165,6 +166,45 @@ static void session_remove(
     free(session);
 }
 
+const struct reeve_identity *reeve_session_peer(const struct reeve_session *session)
+{
+    return session->dialler ? &session->handshake.answerer : &session->handshake.dialler;
+}
+
+static struct reeve_session *up_with(const struct reeve_sessions *sessions, uint64_t uid)
+{
+    REEVE_LIST_EACH(node, &sessions->up)
+    {
+        struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, node);
+        if (reeve_session_peer(session)->uid == uid)
+            return session;
+    }
+    return NULL;
+}
+
+/* A dial that had joined this handshake fails with it, unless another with the same peer is, or may yet come, up. */
+static void release_dial(struct reeve_sessions *sessions, const struct reeve_session *session,
+    int code, const char *text)
+{
+    if (session->dialled[0] == 0 || session->joined)
+        return;
+    if (session->state == REEVE_SESSION_ANSWERING) {
+        uint64_t uid = session->handshake.dialler.uid;
+        if (up_with(sessions, uid) != NULL)
+            return;
+        REEVE_LIST_EACH(node, &sessions->pending)
+        {
+            struct reeve_session *other = REEVE_LIST_ENTRY(node, struct reeve_session, node);
+            if (other != session && other->state == REEVE_SESSION_ANSWERING &&
+                other->handshake.dialler.uid == uid) {
+                strcpy(other->dialled, session->dialled);
+                return;
+            }
+        }
+    }
+    dial_failed(sessions, session->dialled, code, text);
+}
+
 /* Ends a session for whatever reason and in whatever state, with what its callers are owed. */
 static void session_end(
     struct reeve_sessions *sessions, struct reeve_session *session, int code, const char *text)
@@ -173,10 +213,7 @@ static void session_end(
     case REEVE_SESSION_UP: peer_down(sessions, session, code, text); break;
     case REEVE_SESSION_CLOSING: peer_down(sessions, session, session->code, session->text); break;
     case REEVE_SESSION_DIALLING:
-    case REEVE_SESSION_ANSWERING:
-        if (session->dialled[0] != 0)
-            dial_failed(sessions, session->dialled, code, text);
-        break;
+    case REEVE_SESSION_ANSWERING: release_dial(sessions, session, code, text); break;
     case REEVE_SESSION_REFUSING: break;
     }
     session_remove(sessions, session, true);
@@ -207,22 +244,6 @@ static void session_up(
     reeve_list_remove(&session->node);
     reeve_list_push_back(&sessions->up, &session->node);
     command(sessions, REEVE_SESSION_PEER_UP)->session = session->id;
-}
-
-const struct reeve_identity *reeve_session_peer(const struct reeve_session *session)
-{
-    return session->dialler ? &session->handshake.answerer : &session->handshake.dialler;
-}
-
-static struct reeve_session *up_with(const struct reeve_sessions *sessions, uint64_t uid)
-{
-    REEVE_LIST_EACH(node, &sessions->up)
-    {
-        struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, node);
-        if (reeve_session_peer(session)->uid == uid)
-            return session;
-    }
-    return NULL;
 }
 
 struct reeve_session *reeve_sessions_find(const struct reeve_sessions *sessions, uint64_t id)
@@ -302,8 +323,7 @@ void reeve_sessions_not_connected(
      * their key is wrong. */
     reject(sessions, code, "hello from %s, but it cannot be reached there (--advertise): %.100s",
         session->handshake.dialler.address, text);
-    if (session->dialled[0] != 0)
-        dial_failed(sessions, session->dialled, code, text);
+    release_dial(sessions, session, code, text);
     session_remove(sessions, session, false);
 }
 
@@ -465,7 +485,7 @@ static void receive_challenge(
         return;
     }
     uint64_t uid = dial->handshake.answerer.uid;
-    if (up_with(sessions, uid) != NULL) {
+    if (dial->joined || up_with(sessions, uid) != NULL) {
         session_remove(sessions, dial, true);
         pipe_drop(sessions, pipe);
         return;
@@ -531,7 +551,8 @@ static void receive_proof(
     {
         struct reeve_session *other = REEVE_LIST_ENTRY(node, struct reeve_session, node);
         if (other->state == REEVE_SESSION_DIALLING && strcmp(other->dialled, peer->address) == 0)
-            session_remove(sessions, other, true); /* that dial has what it wanted */
+            other->joined =
+                true; /* it has what it wanted; it goes on to its end, so that the peer sees a clean one */
     }
     session_up(sessions, session, pipe);
 }

@@ -46,6 +46,7 @@ struct reeve_session {
     bool connected;  /* the outbox */
     bool superseded; /* the other handshake with this peer has won; see above */
     bool dialler;
+    bool joined;   /* a dial whose peer has come up otherwise: nobody waits for it any more */
     uint32_t pipe; /* of the inbox; 0: none yet */
     uint64_t deadline_ns;
     struct reeve_list node;           /* in pending, closing or up */

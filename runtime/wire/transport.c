@@ -89,12 +89,7 @@ static void on_receive(void *arg)
 
 bool reeve_transport_same_user(nng_pipe pipe)
 {
-    nng_sockaddr remote;
     uint64_t uid;
-    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
-        return false;
-    if (remote.s_family == NNG_AF_INET || remote.s_family == NNG_AF_INET6)
-        return true;
     return nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
 }
 
@@ -130,7 +125,7 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
     event->pipe = (uint32_t)nng_pipe_id(pipe);
     if (what == NNG_PIPE_EV_ADD_PRE) {
         describe_remote(pipe, event->remote);
-        if (!reeve_transport_same_user(pipe)) {
+        if (transport->local && !reeve_transport_same_user(pipe)) {
             nng_pipe_close(pipe);
             event->kind = REEVE_TRANSPORT_PIPE_FOREIGN;
         }
@@ -228,6 +223,7 @@ int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
     reeve_list_init(&transport->queue);
     pthread_mutex_init(&transport->mutex, NULL);
     transport->wake = wake;
+    transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
     transport->arg = arg;
     int result = nng_pull0_open(&transport->inbox);
     if (result != 0)

@@ -10,6 +10,7 @@
 struct reeve_transport {
     nng_socket inbox;
     nng_aio *receive;
+    bool local; /* the inbox is a unix socket */
     void (*wake)(void *arg);
     void *arg;
     pthread_mutex_t mutex;   /* for what follows */
@@ -21,7 +22,7 @@ struct reeve_transport {
 struct reeve_transport_event *reeve_transport_event_make(enum reeve_transport_event_kind kind);
 bool reeve_transport_post(struct reeve_transport *transport, struct reeve_transport_event *event);
 
-/* False for a peer on this machine's unix sockets whose effective user is not ours. */
+/* For unix sockets: is the peer's effective user ours? */
 bool reeve_transport_same_user(nng_pipe pipe);
 
 #endif

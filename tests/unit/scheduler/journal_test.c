@@ -147,58 +147,35 @@ static void nodes_outlive_the_head(void **state)
     reeve_journal_close(j);
 }
 
-static void count_run(void *arg, const struct reeve_run *run)
+static void collect_run(void *arg, const char *id, const char *json)
 {
     char *text = arg;
-    sprintf(text + strlen(text), "%u:%s ", (unsigned)run->id, run->arguments);
+    sprintf(text + strlen(text), "%s:%s ", id, json);
 }
 
 static void runs(struct reeve_journal *j)
 {
-    struct reeve_run run = {.state = REEVE_RUN_STARTING, .created_ms = 10, .arguments = "[\"a\"]"};
-    assert_int_equal(reeve_journal_add_run(j, &run), 0);
-    assert_int_equal(run.id, 1);
-    run.arguments = "[\"b\"]";
-    assert_int_equal(reeve_journal_add_run(j, &run), 0);
-    assert_int_equal(run.id, 2);
-    run.state = REEVE_RUN_ENDED;
-    run.exit_status = 256;
-    run.started_ms = 20;
-    run.ended_ms = 30;
-    run.node = 4;
-    assert_int_equal(reeve_journal_update_run(j, &run), 0);
-    struct reeve_run got;
-    assert_int_equal(reeve_journal_get_run(j, 2, &got), 0);
-    assert_int_equal(got.node, 4);
-    assert_int_equal(got.state, REEVE_RUN_ENDED);
-    assert_int_equal(got.exit_status, 256);
-    assert_int_equal(got.created_ms, 10);
-    assert_int_equal(got.ended_ms, 30);
-    assert_string_equal(got.arguments, "[\"b\"]");
-    assert_null(got.text);
-    assert_int_equal(reeve_journal_get_run(j, 9, &got), REEVE_EHANDLE);
-    run.id = 9;
-    assert_int_equal(reeve_journal_update_run(j, &run), REEVE_EHANDLE);
     char text[128] = "";
-    assert_int_equal(reeve_journal_each_run(j, count_run, text), 0);
-    assert_string_equal(text, "1:[\"a\"] 2:[\"b\"] ");
-    assert_int_equal(reeve_journal_prune_runs(j, 30), 0);
-    assert_int_equal(reeve_journal_prune_runs(j, 31), 1);
-    run.arguments = "[]";
-    assert_int_equal(reeve_journal_add_run(j, &run), 0);
-    assert_int_equal(run.id, 3); /* ids are not given twice */
+    assert_int_equal(reeve_journal_put_run(j, "b1", "{1}"), 0);
+    assert_int_equal(reeve_journal_put_run(j, "a2", "{2}"), 0);
+    assert_int_equal(reeve_journal_put_run(j, "c3", "{3}"), 0);
+    assert_int_equal(reeve_journal_put_run(j, "b1", "{4}"), 0); /* replaces, and keeps its place */
+    assert_int_equal(reeve_journal_remove_run(j, "a2"), 0);
+    assert_int_equal(reeve_journal_remove_run(j, "none"), 0);
+    assert_int_equal(reeve_journal_each_run(j, collect_run, text), 0);
+    assert_string_equal(text, "b1:{4} c3:{3} ");
 }
 
 static void runs_are_kept(void **state)
 {
     (void)state;
+    char text[128] = "";
     struct reeve_journal *j = must_open(path);
     runs(j);
     reeve_journal_close(j);
     j = must_open(path);
-    struct reeve_run got;
-    assert_int_equal(reeve_journal_get_run(j, 1, &got), 0);
-    assert_string_equal(got.arguments, "[\"a\"]");
+    assert_int_equal(reeve_journal_each_run(j, collect_run, text), 0);
+    assert_string_equal(text, "b1:{4} c3:{3} ");
     reeve_journal_close(j);
 }
 

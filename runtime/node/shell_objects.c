@@ -1,0 +1,133 @@
+/* The object store's place in the daemon: its timer and left-over work on the loop, its messages to clients and peers, and the end
+ * of drivers.
+ *
+ * A process that has closed its socket may still write to what it has mapped, so what it held stays until the process is known to
+ * be gone: a worker has been reaped then; a driver is nobody's child here, and its pidfd tells. One that has said BYE has unmapped
+ * everything before. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/node/shell.h"
+
+static void on_work(uv_idle_t *work)
+{
+    struct daemon *daemon = work->data;
+    if (!reeve_store_shell_turn(daemon->store))
+        uv_idle_stop(work);
+    daemon_objects_arm(daemon);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    if (reeve_store_shell_turn(daemon->store))
+        uv_idle_start(&daemon->store_work, on_work);
+    daemon_objects_arm(daemon);
+}
+
+void daemon_objects_arm(struct daemon *daemon)
+{
+    uint64_t deadline = reeve_store_shell_deadline(daemon->store);
+    if (deadline == UINT64_MAX || daemon->ending) {
+        uv_timer_stop(&daemon->store_deadline);
+        return;
+    }
+    uint64_t now = reeve_clock_monotonic_ns();
+    uint64_t wait_ms =
+        deadline > now ? (deadline - now + REEVE_NS_PER_MS - 1) / REEVE_NS_PER_MS : 0;
+    uv_update_time(&daemon->loop);
+    uv_timer_start(&daemon->store_deadline, on_deadline, wait_ms, 0);
+}
+
+static void wake(void *arg)
+{
+    struct daemon *daemon = arg;
+    uv_idle_start(&daemon->store_work, on_work);
+}
+
+static int send_client(void *arg, uint32_t serial, const struct reeve_local_message *message)
+{
+    struct daemon_client *client = daemon_client_get(arg, serial);
+    if (client != NULL)
+        daemon_client_send(client, message);
+    return client != NULL ? REEVE_OK : REEVE_EHANDLE;
+}
+
+static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
+{
+    struct daemon *daemon = arg;
+    reeve_peer session = daemon_peer_session(daemon, node);
+    if (session != 0)
+        (void)reeve_link_send(daemon->link, session, message);
+}
+
+static void send_all_nodes(void *arg, const Reeve__Message *message)
+{
+    struct daemon *daemon = arg;
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
+        const struct daemon_peer *peer = value;
+        if (peer->session != 0)
+            (void)reeve_link_send(daemon->link, peer->session, message);
+    }
+}
+
+int daemon_objects_open(struct daemon *daemon)
+{
+    struct reeve_store_shell_settings settings = {
+        .store = {.capacity_bytes = daemon->options->store_bytes},
+        .callbacks = {.send_client = send_client,
+            .send_node = send_node,
+            .send_all_nodes = send_all_nodes,
+            .wake = wake},
+        .arg = daemon};
+    uv_timer_init(&daemon->loop, &daemon->store_deadline);
+    uv_idle_init(&daemon->loop, &daemon->store_work);
+    daemon->store_deadline.data = daemon->store_work.data = daemon;
+    return reeve_store_shell_create(&settings, &daemon->store);
+}
+
+/* --- drivers that have closed their socket and may still live --- */
+
+struct leaving {
+    struct daemon *daemon;
+    uint32_t serial;
+    int pidfd;
+    uv_poll_t poll;
+};
+
+static void on_leaving_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_left(uv_poll_t *poll, int status, int events)
+{
+    struct leaving *leaving = poll->data;
+    (void)status;
+    (void)events;
+    reeve_store_shell_client_reaped(leaving->daemon->store, leaving->serial);
+    daemon_objects_arm(leaving->daemon);
+    uv_poll_stop(poll);
+    close(leaving->pidfd);
+    uv_close((uv_handle_t *)poll, on_leaving_closed);
+}
+
+void daemon_objects_driver_gone(struct daemon_client *client)
+{
+    struct daemon *daemon = client->daemon;
+    if (client->bye || client->pidfd < 0 || daemon->ending) {
+        reeve_store_shell_client_reaped(daemon->store, client->serial);
+        return;
+    }
+    struct leaving *leaving = daemon_alloc(sizeof *leaving);
+    leaving->daemon = daemon;
+    leaving->serial = client->serial;
+    leaving->pidfd = client->pidfd;
+    client->pidfd = -1;
+    leaving->poll.data = leaving;
+    uv_poll_init(&daemon->loop, &leaving->poll, leaving->pidfd);
+    uv_poll_start(&leaving->poll, UV_READABLE, on_left);
+}

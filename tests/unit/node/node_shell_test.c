@@ -1,0 +1,686 @@
+/* The node daemon as a process, between a head, a driver and workers that this program plays.
+ *
+ *   test process (head: grants what is demanded) ──link── daemon (child) ──socket── driver (test process, own thread's turn)
+ *                                                              └── workers: this program again, found by REEVE_WORKER
+ *
+ * The driver's part blocks; the head's loop is turned while it waits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h wants the four above */
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <reeve_errors.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/channel/channel.h"
+#include "runtime/channel/entry.h"
+#include "runtime/node/node_main.h"
+#include "runtime/wire/link.h"
+#include "runtime/wire/local.h"
+
+#define PATIENCE_NS (20 * REEVE_NS_PER_S)
+
+enum { FUNCTION_DOUBLE, FUNCTION_CRASH, FUNCTION_SLEEP, FUNCTION_SAY };
+static const char table[] = "crash int\ndouble int\nsay int\nsleep int\n";
+static const uint8_t key[REEVE_KEY_SIZE] = {1, 2, 3};
+
+/* ---- one end of a channel, as driver and worker see it ---- */
+
+struct end {
+    uint64_t lease;
+    void *memory;
+    size_t size;
+    struct reeve_channel channel;
+    struct reeve_doorbell *bell;
+    int bell_event_fd;
+};
+
+static void end_attach(
+    struct end *end, struct reeve_local_message *message, enum reeve_channel_role role)
+{
+    void *bell;
+    size_t bell_size;
+    assert_int_equal(message->fd_count, 3);
+    assert_int_equal(reeve_memory_map(message->fds[0], 0, 0, &end->memory, &end->size), REEVE_OK);
+    assert_int_equal(reeve_channel_attach(&end->channel, end->memory, end->size, role), REEVE_OK);
+    assert_int_equal(
+        reeve_memory_map(message->fds[1], REEVE_DOORBELL_BYTES, 0, &bell, &bell_size), REEVE_OK);
+    end->bell = reeve_doorbell_attach(bell, bell_size);
+    assert_non_null(end->bell);
+    end->bell_event_fd = message->fds[2];
+    close(message->fds[0]);
+    close(message->fds[1]);
+    end->lease = message->lease;
+}
+
+static void end_detach(struct end *end)
+{
+    reeve_channel_detach(&end->channel);
+    reeve_memory_unmap(end->memory, end->size);
+    munmap(end->bell, REEVE_DOORBELL_BYTES);
+    close(end->bell_event_fd);
+    memset(end, 0, sizeof *end);
+}
+
+static int memory_file(const void *bytes, size_t size)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, bytes, size) != (ssize_t)size)
+        abort();
+    return fd;
+}
+
+/* ---- the worker: this program again ---- */
+
+static void worker_run(struct end *end)
+{
+    struct reeve_entry_view view;
+    while (reeve_ring_claim(&end->channel.calls, &view) == REEVE_OK) {
+        int64_t number;
+        memcpy(&number, view.payload, sizeof number);
+        if (view.function == FUNCTION_CRASH)
+            raise(SIGSEGV);
+        if (view.function == FUNCTION_SLEEP)
+            sleep(60);
+        if (view.function == FUNCTION_SAY) {
+            dprintf(1, "\x01%d\x02hello ", 2);
+            dprintf(1, "world\n");
+            dprintf(2, "no end");
+        }
+        number *= 2;
+        struct reeve_slot_fill fill;
+        if (reeve_ring_reserve(&end->channel.returns, sizeof number, &fill) != REEVE_OK)
+            abort();
+        fill.slot->task = view.task;
+        fill.slot->attempt = view.attempt;
+        fill.slot->function = view.function;
+        fill.slot->references = 0;
+        fill.slot->kind = REEVE_ENTRY_RESULT;
+        fill.slot->flags = 0;
+        fill.slot->status = 0;
+        memcpy(fill.payload, &number, sizeof number);
+        reeve_ring_publish(&end->channel.returns);
+        reeve_ring_done(&end->channel.calls, view.position);
+        reeve_doorbell_ring(end->bell, end->bell_event_fd);
+    }
+}
+
+static int worker_main(const char *variable, const char *how)
+{
+    char name[128];
+    unsigned long long token;
+    if (strcmp(how, "exit") == 0)
+        return fprintf(stderr, "cannot find my glasses\n"), 3;
+    if (strcmp(how, "library") == 0)
+        return fprintf(stderr, "error while loading shared libraries: libfoo.so.1\n"), 127;
+    if (sscanf(variable, "%127[^:]:%llx", name, &token) != 2)
+        return 90;
+    int fd;
+    if (reeve_local_connect(name, &fd) != REEVE_OK)
+        return 91;
+    const char *mine = strcmp(how, "table") == 0 ? "crash int\nother int\n" : table;
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
+        .mode = REEVE_LOCAL_WORKER,
+        .version = REEVE_LOCAL_VERSION,
+        .token = token,
+        .table_hash = strlen(mine),
+        .fd_count = 1,
+        .fds = {memory_file(mine, strlen(mine))}};
+    if (reeve_local_send(fd, &message, 0) != REEVE_OK)
+        return 92;
+    struct end end = {0};
+    struct reeve_doorbell *own = NULL;
+    int own_event = -1;
+    for (;;) {
+        struct pollfd polls[2] = {
+            {.fd = fd, .events = POLLIN}, {.fd = own_event, .events = POLLIN}};
+        if (own != NULL)
+            reeve_doorbell_arm(own, REEVE_DOORBELL_EVENT);
+        if (end.memory != NULL)
+            worker_run(&end);
+        poll(polls, own_event < 0 ? 1 : 2, -1);
+        uint64_t count;
+        if (polls[1].revents & POLLIN)
+            (void)!read(own_event, &count, sizeof count);
+        if (!(polls[0].revents & (POLLIN | POLLHUP)))
+            continue;
+        if (reeve_local_receive(fd, &message, 0) != REEVE_OK)
+            return 0; /* retired */
+        if (message.kind == REEVE_LOCAL_WELCOME) {
+            void *memory;
+            size_t size;
+            if (reeve_memory_map(message.fds[0], 0, 0, &memory, &size) != REEVE_OK)
+                return 93;
+            own = reeve_doorbell_attach(memory, size);
+            own_event = message.fds[1];
+        } else if (message.kind == REEVE_LOCAL_CHANNEL) {
+            end_attach(&end, &message, REEVE_CHANNEL_WORKER);
+        } else if (message.kind == REEVE_LOCAL_CHANNEL_CLOSE) {
+            end_detach(&end);
+        }
+    }
+}
+
+/* ---- the head ---- */
+
+static struct {
+    uv_loop_t loop;
+    struct reeve_link *link;
+    reeve_peer node;
+    uint64_t next_lease;
+    uint32_t leases, cpu_milli;
+    struct reeve_message last_refused;
+    int ended, job_ended;
+} head;
+
+static void head_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info *info)
+{
+    (void)arg;
+    assert_int_equal(info->role, REEVE_ROLE_NODE);
+    head.node = peer;
+}
+
+static void head_peer_down(void *arg, reeve_peer peer, int code, const char *text)
+{
+    (void)arg;
+    (void)code;
+    (void)text;
+    if (peer == head.node)
+        head.node = 0;
+}
+
+static void head_message(void *arg, reeve_peer peer, const Reeve__Message *wire)
+{
+    struct reeve_message m, answer = {0};
+    (void)arg;
+    if (wire->body_case != REEVE__MESSAGE__BODY_CONTROL)
+        return;
+    assert_int_equal(reeve_control_decode(wire->control, &m), REEVE_OK);
+    switch (m.kind) {
+    case REEVE_MESSAGE_JOIN:
+        answer.kind = REEVE_MESSAGE_WELCOME;
+        answer.node = 7;
+        answer.incarnation = m.incarnation;
+        answer.count = 1000;
+        head.cpu_milli = m.cpu_milli;
+        break;
+    case REEVE_MESSAGE_DEMAND:
+        if (m.count == 0 || head.leases > 0)
+            return;
+        answer.kind = REEVE_MESSAGE_GRANT;
+        answer.lease = ++head.next_lease;
+        answer.process = m.process;
+        answer.class = m.class;
+        head.leases++;
+        break;
+    case REEVE_MESSAGE_REFUSED:
+        head.last_refused = m;
+        head.leases--;
+        return;
+    case REEVE_MESSAGE_ENDED:
+        head.ended++;
+        head.leases--;
+        return;
+    case REEVE_MESSAGE_JOB_END: head.job_ended++; return;
+    default: return;
+    }
+    assert_int_equal(reeve_link_send_control(head.link, peer, &answer), REEVE_OK);
+}
+
+static void head_dial_failed(void *arg, const char *address, int code, const char *text)
+{
+    (void)arg;
+    (void)address;
+    (void)code;
+    (void)text;
+}
+
+static void head_rejected(void *arg, int code, const char *text)
+{
+    (void)arg;
+    (void)code;
+    (void)text;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/* Turns the head's loop until the descriptor is readable; false when it takes too long. */
+static bool turn_until_readable(int fd)
+{
+    uint64_t until = reeve_clock_monotonic_ns() + PATIENCE_NS;
+    while (reeve_clock_monotonic_ns() < until) {
+        struct pollfd one = {.fd = fd, .events = POLLIN};
+        if (poll(&one, 1, 0) > 0)
+            return true;
+        uv_run(&head.loop, UV_RUN_ONCE);
+    }
+    return false;
+}
+
+/* ---- the daemon ---- */
+
+static pid_t daemon_pid;
+static int lifeline, driver = -1, output_fds[2] = {-1, -1};
+static char socket_name[64];
+static uv_timer_t tick;
+static struct end lease;
+static struct reeve_doorbell *own_bell;
+static int own_event = -1;
+
+static int daemon_main(char **arguments)
+{
+    struct reeve_node_options options = {.head = arguments[1],
+        .key = key,
+        .cpu_given = true,
+        .cpu_milli = 1000,
+        .store_bytes = 64 << 20,
+        .private_cluster = true,
+        .lifeline_fd = atoi(arguments[3]),
+        .ready_fd = atoi(arguments[4]),
+        .socket_name = arguments[2]};
+    fcntl(options.lifeline_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(options.ready_fd, F_SETFD, FD_CLOEXEC);
+    reeve_log_set_level(getenv("TEST_VERBOSE") ? REEVE_LOG_DEBUG : REEVE_LOG_ERROR);
+    return reeve_node_main(&options);
+}
+
+static void start_daemon(void)
+{
+    int life[2], ready[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    char head_address[96];
+    static int round;
+    snprintf(socket_name, sizeof socket_name, "reeve-test-%d-%d", (int)getpid(), ++round);
+    snprintf(head_address, sizeof head_address, "abstract://%s-head", socket_name);
+    daemon_pid = fork();
+    if (daemon_pid == 0) {
+        char life_text[16], ready_text[16];
+        fcntl(life[1], F_SETFD, 0);
+        fcntl(ready[1], F_SETFD, 0);
+        snprintf(life_text, sizeof life_text, "%d", life[1]);
+        snprintf(ready_text, sizeof ready_text, "%d", ready[1]);
+        execl("/proc/self/exe", "daemon", head_address, socket_name, life_text, ready_text,
+            (char *)NULL);
+        _exit(126);
+    }
+    close(life[1]);
+    close(ready[1]);
+    lifeline = life[0];
+    memset(&head, 0, sizeof head);
+    assert_int_equal(uv_loop_init(&head.loop), 0);
+    uv_timer_init(&head.loop, &tick);
+    uv_timer_start(&tick, on_tick, 5, 5);
+    struct reeve_link_options options = {.loop = &head.loop,
+        .role = REEVE_ROLE_HEAD,
+        .uid = 99,
+        .incarnation = 1,
+        .key = key,
+        .listen = head_address,
+        .callbacks = {.peer_up = head_peer_up,
+            .peer_down = head_peer_down,
+            .dial_failed = head_dial_failed,
+            .message = head_message,
+            .rejected = head_rejected}};
+    char text[REEVE_TEXT_SIZE];
+    assert_int_equal(reeve_link_open(&options, &head.link, text), REEVE_OK);
+    assert_true(turn_until_readable(ready[0]));
+    char line[256];
+    ssize_t size = read(ready[0], line, sizeof line - 1);
+    assert_true(size > 0);
+    line[size] = 0;
+    char expected[128];
+    snprintf(expected, sizeof expected, "ready %s abstract://", socket_name);
+    assert_memory_equal(line, expected, strlen(expected));
+    close(ready[0]);
+    assert_int_equal(head.cpu_milli, 1000);
+}
+
+static void on_link_closed(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void walk_close(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Ends the daemon by its lifeline and sees that no worker of it is left. */
+static void stop_daemon(void)
+{
+    close(lifeline);
+    if (driver >= 0)
+        close(driver);
+    driver = -1;
+    int status = -1;
+    uint64_t until = reeve_clock_monotonic_ns() + PATIENCE_NS;
+    while (waitpid(daemon_pid, &status, WNOHANG) == 0) {
+        assert_true(reeve_clock_monotonic_ns() < until);
+        uv_run(&head.loop, UV_RUN_ONCE);
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    bool closed = false;
+    reeve_link_close(head.link, on_link_closed, &closed);
+    while (!closed)
+        uv_run(&head.loop, UV_RUN_ONCE);
+    uv_walk(&head.loop, walk_close, NULL);
+    while (uv_run(&head.loop, UV_RUN_DEFAULT) != 0)
+        ;
+    assert_int_equal(uv_loop_close(&head.loop), 0);
+    if (lease.memory != NULL)
+        end_detach(&lease);
+    for (int i = 0; i < 2; i++) {
+        if (output_fds[i] >= 0)
+            close(output_fds[i]);
+        output_fds[i] = -1;
+    }
+    if (own_bell != NULL)
+        munmap(own_bell, REEVE_DOORBELL_BYTES);
+    own_bell = NULL;
+    if (own_event >= 0)
+        close(own_event);
+    own_event = -1;
+}
+
+/* ---- the driver ---- */
+
+/* The next message of this kind; others before it are looked at only for their descriptors. */
+static void expect_message(enum reeve_local_kind kind, struct reeve_local_message *message)
+{
+    for (;;) {
+        assert_true(turn_until_readable(driver));
+        assert_int_equal(reeve_local_receive(driver, message, 0), REEVE_OK);
+        if (message->kind == kind)
+            return;
+        if (message->kind == REEVE_LOCAL_OUTPUT) {
+            output_fds[0] = message->fds[0];
+            output_fds[1] = message->fds[1];
+            continue;
+        }
+        print_message("unexpected %s: %s\n", reeve_local_kind_name(message->kind), message->text);
+        fail();
+    }
+}
+
+/* Says hello; workers of this driver will behave as `how` says. */
+static void connect_driver(const char *how)
+{
+    assert_int_equal(reeve_local_connect(socket_name, &driver), REEVE_OK);
+    char launch[256];
+    uint32_t counts[2] = {3, 1};
+    memcpy(launch, counts, sizeof counts);
+    size_t size = sizeof counts;
+#define STRING(text) size += (size_t)sprintf(launch + size, "%s", text) + 1
+    STRING("/");
+    STRING("node_shell_test");
+    STRING("worker");
+    STRING(how);
+    STRING("HOME=/nowhere");
+#undef STRING
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
+        .mode = REEVE_LOCAL_DRIVER,
+        .version = REEVE_LOCAL_VERSION,
+        .table_hash = strlen(table),
+        .fd_count = 3,
+        .fds = {memory_file(table, strlen(table)), open("/proc/self/exe", O_RDONLY | O_CLOEXEC),
+            memory_file(launch, size)}};
+    reeve_local_set_text(&message, "%s", "a driver");
+    assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
+    for (int i = 0; i < 3; i++)
+        close(message.fds[i]);
+    expect_message(REEVE_LOCAL_WELCOME, &message);
+    assert_int_equal(message.node, 7);
+    assert_int_equal(message.process >> 32, 7);
+    assert_int_equal(message.fd_count, 4);
+    void *memory;
+    size_t memory_size;
+    assert_int_equal(reeve_memory_map(message.fds[0], 0, 0, &memory, &memory_size), REEVE_OK);
+    own_bell = reeve_doorbell_attach(memory, memory_size);
+    own_event = message.fds[1];
+    close(message.fds[0]);
+    close(message.fds[2]);
+    close(message.fds[3]);
+}
+
+static void demand(uint32_t count)
+{
+    struct reeve_local_message message = {
+        .kind = REEVE_LOCAL_DEMAND, .class_index = 5, .cpu_milli = 1000, .count = count};
+    assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
+}
+
+static void get_lease(void)
+{
+    struct reeve_local_message message;
+    demand(1);
+    expect_message(REEVE_LOCAL_CHANNEL, &message);
+    assert_int_equal(message.class_index, 5);
+    assert_int_equal(message.flags, REEVE_LOCAL_ROLE_HOLDER);
+    end_attach(&lease, &message, REEVE_CHANNEL_HOLDER);
+}
+
+static void call(uint64_t task, uint32_t function, int64_t number)
+{
+    struct reeve_slot_fill fill;
+    assert_int_equal(reeve_ring_reserve(&lease.channel.calls, sizeof number, &fill), REEVE_OK);
+    fill.slot->task = task;
+    fill.slot->attempt = 1;
+    fill.slot->function = function;
+    fill.slot->references = 0;
+    fill.slot->kind = REEVE_ENTRY_CALL;
+    fill.slot->flags = 0;
+    fill.slot->status = 0;
+    memcpy(fill.payload, &number, sizeof number);
+    assert_int_equal(reeve_ring_publish(&lease.channel.calls), 1);
+    reeve_doorbell_ring(lease.bell, lease.bell_event_fd);
+}
+
+static int64_t result(uint64_t task)
+{
+    struct reeve_entry_view view;
+    reeve_doorbell_arm(own_bell, REEVE_DOORBELL_EVENT);
+    while (reeve_ring_claim(&lease.channel.returns, &view) != REEVE_OK) {
+        uint64_t count;
+        assert_true(turn_until_readable(own_event));
+        assert_int_equal(read(own_event, &count, sizeof count), sizeof count);
+        reeve_doorbell_arm(own_bell, REEVE_DOORBELL_EVENT);
+    }
+    int64_t number;
+    assert_int_equal(view.task, task);
+    memcpy(&number, view.payload, sizeof number);
+    reeve_ring_done(&lease.channel.returns, view.position);
+    return number;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    start_daemon();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    stop_daemon();
+    return 0;
+}
+
+static void test_calls_and_warm_worker(void **state)
+{
+    (void)state;
+    connect_driver("well");
+    for (uint64_t round = 1; round <= 3; round++) {
+        get_lease();
+        for (int64_t i = 1; i <= 100; i++) {
+            call((uint64_t)i, FUNCTION_DOUBLE, i);
+            assert_int_equal(result((uint64_t)i), 2 * i);
+        }
+        demand(0);
+        struct reeve_local_message message = {
+            .kind = REEVE_LOCAL_LEASE_RETURN, .lease = lease.lease};
+        assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
+        while (head.ended < (int)round)
+            uv_run(&head.loop, UV_RUN_ONCE);
+        end_detach(&lease);
+    }
+}
+
+static void test_worker_crashes(void **state)
+{
+    (void)state;
+    struct reeve_local_message message;
+    connect_driver("well");
+    get_lease();
+    call(1, FUNCTION_CRASH, 0);
+    call(2, FUNCTION_DOUBLE, 0);
+    expect_message(REEVE_LOCAL_LEASE_LOST, &message);
+    assert_int_equal(message.lease, lease.lease);
+    assert_int_equal(message.code, REEVE_EWORKERDIED);
+    assert_non_null(strstr(message.text, "signal 11"));
+    assert_int_equal(reeve_ring_state(&lease.channel.calls, 0), REEVE_SLOT_CLAIMED);
+    assert_true(reeve_ring_recall(&lease.channel.calls, 1)); /* revoked: ours again */
+    end_detach(&lease);
+    while (head.leases > 0)
+        uv_run(&head.loop, UV_RUN_ONCE);
+    demand(0);
+    get_lease(); /* on another worker */
+    call(2, FUNCTION_DOUBLE, 21);
+    assert_int_equal(result(2), 42);
+}
+
+static void test_program_fails(const char *how, int code, const char *text)
+{
+    struct reeve_local_message message;
+    connect_driver(how);
+    demand(1);
+    expect_message(REEVE_LOCAL_LEASE_LOST, &message);
+    assert_int_equal(message.lease, 0);
+    assert_int_equal(message.class_index, 5);
+    assert_int_equal(message.code, code);
+    if (strstr(message.text, text) == NULL)
+        print_message("%s\n", message.text);
+    assert_non_null(strstr(message.text, text));
+}
+
+static void test_program_exits(void **state)
+{
+    (void)state;
+    test_program_fails("exit", REEVE_EPROGRAM, "cannot find my glasses");
+}
+
+static void test_library_is_missing(void **state)
+{
+    (void)state;
+    test_program_fails("library", REEVE_EPROGRAM, "libfoo.so.1");
+}
+
+static void test_tables_differ(void **state)
+{
+    (void)state;
+    test_program_fails("table", REEVE_EMISMATCH, "only the driver has \"double int\"");
+}
+
+static void test_driver_leaves_a_long_task(void **state)
+{
+    (void)state;
+    connect_driver("well");
+    get_lease();
+    call(1, FUNCTION_SLEEP, 0);
+    while (reeve_ring_state(&lease.channel.calls, 0) != REEVE_SLOT_CLAIMED)
+        uv_run(&head.loop, UV_RUN_ONCE);
+    close(driver);
+    driver = -1;
+    uint64_t until = reeve_clock_monotonic_ns() + PATIENCE_NS;
+    while (head.ended == 0 || head.job_ended == 0) {
+        assert_true(reeve_clock_monotonic_ns() < until);
+        uv_run(&head.loop, UV_RUN_ONCE);
+    }
+}
+
+static void test_output(void **state)
+{
+    (void)state;
+    char text[512] = "", expected[512], host[64];
+    connect_driver("well");
+    get_lease();
+    call(1, FUNCTION_SAY, 0);
+    assert_int_equal(result(1), 0);
+    call(2, FUNCTION_CRASH, 0); /* ends the line that was not finished */
+    struct reeve_local_message message;
+    expect_message(REEVE_LOCAL_LEASE_LOST, &message);
+    assert_true(output_fds[0] >= 0 && turn_until_readable(output_fds[0]));
+    assert_true(read(output_fds[0], text, sizeof text - 1) > 0);
+    gethostname(host, sizeof host);
+    int pid = atoi(strchr(text, ' ') + 1);
+    snprintf(expected, sizeof expected, "say@%s %d| hello world\n", host, pid);
+    assert_string_equal(text, expected);
+    memset(text, 0, sizeof text);
+    assert_true(turn_until_readable(output_fds[1]));
+    assert_true(read(output_fds[1], text, sizeof text - 1) > 0);
+    snprintf(expected, sizeof expected, "%s %d| no end\n", host, pid);
+    assert_string_equal(text, expected);
+}
+
+static void test_malformed_clients(void **state)
+{
+    (void)state;
+    struct reeve_local_message message;
+    assert_int_equal(reeve_local_connect(socket_name, &driver), REEVE_OK);
+    assert_int_equal(send(driver, "garbage", 7, 0), 7);
+    expect_message(REEVE_LOCAL_REFUSED, &message);
+    assert_int_equal(message.code, REEVE_EPROTOCOL);
+    close(driver);
+    assert_int_equal(reeve_local_connect(socket_name, &driver), REEVE_OK);
+    demand(1); /* before hello */
+    expect_message(REEVE_LOCAL_REFUSED, &message);
+    close(driver);
+    message = (struct reeve_local_message){
+        .kind = REEVE_LOCAL_HELLO, .mode = REEVE_LOCAL_DRIVER, .version = REEVE_LOCAL_VERSION + 1};
+    assert_int_equal(reeve_local_connect(socket_name, &driver), REEVE_OK);
+    assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
+    expect_message(REEVE_LOCAL_REFUSED, &message);
+    assert_int_equal(message.code, REEVE_EVERSION);
+    close(driver);
+    connect_driver("well"); /* nobody else has suffered */
+}
+
+int main(int argc, char **argv)
+{
+    if (getenv(REEVE_WORKER_VARIABLE) != NULL)
+        return argc == 3 ? worker_main(getenv(REEVE_WORKER_VARIABLE), argv[2]) : 99;
+    if (strcmp(argv[0], "daemon") == 0)
+        return argc == 5 ? daemon_main(argv) : 98;
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_calls_and_warm_worker),
+        TEST(test_worker_crashes),
+        TEST(test_program_exits),
+        TEST(test_library_is_missing),
+        TEST(test_tables_differ),
+        TEST(test_driver_leaves_a_long_task),
+        TEST(test_output),
+        TEST(test_malformed_clients),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
