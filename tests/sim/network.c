@@ -178,6 +178,8 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     session->id = ++sim->next_id;
     session->life[0] = from->life;
     session->life[1] = to;
+    session->dialled = event->b;
+    session->dialled_node = event->c;
     session->open = true;
     reeve_map64_put(&sim->sessions, session->id, session, NULL);
     for (int side = 0; side < 2; side++) {
@@ -193,7 +195,7 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
 static void forget(struct sim *sim, struct sim_session *session)
 {
     for (int side = 0; side < 2; side++)
-        if (sim_daemon_get(sim, session->life[side]) != NULL && session->told_up[side] && !session->told_down[side])
+        if (sim_daemon_get(sim, session->life[side]) != NULL && !session->told_down[side])
             return;
     reeve_map64_remove(&sim->sessions, session->id);
     for (int side = 0; side < 2; side++) {
@@ -215,6 +217,17 @@ static void tell_down(struct sim *sim, struct sim_session *session, int side)
         sim_daemon_session_down(sim, daemon, session, side);
 }
 
+/* It is over before this side had it: to who dialled, the dial came to nothing. */
+static void still_born(struct sim *sim, struct sim_session *session, int side)
+{
+    struct sim_daemon *daemon = sim_daemon_get(sim, session->life[side]);
+    if (session->told_up[side])
+        return;
+    session->told_up[side] = session->told_down[side] = true;
+    if (side == 0 && daemon != NULL)
+        sim_daemon_dial_failed(sim, daemon, session->dialled, session->dialled_node, false);
+}
+
 static void on_up(struct sim *sim, const struct sim_event *event)
 {
     struct sim_session *session = sim_session_get(sim, event->a);
@@ -223,8 +236,9 @@ static void on_up(struct sim *sim, const struct sim_event *event)
         return;
     struct sim_daemon *daemon = sim_daemon_get(sim, session->life[side]);
     if (!session->open || daemon == NULL) {
-        session->told_up[side] = session->told_down[side] = true;
-        if (session->told_up[!side] || !session->open)
+        still_born(sim, session, side);
+        session = sim_session_get(sim, event->a);
+        if (session != NULL)
             forget(sim, session);
         return;
     }
@@ -287,9 +301,10 @@ static void on_down(struct sim *sim, const struct sim_event *event)
     if (session == NULL)
         return;
     int side = (int)event->c;
-    if (!session->told_up[side])
-        session->told_up[side] = session->told_down[side] = true;
-    tell_down(sim, session, side);
+    still_born(sim, session, side);
+    session = sim_session_get(sim, event->a);
+    if (session != NULL)
+        tell_down(sim, session, side);
     session = sim_session_get(sim, event->a);
     if (session != NULL)
         forget(sim, session);

@@ -372,7 +372,7 @@ static void drive(struct sim *sim, struct sim_process *process)
     look_at_results(sim, process);
     if (process->left == 0 && sim->chaos)
         process->left = sim->options.tasks;
-    if (process->left == 0 || process->submit_armed)
+    if (!process->accepted || process->left == 0 || process->submit_armed)
         return;
     process->submit_armed = true;
     sim_after(sim, sim_below(sim, 4) == 0 ? sim_between(sim, 0, 200 * MS) : sim_between(sim, 0, 500 * US), SIM_SUBMIT)->a = process->uid;

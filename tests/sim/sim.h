@@ -106,8 +106,10 @@ struct sim_frame {
 
 struct sim_session {
     uint64_t id;
-    uint64_t life[2];
-    bool open;          /* frames still arrive */
+    uint64_t life[2];     /* side 0 has dialled */
+    uint64_t dialled;     /* by this address; 0: the head's */
+    uint32_t dialled_node;
+    bool open;            /* frames still arrive */
     bool told_up[2], told_down[2];
     uint64_t ready_ns[2]; /* towards that side: nothing arrives before what was sent before it */
     struct reeve_fifo held[2]; /* struct sim_frame *: towards that side, stopped by a partition */
