@@ -446,9 +446,6 @@ static void computed(struct sim *sim, struct sim_process *process)
         if (reeve_owner_submit(process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
             abort();
     }
-    struct sim_event *event = sim_after(sim, LEND_AFTER_NS, SIM_PROCESS_LEND);
-    event->a = process->uid;
-    event->b = frame->token;
 }
 
 /* A child that nobody has claimed is run on the spot. */
@@ -529,8 +526,14 @@ static void work(struct sim *sim, struct sim_process *process)
     if (frame != NULL && frame->state == CALL_WAITING && !process->lends)
         take_inline(sim, process, frame);
     frame = top(process);
-    if (frame == NULL || frame->state == CALL_RUNNING)
+    if (frame == NULL || frame->state == CALL_RUNNING) {
         lend(sim, process, false);
+    } else if (!process->lends && process->lend_armed != frame->token) {
+        process->lend_armed = frame->token;
+        struct sim_event *event = sim_after(sim, LEND_AFTER_NS, SIM_PROCESS_LEND);
+        event->a = process->uid;
+        event->b = frame->token;
+    }
     claim_work(sim, process);
 }
 
@@ -625,6 +628,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
         }
         break;
     case SIM_PROCESS_LEND:
+        if (process->lend_armed == event->b)
+            process->lend_armed = 0;
         if (frame != NULL && frame->token == event->b && frame->state == CALL_WAITING)
             lend(sim, process, true);
         break;

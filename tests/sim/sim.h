@@ -288,6 +288,7 @@ struct sim_process {
     uint32_t expected_count, expected_capacity;
     bool submit_armed;
     /* worker */
+    uint64_t lend_armed; /* token of the frame that will lend if it still waits */
     struct sim_call_frame frames[FRAMES_MAX];
     uint32_t frame_count;
 };
