@@ -145,8 +145,8 @@ struct sched_class {
     struct reeve_list promised; /* leases called back for it, by lease.promise_link */
     struct sched_node *drain;   /* being emptied for it */
     struct sched_timer timer;   /* the earlier of retry and judge */
-    uint32_t drain_ms;       /* how long the next drain may last, or this one does */
-    uint64_t drain_again_ns; /* no drain before */
+    uint32_t drain_ms;          /* how long the next drain may last, or this one does */
+    uint64_t drain_again_ns;    /* no drain before */
     struct sched_timer drain_timer;
 };
 
