@@ -314,6 +314,7 @@ static void clean_up(struct daemon *daemon)
     daemon_workers_kill_all(daemon);
     daemon_stop_listening(daemon);
     close_clients(daemon);
+    daemon_objects_stop_waiting(daemon);
     if (daemon->runs != NULL)
         reeve_runs_free(daemon->runs);
     daemon->runs = NULL;
@@ -393,6 +394,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     char text[REEVE_TEXT_SIZE];
     daemon->options = options;
     daemon->listener_fd = daemon->known_listener_fd = -1;
+    daemon->bell.page_fd = daemon->bell.event_fd = -1;
     reeve_map64_init(&daemon->clients);
     reeve_map64_init(&daemon->serials);
     reeve_map64_init(&daemon->workers);
@@ -400,6 +402,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_map64_init(&daemon->channels);
     reeve_map64_init(&daemon->peers);
     reeve_list_init(&daemon->bridged);
+    reeve_list_init(&daemon->leaving);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     raise_limits();
     signal(SIGPIPE, SIG_IGN);

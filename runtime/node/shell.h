@@ -158,6 +158,7 @@ struct daemon {
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
+    struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged; /* channels of which we are an end */
     uv_idle_t bridge_again;
     uv_timer_t bridge_retry;
@@ -263,6 +264,8 @@ int daemon_objects_open(struct daemon *daemon);
 void daemon_objects_arm(struct daemon *daemon);
 /* The client's socket has ended: it is reaped here, or as soon as its process has. */
 void daemon_objects_driver_gone(struct daemon_client *client);
+/* At the end of the daemon. */
+void daemon_objects_stop_waiting(struct daemon *daemon);
 
 /* shell_output.c */
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,

@@ -239,7 +239,18 @@ void daemon_workers_kill_all(struct daemon *daemon)
     while (reeve_map64_next(&daemon->workers, &at, NULL, &value)) {
         struct daemon_worker *worker = value;
         struct reeve_process_end end;
-        if (worker->pid != 0)
-            reeve_process_reap(worker->pidfd, true, &end);
+        reeve_map64_remove(&daemon->workers, worker->serial);
+        reeve_list_remove(&worker->wanted_link);
+        if (worker->client != NULL)
+            daemon_client_close(worker->client);
+        if (worker->output != NULL)
+            daemon_output_ended(worker->output);
+        if (worker->pid == 0) {
+            worker_free(worker);
+            continue;
+        }
+        reeve_process_reap(worker->pidfd, true, &end);
+        close(worker->pidfd);
+        uv_close((uv_handle_t *)&worker->poll, on_poll_closed);
     }
 }
