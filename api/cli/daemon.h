@@ -19,8 +19,8 @@ struct reeve_cli_daemon {
     uint8_t key[REEVE_KEY_SIZE];
     char key_path[PATH_MAX]; /* empty: from REEVE_KEY */
     bool key_made;
-    char state_path[PATH_MAX]; /* empty: keeps no files */
-    char log_path[PATH_MAX + 64];/* empty: standard error, or nowhere */
+    char state_path[PATH_MAX];    /* empty: keeps no files */
+    char log_path[PATH_MAX + 64]; /* empty: standard error, or nowhere */
     char advertise_guess[128];
 };
 

@@ -26,7 +26,7 @@
 
 static struct values {
     struct reeve_cli_cluster cluster;
-    bool wait, json;
+    bool wait, json, copy;
     const char *name, *cwd;
     struct reeve_cli_list environment;
     long node;
@@ -64,6 +64,11 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, node),
         .value = "N",
         .help = "on this node (default: the one with fewest runs)"},
+    {.name = "copy",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, copy),
+        .help = "send the executable even to a node that has the very\n"
+                "same file, so that it may be replaced meanwhile"},
     {.name = "json",
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, json),
@@ -167,8 +172,9 @@ static json_t *start_request(char **arguments, const struct program *program)
         return NULL;
     json_object_set_new(request, "file",
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "path", program->path, "machine",
-            reeve_machine_id(machine), "size", (json_int_t)program->st.st_size, "device",
-            (json_int_t)program->st.st_dev, "inode", (json_int_t)program->st.st_ino, "changed_ns",
+            values.copy ? "" : reeve_machine_id(machine), "size", (json_int_t)program->st.st_size,
+            "device", (json_int_t)program->st.st_dev, "inode", (json_int_t)program->st.st_ino,
+            "changed_ns",
             (json_int_t)program->st.st_ctim.tv_sec * 1000000000 + program->st.st_ctim.tv_nsec));
     if (values.node >= 0)
         json_object_set_new(request, "node", json_integer(values.node));

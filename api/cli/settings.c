@@ -169,8 +169,8 @@ int reeve_cli_connect(const struct reeve_cli_command *command,
     uint32_t timeout_ms = cluster->timeout_s > 0 ? (uint32_t)cluster->timeout_s * 1000 : 0;
     error = reeve_tool_open(url, key, timeout_ms, ret, text);
     if (error) {
-        reeve_cli_error(command->name, connect_hint(error, url, path, hint, sizeof(hint)),
-            "%s", *text ? text : reeve_strerror(error));
+        reeve_cli_error(command->name, connect_hint(error, url, path, hint, sizeof(hint)), "%s",
+            *text ? text : reeve_strerror(error));
         return reeve_cli_exit_of(error);
     }
     return 0;

@@ -138,7 +138,8 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     do {
         error = reeve_tool_open(head, values.daemon.key, 0, &tool, text);
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (reeve_cli_exit_of(error) == REEVE_CLI_UNREACHABLE && error != REEVE_EVERSION && now.tv_sec - start.tv_sec < values.join_timeout_s)
+        if (reeve_cli_exit_of(error) == REEVE_CLI_UNREACHABLE && error != REEVE_EVERSION &&
+            now.tv_sec - start.tv_sec < values.join_timeout_s)
             nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         else
             break;

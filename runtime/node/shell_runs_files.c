@@ -62,8 +62,7 @@ static void remove_oldest(const struct reeve_runs *runs)
     struct dirent *entry;
     struct stat st;
     while (dir && (entry = readdir(dir)) != NULL) {
-        if (*entry->d_name == '.' ||
-            is_alive(runs, entry->d_name) ||
+        if (*entry->d_name == '.' || is_alive(runs, entry->d_name) ||
             fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISDIR(st.st_mode))
             continue;

@@ -1,42 +1,24 @@
-/* From a request to a process. The daemon must not fork (nng forbids it, and it would copy page tables): the child
- * of vfork borrows our memory, makes a few system calls and executes. It leads a session and process group of its
- * own, and dies with the daemon.
+/* From a request to a process (shell_spawn.c starts it).
  *
  * The program is the file that the tool saw, where that very file is here (same machine, file and time of change);
  * else a memfd with its bytes. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/base/errors.h"
 #include "runtime/base/hex.h"
 #include "runtime/base/machine.h"
 #include "runtime/base/process.h"
+#include "runtime/node/shell.h"
 #include "runtime/node/shell_runs_internal.h"
 
 extern char **environ;
-
-/* Everything the child needs, made before vfork. */
-struct launch {
-    int program, null, out, error;
-    const char *path;  /* NULL: execute `program` */
-    bool keep_program; /* a script: its interpreter opens /dev/fd/N */
-    const char *directory, *home;
-    bool directory_must;
-    char **arguments, **environment;
-    pid_t parent;
-    int *failed; /* errno; written by the child, in our memory */
-    const char **step;
-};
 
 static long long integer_of(const json_t *object, const char *key)
 {
@@ -140,45 +122,23 @@ static char **make_environment(const json_t *added, char *const *fixed)
     return list;
 }
 
-/* ---- the child ---- */
+/* ---- the process ---- */
 
-__attribute__((noreturn)) static void give_up(struct launch *launch, const char *step)
+static bool is_folder(const char *path)
 {
-    *launch->failed = errno;
-    *launch->step = step;
-    _exit(127);
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Between vfork and exec: system calls only. */
-__attribute__((noreturn)) static void become_program(struct launch *launch)
+/* The caller's folder where it exists here, else home; NULL when it must exist and does not. */
+static const char *choose_folder(const json_t *request)
 {
-    sigset_t none;
-    for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != launch->parent)
-        _exit(127);
-    if (dup2(launch->null, 0) < 0 || dup2(launch->out, 1) < 0 || dup2(launch->error, 2) < 0)
-        give_up(launch, "its standard descriptors");
-    if (chdir(launch->directory) < 0) {
-        if (launch->directory_must)
-            give_up(launch, "its working folder");
-        if (chdir(launch->home) < 0)
-            (void)!chdir("/");
-    }
-    syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
-    if (launch->path) {
-        execve(launch->path, launch->arguments, launch->environment);
-    } else {
-        if (launch->keep_program)
-            fcntl(launch->program, F_SETFD, 0);
-        syscall(SYS_execveat, launch->program, "", launch->arguments, launch->environment,
-            AT_EMPTY_PATH);
-    }
-    give_up(launch, "the program");
+    const char *folder = text_of(request, "cwd"), *home = getenv("HOME");
+    if (is_folder(folder))
+        return folder;
+    if (json_is_true(json_object_get(request, "cwd_must_exist")))
+        return NULL;
+    return home && is_folder(home) ? home : "/";
 }
 
 static const char *explain(int error)
@@ -190,87 +150,60 @@ static const char *explain(int error)
     }
 }
 
-static int start(struct reeve_node_run *run, struct launch *launch)
+/* Both pipes; the ends that the program writes to become the spawn's. */
+static bool make_pipes(struct reeve_node_run *run, struct daemon_spawn *spawn)
 {
-    volatile int failed = 0;
-    const char *volatile step = "";
-    sigset_t all, old;
-    launch->failed = (int *)&failed;
-    launch->step = (const char **)&step;
-    launch->parent = getpid();
-    /* no handler of ours may run in the child while it borrows our memory */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pid_t pid = vfork();
-    if (pid == 0)
-        become_program(launch);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (pid < 0) {
-        snprintf(run->text, sizeof(run->text), "the node cannot start another process: %s",
-            strerror(errno));
-        return REEVE_ESYSTEM;
+    int *ends[2] = {&spawn->out_fd, &spawn->err_fd};
+    for (int i = 0; i < 2; i++) {
+        int pair[2];
+        if (pipe2(pair, O_CLOEXEC) < 0)
+            return false;
+        run->streams[i].pipe = pair[0];
+        *ends[i] = pair[1];
+        if (reeve_descriptor_set_nonblocking(pair[0], true) != 0)
+            return false;
     }
-    run->pidfd = reeve_process_open(pid);
-    if (failed) {
-        (void)reeve_process_reap(run->pidfd, true, &(struct reeve_process_end){0});
-        close(run->pidfd);
-        run->pidfd = -1;
-        snprintf(run->text, sizeof(run->text), "%s could not be set up on the node: %s", step,
-            explain(failed));
+    return true;
+}
+
+static int start(struct reeve_node_run *run, struct daemon_spawn *spawn)
+{
+    const char *stage = "";
+    if (!spawn->directory) {
+        snprintf(run->text, sizeof(run->text), "the node has no folder %.180s",
+            text_of(run->request, "cwd"));
         return REEVE_EPROGRAM;
     }
-    run->pid = pid;
-    return REEVE_OK;
-}
-
-static bool make_pipes(struct reeve_node_run *run, struct launch *launch)
-{
-    int out[2], error[2];
-    if (pipe2(out, O_CLOEXEC) < 0)
-        return false;
-    run->streams[0].pipe = out[0];
-    launch->out = out[1];
-    if (pipe2(error, O_CLOEXEC) < 0)
-        return false;
-    run->streams[1].pipe = error[0];
-    launch->error = error[1];
-    launch->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return launch->null >= 0 && reeve_descriptor_set_nonblocking(out[0], true) == 0 &&
-           reeve_descriptor_set_nonblocking(error[0], true) == 0;
-}
-
-static void close_if_open(int fd)
-{
-    if (fd >= 0)
-        close(fd);
+    if (!spawn->arguments || !spawn->environment || !make_pipes(run, spawn)) {
+        snprintf(run->text, sizeof(run->text), "the node is out of memory or descriptors");
+        return REEVE_ESYSTEM;
+    }
+    if (daemon_spawn_process(spawn, &run->pid, &run->pidfd, &stage) == 0)
+        return REEVE_OK;
+    snprintf(run->text, sizeof(run->text), "the program could not be started on the node (%s): %s",
+        stage, explain(errno));
+    return REEVE_EPROGRAM;
 }
 
 int reeve_run_spawn(struct reeve_node_run *run)
 {
-    struct launch launch = {.program = run->program, .null = -1, .out = -1, .error = -1};
-    char mark[2] = "", key[2 * REEVE_KEY_SIZE + 1], variables[3][REEVE_ADDRESS_SIZE + 32];
+    struct daemon_spawn spawn = {.executable_fd = run->program, .out_fd = -1, .err_fd = -1};
     const struct reeve_runs_options *options = &run->runs->options;
+    char key[2 * REEVE_KEY_SIZE + 1], variables[3][REEVE_ADDRESS_SIZE + 32];
     reeve_hex_encode(options->key, REEVE_KEY_SIZE, key);
     snprintf(variables[0], sizeof(variables[0]), "REEVE_ADDRESS=%s", options->head_address);
     snprintf(variables[1], sizeof(variables[1]), "REEVE_KEY=%s", key);
     snprintf(variables[2], sizeof(variables[2]), "REEVE_RUN=%s", run->id);
     char *const fixed[] = {variables[0], variables[1], variables[2], NULL};
-    launch.arguments = make_arguments(json_object_get(run->request, "arguments"));
-    launch.environment = make_environment(json_object_get(run->request, "environment"), fixed);
-    launch.path = run->have_file ? text_of(json_object_get(run->request, "file"), "path") : NULL;
-    launch.keep_program = pread(run->program, mark, 2, 0) == 2 && memcmp(mark, "#!", 2) == 0;
-    launch.directory = text_of(run->request, "cwd");
-    launch.directory_must = json_is_true(json_object_get(run->request, "cwd_must_exist"));
-    launch.home = getenv("HOME") ? getenv("HOME") : "/";
-    int error = REEVE_ESYSTEM;
-    if (launch.arguments && launch.environment && make_pipes(run, &launch))
-        error = start(run, &launch);
-    else
-        snprintf(run->text, sizeof(run->text), "the node is out of memory or descriptors");
-    close_if_open(launch.null);
-    close_if_open(launch.out);
-    close_if_open(launch.error);
-    free(launch.arguments);
-    free(launch.environment);
+    spawn.arguments = make_arguments(json_object_get(run->request, "arguments"));
+    spawn.environment = make_environment(json_object_get(run->request, "environment"), fixed);
+    spawn.directory = choose_folder(run->request);
+    int error = start(run, &spawn);
+    if (spawn.out_fd >= 0)
+        close(spawn.out_fd);
+    if (spawn.err_fd >= 0)
+        close(spawn.err_fd);
+    free(spawn.arguments);
+    free(spawn.environment);
     return error;
 }

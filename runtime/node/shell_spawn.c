@@ -25,6 +25,7 @@
 struct plan {
     const struct daemon_spawn *spawn;
     const char *path; /* NULL: by descriptor */
+    bool script;      /* by descriptor, which its interpreter opens as /dev/fd/N */
     int null_fd;
     pid_t parent;
     sigset_t mask;
@@ -47,6 +48,12 @@ static const char *path_of(int fd, char *path, size_t size)
     return path;
 }
 
+static bool is_script(int fd)
+{
+    char mark[2];
+    return pread(fd, mark, sizeof mark, 0) == sizeof mark && memcmp(mark, "#!", 2) == 0;
+}
+
 static void fail(struct plan *plan, const char *stage)
 {
     plan->error = errno;
@@ -67,6 +74,8 @@ static void child(struct plan *plan)
         fail(plan, "dup2");
     /* What some library has opened without close-on-exec stays here; so does the executable's descriptor. */
     syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (plan->script)
+        fcntl(spawn->executable_fd, F_SETFD, 0);
     if (spawn->directory != NULL)
         (void)!chdir(spawn->directory);
     struct sigaction usual;
@@ -91,6 +100,7 @@ int daemon_spawn_process(
     char path[PATH_MAX];
     struct plan plan = {.spawn = spawn, .parent = getpid()};
     plan.path = path_of(spawn->executable_fd, path, sizeof path);
+    plan.script = plan.path == NULL && is_script(spawn->executable_fd);
     plan.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (plan.null_fd < 0) {
         *ret_stage = "/dev/null";
