@@ -1,4 +1,5 @@
-/* The node core's step: events to handlers, timers. See node_core.h; the parts are listed in node_internal.h. */
+/* The node core's step: events to handlers, timers. See node_core.h; the parts are listed in
+ * node_internal.h. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,8 @@ void node_timer_stop(struct reeve_node *node, struct node_timer *timer)
     reeve_heap_remove(&node->timers, &timer->heap);
 }
 
-/* The message of a command that has just been emitted: fill it before anything else is emitted. Without a session nothing is sent:
- * the next JOIN says it all. */
+/* The message of a command that has just been emitted: fill it before anything else is emitted.
+ * Without a session nothing is sent: the next JOIN says it all. */
 struct reeve_message *node_send_head(struct reeve_node *node, enum reeve_message_kind kind)
 {
     if (!node->head_up || (!node->joined && kind != REEVE_MESSAGE_JOIN))
@@ -148,7 +149,8 @@ void node_end(struct reeve_node *node, int32_t code, const char *text)
     node_set_text(command->text, "%s", text);
 }
 
-/* --- graceful end: leases are called back; when the last has ended, or the time is over, so do we --- */
+/* --- graceful end: leases are called back; when the last has ended, or the time is over, so do
+ * we --- */
 
 static void end_all_jobs(struct reeve_node *node)
 {

@@ -1,12 +1,13 @@
-/* The node daemon: one libuv loop around the node core. See shell.h for its parts.
+/* The node daemon: one libuv loop around the node core. See shell_daemon.h for its parts.
  *
- *   options ─▶ loop, bell, unix sockets, links ─▶ core ─TICK─▶ dials the head ─▶ REGISTERED ─▶ ready ─▶ … ─▶ END ─▶ clean up
+ *   options ─▶ loop, sockets, links ─▶ core ─TICK─▶ dials the head ─▶ REGISTERED ─▶ … ─▶ END
  *
  *   SIGTERM, SIGINT          drain: leases are called back; the second one ends at once
  *   end of file on lifeline  ends at once
  *
- * However it ends, all workers are killed and reaped before it returns. When it is killed itself, they die by their parent-death
- * signal; what it had is memory and sockets without names, so that nothing stays. */
+ * However it ends, all workers are killed and reaped before it returns. When it is killed
+ * itself, they die by their parent-death signal; what it had is memory and sockets without
+ * names, so that nothing stays. */
 #include "runtime/node/node_main.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 #define FAREWELL_MS 1000
 

@@ -1,14 +1,15 @@
-/* The object store's place in the daemon: its timer and left-over work on the loop, its messages to clients and peers, and the end
- * of drivers.
+/* The object store's place in the daemon: its timer and left-over work on the loop, its messages to
+ * clients and peers, and the end of drivers.
  *
- * A process that has closed its socket may still write to what it has mapped, so what it held stays until the process is known to
- * be gone: a worker has been reaped then; a driver is nobody's child here, and its pidfd tells. One that has said BYE has unmapped
- * everything before. */
+ * A process that has closed its socket may still write to what it has mapped, so what it held
+ * stays until the process is known to be gone: a worker has been reaped then; a driver is
+ * nobody's child here, and its pidfd tells. One that has said BYE has unmapped everything
+ * before. */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 static void on_work(uv_idle_t *work)
 {

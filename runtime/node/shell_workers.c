@@ -1,8 +1,9 @@
 /* Worker processes: started from their job's program, watched by pidfd, reaped.
  *
- *   SPAWN ──▶ program ready? ──▶ vfork, exec ──▶ HELLO with the token ──▶ … ──▶ pidfd ready: socket drained, reaped, EXITED
+ *   SPAWN ─▶ program ready? ─▶ vfork, exec ─▶ HELLO with the token ─▶ … ─▶ pidfd: drained, reaped
  *
- * A worker leads a process group of its own; when it has ended, whatever is left of the group is killed. */
+ * A worker leads a process group of its own; when it has ended, whatever is left of the group is
+ * killed. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/base/process.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_output.h"
 
 struct daemon_worker *daemon_worker_by_token(struct daemon *daemon, uint64_t token)
@@ -135,7 +136,8 @@ static bool is_variable(const char *entry, const char *name)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-/* The driver's environment where it runs here, ours where it does not (then without the key); and where to find us. */
+/* The driver's environment where it runs here, ours where it does not (then without the key);
+ * and where to find us. */
 static char **make_environment(const struct daemon_job *job, char *variable)
 {
     char **from = job->local ? job->launch.environment : environ;
