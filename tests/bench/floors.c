@@ -92,6 +92,7 @@ void reeve_floors_measure(struct reeve_floors *ret_floors)
         .ring_futex_us = floor_in_child(floor_ring_futex_us),
         .ring_codec_sync_us = floor_in_child(floor_ring_codec_sync_us),
         .ring_codec_futex_us = floor_in_child(floor_ring_codec_futex_us),
+        .ring_codec_cold_us = floor_in_child(floor_ring_codec_cold_us),
         .ring_codec_calls_s = floor_in_child(floor_ring_codec_calls_s),
         .memcpy_warm_gb_s = floor_in_child(floor_memcpy_warm_gb_s),
         .memory_first_touch_gb_s = floor_in_child(floor_memory_first_touch_gb_s),

@@ -10,7 +10,8 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define FLOOR_NS 400000000ull
+#define FLOOR_NS      400000000ull
+#define FLOOR_COLD_NS 5000000ull /* how long both sides have been asleep before a cold call */
 #define FLOOR_GROUP \
     16u /* spinning round trips between two looks at the clock, which costs a tenth of one */
 #define FLOOR_BATCH  32u
@@ -77,6 +78,7 @@ double floor_ring_spin_us(void);
 double floor_ring_futex_us(void);
 double floor_ring_codec_sync_us(void);
 double floor_ring_codec_futex_us(void);
+double floor_ring_codec_cold_us(void);
 double floor_ring_codec_calls_s(void);
 double floor_memcpy_warm_gb_s(void);
 double floor_memory_first_touch_gb_s(void);
