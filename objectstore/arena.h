@@ -1,22 +1,24 @@
-/* Extents of segments: which bytes are taken and which are free. Knows nothing of objects or clients, touches no shared memory.
+/* Extents of segments: which bytes are taken and which are free. Knows nothing of objects or
+ * clients, touches no shared memory.
  *
  *     arena (what one writer may write in)
- *       segment 7   | used 3 | free 2 | used 1 | free ......................... |      extents, in order of address
+ *       segment 7   | used 3 | free 2 | used 1 | free .............. | extents, by address
  *       segment 9   | free ......... | used 4 |
- *       bins        [2..] [..]  [9]      [24]                                         free extents by size, latest first
+ *       bins        [2..] [..]  [9]      [24]                           free ones, by size
  *
- * Sizes and offsets are in units of 64 bytes. A bin holds the free extents of one range of sizes, sixteen ranges to each power of
- * two; a bitmap tells which bins are not empty. Taking looks at the first few of the bin where the size itself belongs (so that what
- * was freed last, and is warm, is found again by an equal size), else takes the first of the next bin that has any: constant
- * time. A free extent is merged with its neighbours at once, and taken from its low end.
+ * Sizes and offsets are in units of 64 bytes. A bin holds the free extents of one range of sizes,
+ * sixteen ranges to each power of two; a bitmap tells which bins are not empty. Taking looks at the
+ * first few of the bin where the size itself belongs (so that what was freed last, and is warm, is
+ * found again by an equal size), else takes the first of the next bin that has any: constant time.
+ * A free extent is merged with its neighbours at once, and taken from its low end.
  *
  * Memory is real only where it has been touched, which a segment records in grains of 64 KiB:
  *
  *     extents   |  used  |      free      | used |          free           |
  *     grains    | 1  1  1  1 | 0  0 | 1  1 | 1  0  0  0  0  0  0  0  0  0  0 |
  *
- * `cold` is how much of an extent would be touched for the first time; `touch` records it; `punch` finds runs of touched grains
- * that lie wholly in a free extent, whose pages can be given back. */
+ * `cold` is how much of an extent would be touched for the first time; `touch` records it; `punch`
+ * finds runs of touched grains that lie wholly in a free extent, whose pages can be given back. */
 #ifndef REEVE_OBJECTSTORE_ARENA_H
 #define REEVE_OBJECTSTORE_ARENA_H
 
@@ -88,8 +90,9 @@ void reeve_arena_init(struct reeve_arena *arena);
 /* All its segments must have been removed. */
 void reeve_arena_fini(struct reeve_arena *arena);
 
-/* A segment is made empty and belongs to an arena until it is removed; only an empty one may be freed. `whole`: it is for one
- * object at a time, found by the caller and taken with reeve_segment_take. */
+/* A segment is made empty and belongs to an arena until it is removed; only an empty one may be
+ * freed. `whole`: it is for one object at a time, found by the caller and taken with
+ * reeve_segment_take. */
 struct reeve_segment *reeve_segment_create(uint32_t id, uint32_t units, bool whole);
 void reeve_segment_free(struct reeve_segment *segment);
 void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment);
@@ -109,13 +112,14 @@ struct reeve_extent *reeve_arena_split(struct reeve_extent *extent, uint32_t uni
 uint64_t reeve_segment_cold(const struct reeve_extent *extent);
 /* Records them as touched; gives how many bytes that were. */
 uint64_t reeve_segment_touch(const struct reeve_extent *extent);
-/* Finds the first run of touched grains within the free extent at or after `grain_from`, of at most grain_max grains, records them as
- * not touched, and gives it in grains; false: there is none. */
+/* Finds the first run of touched grains within the free extent at or after `grain_from`, of at most
+ * grain_max grains, records them as not touched, and gives it in grains; false: there is none. */
 bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint32_t grain_max,
     uint32_t *ret_grain, uint32_t *ret_count);
 
-/* The largest free extent that is in a bin at or below `bin`, then the others downwards: start with REEVE_ARENA_BIN_COUNT - 1
- * and NULL; NULL at the end, or when what is left is too small to hold a grain. */
+/* The largest free extent that is in a bin at or below `bin`, then the others downwards: start with
+ * REEVE_ARENA_BIN_COUNT - 1 and NULL; NULL at the end, or when what is left is too small to hold a
+ * grain. */
 struct reeve_extent *reeve_arena_next_free(
     const struct reeve_arena *arena, uint32_t *bin, struct reeve_extent *after);
 

@@ -4,8 +4,9 @@
 #include "objectstore/state.h"
 
 #define TABLE_SIZE_MIN 256u
+#define TABLE_MOVES    4 /* slots at a time: done long before the table is full again */
 
-/* --- the table --------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static uint32_t hash(struct reeve_object_id id)
 {
@@ -15,31 +16,55 @@ static uint32_t hash(struct reeve_object_id id)
     return (uint32_t)(key ^ (key >> 31));
 }
 
+/* The chain in which the object is, if it is anywhere. */
+static struct store_object **chain(const struct reeve_store *store, struct reeve_object_id id)
+{
+    uint32_t h = hash(id);
+    if (store->table_old != NULL && (h & (store->table_old_size - 1)) >= store->table_old_next)
+        return &store->table_old[h & (store->table_old_size - 1)];
+    return &store->table[h & (store->table_size - 1)];
+}
+
 struct store_object *store_object_find(const struct reeve_store *store, struct reeve_object_id id)
 {
     if (store->table_size == 0)
         return NULL;
-    struct store_object *object = store->table[hash(id) & (store->table_size - 1)];
+    struct store_object *object = *chain(store, id);
     while (object != NULL && !reeve_object_id_equal(object->id, id))
         object = object->hash_next;
     return object;
 }
 
+/* A table of twice the size; the objects move over a few at a time, with each that is added. */
 static void table_grow(struct reeve_store *store)
 {
     uint32_t size = store->table_size == 0 ? TABLE_SIZE_MIN : store->table_size * 2;
-    struct store_object **table = store_new(size * sizeof(struct store_object *));
-    for (uint32_t i = 0; i < store->table_size; i++) {
-        for (struct store_object *object = store->table[i], *next; object != NULL; object = next) {
-            next = object->hash_next;
-            struct store_object **slot = &table[hash(object->id) & (size - 1)];
+    REEVE_ASSERT(store->table_old == NULL);
+    store->table_old = store->table;
+    store->table_old_size = store->table_size;
+    store->table_old_next = 0;
+    store->table = store_new(size * sizeof(struct store_object *));
+    store->table_size = size;
+}
+
+static void table_move(struct reeve_store *store)
+{
+    for (int i = 0; i < TABLE_MOVES && store->table_old != NULL; i++) {
+        struct store_object *object = store->table_old[store->table_old_next];
+        store->table_old[store->table_old_next++] = NULL;
+        while (object != NULL) {
+            struct store_object *next = object->hash_next;
+            struct store_object **slot = chain(store, object->id);
             object->hash_next = *slot;
             *slot = object;
+            object = next;
+        }
+        if (store->table_old_next == store->table_old_size) {
+            free(store->table_old);
+            store->table_old = NULL;
+            store->table_old_size = 0;
         }
     }
-    free(store->table);
-    store->table = table;
-    store->table_size = size;
 }
 
 static struct store_owner *owner_get(struct reeve_store *store, reeve_process_id process)
@@ -60,12 +85,13 @@ struct store_object *store_object_add(
 {
     if (store->object_count >= store->table_size)
         table_grow(store);
+    table_move(store);
     struct store_object *object = store_new(sizeof(*object));
     object->id = id;
     object->state = (uint8_t)state;
     if (state == STORE_SEALED)
         reeve_list_init(&object->lru_link);
-    struct store_object **slot = &store->table[hash(id) & (store->table_size - 1)];
+    struct store_object **slot = chain(store, id);
     object->hash_next = *slot;
     *slot = object;
     store->object_count++;
@@ -93,7 +119,7 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     store_copies_drop(object);
     if (object->state == STORE_SEALED)
         reeve_list_remove(&object->lru_link);
-    struct store_object **slot = &store->table[hash(object->id) & (store->table_size - 1)];
+    struct store_object **slot = chain(store, object->id);
     while (*slot != object)
         slot = &(*slot)->hash_next;
     *slot = object->hash_next;
@@ -116,7 +142,13 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     free(object);
 }
 
-/* --- pins -------------------------------------------------------------------------------------------- */
+const struct store_object *store_table_slot(const struct reeve_store *store, uint32_t slot)
+{
+    return slot < store->table_size ? store->table[slot]
+                                    : store->table_old[slot - store->table_size];
+}
+
+/* --- pins ------------------------------------------------------------------------------------- */
 
 static struct store_pin **pin_slot(struct store_object *object, const struct store_client *client)
 {
@@ -194,7 +226,7 @@ void store_object_settle(struct reeve_store *store, struct store_object *object)
     }
 }
 
-/* --- copies elsewhere -------------------------------------------------------------------------------- */
+/* --- copies elsewhere ------------------------------------------------------------------------- */
 
 void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node)
 {
@@ -226,7 +258,7 @@ void store_copies_drop(struct store_object *object)
     }
 }
 
-/* --- the end ----------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
@@ -276,7 +308,8 @@ void store_owner_gone(struct reeve_store *store, reeve_process_id process)
         reeve_list_push_back(&store->dying_owners, &owner->dying_link);
 }
 
-/* Freed objects that are still pinned lie at the end of their owner's list: when one comes first, no other is left. */
+/* Freed objects that are still pinned lie at the end of their owner's list: when one comes first,
+ * no other is left. */
 bool store_bury_owners(struct reeve_store *store)
 {
     for (uint32_t slice = STORE_SLICE; slice > 0; slice--) {

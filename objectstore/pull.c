@@ -1,14 +1,15 @@
 /* Objects on their way here from other nodes.
  *
- *     GET ─▶ fetch ─▶ room (or the queue) ─▶ pieces asked for, at most STORE_WINDOW_SIZE ahead ─▶ all here: a sealed copy
+ *     GET ─▶ fetch ─▶ room (or the queue) ─▶ pieces asked for ─▶ all here: a sealed copy
  *
  *     object   | received ......... | asked for ........... | not asked for yet ....... |
  *                                    ◀── STORE_WINDOW_SIZE ─▶
  *
- * Pieces of one source come in order, because links keep order; what comes otherwise is left over from before (another source, another
- * session) and is dropped. A source that fails, lies, dies or is silent is replaced by the next one known, from the
- * first piece that is missing; with the last source the object is lost, and all who wait are told. When the size is not known, the first
- * piece tells it, and is asked for again when there is room. */
+ * Pieces of one source come in order, because links keep order; what comes otherwise is left over
+ * from before (another source, another session) and is dropped. A source that fails, lies, dies or
+ * is silent is replaced by the next one known, from the first piece that is missing; with the last
+ * source the object is lost, and all who wait are told. When the size is not known, the first piece
+ * tells it, and is asked for again when there is room. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -148,7 +149,7 @@ static void source_failed(
     }
 }
 
-/* --- events ------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void want_room(struct reeve_store *store, struct store_fetch *fetch)
 {

@@ -1,9 +1,10 @@
 /* What waits for room, in order: pulls (somebody waits for those bytes to go on), then creates.
  *
- * The queue is looked at again whenever something has been freed, unpinned or given back. Who is first blocks the others, so that a
- * large object is not overtaken for ever by small ones. It fails with REEVE_EFULL when nothing can move: all who could
- * free something (they hold pins, room, or own objects here) wait for the store themselves, and that has lasted a moment (another
- * thread of theirs may be about to free something); or when it has waited for very long. */
+ * The queue is looked at again whenever something has been freed, unpinned or given back. Who is
+ * first blocks the others, so that a large object is not overtaken for ever by small ones. It fails
+ * with REEVE_EFULL when nothing can move: all who could free something (they hold pins, room, or
+ * own objects here) wait for the store themselves, and that has lasted a moment (another thread of
+ * theirs may be about to free something); or when it has waited for very long. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -37,7 +38,7 @@ void store_request_free(struct store_request *request)
     free(request);
 }
 
-/* --- giving ------------------------------------------------------------------------------------------ */
+/* --- giving ----------------------------------------------------------------------------------- */
 
 static bool grant(struct reeve_store *store, struct store_client *client, uint32_t request,
     uint64_t size, uint32_t pad)
@@ -142,7 +143,7 @@ void store_queue_serve(struct reeve_store *store)
         store->queue_deadline_ns = store->now_ns + store->settings.full_grace_ns;
 }
 
-/* --- when nothing moves ------------------------------------------------------------------------------ */
+/* --- when nothing moves ----------------------------------------------------------------------- */
 
 static bool waits_for_room(const struct store_client *client)
 {

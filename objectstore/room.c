@@ -1,15 +1,19 @@
 /* Room for objects.
  *
- *     wanted ─▶ an extent of the writer's own arena, else an empty segment of a dead writer, else a new segment
+ *     wanted ─▶ an extent of the writer's own arena, else of an empty segment of a dead writer,
+ *               else of a new segment
  *                  │ does it touch memory for the first time, and is there so much left?
  *                  ├─ yes ─▶ it is committed
- *                  └─ no  ─▶ 1. empty segments are dropped, oldest first     2. free pages of all arenas are given back
- *                            3. unpinned copies are thrown out, least recently used first, and all over again
+ *                  └─ no  ─▶ 1. empty segments are dropped, oldest first
+ *                            2. free pages of all arenas are given back
+ *                            3. unpinned copies are thrown out, least recently used first;
+ *                               and all over again
  *                            4. no (the caller queues)
  *
- * Segments are only address space; what counts is the grains that have been touched (committed). A segment has one writer. When
- * that has been reaped, the segment is an orphan: its objects live on, its free pages can be given back, and once it is empty another
- * writer may have it. So no live process but its one writer can ever write in it. */
+ * Segments are only address space; what counts is the grains that have been touched (committed). A
+ * segment has one writer. When that has been reaped, the segment is an orphan: its objects live on,
+ * its free pages can be given back, and once it is empty another writer may have it. So no live
+ * process but its one writer can ever write in it. */
 #include "objectstore/state.h"
 
 #define TRIM_MIN       (1u << 20) /* at a time, so that it is not done for every small object */
@@ -35,7 +39,7 @@ bool store_room_never(const struct reeve_store *store, uint64_t bytes)
            bytes > reeve_arena_bytes(REEVE_ARENA_UNITS_MAX) / 2;
 }
 
-/* --- segments ---------------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 struct reeve_segment *store_segment_find(const struct reeve_store *store, uint32_t id)
 {
@@ -142,7 +146,7 @@ void store_room_orphan(struct reeve_store *store, struct store_client *client)
     store->room_changed = true;
 }
 
-/* --- giving pages back ------------------------------------------------------------------------------- */
+/* --- giving pages back ------------------------------------------------------------------------ */
 
 static void punch(
     struct reeve_store *store, struct reeve_extent *extent, uint64_t bytes_max, uint64_t *ret_bytes)
@@ -213,7 +217,7 @@ static bool evict(struct reeve_store *store, uint64_t bytes)
     return done > 0;
 }
 
-/* --- taking ------------------------------------------------------------------------------------------ */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static struct reeve_segment *find_whole(struct reeve_list *idle, uint32_t units)
 {

@@ -1,4 +1,5 @@
-/* The tables of the store core, and what its files ask of each other. Only files of this folder include it.
+/* The tables of the store core, and what its files ask of each other. Only files of this folder
+ * include it.
  *
  *     client ──┬── arena ── segments ── extents           what it may write in
  *              ├── grants    (extent, not sealed yet)
@@ -11,11 +12,12 @@
  *
  * An object's life:
  *
- *     (not in the table) ──SEAL──────────────────────────▶ SEALED ──last pin gone and freed by its owner──▶ (not in the table)
- *            └──GET of something elsewhere──▶ PULLING ──all pieces──▶ SEALED, a copy: thrown out when room is needed
+ *     (unknown) ──SEAL──▶ SEALED ──freed by its owner, and the last pin gone──▶ (unknown)
+ *         └──GET of something elsewhere──▶ PULLING ──all pieces──▶ SEALED, a copy:
+ *                                                                  thrown out when room is needed
  *
- * Primary copies are never thrown out. Writing them to disk adds states between SEALED and gone (spilling, spilled, restoring);
- * restores will queue where pulls do. */
+ * Primary copies are never thrown out. Writing them to disk adds states between SEALED and gone
+ * (spilling, spilled, restoring); restores will queue where pulls do. */
 #ifndef REEVE_OBJECTSTORE_STATE_H
 #define REEVE_OBJECTSTORE_STATE_H
 
@@ -150,8 +152,9 @@ struct reeve_store {
     struct reeve_list clients, dying_clients;
     struct reeve_map64 client_by_handle, client_by_process;
 
-    struct store_object **table;
-    uint32_t table_size; /* power of two */
+    struct store_object **table, **table_old; /* table_old: while it moves over, NULL else */
+    uint32_t table_size, table_old_size;      /* powers of two */
+    uint32_t table_old_next;                  /* what lies before has moved */
     uint32_t object_count;
     struct reeve_map64 owners; /* those with objects here */
     struct reeve_list dying_owners;
@@ -207,6 +210,8 @@ static inline uint64_t store_place_key(uint32_t segment, uint64_t offset)
 
 /* object.c: the table, owners, pins, copies. */
 struct store_object *store_object_find(const struct reeve_store *store, struct reeve_object_id id);
+/* What is in one slot; there are table_size + table_old_size of them. */
+const struct store_object *store_table_slot(const struct reeve_store *store, uint32_t slot);
 /* New, in the table and with its owner; without extent. */
 struct store_object *store_object_add(
     struct reeve_store *store, struct reeve_object_id id, enum store_object_state state);
@@ -224,8 +229,8 @@ void store_pin_drop(struct reeve_store *store, struct store_pin *pin);
 void store_object_settle(struct reeve_store *store, struct store_object *object);
 void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node);
 void store_copies_drop(struct store_object *object);
-/* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with copies are told, but not
- * except_node. */
+/* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with
+ * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
@@ -267,7 +272,8 @@ void store_pull_tick(struct reeve_store *store);
 /* The waiters get the object, pinned for each. */
 void store_pull_answer(
     struct reeve_store *store, struct store_object *object, struct reeve_list *waiters);
-/* The object is forgotten, because a better one takes its place; those who wait for it move to `waiters`. */
+/* The object is forgotten, because a better one takes its place; those who wait for it move to
+ * `waiters`. */
 void store_pull_replace(
     struct reeve_store *store, struct store_fetch *fetch, struct reeve_list *waiters);
 /* All who wait are told; the object is forgotten. */

@@ -54,8 +54,8 @@ bool reeve_store_next_object(
     const struct reeve_store *store, uint64_t *cursor, struct reeve_store_object_info *ret)
 {
     uint32_t slot = (uint32_t)(*cursor >> 32), place = (uint32_t)*cursor;
-    for (; slot < store->table_size; slot++, place = 0) {
-        const struct store_object *object = store->table[slot];
+    for (; slot < store->table_size + store->table_old_size; slot++, place = 0) {
+        const struct store_object *object = store_table_slot(store, slot);
         for (uint32_t i = 0; i < place && object != NULL; i++)
             object = object->hash_next;
         if (object == NULL)
@@ -96,7 +96,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
-/* --- audit ------------------------------------------------------------------------------------------- */
+/* --- audit ------------------------------------------------------------------------------------ */
 
 #define CHECK(condition)       \
     do {                       \
@@ -213,9 +213,10 @@ const char *reeve_store_check(const struct reeve_store *store)
         return wrong;
 
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
-    for (uint32_t slot = 0; slot < store->table_size; slot++) {
-        for (const struct store_object *object = store->table[slot]; object != NULL;
+    for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
+        for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
              object = object->hash_next) {
+            CHECK(store_object_find(store, object->id) == object);
             wrong = check_object(store, object);
             if (wrong != NULL)
                 return wrong;

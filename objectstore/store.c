@@ -1,4 +1,5 @@
-/* The store's step: one function for each event. See store.h for what events and commands mean, state.h for the tables. */
+/* The store's step: one function for each event. See store.h for what events and commands mean,
+ * state.h for the tables. */
 #include "objectstore/store.h"
 
 #include <inttypes.h>
@@ -7,7 +8,7 @@
 
 #include "objectstore/state.h"
 
-/* --- commands ---------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 struct reeve_store_command *store_command(
     struct reeve_store *store, enum reeve_store_command_kind kind)
@@ -76,7 +77,7 @@ static void reply_seal(
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
-/* --- clients ----------------------------------------------------------------------------------------- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 static struct store_client *client_create(uint32_t handle, reeve_process_id process)
 {
@@ -187,7 +188,7 @@ static bool bury_clients(struct reeve_store *store)
     return !reeve_list_is_empty(&store->dying_clients);
 }
 
-/* --- what clients ask -------------------------------------------------------------------------------- */
+/* --- what clients ask ------------------------------------------------------------------------- */
 
 static struct store_grant *grant_find(struct reeve_store *store, const struct store_client *client,
     const struct reeve_store_event *event)
@@ -335,7 +336,7 @@ static void on_free(
         store_object_free(store, object, node, REEVE_ELOST);
 }
 
-/* --- what other nodes say ---------------------------------------------------------------------------- */
+/* --- what other nodes say --------------------------------------------------------------------- */
 
 static void on_peer_free(struct reeve_store *store, const struct reeve_store_event *event)
 {
@@ -393,7 +394,7 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
             store_owner_gone(store, process);
 }
 
-/* --- the core's functions ---------------------------------------------------------------------------- */
+/* --- the core's functions --------------------------------------------------------------------- */
 
 struct reeve_store *reeve_store_create(const struct reeve_store_settings *settings)
 {
@@ -482,6 +483,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_heap_fini(&store->idle_deadlines);
     reeve_heap_fini(&store->fetch_deadlines);
     free(store->table);
+    free(store->table_old);
     free(store);
     return NULL;
 }

@@ -1,64 +1,83 @@
-/* The object store of a node: a pure core that decides where objects lie, who holds them, what is thrown out, and what is
- * fetched from other nodes. It sees no memory but its own tables: the bytes lie in segments (memfds) that its shell makes,
- * maps and passes to the processes of the node.
+/* The object store of a node: a pure core that decides where objects lie, who holds them, what is
+ * thrown out, and what is fetched from other nodes. It sees no memory but its own tables: the bytes
+ * lie in segments (memfds) that its shell makes, maps and passes to the processes of the node.
  *
- *     reeve_store_step(store, now_ns, &event, &out);        one thing has happened; what is to be done goes to `out`
- *     while (reeve_store_run_some(store, now_ns, &out)) …   when step has left work over (a client with many pins has died)
- *     deadline = reeve_store_deadline(store);               step with REEVE_STORE_TICK no later than that
+ *     reeve_store_step(store, now_ns, &event, &out);   one thing has happened; what is to be done
+ *                                                      goes to `out`
+ *     reeve_store_run_some(store, now_ns, &out)        again and again while true: step has left
+ *                                                      work over (one with many pins has died)
+ *     deadline = reeve_store_deadline(store);          step with REEVE_STORE_TICK then
  *
- * Commands must be carried out in order, before anything further is taken from a client or a peer: their places in
- * segments are good until then. A client is a process of this node, named by a handle that the shell chooses and does
- * not use again; handle 0, REEVE_STORE_DAEMON, is the daemon itself: what it gets it pins as any client would (the
- * arguments of a task that it stages), and what is pulled from other nodes lies in segments that only it writes.
+ * Commands must be carried out in order, before anything further is taken from a client or a peer:
+ * their places in segments are good until then. A client is a process of this node, named by a
+ * handle that the shell chooses and does not use again; handle 0, REEVE_STORE_DAEMON, is the daemon
+ * itself: what it gets it pins as any client would (the arguments of a task that it stages), and
+ * what is pulled from other nodes lies in segments that only it writes.
  *
- *   event          fields                           meaning
- *   -------------  -------------------------------  ------------------------------------------------------------------
- *   NODE           node                             our node number, once the head has given it
- *   MEMORY         size                             the machine has this much to spare: the store may grow by so much until
- *                                                   the next word (before the first, by as much as it likes)
- *   CLIENT_ADDED   client process
- *   CLIENT_CLOSED  client                           it hung up or is being killed: nothing it waits for is answered any more, but
- *                                                   all it holds stays, because it may still be able to touch it
- *   CLIENT_REAPED  client                           the process is gone: pins, unsealed extents and its objects go
- *   CREATE         client request size skew         room for an object. (offset + skew) will be a multiple of 64: skew is the size
- *                                                   of what comes before the bytes that want to be aligned
- *   SEAL           client request id segment        the extent is complete and becomes the object; flags: PIN, PIN_OWNER,
- *                  offset size flags                KEEP_REST. Sealing an object that is here already changes nothing
- *   ABORT          client segment offset            an extent that is not needed after all
- *   GET            client request id size node      wants to read; size (0: not known) and node (0: not known) say what
- *                                                   and where the object is, where it is not here
- *   CANCEL         client request                   a GET or CREATE whose answer is not wanted any more. If it has been answered
- *                                                   already, nothing happens
- *   UNPIN          client id                        one pin less
- *   FREE           client id node                   by its owner. node: where the primary copy is, if not here
- *   PEER_FREE      node id                          the same, from a node that knows we have a copy
- *   PEER_PULL      node id offset length            a node wants a piece
- *   PEER_CHUNK     node id offset size length code  a piece has come; size is that of the whole object
- *   PEER_RESET     node                             a new session: what was under way may be lost, pieces are asked for again
- *   PEER_DOWN      node                             dead for ever, and all owners that lived there
- *   OWNER_GONE     process                          an owner elsewhere is dead, or its job is over: its objects go
- *   TICK           -                                time has passed
+ *  event          fields                     meaning
+ *  -------------- -------------------------- ----------------------------------------------------
+ *  NODE           node                       our node number, once the head has given it
+ *  MEMORY         size                       the machine has this much to spare: the store may
+ *                                            grow by so much until the next word (before the
+ *                                            first, by as much as it likes)
+ *  CLIENT_ADDED   client process
+ *  CLIENT_CLOSED  client                     it hung up or is being killed: nothing it waits for
+ *                                            is answered any more, but all it holds stays, because
+ *                                            it may still be able to touch it
+ *  CLIENT_REAPED  client                     the process is gone: pins, unsealed extents and its
+ *                                            objects go
+ *  CREATE         client request size skew   room for an object. (offset + skew) will be a
+ *                                            multiple of 64: skew is the size of what comes before
+ *                                            the bytes that want to be aligned
+ *  SEAL           client request id segment  the extent is complete and becomes the object; flags:
+ *                 offset size flags          PIN, PIN_OWNER, KEEP_REST. Sealing an object that is
+ *                                            here already changes nothing
+ *  ABORT          client segment offset      an extent that is not needed after all
+ *  GET            client request id size     wants to read; size (0: not known) and node (0: not
+ *                 node                       known) say what and where the object is, where it is
+ *                                            not here
+ *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
+ *                                            If it has been answered already, nothing happens
+ *  UNPIN          client id                  one pin less
+ *  FREE           client id node             by its owner. node: where the primary copy is, if not
+ *                                            here
+ *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_PULL      node id offset length      a node wants a piece
+ *  PEER_CHUNK     node id offset size length  a piece has come; size is that of the whole object
+ *                 code
+ *  PEER_RESET     node                       a new session: what was under way may be lost, pieces
+ *                                            are asked for again
+ *  PEER_DOWN      node                       dead for ever, and all owners that lived there
+ *  OWNER_GONE     process                    an owner elsewhere is dead, or its job is over: its
+ *                                            objects go
+ *  TICK           -                          time has passed
  *
- *   command        fields                           what the shell does
- *   -------------  -------------------------------  ------------------------------------------------------------------
- *   SEGMENT_CREATE segment size                     makes a memfd of that size, sealed against shrinking and growing
- *   SEGMENT_SHOW   client segment size writable     passes it to the client, always before the first command that names it there
- *   SEGMENT_HIDE   client segment                   tells the client to unmap it
- *   SEGMENT_PUNCH  segment offset length            gives the pages back (multiples of REEVE_STORE_GRAIN); nobody has a claim on them
- *   SEGMENT_DROP   segment                          gives all pages back and closes
- *   REPLY_CREATE   client request code segment      answer to CREATE
- *                  offset size text
- *   REPLY_SEAL     client request code id text      answer to SEAL: from now on the object is known here
- *   REPLY_GET      client request code id segment   answer to GET; with code 0 the client now has one pin more
- *                  offset size text
- *   SEND_PULL      node id offset length            asks a node for a piece
- *   COPY_IN        segment offset length            stores the bytes of the PEER_CHUNK being processed
- *   SEND_CHUNK     node id offset size segment      sends `length` bytes of `segment` from `place` on (code not 0: no bytes)
- *                  place length code
- *   SEND_FREE      node id                          PEER_FREE there
- *   SEND_GONE      process                          OWNER_GONE on every other node: a process that could own objects there is dead
+ *  command        fields                     what the shell does
+ *  -------------- -------------------------- ----------------------------------------------------
+ *  SEGMENT_CREATE segment size               makes a memfd of that size, sealed against shrinking
+ *                                            and growing
+ *  SEGMENT_SHOW   client segment size        passes it to the client, always before the first
+ *                 writable                   command that names it there
+ *  SEGMENT_HIDE   client segment             tells the client to unmap it
+ *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
+ *                                            REEVE_STORE_GRAIN); nobody has a claim on them
+ *  SEGMENT_DROP   segment                    gives all pages back and closes
+ *  REPLY_CREATE   client request code        answer to CREATE
+ *                 segment offset size text
+ *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here
+ *                 text
+ *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
+ *                 segment offset size text   more
+ *  SEND_PULL      node id offset length      asks a node for a piece
+ *  COPY_IN        segment offset length      stores the bytes of the PEER_CHUNK being processed
+ *  SEND_CHUNK     node id offset size        sends `length` bytes of `segment` from `place` on
+ *                 segment place length code  (code not 0: no bytes)
+ *  SEND_FREE      node id                    PEER_FREE there
+ *  SEND_GONE      process                    OWNER_GONE on every other node: a process that could
+ *                                            own objects there is dead
  *
- * Own tables are small and Linux hands out small memory without fail: a failing malloc is an assert. */
+ * Own tables are small and Linux hands out small memory without fail: a failing malloc is an
+ * assert. */
 #ifndef REEVE_OBJECTSTORE_STORE_H
 #define REEVE_OBJECTSTORE_STORE_H
 
@@ -155,14 +174,12 @@ struct reeve_store_command {
 
 /* Zero means the default. */
 struct reeve_store_settings {
-    uint64_t
-        capacity_bytes; /* no default; rounded down to grains, at least one segment's worth of grains */
-    uint64_t
-        segment_size_bytes; /* 64 MiB; objects larger than a quarter of it get a segment of their own */
-    uint32_t node;          /* may come later, by event */
-    uint64_t segment_idle_ns; /* 30 s: an empty segment is kept warm for so long */
-    uint64_t pull_wait_ns;    /* 2 s without a piece: it is asked for again, five times at most */
-    uint64_t full_grace_ns;   /* 100 ms: when all who hold memory wait for memory themselves */
+    uint64_t capacity_bytes;     /* no default; rounded down to grains */
+    uint64_t segment_size_bytes; /* 64 MiB; larger objects than a quarter get their own */
+    uint32_t node;               /* may come later, by event */
+    uint64_t segment_idle_ns;    /* 30 s: an empty segment is kept warm for so long */
+    uint64_t pull_wait_ns;  /* 2 s without a piece: it is asked for again, five times at most */
+    uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
     uint64_t full_wait_ns; /* 30 s: the longest that a CREATE or GET waits for memory in any case */
 };
 
@@ -172,7 +189,8 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
 /* Takes NULL. Returns NULL. */
 struct reeve_store *reeve_store_free(struct reeve_store *store);
 
-/* `out` is a fifo of struct reeve_store_command; commands are added at its end. now_ns never goes back. */
+/* `out` is a fifo of struct reeve_store_command; commands are added at its end. now_ns never goes
+ * back. */
 void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     const struct reeve_store_event *event, struct reeve_fifo *out);
 /* Goes on with what step has left over, in slices; true while there is more. */
@@ -196,11 +214,12 @@ struct reeve_store_status {
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret);
 
-/* Where the object's bytes are, if it is here and complete. The daemon's own way to read without a pin. */
+/* Where the object's bytes are, if it is here and complete. The daemon's own way to read without a
+ * pin. */
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
     uint32_t *ret_segment, uint64_t *ret_offset, uint64_t *ret_size);
 
-/* What is where, for tools: the objects in order of arrival, from cursor 0 on; false at the end. */
+/* What is where, for tools: all objects, in no order, from cursor 0 on; false at the end. */
 struct reeve_store_object_info {
     struct reeve_object_id id;
     uint64_t size;

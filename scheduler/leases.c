@@ -176,11 +176,27 @@ void sched_lease_unpromise(struct reeve_sched *s, struct sched_lease *lease)
 
 /* ---- words of executors ---- */
 
+/* It has workers of the job, perhaps idle ones. A job that nobody vouches for soon is presumed to have ended unheard. */
+static void holding_job(struct reeve_sched *s, struct sched_node *node, reeve_process_id id)
+{
+    if (id == REEVE_PROCESS_NONE)
+        return;
+    const struct sched_job *job = sched_job_get(s, id);
+    if (!job->ended)
+        return;
+    struct reeve_message *answer = sched_send(s, node, REEVE_MESSAGE_JOB_END);
+    answer->process = id;
+}
+
 void sched_lease_holding(
     struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     if (node->state != REEVE_SCHED_NODE_JOINING) {
         s->totals.stale_count++; /* it does not know yet that it was declared dead, and is a new node */
+        return;
+    }
+    if (m->lease == 0) {
+        holding_job(s, node, m->class.job);
         return;
     }
     struct sched_lease *lease = reeve_map64_get(&s->leases, m->lease);
@@ -189,7 +205,7 @@ void sched_lease_holding(
         return;
     }
     if (lease == NULL) {
-        if (m->lease == 0 || m->process == REEVE_PROCESS_NONE ||
+        if ( m->process == REEVE_PROCESS_NONE ||
             m->class.job == REEVE_PROCESS_NONE) {
             sched_drop(s, node->session, "named a lease of nobody");
             return;

@@ -274,10 +274,13 @@ static void take_job(struct reeve_sched *s, struct sched_node *node, const struc
         return;
     }
     struct sched_job *job = reeve_map64_get(&s->jobs, m->process);
-    if (job == NULL || job->ended || job->node != node)
+    if (reeve_process_node(m->process) != node->number || (job != NULL && job->ended))
         s->totals.stale_count++;
-    else
+    else if (job != NULL)
         sched_job_end(s, job, "its driver has gone");
+    else /* it ended while there was no head: nodes may still have workers of it */
+        sched_news_add(s,
+            &(struct sched_news){.kind = REEVE_MESSAGE_JOB_END, .process = m->process, .text = "its driver has gone"});
 }
 
 static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_message *m)

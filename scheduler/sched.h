@@ -15,7 +15,8 @@
  *
  * What a node must do, so that the head can rebuild what a lost link or a lost head has forgotten. A session opens with
  *
- *      JOIN, HOLDING for each lease it executes, JOB_BEGIN for each driver, DEMAND for each open demand, HEARTBEAT
+ *      JOIN, HOLDING for each lease it executes (and, with lease 0, for each job of a driver elsewhere), HEARTBEAT,
+ *      then, after WELCOME, JOB_BEGIN for each driver, DEMAND for each open demand, PEER_UP for each node it knows
  *
  * in that order; after a former number was given, the first message that is not HOLDING ends the list, and what the head believed
  * to be held there and was not named is over. Demands and jobs of that node that are not said again lapse. If WELCOME's number is

@@ -426,9 +426,9 @@ static int cluster_create(struct reeve_backend *backend, size_t size, void **byt
 {
     struct reeve_cluster *cluster = cluster_of(backend);
     struct filling *filling = calloc(1, sizeof(*filling));
-    int code = filling != NULL ? 0 : reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    if (code != 0)
-        return code;
+    int code = 0;
+    if (filling == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     filling->size = size;
     filling->small = size <= cluster->inline_size;
     if (!filling->small)

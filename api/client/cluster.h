@@ -97,7 +97,7 @@ struct reeve_cluster {
     pthread_t background;
     bool background_started;
     bool ending;
-    bool dead;            /* the daemon is gone, or refused us */
+    _Atomic bool dead;    /* the daemon is gone, or refused us */
     int dead_code;
     char dead_text[256];
 

@@ -21,6 +21,7 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     }
     request.id = message->request = ++cluster->request_last;
     request.next = cluster->requests;
+    /* cppcheck-suppress autoVariables: taken out of the list again below, before this function returns */
     cluster->requests = &request;
     int code = reeve_cluster_send(cluster, message);
     while (code == 0 && !request.answered && !cluster->dead && !cluster->ending)

@@ -135,6 +135,15 @@ static void fence(struct reeve_node *node)
     node_set_text(command->text, "%s", text);
 }
 
+/* A verdict on one of them may have been passed while the head or the link to it was down. */
+static void ask_for_peers(struct reeve_node *node)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&node->peers, &at, NULL, &value))
+        node_send_head(node, REEVE_MESSAGE_PEER_UP)->node = ((struct node_peer *)value)->node;
+}
+
 static void welcome(struct reeve_node *node, const struct reeve_message *message)
 {
     if (node->joined || message->node == 0) {
@@ -154,6 +163,7 @@ static void welcome(struct reeve_node *node, const struct reeve_message *message
         node_send_head(node, REEVE_MESSAGE_JOB_END)->process = node->ended_jobs[i];
     node->ended_jobs_count = 0;
     node_announce_wants(node);
+    ask_for_peers(node);
     tell_clients(node, REEVE_OK, "");
     node_pending_accept(node);
 }

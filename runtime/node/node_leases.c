@@ -310,12 +310,29 @@ static void announce(struct reeve_node *node, enum reeve_message_kind kind)
     }
 }
 
+/* Workers of a driver elsewhere may be idle here, and nobody but us knows it: if the job ended while the head or the link to it
+ * was down, this is how we hear of it. */
+static void announce_jobs(struct reeve_node *node)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&node->jobs, &at, NULL, &value)) {
+        const struct node_job *job = value;
+        if (job->ended || reeve_process_node(job->id) == node->number)
+            continue;
+        struct reeve_message *message = &node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD)->message;
+        message->kind = REEVE_MESSAGE_HOLDING;
+        message->process = message->class.job = job->id;
+    }
+}
+
 /* The first word after JOIN that is not HOLDING tells the head that it has heard of all leases. */
 void node_announce_leases(struct reeve_node *node)
 {
     if (node->number == 0)
         return;
     announce(node, REEVE_MESSAGE_HOLDING);
+    announce_jobs(node);
     node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD)->message.kind = REEVE_MESSAGE_HEARTBEAT;
     announce(node, REEVE_MESSAGE_LENT);
 }

@@ -141,11 +141,11 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
     case REEVE_NODE_COMMAND_SPAWN: daemon_worker_spawn(daemon, command); break;
     case REEVE_NODE_COMMAND_RETIRE: daemon_worker_retire(daemon, command->serial); break;
     case REEVE_NODE_COMMAND_KILL: daemon_worker_kill(daemon, command->serial); break;
-    case REEVE_NODE_COMMAND_OPEN_LOCAL: daemon_channel_open_local(daemon, command); break;
+    case REEVE_NODE_COMMAND_OPEN_LOCAL:
     case REEVE_NODE_COMMAND_OPEN_EXECUTOR:
-    case REEVE_NODE_COMMAND_OPEN_HOLDER: break;
+    case REEVE_NODE_COMMAND_OPEN_HOLDER:
     case REEVE_NODE_COMMAND_CLOSE:
-    case REEVE_NODE_COMMAND_CLOSE_DEAD: daemon_channel_close(daemon, command); break;
+    case REEVE_NODE_COMMAND_CLOSE_DEAD: daemon_channels_command(daemon, command); break;
     case REEVE_NODE_COMMAND_JOB_GONE:
         daemon_job_gone(daemon, command->job);
         reeve_store_shell_owner_gone(daemon->store, command->job);
@@ -329,6 +329,7 @@ static void clean_up(struct daemon *daemon)
     while (uv_run(&daemon->loop, UV_RUN_DEFAULT) != 0)
         ;
     uv_loop_close(&daemon->loop);
+    daemon_fetch_forget_cache();
     daemon_channels_free(daemon);
     daemon_links_free(daemon);
     reeve_store_shell_free(daemon->store);
@@ -367,8 +368,10 @@ static int start(struct daemon *daemon, char *text)
     int error = make_names(daemon);
     if (error == REEVE_OK)
         error = daemon_bell_make(&daemon->bell, "reeve-bell");
-    if (error == REEVE_OK)
+    if (error == REEVE_OK) {
+        daemon_bridge_open(daemon);
         error = daemon_objects_open(daemon);
+    }
     if (error == REEVE_OK)
         error = daemon_links_open(daemon, text);
     if (error == REEVE_OK)
@@ -396,6 +399,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_map64_init(&daemon->jobs);
     reeve_map64_init(&daemon->channels);
     reeve_map64_init(&daemon->peers);
+    reeve_list_init(&daemon->bridged);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     raise_limits();
     signal(SIGPIPE, SIG_IGN);

@@ -8,6 +8,7 @@
  *   shell_spawn.c      vfork and exec
  *   shell_programs.c   executables: hashed, kept, launch specs, tables of functions
  *   shell_channels.c   rings between two processes of this node, and the daemon's ends of bridged ones
+ *   shell_bridge.c     when those are looked at; shell_executor.c and shell_holder.c: the two sides; shell_entry.c
  *   shell_objects.c    the object store's place in all this
  *   shell_output.c     what workers write, on its way to the terminal
  *   shell_tools.c      requests of tools
@@ -67,8 +68,9 @@ struct daemon_job {
     char *table;
     size_t table_size;
     uint64_t table_hash;
-    bool ready;               /* what is above is there */
-    bool local;               /* its driver is here */
+    bool ready; /* what is above is there */
+    bool local; /* its driver is here */
+    struct daemon_fetching *fetching;
     struct reeve_list wanted; /* workers that wait for it to be ready */
 };
 
@@ -116,6 +118,7 @@ struct daemon_worker {
 struct daemon_channel;
 struct daemon_output;
 struct daemon_terminal;
+struct daemon_fetching;
 
 struct daemon_peer {
     uint32_t node;
@@ -155,6 +158,9 @@ struct daemon {
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
+    struct reeve_list bridged; /* channels of which we are an end */
+    uv_idle_t bridge_again;
+    uv_timer_t bridge_retry;
     uv_timer_t store_deadline;
     uv_idle_t store_work;
     uv_timer_t deadline;
@@ -177,6 +183,8 @@ void daemon_stop_listening(struct daemon *daemon);
 /* Sends now, or as soon as the client takes it; a client that takes nothing for long is dropped. The descriptors stay the caller's. */
 void daemon_client_send(struct daemon_client *client, const struct reeve_local_message *message);
 struct daemon_client *daemon_client_get(struct daemon *daemon, uint32_t serial);
+/* The end of its socket follows, as an event. */
+void daemon_client_hang_up(struct daemon_client *client);
 /* Reads what is there; for one whose process has ended. */
 void daemon_client_drain(struct daemon_client *client);
 void daemon_client_close(struct daemon_client *client);
@@ -210,6 +218,18 @@ void daemon_program_hello(struct daemon_client *client, struct reeve_local_messa
 struct daemon_job *daemon_job_get(struct daemon *daemon, reeve_process_id id);
 void daemon_job_adopt(struct daemon *daemon, struct daemon_job *job, reeve_process_id id);
 void daemon_job_want(struct daemon *daemon, struct daemon_worker *worker, const uint8_t *program);
+/* shell_fetch.c: programs from other nodes */
+/* Begins to fetch the program of a job elsewhere; serve or fail what waits for it. */
+void daemon_fetch(struct daemon *daemon, struct daemon_job *job);
+void daemon_fetch_peer_up(struct daemon *daemon, uint32_t node);
+void daemon_fetch_peer_lost(struct daemon *daemon, uint32_t node, const char *text);
+/* False: the message is not about programs. */
+bool daemon_fetch_message(
+    struct daemon *daemon, uint32_t node, reeve_peer session, const Reeve__Message *message);
+void daemon_fetch_free(struct daemon_job *job);
+void daemon_fetch_forget_cache(void);
+void daemon_job_serve(struct daemon_job *job);
+void daemon_job_fail(struct daemon_job *job, int32_t code, const char *text);
 void daemon_job_gone(struct daemon *daemon, reeve_process_id id);
 void daemon_job_free(struct daemon_job *job);
 /* Reads a table of functions; NULL: it is none. */
@@ -218,9 +238,16 @@ char *daemon_table_read(int fd, size_t *ret_size);
 void daemon_table_difference(const char *driver, const char *worker, char *text, size_t size);
 
 /* shell_channels.c */
-void daemon_channel_open_local(struct daemon *daemon, const struct reeve_node_command *command);
-void daemon_channel_close(struct daemon *daemon, const struct reeve_node_command *command);
+void daemon_channels_command(struct daemon *daemon, const struct reeve_node_command *command);
 void daemon_channels_free(struct daemon *daemon);
+
+/* shell_bridge.c */
+void daemon_bridge_open(struct daemon *daemon);
+/* Looks at all bridged rings, and arms the bell when nothing is left. */
+void daemon_bridge_turn(struct daemon *daemon);
+/* False: the message is not for the bridge. */
+bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message);
+void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task);
 
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);

@@ -33,7 +33,7 @@ static void close_descriptors(struct reeve_local_message *message)
 }
 
 /* The socket is dead or its reader is: the end is told by the next event on it, not in the midst of whatever is sent. */
-static void give_up(struct daemon_client *client)
+void daemon_client_hang_up(struct daemon_client *client)
 {
     struct reeve_local_message message;
     while (reeve_fifo_pop(&client->queue, &message))
@@ -49,7 +49,7 @@ static void write_queue(struct daemon_client *client)
         if (error == REEVE_EAGAIN)
             return;
         if (error != REEVE_OK) {
-            give_up(client);
+            daemon_client_hang_up(client);
             break;
         }
         close_descriptors(message);
@@ -68,19 +68,19 @@ void daemon_client_send(struct daemon_client *client, const struct reeve_local_m
         if (error == REEVE_OK)
             return;
         if (error != REEVE_EAGAIN) {
-            give_up(client);
+            daemon_client_hang_up(client);
             return;
         }
     }
     if (client->queue.count >= REEVE_DAEMON_CLIENT_QUEUE) {
         reeve_log(REEVE_LOG_WARN, "REEVE-CLIENT-STUCK", "serial=%u why=%s", client->serial,
             "it does not read its socket");
-        give_up(client);
+        daemon_client_hang_up(client);
         return;
     }
     struct reeve_local_message *later = reeve_fifo_push(&client->queue);
     if (later == NULL) {
-        give_up(client);
+        daemon_client_hang_up(client);
         return;
     }
     *later = *message;
@@ -88,7 +88,7 @@ void daemon_client_send(struct daemon_client *client, const struct reeve_local_m
         later->fds[i] = dup(message->fds[i]);
         if (later->fds[i] < 0) {
             later->fd_count = i;
-            give_up(client);
+            daemon_client_hang_up(client);
             return;
         }
     }
@@ -190,6 +190,9 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
     case REEVE_LOCAL_LEASE_RETURN:
         event.kind = REEVE_NODE_EVENT_CLIENT_RETURN;
         daemon_event(client->daemon, &event);
+        break;
+    case REEVE_LOCAL_TAKE_BACK:
+        daemon_bridge_take_back(client->daemon, client->serial, message->lease, message->task);
         break;
     case REEVE_LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
@@ -335,7 +338,8 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
     if (error == REEVE_OK)
         daemon_client_send(client, &message);
     else
-        give_up(client); /* out of descriptors; CLIENT_GONE follows from the end of file */
+        daemon_client_hang_up(
+            client); /* out of descriptors; CLIENT_GONE follows from the end of file */
 }
 
 static void accept_one(struct daemon *daemon, int fd)

@@ -46,6 +46,7 @@ static void peer_lost(struct daemon *daemon, struct daemon_peer *peer, const cha
     peer->session = 0;
     peer->dialling = false;
     reeve_fifo_clear(&peer->queue);
+    daemon_fetch_peer_lost(daemon, event.node, event.text);
     daemon_event(daemon, &event);
 }
 
@@ -79,6 +80,7 @@ static void introduced(
     peer_flush(daemon, peer);
     reeve_store_shell_peer_reset(daemon->store, peer->node);
     daemon_objects_arm(daemon);
+    daemon_fetch_peer_up(daemon, peer->node);
 }
 
 /* --- what links tell --- */
@@ -156,7 +158,9 @@ static void on_data(struct daemon *daemon, reeve_peer session, const Reeve__Mess
 {
     struct daemon_peer *peer = peer_of_session(daemon, session);
     int code = REEVE_OK;
-    if (peer == NULL || !reeve_store_shell_peer_message(daemon->store, peer->node, message, &code))
+    if (peer == NULL || daemon_bridge_message(daemon, peer->node, message) ||
+        daemon_fetch_message(daemon, peer->node, session, message) ||
+        !reeve_store_shell_peer_message(daemon->store, peer->node, message, &code))
         return;
     if (code != REEVE_OK)
         reeve_link_close_peer(daemon->link, session, code, "a malformed message");
@@ -182,6 +186,12 @@ static void on_message(void *arg, reeve_peer session, const Reeve__Message *mess
         break;
     default: on_data(daemon, session, message); break;
     }
+}
+
+static void on_drained(void *arg, reeve_peer session)
+{
+    (void)session;
+    daemon_bridge_turn(arg);
 }
 
 static void on_rejected(void *arg, int code, const char *text)
@@ -256,6 +266,7 @@ int daemon_links_open(struct daemon *daemon, char *text)
             .peer_down = on_peer_down,
             .dial_failed = on_dial_failed,
             .message = on_message,
+            .drained = on_drained,
             .rejected = on_rejected},
         .arg = daemon};
     return reeve_link_open(&options, &daemon->link, text);
@@ -293,6 +304,9 @@ static void peer_known(struct daemon *daemon, const struct reeve_message *messag
     memcpy(peer->host, message->host, sizeof peer->host);
     reeve_fifo_init(&peer->queue, sizeof(struct reeve_message));
     daemon_put(&daemon->peers, peer->node, peer);
+    /* who has been waiting to know where it is asks again */
+    reeve_store_shell_peer_reset(daemon->store, peer->node);
+    daemon_fetch_peer_up(daemon, peer->node);
 }
 
 static void peer_free(struct daemon_peer *peer)
@@ -309,6 +323,7 @@ static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
     if (peer->session != 0)
         reeve_link_close_peer(daemon->link, peer->session, REEVE_ENODEDIED, text);
     peer_free(peer);
+    daemon_fetch_peer_lost(daemon, node, text);
     reeve_store_shell_peer_down(daemon->store, node);
     daemon_objects_arm(daemon);
 }

@@ -279,6 +279,7 @@ void daemon_job_free(struct daemon_job *job)
 {
     if (job == NULL)
         return;
+    daemon_fetch_free(job);
     if (job->executable_fd >= 0)
         close(job->executable_fd);
     free(job->launch.text);
@@ -318,31 +319,45 @@ struct daemon_job *daemon_job_get(struct daemon *daemon, reeve_process_id id)
     return reeve_map64_get(&daemon->jobs, id);
 }
 
-static void serve_wanted(struct daemon_job *job)
+void daemon_job_serve(struct daemon_job *job)
 {
     struct reeve_list *link;
     while (job->ready && (link = reeve_list_pop_front(&job->wanted)) != NULL)
         daemon_worker_start(REEVE_LIST_ENTRY(link, struct daemon_worker, wanted_link), job);
 }
 
+void daemon_job_fail(struct daemon_job *job, int32_t code, const char *text)
+{
+    struct reeve_list waiting, *link;
+    reeve_list_init(&waiting);
+    reeve_list_splice_back(&waiting, &job->wanted); /* who is asked for next is not among them */
+    while ((link = reeve_list_pop_front(&waiting)) != NULL)
+        daemon_worker_never(REEVE_LIST_ENTRY(link, struct daemon_worker, wanted_link), code, text);
+}
+
 void daemon_job_adopt(struct daemon *daemon, struct daemon_job *job, reeve_process_id id)
 {
     job->id = id;
     daemon_put(&daemon->jobs, id, job);
-    serve_wanted(job);
+    daemon_job_serve(job);
 }
 
 void daemon_job_want(struct daemon *daemon, struct daemon_worker *worker, const uint8_t *program)
 {
     struct daemon_job *job = daemon_job_get(daemon, worker->job);
-    (void)program;
     if (job == NULL) {
-        daemon_worker_never(
-            worker, REEVE_EPROGRAM, "programs from other nodes are not fetched yet");
-        return;
+        job = daemon_alloc(sizeof *job);
+        job->id = worker->job;
+        job->executable_fd = -1;
+        memcpy(job->program, program, sizeof job->program);
+        reeve_list_init(&job->wanted);
+        daemon_put(&daemon->jobs, job->id, job);
     }
     reeve_list_push_back(&job->wanted, &worker->wanted_link);
-    serve_wanted(job);
+    if (job->ready)
+        daemon_job_serve(job);
+    else
+        daemon_fetch(daemon, job);
 }
 
 void daemon_job_gone(struct daemon *daemon, reeve_process_id id)

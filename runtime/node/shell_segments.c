@@ -151,7 +151,7 @@ int reeve_segments_write(const struct reeve_segments *segments, uint32_t number,
     return REEVE_OK;
 }
 
-/* --- memory of the machine --------------------------------------------------------------------------- */
+/* --- memory of the machine -------------------------------------------------------------------- */
 
 uint64_t reeve_segments_resident(const struct reeve_segments *segments)
 {

@@ -1,12 +1,14 @@
 /* The memory of the object store: one memfd for each segment.
  *
- * Its size is sealed, so that whoever maps it can touch every byte of it for ever: no SIGBUS. Its pages come when they are touched,
- * and are not asked for beforehand: `fallocate` would wake the out-of-memory killer instead of failing, and a memfd has no limit
- * of its own. Instead the store counts what may have been touched (REEVE_STORE_GRAIN), is told what the machine and the cgroup have
- * to spare (reeve_segments_spare), and does not grow beyond.
+ * Its size is sealed, so that whoever maps it can touch every byte of it for ever: no SIGBUS. Its
+ * pages come when they are touched, and are not asked for beforehand: `fallocate` would wake the
+ * out-of-memory killer instead of failing, and a memfd has no limit of its own. Instead the store
+ * counts what may have been touched (REEVE_STORE_GRAIN), is told what the machine and the cgroup
+ * have to spare (reeve_segments_spare), and does not grow beyond.
  *
- * The one writer of a segment gets the descriptor itself; readers get one of their own, opened for reading, through which no
- * writable mapping can be made. Readers' descriptors live only as long as they are being sent. */
+ * The one writer of a segment gets the descriptor itself; readers get one of their own, opened for
+ * reading, through which no writable mapping can be made. Readers' descriptors live only as long as
+ * they are being sent. */
 #ifndef REEVE_NODE_SHELL_SEGMENTS_H
 #define REEVE_NODE_SHELL_SEGMENTS_H
 
@@ -20,7 +22,8 @@ struct reeve_segments *reeve_segments_create(void);
 /* Takes NULL. All pages are given back, whoever still maps them. */
 void reeve_segments_free(struct reeve_segments *segments);
 
-/* REEVE_ENOMEM, REEVE_ESYSTEM (errno): then it exists as a number only, and everything below fails for it. */
+/* REEVE_ENOMEM, REEVE_ESYSTEM (errno): then it exists as a number only, and everything below fails
+ * for it. */
 int reeve_segments_add(struct reeve_segments *segments, uint32_t number, uint64_t size_bytes);
 /* Gives the pages back first: a stopped process may keep its mapping for long. */
 void reeve_segments_drop(struct reeve_segments *segments, uint32_t number);
@@ -28,10 +31,12 @@ int reeve_segments_punch(
     struct reeve_segments *segments, uint32_t number, uint64_t offset, uint64_t length);
 bool reeve_segments_good(const struct reeve_segments *segments, uint32_t number);
 
-/* A descriptor for a writer or a reader, to be closed by the caller. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
+/* A descriptor for a writer or a reader, to be closed by the caller. REEVE_EINVAL, REEVE_ESYSTEM
+ * (errno). */
 int reeve_segments_descriptor(
     const struct reeve_segments *segments, uint32_t number, bool writable, int *ret_fd);
-/* The daemon maps no segment: what it passes on it copies once, and its own memory stays small. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
+/* The daemon maps no segment: what it passes on it copies once, and its own memory stays small.
+ * REEVE_EINVAL, REEVE_ESYSTEM (errno). */
 int reeve_segments_read(const struct reeve_segments *segments, uint32_t number, uint64_t offset,
     void *bytes, uint64_t length);
 int reeve_segments_write(const struct reeve_segments *segments, uint32_t number, uint64_t offset,
@@ -39,8 +44,8 @@ int reeve_segments_write(const struct reeve_segments *segments, uint32_t number,
 
 /* Pages that exist, over all segments. */
 uint64_t reeve_segments_resident(const struct reeve_segments *segments);
-/* How much the store may grow: what the machine and the cgroup have to spare, less headroom, less what the store has been promised
- * already (committed_bytes) without having touched it. */
+/* How much the store may grow: what the machine and the cgroup have to spare, less headroom, less
+ * what the store has been promised already (committed_bytes) without having touched it. */
 uint64_t reeve_segments_spare(const struct reeve_segments *segments, uint64_t committed_bytes);
 /* 30 % of memory, or of the cgroup's limit. */
 uint64_t reeve_segments_default_capacity(void);

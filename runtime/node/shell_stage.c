@@ -1,10 +1,12 @@
-/* Staging: the objects that a task needs are brought to this node, and pinned, before it starts; all or none.
+/* Staging: the objects that a task needs are brought to this node, and pinned, before it starts;
+ * all or none.
  *
  *     stage ─▶ all here? ── yes ─▶ pinned: REEVE_OK
- *                 └── no ─▶ queue, in order ─▶ begun while what is being brought fits together ─▶ pinned ─▶ callback
+ *                 └── no ─▶ queue, in order ─▶ begun, if it fits ─▶ pinned ─▶ callback
  *
- * Were stages begun as they come, two tasks could each hold half of the store and wait for the other half. So a stage begins only
- * when all that has been begun fits into half of the store together (or alone, however large it is). */
+ * Were stages begun as they come, two tasks could each hold half of the store and wait for the
+ * other half. So a stage begins only when all that has been begun fits into half of the store
+ * together (or alone, however large it is). */
 #include <inttypes.h>
 #include <reeve_errors.h>
 #include <stdio.h>

@@ -18,7 +18,7 @@
 #define MEMORY_PERIOD_NS (100 * REEVE_NS_PER_MS)
 #define SEQUENCE_ALL     UINT64_MAX /* in an ObjectFree: all objects of the owner */
 
-/* --- commands ---------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void send_client(struct reeve_store_shell *shell, uint32_t client,
     struct reeve_local_message *message, const char *text)
@@ -219,7 +219,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     REEVE_ASSERT(!"a command of the store");
 }
 
-/* --- events ------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void carry(struct reeve_store_shell *shell)
 {
@@ -240,7 +240,8 @@ void reeve_store_shell_event(struct reeve_store_shell *shell, const struct reeve
         shell->callbacks.wake(shell->arg); /* the deadline may have changed */
 }
 
-/* Tells the core how far it may grow: every so often, or when it has come near the end of what it was told. */
+/* Tells the core how far it may grow: every so often, or when it has come near the end of what it
+ * was told. */
 static void look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
 {
     struct reeve_store_status status;

@@ -1,12 +1,13 @@
-/* The object store's shell in the node daemon: feeds the store core with what clients and peers say, and carries out its commands on
- * real memory (shell_segments.h). It knows no loop and no socket: it sends through the callbacks, and is called by the daemon when
+/* The object store's shell in the node daemon: feeds the store core with what clients and peers
+ * say, and carries out its commands on real memory (shell_segments.h). It knows no loop and no
+ * socket: it sends through the callbacks, and is called by the daemon when
  *
- *   a client comes, hangs up, has been reaped; says CREATE, SEAL, ABORT, GET, UNPIN or FREE        reeve_store_shell_client_…
- *   a peer sends ObjectPull, ObjectChunk or ObjectFree; its session is new; it is dead             reeve_store_shell_peer_…
- *   the time reeve_store_shell_deadline gives has come, or there was more to do                    reeve_store_shell_turn
+ *   a client comes, hangs up, has been reaped, or says something      reeve_store_shell_client_…
+ *   a peer sends something; its session is new; it is dead            reeve_store_shell_peer_…
+ *   reeve_store_shell_deadline has come, or there was more to do      reeve_store_shell_turn
  *
- * The callbacks are called from within these, in order, and must not call back into the shell except for staging and unstaging.
- * All functions are called on the loop's thread. */
+ * The callbacks are called from within these, in order, and must not call back into the shell
+ * except for staging and unstaging. All functions are called on the loop's thread. */
 #ifndef REEVE_NODE_SHELL_STORE_H
 #define REEVE_NODE_SHELL_STORE_H
 
@@ -20,16 +21,17 @@
 struct reeve_store_shell;
 
 struct reeve_store_shell_callbacks {
-    /* The descriptors in the message stay ours. What it returns is not looked at: a client that cannot be reached is
-     * about to be reported as closed. */
+    /* The descriptors in the message stay ours. What it returns is not looked at: a client that
+     * cannot be reached is about to be reported as closed. */
     int (*send_client)(void *arg, uint32_t client, const struct reeve_local_message *message);
-    /* The message, and the bytes it points to, are good during the call only. A peer that cannot be reached is no error: either its
-     * session begins anew (peer_reset) or it is dead (peer_down). */
+    /* The message, and the bytes it points to, are good during the call only. A peer that cannot be
+     * reached is no error: either its session begins anew (peer_reset) or it is dead
+     * (peer_down). */
     void (*send_node)(void *arg, uint32_t node, const Reeve__Message *message);
     /* To every other node of the cluster. */
     void (*send_all_nodes)(void *arg, const Reeve__Message *message);
-    /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May be NULL, if it is called in
-     * every turn anyway. */
+    /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
+     * be NULL, if it is called in every turn anyway. */
     void (*wake)(void *arg);
 };
 
@@ -46,7 +48,8 @@ int reeve_store_shell_create(
 void reeve_store_shell_free(struct reeve_store_shell *shell);
 
 void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node);
-/* `client` is the daemon's handle: not 0, and not used for another process while the daemon lives. */
+/* `client` is the daemon's handle: not 0, and not used for another process while the daemon
+ * lives. */
 void reeve_store_shell_client_added(
     struct reeve_store_shell *shell, uint32_t client, reeve_process_id process);
 void reeve_store_shell_client_closed(struct reeve_store_shell *shell, uint32_t client);
@@ -56,7 +59,8 @@ void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t c
 bool reeve_store_shell_client_message(
     struct reeve_store_shell *shell, uint32_t client, const struct reeve_local_message *message);
 
-/* False: the message is not for the store. REEVE_EPROTOCOL in *ret_code: it is malformed, drop the peer. */
+/* False: the message is not for the store. REEVE_EPROTOCOL in *ret_code: it is malformed, drop the
+ * peer. */
 bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code);
 void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node);
@@ -64,7 +68,8 @@ void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node)
 /* A job has ended, or a process elsewhere that could own objects. */
 void reeve_store_shell_owner_gone(struct reeve_store_shell *shell, reeve_process_id process);
 
-/* Does what time has made due and what was left over. True: there is more, call again in the next turn of the loop. */
+/* Does what time has made due and what was left over. True: there is more, call again in the next
+ * turn of the loop. */
 bool reeve_store_shell_turn(struct reeve_store_shell *shell);
 /* CLOCK_MONOTONIC; UINT64_MAX: none. */
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell);
@@ -74,7 +79,7 @@ void reeve_store_shell_status(
 /* The core, to ask it (reeve_store_find, reeve_store_next_object). */
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell);
 
-/* --- staging: the arguments of a task are brought here before it starts --------------------------- */
+/* --- staging: the arguments of a task are brought here before it starts ----------------------- */
 
 struct reeve_store_wanted {
     struct reeve_object_id id;
@@ -82,13 +87,15 @@ struct reeve_store_wanted {
     uint32_t node; /* where it is */
 };
 
-/* All are here and pinned (code 0), or none is and the stage is over. Called once, unless it is unstaged before. */
+/* All are here and pinned (code 0), or none is and the stage is over. Called once, unless it is
+ * unstaged before. */
 typedef void (*reeve_store_staged)(void *arg, uint64_t stage, int code, const char *text);
 
-/* Brings the objects here and pins them, all or none. What has to be pulled is pulled in the order of calls, and only so much at a
- * time that it fits together; what is here already does not wait.
- * REEVE_OK: they are here and pinned. REEVE_EAGAIN: `callback` will be called. In both cases *ret_stage names the stage until it is
- * unstaged or has failed. Other codes: it cannot be done (*ret_text says why, until the next call); there is no stage. */
+/* Brings the objects here and pins them, all or none. What has to be pulled is pulled in the order
+ * of calls, and only so much at a time that it fits together; what is here already does not wait.
+ * REEVE_OK: they are here and pinned. REEVE_EAGAIN: `callback` will be called. In both cases
+ * *ret_stage names the stage until it is unstaged or has failed. Other codes: it cannot be done
+ * (*ret_text says why, until the next call); there is no stage. */
 int reeve_store_shell_stage(struct reeve_store_shell *shell,
     const struct reeve_store_wanted *wanted, uint32_t count, reeve_store_staged callback, void *arg,
     uint64_t *ret_stage, const char **ret_text);

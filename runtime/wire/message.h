@@ -10,6 +10,7 @@
  *   JOIN        node -> head               node(0 or former number) uid incarnation host address cpu_milli memory_bytes
  *                                                                       first message of a session, and after each reconnect
  *   HOLDING     node -> head               lease class process          after JOIN, once per lease this node executes
+ *                                                                       and, with lease 0, once per job of a driver elsewhere
  *   DEMAND      node -> head               process class count          this process could use `count` leases of the class in
  *                                                                       all, those it has included; the newest word replaces
  *                                                                       older ones; 0 withdraws
@@ -21,6 +22,7 @@
  *   JOB_END     driver's node -> head      process                      it has gone
  *   WELCOME     head -> node               node incarnation count       answer to JOIN; count = heartbeat period in ms
  *   PEER_UP     head -> node               node incarnation host address
+ *               node -> head               node                         who is that? answered by PEER_UP or PEER_DOWN
  *   PEER_DOWN   head -> node               node incarnation text        the verdict: that incarnation is dead for everyone
  *   GRANT       head -> executor           lease class process          make room, start a worker, tell the holder
  *   RECALL      head -> executor -> holder's node   lease               give it back when what is claimed has finished

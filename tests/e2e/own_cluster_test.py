@@ -61,7 +61,7 @@ def test_inline(run, home, program):
 
 def test_inline_answers(run):
     out = run("answers", "all", environment={"REEVE_MODE": "inline", "REEVE_PROGRAM": "/nonexistent"}).succeed(60)
-    assert len(out.splitlines()) == 9
+    assert len(out.splitlines()) == 8
 
 
 def test_start_to_first_result(run, capsys):

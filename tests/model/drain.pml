@@ -1,63 +1,59 @@
-/* Who looks at the rings: the hand-over between the user's thread, which drains while it waits in get, and the background thread
- * of the client library, which does when no user thread is there. It costs no system call on the user's way in or out.
+/* Who looks at the rings: the hand-over of the poller's role in the client library (api/client/cluster_poll.c) between the user's
+ * threads, which poll while they wait in get, and the background thread, which does when no user thread is there. It must cost no
+ * system call on the user's way in or out, and progress may not depend on the user calling in again.
  *
- *   `drain`, one word:  HELD    somebody drains (or sleeps, armed, as the drainer)
- *                       PARKED  the background thread sleeps on the eventfd without a time-out; else it is awake, or TIMED: it
- *                               sleeps for a millisecond and will then look by itself
- *                       TURN    counts how often the background thread has parked under a user's hand
- *   `waiting`: the doorbell's word (doorbell.pml; its fences are taken for granted here)
+ * Under the library's one lock: `polling` (somebody has the role), `timed` (the background thread sleeps for a millisecond only and
+ * will then look by itself). `waiting` is the doorbell's word, whose fences doorbell.pml shows and are taken for granted here.
  *
- *   user enters   wait until not HELD, set HELD; waiting = AWAKE
- *   user waits    looks at the rings; for a while spinning, then: arm FUTEX, look again, sleep
- *   user leaves   PARKED seen: arm EVENT, look again; drained something: from the start
- *                 not PARKED: waiting stays AWAKE
- *                 compare-and-swap: HELD off, if the word is still what was seen; else from the start
- *   background    HELD by a user: compare-and-swap PARKED on and TURN up, if HELD still; sleep (the user arms as it leaves)
- *                 free: take it, PARKED off; drain; a user was here since the last time: let go, sleep TIMED;
- *                 none: arm EVENT, look again, let go with PARKED on; sleep
+ *   user submits   nobody polls, not timed, not armed: take the role and leave it at once, which arms
+ *   user waits     role taken: wait for the turn. Else polling on, doorbell AWAKE; looks at the rings; in between without the lock:
+ *                  spins, or arms FUTEX, looks again, sleeps, disarms
+ *   role left      while not timed and answers are wanted: arm EVENT, look again; something there: disarm, take it, from the start.
+ *                  polling off. Timed: the doorbell stays AWAKE
+ *   background     woken by the eventfd, or after the millisecond: with the lock: users were active since the last time: timed on,
+ *                  sleep again. Quiet: timed off; nobody polls: doorbell AWAKE, look, leave the role; sleep without a time-out
  *
- * That all this is one word is the point: neither side can go to rest on an outdated view of the other. TURN is needed because
- * a user on its way out may have armed, been rung for, and the background thread woken by it and parked again, as it saw HELD:
- * then the user must arm once more.
+ * Shown: in every order of steps, when nobody moves any more, all that was submitted has been drained, no user waits, and the
+ * background thread is not ticking.
  *
- * Shown: in every order of steps, when the worker has published all and nobody moves any more, all is drained, the background
- * thread is parked (not ticking), and a user who waits for something is not left asleep.
- *
- * Mutations, each of which must be found: LEAVE_NO_RECHECK, LEAVE_UNARMED, LEAVE_BLIND, NO_TURN, PARK_BLIND, PARK_NO_RECHECK,
+ * Mutations, each of which must be found: LEAVE_NO_RECHECK, LEAVE_UNARMED, SUBMIT_UNARMED, ROLE_UNLOCKED (with two users),
  * TIMED_FOREVER.
  */
-#define MESSAGES 3
-#define GETS     2
+#ifndef USERS
+#define USERS 1
+#endif
+#ifndef TASKS
+#define TASKS 3
+#endif
 
 #define AWAKE 0
 #define FUTEX 1
 #define EVENT 2
 
-#define HELD   1
-#define PARKED 2
-#ifndef NO_TURN
-#define TURN 4 /* the lowest bit of the count; here it wraps at 256 */
-#else
-#define TURN 0
-#endif
-
-byte waiting = EVENT;
-byte drain = PARKED;
-byte published;
+byte waiting;
+byte submitted;
+byte published; /* answers */
 byte consumed;
 byte event_count;
 bool asleep;
-bool user_was_here; /* since the background thread looked last */
-bool user_in_get;
-bool user_gone;
-byte ticks; /* of the background thread with nobody there and nothing to come */
+bool locked;
+bool polling;
+bool timed;
+bool called; /* users called in since the background thread looked */
+byte waiters;
+byte users_gone;
+byte ticks; /* of the background thread when nobody is there and nothing is to come */
+
+#define LOCK   atomic { !locked -> locked = true }
+#define UNLOCK locked = false
+#define READY  (published != consumed)
 
 active proctype worker()
 {
     byte mode;
+end_idle:
     do
-    :: published < MESSAGES ->
-        published++;
+    :: atomic { published < submitted -> published++ }
         if
         :: waiting != AWAKE ->
             atomic { mode = waiting; waiting = AWAKE }
@@ -69,143 +65,157 @@ active proctype worker()
             mode = 0
         :: else
         fi
-    :: else -> break
     od
 }
 
-active proctype user()
-{
-    byte gets, wanted, seen;
+/* With the lock. */
+inline leave() {
     do
-    :: gets < GETS ->
-        gets++;
-        if
-        :: wanted = 1
-        :: wanted = MESSAGES - 1
-        fi;
-        atomic { user_in_get = true; !(drain & HELD) -> drain = drain | HELD; user_was_here = true }
-        waiting = AWAKE;
-        do
-        :: consumed = published; /* drain */
-            if
-            :: consumed >= wanted -> break
-            :: else
-            fi;
-            if
-            :: true /* spin */
-            :: waiting = FUTEX;
-                if
-                :: published != consumed -> waiting = AWAKE
-                :: published == consumed ->
-                    atomic {
-                        if
-                        :: waiting == FUTEX -> asleep = true
-                        :: else
-                        fi
-                    }
-                    !asleep;
-                    waiting = AWAKE
-                fi
-            fi
-        od;
-        user_in_get = false;
-leave:
-        seen = drain;
-        if
 #ifndef LEAVE_UNARMED
-        :: (seen & PARKED) ->
-            waiting = EVENT;
+    :: !timed && consumed < submitted ->
+        waiting = EVENT;
+        if
 #ifndef LEAVE_NO_RECHECK
+        :: READY -> waiting = AWAKE; consumed = published
+        :: else -> break
+#else
+        :: true -> break
+#endif
+        fi
+#endif
+    :: timed || consumed == submitted -> break
+#ifdef LEAVE_UNARMED
+    :: else -> break
+#endif
+    od;
+    polling = false
+}
+
+active [USERS] proctype user()
+{
+    byte wanted;
+    do
+    :: submitted < TASKS ->
+        LOCK;
+        if
+        :: submitted < TASKS ->
+            called = true;
+            submitted++;
             if
-            :: published != consumed -> waiting = AWAKE; consumed = published; goto leave
+            :: wanted = submitted
+            :: wanted = 1 /* an older one: leaves with others outstanding */
+            fi;
+#ifndef SUBMIT_UNARMED
+            if
+            :: !polling && !timed && waiting != EVENT -> polling = true; leave()
             :: else
             fi;
 #endif
-        :: else
-#else
-        :: true
-#endif
+            UNLOCK
+        :: else -> UNLOCK; break
         fi;
-#ifdef LEAVE_BLIND
-        drain = drain & (255 - HELD);
-#else
-        atomic {
-            if
-            :: drain == seen -> drain = seen & (255 - HELD)
-            :: else -> goto leave_again
-            fi
-        }
-#endif
-        seen = 0;
+        if
+        :: true -> /* get */
+            LOCK;
+            called = true;
+            do
+            :: consumed >= wanted -> break
+            :: consumed < wanted && polling ->
+                waiters++;
+                UNLOCK;
+                atomic { (!polling || consumed >= wanted) && !locked -> locked = true; waiters-- }
+            :: consumed < wanted && !polling ->
+                polling = true;
+                waiting = AWAKE;
+                do
+                :: consumed = published;
+                    if
+                    :: consumed >= wanted -> break
+                    :: else
+                    fi;
+                    UNLOCK;
+                    if
+                    :: READY /* spun */
+                    :: waiting = FUTEX;
+                        if
+                        :: READY -> waiting = AWAKE
+                        :: else ->
+                            atomic {
+                                if
+                                :: waiting == FUTEX -> asleep = true
+                                :: else
+                                fi
+                            }
+                            !asleep;
+                            waiting = AWAKE
+                        fi
+                    fi;
+                    LOCK
+                od;
+                leave()
+            od;
+            UNLOCK
+        :: true /* does something else */
+        fi;
         wanted = 0
-    :: gets < GETS -> break /* the user needs no more */
-    :: else -> break
+    :: true -> break /* never calls in again */
     od;
-    goto gone;
-leave_again:
-    waiting = AWAKE; /* armed or not, begin again */
-    goto leave;
-gone:
-    user_gone = true
+    users_gone++
 }
 
 active proctype background()
 {
-    bool was_here;
-    goto parked;
-wake:
-    if
-#ifdef PARK_BLIND
-    :: (drain & HELD) ->
-        atomic { drain = (drain | PARKED) + TURN; goto parked }
+    bool rung, role_free;
+    do
+    :: true ->
+end_parked:
+        if
+        :: atomic { event_count > 0 -> event_count = 0; rung = true }
+        :: atomic { timed -> /* a millisecond has passed */
+                if
+                :: users_gone == USERS && consumed == submitted -> ticks++; assert(ticks < 4)
+                :: else
+                fi
+            }
+        fi;
+#ifdef ROLE_UNLOCKED
+        role_free = !polling;
+#endif
+        LOCK;
+#ifndef ROLE_UNLOCKED
+        role_free = !polling;
+#endif
+        if
+#ifdef TIMED_FOREVER
+        :: (rung || timed) ->
 #else
-    :: atomic { (drain & HELD) ->
-            drain = (drain | PARKED) + TURN;
-            goto parked
-        }
+        :: called && consumed < submitted && (rung || timed) ->
 #endif
-    :: atomic { !(drain & HELD) -> drain = (drain | HELD) & (255 - PARKED) }
-    fi;
-again:
-    waiting = AWAKE;
-    consumed = published;
-    was_here = user_was_here;
-#ifndef TIMED_FOREVER
-    user_was_here = false;
-#endif
-    if
-    :: was_here ->
-        was_here = false;
-        drain = drain & (255 - HELD); /* TIMED */
-        atomic { /* after a millisecond */
+            timed = true
+        :: else ->
+            timed = false;
             if
-            :: user_gone && published == MESSAGES -> ticks++; assert(ticks < 3)
+            :: role_free ->
+                assert(!polling); /* one at a time */
+                polling = true;
+                waiting = AWAKE;
+                consumed = published;
+                leave()
             :: else
             fi
-        }
-        goto wake
-    :: else
-    fi;
-    waiting = EVENT;
-#ifndef PARK_NO_RECHECK
-    if
-    :: published != consumed -> goto again
-    :: else
-    fi;
-#endif
-    drain = (drain | PARKED) & (255 - HELD);
-parked:
-end_parked:
-    atomic { event_count > 0 -> event_count = 0 }
-    goto wake
+        fi;
+        called = false;
+        rung = false;
+        role_free = false;
+        UNLOCK
+    od
 }
 
 /* Nothing moves any more. */
 active proctype monitor()
 {
     timeout ->
-        assert(published == MESSAGES);
-        assert(consumed == MESSAGES);
-        assert(!user_in_get);
-        assert((drain & PARKED) && !(drain & HELD))
+        assert(consumed == submitted);
+        assert(users_gone == USERS);
+        assert(!timed && !polling && !locked)
 }

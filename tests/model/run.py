@@ -24,8 +24,8 @@ MODELS = {
         ([], False, ["NO_RING_FENCE", "NO_ARM_FENCE", "NO_RECHECK", "NO_COMPARE", "LOADED_MODE"]),
     ],
     "drain": [
-        ([], False, ["LEAVE_NO_RECHECK", "LEAVE_UNARMED", "LEAVE_BLIND", "NO_TURN", "PARK_BLIND", "PARK_NO_RECHECK",
-                     "TIMED_FOREVER"]),
+        ([], False, ["LEAVE_NO_RECHECK", "LEAVE_UNARMED", "SUBMIT_UNARMED", "TIMED_FOREVER"]),
+        (["USERS=2"], False, ["LEAVE_NO_RECHECK", "ROLE_UNLOCKED"]),
     ],
     "seal": [
         ([], True, ["PUBLISH_FIRST", "NO_WAIT", "REAP_ALIVE"]),

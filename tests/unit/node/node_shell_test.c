@@ -179,9 +179,13 @@ static int worker_main(const char *variable, const char *how)
 static struct {
     uv_loop_t loop;
     struct reeve_link *link;
-    reeve_peer node;
+    struct {
+        reeve_peer session;
+        struct reeve_message join;
+    } nodes[2]; /* in order of joining; their numbers are 7 and 8 */
+    uint32_t node_count;
     uint64_t next_lease;
-    uint32_t leases, cpu_milli;
+    uint32_t leases;
     struct reeve_message last_refused;
     int ended, job_ended;
 } head;
@@ -189,8 +193,8 @@ static struct {
 static void head_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info *info)
 {
     (void)arg;
+    (void)peer;
     assert_int_equal(info->role, REEVE_ROLE_NODE);
-    head.node = peer;
 }
 
 static void head_peer_down(void *arg, reeve_peer peer, int code, const char *text)
@@ -198,8 +202,21 @@ static void head_peer_down(void *arg, reeve_peer peer, int code, const char *tex
     (void)arg;
     (void)code;
     (void)text;
-    if (peer == head.node)
-        head.node = 0;
+    (void)peer;
+}
+
+/* To the node that has a cpu; it and the holder's hear of each other first. */
+static void head_grant(const struct reeve_message *grant)
+{
+    uint32_t executor = head.node_count > 1 && head.nodes[0].join.cpu_milli == 0;
+    for (uint32_t i = 0; head.node_count > 1 && i < 2; i++) {
+        struct reeve_message up = head.nodes[!i].join;
+        up.kind = REEVE_MESSAGE_PEER_UP;
+        up.node = 7 + !i;
+        assert_int_equal(reeve_link_send_control(head.link, head.nodes[i].session, &up), REEVE_OK);
+    }
+    assert_int_equal(
+        reeve_link_send_control(head.link, head.nodes[executor].session, grant), REEVE_OK);
 }
 
 static void head_message(void *arg, reeve_peer peer, const Reeve__Message *wire)
@@ -212,10 +229,11 @@ static void head_message(void *arg, reeve_peer peer, const Reeve__Message *wire)
     switch (m.kind) {
     case REEVE_MESSAGE_JOIN:
         answer.kind = REEVE_MESSAGE_WELCOME;
-        answer.node = 7;
+        answer.node = 7 + head.node_count;
         answer.incarnation = m.incarnation;
         answer.count = 1000;
-        head.cpu_milli = m.cpu_milli;
+        head.nodes[head.node_count].session = peer;
+        head.nodes[head.node_count++].join = m;
         break;
     case REEVE_MESSAGE_DEMAND:
         if (m.count == 0 || head.leases > 0)
@@ -225,7 +243,8 @@ static void head_message(void *arg, reeve_peer peer, const Reeve__Message *wire)
         answer.process = m.process;
         answer.class = m.class;
         head.leases++;
-        break;
+        head_grant(&answer);
+        return;
     case REEVE_MESSAGE_REFUSED:
         head.last_refused = m;
         head.leases--;
@@ -275,8 +294,8 @@ static bool turn_until_readable(int fd)
 
 /* ---- the daemon ---- */
 
-static pid_t daemon_pid;
-static int lifeline, driver = -1, output_fds[2] = {-1, -1};
+static pid_t daemon_pids[2];
+static int lifelines[2], daemon_count, driver = -1, output_fds[2] = {-1, -1};
 static char socket_name[64];
 static uv_timer_t tick;
 static struct end lease;
@@ -288,7 +307,7 @@ static int daemon_main(char **arguments)
     struct reeve_node_options options = {.head = arguments[1],
         .key = key,
         .cpu_given = true,
-        .cpu_milli = 1000,
+        .cpu_milli = (uint32_t)atoi(arguments[5]),
         .store_bytes = 64 << 20,
         .private_cluster = true,
         .lifeline_fd = atoi(arguments[3]),
@@ -300,29 +319,48 @@ static int daemon_main(char **arguments)
     return reeve_node_main(&options);
 }
 
-static void start_daemon(void)
+static char head_address[96];
+
+static void start_head(void);
+
+static void start_daemon(const char *cpu_milli)
 {
     int life[2], ready[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life), 0);
-    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-    char head_address[96];
     static int round;
     snprintf(socket_name, sizeof socket_name, "reeve-test-%d-%d", (int)getpid(), ++round);
-    snprintf(head_address, sizeof head_address, "abstract://%s-head", socket_name);
-    daemon_pid = fork();
-    if (daemon_pid == 0) {
+    if (daemon_count == 0)
+        start_head();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
         char life_text[16], ready_text[16];
         fcntl(life[1], F_SETFD, 0);
         fcntl(ready[1], F_SETFD, 0);
         snprintf(life_text, sizeof life_text, "%d", life[1]);
         snprintf(ready_text, sizeof ready_text, "%d", ready[1]);
         execl("/proc/self/exe", "daemon", head_address, socket_name, life_text, ready_text,
-            (char *)NULL);
+            cpu_milli, (char *)NULL);
         _exit(126);
     }
     close(life[1]);
     close(ready[1]);
-    lifeline = life[0];
+    lifelines[daemon_count] = life[0];
+    daemon_pids[daemon_count++] = pid;
+    assert_true(turn_until_readable(ready[0]));
+    char line[256];
+    ssize_t size = read(ready[0], line, sizeof line - 1);
+    assert_true(size > 0);
+    line[size] = 0;
+    char expected[128];
+    snprintf(expected, sizeof expected, "ready %s abstract://", socket_name);
+    assert_memory_equal(line, expected, strlen(expected));
+    close(ready[0]);
+}
+
+static void start_head(void)
+{
+    snprintf(head_address, sizeof head_address, "abstract://%s-head", socket_name);
     memset(&head, 0, sizeof head);
     assert_int_equal(uv_loop_init(&head.loop), 0);
     uv_timer_init(&head.loop, &tick);
@@ -340,16 +378,6 @@ static void start_daemon(void)
             .rejected = head_rejected}};
     char text[REEVE_TEXT_SIZE];
     assert_int_equal(reeve_link_open(&options, &head.link, text), REEVE_OK);
-    assert_true(turn_until_readable(ready[0]));
-    char line[256];
-    ssize_t size = read(ready[0], line, sizeof line - 1);
-    assert_true(size > 0);
-    line[size] = 0;
-    char expected[128];
-    snprintf(expected, sizeof expected, "ready %s abstract://", socket_name);
-    assert_memory_equal(line, expected, strlen(expected));
-    close(ready[0]);
-    assert_int_equal(head.cpu_milli, 1000);
 }
 
 static void on_link_closed(void *arg)
@@ -364,21 +392,27 @@ static void walk_close(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-/* Ends the daemon by its lifeline and sees that no worker of it is left. */
-static void stop_daemon(void)
+/* Ends a daemon by its lifeline. */
+static void stop_one(int index)
 {
-    close(lifeline);
-    if (driver >= 0)
-        close(driver);
-    driver = -1;
+    close(lifelines[index]);
     int status = -1;
     uint64_t until = reeve_clock_monotonic_ns() + PATIENCE_NS;
-    while (waitpid(daemon_pid, &status, WNOHANG) == 0) {
+    while (waitpid(daemon_pids[index], &status, WNOHANG) == 0) {
         assert_true(reeve_clock_monotonic_ns() < until);
         uv_run(&head.loop, UV_RUN_ONCE);
     }
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void stop_all(void)
+{
+    if (driver >= 0)
+        close(driver);
+    driver = -1;
+    while (daemon_count > 0)
+        stop_one(--daemon_count);
     bool closed = false;
     reeve_link_close(head.link, on_link_closed, &closed);
     while (!closed)
@@ -449,8 +483,8 @@ static void connect_driver(const char *how)
     for (int i = 0; i < 3; i++)
         close(message.fds[i]);
     expect_message(REEVE_LOCAL_WELCOME, &message);
-    assert_int_equal(message.node, 7);
-    assert_int_equal(message.process >> 32, 7);
+    assert_int_equal(message.node, 6 + daemon_count);
+    assert_int_equal(message.process >> 32, message.node);
     assert_int_equal(message.fd_count, 4);
     void *memory;
     size_t memory_size;
@@ -515,14 +549,23 @@ static int64_t result(uint64_t task)
 static int setup(void **state)
 {
     (void)state;
-    start_daemon();
+    start_daemon("1000");
+    return 0;
+}
+
+/* The driver's node has no cpu. */
+static int setup_two(void **state)
+{
+    (void)state;
+    start_daemon("1000");
+    start_daemon("0");
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    stop_daemon();
+    stop_all();
     return 0;
 }
 
@@ -665,13 +708,122 @@ static void test_malformed_clients(void **state)
     connect_driver("well"); /* nobody else has suffered */
 }
 
+/* --- the same over two nodes --- */
+
+static void test_bridge(void **state)
+{
+    (void)state;
+    connect_driver("well");
+    get_lease();
+    for (int64_t i = 1; i <= 50; i++) {
+        call((uint64_t)i, FUNCTION_DOUBLE, i);
+        assert_int_equal(result((uint64_t)i), 2 * i);
+    }
+    for (int64_t i = 1; i <= 2000; i += 500) { /* in bulk */
+        for (int64_t j = i; j < i + 500; j++)
+            call((uint64_t)j, FUNCTION_DOUBLE, j);
+        for (int64_t j = i; j < i + 500; j++)
+            assert_int_equal(result((uint64_t)j), 2 * j);
+    }
+    demand(0);
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_LEASE_RETURN, .lease = lease.lease};
+    assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
+    while (head.ended == 0)
+        uv_run(&head.loop, UV_RUN_ONCE);
+}
+
+static struct reeve_entry_view next_return(void)
+{
+    struct reeve_entry_view view;
+    reeve_doorbell_arm(own_bell, REEVE_DOORBELL_EVENT);
+    while (reeve_ring_claim(&lease.channel.returns, &view) != REEVE_OK) {
+        uint64_t count;
+        assert_true(turn_until_readable(own_event));
+        assert_int_equal(read(own_event, &count, sizeof count), sizeof count);
+        reeve_doorbell_arm(own_bell, REEVE_DOORBELL_EVENT);
+    }
+    return view;
+}
+
+static void wait_until_claimed(uint64_t position)
+{
+    uint64_t until = reeve_clock_monotonic_ns() + PATIENCE_NS;
+    while (reeve_ring_state(&lease.channel.calls, position) == REEVE_SLOT_READY) {
+        assert_true(reeve_clock_monotonic_ns() < until);
+        uv_run(&head.loop, UV_RUN_ONCE);
+    }
+}
+
+static void test_bridge_take_back(void **state)
+{
+    (void)state;
+    connect_driver("well");
+    get_lease();
+    call(1, FUNCTION_SLEEP, 0);
+    call(2, FUNCTION_DOUBLE, 5);
+    wait_until_claimed(1); /* by the daemon, which has sent it on */
+    struct reeve_local_message message = {
+        .kind = REEVE_LOCAL_TAKE_BACK, .lease = lease.lease, .task = 2};
+    assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
+    struct reeve_entry_view view = next_return();
+    assert_int_equal(view.task, 2);
+    assert_int_equal(view.kind, REEVE_ENTRY_RECALLED);
+    assert_int_equal(view.status, REEVE_ECANCELLED);
+}
+
+static void test_bridge_worker_crashes(void **state)
+{
+    (void)state;
+    struct reeve_local_message message;
+    connect_driver("well");
+    get_lease();
+    call(1, FUNCTION_CRASH, 0);
+    call(2, FUNCTION_DOUBLE, 0);
+    struct reeve_entry_view view = next_return();
+    assert_int_equal(view.task, 1);
+    assert_int_equal(view.kind, REEVE_ENTRY_RESULT);
+    assert_int_equal(view.status, REEVE_EWORKERDIED);
+    reeve_ring_done(&lease.channel.returns, view.position);
+    expect_message(REEVE_LOCAL_LEASE_LOST, &message);
+    assert_int_equal(message.lease, lease.lease);
+    assert_int_equal(message.code, REEVE_EWORKERDIED);
+    /* the other was on its way, or not: in any case it is ours again, and nobody has run it */
+    if (!reeve_ring_recall(&lease.channel.calls, 1)) {
+        view = next_return();
+        assert_int_equal(view.task, 2);
+        assert_int_equal(view.kind, REEVE_ENTRY_RECALLED);
+        assert_int_equal(view.status, REEVE_ECANCELLED);
+    }
+}
+
+static void test_bridge_executor_ends(void **state)
+{
+    (void)state;
+    struct reeve_local_message message;
+    connect_driver("well");
+    get_lease();
+    call(1, FUNCTION_SLEEP, 0);
+    wait_until_claimed(0);
+    kill(daemon_pids[0], SIGKILL);
+    expect_message(REEVE_LOCAL_LEASE_LOST, &message);
+    assert_int_equal(message.lease, lease.lease);
+    assert_int_equal(message.code, REEVE_ENODEDIED);
+    assert_int_equal(reeve_ring_state(&lease.channel.calls, 0), REEVE_SLOT_CLAIMED);
+    close(lifelines[0]);
+    assert_int_equal(waitpid(daemon_pids[0], NULL, 0), daemon_pids[0]);
+    daemon_pids[0] = daemon_pids[1];
+    lifelines[0] = lifelines[1];
+    daemon_count = 1;
+}
+
 int main(int argc, char **argv)
 {
     if (getenv(REEVE_WORKER_VARIABLE) != NULL)
         return argc == 3 ? worker_main(getenv(REEVE_WORKER_VARIABLE), argv[2]) : 99;
     if (strcmp(argv[0], "daemon") == 0)
-        return argc == 5 ? daemon_main(argv) : 98;
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        return argc == 6 ? daemon_main(argv) : 98;
+#define TEST(name)     cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_TWO(name) cmocka_unit_test_setup_teardown(name, setup_two, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_calls_and_warm_worker),
         TEST(test_worker_crashes),
@@ -681,6 +833,12 @@ int main(int argc, char **argv)
         TEST(test_driver_leaves_a_long_task),
         TEST(test_output),
         TEST(test_malformed_clients),
+        TEST_TWO(test_bridge),
+        TEST_TWO(test_bridge_take_back),
+        TEST_TWO(test_bridge_worker_crashes),
+        TEST_TWO(test_bridge_executor_ends),
+        TEST_TWO(test_library_is_missing),
+        TEST_TWO(test_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The store's shell on real memory: two nodes, whose messages go through protobuf, and clients that map what they are given. */
+/* The store's shell on real memory: two nodes, whose messages go through protobuf, and clients that
+ * map what they are given. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -344,7 +345,8 @@ static void test_staging(void **state)
     assert_int_equal(here->staged_count, 2);
 }
 
-/* Ten stages of 6 MiB in a store of 16: they cannot all be here at once, but each comes to its turn. */
+/* Ten stages of 6 MiB in a store of 16: they cannot all be here at once, but each comes to its
+ * turn. */
 static void test_stages_do_not_block_each_other(void **state)
 {
     struct world *world = *state;

@@ -1,4 +1,5 @@
-/* Extents: a random run against a map of bytes, reuse of what is warm, grains, and the time that a take and a release need. */
+/* Extents: a random run against a map of bytes, reuse of what is warm, grains, and the time that a
+ * take and a release need. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,7 +132,8 @@ static void test_split_and_shrink(void **state)
     reeve_arena_fini(&arena);
 }
 
-/* Every unit of every segment is marked with who has it: no two overlap, and what is free is found. */
+/* Every unit of every segment is marked with who has it: no two overlap, and what is free is
+ * found. */
 static void test_random(void **state)
 {
     (void)state;
@@ -196,7 +198,8 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Prints the figure; the limit is generous, so that a busy machine or a sanitizer does not fail it. */
+/* Prints the figure; the limit is generous, so that a busy machine or a sanitizer does not fail
+ * it. */
 static void test_speed(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* A store core on the bench: one function for each event, commands taken one by one; a test fails when a command is left over that it
- * has not asked for, and when an audit finds anything. */
+/* A store core on the bench: one function for each event, commands taken one by one; a test fails
+ * when a command is left over that it has not asked for, and when an audit finds anything. */
 #ifndef REEVE_TESTS_OBJECTSTORE_KIT_H
 #define REEVE_TESTS_OBJECTSTORE_KIT_H
 

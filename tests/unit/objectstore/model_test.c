@@ -1,9 +1,11 @@
-/* Random lives: three nodes with a store each, processes that come and die, objects made, read, pulled, freed; sessions that break; a
- * node that is lost. The memory is real bytes in this test (shadow segments), so that wrong places show as wrong bytes:
+/* Random lives: three nodes with a store each, processes that come and die, objects made, read,
+ * pulled, freed; sessions that break; a node that is lost. The memory is real bytes in this test
+ * (shadow segments), so that wrong places show as wrong bytes:
  *
  *   - room that is given overlaps nothing that a process which has not been reaped may still touch;
  *   - pages are given back only where nobody may touch them;
- *   - what a reader gets is what the creator wrote, while it holds its pin, whatever dying processes scribble over their own room;
+ *   - what a reader gets is what the creator wrote, while it holds its pin, whatever
+ *     dying processes scribble over their own room;
  *   - a failure has a reason: freed, its owner dead, its node dead, or the store full;
  *   - never more memory touched than the capacity; the tables agree after every event;
  *   - in the end, when all has been given back: no object, no pin, no segment, no memory.
@@ -11,10 +13,10 @@
  * One seed is one run: MODEL_SEED=… runs a single one, MODEL_RUNS=… more of them. */
 #include <stdlib.h>
 
-#include "kit.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 #include "runtime/base/prng.h"
+#include "tests/unit/objectstore/kit.h"
 
 #define NODES        3u
 #define NODE_MAX     8u
@@ -95,9 +97,6 @@ struct world {
     uint64_t answers, failures, pulls, kills;
     bool healing;
 };
-
-static void step_node(
-    struct world *world, uint32_t at, struct reeve_store_event event, const uint8_t *bytes);
 
 static uint64_t random_below(struct world *world, uint64_t bound)
 {
@@ -331,7 +330,7 @@ static void carry_out(struct world *world, uint32_t at, const struct reeve_store
     }
 }
 
-static void check_node(struct world *world, struct model_node *node, const char *after)
+static void check_node(const struct model_node *node, const char *after)
 {
     const char *wrong = reeve_store_check(node->store);
     if (wrong != NULL)
@@ -339,7 +338,6 @@ static void check_node(struct world *world, struct model_node *node, const char 
     struct reeve_store_status state;
     reeve_store_status(node->store, &state);
     assert_true(state.committed_bytes <= CAPACITY && state.used_bytes <= CAPACITY);
-    (void)world;
 }
 
 static void step_node(
@@ -350,18 +348,18 @@ static void step_node(
     struct reeve_store_command command;
     reeve_fifo_init(&out, sizeof(command));
     reeve_store_step(node->store, world->now_ns, &event, &out);
-    check_node(world, node, reeve_store_event_name(event.kind));
+    check_node(node, reeve_store_event_name(event.kind));
     bool more;
     do {
         while (reeve_fifo_pop(&out, &command))
             carry_out(world, at, &command, bytes);
         more = reeve_store_run_some(node->store, world->now_ns, &out);
     } while (more || reeve_fifo_peek(&out) != NULL);
-    check_node(world, node, "the rest");
+    check_node(node, "the rest");
     reeve_fifo_fini(&out);
 }
 
-/* --- what may happen --------------------------------------------------------------------------------- */
+/* --- what may happen -------------------------------------------------------------------------- */
 
 static void node_start(struct world *world, uint32_t at)
 {
@@ -574,7 +572,8 @@ static void deliver(struct world *world, uint32_t from, uint32_t to)
     free(parcel.bytes);
 }
 
-/* What frees objects is not lost with a session in this model: whoever carries FREE has to say it again. */
+/* What frees objects is not lost with a session in this model: whoever carries FREE has to say it
+ * again. */
 static void reset_session(struct world *world, uint32_t a, uint32_t b)
 {
     uint32_t ends[2][2] = {{a, b}, {b, a}};
@@ -726,7 +725,8 @@ static void heal(struct world *world)
         assert_int_equal(state.queue_count, 0);
         assert_int_equal(state.pull_count, 0);
         assert_int_equal(state.unsealed_bytes, 0);
-        /* Copies that nobody was told to free are only kept while there is room; their owners go here. */
+        /* Copies that nobody was told to free are only kept while there is room; their owners go
+         * here. */
         for (uint32_t c = 0; c < CLIENTS; c++)
             if (world->nodes[at].clients[c].handle != 0)
                 reap(world, at, &world->nodes[at].clients[c]);

@@ -1,5 +1,5 @@
 /* Objects pulled from other nodes, and sent to them. */
-#include "kit.h"
+#include "tests/unit/objectstore/kit.h"
 
 #define CHUNK REEVE_STORE_CHUNK_SIZE
 

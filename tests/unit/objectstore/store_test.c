@@ -1,5 +1,5 @@
 /* The store core, scenario by scenario. */
-#include "kit.h"
+#include "tests/unit/objectstore/kit.h"
 
 static void test_create_seal_get(void **state)
 {
@@ -288,7 +288,8 @@ static void test_waits_in_order_and_never_for_ever(void **state)
     kit_fini(&kit);
 }
 
-/* Memory moves between writers: what one has freed and keeps warm is given back when another needs it. */
+/* Memory moves between writers: what one has freed and keeps warm is given back when another needs
+ * it. */
 static void test_free_pages_are_given_back_under_pressure(void **state)
 {
     (void)state;

@@ -1,0 +1,125 @@
+/* When the bridged channels are looked at: our bell has been rung, a link has drained, a message has come for one.
+ *
+ *   eventfd ──▶ look at all bridged rings, a slice of each ──▶ nothing left: arm the bell, look once more ──▶ sleep
+ *                                                         └──▶ more: again in the next turn of the loop
+ *
+ * A link whose queue is long is not fed: entries stay in their rings, whose owners then feel it. */
+#include <unistd.h>
+
+#include "runtime/node/shell_channels.h"
+
+#define LINK_FULL_BYTES (4u * 1024u * 1024u)
+#define RETRY_MS        2
+
+bool daemon_bridge_is_full(const struct daemon_channel *channel)
+{
+    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
+    return peer == NULL || peer->session == 0 ||
+           reeve_link_queued_bytes(channel->daemon->link, peer->session) > LINK_FULL_BYTES;
+}
+
+static bool look(struct daemon *daemon, bool *results_wait)
+{
+    bool any = false;
+    REEVE_LIST_EACH_SAFE(link, &daemon->bridged)
+    {
+        struct daemon_channel *channel = REEVE_LIST_ENTRY(link, struct daemon_channel, bridge_link);
+        any |= channel->kind == CHANNEL_EXECUTOR ? daemon_executor_turn(channel)
+                                                 : daemon_holder_turn(channel);
+        *results_wait |= !reeve_list_is_empty(&channel->results);
+    }
+    return any;
+}
+
+static void on_again(uv_idle_t *idle)
+{
+    daemon_bridge_turn(idle->data);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    daemon_bridge_turn(timer->data);
+}
+
+void daemon_bridge_turn(struct daemon *daemon)
+{
+    bool results_wait = false;
+    if (reeve_list_is_empty(&daemon->bridged)) {
+        uv_idle_stop(&daemon->bridge_again);
+        return;
+    }
+    bool more = look(daemon, &results_wait);
+    if (!more) {
+        reeve_doorbell_arm(daemon->bell.page, REEVE_DOORBELL_EVENT);
+        more = look(daemon, &results_wait);
+    }
+    if (more)
+        uv_idle_start(&daemon->bridge_again, on_again);
+    else
+        uv_idle_stop(&daemon->bridge_again);
+    if (results_wait && !uv_is_active((uv_handle_t *)&daemon->bridge_retry))
+        uv_timer_start(&daemon->bridge_retry, on_retry, RETRY_MS, 0);
+}
+
+static void on_bell(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    uint64_t count;
+    (void)status;
+    (void)events;
+    (void)!read(daemon->bell.event_fd, &count, sizeof count);
+    daemon_bridge_turn(daemon);
+}
+
+void daemon_bridge_open(struct daemon *daemon)
+{
+    uv_idle_init(&daemon->loop, &daemon->bridge_again);
+    uv_timer_init(&daemon->loop, &daemon->bridge_retry);
+    uv_poll_init(&daemon->loop, &daemon->bell_poll, daemon->bell.event_fd);
+    daemon->bridge_again.data = daemon->bridge_retry.data = daemon->bell_poll.data = daemon;
+    uv_poll_start(&daemon->bell_poll, UV_READABLE, on_bell);
+}
+
+bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message)
+{
+    struct daemon_channel *channel;
+    switch (message->body_case) {
+    case REEVE__MESSAGE__BODY_CALLS:
+        channel = daemon_channel_get(daemon, message->calls->lease);
+        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+            daemon_executor_calls(channel, message->calls);
+        return true;
+    case REEVE__MESSAGE__BODY_RETURNS:
+        channel = daemon_channel_get(daemon, message->returns->lease);
+        if (channel != NULL && channel->kind == CHANNEL_HOLDER && channel->node == node) {
+            daemon_holder_returns(channel, message->returns);
+            if (!reeve_list_is_empty(&channel->results))
+                daemon_bridge_turn(daemon);
+        }
+        return true;
+    case REEVE__MESSAGE__BODY_TAKE_BACK:
+        channel = daemon_channel_get(daemon, message->take_back->lease);
+        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+            daemon_executor_take_back(channel, message->take_back);
+        return true;
+    default: return false;
+    }
+}
+
+void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task)
+{
+    const struct daemon_channel *channel = daemon_channel_get(daemon, lease);
+    if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial ||
+        reeve_map64_get(&channel->by_task, task) == NULL)
+        return; /* answered already, or never forwarded */
+    const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
+    Reeve__TakeBack take_back = REEVE__TAKE_BACK__INIT;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    take_back.lease = lease;
+    take_back.n_tasks = 1;
+    take_back.tasks = &task;
+    message.body_case = REEVE__MESSAGE__BODY_TAKE_BACK;
+    message.take_back = &take_back;
+    if (peer != NULL && peer->session != 0)
+        (void)reeve_link_send(daemon->link, peer->session, &message);
+}

@@ -1,0 +1,24 @@
+/* What this machine can do at best: the bare mechanisms under Reeve, measured in the same run as Reeve itself, so that results can
+ * be given as ratios. Nothing of Reeve's is used here. */
+#ifndef REEVE_TESTS_BENCH_FLOORS_H
+#define REEVE_TESTS_BENCH_FLOORS_H
+
+/* Times are medians of one round trip. 0: could not be measured. */
+struct reeve_floors {
+    double ring_spin_us;  /* two processes, one cache line each way, both spinning */
+    double ring_futex_us; /* the same, both asleep on a futex */
+    double
+        ring_codec_sync_us; /* [int64] packed by msgpack, over a ring, unpacked; its answer back; spinning */
+    double ring_codec_futex_us; /* the same, both asleep */
+    double ring_codec_calls_s;  /* the same, spinning, in batches of 32 with several under way */
+    double memcpy_warm_gb_s;    /* into shared memory that has been used before */
+    double memory_first_touch_gb_s; /* into fresh shared memory */
+    double tcp_stream_gb_s;         /* loopback */
+    double nng_round_trip_us;       /* request and reply over TCP loopback */
+};
+
+/* Measures all, about half a second each. Each runs in forked processes of its own, so that the caller's stays as it is (one that
+ * has used nng may not fork). Call it before there are threads. */
+void reeve_floors_measure(struct reeve_floors *ret_floors);
+
+#endif

@@ -1,0 +1,633 @@
+/* Drivers and workers: the owner core, and programs whose every result is known beforehand.
+ *
+ * A function is `depth << 8 | children`. With depth 0 it computes; else it calls `children` functions of depth - 1 and adds up what
+ * they give. A worker that waits for its children runs one itself, if nobody has claimed it, or else lends its cpu after a while.
+ * A driver's tasks may depend on each other: an argument is the task's own number plus the results of those it names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+#define CLASSES       3
+#define OUTSTANDING   48
+#define LEND_AFTER_NS (1 * MS)
+
+static const uint32_t class_cpu[CLASSES] = {1000, 500, 2000};
+
+/* ---- programs ---- */
+
+static uint64_t mix(uint64_t value)
+{
+    return reeve_splitmix64(&value);
+}
+
+static uint64_t compute(uint32_t function, uint64_t value)
+{
+    uint32_t depth = function >> 8, children = function & 0xff;
+    if (depth == 0)
+        return mix(value);
+    uint64_t sum = value;
+    for (uint32_t i = 0; i < children; i++)
+        sum += compute((depth - 1) << 8 | children, value * 31 + i + 1);
+    return sum;
+}
+
+static uint64_t duration(uint32_t function, uint64_t value)
+{
+    uint64_t random = mix(value ^ 0x5eed) % 1000;
+    if (function >> 8 != 0)
+        return 20 * US;
+    if (random < 700)
+        return (20 + random) * US;
+    if (random < 980)
+        return random * 10 * US;
+    return random * MS; /* a second */
+}
+
+/* ---- sockets ---- */
+
+struct sim_process *sim_process_get(struct sim *sim, uint64_t uid)
+{
+    return reeve_map64_get(&sim->processes, uid);
+}
+
+static void post(struct sim *sim, struct sim_process *process, enum sim_event_kind kind, uint64_t *ready_ns, const struct sim_local *m)
+{
+    uint64_t at_ns = sim->now_ns + sim_between(sim, 1 * US, 100 * US);
+    if (at_ns < *ready_ns)
+        at_ns = *ready_ns;
+    *ready_ns = at_ns;
+    struct sim_event *event = sim_after(sim, at_ns - sim->now_ns, kind);
+    event->a = process->uid;
+    event->data = memcpy(sim_alloc(sizeof *m), m, sizeof *m);
+}
+
+void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *m)
+{
+    if (!process->dying)
+        post(sim, process, SIM_TO_DAEMON, &process->to_daemon_ns, m);
+}
+
+void sim_to_process(struct sim *sim, struct sim_process *process, const struct sim_local *m)
+{
+    if (!process->dying)
+        post(sim, process, SIM_TO_PROCESS, &process->to_process_ns, m);
+}
+
+/* ---- life ---- */
+
+struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver)
+{
+    struct sim_process *process = sim_alloc(sizeof *process);
+    process->uid = process->connection = ++sim->next_id;
+    process->life = daemon->life;
+    process->machine = daemon->machine;
+    process->is_driver = is_driver;
+    process->owner_ns = process->wake_ns = NEVER;
+    process->owner = reeve_owner_create(&reeve_owner_settings_default);
+    for (uint32_t i = 0; i < CLASSES; i++) {
+        uint32_t index;
+        reeve_owner_class(process->owner, class_cpu[i], 0, &index);
+    }
+    reeve_map64_init(&process->held);
+    reeve_map64_init(&process->worked);
+    reeve_map64_put(&sim->processes, process->uid, process, NULL);
+    return process;
+}
+
+void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine)
+{
+    sim->drivers_due++;
+    sim_after(sim, delay_ns, SIM_START_DRIVER)->c = machine;
+}
+
+void sim_driver_start(struct sim *sim, uint32_t machine)
+{
+    struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
+    sim->drivers_due--;
+    if (daemon == NULL) {
+        sim_driver_later(sim, SECOND, (machine + 1) % sim->machine_count);
+        return;
+    }
+    struct sim_process *process = sim_process_make(sim, daemon, true);
+    process->left = sim->options.tasks;
+    sim_trace(sim, "driver %llu starts on machine %u", (unsigned long long)process->uid, machine);
+    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_HELLO});
+}
+
+void sim_process_free(struct sim *sim, struct sim_process *process)
+{
+    reeve_map64_remove(&sim->processes, process->uid);
+    reeve_owner_free(process->owner);
+    reeve_map64_fini(&process->held);
+    reeve_map64_fini(&process->worked);
+    free(process->expected);
+    free(process);
+}
+
+/* From now on it does nothing; what it has said is still on its way, and then the end of its socket. */
+void sim_process_kill(struct sim *sim, struct sim_process *process)
+{
+    if (process->dying)
+        return;
+    sim_trace(sim, "process %llu (%s, serial %u) ends", (unsigned long long)process->uid, process->is_driver ? "driver" : "worker",
+        process->serial);
+    if (process->is_driver)
+        sim->abandoned += process->expected_count;
+    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_END});
+    process->dying = true;
+}
+
+void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns)
+{
+    uint64_t at_ns = sim->now_ns + delay_ns;
+    if (process->dying || (process->wake_ns <= at_ns && process->wake_ns >= sim->now_ns))
+        return;
+    process->wake_ns = at_ns;
+    sim_after(sim, delay_ns, SIM_PROCESS_WAKE)->a = process->uid;
+}
+
+/* ---- as holder ---- */
+
+static struct sim_channel *channel_of(struct sim_process *process, reeve_lease_index index)
+{
+    return reeve_map64_get(&process->held, reeve_owner_lease_id(process->owner, index));
+}
+
+static uint64_t argument(struct sim_process *process, const struct reeve_owner_entry *entry)
+{
+    uint64_t value, part;
+    memcpy(&value, entry->arguments, sizeof value);
+    for (uint32_t i = 0; i < entry->splice_count; i++) {
+        struct reeve_owner_result result;
+        if (reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 || result.size != sizeof part)
+            abort();
+        memcpy(&part, result.bytes, sizeof part);
+        value += part;
+    }
+    return value;
+}
+
+static void run_command(struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
+{
+    struct sim_channel *channel;
+    reeve_lease_index index;
+    uint64_t position;
+    uint32_t attempt;
+    switch (c->kind) {
+    case REEVE_OWNER_DEMAND:
+        sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_DEMAND, .class_index = c->class_index, .cpu_milli = c->cpu_milli,
+            .priority = c->priority, .count = c->count});
+        break;
+    case REEVE_OWNER_RETURN_LEASE:
+        reeve_map64_remove(&process->held, c->lease);
+        sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_RETURN, .lease = c->lease});
+        break;
+    case REEVE_OWNER_TAKE_BACK:
+        if (!reeve_owner_where(process->owner, c->task, &index, &position, &attempt) || index != c->lease_index || position != c->position)
+            break;
+        channel = channel_of(process, index);
+        if (channel != NULL && sim_channel_recall(channel, (uint32_t)position))
+            reeve_owner_taken_back(process->owner, sim->now_ns, index, c->task, attempt);
+        else if (channel != NULL && channel->kind == CHANNEL_HOLDER)
+            sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
+        break;
+    case REEVE_OWNER_FREE_OBJECT: break;
+    }
+}
+
+static void pump(struct sim *sim, struct sim_process *process)
+{
+    struct reeve_owner_send send;
+    struct reeve_owner_command command;
+    bool more = true;
+    while (more) {
+        more = false;
+        while (reeve_owner_next_send(process->owner, &send)) {
+            struct reeve_owner_entry entry;
+            reeve_owner_entry(process->owner, send.task, &entry);
+            struct sim_channel *channel = channel_of(process, send.lease_index);
+            struct sim_entry call = {.task = send.task, .attempt = entry.attempt, .function = entry.function, .value = argument(process, &entry)};
+            uint32_t position;
+            if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
+                reeve_owner_unsent(process->owner, send.task);
+                continue;
+            }
+            reeve_owner_sent(process->owner, sim->now_ns, send.task, position);
+            sim_channel_ring_worker(sim, channel);
+        }
+        while (reeve_owner_next_command(process->owner, &command)) {
+            run_command(sim, process, &command);
+            more = true;
+        }
+    }
+    uint64_t at_ns = reeve_owner_deadline(process->owner);
+    if (at_ns != NEVER && at_ns < process->owner_ns) {
+        process->owner_ns = at_ns;
+        struct sim_event *event = sim_after(sim, at_ns > sim->now_ns ? at_ns - sim->now_ns : 0, SIM_PROCESS_WAKE);
+        event->a = process->uid;
+    }
+}
+
+static void drain_channel(struct sim *sim, struct sim_process *process, struct sim_channel *channel)
+{
+    reeve_lease_index index;
+    struct sim_entry answer;
+    if (!reeve_owner_find_lease(process->owner, channel->lease, &index))
+        return;
+    while (reeve_fifo_pop(&channel->returns, &answer)) {
+        if (answer.recalled)
+            reeve_owner_taken_back(process->owner, sim->now_ns, index, answer.task, answer.attempt);
+        else
+            reeve_owner_answer(process->owner, sim->now_ns, index, answer.task, answer.attempt, answer.status, &answer.value,
+                sizeof answer.value, NULL);
+    }
+}
+
+static void drain_all(struct sim *sim, struct sim_process *process)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&process->held, &at, NULL, &value))
+        drain_channel(sim, process, value);
+}
+
+static void lease_lost(struct sim *sim, struct sim_process *process, const struct sim_local *m)
+{
+    if (m->lease == 0) {
+        reeve_owner_class_failed(process->owner, sim->now_ns, m->class_index, m->code, "");
+        return;
+    }
+    reeve_lease_index index;
+    struct sim_channel *channel = reeve_map64_get(&process->held, m->lease);
+    if (channel == NULL || !reeve_owner_find_lease(process->owner, m->lease, &index))
+        return;
+    drain_channel(sim, process, channel);
+    uint64_t position = 0;
+    uint32_t attempt = 0;
+    reeve_task_id task = reeve_owner_each_in_flight(process->owner, index, 0, &position, &attempt);
+    while (task != 0) {
+        uint64_t next_position = 0;
+        uint32_t next_attempt = 0;
+        reeve_task_id next = reeve_owner_each_in_flight(process->owner, index, task, &next_position, &next_attempt);
+        if (sim_channel_recall(channel, (uint32_t)position))
+            reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
+        task = next;
+        position = next_position;
+        attempt = next_attempt;
+    }
+    reeve_owner_lease_lost(process->owner, sim->now_ns, index, m->code, "");
+    reeve_map64_remove(&process->held, m->lease);
+}
+
+static void channel_opened(struct sim *sim, struct sim_process *process, const struct sim_local *m)
+{
+    struct sim_channel *channel = sim_channel_get(sim, m->channel);
+    if (m->as_worker) {
+        reeve_map64_put(&process->worked, m->lease, channel, NULL);
+        return;
+    }
+    pump(sim, process);
+    reeve_lease_index index;
+    if (reeve_owner_lease_gained(process->owner, sim->now_ns, m->class_index, m->lease, m->node, &index) != 0)
+        abort();
+    reeve_map64_put(&process->held, m->lease, channel, NULL);
+}
+
+/* ---- drivers ---- */
+
+static void submit_one(struct sim *sim, struct sim_process *process)
+{
+    uint64_t random = sim_below(sim, 100);
+    uint32_t depth = random < 80 ? 0 : random < 95 ? 1 : 2;
+    uint32_t function = depth << 8 | (uint32_t)sim_between(sim, 1, depth == 2 ? 2 : CHILDREN_MAX);
+    uint64_t value = mix(++sim->next_id), expected = value;
+    struct reeve_owner_splice splices[2];
+    uint32_t splice_count = 0;
+    while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
+        const struct sim_expected *other = &process->expected[sim_below(sim, process->expected_count)];
+        splices[splice_count].offset = 0;
+        splices[splice_count++].task = other->task;
+        expected += other->value;
+    }
+    struct reeve_owner_task task = {
+        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % CLASSES : 0,
+        .function = function,
+        .losses_max = 3,
+        .arguments = &value,
+        .arguments_size = sizeof value,
+        .splice_count = splice_count,
+        .splices = splices,
+    };
+    if (process->expected_count == process->expected_capacity) {
+        process->expected_capacity += OUTSTANDING;
+        process->expected = realloc(process->expected, process->expected_capacity * sizeof *process->expected);
+    }
+    struct sim_expected *e = &process->expected[process->expected_count++];
+    *e = (struct sim_expected){.value = compute(function, expected), .submitted_ns = sim->now_ns, .depends = splice_count > 0};
+    if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
+        sim_violation(sim, "a task is not accepted");
+    process->left--;
+    sim->submitted++;
+}
+
+static bool may_fail_with(int status)
+{
+    return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION || status == REEVE_EINFEASIBLE;
+}
+
+/* Each accepted task ends in one state, with the right value if it has one. */
+static void look_at_results(struct sim *sim, struct sim_process *process)
+{
+    for (uint32_t i = 0; i < process->expected_count;) {
+        struct sim_expected *e = &process->expected[i];
+        enum reeve_task_state state = reeve_owner_state(process->owner, e->task);
+        if (!reeve_task_state_is_final(state)) {
+            i++;
+            continue;
+        }
+        struct reeve_owner_result result;
+        if (reeve_owner_result(process->owner, e->task, &result) != 0)
+            sim_violation(sim, "a finished task has no result");
+        uint64_t value = 0;
+        if (state == REEVE_TASK_DONE) {
+            memcpy(&value, result.bytes, sizeof value);
+            if (value != e->value)
+                sim_violation(sim, "task %llx of driver %llu gave a wrong value", (unsigned long long)e->task, (unsigned long long)process->uid);
+            sim->succeeded++;
+        } else {
+            bool healed = !sim->chaos && sim->kills + sim->cuts == 0;
+            if (healed || !may_fail_with(result.status))
+                sim_violation(sim, "task %llx of driver %llu failed with %s", (unsigned long long)e->task, (unsigned long long)process->uid,
+                    reeve_error_name(result.status));
+            sim->failed++;
+        }
+        reeve_owner_release(process->owner, e->task);
+        process->expected[i] = process->expected[--process->expected_count];
+    }
+}
+
+static void drive(struct sim *sim, struct sim_process *process)
+{
+    look_at_results(sim, process);
+    if (process->left == 0 && sim->chaos)
+        process->left = sim->options.tasks;
+    if (process->left == 0 || process->submit_armed)
+        return;
+    process->submit_armed = true;
+    sim_after(sim, sim_below(sim, 4) == 0 ? sim_between(sim, 0, 200 * MS) : sim_between(sim, 0, 500 * US), SIM_SUBMIT)->a = process->uid;
+}
+
+static void submit_some(struct sim *sim, struct sim_process *process)
+{
+    process->submit_armed = false;
+    uint64_t count = sim_between(sim, 1, 16);
+    while (count-- > 0 && process->left > 0 && process->expected_count < OUTSTANDING)
+        submit_one(sim, process);
+}
+
+/* ---- workers ---- */
+
+static struct sim_call_frame *top(struct sim_process *process)
+{
+    return process->frame_count > 0 ? &process->frames[process->frame_count - 1] : NULL;
+}
+
+static struct sim_call_frame *begin_call(struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
+{
+    struct sim_call_frame *frame = &process->frames[process->frame_count++];
+    *frame = (struct sim_call_frame){.token = ++sim->next_id, .function = function, .value = value, .state = CALL_RUNNING};
+    struct sim_event *event = sim_after(sim, duration(function, value), SIM_PROCESS_FRAME);
+    event->a = process->uid;
+    event->b = frame->token;
+    sim->executed++;
+    return frame;
+}
+
+static void end_call(struct sim *sim, struct sim_process *process, int status, uint64_t value)
+{
+    struct sim_call_frame frame = *top(process);
+    process->frame_count--;
+    for (uint32_t i = 0; i < frame.child_count; i++)
+        reeve_owner_release(process->owner, frame.children[i]);
+    if (frame.channel == 0) {
+        reeve_owner_finished(process->owner, sim->now_ns, frame.task, status, false, &value, sizeof value, NULL);
+        return;
+    }
+    struct sim_channel *channel = sim_channel_get(sim, frame.channel);
+    if (channel->revoked)
+        return; /* nobody wants it any more */
+    struct sim_entry answer = {.task = frame.task, .attempt = frame.attempt, .function = frame.function, .status = status, .value = value};
+    sim_channel_answer(sim, channel, frame.position, &answer);
+}
+
+static void lend(struct sim *sim, struct sim_process *process, bool lends)
+{
+    if (process->lends == lends)
+        return;
+    process->lends = lends;
+    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_LEND, .count = lends});
+}
+
+/* The function has computed: it is over, or calls its children. */
+static void computed(struct sim *sim, struct sim_process *process)
+{
+    struct sim_call_frame *frame = top(process);
+    uint32_t depth = frame->function >> 8, children = frame->function & 0xff;
+    if (depth == 0) {
+        end_call(sim, process, 0, mix(frame->value));
+        return;
+    }
+    frame->state = CALL_WAITING;
+    for (uint32_t i = 0; i < children; i++) {
+        uint64_t value = frame->value * 31 + i + 1;
+        struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0, .function = (depth - 1) << 8 | children,
+            .losses_max = 3, .arguments = &value, .arguments_size = sizeof value};
+        if (reeve_owner_submit(process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
+            abort();
+    }
+    struct sim_event *event = sim_after(sim, LEND_AFTER_NS, SIM_PROCESS_LEND);
+    event->a = process->uid;
+    event->b = frame->token;
+}
+
+/* A child that nobody has claimed is run on the spot. */
+static bool take_inline(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (process->frame_count >= FRAMES_MAX - 1 || !sim_chance(sim, 1, 2))
+        return false;
+    for (uint32_t i = 0; i < frame->child_count; i++) {
+        reeve_task_id task = frame->children[i];
+        reeve_lease_index index;
+        uint64_t position;
+        uint32_t attempt;
+        if (reeve_owner_where(process->owner, task, &index, &position, &attempt)) {
+            struct sim_channel *channel = channel_of(process, index);
+            if (channel != NULL && sim_channel_recall(channel, (uint32_t)position))
+                reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
+        }
+        struct reeve_owner_entry entry;
+        if (reeve_owner_state(process->owner, task) != REEVE_TASK_QUEUED)
+            continue;
+        reeve_owner_entry(process->owner, task, &entry);
+        uint64_t value = argument(process, &entry);
+        uint32_t function = entry.function;
+        if (!reeve_owner_take_inline(process->owner, task))
+            continue;
+        begin_call(sim, process, function, value)->task = task;
+        sim->inlined++;
+        return true;
+    }
+    return false;
+}
+
+static bool children_done(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    uint64_t sum = frame->value;
+    int status = 0;
+    for (uint32_t i = 0; i < frame->child_count; i++) {
+        struct reeve_owner_result result;
+        if (!reeve_task_state_is_final(reeve_owner_state(process->owner, frame->children[i])))
+            return false;
+        if (reeve_owner_result(process->owner, frame->children[i], &result) != 0)
+            abort();
+        uint64_t value = 0;
+        if (result.status == 0)
+            memcpy(&value, result.bytes, sizeof value);
+        else
+            status = REEVE_EFUNCTION;
+        sum += value;
+    }
+    end_call(sim, process, status, sum);
+    return true;
+}
+
+static void claim_work(struct sim *sim, struct sim_process *process)
+{
+    size_t at = 0;
+    void *found;
+    while (process->frame_count == 0 && reeve_map64_next(&process->worked, &at, NULL, &found)) {
+        struct sim_channel *channel = found;
+        uint32_t position;
+        struct sim_call *call = channel->revoked ? NULL : sim_channel_claim(channel, &position);
+        if (call == NULL)
+            continue;
+        struct sim_entry entry = call->entry;
+        struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
+        frame->channel = channel->uid;
+        frame->position = position;
+        frame->task = entry.task;
+        frame->attempt = entry.attempt;
+    }
+}
+
+static void work(struct sim *sim, struct sim_process *process)
+{
+    struct sim_call_frame *frame;
+    while ((frame = top(process)) != NULL && frame->state == CALL_WAITING && children_done(sim, process, frame))
+        ;
+    if (frame != NULL && frame->state == CALL_WAITING && !process->lends)
+        take_inline(sim, process, frame);
+    frame = top(process);
+    if (frame == NULL || frame->state == CALL_RUNNING)
+        lend(sim, process, false);
+    claim_work(sim, process);
+}
+
+/* ---- events ---- */
+
+static void turn(struct sim *sim, struct sim_process *process)
+{
+    drain_all(sim, process);
+    if (process->owner_ns <= sim->now_ns) {
+        process->owner_ns = NEVER;
+        reeve_owner_tick(process->owner, sim->now_ns);
+    }
+    pump(sim, process);
+    if (process->is_driver)
+        drive(sim, process);
+    else
+        work(sim, process);
+    drain_all(sim, process);
+    pump(sim, process);
+    if (sim->options.audit)
+        reeve_owner_check(process->owner);
+}
+
+static void take_word(struct sim *sim, struct sim_process *process, const struct sim_local *m)
+{
+    reeve_lease_index index;
+    switch (m->kind) {
+    case LOCAL_WELCOME: process->accepted = true; break;
+    case LOCAL_REFUSED:
+    case LOCAL_RETIRE: sim_process_kill(sim, process); return;
+    case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
+    case LOCAL_CLOSE: reeve_map64_remove(&process->worked, m->lease); break;
+    case LOCAL_LOST: lease_lost(sim, process, m); break;
+    case LOCAL_RECALL:
+        if (reeve_owner_find_lease(process->owner, m->lease, &index))
+            reeve_owner_lease_recalled(process->owner, sim->now_ns, index);
+        break;
+    case LOCAL_INFEASIBLE: reeve_owner_class_failed(process->owner, sim->now_ns, m->class_index, REEVE_EINFEASIBLE, ""); break;
+    default: break;
+    }
+    turn(sim, process);
+}
+
+void sim_process_fire(struct sim *sim, struct sim_event *event)
+{
+    struct sim_process *process = sim_process_get(sim, event->a);
+    if (process == NULL)
+        return;
+    if (event->kind == SIM_TO_DAEMON) {
+        sim_daemon_local(sim, process, event->data);
+        return;
+    }
+    if (event->kind == SIM_DIE) {
+        if (process->is_driver && sim->chaos) /* somebody starts it again */
+            sim_driver_later(sim, sim_between(sim, 0, 3 * SECOND), (uint32_t)sim_below(sim, sim->machine_count));
+        sim_process_kill(sim, process);
+        if (sim_daemon_get(sim, process->life) == NULL)
+            sim_process_free(sim, process);
+        return;
+    }
+    if (event->kind == SIM_PROCESS_REAP) {
+        struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
+        struct reeve_node_event exited = {.kind = REEVE_NODE_EVENT_WORKER_EXITED, .serial = process->serial, .code = REEVE_EWORKERDIED};
+        if (daemon != NULL)
+            reeve_map64_remove(&daemon->clients, process->serial);
+        sim_process_free(sim, process);
+        if (daemon != NULL)
+            sim_node_step(sim, daemon, &exited);
+        return;
+    }
+    if (process->dying)
+        return;
+    struct sim_call_frame *frame = top(process);
+    switch (event->kind) {
+    case SIM_TO_PROCESS: take_word(sim, process, event->data); break;
+    case SIM_WORKER_HELLO: {
+        struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
+        struct reeve_node_event hello = {.kind = REEVE_NODE_EVENT_WORKER_HELLO, .serial = process->serial};
+        if (daemon != NULL)
+            sim_node_step(sim, daemon, &hello);
+        break;
+    }
+    case SIM_SUBMIT:
+        if (process->accepted)
+            submit_some(sim, process);
+        turn(sim, process);
+        break;
+    case SIM_PROCESS_FRAME:
+        if (frame != NULL && frame->token == event->b && frame->state == CALL_RUNNING) {
+            computed(sim, process);
+            turn(sim, process);
+        }
+        break;
+    case SIM_PROCESS_LEND:
+        if (frame != NULL && frame->token == event->b && frame->state == CALL_WAITING)
+            lend(sim, process, true);
+        break;
+    default: turn(sim, process); break;
+    }
+}

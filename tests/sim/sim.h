@@ -1,0 +1,347 @@
+/* The simulator: the real cores (scheduler, node, owner) on simulated machines, network and clock. One seed is one run.
+ *
+ *   sim.c        the event queue, the trace and its hash, options, phases, what must hold at rest
+ *   network.c    sessions between daemons: delays, order, loss with the link, one-way partitions; every control message passes
+ *                through the wire's codec
+ *   head.c       the head's shell: scheduler core and a journal in memory
+ *   daemon.c     a node daemon's shell: node core, sockets of its processes
+ *   channel.c    rings, and the bridge that carries their entries between machines
+ *   process.c    drivers and workers: owner core, random programs
+ *   chaos.c      what goes wrong
+ *
+ * Everything that happens is an event on one heap, ordered by (time, sequence). An event names whom it is for by numbers that are never
+ * used again: when that daemon, session or process is gone, the event comes to nothing. That is all that "killed" needs, and a kill
+ * may strike between any two commands of a core. */
+#ifndef REEVE_TESTS_SIM_SIM_H
+#define REEVE_TESTS_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/client/owner.h"
+#include "runtime/base/errors.h"
+#include "runtime/base/fifo.h"
+#include "runtime/base/heap.h"
+#include "runtime/base/macros.h"
+#include "runtime/base/map64.h"
+#include "runtime/base/prng.h"
+#include "runtime/node/node_core.h"
+#include "runtime/wire/message.h"
+#include "scheduler/sched.h"
+
+#define US       1000ull
+#define MS       1000000ull
+#define SECOND   1000000000ull
+#define NEVER    UINT64_MAX
+#define ARGS_MAX 8u /* arguments and results are one number */
+
+struct sim;
+
+/* ---- events ---- */
+
+enum sim_event_kind {
+    SIM_DIAL,          /* a: from life, b: to life or 0 for the head, c: node number dialled */
+    SIM_SESSION_UP,    /* a: session, c: side */
+    SIM_SESSION_DOWN,  /* a: session, c: side */
+    SIM_DELIVER,       /* a: session, c: receiving side, data: frame */
+    SIM_DAEMON_TICK,   /* a: life */
+    SIM_TO_DAEMON,     /* a: process, data: struct sim_local */
+    SIM_TO_PROCESS,    /* a: process, data: struct sim_local */
+    SIM_NODE_EVENT,    /* a: life, data: struct reeve_node_event */
+    SIM_WORKER_HELLO,  /* a: process */
+    SIM_PROCESS_REAP,  /* a: process */
+    SIM_PROCESS_WAKE,  /* a: process */
+    SIM_PROCESS_FRAME, /* a: process, b: frame token */
+    SIM_PROCESS_LEND,  /* a: process, b: frame token */
+    SIM_SUBMIT,        /* a: process: it is time for a driver to submit more */
+    SIM_BRIDGE,        /* a: life, b: lease */
+    SIM_REVIVE,        /* c: machine */
+    SIM_START_DAEMON,  /* c: machine */
+    SIM_START_HEAD,
+    SIM_START_DRIVER, /* c: machine */
+    SIM_DIE,          /* a: process: its daemon is gone */
+    SIM_HEAL_LINK,    /* a: from machine, b: to machine */
+    SIM_CHAOS,
+    SIM_EVENT_KIND_COUNT
+};
+
+struct sim_event {
+    struct reeve_heap_node heap;
+    enum sim_event_kind kind;
+    uint64_t a, b;
+    uint32_t c;
+    void *data; /* freed with the event */
+};
+
+struct sim_event *sim_after(struct sim *sim, uint64_t delay_ns, enum sim_event_kind kind);
+uint64_t sim_below(struct sim *sim, uint64_t bound);
+bool sim_chance(struct sim *sim, uint64_t numerator, uint64_t denominator);
+uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high);
+void sim_hash(struct sim *sim, uint64_t value);
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void sim_violation(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void *sim_alloc(size_t size);
+
+/* ---- network ---- */
+
+struct sim_entry { /* a call, or an answer to one */
+    uint64_t task;
+    uint32_t attempt;
+    uint32_t function;
+    int32_t status;
+    bool recalled;
+    uint64_t value;
+};
+
+enum sim_frame_kind { FRAME_CONTROL, FRAME_CALLS, FRAME_RETURNS, FRAME_TAKE_BACK };
+
+struct sim_frame {
+    enum sim_frame_kind kind;
+    struct reeve_message message;
+    uint64_t lease;
+    uint32_t count;
+    struct sim_entry entries[];
+};
+
+struct sim_session {
+    uint64_t id;
+    uint64_t life[2];
+    bool open;          /* frames still arrive */
+    bool told_up[2], told_down[2];
+    uint64_t ready_ns[2]; /* towards that side: nothing arrives before what was sent before it */
+    struct reeve_fifo held[2]; /* struct sim_frame *: towards that side, stopped by a partition */
+    uint32_t peer[2];     /* the node number that the other side has given to this one; 0: none yet */
+};
+
+void sim_dial(struct sim *sim, uint64_t from, uint64_t to, uint32_t number);
+struct sim_session *sim_session_get(struct sim *sim, uint64_t id);
+int sim_session_side(const struct sim_session *session, uint64_t life);
+void sim_session_cut(struct sim *sim, struct sim_session *session);
+/* Of a life that has gone; silent: nobody sends the other side a word of it. */
+void sim_sessions_lost(struct sim *sim, uint64_t life, bool silent);
+void sim_send_message(struct sim *sim, struct sim_session *session, int from, const struct reeve_message *message);
+void sim_send_frame(struct sim *sim, struct sim_session *session, int from, struct sim_frame *frame);
+void sim_network_fire(struct sim *sim, struct sim_event *event);
+bool sim_blocked(const struct sim *sim, uint32_t from_machine, uint32_t to_machine);
+void sim_block(struct sim *sim, uint32_t from_machine, uint32_t to_machine, bool blocked);
+
+/* ---- daemons ---- */
+
+struct sim_peer { /* what a node's shell knows of another node */
+    uint32_t node;
+    uint64_t life; /* its address */
+    uint64_t session;
+    bool dialling;
+    struct reeve_fifo waiting; /* struct sim_frame *, until the session is up */
+};
+
+struct sim_daemon {
+    uint64_t life;
+    uint32_t machine;
+    bool is_head;
+    uint64_t tick_ns; /* the tick that is armed */
+    struct reeve_fifo out;
+    /* node */
+    struct reeve_node *node;
+    uint32_t number;
+    uint64_t head_session;
+    struct reeve_map64 peers;     /* number -> struct sim_peer */
+    struct reeve_map64 clients;   /* serial -> struct sim_process */
+    struct reeve_map64 pending;   /* process uid -> struct sim_process */
+    struct reeve_map64 channels;  /* lease -> struct sim_channel */
+    struct reeve_map64 granted;   /* lease -> its cpu, + 1 */
+    /* head */
+    struct reeve_sched *sched;
+    bool running; /* its commands are being carried out */
+    bool dead;    /* killed meanwhile; freed by who runs it */
+};
+
+struct sim_daemon *sim_daemon_get(struct sim *sim, uint64_t life);
+void sim_daemon_start(struct sim *sim, uint32_t machine);
+void sim_daemon_kill(struct sim *sim, struct sim_daemon *daemon, bool silent);
+void sim_node_step(struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_event *event);
+void sim_daemon_session_up(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
+void sim_daemon_session_down(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
+void sim_daemon_dial_failed(struct sim *sim, struct sim_daemon *daemon, uint64_t to, uint32_t number, bool refused);
+void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side, struct sim_frame *frame);
+void sim_daemon_tick(struct sim *sim, struct sim_daemon *daemon);
+void sim_daemon_arm(struct sim *sim, struct sim_daemon *daemon, uint64_t at_ns);
+void sim_peer_send(struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
+void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon);
+
+void sim_head_start(struct sim *sim);
+void sim_head_step(struct sim *sim, struct sim_daemon *head, const struct reeve_sched_event *event);
+
+/* ---- channels ---- */
+
+enum sim_entry_state { ENTRY_READY, ENTRY_CLAIMED, ENTRY_DONE, ENTRY_RECALLED };
+
+enum sim_channel_kind { CHANNEL_LOCAL, CHANNEL_EXECUTOR, CHANNEL_HOLDER };
+
+struct sim_call {
+    struct sim_entry entry;
+    enum sim_entry_state state;
+};
+
+struct sim_channel {
+    uint64_t uid; /* also where a ring of a former tenant cannot be mistaken for this one */
+    enum sim_channel_kind kind;
+    uint64_t lease;
+    uint64_t life;
+    uint64_t holder; /* process uid; EXECUTOR: 0 */
+    uint64_t worker; /* process uid; HOLDER: 0 */
+    uint32_t node;   /* the other one of a bridge */
+    uint32_t cpu_milli;
+    bool has_lent;
+    bool revoked;
+    struct sim_call *calls; /* all that were ever written; the position is the index */
+    uint32_t call_count, call_capacity, call_first; /* call_first: before it none is READY */
+    uint32_t open_count;    /* READY or CLAIMED */
+    struct reeve_fifo returns; /* struct sim_entry */
+};
+
+#define CALL_SLOTS 64u
+
+struct sim_channel *sim_channel_get(struct sim *sim, uint64_t uid);
+struct sim_channel *sim_channel_make(struct sim *sim, struct sim_daemon *daemon, enum sim_channel_kind kind, uint64_t lease);
+/* false: no room */
+bool sim_channel_write(struct sim_channel *channel, const struct sim_entry *entry, uint32_t *position);
+bool sim_channel_recall(struct sim_channel *channel, uint32_t position);
+struct sim_call *sim_channel_claim(struct sim_channel *channel, uint32_t *position);
+void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position, const struct sim_entry *answer);
+void sim_channel_close(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead);
+void sim_channel_frame(struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame);
+void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease);
+void sim_take_back(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task);
+/* Whoever is at the other end looks soon. */
+void sim_channel_ring_worker(struct sim *sim, struct sim_channel *channel);
+
+/* ---- processes ---- */
+
+enum sim_local_kind {
+    LOCAL_HELLO,
+    LOCAL_DEMAND,
+    LOCAL_RETURN,
+    LOCAL_TAKE_BACK,
+    LOCAL_LEND,
+    LOCAL_END, /* the socket has ended */
+    LOCAL_WELCOME,
+    LOCAL_REFUSED,
+    LOCAL_CHANNEL,
+    LOCAL_CLOSE,
+    LOCAL_LOST,
+    LOCAL_RECALL,
+    LOCAL_INFEASIBLE,
+    LOCAL_RETIRE,
+};
+
+struct sim_local {
+    enum sim_local_kind kind;
+    uint32_t class_index, cpu_milli, count, serial, node;
+    int32_t priority, code;
+    uint64_t lease, task, channel;
+    bool as_worker;
+};
+
+enum sim_frame_state { CALL_RUNNING, CALL_WAITING };
+
+#define CHILDREN_MAX 4
+#define FRAMES_MAX   64
+
+struct sim_call_frame { /* a function that runs, or waits for the children it called */
+    uint64_t token;
+    uint64_t channel; /* uid; 0: run inline, for `task` of our own */
+    uint32_t position;
+    uint64_t task;
+    uint32_t attempt;
+    uint32_t function;
+    uint64_t value;
+    enum sim_frame_state state;
+    uint32_t child_count;
+    reeve_task_id children[CHILDREN_MAX];
+};
+
+struct sim_expected { /* a future of a driver */
+    reeve_task_id task;
+    uint64_t value;
+    uint64_t submitted_ns;
+    bool depends; /* on another: may fail because that did */
+};
+
+struct sim_process {
+    uint64_t uid;
+    uint64_t life; /* of its daemon */
+    uint32_t machine;
+    uint32_t serial; /* 0: not accepted yet */
+    bool is_driver, accepted, dying, lends;
+    uint64_t to_daemon_ns, to_process_ns, wake_ns, owner_ns;
+    struct reeve_owner *owner;
+    struct reeve_map64 held;      /* lease -> struct sim_channel, as holder */
+    struct reeve_map64 worked;    /* lease -> struct sim_channel, as worker */
+    /* driver */
+    uint64_t connection;
+    uint32_t left; /* tasks to submit yet */
+    struct sim_expected *expected;
+    uint32_t expected_count, expected_capacity;
+    bool submit_armed;
+    /* worker */
+    struct sim_call_frame frames[FRAMES_MAX];
+    uint32_t frame_count;
+};
+
+struct sim_process *sim_process_get(struct sim *sim, uint64_t uid);
+struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver);
+void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine);
+void sim_driver_start(struct sim *sim, uint32_t machine);
+void sim_process_kill(struct sim *sim, struct sim_process *process);
+void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns);
+void sim_process_fire(struct sim *sim, struct sim_event *event);
+void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+void sim_to_process(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+void sim_process_free(struct sim *sim, struct sim_process *process);
+/* a daemon's part */
+void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+
+/* ---- the world ---- */
+
+struct sim_machine {
+    bool up;
+    uint32_t cpu_milli;
+    uint64_t life; /* of the node daemon that runs there; 0: none */
+};
+
+struct sim_options {
+    uint64_t seed, runs, steps;
+    uint32_t nodes, drivers, tasks;
+    bool trace, chaos, audit;
+};
+
+struct sim {
+    struct sim_options options;
+    uint64_t now_ns;
+    struct reeve_prng prng;
+    struct reeve_heap events;
+    uint64_t hash, event_count, next_id;
+    uint32_t machine_count;
+    struct sim_machine *machines;
+    uint64_t head_life;
+    /* the head's journal */
+    uint32_t journal_node_next;
+    uint16_t journal_incarnation;
+    struct reeve_map64 journal_nodes; /* number -> struct reeve_message (JOIN) */
+    struct reeve_map64 daemons, sessions, processes, channels;
+    struct reeve_map64 blocked; /* from << 32 | to */
+    bool chaos, ending;
+    uint32_t drivers_due; /* that are to start */
+    uint64_t kill_odds; /* one in so many commands is followed by a kill; 0: none */
+    /* what happened */
+    uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads, abandoned;
+};
+
+void sim_chaos(struct sim *sim);
+void sim_heal(struct sim *sim);
+/* Sometimes ends the daemon that has just carried out a command. */
+bool sim_maybe_kill(struct sim *sim, struct sim_daemon *daemon);
+
+#endif
