@@ -1,3 +1,4 @@
+/* Parses command lines with popt, and prints helps, from the tables of args.h. */
 #include "api/cli/args.h"
 
 #include <popt.h>

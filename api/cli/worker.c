@@ -126,8 +126,8 @@ static int fill_addresses(const struct reeve_cli_command *command, char head[REE
     return 0;
 }
 
-/* A session of a tool, for the sake of its error messages: a daemon that has once joined waits for its head
- * without end, one with a wrong key or address should not begin to. */
+/* A session of a tool, for the sake of its error messages: a daemon that has once joined waits
+ * for its head without end, one with a wrong key or address should not begin to. */
 static int try_head(const struct reeve_cli_command *command, const char *head)
 {
     struct reeve_tool *tool;
