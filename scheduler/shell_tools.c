@@ -412,6 +412,20 @@ static void abandon_runs(struct reeve_head *head, reeve_peer tool)
     }
 }
 
+/* From the start again after each: to finish one may end sessions, and so finish others. */
+static void finish_stops(struct reeve_head *head)
+{
+    struct reeve_list *node = head->stops.next;
+    while (node != &head->stops) {
+        struct stop *stop = REEVE_LIST_ENTRY(node, struct stop, link);
+        node = node->next;
+        if (is_stopped(head, stop)) {
+            finish_stop(stop);
+            node = head->stops.next;
+        }
+    }
+}
+
 void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer)
 {
     REEVE_LIST_EACH_SAFE(node, &head->forwards)
@@ -426,12 +440,7 @@ void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer)
         }
     }
     abandon_runs(head, peer);
-    REEVE_LIST_EACH_SAFE(item, &head->stops)
-    {
-        struct stop *stop = REEVE_LIST_ENTRY(item, struct stop, link);
-        if (is_stopped(head, stop))
-            finish_stop(stop);
-    }
+    finish_stops(head);
 }
 
 void reeve_head_tools_fini(struct reeve_head *head)

@@ -3,7 +3,7 @@
  *
  *      head ──▶ run.start run.data run.launch run.kill logs stop ──▶ ToolReply to the head
  *      program's output ──▶ pipes ──▶ STATE_DIR/runs/ID/{stdout,stderr}, bounded
- *      program's end ──▶ status.json, and "run.report" to the head, in each session until it answers
+ *      program's end ──▶ status.json, and "run.report" to the head until it answers
  *
  * A run belongs to its node daemon: when the daemon ends, it is killed with all of its process
  * group. Everything happens on the loop's thread; nothing blocks but writes to files. */

@@ -1,6 +1,6 @@
 /* Requests of tools and the replies to them, as a daemon's shell sends them.
  *
- *      tool ──▶ head ──▶ node     what is the node's to answer is passed on, under an id of the head's
+ *      tool ──▶ head ──▶ node     what is the node's to answer, under an id of the head's
  *      tool ◀── head ◀── node
  *      node ──▶ head              "run.report": answered, so that the node knows that it is kept
  *
