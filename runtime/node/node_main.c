@@ -104,6 +104,8 @@ static void tell_ready(struct daemon *daemon)
     if (daemon->ready_told)
         return;
     daemon->ready_told = true;
+    if (daemon->options->ready)
+        daemon->options->ready(daemon->node, reeve_link_address(daemon->link));
     if (daemon->options->ready_fd < 0)
         return;
     dprintf(daemon->options->ready_fd, "ready %s %s\n", daemon->socket_name,
