@@ -52,11 +52,20 @@ void node_timer_stop(struct reeve_node *node, struct node_timer *timer)
     reeve_heap_remove(&node->timers, &timer->heap);
 }
 
+/* What became of a lease is said as soon as the head has been told of it, which is right after JOIN. */
+static bool before_welcome(const struct reeve_node *node, enum reeve_message_kind kind)
+{
+    if (kind == REEVE_MESSAGE_JOIN)
+        return true;
+    return node->number != 0 && (kind == REEVE_MESSAGE_ENDED || kind == REEVE_MESSAGE_REFUSED ||
+                                    kind == REEVE_MESSAGE_LENT || kind == REEVE_MESSAGE_HEARTBEAT);
+}
+
 /* The message of a command that has just been emitted: fill it before anything else is emitted. Without a session nothing is sent:
  * the next JOIN says it all. */
 struct reeve_message *node_send_head(struct reeve_node *node, enum reeve_message_kind kind)
 {
-    if (!node->head_up || (!node->joined && kind != REEVE_MESSAGE_JOIN))
+    if (!node->head_up || (!node->joined && !before_welcome(node, kind)))
         return &node->nowhere;
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD);
     command->message.kind = kind;

@@ -201,7 +201,7 @@ static size_t function_name(const struct daemon_output *output, uint32_t index, 
         line = line != NULL ? line + 1 : NULL;
     }
     *name = line;
-    return line != NULL ? strcspn(line, " \n") : 0;
+    return line != NULL ? strcspn(line, "(\n") : 0;
 }
 
 static void finish_line(struct stream *stream)
