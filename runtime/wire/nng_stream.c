@@ -1,9 +1,9 @@
 /* A mend for nng 1.5.2 (Debian 12), whose nng_close, and with it every later one in the process,
  * may wait without end.
  *
- *     poller:  part has come ──▶ callback queued                 ──▶ callback: nng_stream_recv(rest)
- *     nng_close:                        the operation is stopped                     │
- *                                                                     refused, and nobody is told
+ *     poller:  part has come ──▶ callback queued                ──▶ callback: nng_stream_recv(rest)
+ *     nng_close:                        the operation is stopped                    │
+ *                                                                    refused, and nobody is told
  *
  * The transports rely on their read and write operations to end: with an error, if need be, which
  * they pass on to whoever waits for a message. But an operation that has been stopped refuses to
