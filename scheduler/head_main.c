@@ -1,8 +1,9 @@
 /* The head daemon: one libuv loop around the scheduler core.
  *
  *      links ──▶ events ──▶ core ──▶ commands ──▶ links, journal, log
- *      core's deadline ──▶ timer ──▶ tick          core has work left ──▶ idle handle, one slice a turn
- *      SIGTERM, SIGINT, a tool's stop ──▶ farewell: what is queued goes out, sessions close, the loop ends
+ *      core's deadline ──▶ timer ──▶ tick
+ *      core has work left ──▶ idle handle, one slice a turn
+ *      SIGTERM, SIGINT, a tool's stop ──▶ what is queued goes out, sessions close, the loop ends
  *      end of file on the lifeline ──▶ the loop ends at once
  *
  * Nothing polls: without messages the loop sleeps until the core's deadline. */

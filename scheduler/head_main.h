@@ -14,13 +14,15 @@ struct reeve_head_options {
     const char *log_path;  /* what `reeve logs --head` reads */
     int lifeline_fd;       /* end of file here ends the daemon at once */
     int ready_fd; /* gets one line "ready <address>\n" when the head listens, then is closed */
-    /* Called when it listens: `address` is what others dial, `local_only` whether only this machine can. */
+    /* Called when it listens: `address` is what others dial, `local_only` whether only this
+     * machine can. */
     void (*ready)(void *arg, const char *address, bool local_only);
     void *arg;
 };
 
-/* Runs until it is told to end (SIGTERM, SIGINT, a tool's stop, the lifeline). Returns REEVE_OK after a clean end, or why it
- * could not start, with `text` (REEVE_TEXT_SIZE bytes) for people. The log must be open. */
+/* Runs until it is told to end (SIGTERM, SIGINT, a tool's stop, the lifeline). Returns REEVE_OK
+ * after a clean end, or why it could not start, with `text` (REEVE_TEXT_SIZE bytes) for people.
+ * The log must be open. */
 int reeve_head_main(const struct reeve_head_options *options, char *text);
 
 #endif

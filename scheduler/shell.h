@@ -1,6 +1,6 @@
 /* What the files of the head's shell share.
  *
- *      head_main.c     the loop: links, timers, signals, lifeline ──▶ events ──▶ core ──▶ commands ──▶ links, journal, log
+ *      head_main.c     the loop: links, timers, signals, lifeline; events in, commands out
  *      shell_tools.c   requests of tools: status, stop, logs; passing on what is a node's to answer
  *      shell_runs.c    the table of runs (drivers started by `reeve run`), kept in the journal
  *      shell_status.c  the core's tables as JSON
@@ -98,7 +98,8 @@ json_t *reeve_head_status(struct reeve_head *head, bool with_leases);
 void reeve_head_runs_init(struct reeve_head *head);
 void reeve_head_runs_fini(struct reeve_head *head);
 struct reeve_head_run *reeve_head_run_create(struct reeve_head *head, const json_t *arguments);
-/* By id, by the beginning of one, by name (the latest), or "last"; NULL with the reason in `text`. */
+/* By id, by the beginning of one, by name (the latest), or "last"; NULL with the reason in
+ * `text`. */
 struct reeve_head_run *reeve_head_run_find(struct reeve_head *head, const char *word, char *text);
 void reeve_head_run_report(struct reeve_head *head, const json_t *report);
 void reeve_head_runs_node_dead(struct reeve_head *head, uint32_t node);

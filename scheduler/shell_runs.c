@@ -1,8 +1,9 @@
-/* The head's table of runs: which program was started where by `reeve run`, and how it ended. The output
- * is kept by the node that ran it; what is kept here (and in the journal) survives that node.
+/* The head's table of runs: which program was started where by `reeve run`, and how it ended. The
+ * output is kept by the node that ran it; what is kept here (and in the journal) survives that
+ * node.
  *
  *      create ──▶ sending ──▶ running ──▶ exited          told by the node in "run.report"
- *                     └──▶ failed ◀─┘ └──▶ lost           its node died, or did not know it when asked
+ *                     └──▶ failed ◀─┘ └──▶ lost           its node died
  *
  * At most RUN_MAX are remembered; the oldest that have ended make room. */
 #include <ctype.h>

@@ -1,10 +1,12 @@
 /* Requests that come to the head by message: from tools, and from nodes about their runs.
  *
  *      status, stop, logs of the head      answered here
- *      run.*, logs of a run or a node      passed on to the node that can answer, under an id of ours
+ *      run.*, logs of a run or a node      passed on to the node that can answer, under an id of
+ *                                          ours
  *      run.report                          from a node, about a run of its
  *
- * A stop waits for the sessions of the nodes concerned to end; the reply says who did not end in time. */
+ * A stop waits for the sessions of the nodes concerned to end; the reply says who did not end in
+ * time. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +119,8 @@ static bool is_free_for_runs(const struct reeve_sched_node_info *info, const jso
            (!wanted || json_integer_value(wanted) == info->node);
 }
 
-/* The node that runs fewest programs already; ties go to the one with more slots, then to the older. */
+/* The node that runs fewest programs already; ties go to the one with more slots, then to the
+ * older. */
 static bool choose_node(
     struct reeve_head *head, const json_t *wanted, struct reeve_sched_node_info *ret)
 {
@@ -174,7 +177,8 @@ static void run_start(
         fail(head, tool, request->id, error, reeve_strerror(error));
 }
 
-/* Where the output of a run is: on its node, or on a later node of the same host and state folder. */
+/* Where the output of a run is: on its node, or on a later node of the same host and state
+ * folder. */
 static void pass_to_run(
     struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
 {
@@ -408,6 +412,20 @@ static void abandon_runs(struct reeve_head *head, reeve_peer tool)
     }
 }
 
+/* From the start again after each: to finish one may end sessions, and so finish others. */
+static void finish_stops(struct reeve_head *head)
+{
+    struct reeve_list *node = head->stops.next;
+    while (node != &head->stops) {
+        struct stop *stop = REEVE_LIST_ENTRY(node, struct stop, link);
+        node = node->next;
+        if (is_stopped(head, stop)) {
+            finish_stop(stop);
+            node = head->stops.next;
+        }
+    }
+}
+
 void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer)
 {
     REEVE_LIST_EACH_SAFE(node, &head->forwards)
@@ -422,12 +440,7 @@ void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer)
         }
     }
     abandon_runs(head, peer);
-    REEVE_LIST_EACH_SAFE(item, &head->stops)
-    {
-        struct stop *stop = REEVE_LIST_ENTRY(item, struct stop, link);
-        if (is_stopped(head, stop))
-            finish_stop(stop);
-    }
+    finish_stops(head);
 }
 
 void reeve_head_tools_fini(struct reeve_head *head)

@@ -1,3 +1,4 @@
+/* Parses command lines with popt, and prints helps, from the tables of args.h. */
 #include "api/cli/args.h"
 
 #include <popt.h>
@@ -216,7 +217,10 @@ static int parse_options(const struct reeve_cli_command *command, void *values)
         char *text = option->kind == REEVE_CLI_FLAG ? NULL : poptGetOptArg(context);
         char source[80];
         snprintf(source, sizeof(source), "--%s", option->name);
-        if (!set_value(option, values, text, command->name, source))
+        bool good = set_value(option, values, text, command->name, source);
+        if (option->kind == REEVE_CLI_NUMBER)
+            free(text); /* other kinds keep it */
+        if (!good)
             return REEVE_CLI_USAGE;
     }
     if (answer == POPT_ERROR_BADOPT)

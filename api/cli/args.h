@@ -1,9 +1,9 @@
-/* Command lines. Each command of `reeve` is one table: the table parses (through popt), says what the
- * environment may set instead, and prints the help. A flag beats its environment variable, which beats
- * the default.
+/* Command lines. Each command of `reeve` is one table: the table parses (through popt), says what
+ * the environment may set instead, and prints the help. A flag beats its environment variable,
+ * which beats the default.
  *
- * Values land in a struct of the command, at the offset of each option; the strings live as long as the
- * process. */
+ * Values land in a struct of the command, at the offset of each option; the strings live as long
+ * as the process. */
 #ifndef REEVE_CLI_ARGS_H
 #define REEVE_CLI_ARGS_H
 
@@ -57,9 +57,9 @@ struct reeve_cli_command {
     int (*run)(const struct reeve_cli_command *command, int argc, char **argv);
 };
 
-/* Parses argv (argv[0] is the command's name) into `values`. Returns 0, or the exit code to end with
- * after naming a mistake; for --help it prints the help and ends the process. `ret_arguments` gets the
- * NULL-terminated rest. */
+/* Parses argv (argv[0] is the command's name) into `values`. Returns 0, or the exit code to end
+ * with after naming a mistake; for --help it prints the help and ends the process.
+ * `ret_arguments` gets the NULL-terminated rest. */
 int reeve_cli_parse(const struct reeve_cli_command *command, int argc, char **argv, void *values,
     char ***ret_arguments);
 

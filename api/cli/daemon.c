@@ -1,3 +1,4 @@
+/* The start of a daemon; see daemon.h. A folder is shared by many daemons, so logs are locked. */
 #include "api/cli/daemon.h"
 
 #include <arpa/inet.h>
@@ -32,8 +33,8 @@ static bool take_lock(const char *path)
     return false;
 }
 
-/* "worker.log", or "worker-2.log" … where others of this folder log already: bounded, over any number of
- * starts. */
+/* "worker.log", or "worker-2.log" … where others of this folder log already: bounded, over any
+ * number of starts. */
 static bool choose_log(const char *state, const char *component, char path[PATH_MAX])
 {
     char lock[PATH_MAX];

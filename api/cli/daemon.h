@@ -1,4 +1,5 @@
-/* What `reeve head` and `reeve worker` do before they become daemons: the state folder, the key, the log. */
+/* What `reeve head` and `reeve worker` do before they become daemons: the state folder, the key,
+ * the log. */
 #ifndef REEVE_CLI_DAEMON_H
 #define REEVE_CLI_DAEMON_H
 

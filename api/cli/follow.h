@@ -12,8 +12,8 @@ struct reeve_cli_end {
     char text[REEVE_TEXT_SIZE];
 };
 
-/* Writes what there is to standard output and error; with `wait`, until the run has ended. Returns 0, or the exit
- * code after saying what is wrong. */
+/* Writes what there is to standard output and error; with `wait`, until the run has ended.
+ * Returns 0, or the exit code after saying what is wrong. */
 int reeve_cli_follow(const struct reeve_cli_command *command, struct reeve_tool *tool,
     const char *run, bool wait, struct reeve_cli_end *ret);
 

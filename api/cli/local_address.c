@@ -1,3 +1,4 @@
+/* Asks the kernel from which of our addresses a head is reached; see local_address.h. */
 #include "api/cli/local_address.h"
 
 #include <errno.h>

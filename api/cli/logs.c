@@ -1,5 +1,6 @@
-/* `reeve logs`: output of runs, which is followed by long requests (the node answers when there is more, or
- * when the run has ended), and log files of daemons, which are looked at once a second. */
+/* `reeve logs`: output of runs, which is followed by long requests (the node answers when there
+ * is more, or when the run has ended), and log files of daemons, which are looked at once a
+ * second. */
 #include "api/cli/follow.h"
 
 #include <stdio.h>

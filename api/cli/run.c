@@ -1,8 +1,9 @@
-/* `reeve run`: finds the program here, offers it to a node, and sends it where the node does not have the very
- * same file.
+/* `reeve run`: finds the program here, offers it to a node, and sends it where the node does not
+ * have the very same file.
  *
  *      run.start   what, with which arguments, which file ──▶ run id, node, have
- *      run.data    pieces of the executable, WINDOW of them under way       (unless the node has it)
+ *      run.data    pieces of the executable, WINDOW of them under way       (unless the node has
+ *                                                                           it)
  *      run.launch                                         ──▶ pid
  *      logs        with --wait: the output, until the end */
 #include <errno.h>

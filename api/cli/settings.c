@@ -1,3 +1,4 @@
+/* Which cluster, which key, which folder; and what is said when one is wrong. */
 #include "api/cli/settings.h"
 
 #include <errno.h>
@@ -80,12 +81,12 @@ int reeve_cli_find_key(const char *key_file, const char *state_dir, bool make,
     if (!key_file && getenv("REEVE_KEY_FILE") && *getenv("REEVE_KEY_FILE"))
         key_file = getenv("REEVE_KEY_FILE");
     if (!key_file) {
-        int error = reeve_cli_state_dir(state_dir, where, text);
+        char folder[PATH_MAX];
+        int error = reeve_cli_state_dir(state_dir, folder, text);
         if (error)
             return error;
-        if (strlen(where) + 5 > sizeof(where))
+        if (snprintf(where, sizeof(where), "%s/key", folder) >= PATH_MAX)
             return REEVE_ESTATE;
-        strcat(where, "/key");
         key_file = where;
     }
     int error;

@@ -1,5 +1,5 @@
-/* What most commands share: which cluster, which key, which state folder; and how a failure of one of
- * these is told to a person. */
+/* What most commands share: which cluster, which key, which state folder; and how a failure of
+ * one of these is told to a person. */
 #ifndef REEVE_CLI_SETTINGS_H
 #define REEVE_CLI_SETTINGS_H
 
@@ -17,8 +17,8 @@
     "~/.local/state/reeve)"
 #define REEVE_CLI_KEY_FILE_HELP "file with the cluster key (default: STATE_DIR/key)"
 
-/* The first rows of the table of each command that asks the head; `type` begins with struct reeve_cli_cluster
- * named `cluster`. */
+/* The first rows of the table of each command that asks the head; `type` begins with struct
+ * reeve_cli_cluster named `cluster`. */
 #define REEVE_CLI_CLUSTER_OPTIONS(type)                                             \
     {.name = "address",                                                             \
         .letter = 'a',                                                              \
@@ -63,13 +63,14 @@ int reeve_cli_state_dir(const char *given, char path[PATH_MAX], char *text);
 /* Makes the folder (0700) with all above it and sees that it can be written. */
 int reeve_cli_make_dir(const char *path, char *text);
 
-/* --key-file, REEVE_KEY, REEVE_KEY_FILE, STATE_DIR/key. With `make`, a missing file (not a variable) is made.
- * `path` (PATH_MAX bytes) becomes the file's absolute path, or empty when the key is from REEVE_KEY. */
+/* --key-file, REEVE_KEY, REEVE_KEY_FILE, STATE_DIR/key. With `make`, a missing file (not a
+ * variable) is made. `path` (PATH_MAX bytes) becomes the file's absolute path, or empty when the
+ * key is from REEVE_KEY. */
 int reeve_cli_find_key(const char *key_file, const char *state_dir, bool make,
     uint8_t key[REEVE_KEY_SIZE], char path[PATH_MAX], bool *ret_made, char *text);
 
-/* Both steps of a tool: the key, and the session with the head. Returns 0, or the exit code after saying
- * what is wrong and what to do. */
+/* Both steps of a tool: the key, and the session with the head. Returns 0, or the exit code
+ * after saying what is wrong and what to do. */
 int reeve_cli_connect(const struct reeve_cli_command *command,
     const struct reeve_cli_cluster *cluster, struct reeve_tool **ret);
 

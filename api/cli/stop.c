@@ -55,8 +55,8 @@ static const struct reeve_cli_option options[] = {
     {0},
 };
 
-/* A descriptor for the head's process when it is on this machine, so that "gone" is the process's end and
- * not only the link's; else -1. */
+/* A descriptor for the head's process when it is on this machine, so that "gone" is the
+ * process's end and not only the link's; else -1. */
 static int head_process(struct reeve_tool *tool)
 {
     struct reeve_tool_reply reply;

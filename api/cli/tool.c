@@ -1,3 +1,4 @@
+/* Replies are queued as they come; each call runs the loop until the one it waits for is there. */
 #include "api/cli/tool.h"
 
 #include <errno.h>

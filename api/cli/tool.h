@@ -1,6 +1,6 @@
-/* What a command uses to talk to the head: a session of its own over the links of the daemons, driven
- * by a small loop that runs only while a call below waits. One thread; one request after another, or
- * several under way (send, send, receive, receive). */
+/* What a command uses to talk to the head: a session of its own over the links of the daemons,
+ * driven by a small loop that runs only while a call below waits. One thread; one request after
+ * another, or several under way (send, send, receive, receive). */
 #ifndef REEVE_CLI_TOOL_H
 #define REEVE_CLI_TOOL_H
 
@@ -22,8 +22,9 @@ struct reeve_tool_reply {
     char text[512];
 };
 
-/* Dials the head and proves the key. REEVE_ENOCLUSTER, REEVE_EKEY, REEVE_EVERSION, REEVE_EADDRESS …;
- * `text` (REEVE_TEXT_SIZE bytes) is the link's own word then. timeout_ms 0: 10 s. */
+/* Dials the head and proves the key. REEVE_ENOCLUSTER, REEVE_EKEY, REEVE_EVERSION,
+ * REEVE_EADDRESS …; `text` (REEVE_TEXT_SIZE bytes) is the link's own word then. timeout_ms 0: 10
+ * s. */
 int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint32_t timeout_ms,
     struct reeve_tool **ret, char *text);
 void reeve_tool_close(struct reeve_tool *tool);
@@ -32,13 +33,15 @@ void reeve_tool_close(struct reeve_tool *tool);
 int reeve_tool_send(struct reeve_tool *tool, const char *method, json_t *arguments,
     const void *data, size_t size, uint64_t *ret_id);
 
-/* Waits for the next reply to the request. REEVE_ETIMEDOUT (timeout_ms; 0: for ever), REEVE_ENOCLUSTER
- * when the session ended. The caller ends with reeve_tool_reply_fini, also on failure. */
+/* Waits for the next reply to the request. REEVE_ETIMEDOUT (timeout_ms; 0: for ever),
+ * REEVE_ENOCLUSTER when the session ended. The caller ends with reeve_tool_reply_fini, also on
+ * failure. */
 int reeve_tool_receive(
     struct reeve_tool *tool, uint64_t id, uint32_t timeout_ms, struct reeve_tool_reply *ret);
 void reeve_tool_reply_fini(struct reeve_tool_reply *reply);
 
-/* Both: the last reply's JSON, where a large one comes in pieces as data. Returns the reply's code. */
+/* Both: the last reply's JSON, where a large one comes in pieces as data. Returns the reply's
+ * code. */
 int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments,
     uint32_t timeout_ms, struct reeve_tool_reply *ret);
 

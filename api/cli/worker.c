@@ -126,8 +126,8 @@ static int fill_addresses(const struct reeve_cli_command *command, char head[REE
     return 0;
 }
 
-/* A session of a tool, for the sake of its error messages: a daemon that has once joined waits for its head
- * without end, one with a wrong key or address should not begin to. */
+/* A session of a tool, for the sake of its error messages: a daemon that has once joined waits
+ * for its head without end, one with a wrong key or address should not begin to. */
 static int try_head(const struct reeve_cli_command *command, const char *head)
 {
     struct reeve_tool *tool;
@@ -158,6 +158,12 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     return reeve_cli_exit_of(error);
 }
 
+static void on_ready(uint32_t node, const char *address)
+{
+    printf("It is node %u of the cluster, at %s\n", node, address);
+    fflush(stdout);
+}
+
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
     static char head[REEVE_ADDRESS_SIZE], listen[REEVE_ADDRESS_SIZE];
@@ -186,6 +192,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     node.log_path = *daemon->log_path ? daemon->log_path : NULL;
     node.state_dir = daemon->private_cluster ? NULL : daemon->state_path;
     if (!daemon->private_cluster) {
+        node.ready = on_ready;
         printf("reeve worker " REEVE_VERSION " joins %s: %g slots, %s for large values\n", head,
             node.cpu_milli / 1000.0, reeve_size_format(node.store_bytes, store));
         if (*daemon->log_path)

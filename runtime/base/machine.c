@@ -1,3 +1,4 @@
+/* Reads what the kernel says of this boot and this pid namespace; and pieces of files. */
 #include "runtime/base/machine.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* The node core's step: events to handlers, timers. See node_core.h; the parts are listed in node_internal.h. */
+/* The node core's step: events to handlers, timers. See node_core.h; the parts are listed in
+ * node_internal.h. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,7 +158,8 @@ void node_end(struct reeve_node *node, int32_t code, const char *text)
     node_set_text(command->text, "%s", text);
 }
 
-/* --- graceful end: leases are called back; when the last has ended, or the time is over, so do we --- */
+/* --- graceful end: leases are called back; when the last has ended, or the time is over, so do
+ * we --- */
 
 static void end_all_jobs(struct reeve_node *node)
 {

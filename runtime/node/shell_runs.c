@@ -3,9 +3,9 @@
  *      run.start ──▶ sending ── run.data … ── run.launch ──▶ running ── pidfd readable ──▶ exited
  *                        └── run.kill, head lost ──▶ forgotten        └─ it cannot start ──▶ failed
  *
- * A request for output that is not there yet ("wait"), and a request to kill, are parked: they are answered when
- * there is output, or when the run has ended. A run that has ended is forgotten when the head has answered to the
- * report; its files remain. */
+ * A request for output that is not there yet ("wait"), and a request to kill, are parked: they
+ * are answered when there is output, or when the run has ended. A run that has ended is
+ * forgotten when the head has answered to the report; its files remain. */
 #include "runtime/node/shell_runs.h"
 
 #include <errno.h>
@@ -195,7 +195,8 @@ static void on_output(uv_poll_t *poll, int status, int events)
     answer_parked(stream->run->runs, stream->run->id);
 }
 
-/* The program has ended. What it has started goes too: it may hold the pipes, and nobody would ever end it. */
+/* The program has ended. What it has started goes too: it may hold the pipes, and nobody would
+ * ever end it. */
 static void on_end(uv_poll_t *poll, int status, int events)
 {
     struct reeve_node_run *run = poll->data;
@@ -354,7 +355,8 @@ static void run_kill(struct reeve_runs *runs, reeve_peer head, uint64_t id,
 
 /* ---- output ---- */
 
-/* The state of a run that is not in memory: ended before, or cut off by the end of the daemon that ran it. */
+/* The state of a run that is not in memory: ended before, or cut off by the end of the daemon
+ * that ran it. */
 static json_t *former_run(struct reeve_runs *runs, const char *id)
 {
     json_t *status = reeve_run_files_load(runs, id);
@@ -366,7 +368,8 @@ static json_t *former_run(struct reeve_runs *runs, const char *id)
     return status;
 }
 
-/* Answers with what lies behind the offsets; when there is nothing yet and the run goes on, parks if asked to. */
+/* Answers with what lies behind the offsets; when there is nothing yet and the run goes on,
+ * parks if asked to. */
 static void send_output(struct reeve_runs *runs, reeve_peer head, uint64_t id, const char *name,
     const int64_t wanted[2], bool wait)
 {

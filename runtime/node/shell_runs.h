@@ -1,11 +1,12 @@
-/* Programs that run on this node on behalf of `reeve run`, and what else tools ask of a node daemon.
+/* Programs that run on this node on behalf of `reeve run`, and what else tools ask of a node
+ * daemon.
  *
- *      head ──▶ reeve_runs_request ──▶ run.start run.data run.launch run.kill logs stop ──▶ ToolReply to the head
- *      child's stdout, stderr ──▶ pipes ──▶ STATE_DIR/runs/ID/{stdout,stderr}    bounded; status.json when it ends
- *      child's end ──▶ "run.report" to the head, said again in each new session until the head has answered
+ *      head ──▶ run.start run.data run.launch run.kill logs stop ──▶ ToolReply to the head
+ *      program's output ──▶ pipes ──▶ STATE_DIR/runs/ID/{stdout,stderr}, bounded
+ *      program's end ──▶ status.json, and "run.report" to the head until it answers
  *
- * A run belongs to its node daemon: when the daemon ends, it is killed with all of its process group.
- * Everything happens on the loop's thread; nothing blocks but writes to files. */
+ * A run belongs to its node daemon: when the daemon ends, it is killed with all of its process
+ * group. Everything happens on the loop's thread; nothing blocks but writes to files. */
 #ifndef REEVE_NODE_SHELL_RUNS_H
 #define REEVE_NODE_SHELL_RUNS_H
 
@@ -32,8 +33,8 @@ struct reeve_runs_options {
 /* REEVE_OK or REEVE_ENOMEM. Strings and key must outlive it. */
 int reeve_runs_create(const struct reeve_runs_options *options, struct reeve_runs **ret);
 
-/* Kills what still runs, writes down how it ended, and closes all handles: the loop must be run until it has no more before it
- * is closed. The links are not used any more. */
+/* Kills what still runs, writes down how it ended, and closes all handles: the loop must be run
+ * until it has no more before it is closed. The links are not used any more. */
 void reeve_runs_free(struct reeve_runs *runs);
 
 /* Every ToolRequest and ToolReply that comes from the head. */

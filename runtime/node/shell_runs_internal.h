@@ -66,7 +66,8 @@ json_t *reeve_run_files_load(const struct reeve_runs *runs, const char *id);
 long reeve_run_files_read(const struct reeve_runs *runs, const char *id, int stream,
     int64_t *offset, void *out, size_t size);
 
-/* shell_runs_spawn.c: sets pid, pidfd and the streams' pipes; REEVE_EPROGRAM or REEVE_ESYSTEM with run->text. */
+/* shell_runs_spawn.c: sets pid, pidfd and the streams' pipes; REEVE_EPROGRAM or REEVE_ESYSTEM
+ * with run->text. */
 int reeve_run_spawn(struct reeve_node_run *run);
 /* Opens the very file that the request describes, or a memfd for its bytes. */
 int reeve_run_open_program(struct reeve_node_run *run);

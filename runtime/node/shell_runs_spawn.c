@@ -1,7 +1,7 @@
 /* From a request to a process (shell_spawn.c starts it).
  *
- * The program is the file that the tool saw, where that very file is here (same machine, file and time of change);
- * else a memfd with its bytes. */
+ * The program is the file that the tool saw, where that very file is here (same machine, file
+ * and time of change); else a memfd with its bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "runtime/base/hex.h"
 #include "runtime/base/machine.h"
 #include "runtime/base/process.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_runs_internal.h"
 
 extern char **environ;
@@ -98,7 +98,8 @@ static void set_variable(char **list, size_t *count, const char *item)
     list[(*count)++] = (char *)item;
 }
 
-/* The daemon's own environment, what the caller adds, and where the cluster is. `fixed` is NULL-terminated. */
+/* The daemon's own environment, what the caller adds, and where the cluster is. `fixed` is
+ * NULL-terminated. */
 static char **make_environment(const json_t *added, char *const *fixed)
 {
     size_t own = 0, count = 0, i;

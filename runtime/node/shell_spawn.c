@@ -1,8 +1,10 @@
 /* Starting a process: vfork and exec, as the daemon uses nng, which does not survive a fork.
  *
- * Between vfork and exec the child runs in our memory while we stand still: it makes system calls and nothing else. Everything it
- * needs is made ready before. An executable is run by its path where that still leads to the same file, so that its name, its
- * $ORIGIN and interpreter scripts work as usual; else by descriptor (it came from elsewhere, or has been replaced since). */
+ * Between vfork and exec the child runs in our memory while we stand still: it makes system
+ * calls and nothing else. Everything it needs is made ready before. An executable is run by its
+ * path where that still leads to the same file, so that its name, its $ORIGIN and interpreter
+ * scripts work as usual; else by descriptor (it came from elsewhere, or has been replaced
+ * since). */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,7 +18,7 @@
 #include <unistd.h>
 
 #include "runtime/base/process.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -72,7 +74,8 @@ static void child(struct plan *plan)
         fail(plan, "setpgid");
     if (dup2(plan->null_fd, 0) < 0 || dup2(spawn->out_fd, 1) < 0 || dup2(spawn->err_fd, 2) < 0)
         fail(plan, "dup2");
-    /* What some library has opened without close-on-exec stays here; so does the executable's descriptor. */
+    /* What some library has opened without close-on-exec stays here; so does the executable's
+     * descriptor. */
     syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
     if (plan->script)
         fcntl(spawn->executable_fd, F_SETFD, 0);

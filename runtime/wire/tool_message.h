@@ -1,11 +1,11 @@
 /* Requests of tools and the replies to them, as a daemon's shell sends them.
  *
- *      tool ──▶ head ──▶ node        a request that is the node's to answer is passed on under an id of the head's
+ *      tool ──▶ head ──▶ node     what is the node's to answer, under an id of the head's
  *      tool ◀── head ◀── node
- *      node ──▶ head                 "run.report": how a run is; answered, so that the node knows it is kept
+ *      node ──▶ head              "run.report": answered, so that the node knows that it is kept
  *
- * Arguments and results are JSON text; a reply whose code is not 0 has the error text as its result. The
- * methods are listed in api/cli/README.md. */
+ * Arguments and results are JSON text; a reply whose code is not 0 has the error text as its
+ * result. The methods are listed in api/cli/README.md. */
 #ifndef REEVE_WIRE_TOOL_MESSAGE_H
 #define REEVE_WIRE_TOOL_MESSAGE_H
 

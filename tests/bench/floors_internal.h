@@ -35,6 +35,10 @@ static inline void floor_pause(void)
 /* Runs a measurement in a forked child and gives its result; 0 when it failed. */
 double floor_in_child(double (*measure)(void));
 
+/* Puts the caller on the first or second CPU it may use, where there are two. For spinning pairs: a scheduler that puts both on one
+ * measures itself. */
+void floor_pin(unsigned which);
+
 /* Inside such a child: a peer process that runs `peer` until it is stopped. */
 pid_t floor_peer_start(void (*peer)(void *), void *data);
 void floor_peer_stop(pid_t peer);
