@@ -392,8 +392,8 @@ int reeve_journal_remove_run(struct reeve_journal *j, const char *id)
     return finish(j, s);
 }
 
-int reeve_journal_each_run(struct reeve_journal *j,
-    void (*each)(void *arg, const char *id, const char *json), void *arg)
+int reeve_journal_each_run(
+    struct reeve_journal *j, void (*each)(void *arg, const char *id, const char *json), void *arg)
 {
     sqlite3_stmt *s = statement(j, EACH_RUN);
     if (s == NULL)

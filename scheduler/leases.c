@@ -192,7 +192,8 @@ void sched_lease_holding(
     struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     if (node->state != REEVE_SCHED_NODE_JOINING) {
-        s->totals.stale_count++; /* it does not know yet that it was declared dead, and is a new node */
+        s->totals
+            .stale_count++; /* it does not know yet that it was declared dead, and is a new node */
         return;
     }
     if (m->lease == 0) {
@@ -205,8 +206,7 @@ void sched_lease_holding(
         return;
     }
     if (lease == NULL) {
-        if ( m->process == REEVE_PROCESS_NONE ||
-            m->class.job == REEVE_PROCESS_NONE) {
+        if (m->process == REEVE_PROCESS_NONE || m->class.job == REEVE_PROCESS_NONE) {
             sched_drop(s, node->session, "named a lease of nobody");
             return;
         }

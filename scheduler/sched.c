@@ -240,7 +240,8 @@ static void take_demand(
 {
     bool foreign = reeve_process_node(m->process) != node->number;
     if (foreign && m->count == 0) {
-        s->totals.stale_count++; /* a node with a new number clears up what its former self wanted */
+        s->totals
+            .stale_count++; /* a node with a new number clears up what its former self wanted */
         return;
     }
     if (foreign || m->class.job == REEVE_PROCESS_NONE) {
@@ -279,8 +280,9 @@ static void take_job(struct reeve_sched *s, struct sched_node *node, const struc
     else if (job != NULL)
         sched_job_end(s, job, "its driver has gone");
     else /* it ended while there was no head: nodes may still have workers of it */
-        sched_news_add(s,
-            &(struct sched_news){.kind = REEVE_MESSAGE_JOB_END, .process = m->process, .text = "its driver has gone"});
+        sched_news_add(s, &(struct sched_news){.kind = REEVE_MESSAGE_JOB_END,
+                              .process = m->process,
+                              .text = "its driver has gone"});
 }
 
 static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_message *m)
