@@ -9,7 +9,7 @@
  *   - within a job, a class of higher priority takes from those of lower priority.
  *
  * If what is wanted is larger than what any one lease frees, a node is drained: its leases are called back until the class fits, and
- * nobody else is granted anything there meanwhile (for 30 s at most). A recall is a request: what has been claimed finishes. */
+ * nobody else is granted anything there meanwhile (for a while: see place.c). A recall is a request: what has been claimed finishes. */
 #include "scheduler/sched_internal.h"
 
 #define MS 1000000ull
@@ -22,6 +22,12 @@ struct want {
     uint32_t cpu_milli;
     bool starved; /* it has waited long enough, for nothing at all, to take a turn */
 };
+
+static void look_again(struct reeve_sched *s, uint64_t at_ns)
+{
+    if (!reeve_heap_contains(&s->recheck_timer.heap) || s->recheck_timer.heap.key > at_ns)
+        sched_arm(s, &s->recheck_timer, at_ns);
+}
 
 static bool may_take(const struct want *want, const struct sched_lease *lease)
 {
@@ -37,7 +43,9 @@ static bool may_take(const struct want *want, const struct sched_lease *lease)
     }
     if (lease->demand->class->class.priority < want->class->class.priority)
         return true;
-    return want->starved && want->demand->lease_count == 0 &&
+    /* What workers hold for what they have begun is not given to their driver to begin more. */
+    bool wants_more = want->demand->process == to->id && lease->demand->process != to->id;
+    return want->starved && !wants_more && want->demand->lease_count == 0 &&
            lease->demand->class->class.priority == want->class->class.priority;
 }
 
@@ -63,6 +71,10 @@ static bool drain(struct reeve_sched *s, const struct want *want, struct sched_n
 {
     if (!usable(s, node, want))
         return false;
+    if (s->now_ns < want->class->drain_again_ns) {
+        look_again(s, want->class->drain_again_ns);
+        return false;
+    }
     int64_t free_milli = node->free_milli;
     int looked = 0;
     REEVE_LIST_EACH(link, &node->leases)
@@ -129,9 +141,8 @@ static bool recall_for(struct reeve_sched *s, struct sched_group *group)
         (want.demand->lease_count == 0 && class->promises == 0)) {
         uint64_t due_ns = want.demand->unmet_ns + s->settings.rotate_after_ms * MS;
         want.starved = s->now_ns >= due_ns;
-        if (!want.starved &&
-            (!reeve_heap_contains(&s->recheck_timer.heap) || s->recheck_timer.heap.key > due_ns))
-            sched_arm(s, &s->recheck_timer, due_ns);
+        if (!want.starved)
+            look_again(s, due_ns);
     }
     struct reeve_heap_node *richest = reeve_heap_peek(&s->rich);
     if (richest == NULL)

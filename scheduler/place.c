@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/macros.h"
 #include "scheduler/sched_internal.h"
 
 #define MS 1000000ull
 
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_LAST_MS  10000
-#define DRAIN_MS         30000
+#define DRAIN_FIRST_MS   2000
+#define DRAIN_LAST_MS    300000
 
 /* ---- nodes to avoid ---- */
 
@@ -82,7 +84,10 @@ void sched_avoid_free(struct reeve_sched *s, struct sched_avoid *avoid)
     free(avoid);
 }
 
-/* ---- drains: a node is kept free of others until a large class fits ---- */
+/* ---- drains: a node is kept free of others until a large class fits ----
+ *
+ * What is called back may itself wait for somebody who waits for room on this node. So a drain is given up after a while, and for as
+ * long again nobody is drained for that class; each try lasts twice as long as the last. */
 
 void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sched_class *class)
 {
@@ -92,7 +97,9 @@ void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sc
     class->job->promised_milli += class->class.cpu_milli;
     reeve_list_push_back(&s->drains, &node->drains_link);
     sched_node_room(s, node, false);
-    sched_arm(s, &class->drain_timer, s->now_ns + DRAIN_MS * MS);
+    if (class->drain_ms == 0)
+        class->drain_ms = DRAIN_FIRST_MS;
+    sched_arm(s, &class->drain_timer, s->now_ns + class->drain_ms * MS);
     sched_job_changed(s, class->job);
 }
 
@@ -107,6 +114,13 @@ void sched_drain_end(struct reeve_sched *s, struct sched_class *class)
     sched_arm(s, &class->drain_timer, REEVE_SCHED_NEVER);
     sched_node_room(s, node, true);
     sched_job_changed(s, class->job);
+}
+
+void sched_drain_timer(struct reeve_sched *s, struct sched_class *class)
+{
+    class->drain_again_ns = s->now_ns + class->drain_ms * MS;
+    class->drain_ms = REEVE_MIN(2 * class->drain_ms, DRAIN_LAST_MS);
+    sched_drain_end(s, class);
 }
 
 /* ---- room ---- */
@@ -188,8 +202,10 @@ static struct sched_node *drained(const struct reeve_sched *s)
 static void grant(struct reeve_sched *s, struct sched_class *class, struct sched_node *node)
 {
     struct sched_demand *demand = sched_class_first(class);
-    if (class->drain == node)
+    if (class->drain == node) {
+        class->drain_ms = 0;
         sched_drain_end(s, class);
+    }
     uint64_t id = (uint64_t)s->settings.head_incarnation << 48 | ++s->lease_next;
     /* Its turn is over before the lease is entered, for that may end the demand's wait. */
     bool driver = demand->process == class->job->id;

@@ -338,7 +338,7 @@ static void timer_fired(struct reeve_sched *s, struct sched_timer *timer)
         sched_class_timer(s, REEVE_CONTAINER_OF(timer, struct sched_class, timer));
         break;
     case TIMER_DRAIN:
-        sched_drain_end(s, REEVE_CONTAINER_OF(timer, struct sched_class, drain_timer));
+        sched_drain_timer(s, REEVE_CONTAINER_OF(timer, struct sched_class, drain_timer));
         break;
     case TIMER_LEASE:
         sched_lease_unpromise(s, REEVE_CONTAINER_OF(timer, struct sched_lease, timer));

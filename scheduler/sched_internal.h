@@ -145,6 +145,8 @@ struct sched_class {
     struct reeve_list promised; /* leases called back for it, by lease.promise_link */
     struct sched_node *drain;   /* being emptied for it */
     struct sched_timer timer;   /* the earlier of retry and judge */
+    uint32_t drain_ms;          /* how long the next drain may last, or this one does */
+    uint64_t drain_again_ns;    /* no drain before */
     struct sched_timer drain_timer;
 };
 
@@ -363,6 +365,7 @@ void sched_avoid(struct reeve_sched *s, struct sched_node *node, struct sched_cl
 void sched_avoid_free(struct reeve_sched *s, struct sched_avoid *avoid);
 void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sched_class *class);
 void sched_drain_end(struct reeve_sched *s, struct sched_class *class);
+void sched_drain_timer(struct reeve_sched *s, struct sched_class *class);
 
 /* ---- fair.c: recalls ---- */
 

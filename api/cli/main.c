@@ -70,7 +70,7 @@ static int help(const char *name)
         return REEVE_CLI_OK;
     }
     if (strcmp(name, "bench") == 0 && reeve_bench_main)
-        return reeve_bench_main(2, (char *[]){"bench", "--help", NULL});
+        return reeve_bench_main(3, (char *[]){"reeve", "bench", "--help", NULL});
     const struct reeve_cli_command *command = find_command(name);
     if (!command)
         return unknown_command(name);
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         return REEVE_CLI_OK;
     }
     if (strcmp(name, "bench") == 0 && reeve_bench_main)
-        return reeve_bench_main(argc - 1, argv + 1);
+        return reeve_bench_main(argc, argv);
     const struct reeve_cli_command *command = find_command(name);
     if (!command)
         return unknown_command(name);

@@ -422,6 +422,7 @@ void reeve_owner_class_failed(
         class->unfinished--;
         task_fail(owner, now_ns, index, code, text);
     }
+    owner_demand_withdraw(owner, class); /* so that the next task asks anew, and is answered */
     owner_class_work_changed(owner, now_ns, class);
 }
 

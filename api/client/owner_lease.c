@@ -89,6 +89,11 @@ static void demand_lower(struct reeve_owner *owner, struct owner_class *class)
         demand_tell(owner, class, need);
 }
 
+void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class)
+{
+    demand_tell(owner, class, 0);
+}
+
 /* ---- who may get an entry -------------------------------------------------------------------------- */
 
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)

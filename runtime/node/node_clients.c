@@ -1,8 +1,9 @@
 /* The node core's drivers and jobs, and what processes want.
  *
- * A driver that comes before the head has taken this node in waits for it: its id is made of our number. Its job lives here until
- * it goes; the job of a driver elsewhere lives here from the first grant until the head says that it has ended. A job that has
- * ended stays in the tables until the last of its workers is reaped. */
+ * A driver that comes before the head has taken this node in waits for it: its id is made of our
+ * number. Its job lives here until it goes; the job of a driver elsewhere lives here from the
+ * first grant until the head says that it has ended. A job that has ended stays in the tables
+ * until the last of its workers is reaped. */
 #include <stdlib.h>
 #include <string.h>
 

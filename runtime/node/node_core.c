@@ -1,4 +1,5 @@
-/* The node core's step: events to handlers, timers. See node_core.h; the parts are listed in node_internal.h. */
+/* The node core's step: events to handlers, timers. See node_core.h; the parts are listed in
+ * node_internal.h. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,11 +53,20 @@ void node_timer_stop(struct reeve_node *node, struct node_timer *timer)
     reeve_heap_remove(&node->timers, &timer->heap);
 }
 
+/* What became of a lease is said as soon as the head has been told of it, which is right after JOIN. */
+static bool before_welcome(const struct reeve_node *node, enum reeve_message_kind kind)
+{
+    if (kind == REEVE_MESSAGE_JOIN)
+        return true;
+    return node->number != 0 && (kind == REEVE_MESSAGE_ENDED || kind == REEVE_MESSAGE_REFUSED ||
+                                    kind == REEVE_MESSAGE_LENT || kind == REEVE_MESSAGE_HEARTBEAT);
+}
+
 /* The message of a command that has just been emitted: fill it before anything else is emitted. Without a session nothing is sent:
  * the next JOIN says it all. */
 struct reeve_message *node_send_head(struct reeve_node *node, enum reeve_message_kind kind)
 {
-    if (!node->head_up || (!node->joined && kind != REEVE_MESSAGE_JOIN))
+    if (!node->head_up || (!node->joined && !before_welcome(node, kind)))
         return &node->nowhere;
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD);
     command->message.kind = kind;
@@ -148,7 +158,8 @@ void node_end(struct reeve_node *node, int32_t code, const char *text)
     node_set_text(command->text, "%s", text);
 }
 
-/* --- graceful end: leases are called back; when the last has ended, or the time is over, so do we --- */
+/* --- graceful end: leases are called back; when the last has ended, or the time is over, so do
+ * we --- */
 
 static void end_all_jobs(struct reeve_node *node)
 {

@@ -1,31 +1,37 @@
-/* The node core: which worker processes a machine runs, for whom, and who is told what. Events in, commands out; it sees no
- * socket, clock, process or random source (shell: node_main.c; tests and the simulator are other shells).
+/* The node core: which worker processes a machine runs, for whom, and who is told what. Events in,
+ * commands out; it sees no socket, clock, process or random source (shell: node_main.c; tests and
+ * the simulator are other shells).
  *
- *       head ──GRANT, RECALL, JOB_END, PEER_*──▶ ┌───────────┐ ──SPAWN, RETIRE, KILL──────────▶ processes
- *            ◀─JOIN, DEMAND, REFUSED, ENDED────  │ node core │ ──OPEN, CLOSE───────────────────▶ channels (rings)
- *      peers ◀─OPEN, FAILED, LOST, RETURN──────▶ └───────────┘ ──WELCOME, LEASE_LOST, RECALL───▶ clients (drivers, workers)
+ *    head ─GRANT, RECALL, JOB_END, PEER_*─▶ ┌──────┐ ─SPAWN, RETIRE, KILL────────▶ processes
+ *         ◀─JOIN, DEMAND, REFUSED, ENDED──  │ node │ ─OPEN, CLOSE────────────────▶ channels
+ *   peers ◀─OPEN, FAILED, LOST, RETURN────▶ └──────┘ ─WELCOME, LEASE_LOST, RECALL▶ clients
  *
- * It plays two parts. As executor it is the authority over its own cpus: a granted lease is admitted if its cpu is free, gets a
- * worker process of its job (an idle one, or one it spawns), and is opened to the holder. As the holder's node it tells its client
- * of leases that others opened. Where both are this node, no message leaves it.
+ * It plays two parts. As executor it is the authority over its own cpus: a granted lease is
+ * admitted if its cpu is free, gets a worker process of its job (an idle one, or one it spawns),
+ * and is opened to the holder. As the holder's node it tells its client of leases that others
+ * opened. Where both are this node, no message leaves it.
  *
- *   executor's lease   WAITING ──worker ready──▶ OPEN ──returned, holder gone──▶ CLOSING ──closed──▶ (ENDED to the head)
- *                         └─ no worker comes: REFUSED, FAILED       └─ worker died: LOST ──────────▶ (ENDED to the head)
+ *   executor's   WAITING ──worker ready──▶ OPEN ──returned, holder gone──▶ CLOSING ──▶ ENDED
+ *                   └─ no worker comes:       └─ worker died: LOST ──────────────────▶ ENDED
+ *                      REFUSED, FAILED
  *   holder's lease     OPEN ──client returns it, lost──▶ (gone)
  *
  *   worker   STARTING ──hello──▶ IDLE ◀──▶ LEASED
  *               │                 └─ idle too long, too many ─▶ RETIRING ──┐
  *               └─ too late, wrong table ──────────────────────▶ KILLED ───┴── exited ─▶ (gone)
  *
- * A session with a peer that ends takes all leases between the two nodes with it, on both sides: what was under way is unknown
- * then, and attempts fence what comes late. So nothing need be repeated between peers. A session with the head that ends costs
- * nothing: after the next JOIN the core says all that it holds and wants.
+ * A session with a peer that ends takes all leases between the two nodes with it, on both sides:
+ * what was under way is unknown then, and attempts fence what comes late. So nothing need be
+ * repeated between peers. A session with the head that ends costs nothing: after the next JOIN the
+ * core says all that it holds and wants.
  *
- * Worker processes of one job serve that job only. When a driver has come, spare workers of its program are started before
- * anything is asked of them, so that its first lease finds one ready. A program that does not start here is tried a few times,
- * then answered with the reason at once until a while has passed.
+ * Worker processes of one job serve that job only. When a driver has come, spare workers of its
+ * program are started before anything is asked of them, so that its first lease finds one ready. A
+ * program that does not start here is tried a few times, then answered with the reason at once
+ * until a while has passed.
  *
- * Processes are named by their serial on this node; reeve_process_id_make(node number, serial) is their id. */
+ * Processes are named by their serial on this node; reeve_process_id_make(node number, serial)
+ * is their id. */
 #ifndef REEVE_NODE_NODE_CORE_H
 #define REEVE_NODE_NODE_CORE_H
 
@@ -73,11 +79,15 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count */
     REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease */
     REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
-    REEVE_NODE_EVENT_CLIENT_GONE, /* serial code: its socket has ended, all it said before has been told; or it broke the rules */
+    /* serial code: its socket has ended, all it said before has been told; or it broke the rules */
+    REEVE_NODE_EVENT_CLIENT_GONE,
     REEVE_NODE_EVENT_WORKER_STARTED, /* serial: the process exists */
-    REEVE_NODE_EVENT_WORKER_HELLO, /* serial code text: code not 0: not the driver's table of functions */
-    REEVE_NODE_EVENT_WORKER_EXITED, /* serial code text: reaped, or never began. Before hello, EPROGRAM: it never will run here */
-    REEVE_NODE_EVENT_CLOSED, /* lease count: answer to CLOSE; entries that the worker still had in hand */
+    /* serial code text: code not 0: not the driver's table of functions */
+    REEVE_NODE_EVENT_WORKER_HELLO,
+    /* serial code text: reaped, or never began. Before hello, EPROGRAM: it never will run here */
+    REEVE_NODE_EVENT_WORKER_EXITED,
+    /* lease count: answer to CLOSE; entries that the worker still had in hand */
+    REEVE_NODE_EVENT_CLOSED,
     REEVE_NODE_EVENT_DRAIN, /* end gracefully; the second one: at once */
     REEVE_NODE_EVENT_KIND_COUNT
 };
@@ -102,14 +112,18 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_DIAL_HEAD,
     REEVE_NODE_COMMAND_DROP_HEAD, /* text: it is silent; HEAD_DOWN follows */
     REEVE_NODE_COMMAND_SEND_HEAD, /* message */
-    REEVE_NODE_COMMAND_SEND_PEER, /* node message: over a session that the shell makes if there is none */
+    /* node message: over a session that the shell makes if there is none */
+    REEVE_NODE_COMMAND_SEND_PEER,
     REEVE_NODE_COMMAND_PEER_KNOWN,  /* node message(PEER_UP): its address and incarnation */
     REEVE_NODE_COMMAND_PEER_FORGET, /* node text: dead; end its session, drop what it had */
     REEVE_NODE_COMMAND_REGISTERED,  /* node: the head has taken us in, as this node, from now on */
-    REEVE_NODE_COMMAND_FENCED, /* text: the head had declared us dead: all clients have been dropped, all objects are void */
-    REEVE_NODE_COMMAND_CLIENT_WELCOME, /* connection serial: the driver is accepted under this serial */
+    /* text: the head had declared us dead: all clients have been dropped, all objects are void */
+    REEVE_NODE_COMMAND_FENCED,
+    /* connection serial: the driver is accepted under this serial */
+    REEVE_NODE_COMMAND_CLIENT_WELCOME,
     REEVE_NODE_COMMAND_CLIENT_REFUSE, /* connection code text */
-    REEVE_NODE_COMMAND_CLIENT_DROP, /* serial code text: end a driver's socket; no CLIENT_GONE follows */
+    /* serial code text: end a driver's socket; no CLIENT_GONE follows */
+    REEVE_NODE_COMMAND_CLIENT_DROP,
     REEVE_NODE_COMMAND_CLIENT_LOST,       /* serial lease class_index code text: LEASE_LOST */
     REEVE_NODE_COMMAND_CLIENT_RECALL,     /* serial lease */
     REEVE_NODE_COMMAND_CLIENT_INFEASIBLE, /* serial class_index text */
@@ -119,11 +133,15 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_RETIRE,            /* serial: close its socket, at which it ends */
     REEVE_NODE_COMMAND_KILL,              /* serial: its process group */
     REEVE_NODE_COMMAND_OPEN_LOCAL,        /* lease serial(holder) worker class_index */
-    REEVE_NODE_COMMAND_OPEN_EXECUTOR, /* lease worker node job: we hold for a client of that node; before OPEN is sent */
-    REEVE_NODE_COMMAND_OPEN_HOLDER, /* lease serial class_index node process(worker): we work for a client of ours */
-    REEVE_NODE_COMMAND_CLOSE, /* lease code: revoke what is not claimed, unmap. Executor's: answer with CLOSED; code 0: its
-                                 holder says that all entries are answered, so none is in hand */
-    REEVE_NODE_COMMAND_CLOSE_DEAD, /* lease code text: the worker is dead: revoke, answer all entries. No CLOSED */
+    /* lease worker node job: we hold for a client of that node; before OPEN is sent */
+    REEVE_NODE_COMMAND_OPEN_EXECUTOR,
+    /* lease serial class_index node process(worker): we work for a client of ours */
+    REEVE_NODE_COMMAND_OPEN_HOLDER,
+    /* lease code: revoke what is not claimed, unmap. Executor's: answer with CLOSED; code 0: its
+     * holder says that all entries are answered, so none is in hand */
+    REEVE_NODE_COMMAND_CLOSE,
+    /* lease code text: the worker is dead: revoke, answer all entries. No CLOSED */
+    REEVE_NODE_COMMAND_CLOSE_DEAD,
     REEVE_NODE_COMMAND_JOB_GONE, /* job: free its objects, forget its program */
     REEVE_NODE_COMMAND_END,      /* code text: nothing is left to do */
     REEVE_NODE_COMMAND_KIND_COUNT

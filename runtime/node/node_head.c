@@ -1,8 +1,10 @@
-/* The node core's session with the head: dialling, registration, heartbeats; and whom the head says is alive.
+/* The node core's session with the head: dialling, registration, heartbeats; and whom the head says
+ * is alive.
  *
- *   (down) ──dial, after 5 ms … 1 s──▶ (up) ──JOIN, HOLDING … ──▶ WELCOME ──JOB_END, JOB_BEGIN, DEMAND …──▶ (joined)
+ *   down ─dial, after 5 ms … 1 s─▶ (up) ─JOIN, HOLDING …─▶ WELCOME ─JOB_BEGIN, DEMAND…─▶ joined
  *
- * While it is down, work goes on; what ends meanwhile is simply not among what is announced at the next JOIN. */
+ * While it is down, work goes on; what ends meanwhile is simply not among what is announced at
+ * the next JOIN. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,7 +100,8 @@ void node_head_dial_failed(struct reeve_node *node, const struct reeve_node_even
     }
     node->head_code = event->code;
     memcpy(node->head_text, event->text, sizeof node->head_text);
-    /* These do not go away by themselves. A node that has been in before keeps trying: its work goes on meanwhile. */
+    /* These do not go away by themselves. A node that has been in before keeps trying: its work
+     * goes on meanwhile. */
     if (node->number == 0 && (event->code == REEVE_EKEY || event->code == REEVE_EVERSION ||
                                  event->code == REEVE_EADDRESS)) {
         size_t at = 0;

@@ -169,7 +169,8 @@ struct node_process *node_process_here(const struct reeve_node *node, reeve_proc
 reeve_process_id node_process_id(const struct reeve_node *node, const struct node_process *process);
 struct node_job *node_job_make(
     struct reeve_node *node, reeve_process_id id, const uint8_t *program, const char *name);
-/* Ends a job: kills its workers, ends its leases, drops its driver. `code`: why, for the driver; 0: the driver has gone by itself. */
+/* Ends a job: kills its workers, ends its leases, drops its driver. `code`: why, for the driver;
+ * 0: the driver has gone by itself. */
 void node_job_end(struct reeve_node *node, struct node_job *job, int32_t code, const char *text);
 void node_job_reap(struct reeve_node *node, struct node_job *job);
 void node_driver_hello(struct reeve_node *node, const struct reeve_node_event *event);

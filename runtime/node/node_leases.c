@@ -1,8 +1,9 @@
-/* The node core's leases: as executor, and as the node of the holder. See the drawing in node_core.h.
+/* The node core's leases: as executor, and as the node of the holder. See the drawing in
+ * node_core.h.
  *
- * The cpu of an executor's lease is taken from the grant on and free again when the lease ends. A lease that is closed while its
- * worker still has an entry in hand does not end before that worker is dead: nobody wants the result any more, and the cpu is not
- * free while it runs. */
+ * The cpu of an executor's lease is taken from the grant on and free again when the lease ends.
+ * A lease that is closed while its worker still has an entry in hand does not end before that
+ * worker is dead: nobody wants the result any more, and the cpu is not free while it runs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,8 +311,8 @@ static void announce(struct reeve_node *node, enum reeve_message_kind kind)
     }
 }
 
-/* Workers of a driver elsewhere may be idle here, and nobody but us knows it: if the job ended while the head or the link to it
- * was down, this is how we hear of it. */
+/* Workers of a driver elsewhere may be idle here, and nobody but us knows it: if the job ended
+ * while the head or the link to it was down, this is how we hear of it. */
 static void announce_jobs(struct reeve_node *node)
 {
     size_t at = 0;

@@ -1,12 +1,13 @@
-/* The node daemon: one libuv loop around the node core. See shell.h for its parts.
+/* The node daemon: one libuv loop around the node core. See shell_daemon.h for its parts.
  *
- *   options ─▶ loop, bell, unix sockets, links ─▶ core ─TICK─▶ dials the head ─▶ REGISTERED ─▶ ready ─▶ … ─▶ END ─▶ clean up
+ *   options ─▶ loop, sockets, links ─▶ core ─TICK─▶ dials the head ─▶ REGISTERED ─▶ … ─▶ END
  *
  *   SIGTERM, SIGINT          drain: leases are called back; the second one ends at once
  *   end of file on lifeline  ends at once
  *
- * However it ends, all workers are killed and reaped before it returns. When it is killed itself, they die by their parent-death
- * signal; what it had is memory and sockets without names, so that nothing stays. */
+ * However it ends, all workers are killed and reaped before it returns. When it is killed
+ * itself, they die by their parent-death signal; what it had is memory and sockets without
+ * names, so that nothing stays. */
 #include "runtime/node/node_main.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 #define FAREWELL_MS 1000
 
@@ -316,6 +317,7 @@ static void clean_up(struct daemon *daemon)
     daemon_workers_kill_all(daemon);
     daemon_stop_listening(daemon);
     close_clients(daemon);
+    daemon_objects_stop_waiting(daemon);
     if (daemon->runs != NULL)
         reeve_runs_free(daemon->runs);
     daemon->runs = NULL;
@@ -395,6 +397,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     char text[REEVE_TEXT_SIZE];
     daemon->options = options;
     daemon->listener_fd = daemon->known_listener_fd = -1;
+    daemon->bell.page_fd = daemon->bell.event_fd = -1;
     reeve_map64_init(&daemon->clients);
     reeve_map64_init(&daemon->serials);
     reeve_map64_init(&daemon->workers);
@@ -402,6 +405,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_map64_init(&daemon->channels);
     reeve_map64_init(&daemon->peers);
     reeve_list_init(&daemon->bridged);
+    reeve_list_init(&daemon->leaving);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     raise_limits();
     signal(SIGPIPE, SIG_IGN);

@@ -12,25 +12,32 @@ struct reeve_node_options {
     const char
         *head; /* address of the head's inbox, "tcp://host:port" or "abstract://name"; required */
     const char *
-        listen; /* "tcp://127.0.0.1:0" where the head is on loopback, "abstract://…" where it is, else tcp://0.0.0.0:0 */
+        /* "tcp://127.0.0.1:0" where the head is on loopback, "abstract://…" where it is, else
+         * tcp://0.0.0.0:0 */
+        listen;
     const char *advertise; /* host or host:port that others should dial */
     const uint8_t *key;    /* REEVE_KEY_SIZE bytes; required */
     uint32_t
-        cpu_milli; /* slots × 1000; used as it is when cpu_given, so that 0 is a node that runs no tasks */
+        /* slots × 1000; used as it is when cpu_given, so that 0 is a node that runs no tasks */
+        cpu_milli;
     bool cpu_given;       /* else from cores, cpuset and quota */
     uint64_t store_bytes; /* 30 % of memory */
     bool private_cluster; /* of one program: no files, nothing on stderr */
     int lifeline_fd;      /* end of file here ends the daemon at once */
-    int ready_fd; /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is closed */
-    void (*ready)(uint32_t node, const char *address); /* called at that moment; may be NULL */
+    /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
+     * closed */
+    int ready_fd;
+    /* called at that moment; may be NULL */
+    void (*ready)(uint32_t node, const char *address);
     const char *socket_name; /* abstract name for clients; reeve-<uid>-<node uid> */
     const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
     const char
         *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
 };
 
-/* Runs until it is told to end. Returns the exit status of the process: 0 after a clean end, 1 when it could not start or
- * go on, which has been logged and, unless private, said on stderr in one line. The log must be open. */
+/* Runs until it is told to end. Returns the exit status of the process: 0 after a clean end, 1
+ * when it could not start or go on, which has been logged and, unless private, said on stderr in
+ * one line. The log must be open. */
 int reeve_node_main(const struct reeve_node_options *options);
 
 #endif

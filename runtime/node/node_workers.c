@@ -1,8 +1,9 @@
 /* The node core's worker processes.
  *
- * A job's workers that are starting count towards its waiting leases, so that a lease never starts a second process where a spare is
- * on its way. Idle workers are used latest first (their caches are warm) and retired longest idle first. A worker that still owns
- * leases or wants some is not retired: it has futures whose tasks run elsewhere. */
+ * A job's workers that are starting count towards its waiting leases, so that a lease never
+ * starts a second process where a spare is on its way. Idle workers are used latest first (their
+ * caches are warm) and retired longest idle first. A worker that still owns leases or wants some
+ * is not retired: it has futures whose tasks run elsewhere. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,7 +206,8 @@ void node_worker_started(struct reeve_node *node, struct node_process *worker)
     node_timer_set(node, &worker->timer, node->now_ns + node->config.start_timeout_ns);
 }
 
-/* The job's program does not run here. Who waits is told; who comes soon after is told without another try. */
+/* The job's program does not run here. Who waits is told; who comes soon after is told without
+ * another try. */
 static void program_failed(
     struct reeve_node *node, struct node_job *job, int32_t code, const char *text)
 {

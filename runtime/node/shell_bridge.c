@@ -1,7 +1,8 @@
-/* When the bridged channels are looked at: our bell has been rung, a link has drained, a message has come for one.
+/* When the bridged channels are looked at: our bell has been rung, a link has drained, a message
+ * has come for one.
  *
- *   eventfd ──▶ look at all bridged rings, a slice of each ──▶ nothing left: arm the bell, look once more ──▶ sleep
- *                                                         └──▶ more: again in the next turn of the loop
+ *   eventfd ─▶ look at all bridged rings, ──▶ nothing left: arm the bell, look once more, sleep
+ *              a slice of each             └─▶ more: again in the next turn of the loop
  *
  * A link whose queue is long is not fed: entries stay in their rings, whose owners then feel it. */
 #include <unistd.h>

@@ -1,8 +1,9 @@
 /* Channels: made when a lease is opened, closed when it ends.
  *
- * The daemon makes the segment and passes it to both ends, with the bell of the other; of a bridged one it is an end itself. It keeps a
- * mapping of its own, by which it revokes: what a dead worker, or one whose holder is gone, has not claimed is nobody's from then on,
- * before anyone is told. */
+ * The daemon makes the segment and passes it to both ends, with the bell of the other; of a
+ * bridged one it is an end itself. It keeps a mapping of its own, by which it revokes: what a
+ * dead worker, or one whose holder is gone, has not claimed is nobody's from then on, before
+ * anyone is told. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -2,12 +2,14 @@
  *
  *   local       holder (client) ◀═ segment ═▶ worker (client)
  *
- *   bridged     holder (client) ◀═ segment ═▶ daemon as WORKER ── Calls, TakeBack ──▶ daemon as HOLDER ◀═ segment ═▶ worker (client)
- *                                             (holder's node)  ◀── Returns ────────── (executor's node) */
+ *   bridged     holder (client) ◀═ segment ═▶ daemon as WORKER       the holder's node
+ *                                                │      ▲
+ *                                Calls, TakeBack ▼      │ Returns
+ *                                             daemon as HOLDER ◀═ segment ═▶ worker (client) */
 #ifndef REEVE_NODE_SHELL_CHANNELS_H
 #define REEVE_NODE_SHELL_CHANNELS_H
 
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 enum daemon_channel_kind { CHANNEL_LOCAL, CHANNEL_EXECUTOR, CHANNEL_HOLDER };
 
@@ -60,11 +62,13 @@ struct daemon_channel {
 struct daemon_channel *daemon_channel_get(struct daemon *daemon, uint64_t lease);
 struct daemon_client *daemon_channel_client(const struct daemon_channel *channel);
 
-/* shell_entry.c: a slot of a ring ↔ Entry on the wire. Bytes are not copied: they are good as long as those they were made from. */
+/* shell_entry.c: a slot of a ring ↔ Entry on the wire. Bytes are not copied: they are good as
+ * long as those they were made from. */
 void daemon_entry_from_view(const struct reeve_entry_view *view, Reeve__Entry *entry);
 /* False: malformed. */
 bool daemon_entry_check(const Reeve__Entry *entry);
-/* An answer that the daemon itself gives: RECALLED, or a failure with a message for people. `space` holds the payload. */
+/* An answer that the daemon itself gives: RECALLED, or a failure with a message for people.
+ * `space` holds the payload. */
 #define DAEMON_ANSWER_SIZE (REEVE_TEXT_SIZE + 64u)
 void daemon_entry_answer(const struct daemon_call *call, int32_t code, const char *text,
     uint8_t space[DAEMON_ANSWER_SIZE], Reeve__Entry *entry);
@@ -86,7 +90,8 @@ Reeve__Entry *daemon_batch_next(struct daemon_batch *batch);
 bool daemon_batch_add(struct daemon_batch *batch);
 void daemon_batch_send(struct daemon_batch *batch);
 
-/* shell_executor.c, shell_holder.c: one look at a bridged channel's ring. True: something was there. */
+/* shell_executor.c, shell_holder.c: one look at a bridged channel's ring. True: something was
+ * there. */
 bool daemon_executor_turn(struct daemon_channel *channel);
 bool daemon_holder_turn(struct daemon_channel *channel);
 void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *calls);
@@ -95,7 +100,8 @@ void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__Take
 void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, const char *text);
 void daemon_executor_free(struct daemon_channel *channel);
 void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns *returns);
-/* The executor has answered all calls that it had, and lost its worker: the others were on their way, and nobody has run them. */
+/* The executor has answered all calls that it had, and lost its worker: the others were on their
+ * way, and nobody has run them. */
 void daemon_holder_answer_all(struct daemon_channel *channel);
 void daemon_holder_free(struct daemon_channel *channel);
 

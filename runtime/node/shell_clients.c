@@ -1,16 +1,17 @@
 /* Unix sockets of drivers and workers: accepted, greeted, read, written.
  *
- *   socket   accepted ──HELLO──▶ greeted ──core accepts──▶ welcome ──end of file, broken rule──▶ closed (freed by the loop)
+ *   accepted ──HELLO──▶ greeted ──core accepts──▶ welcome ──end of file, broken rule──▶ closed
  *
- * What a client makes the daemon hold is bounded: one message in each direction is read or written at once; what it does not take
- * is queued up to a limit, beyond which it is dropped. */
+ * What a client makes the daemon hold is bounded: one message in each direction is read or
+ * written at once; what it does not take is queued up to a limit, beyond which it is dropped. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 #define READS_A_TURN   64 /* of one client, so that none keeps the loop to itself */
 #define ACCEPTS_A_TURN 64
@@ -32,7 +33,8 @@ static void close_descriptors(struct reeve_local_message *message)
     message->fd_count = 0;
 }
 
-/* The socket is dead or its reader is: the end is told by the next event on it, not in the midst of whatever is sent. */
+/* The socket is dead or its reader is: the end is told by the next event on it, not in the midst
+ * of whatever is sent. */
 void daemon_client_hang_up(struct daemon_client *client)
 {
     struct reeve_local_message message;
@@ -85,7 +87,7 @@ void daemon_client_send(struct daemon_client *client, const struct reeve_local_m
     }
     *later = *message;
     for (uint32_t i = 0; i < message->fd_count; i++) {
-        later->fds[i] = dup(message->fds[i]);
+        later->fds[i] = fcntl(message->fds[i], F_DUPFD_CLOEXEC, 3);
         if (later->fds[i] < 0) {
             later->fd_count = i;
             daemon_client_hang_up(client);

@@ -1,4 +1,5 @@
-/* A slot of a ring ↔ Entry on the wire, and batches of them. The payload travels as it lies in the ring (runtime/channel/entry.h). */
+/* A slot of a ring ↔ Entry on the wire, and batches of them. The payload travels as it lies in
+ * the ring (runtime/channel/entry.h). */
 #include <string.h>
 
 #include "runtime/channel/entry.h"

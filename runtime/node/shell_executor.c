@@ -1,11 +1,13 @@
 /* The executor's side of a bridged channel: the daemon holds for a client of another node.
  *
  *   Calls ──▶ call: arguments staged? ──▶ written into the worker's ring ──▶ its return ──▶ Returns
- *              │         └── not here: failed                  └── worker dead: EWORKERDIED, or RECALLED where not claimed
+ *              │         └── not here: failed                  └── worker dead: EWORKERDIED, or
+ *              │                                                   RECALLED where not claimed
  *              └── TakeBack: RECALLED, where not claimed
  *
- * Arguments that are objects are brought to this node and pinned before the worker sees the call, so that it is not held up while
- * they travel. A call that waits, for them or for room in the ring, lets those behind it pass only if it waits for its arguments. */
+ * Arguments that are objects are brought to this node and pinned before the worker sees the
+ * call, so that it is not held up while they travel. A call that waits, for them or for room in
+ * the ring, lets those behind it pass only if it waits for its arguments. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,11 +1,12 @@
-/* Programs from other nodes: the driver's node has the executable, its arguments and its table of functions.
+/* Programs from other nodes: the driver's node has the executable, its arguments and its table of
+ * functions.
  *
  *   executor ── ProgramPull(job, hash, offset, length) ──▶ driver's node
  *            ◀─ ProgramChunk(data; with the first: arguments, table) ──
  *
- * A few pieces are under way at a time. The bytes go into a memfd and are hashed as they come; a program that has come whole and
- * right is run from there, and kept for the next job with the same hash, within bounds. After a lost session what is missing is
- * asked for again. */
+ * A few pieces are under way at a time. The bytes go into a memfd and are hashed as they come; a
+ * program that has come whole and right is run from there, and kept for the next job with the
+ * same hash, within bounds. After a lost session what is missing is asked for again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 #include "runtime/base/macros.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 #define WINDOW           4u
 #define PROGRAM_SIZE_MAX (4ull << 30)

@@ -1,10 +1,11 @@
 /* The holder's side of a bridged channel: the daemon works for a client of its own, by proxy.
  *
- *   client's call ring ──claim──▶ Calls ──▶ … ──▶ Returns ──▶ client's return ring, then the call is done
+ *   client's call ring ─claim─▶ Calls ─▶ … ─▶ Returns ─▶ client's return ring; the call is done
  *
- * A call stays CLAIMED until its answer is in the return ring: when the lease is lost the client can tell from it that the task may
- * have run. Results that find the return ring full wait here, and are tried again shortly: the one case in which time alone helps,
- * as nobody rings who makes room. */
+ * A call stays CLAIMED until its answer is in the return ring: when the lease is lost the client
+ * can tell from it that the task may have run. Results that find the return ring full wait here,
+ * and are tried again shortly: the one case in which time alone helps, as nobody rings who makes
+ * room. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* The daemon's sessions: with the head, with peers, with tools.
  *
- * A session with a peer begins with PEER_UP both ways: each says which node it is. What the core has to say to a peer while there is
- * no session waits, within bounds, until the session is made, or is dropped when it cannot be: the core is then told that the
- * session has ended. */
+ * A session with a peer begins with PEER_UP both ways: each says which node it is. What the core
+ * has to say to a peer while there is no session waits, within bounds, until the session is
+ * made, or is dropped when it cannot be: the core is then told that the session has ended. */
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/base/errors.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 #include "runtime/wire/address.h"
 
 /* A session whose node we do not know yet. */

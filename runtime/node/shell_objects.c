@@ -1,14 +1,15 @@
-/* The object store's place in the daemon: its timer and left-over work on the loop, its messages to clients and peers, and the end
- * of drivers.
+/* The object store's place in the daemon: its timer and left-over work on the loop, its messages to
+ * clients and peers, and the end of drivers.
  *
- * A process that has closed its socket may still write to what it has mapped, so what it held stays until the process is known to
- * be gone: a worker has been reaped then; a driver is nobody's child here, and its pidfd tells. One that has said BYE has unmapped
- * everything before. */
+ * A process that has closed its socket may still write to what it has mapped, so what it held
+ * stays until the process is known to be gone: a worker has been reaped then; a driver is
+ * nobody's child here, and its pidfd tells. One that has said BYE has unmapped everything
+ * before. */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 static void on_work(uv_idle_t *work)
 {
@@ -92,6 +93,7 @@ int daemon_objects_open(struct daemon *daemon)
 /* --- drivers that have closed their socket and may still live --- */
 
 struct leaving {
+    struct reeve_list link; /* in daemon->leaving */
     struct daemon *daemon;
     uint32_t serial;
     int pidfd;
@@ -110,6 +112,7 @@ static void on_left(uv_poll_t *poll, int status, int events)
     (void)events;
     reeve_store_shell_client_reaped(leaving->daemon->store, leaving->serial);
     daemon_objects_arm(leaving->daemon);
+    reeve_list_remove(&leaving->link);
     uv_poll_stop(poll);
     close(leaving->pidfd);
     uv_close((uv_handle_t *)poll, on_leaving_closed);
@@ -127,7 +130,16 @@ void daemon_objects_driver_gone(struct daemon_client *client)
     leaving->serial = client->serial;
     leaving->pidfd = client->pidfd;
     client->pidfd = -1;
+    reeve_list_push_back(&daemon->leaving, &leaving->link);
     leaving->poll.data = leaving;
     uv_poll_init(&daemon->loop, &leaving->poll, leaving->pidfd);
     uv_poll_start(&leaving->poll, UV_READABLE, on_left);
+}
+
+void daemon_objects_stop_waiting(struct daemon *daemon)
+{
+    REEVE_LIST_EACH_SAFE(link, &daemon->leaving)
+    {
+        on_left(&REEVE_LIST_ENTRY(link, struct leaving, link)->poll, 0, 0);
+    }
 }

@@ -1,12 +1,14 @@
 /* What workers write, on its way to their driver's terminal.
  *
- *   worker ──pipe──▶ stream: markers, lines ──▶ "function@node pid| line\n" ──▶ driver here: terminal: spool ──pipe──▶ driver
- *                                                                        └───▶ driver elsewhere: Output to its node
+ *   worker ─pipe─▶ stream: markers, lines ─▶ "function@node pid| line\n"
+ *                                            ├─▶ driver here: terminal: spool ─pipe─▶ driver
+ *                                            └─▶ driver elsewhere: Output to its node
  *
- * A marker, "\1 index \2", says which function writes what follows; without digits: none. A marker ends a line that is not finished.
- * Lines are passed on whole, so that those of different workers never mix within one. Nobody waits: the pipes of workers are
- * always read; what a driver does not take is spooled up to a bound, beyond which lines are dropped and counted, and the count is
- * said as soon as there is room. */
+ * A marker, "\1 index \2", says which function writes what follows; without digits: none. A
+ * marker ends a line that is not finished. Lines are passed on whole, so that those of different
+ * workers never mix within one. Nobody waits: the pipes of workers are always read; what a
+ * driver does not take is spooled up to a bound, beyond which lines are dropped and counted, and
+ * the count is said as soon as there is room. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 
 #include "runtime/base/buffer.h"
 #include "runtime/base/macros.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_output.h"
 
 #define LINE_SIZE_MAX   (16u * 1024u) /* longer ones are cut into several */
@@ -201,7 +203,7 @@ static size_t function_name(const struct daemon_output *output, uint32_t index, 
         line = line != NULL ? line + 1 : NULL;
     }
     *name = line;
-    return line != NULL ? strcspn(line, " \n") : 0;
+    return line != NULL ? strcspn(line, "(\n") : 0;
 }
 
 static void finish_line(struct stream *stream)

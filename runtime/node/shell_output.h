@@ -1,4 +1,5 @@
-/* What workers write: read without ever blocking them for long, cut into lines, passed to their driver's terminal. */
+/* What workers write: read without ever blocking them for long, cut into lines, passed to their
+ * driver's terminal. */
 #ifndef REEVE_NODE_SHELL_OUTPUT_H
 #define REEVE_NODE_SHELL_OUTPUT_H
 
@@ -6,7 +7,8 @@ struct daemon;
 struct daemon_worker;
 struct daemon_output;
 
-/* Two pipes for a worker about to be started; the write ends are the caller's to close. NULL: no descriptors left. */
+/* Two pipes for a worker about to be started; the write ends are the caller's to close. NULL: no
+ * descriptors left. */
 struct daemon_output *daemon_output_open(
     struct daemon *daemon, struct daemon_worker *worker, int *ret_out_fd, int *ret_err_fd);
 

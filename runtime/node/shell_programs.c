@@ -1,7 +1,8 @@
 /* Programs: what a driver says of itself, and what a worker of its job is started with.
  *
- *   HELLO(table, executable, launch spec) ──▶ read and check ──▶ hash the executable (thread pool) ──▶ DRIVER_HELLO to the core
- *                                                                └ known by device, inode, size and time: at once
+ *   HELLO(table, executable, launch spec) ─▶ read and check ─▶ hash the executable ─▶ DRIVER_HELLO
+ *                                                              (thread pool; or known by device,
+ *                                                              inode, size and time: at once)
  *
  * On the driver's own machine its executable is run from where it is. */
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 #include "runtime/base/macros.h"
 #include "runtime/base/process.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 #define HASH_READ_SIZE (1u << 20)
 #define HASH_CACHE     16
@@ -150,7 +151,8 @@ static void hash_executable(struct daemon_client *client)
 
 /* --- tables of functions --- */
 
-/* All of a memfd or file, with a NUL behind; NULL when it is larger than `limit` or cannot be read. */
+/* All of a memfd or file, with a NUL behind; NULL when it is larger than `limit` or cannot be
+ * read. */
 static char *read_all(int fd, size_t limit, size_t *ret_size)
 {
     struct stat status;

@@ -15,7 +15,7 @@
 #include "runtime/base/hex.h"
 #include "runtime/base/machine.h"
 #include "runtime/base/process.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_runs_internal.h"
 
 extern char **environ;

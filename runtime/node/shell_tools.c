@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 
 static void reply(struct daemon *daemon, reeve_peer to, uint64_t id, int code, const char *result)
 {

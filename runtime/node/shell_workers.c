@@ -1,8 +1,9 @@
 /* Worker processes: started from their job's program, watched by pidfd, reaped.
  *
- *   SPAWN ──▶ program ready? ──▶ vfork, exec ──▶ HELLO with the token ──▶ … ──▶ pidfd ready: socket drained, reaped, EXITED
+ *   SPAWN ─▶ program ready? ─▶ vfork, exec ─▶ HELLO with the token ─▶ … ─▶ pidfd: drained, reaped
  *
- * A worker leads a process group of its own; when it has ended, whatever is left of the group is killed. */
+ * A worker leads a process group of its own; when it has ended, whatever is left of the group is
+ * killed. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/base/process.h"
-#include "runtime/node/shell.h"
+#include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_output.h"
 
 struct daemon_worker *daemon_worker_by_token(struct daemon *daemon, uint64_t token)
@@ -135,7 +136,8 @@ static bool is_variable(const char *entry, const char *name)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-/* The driver's environment where it runs here, ours where it does not (then without the key); and where to find us. */
+/* The driver's environment where it runs here, ours where it does not (then without the key);
+ * and where to find us. */
 static char **make_environment(const struct daemon_job *job, char *variable)
 {
     char **from = job->local ? job->launch.environment : environ;
@@ -239,7 +241,18 @@ void daemon_workers_kill_all(struct daemon *daemon)
     while (reeve_map64_next(&daemon->workers, &at, NULL, &value)) {
         struct daemon_worker *worker = value;
         struct reeve_process_end end;
-        if (worker->pid != 0)
-            reeve_process_reap(worker->pidfd, true, &end);
+        reeve_map64_remove(&daemon->workers, worker->serial);
+        reeve_list_remove(&worker->wanted_link);
+        if (worker->client != NULL)
+            daemon_client_close(worker->client);
+        if (worker->output != NULL)
+            daemon_output_ended(worker->output);
+        if (worker->pid == 0) {
+            worker_free(worker);
+            continue;
+        }
+        reeve_process_reap(worker->pidfd, true, &end);
+        close(worker->pidfd);
+        uv_close((uv_handle_t *)&worker->poll, on_poll_closed);
     }
 }

@@ -1,9 +1,9 @@
 /* Messages between a client process and its node daemon: see local.h.
  *
- *   on the wire   | struct up to its text, as it lies in memory | text_size bytes of text |      both sides are one machine
+ *   | struct up to its text, as it lies in memory | text_size bytes of text |     one machine
  *
- * Nothing here allocates. A message that is malformed in any way is refused whole, and the descriptors that came with it are
- * closed. */
+ * Nothing here allocates. A message that is malformed in any way is refused whole, and the
+ * descriptors that came with it are closed. */
 #include "runtime/wire/local.h"
 
 #include <ctype.h>
@@ -175,8 +175,8 @@ int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags)
         .msg_control = &control,
         .msg_controllen = sizeof control};
     ssize_t size;
-    /* A peer that closes with messages of ours unread resets the connection. That is told once, before what it has sent us, which is
-     * still there. */
+    /* A peer that closes with messages of ours unread resets the connection. That is told once,
+     * before what it has sent us, which is still there. */
     do
         size = recvmsg(fd, &packet, flags | MSG_CMSG_CLOEXEC);
     while (size < 0 && (errno == EINTR || errno == ECONNRESET));
@@ -241,14 +241,15 @@ void reeve_local_known_name(const char *head_address, char *name)
     if (tcp && strncasecmp(head_address, "localhost", 9) == 0 &&
         (head_address[9] == 0 || head_address[9] == ':')) {
         head_address += 9;
-        length = (size_t)sprintf(normal, "127.0.0.1");
+        length = (size_t)snprintf(normal, sizeof normal, "127.0.0.1");
     }
     for (; *head_address != 0 && length < sizeof normal - 8; head_address++)
         normal[length++] = tcp ? (char)tolower((unsigned char)*head_address) : *head_address;
     normal[length] = 0;
     const char *colon = strrchr(normal, ':'), *bracket = strrchr(normal, ']');
     if (tcp && (colon == NULL || (bracket != NULL && bracket > colon)))
-        length += (size_t)sprintf(normal + length, ":%d", REEVE_LOCAL_HEAD_PORT);
+        length +=
+            (size_t)snprintf(normal + length, sizeof normal - length, ":%d", REEVE_LOCAL_HEAD_PORT);
     uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (uint8_t)normal[i]) * 0x100000001b3ull;

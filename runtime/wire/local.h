@@ -1,50 +1,74 @@
-/* What a client process (driver or worker) and its node daemon say to each other over their unix socket.
+/* What a client process (driver or worker) and its node daemon say to each other over their unix
+ * socket.
  *
- * The socket is SOCK_SEQPACKET in the abstract namespace, so that message boundaries are the kernel's and no file stays behind;
- * both sides check the other's credentials (same user). A message is one struct reeve_local_message, cut after `tail_size` bytes of
- * its tail; descriptors ride along (SCM_RIGHTS), in the order the table gives. Only rare things pass here: calls and results go through
- * channels (runtime/channel), which the daemon hands out with CHANNEL.
+ * The socket is SOCK_SEQPACKET in the abstract namespace, so that message boundaries are the
+ * kernel's and no file stays behind; both sides check the other's credentials (same user). A
+ * message is one struct reeve_local_message, cut after `tail_size` bytes of its tail; descriptors
+ * ride along (SCM_RIGHTS), in the order the table gives. Only rare things pass here: calls and
+ * results go through channels (runtime/channel), which the daemon hands out with CHANNEL.
  *
  *   client -> daemon
  *   HELLO          version mode token table_hash; text: the program's name
- *                  mode driver: token 0; fds: the table of functions (memfd, text, one "name signature" a line, sorted), the
- *                  executable (opened for reading), the launch spec (memfd, see below)
- *                  mode worker: the token its daemon gave it in the environment; fds: the table of functions
- *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of the class in all (level, not edge)
- *   LEASE_RETURN   lease                                   every entry of the lease has been answered or taken back
- *   TAKE_BACK      lease task                              for an entry that a daemon has forwarded: answered on the return ring
- *   CREATE         request size count(skew)                room for an object, in a segment this client may write; offset + skew will
- *                                                          be a multiple of 64
- *   SEAL           request object size segment offset      it is complete; answered with SEALED, so that an object is known at the daemon
- *                                                          before an entry that names it is published. Nobody holds a pin afterwards; it
- *                                                          exists until its owner says FREE (or dies)
+ *                  mode driver: token 0; fds: the table of functions (memfd, text, one "name
+ *                  signature" a line, sorted), the executable (opened for reading), the launch spec
+ *                  (memfd, see below) mode worker: the token its daemon gave it in the environment;
+ *                  fds: the table of functions
+ *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of
+ *                                                          the class in all (level, not edge)
+ *   LEASE_RETURN   lease                                   every entry of the lease has been
+ *                                                          answered or taken back
+ *   TAKE_BACK      lease task                              for an entry that a daemon has
+ *                                                          forwarded: answered on the return ring
+ *   CREATE         request size count(skew)                room for an object, in a segment this
+ *                                                          client may write; offset + skew will be
+ *                                                          a multiple of 64
+ *   SEAL           request object size segment offset      it is complete; answered with SEALED, so
+ *                                                          that an object is known at the daemon
+ *                                                          before an entry that names it is
+ *                                                          published. Nobody holds a pin
+ *                                                          afterwards; it exists until its owner
+ *                                                          says FREE (or dies)
  *   ABORT          segment offset                          the room is not needed after all
- *   GET            request object size node                wants to read it; `node` says where a copy is
+ *   GET            request object size node                wants to read it; `node` says where a
+ *                                                          copy is
  *   UNPIN          object                                  one pin less
- *   FREE           object node                             its owner needs it no more; `node` says where it was made
+ *   FREE           object node                             its owner needs it no more; `node` says
+ *                                                          where it was made
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
- *   WELCOME        process node token(node incarnation) inline_size; text: cluster address; fds: own doorbell page, own eventfd,
+ *   WELCOME        process node token(node incarnation) inline_size; text: cluster address; fds:
+ *                  own doorbell page, own eventfd,
  *                                                          daemon's doorbell page, daemon's eventfd
- *   REFUSED        code text                               this client is not wanted (the socket closes next)
- *   CHANNEL        lease class_index flags(role) process(peer) node  fds: channel segment, peer's doorbell page, peer's eventfd
- *                                                          to the holder and to the worker; `node`: where the worker is
- *   LEASE_LOST     lease code text                         to the holder: the worker is gone (WORKERDIED, NODEDIED) or never came
- *                                                          (PROGRAM…: lease is 0 then, class_index says for whom); the daemon has
- *                                                          revoked the call ring: READY entries are RECALLED, CLAIMED ones were running
+ *   REFUSED        code text                               this client is not wanted (the socket
+ *                                                          closes next)
+ *   CHANNEL        lease class_index flags(role) process(peer) node  fds: channel segment, peer's
+ *                                                                    doorbell page, peer's eventfd
+ *                                                          to the holder and to the worker; `node`:
+ *                                                          where the worker is
+ *   LEASE_LOST     lease code text                         to the holder: the worker is gone
+ *                                                          (WORKERDIED, NODEDIED) or never came
+ *                                                          (PROGRAM…: lease is 0 then, class_index
+ *                                                          says for whom); the daemon has revoked
+ *                                                          the call ring: READY entries are
+ *                                                          RECALLED, CLAIMED ones were running
  *   LEASE_RECALL   lease                                   to the holder: give it back
- *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone, unmap
- *   INFEASIBLE     class_index text                        nothing in the cluster could ever run this class
- *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first message that names the segment
+ *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
+ *                                                          unmap
+ *   INFEASIBLE     class_index text                        nothing in the cluster could ever run
+ *                                                          this class
+ *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
+ *                                                          message that names the segment
  *   SEGMENT_GONE   segment                                 unmap
  *   CREATED        request code segment offset text
  *   SEALED         request code text
  *   GOT            request code object segment offset size text     pinned until UNPIN
- *   OUTPUT         -                                       to a driver, before the first line: fds: read ends of two pipes (stdout, stderr)
+ *   OUTPUT         -                                       to a driver, before the first line: fds:
+ *                                                          read ends of two pipes (stdout, stderr)
  *                                                          whose bytes belong on the driver's own
- *   HEAD           code text                               0: the head is (again) reachable; else it is not
+ *   HEAD           code text                               0: the head is (again) reachable; else
+ *                                                          it is not
  *
  * The launch spec (memfd): counts and NUL-terminated strings,
  *   | u32 argument_count | u32 environment_count | directory\0 | argument\0 … | NAME=value\0 … | */
@@ -60,7 +84,8 @@
 #define REEVE_LOCAL_FD_MAX    4
 #define REEVE_LOCAL_TEXT_SIZE 512
 
-/* In the environment of a worker: "<abstract socket name>:<token, 16 hex digits>". Its presence puts reeve_init in worker mode. */
+/* In the environment of a worker: "<abstract socket name>:<token, 16 hex digits>". Its presence
+ * puts reeve_init in worker mode. */
 #define REEVE_WORKER_VARIABLE "REEVE_WORKER"
 
 enum reeve_local_kind {
@@ -104,7 +129,8 @@ struct reeve_local_message {
     uint32_t flags;
     int32_t code;
     uint32_t version;
-    uint32_t class_index; /* chosen by the client, counted from 0; its meaning comes with the first DEMAND */
+    /* chosen by the client, counted from 0; its meaning comes with the first DEMAND */
+    uint32_t class_index;
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
@@ -128,21 +154,25 @@ struct reeve_local_message {
 };
 
 /* Listening, connecting, sending, receiving. All descriptors are close-on-exec.
- * `name` is the abstract name without its leading NUL. Errors: REEVE_ESYSTEM with errno kept, REEVE_EPROTOCOL for a malformed message,
- * REEVE_EKEY when the peer is another user, REEVE_EAGAIN when a non-blocking socket would block, REEVE_ESHUTDOWN on end of file.
- * Receiving fills `fds`, which the caller then owns; sending does not close them. */
+ * `name` is the abstract name without its leading NUL. Errors: REEVE_ESYSTEM with errno kept,
+ * REEVE_EPROTOCOL for a malformed message, REEVE_EKEY when the peer is another user,
+ * REEVE_EAGAIN when a non-blocking socket would block, REEVE_ESHUTDOWN on end of file. Receiving
+ * fills `fds`, which the caller then owns; sending does not close them. */
 int reeve_local_listen(const char *name, int *ret_fd);
 int reeve_local_accept(int listener, int *ret_fd);
 int reeve_local_connect(const char *name, int *ret_fd);
 int reeve_local_send(int fd, const struct reeve_local_message *message, int flags);
 int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags);
-/* Checks lengths, kind and zero termination of what was received in `bytes`; used by receive, and by its fuzzer. */
+/* Checks lengths, kind and zero termination of what was received in `bytes`; used by receive,
+ * and by its fuzzer. */
 int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_message *ret);
-void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 const char *reeve_local_kind_name(enum reeve_local_kind kind);
 
-/* The name under which programs look for a daemon of this user on this machine that belongs to the cluster whose head has this
- * address. Spellings of one address give one name: "tcp://localhost:6380", "127.0.0.1". `name` has REEVE_LOCAL_NAME_SIZE bytes. */
+/* The name under which programs look for a daemon of this user on this machine that belongs to
+ * the cluster whose head has this address. Spellings of one address give one name:
+ * "tcp://localhost:6380", "127.0.0.1". `name` has REEVE_LOCAL_NAME_SIZE bytes. */
 #define REEVE_LOCAL_NAME_SIZE 64
 #define REEVE_LOCAL_HEAD_PORT 6380
 void reeve_local_known_name(const char *head_address, char *name);

@@ -3,7 +3,8 @@
  *
  *     \x01 function number in decimal \x02 text
  *
- * The node daemon takes the marks out and prefixes each line with the function's name. What a program writes to descriptor 1 or 2
+ * The node daemon takes the marks out and prefixes each line with the function's name. A line that a task leaves unfinished is ended
+ * with the task, so that the next one's does not continue it. What a program writes to descriptor 1 or 2
  * itself bears no mark and counts for the function that wrote last. */
 #include "runtime/worker/output.h"
 
@@ -17,6 +18,7 @@
 struct stream {
     int fd;
     uint32_t function; /* the one last marked, + 1 */
+    bool in_line;      /* the last byte written was not the end of a line */
 };
 
 static struct reeve_cluster *output_cluster;
@@ -27,10 +29,12 @@ static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
     char mark[16];
     int mark_size = 0;
     uint32_t function = atomic_load_explicit(&output_cluster->bell->current_function, memory_order_relaxed);
-    if (function != stream->function) {
+    if (function != stream->function && function != 0) {
         stream->function = function;
-        mark_size = snprintf(mark, sizeof(mark), "\x01%u\x02", function);
+        mark_size = snprintf(mark, sizeof(mark), "\x01%u\x02", function - 1);
     }
+    if (size != 0)
+        stream->in_line = bytes[size - 1] != '\n';
     struct iovec parts[2] = {
         {mark, (size_t)mark_size}, {(char *)(uintptr_t)bytes, size}};
     ssize_t written = writev(stream->fd, parts, 2);
@@ -45,9 +49,10 @@ static FILE *stream_open(struct stream *stream, char *buffer, size_t size)
     return file;
 }
 
+static struct stream streams[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+
 void reeve_worker_output_install(struct reeve_cluster *cluster)
 {
-    static struct stream streams[2] = {{STDOUT_FILENO, 0}, {STDERR_FILENO, 0}};
     static char buffers[2][BUFSIZ];
     output_cluster = cluster;
     fflush(stdout);
@@ -60,10 +65,18 @@ void reeve_worker_output_install(struct reeve_cluster *cluster)
         stderr = err;
 }
 
+static void flush(FILE *file, struct stream *stream)
+{
+    if (__fpending(file) != 0)
+        fflush(file);
+    if (stream->in_line) {
+        fputc('\n', file);
+        fflush(file);
+    }
+}
+
 void reeve_worker_output_flush(void)
 {
-    if (__fpending(stdout) != 0)
-        fflush(stdout);
-    if (__fpending(stderr) != 0)
-        fflush(stderr);
+    flush(stdout, &streams[0]);
+    flush(stderr, &streams[1]);
 }

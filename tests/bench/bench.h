@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-/* Parses its own arguments; returns the exit status. */
+/* argv is that of main, "reeve", "bench", …: workers are started with it again. Returns the exit status. */
 int reeve_bench_main(int argc, char **argv);
 
 /* A head and a node daemon that any driver can join: their address and key are put into this process's environment. */

@@ -1,6 +1,7 @@
 /* floors.c: the frame of the measurements: child processes, shared pages, medians. */
 #include "tests/bench/floors.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -35,6 +36,22 @@ double floor_in_child(double (*measure)(void))
     double value = child > 0 && status == 0 ? *result : 0;
     munmap(result, sizeof *result);
     return value;
+}
+
+void floor_pin(unsigned which)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2)
+        return;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || which-- != 0)
+            continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        (void)sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
 }
 
 pid_t floor_peer_start(void (*peer)(void *), void *data)
@@ -92,6 +109,7 @@ void reeve_floors_measure(struct reeve_floors *ret_floors)
         .ring_futex_us = floor_in_child(floor_ring_futex_us),
         .ring_codec_sync_us = floor_in_child(floor_ring_codec_sync_us),
         .ring_codec_futex_us = floor_in_child(floor_ring_codec_futex_us),
+        .ring_codec_cold_us = floor_in_child(floor_ring_codec_cold_us),
         .ring_codec_calls_s = floor_in_child(floor_ring_codec_calls_s),
         .memcpy_warm_gb_s = floor_in_child(floor_memcpy_warm_gb_s),
         .memory_first_touch_gb_s = floor_in_child(floor_memory_first_touch_gb_s),

@@ -10,6 +10,7 @@ struct reeve_floors {
     double
         ring_codec_sync_us; /* [int64] packed by msgpack, over a ring, unpacked; its answer back; spinning */
     double ring_codec_futex_us; /* the same, both asleep */
+    double ring_codec_cold_us;  /* the same, after both have slept for 5 ms: the caches and the cores have, too */
     double ring_codec_calls_s;  /* the same, spinning, in batches of 32 with several under way */
     double memcpy_warm_gb_s;    /* into shared memory that has been used before */
     double memory_first_touch_gb_s; /* into fresh shared memory */

@@ -10,7 +10,8 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define FLOOR_NS 400000000ull
+#define FLOOR_NS      400000000ull
+#define FLOOR_COLD_NS 5000000ull /* how long both sides have been asleep before a cold call */
 #define FLOOR_GROUP \
     16u /* spinning round trips between two looks at the clock, which costs a tenth of one */
 #define FLOOR_BATCH  32u
@@ -33,6 +34,10 @@ static inline void floor_pause(void)
 
 /* Runs a measurement in a forked child and gives its result; 0 when it failed. */
 double floor_in_child(double (*measure)(void));
+
+/* Puts the caller on the first or second CPU it may use, where there are two. For spinning pairs: a scheduler that puts both on one
+ * measures itself. */
+void floor_pin(unsigned which);
 
 /* Inside such a child: a peer process that runs `peer` until it is stopped. */
 pid_t floor_peer_start(void (*peer)(void *), void *data);
@@ -77,6 +82,7 @@ double floor_ring_spin_us(void);
 double floor_ring_futex_us(void);
 double floor_ring_codec_sync_us(void);
 double floor_ring_codec_futex_us(void);
+double floor_ring_codec_cold_us(void);
 double floor_ring_codec_calls_s(void);
 double floor_memcpy_warm_gb_s(void);
 double floor_memory_first_touch_gb_s(void);

@@ -64,6 +64,8 @@ static void worker_main(void *data)
 {
     struct side *side = data;
     attach(side, REEVE_CHANNEL_WORKER);
+    if (!side->sleeps)
+        floor_pin(1);
     for (;;) {
         struct reeve_entry_view view;
         struct reeve_slot_fill fill;
@@ -127,6 +129,8 @@ static double round_trips(bool sleeps, uint32_t group)
     floor_samples_init(&samples);
     attach(&holder, REEVE_CHANNEL_HOLDER);
     pid_t peer = floor_peer_start(worker_main, &worker);
+    if (!sleeps)
+        floor_pin(0);
     uint64_t i = 1;
     for (uint64_t now = floor_now_ns(), end = now + FLOOR_NS; now < end;) {
         for (uint32_t k = 0; k < group; k++, i++) {
@@ -161,6 +165,7 @@ double reeve_ring_codec_calls_s(void)
     struct side holder = {.shared = worker.shared};
     attach(&holder, REEVE_CHANNEL_HOLDER);
     pid_t peer = floor_peer_start(worker_main, &worker);
+    floor_pin(0);
     uint64_t sent = 0;
     uint64_t taken = 0;
     uint64_t start = floor_now_ns();

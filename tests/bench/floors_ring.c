@@ -34,6 +34,7 @@ static void bell_await(_Atomic uint32_t *bell, uint32_t seen)
 static void spin_peer(void *data)
 {
     struct floor_pair *pair = data;
+    floor_pin(1);
     for (uint64_t i = 1;; i++) {
         await_sequence(&pair->calls[i % 2], i);
         publish(&pair->returns[i % 2], i);
@@ -46,6 +47,7 @@ double floor_ring_spin_us(void)
     struct floor_samples samples;
     floor_samples_init(&samples);
     pid_t peer = floor_peer_start(spin_peer, pair);
+    floor_pin(0);
     uint64_t i = 1;
     for (uint64_t now = floor_now_ns(), end = now + FLOOR_NS; now < end;) {
         for (uint32_t k = 0; k < FLOOR_GROUP; k++, i++) {
@@ -117,6 +119,7 @@ static void codec_peer(void *data)
 {
     struct floor_pair *pair = data;
     struct floor_codec *codec = floor_codec_create();
+    floor_pin(1);
     for (uint64_t i = 1;; i++) {
         await_sequence(&pair->calls[i % FLOOR_SLOTS], i);
         serve(pair, codec, i);
@@ -130,6 +133,7 @@ double floor_ring_codec_sync_us(void)
     struct floor_samples samples;
     floor_samples_init(&samples);
     pid_t peer = floor_peer_start(codec_peer, pair);
+    floor_pin(0);
     uint64_t i = 1;
     for (uint64_t now = floor_now_ns(), end = now + FLOOR_NS; now < end;) {
         for (uint32_t k = 0; k < FLOOR_GROUP; k++, i++) {
@@ -156,26 +160,36 @@ static void codec_futex_peer(void *data)
     }
 }
 
-double floor_ring_codec_futex_us(void)
+static double codec_futex_us(uint64_t pause_ns)
 {
     struct floor_pair *pair = floor_shared(sizeof *pair);
     struct floor_codec *codec = floor_codec_create();
     struct floor_samples samples;
     floor_samples_init(&samples);
     pid_t peer = floor_peer_start(codec_futex_peer, pair);
-    uint64_t now = floor_now_ns();
-    uint64_t end = now + FLOOR_NS;
-    for (uint64_t i = 1; now < end; i++) {
+    struct timespec pause = {0, (long)pause_ns};
+    for (uint64_t i = 1, end = floor_now_ns() + FLOOR_NS; floor_now_ns() < end; i++) {
+        if (pause_ns != 0)
+            nanosleep(&pause, NULL);
+        uint64_t begin = floor_now_ns();
         send_call(pair, i);
         bell_ring(&pair->call_bell);
         bell_await(&pair->return_bell, (uint32_t)(i - 1));
         take_return(pair, codec, i);
-        uint64_t later = floor_now_ns();
-        floor_samples_add(&samples, (double)(later - now) / 1e3);
-        now = later;
+        floor_samples_add(&samples, (double)(floor_now_ns() - begin) / 1e3);
     }
     floor_peer_stop(peer);
     return floor_samples_median(&samples);
+}
+
+double floor_ring_codec_futex_us(void)
+{
+    return codec_futex_us(0);
+}
+
+double floor_ring_codec_cold_us(void)
+{
+    return codec_futex_us(FLOOR_COLD_NS);
 }
 
 double floor_ring_codec_calls_s(void)
@@ -183,6 +197,7 @@ double floor_ring_codec_calls_s(void)
     struct floor_pair *pair = floor_shared(sizeof *pair);
     struct floor_codec *codec = floor_codec_create();
     pid_t peer = floor_peer_start(codec_peer, pair);
+    floor_pin(0);
     uint64_t sent = 0;
     uint64_t taken = 0;
     uint64_t start = floor_now_ns();

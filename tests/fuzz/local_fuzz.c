@@ -1,4 +1,5 @@
-/* What a client process may send to its daemon, as bytes: whatever decodes is terminated and within bounds. */
+/* What a client process may send to its daemon, as bytes: whatever decodes is terminated and
+ * within bounds. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -25,14 +25,16 @@ static void check_cpu(struct sim *sim, struct sim_daemon *daemon)
             used += channel->cpu_milli;
     }
     if (used > sim->machines[daemon->machine].cpu_milli)
-        sim_violation(sim, "node %u runs leases of %llu thousandths of cpu, and has %u", daemon->number, (unsigned long long)used,
-            sim->machines[daemon->machine].cpu_milli);
+        sim_violation(sim, "node %u runs leases of %llu thousandths of cpu, and has %u",
+            daemon->number, (unsigned long long)used, sim->machines[daemon->machine].cpu_milli);
 }
 
-struct sim_channel *sim_channel_make(struct sim *sim, struct sim_daemon *daemon, enum sim_channel_kind kind, uint64_t lease)
+struct sim_channel *sim_channel_make(
+    struct sim *sim, struct sim_daemon *daemon, enum sim_channel_kind kind, uint64_t lease)
 {
     if (reeve_map64_get(&daemon->channels, lease) != NULL)
-        sim_violation(sim, "node %u opens lease %llx twice", daemon->number, (unsigned long long)lease);
+        sim_violation(
+            sim, "node %u opens lease %llx twice", daemon->number, (unsigned long long)lease);
     struct sim_channel *channel = sim_alloc(sizeof *channel);
     channel->uid = ++sim->next_id;
     channel->kind = kind;
@@ -47,7 +49,8 @@ struct sim_channel *sim_channel_make(struct sim *sim, struct sim_daemon *daemon,
     return channel;
 }
 
-bool sim_channel_write(struct sim_channel *channel, const struct sim_entry *entry, uint32_t *position)
+bool sim_channel_write(
+    struct sim_channel *channel, const struct sim_entry *entry, uint32_t *position)
 {
     if (channel->open_count >= CALL_SLOTS)
         return false;
@@ -56,7 +59,8 @@ bool sim_channel_write(struct sim_channel *channel, const struct sim_entry *entr
         channel->calls = realloc(channel->calls, channel->call_capacity * sizeof *channel->calls);
     }
     *position = channel->call_count++;
-    channel->calls[*position] = (struct sim_call){.entry = *entry, .state = channel->revoked ? ENTRY_RECALLED : ENTRY_READY};
+    channel->calls[*position] = (struct sim_call){
+        .entry = *entry, .state = channel->revoked ? ENTRY_RECALLED : ENTRY_READY};
     channel->open_count += !channel->revoked;
     return true;
 }
@@ -114,7 +118,8 @@ static void ring_holder(struct sim *sim, struct sim_channel *channel)
     }
 }
 
-void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position, const struct sim_entry *answer)
+void sim_channel_answer(
+    struct sim *sim, struct sim_channel *channel, uint32_t position, const struct sim_entry *answer)
 {
     struct sim_call *call = &channel->calls[position];
     if (call->state != ENTRY_CLAIMED)
@@ -160,7 +165,8 @@ void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease)
     struct sim_call *call;
     uint32_t position, count = 0;
     struct sim_frame *frame = frame_of(FRAME_CALLS, lease, CALL_SLOTS);
-    while (channel->kind == CHANNEL_HOLDER && (call = sim_channel_claim(channel, &position)) != NULL)
+    while (
+        channel->kind == CHANNEL_HOLDER && (call = sim_channel_claim(channel, &position)) != NULL)
         frame->entries[count++] = call->entry;
     frame->count = count;
     if (count > 0)
@@ -170,7 +176,8 @@ void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease)
 }
 
 /* Where a task lies in the ring; the newest of that name. */
-static bool find(struct sim_channel *channel, uint64_t task, enum sim_entry_state state, uint32_t *position)
+static bool find(
+    struct sim_channel *channel, uint64_t task, enum sim_entry_state state, uint32_t *position)
 {
     for (uint32_t i = channel->call_count; i-- > 0;)
         if (channel->calls[i].entry.task == task && channel->calls[i].state == state) {
@@ -180,7 +187,8 @@ static bool find(struct sim_channel *channel, uint64_t task, enum sim_entry_stat
     return false;
 }
 
-void sim_channel_frame(struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame)
+void sim_channel_frame(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame)
 {
     struct sim_channel *channel = reeve_map64_get(&daemon->channels, frame->lease);
     if (channel == NULL || channel->node != from || channel->kind == CHANNEL_LOCAL)
@@ -241,7 +249,8 @@ static uint32_t revoke(struct sim_channel *channel)
 }
 
 /* Answers all that the dead worker's ring still holds: finished, claimed, not claimed. */
-static void answer_all(struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel, int32_t code)
+static void answer_all(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel, int32_t code)
 {
     for (uint32_t i = 0; i < channel->call_count; i++) {
         struct sim_call *call = &channel->calls[i];
@@ -250,16 +259,20 @@ static void answer_all(struct sim *sim, struct sim_daemon *daemon, struct sim_ch
         struct sim_entry *answer = reeve_fifo_push(&channel->returns);
         *answer = call->entry;
         answer->recalled = call->state == ENTRY_READY;
-        answer->status = call->state == ENTRY_READY ? REEVE_ECANCELLED : code != 0 ? code : REEVE_EWORKERDIED;
+        answer->status = call->state == ENTRY_READY ? REEVE_ECANCELLED
+                         : code != 0                ? code
+                                                    : REEVE_EWORKERDIED;
     }
     send_returns(sim, daemon, channel);
 }
 
-void sim_channel_close(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead)
+void sim_channel_close(
+    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead)
 {
     struct sim_channel *channel = reeve_map64_remove(&daemon->channels, lease);
     if (channel == NULL)
-        sim_violation(sim, "node %u closes lease %llx, which is not open", daemon->number, (unsigned long long)lease);
+        sim_violation(sim, "node %u closes lease %llx, which is not open", daemon->number,
+            (unsigned long long)lease);
     if (worker_is_dead && channel->kind == CHANNEL_EXECUTOR)
         answer_all(sim, daemon, channel, code);
     uint32_t in_hand = revoke(channel);
@@ -267,9 +280,11 @@ void sim_channel_close(struct sim *sim, struct sim_daemon *daemon, uint64_t leas
         return;
     struct sim_process *worker = sim_process_get(sim, channel->worker);
     if (code == 0 && in_hand > 0 && worker != NULL && !worker->dying)
-        sim_violation(sim, "lease %llx was returned with %u entries in hand", (unsigned long long)lease, in_hand);
+        sim_violation(sim, "lease %llx was returned with %u entries in hand",
+            (unsigned long long)lease, in_hand);
     if (worker != NULL)
         sim_to_process(sim, worker, &(struct sim_local){.kind = LOCAL_CLOSE, .lease = lease});
-    struct reeve_node_event closed = {.kind = REEVE_NODE_EVENT_CLOSED, .lease = lease, .count = in_hand};
+    struct reeve_node_event closed = {
+        .kind = REEVE_NODE_EVENT_CLOSED, .lease = lease, .count = in_hand};
     sim_node_step(sim, daemon, &closed);
 }

@@ -18,7 +18,8 @@ static struct sim_process *some_process(struct sim *sim, bool is_driver)
     return found;
 }
 
-static void revive_later(struct sim *sim, uint32_t machine, enum sim_event_kind kind, uint64_t most_ns)
+static void revive_later(
+    struct sim *sim, uint32_t machine, enum sim_event_kind kind, uint64_t most_ns)
 {
     sim_after(sim, sim_between(sim, 1 * MS, most_ns), kind)->c = machine;
 }
@@ -30,7 +31,8 @@ static void crash_daemon(struct sim *sim, struct sim_daemon *daemon, bool silent
     uint32_t machine = daemon->machine;
     bool is_head = daemon->is_head;
     sim_daemon_kill(sim, daemon, silent);
-    revive_later(sim, machine, is_head ? SIM_START_HEAD : SIM_START_DAEMON, (is_head ? 8 : 5) * SECOND);
+    revive_later(
+        sim, machine, is_head ? SIM_START_HEAD : SIM_START_DAEMON, (is_head ? 8 : 5) * SECOND);
 }
 
 static void crash_machine(struct sim *sim, uint32_t machine)
@@ -70,7 +72,8 @@ static void cut_one(struct sim *sim)
     while (reeve_map64_next(&sim->sessions, &at, NULL, &value)) {
         if (skip-- > 0)
             continue;
-        sim_trace(sim, "session %llu is cut", (unsigned long long)((struct sim_session *)value)->id);
+        sim_trace(
+            sim, "session %llu is cut", (unsigned long long)((struct sim_session *)value)->id);
         sim_session_cut(sim, value);
         sim->cuts++;
         return;
@@ -79,7 +82,8 @@ static void cut_one(struct sim *sim)
 
 static void partition(struct sim *sim)
 {
-    uint32_t from = (uint32_t)sim_below(sim, sim->machine_count), to = (uint32_t)sim_below(sim, sim->machine_count);
+    uint32_t from = (uint32_t)sim_below(sim, sim->machine_count),
+             to = (uint32_t)sim_below(sim, sim->machine_count);
     if (sim_chance(sim, 1, 2))
         (sim_chance(sim, 1, 2) ? &from : &to)[0] = 0; /* with the head */
     if (from == to)
@@ -87,7 +91,8 @@ static void partition(struct sim *sim)
     sim_trace(sim, "nothing passes from machine %u to %u", from, to);
     sim_block(sim, from, to, true);
     sim->cuts++;
-    struct sim_event *event = sim_after(sim, sim_between(sim, 100 * MS, 25 * SECOND), SIM_HEAL_LINK);
+    struct sim_event *event =
+        sim_after(sim, sim_between(sim, 100 * MS, 25 * SECOND), SIM_HEAL_LINK);
     event->a = from;
     event->b = to;
 }

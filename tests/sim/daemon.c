@@ -66,7 +66,8 @@ static void peer_free(struct sim_peer *peer)
     free(peer);
 }
 
-void sim_peer_send(struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame)
+void sim_peer_send(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame)
 {
     struct sim_peer *peer = peer_get(daemon, number);
     if (peer == NULL) {
@@ -86,10 +87,12 @@ void sim_peer_send(struct sim *sim, struct sim_daemon *daemon, uint32_t number, 
     }
 }
 
-static void peer_session_up(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
+static void peer_session_up(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
 {
     if (daemon->number != 0) {
-        struct reeve_message hello = {.kind = REEVE_MESSAGE_PEER_UP, .node = daemon->number, .incarnation = 1};
+        struct reeve_message hello = {
+            .kind = REEVE_MESSAGE_PEER_UP, .node = daemon->number, .incarnation = 1};
         snprintf(hello.address, sizeof hello.address, "sim:%llx", (unsigned long long)daemon->life);
         sim_send_message(sim, session, side, &hello);
     }
@@ -107,7 +110,8 @@ static void peer_session_up(struct sim *sim, struct sim_daemon *daemon, struct s
     }
 }
 
-static void peer_lost(struct sim *sim, struct sim_daemon *daemon, struct sim_peer *peer, const char *text)
+static void peer_lost(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_peer *peer, const char *text)
 {
     struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_PEER_LINK_DOWN, .node = peer->node};
     snprintf(event.text, sizeof event.text, "%s", text);
@@ -125,17 +129,21 @@ static bool leads_to_head(const struct sim *sim, const struct sim_session *sessi
     return session->life[!side] >> 32 == 0; /* lives of heads have no machine in them */
 }
 
-void sim_daemon_session_up(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
+void sim_daemon_session_up(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
 {
     if (daemon->is_head) {
-        sim_head_step(sim, daemon, &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_UP, .session = session->id});
+        sim_head_step(sim, daemon,
+            &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_UP, .session = session->id});
     } else if (leads_to_head(sim, session, side)) {
         struct sim_session *former = sim_session_get(sim, daemon->head_session);
         uint64_t life = daemon->life, id = session->id;
         if (former != NULL) { /* with a head that is no more, and whose end was silent */
             sim_session_cut(sim, former);
             daemon->head_session = 0;
-            sim_node_step(sim, daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN, .text = "another head"});
+            sim_node_step(sim, daemon,
+                &(struct reeve_node_event){
+                    .kind = REEVE_NODE_EVENT_HEAD_DOWN, .text = "another head"});
             daemon = sim_daemon_get(sim, life);
             if (daemon == NULL)
                 return;
@@ -147,15 +155,19 @@ void sim_daemon_session_up(struct sim *sim, struct sim_daemon *daemon, struct si
     }
 }
 
-void sim_daemon_session_down(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
+void sim_daemon_session_down(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
 {
     if (daemon->is_head) {
-        sim_head_step(sim, daemon, &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = session->id});
+        sim_head_step(sim, daemon,
+            &(struct reeve_sched_event){
+                .kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = session->id});
         return;
     }
     if (daemon->head_session == session->id) {
         daemon->head_session = 0;
-        sim_node_step(sim, daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN, .text = "link lost"});
+        sim_node_step(sim, daemon,
+            &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN, .text = "link lost"});
         return;
     }
     uint32_t number = session->peer[side];
@@ -172,12 +184,17 @@ void sim_daemon_session_down(struct sim *sim, struct sim_daemon *daemon, struct 
         peer_lost(sim, daemon, found, "link lost");
 }
 
-void sim_daemon_dial_failed(struct sim *sim, struct sim_daemon *daemon, uint64_t to, uint32_t number, bool refused)
+void sim_daemon_dial_failed(
+    struct sim *sim, struct sim_daemon *daemon, uint64_t to, uint32_t number, bool refused)
 {
     if (daemon->is_head) {
-        sim_head_step(sim, daemon, &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_DIAL_FAILED, .node = number, .refused = refused});
+        sim_head_step(sim, daemon,
+            &(struct reeve_sched_event){
+                .kind = REEVE_SCHED_EVENT_DIAL_FAILED, .node = number, .refused = refused});
     } else if (to == 0) {
-        sim_node_step(sim, daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DIAL_FAILED, .text = "unreachable"});
+        sim_node_step(sim, daemon,
+            &(struct reeve_node_event){
+                .kind = REEVE_NODE_EVENT_HEAD_DIAL_FAILED, .text = "unreachable"});
     } else {
         struct sim_peer *peer = peer_get(daemon, number);
         if (peer != NULL && peer->session == 0 && peer->dialling)
@@ -185,14 +202,17 @@ void sim_daemon_dial_failed(struct sim *sim, struct sim_daemon *daemon, uint64_t
     }
 }
 
-static void peer_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side, struct sim_frame *frame)
+static void peer_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
+    int side, struct sim_frame *frame)
 {
     if (frame->kind == FRAME_CONTROL && frame->message.kind == REEVE_MESSAGE_PEER_UP) {
         struct sim_peer *peer = peer_make(daemon, frame->message.node);
         session->peer[side] = frame->message.node;
         peer->session = session->id;
         peer->life = session->life[!side];
-        struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_PEER_LINK_UP, .node = frame->message.node, .message = frame->message};
+        struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_PEER_LINK_UP,
+            .node = frame->message.node,
+            .message = frame->message};
         sim_node_step(sim, daemon, &event);
         return;
     }
@@ -203,25 +223,33 @@ static void peer_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_se
         sim_channel_frame(sim, daemon, number, frame);
         return;
     }
-    struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_PEER_MESSAGE, .node = number, .message = frame->message};
+    struct reeve_node_event event = {
+        .kind = REEVE_NODE_EVENT_PEER_MESSAGE, .node = number, .message = frame->message};
     sim_node_step(sim, daemon, &event);
 }
 
-void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side, struct sim_frame *frame)
+void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
+    int side, struct sim_frame *frame)
 {
     if (daemon->is_head) {
-        struct reeve_sched_event event = {.kind = REEVE_SCHED_EVENT_NODE_MESSAGE, .session = session->id, .message = &frame->message};
+        struct reeve_sched_event event = {.kind = REEVE_SCHED_EVENT_NODE_MESSAGE,
+            .session = session->id,
+            .message = &frame->message};
         if (frame->message.kind != REEVE_MESSAGE_HEARTBEAT)
-            sim_trace(sim, "head <- session %llu %s lease %llx process %llx count %llu code %d", (unsigned long long)session->id,
-                reeve_message_kind_name(frame->message.kind), (unsigned long long)frame->message.lease,
-                (unsigned long long)frame->message.process, (unsigned long long)frame->message.count, frame->message.code);
+            sim_trace(sim, "head <- session %llu %s lease %llx process %llx count %llu code %d",
+                (unsigned long long)session->id, reeve_message_kind_name(frame->message.kind),
+                (unsigned long long)frame->message.lease,
+                (unsigned long long)frame->message.process,
+                (unsigned long long)frame->message.count, frame->message.code);
         sim_head_step(sim, daemon, &event);
     } else if (leads_to_head(sim, session, side)) {
         if (daemon->head_session != session->id)
             return;
         if (frame->message.kind == REEVE_MESSAGE_GRANT)
-            reeve_map64_put(&daemon->granted, frame->message.lease, (void *)((uintptr_t)frame->message.class.cpu_milli + 1), NULL);
-        struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_MESSAGE, .message = frame->message};
+            reeve_map64_put(&daemon->granted, frame->message.lease,
+                (void *)((uintptr_t)frame->message.class.cpu_milli + 1), NULL);
+        struct reeve_node_event event = {
+            .kind = REEVE_NODE_EVENT_HEAD_MESSAGE, .message = frame->message};
         sim_node_step(sim, daemon, &event);
     } else {
         peer_frame(sim, daemon, session, side, frame);
@@ -235,20 +263,23 @@ static struct sim_process *client(struct sim_daemon *daemon, uint32_t serial)
     return reeve_map64_get(&daemon->clients, serial);
 }
 
-static void tell(struct sim *sim, struct sim_daemon *daemon, uint32_t serial, struct sim_local message)
+static void tell(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t serial, struct sim_local message)
 {
     struct sim_process *process = client(daemon, serial);
     if (process != NULL)
         sim_to_process(sim, process, &message);
 }
 
-static void spawn(struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command)
+static void spawn(
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command)
 {
     struct sim_process *process = sim_process_make(sim, daemon, false);
     process->serial = command->serial;
     process->accepted = true;
     reeve_map64_put(&daemon->clients, process->serial, process, NULL);
-    struct reeve_node_event started = {.kind = REEVE_NODE_EVENT_WORKER_STARTED, .serial = command->serial};
+    struct reeve_node_event started = {
+        .kind = REEVE_NODE_EVENT_WORKER_STARTED, .serial = command->serial};
     struct sim_event *event = sim_after(sim, sim_between(sim, 50 * US, 1 * MS), SIM_NODE_EVENT);
     event->a = daemon->life;
     event->data = memcpy(sim_alloc(sizeof started), &started, sizeof started);
@@ -272,8 +303,14 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
     struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
     if (daemon == NULL)
         return;
-    struct reeve_node_event event = {.serial = process->serial, .class_index = m->class_index, .cpu_milli = m->cpu_milli,
-        .priority = m->priority, .count = m->count, .lease = m->lease, .connection = process->connection, .code = m->code};
+    struct reeve_node_event event = {.serial = process->serial,
+        .class_index = m->class_index,
+        .cpu_milli = m->cpu_milli,
+        .priority = m->priority,
+        .count = m->count,
+        .lease = m->lease,
+        .connection = process->connection,
+        .code = m->code};
     uint64_t uid = process->uid;
     bool accepted = process->serial != 0;
     switch (m->kind) {
@@ -310,11 +347,12 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
     }
 }
 
-static void open_channel(struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *c)
+static void open_channel(
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *c)
 {
-    enum sim_channel_kind kind = c->kind == REEVE_NODE_COMMAND_OPEN_LOCAL ? CHANNEL_LOCAL
-        : c->kind == REEVE_NODE_COMMAND_OPEN_EXECUTOR                     ? CHANNEL_EXECUTOR
-                                                                          : CHANNEL_HOLDER;
+    enum sim_channel_kind kind = c->kind == REEVE_NODE_COMMAND_OPEN_LOCAL      ? CHANNEL_LOCAL
+                                 : c->kind == REEVE_NODE_COMMAND_OPEN_EXECUTOR ? CHANNEL_EXECUTOR
+                                                                               : CHANNEL_HOLDER;
     struct sim_channel *channel = sim_channel_make(sim, daemon, kind, c->lease);
     channel->node = c->node;
     struct sim_process *holder = kind != CHANNEL_EXECUTOR ? client(daemon, c->serial) : NULL;
@@ -322,10 +360,18 @@ static void open_channel(struct sim *sim, struct sim_daemon *daemon, const struc
     channel->holder = holder != NULL ? holder->uid : 0;
     channel->worker = worker != NULL ? worker->uid : 0;
     if (worker != NULL)
-        tell(sim, daemon, c->worker, (struct sim_local){.kind = LOCAL_CHANNEL, .lease = c->lease, .channel = channel->uid, .as_worker = true});
+        tell(sim, daemon, c->worker,
+            (struct sim_local){.kind = LOCAL_CHANNEL,
+                .lease = c->lease,
+                .channel = channel->uid,
+                .as_worker = true});
     if (holder != NULL)
-        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_CHANNEL, .lease = c->lease, .channel = channel->uid,
-            .class_index = c->class_index, .node = kind == CHANNEL_HOLDER ? c->node : daemon->number});
+        tell(sim, daemon, c->serial,
+            (struct sim_local){.kind = LOCAL_CHANNEL,
+                .lease = c->lease,
+                .channel = channel->uid,
+                .class_index = c->class_index,
+                .node = kind == CHANNEL_HOLDER ? c->node : daemon->number});
 }
 
 static void fenced(struct sim *sim, struct sim_daemon *daemon)
@@ -355,13 +401,15 @@ static void forget_peer(struct sim *sim, struct sim_daemon *daemon, uint32_t num
 
 /* ---- commands ---- */
 
-static void carry_out(struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *c)
+static void carry_out(
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *c)
 {
     struct sim_session *session;
     struct sim_frame *frame;
     struct sim_peer *peer;
     struct sim_process *process;
-    sim_hash(sim, (uint64_t)c->kind << 56 ^ daemon->life ^ c->lease ^ (uint64_t)c->serial << 40 ^ (uint64_t)c->message.kind << 48);
+    sim_hash(sim, (uint64_t)c->kind << 56 ^ daemon->life ^ c->lease ^ (uint64_t)c->serial << 40 ^
+                      (uint64_t)c->message.kind << 48);
     switch (c->kind) {
     case REEVE_NODE_COMMAND_DIAL_HEAD: sim_dial(sim, daemon->life, 0, 0); break;
     case REEVE_NODE_COMMAND_DROP_HEAD:
@@ -375,8 +423,8 @@ static void carry_out(struct sim *sim, struct sim_daemon *daemon, const struct r
             sim_send_message(sim, session, sim_session_side(session, daemon->life), &c->message);
         break;
     case REEVE_NODE_COMMAND_SEND_PEER:
-        sim_trace(sim, "node %u -> node %u %s lease %llx", daemon->number, c->node, reeve_message_kind_name(c->message.kind),
-            (unsigned long long)c->message.lease);
+        sim_trace(sim, "node %u -> node %u %s lease %llx", daemon->number, c->node,
+            reeve_message_kind_name(c->message.kind), (unsigned long long)c->message.lease);
         frame = sim_alloc(sizeof *frame);
         frame->kind = FRAME_CONTROL;
         frame->message = c->message;
@@ -395,23 +443,36 @@ static void carry_out(struct sim *sim, struct sim_daemon *daemon, const struct r
             break;
         process->serial = c->serial;
         reeve_map64_put(&daemon->clients, c->serial, process, NULL);
-        sim_to_process(sim, process, &(struct sim_local){.kind = LOCAL_WELCOME, .serial = c->serial});
+        sim_to_process(
+            sim, process, &(struct sim_local){.kind = LOCAL_WELCOME, .serial = c->serial});
         break;
     case REEVE_NODE_COMMAND_CLIENT_REFUSE:
         process = reeve_map64_remove(&daemon->pending, c->connection);
         if (process != NULL)
-            sim_to_process(sim, process, &(struct sim_local){.kind = LOCAL_REFUSED, .code = c->code});
+            sim_to_process(
+                sim, process, &(struct sim_local){.kind = LOCAL_REFUSED, .code = c->code});
         break;
-    case REEVE_NODE_COMMAND_CLIENT_DROP: tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_REFUSED, .code = c->code}); break;
+    case REEVE_NODE_COMMAND_CLIENT_DROP:
+        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_REFUSED, .code = c->code});
+        break;
     case REEVE_NODE_COMMAND_CLIENT_LOST:
-        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_LOST, .lease = c->lease, .class_index = c->class_index, .code = c->code});
+        tell(sim, daemon, c->serial,
+            (struct sim_local){.kind = LOCAL_LOST,
+                .lease = c->lease,
+                .class_index = c->class_index,
+                .code = c->code});
         break;
-    case REEVE_NODE_COMMAND_CLIENT_RECALL: tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RECALL, .lease = c->lease}); break;
+    case REEVE_NODE_COMMAND_CLIENT_RECALL:
+        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RECALL, .lease = c->lease});
+        break;
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE:
-        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_INFEASIBLE, .class_index = c->class_index});
+        tell(sim, daemon, c->serial,
+            (struct sim_local){.kind = LOCAL_INFEASIBLE, .class_index = c->class_index});
         break;
     case REEVE_NODE_COMMAND_SPAWN: spawn(sim, daemon, c); break;
-    case REEVE_NODE_COMMAND_RETIRE: tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RETIRE}); break;
+    case REEVE_NODE_COMMAND_RETIRE:
+        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RETIRE});
+        break;
     case REEVE_NODE_COMMAND_KILL:
         process = client(daemon, c->serial);
         if (process != NULL)
@@ -421,7 +482,9 @@ static void carry_out(struct sim *sim, struct sim_daemon *daemon, const struct r
     case REEVE_NODE_COMMAND_OPEN_EXECUTOR:
     case REEVE_NODE_COMMAND_OPEN_HOLDER: open_channel(sim, daemon, c); break;
     case REEVE_NODE_COMMAND_CLOSE: sim_channel_close(sim, daemon, c->lease, c->code, false); break;
-    case REEVE_NODE_COMMAND_CLOSE_DEAD: sim_channel_close(sim, daemon, c->lease, c->code, true); break;
+    case REEVE_NODE_COMMAND_CLOSE_DEAD:
+        sim_channel_close(sim, daemon, c->lease, c->code, true);
+        break;
     case REEVE_NODE_COMMAND_END: sim_violation(sim, "node %u ends: %s", daemon->number, c->text);
     default: break;
     }
@@ -464,17 +527,19 @@ void sim_daemon_start(struct sim *sim, uint32_t machine)
     daemon->machine = machine;
     daemon->tick_ns = NEVER;
     reeve_fifo_init(&daemon->out, sizeof(struct reeve_node_command));
-    struct reeve_map64 *maps[] = {&daemon->peers, &daemon->clients, &daemon->pending, &daemon->channels,
-        &daemon->granted};
+    struct reeve_map64 *maps[] = {
+        &daemon->peers, &daemon->clients, &daemon->pending, &daemon->channels, &daemon->granted};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
-    struct reeve_node_config config = {.uid = daemon->life, .incarnation = 1, .cpu_milli = m->cpu_milli, .memory_bytes = 1u << 30};
+    struct reeve_node_config config = {
+        .uid = daemon->life, .incarnation = 1, .cpu_milli = m->cpu_milli, .memory_bytes = 1u << 30};
     snprintf(config.host, sizeof config.host, "m%u", machine);
     snprintf(config.address, sizeof config.address, "sim:%llx", (unsigned long long)daemon->life);
     daemon->node = reeve_node_create(&config);
     reeve_map64_put(&sim->daemons, daemon->life, daemon, NULL);
     m->life = daemon->life;
-    sim_trace(sim, "machine %u starts a daemon %llx with %u cpu", machine, (unsigned long long)daemon->life, m->cpu_milli);
+    sim_trace(sim, "machine %u starts a daemon %llx with %u cpu", machine,
+        (unsigned long long)daemon->life, m->cpu_milli);
     sim_daemon_arm(sim, daemon, sim->now_ns);
 }
 
@@ -501,8 +566,8 @@ void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon)
 
 void sim_daemon_kill(struct sim *sim, struct sim_daemon *daemon, bool silent)
 {
-    sim_trace(sim, "%s %u (%llx) dies%s", daemon->is_head ? "head" : "node", daemon->number, (unsigned long long)daemon->life,
-        silent ? " silently" : "");
+    sim_trace(sim, "%s %u (%llx) dies%s", daemon->is_head ? "head" : "node", daemon->number,
+        (unsigned long long)daemon->life, silent ? " silently" : "");
     sim->kills++;
     reeve_map64_remove(&sim->daemons, daemon->life);
     sim_sessions_lost(sim, daemon->life, silent);
@@ -514,7 +579,8 @@ void sim_daemon_kill(struct sim *sim, struct sim_daemon *daemon, bool silent)
     void *value;
     while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {
         struct sim_process *process = value;
-        if (process->life == daemon->life) /* they see the end of their socket, or that their parent is gone */
+        if (process->life ==
+            daemon->life) /* they see the end of their socket, or that their parent is gone */
             sim_after(sim, sim_between(sim, 0, 3 * MS), SIM_DIE)->a = process->uid;
     }
     daemon->dead = true;

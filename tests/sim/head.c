@@ -17,32 +17,43 @@ static void remember(void *arg, const struct reeve_message *node)
 static void journal(struct sim *sim, const struct reeve_sched_command *command)
 {
     switch (command->journal) {
-    case REEVE_SCHED_JOURNAL_NUMBERS: sim->journal_node_next = (uint32_t)command->message.count; break;
+    case REEVE_SCHED_JOURNAL_NUMBERS:
+        sim->journal_node_next = (uint32_t)command->message.count;
+        break;
     case REEVE_SCHED_JOURNAL_NODE_UP: remember(sim, &command->message); break;
-    case REEVE_SCHED_JOURNAL_NODE_DOWN: free(reeve_map64_remove(&sim->journal_nodes, command->node)); break;
+    case REEVE_SCHED_JOURNAL_NODE_DOWN:
+        free(reeve_map64_remove(&sim->journal_nodes, command->node));
+        break;
     }
 }
 
-static void carry_out(struct sim *sim, struct sim_daemon *head, const struct reeve_sched_command *command)
+static void carry_out(
+    struct sim *sim, struct sim_daemon *head, const struct reeve_sched_command *command)
 {
     struct sim_session *session = sim_session_get(sim, command->session);
-    sim_hash(sim, (uint64_t)command->kind << 56 ^ command->session ^ command->message.lease ^ (uint64_t)command->message.kind << 48);
+    sim_hash(sim, (uint64_t)command->kind << 56 ^ command->session ^ command->message.lease ^
+                      (uint64_t)command->message.kind << 48);
     switch (command->kind) {
     case REEVE_SCHED_COMMAND_SEND:
         if (command->message.kind == REEVE_MESSAGE_RECALL)
             sim->recalls++;
         if (command->message.kind != REEVE_MESSAGE_HEARTBEAT)
-            sim_trace(sim, "head -> %u %s lease %llx process %llx", command->node, reeve_message_kind_name(command->message.kind),
-                (unsigned long long)command->message.lease, (unsigned long long)command->message.process);
+            sim_trace(sim, "head -> %u %s lease %llx process %llx", command->node,
+                reeve_message_kind_name(command->message.kind),
+                (unsigned long long)command->message.lease,
+                (unsigned long long)command->message.process);
         if (session != NULL && !session->told_down[sim_session_side(session, head->life)])
-            sim_send_message(sim, session, sim_session_side(session, head->life), &command->message);
+            sim_send_message(
+                sim, session, sim_session_side(session, head->life), &command->message);
         break;
     case REEVE_SCHED_COMMAND_DIAL:
         sim_dial(sim, head->life, strtoull(command->message.address + 4, NULL, 16), command->node);
         break;
     case REEVE_SCHED_COMMAND_DROP_PEER:
-        sim_trace(sim, "head drops session %llu: %s", (unsigned long long)command->session, command->message.text);
-        if (command->message.code == REEVE_EPROTOCOL && strstr(command->message.text, "another session") == NULL &&
+        sim_trace(sim, "head drops session %llu: %s", (unsigned long long)command->session,
+            command->message.text);
+        if (command->message.code == REEVE_EPROTOCOL &&
+            strstr(command->message.text, "another session") == NULL &&
             strstr(command->message.text, "in time") == NULL)
             sim_violation(sim, "the head found a node at fault: %s", command->message.text);
         if (session != NULL)
@@ -50,7 +61,8 @@ static void carry_out(struct sim *sim, struct sim_daemon *head, const struct ree
         break;
     case REEVE_SCHED_COMMAND_JOURNAL: journal(sim, command); break;
     case REEVE_SCHED_COMMAND_NOTICE:
-        sim_trace(sim, "head: %s node %u process %llx: %s", reeve_sched_notice_name(command->notice), command->node,
+        sim_trace(sim, "head: %s node %u process %llx: %s",
+            reeve_sched_notice_name(command->notice), command->node,
             (unsigned long long)command->message.process, command->message.text);
         break;
     }
@@ -83,7 +95,8 @@ void sim_head_step(struct sim *sim, struct sim_daemon *head, const struct reeve_
         sim_daemon_free(sim, head);
         return;
     }
-    uint64_t at_ns = reeve_sched_has_work(head->sched) ? sim->now_ns : reeve_sched_deadline(head->sched);
+    uint64_t at_ns =
+        reeve_sched_has_work(head->sched) ? sim->now_ns : reeve_sched_deadline(head->sched);
     sim_daemon_arm(sim, head, at_ns);
 }
 

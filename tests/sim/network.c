@@ -49,7 +49,8 @@ static void through_the_codec(struct sim *sim, struct reeve_message *message)
     Reeve__Control *control = reeve__control__unpack(NULL, size, bytes);
     struct reeve_message decoded;
     if (control == NULL || reeve_control_decode(control, &decoded) != 0)
-        sim_violation(sim, "a control message of kind %d (%s) does not decode", message->kind, reeve_message_kind_name(message->kind));
+        sim_violation(sim, "a control message of kind %d (%s) does not decode", message->kind,
+            reeve_message_kind_name(message->kind));
     reeve__control__free_unpacked(control, NULL);
     *message = decoded;
 }
@@ -73,7 +74,8 @@ void sim_send_frame(struct sim *sim, struct sim_session *session, int from, stru
     event->data = frame;
 }
 
-void sim_send_message(struct sim *sim, struct sim_session *session, int from, const struct reeve_message *message)
+void sim_send_message(
+    struct sim *sim, struct sim_session *session, int from, const struct reeve_message *message)
 {
     struct sim_frame *frame = sim_alloc(sizeof *frame);
     frame->kind = FRAME_CONTROL;
@@ -94,7 +96,8 @@ static void on_deliver(struct sim *sim, struct sim_event *event)
     int side = (int)event->c;
     if (session == NULL || !session->open)
         return;
-    bool blocked = sim_blocked(sim, machine_of(sim, session->life[!side]), machine_of(sim, session->life[side]));
+    bool blocked = sim_blocked(
+        sim, machine_of(sim, session->life[!side]), machine_of(sim, session->life[side]));
     if (blocked || session->held[side].count > 0) {
         struct sim_frame **place = reeve_fifo_push(&session->held[side]);
         *place = event->data;
@@ -111,7 +114,8 @@ static void release(struct sim *sim, uint32_t from, uint32_t to)
     while (reeve_map64_next(&sim->sessions, &at, NULL, &value)) {
         struct sim_session *session = value;
         for (int side = 0; side < 2 && session->open; side++) {
-            if (machine_of(sim, session->life[!side]) != from || machine_of(sim, session->life[side]) != to)
+            if (machine_of(sim, session->life[!side]) != from ||
+                machine_of(sim, session->life[side]) != to)
                 continue;
             struct sim_frame *frame;
             uint64_t spread = 0;
@@ -153,7 +157,8 @@ static struct sim_session *between(struct sim *sim, uint64_t a, uint64_t b)
     void *value;
     while (reeve_map64_next(&sim->sessions, &at, NULL, &value)) {
         struct sim_session *session = value;
-        if (session->open && ((session->life[0] == a && session->life[1] == b) || (session->life[0] == b && session->life[1] == a)))
+        if (session->open && ((session->life[0] == a && session->life[1] == b) ||
+                                 (session->life[0] == b && session->life[1] == a)))
             return session;
     }
     return NULL;
@@ -167,7 +172,8 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     uint64_t to = event->b != 0 ? event->b : sim->head_life;
     struct sim_daemon *target = sim_daemon_get(sim, to);
     uint32_t machine = event->b == 0 ? 0 : (uint32_t)(event->b >> 32) - 1;
-    bool reachable = sim->machines[machine].up && !sim_blocked(sim, from->machine, machine) && !sim_blocked(sim, machine, from->machine);
+    bool reachable = sim->machines[machine].up && !sim_blocked(sim, from->machine, machine) &&
+                     !sim_blocked(sim, machine, from->machine);
     if (!reachable || target == NULL) {
         sim_daemon_dial_failed(sim, from, event->b, event->c, reachable);
         return;
@@ -178,6 +184,8 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     session->id = ++sim->next_id;
     session->life[0] = from->life;
     session->life[1] = to;
+    session->dialled = event->b;
+    session->dialled_node = event->c;
     session->open = true;
     reeve_map64_put(&sim->sessions, session->id, session, NULL);
     for (int side = 0; side < 2; side++) {
@@ -193,7 +201,7 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
 static void forget(struct sim *sim, struct sim_session *session)
 {
     for (int side = 0; side < 2; side++)
-        if (sim_daemon_get(sim, session->life[side]) != NULL && session->told_up[side] && !session->told_down[side])
+        if (sim_daemon_get(sim, session->life[side]) != NULL && !session->told_down[side])
             return;
     reeve_map64_remove(&sim->sessions, session->id);
     for (int side = 0; side < 2; side++) {
@@ -215,6 +223,17 @@ static void tell_down(struct sim *sim, struct sim_session *session, int side)
         sim_daemon_session_down(sim, daemon, session, side);
 }
 
+/* It is over before this side had it: to who dialled, the dial came to nothing. */
+static void still_born(struct sim *sim, struct sim_session *session, int side)
+{
+    struct sim_daemon *daemon = sim_daemon_get(sim, session->life[side]);
+    if (session->told_up[side])
+        return;
+    session->told_up[side] = session->told_down[side] = true;
+    if (side == 0 && daemon != NULL)
+        sim_daemon_dial_failed(sim, daemon, session->dialled, session->dialled_node, false);
+}
+
 static void on_up(struct sim *sim, const struct sim_event *event)
 {
     struct sim_session *session = sim_session_get(sim, event->a);
@@ -223,8 +242,9 @@ static void on_up(struct sim *sim, const struct sim_event *event)
         return;
     struct sim_daemon *daemon = sim_daemon_get(sim, session->life[side]);
     if (!session->open || daemon == NULL) {
-        session->told_up[side] = session->told_down[side] = true;
-        if (session->told_up[!side] || !session->open)
+        still_born(sim, session, side);
+        session = sim_session_get(sim, event->a);
+        if (session != NULL)
             forget(sim, session);
         return;
     }
@@ -237,8 +257,8 @@ static void on_up(struct sim *sim, const struct sim_event *event)
         while (old == NULL && reeve_map64_next(&sim->sessions, &at, NULL, &value)) {
             struct sim_session *other = value;
             int its = sim_session_side(other, life[side]);
-            if (!other->open && other->life[its] == life[side] && other->life[!its] == life[!side] && other->told_up[its] &&
-                !other->told_down[its])
+            if (!other->open && other->life[its] == life[side] &&
+                other->life[!its] == life[!side] && other->told_up[its] && !other->told_down[its])
                 old = other;
         }
         if (old == NULL)
@@ -259,7 +279,8 @@ static void announce_end(struct sim *sim, struct sim_session *session, bool sile
     for (int side = 0; side < 2; side++) {
         if (silent && sim_chance(sim, 9, 10))
             continue;
-        struct sim_event *down = sim_after(sim, sim_between(sim, 10 * US, 50 * MS), SIM_SESSION_DOWN);
+        struct sim_event *down =
+            sim_after(sim, sim_between(sim, 10 * US, 50 * MS), SIM_SESSION_DOWN);
         down->a = session->id;
         down->c = (uint32_t)side;
     }
@@ -287,9 +308,10 @@ static void on_down(struct sim *sim, const struct sim_event *event)
     if (session == NULL)
         return;
     int side = (int)event->c;
-    if (!session->told_up[side])
-        session->told_up[side] = session->told_down[side] = true;
-    tell_down(sim, session, side);
+    still_born(sim, session, side);
+    session = sim_session_get(sim, event->a);
+    if (session != NULL)
+        tell_down(sim, session, side);
     session = sim_session_get(sim, event->a);
     if (session != NULL)
         forget(sim, session);

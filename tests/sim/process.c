@@ -51,7 +51,8 @@ struct sim_process *sim_process_get(struct sim *sim, uint64_t uid)
     return reeve_map64_get(&sim->processes, uid);
 }
 
-static void post(struct sim *sim, struct sim_process *process, enum sim_event_kind kind, uint64_t *ready_ns, const struct sim_local *m)
+static void post(struct sim *sim, struct sim_process *process, enum sim_event_kind kind,
+    uint64_t *ready_ns, const struct sim_local *m)
 {
     uint64_t at_ns = sim->now_ns + sim_between(sim, 1 * US, 100 * US);
     if (at_ns < *ready_ns)
@@ -130,8 +131,8 @@ void sim_process_kill(struct sim *sim, struct sim_process *process)
 {
     if (process->dying)
         return;
-    sim_trace(sim, "process %llu (%s, serial %u) ends", (unsigned long long)process->uid, process->is_driver ? "driver" : "worker",
-        process->serial);
+    sim_trace(sim, "process %llu (%s, serial %u) ends", (unsigned long long)process->uid,
+        process->is_driver ? "driver" : "worker", process->serial);
     if (process->is_driver)
         sim->abandoned += process->expected_count;
     sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_END});
@@ -160,7 +161,8 @@ static uint64_t argument(struct sim_process *process, const struct reeve_owner_e
     memcpy(&value, entry->arguments, sizeof value);
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
-        if (reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 || result.size != sizeof part)
+        if (reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
+            result.size != sizeof part)
             abort();
         memcpy(&part, result.bytes, sizeof part);
         value += part;
@@ -168,7 +170,8 @@ static uint64_t argument(struct sim_process *process, const struct reeve_owner_e
     return value;
 }
 
-static void run_command(struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
+static void run_command(
+    struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
 {
     struct sim_channel *channel;
     reeve_lease_index index;
@@ -176,21 +179,28 @@ static void run_command(struct sim *sim, struct sim_process *process, const stru
     uint32_t attempt;
     switch (c->kind) {
     case REEVE_OWNER_DEMAND:
-        sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_DEMAND, .class_index = c->class_index, .cpu_milli = c->cpu_milli,
-            .priority = c->priority, .count = c->count});
+        sim_to_daemon(sim, process,
+            &(struct sim_local){.kind = LOCAL_DEMAND,
+                .class_index = c->class_index,
+                .cpu_milli = c->cpu_milli,
+                .priority = c->priority,
+                .count = c->count});
         break;
     case REEVE_OWNER_RETURN_LEASE:
         reeve_map64_remove(&process->held, c->lease);
         sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_RETURN, .lease = c->lease});
         break;
     case REEVE_OWNER_TAKE_BACK:
-        if (!reeve_owner_where(process->owner, c->task, &index, &position, &attempt) || index != c->lease_index || position != c->position)
+        if (!reeve_owner_where(process->owner, c->task, &index, &position, &attempt) ||
+            index != c->lease_index || position != c->position)
             break;
         channel = channel_of(process, index);
         if (channel != NULL && sim_channel_recall(channel, (uint32_t)position))
             reeve_owner_taken_back(process->owner, sim->now_ns, index, c->task, attempt);
         else if (channel != NULL && channel->kind == CHANNEL_HOLDER)
-            sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
+            sim_to_daemon(sim, process,
+                &(struct sim_local){
+                    .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
     case REEVE_OWNER_FREE_OBJECT: break;
     }
@@ -207,7 +217,10 @@ static void pump(struct sim *sim, struct sim_process *process)
             struct reeve_owner_entry entry;
             reeve_owner_entry(process->owner, send.task, &entry);
             struct sim_channel *channel = channel_of(process, send.lease_index);
-            struct sim_entry call = {.task = send.task, .attempt = entry.attempt, .function = entry.function, .value = argument(process, &entry)};
+            struct sim_entry call = {.task = send.task,
+                .attempt = entry.attempt,
+                .function = entry.function,
+                .value = argument(process, &entry)};
             uint32_t position;
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
                 reeve_owner_unsent(process->owner, send.task);
@@ -224,7 +237,8 @@ static void pump(struct sim *sim, struct sim_process *process)
     uint64_t at_ns = reeve_owner_deadline(process->owner);
     if (at_ns != NEVER && at_ns < process->owner_ns) {
         process->owner_ns = at_ns;
-        struct sim_event *event = sim_after(sim, at_ns > sim->now_ns ? at_ns - sim->now_ns : 0, SIM_PROCESS_WAKE);
+        struct sim_event *event =
+            sim_after(sim, at_ns > sim->now_ns ? at_ns - sim->now_ns : 0, SIM_PROCESS_WAKE);
         event->a = process->uid;
     }
 }
@@ -239,8 +253,8 @@ static void drain_channel(struct sim *sim, struct sim_process *process, struct s
         if (answer.recalled)
             reeve_owner_taken_back(process->owner, sim->now_ns, index, answer.task, answer.attempt);
         else
-            reeve_owner_answer(process->owner, sim->now_ns, index, answer.task, answer.attempt, answer.status, &answer.value,
-                sizeof answer.value, NULL);
+            reeve_owner_answer(process->owner, sim->now_ns, index, answer.task, answer.attempt,
+                answer.status, &answer.value, sizeof answer.value, NULL);
     }
 }
 
@@ -269,7 +283,8 @@ static void lease_lost(struct sim *sim, struct sim_process *process, const struc
     while (task != 0) {
         uint64_t next_position = 0;
         uint32_t next_attempt = 0;
-        reeve_task_id next = reeve_owner_each_in_flight(process->owner, index, task, &next_position, &next_attempt);
+        reeve_task_id next =
+            reeve_owner_each_in_flight(process->owner, index, task, &next_position, &next_attempt);
         if (sim_channel_recall(channel, (uint32_t)position))
             reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
         task = next;
@@ -289,7 +304,8 @@ static void channel_opened(struct sim *sim, struct sim_process *process, const s
     }
     pump(sim, process);
     reeve_lease_index index;
-    if (reeve_owner_lease_gained(process->owner, sim->now_ns, m->class_index, m->lease, m->node, &index) != 0)
+    if (reeve_owner_lease_gained(
+            process->owner, sim->now_ns, m->class_index, m->lease, m->node, &index) != 0)
         abort();
     reeve_map64_put(&process->held, m->lease, channel, NULL);
 }
@@ -305,7 +321,8 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     struct reeve_owner_splice splices[2];
     uint32_t splice_count = 0;
     while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
-        const struct sim_expected *other = &process->expected[sim_below(sim, process->expected_count)];
+        const struct sim_expected *other =
+            &process->expected[sim_below(sim, process->expected_count)];
         splices[splice_count].offset = 0;
         splices[splice_count++].task = other->task;
         expected += other->value;
@@ -321,10 +338,13 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     };
     if (process->expected_count == process->expected_capacity) {
         process->expected_capacity += OUTSTANDING;
-        process->expected = realloc(process->expected, process->expected_capacity * sizeof *process->expected);
+        process->expected =
+            realloc(process->expected, process->expected_capacity * sizeof *process->expected);
     }
     struct sim_expected *e = &process->expected[process->expected_count++];
-    *e = (struct sim_expected){.value = compute(function, expected), .submitted_ns = sim->now_ns, .depends = splice_count > 0};
+    *e = (struct sim_expected){.value = compute(function, expected),
+        .submitted_ns = sim->now_ns,
+        .depends = splice_count > 0};
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
         sim_violation(sim, "a task is not accepted");
     process->left--;
@@ -333,7 +353,8 @@ static void submit_one(struct sim *sim, struct sim_process *process)
 
 static bool may_fail_with(int status)
 {
-    return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION || status == REEVE_EINFEASIBLE;
+    return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION ||
+           status == REEVE_EINFEASIBLE;
 }
 
 /* Each accepted task ends in one state, with the right value if it has one. */
@@ -353,12 +374,14 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
         if (state == REEVE_TASK_DONE) {
             memcpy(&value, result.bytes, sizeof value);
             if (value != e->value)
-                sim_violation(sim, "task %llx of driver %llu gave a wrong value", (unsigned long long)e->task, (unsigned long long)process->uid);
+                sim_violation(sim, "task %llx of driver %llu gave a wrong value",
+                    (unsigned long long)e->task, (unsigned long long)process->uid);
             sim->succeeded++;
         } else {
             bool healed = !sim->chaos && sim->kills + sim->cuts == 0;
             if (healed || !may_fail_with(result.status))
-                sim_violation(sim, "task %llx of driver %llu failed with %s", (unsigned long long)e->task, (unsigned long long)process->uid,
+                sim_violation(sim, "task %llx of driver %llu failed with %s",
+                    (unsigned long long)e->task, (unsigned long long)process->uid,
                     reeve_error_name(result.status));
             sim->failed++;
         }
@@ -372,10 +395,13 @@ static void drive(struct sim *sim, struct sim_process *process)
     look_at_results(sim, process);
     if (process->left == 0 && sim->chaos)
         process->left = sim->options.tasks;
-    if (process->left == 0 || process->submit_armed)
+    if (!process->accepted || process->left == 0 || process->submit_armed)
         return;
     process->submit_armed = true;
-    sim_after(sim, sim_below(sim, 4) == 0 ? sim_between(sim, 0, 200 * MS) : sim_between(sim, 0, 500 * US), SIM_SUBMIT)->a = process->uid;
+    sim_after(sim,
+        sim_below(sim, 4) == 0 ? sim_between(sim, 0, 200 * MS) : sim_between(sim, 0, 500 * US),
+        SIM_SUBMIT)
+        ->a = process->uid;
 }
 
 static void submit_some(struct sim *sim, struct sim_process *process)
@@ -393,10 +419,12 @@ static struct sim_call_frame *top(struct sim_process *process)
     return process->frame_count > 0 ? &process->frames[process->frame_count - 1] : NULL;
 }
 
-static struct sim_call_frame *begin_call(struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
+static struct sim_call_frame *begin_call(
+    struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
 {
     struct sim_call_frame *frame = &process->frames[process->frame_count++];
-    *frame = (struct sim_call_frame){.token = ++sim->next_id, .function = function, .value = value, .state = CALL_RUNNING};
+    *frame = (struct sim_call_frame){
+        .token = ++sim->next_id, .function = function, .value = value, .state = CALL_RUNNING};
     struct sim_event *event = sim_after(sim, duration(function, value), SIM_PROCESS_FRAME);
     event->a = process->uid;
     event->b = frame->token;
@@ -411,13 +439,18 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
     for (uint32_t i = 0; i < frame.child_count; i++)
         reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
-        reeve_owner_finished(process->owner, sim->now_ns, frame.task, status, false, &value, sizeof value, NULL);
+        reeve_owner_finished(
+            process->owner, sim->now_ns, frame.task, status, false, &value, sizeof value, NULL);
         return;
     }
     struct sim_channel *channel = sim_channel_get(sim, frame.channel);
     if (channel->revoked)
         return; /* nobody wants it any more */
-    struct sim_entry answer = {.task = frame.task, .attempt = frame.attempt, .function = frame.function, .status = status, .value = value};
+    struct sim_entry answer = {.task = frame.task,
+        .attempt = frame.attempt,
+        .function = frame.function,
+        .status = status,
+        .value = value};
     sim_channel_answer(sim, channel, frame.position, &answer);
 }
 
@@ -441,14 +474,15 @@ static void computed(struct sim *sim, struct sim_process *process)
     frame->state = CALL_WAITING;
     for (uint32_t i = 0; i < children; i++) {
         uint64_t value = frame->value * 31 + i + 1;
-        struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0, .function = (depth - 1) << 8 | children,
-            .losses_max = 3, .arguments = &value, .arguments_size = sizeof value};
-        if (reeve_owner_submit(process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
+        struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0,
+            .function = (depth - 1) << 8 | children,
+            .losses_max = 3,
+            .arguments = &value,
+            .arguments_size = sizeof value};
+        if (reeve_owner_submit(
+                process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
             abort();
     }
-    struct sim_event *event = sim_after(sim, LEND_AFTER_NS, SIM_PROCESS_LEND);
-    event->a = process->uid;
-    event->b = frame->token;
 }
 
 /* A child that nobody has claimed is run on the spot. */
@@ -481,7 +515,8 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
     return false;
 }
 
-static bool children_done(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+static bool children_done(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
     uint64_t sum = frame->value;
     int status = 0;
@@ -524,13 +559,20 @@ static void claim_work(struct sim *sim, struct sim_process *process)
 static void work(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame;
-    while ((frame = top(process)) != NULL && frame->state == CALL_WAITING && children_done(sim, process, frame))
+    while ((frame = top(process)) != NULL && frame->state == CALL_WAITING &&
+           children_done(sim, process, frame))
         ;
     if (frame != NULL && frame->state == CALL_WAITING && !process->lends)
         take_inline(sim, process, frame);
     frame = top(process);
-    if (frame == NULL || frame->state == CALL_RUNNING)
+    if (frame == NULL || frame->state == CALL_RUNNING) {
         lend(sim, process, false);
+    } else if (!process->lends && process->lend_armed != frame->token) {
+        process->lend_armed = frame->token;
+        struct sim_event *event = sim_after(sim, LEND_AFTER_NS, SIM_PROCESS_LEND);
+        event->a = process->uid;
+        event->b = frame->token;
+    }
     claim_work(sim, process);
 }
 
@@ -568,7 +610,10 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
         if (reeve_owner_find_lease(process->owner, m->lease, &index))
             reeve_owner_lease_recalled(process->owner, sim->now_ns, index);
         break;
-    case LOCAL_INFEASIBLE: reeve_owner_class_failed(process->owner, sim->now_ns, m->class_index, REEVE_EINFEASIBLE, ""); break;
+    case LOCAL_INFEASIBLE:
+        reeve_owner_class_failed(
+            process->owner, sim->now_ns, m->class_index, REEVE_EINFEASIBLE, "");
+        break;
     default: break;
     }
     turn(sim, process);
@@ -585,7 +630,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
     }
     if (event->kind == SIM_DIE) {
         if (process->is_driver && sim->chaos) /* somebody starts it again */
-            sim_driver_later(sim, sim_between(sim, 0, 3 * SECOND), (uint32_t)sim_below(sim, sim->machine_count));
+            sim_driver_later(
+                sim, sim_between(sim, 0, 3 * SECOND), (uint32_t)sim_below(sim, sim->machine_count));
         sim_process_kill(sim, process);
         if (sim_daemon_get(sim, process->life) == NULL)
             sim_process_free(sim, process);
@@ -593,7 +639,9 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
     }
     if (event->kind == SIM_PROCESS_REAP) {
         struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
-        struct reeve_node_event exited = {.kind = REEVE_NODE_EVENT_WORKER_EXITED, .serial = process->serial, .code = REEVE_EWORKERDIED};
+        struct reeve_node_event exited = {.kind = REEVE_NODE_EVENT_WORKER_EXITED,
+            .serial = process->serial,
+            .code = REEVE_EWORKERDIED};
         if (daemon != NULL)
             reeve_map64_remove(&daemon->clients, process->serial);
         sim_process_free(sim, process);
@@ -608,7 +656,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
     case SIM_TO_PROCESS: take_word(sim, process, event->data); break;
     case SIM_WORKER_HELLO: {
         struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
-        struct reeve_node_event hello = {.kind = REEVE_NODE_EVENT_WORKER_HELLO, .serial = process->serial};
+        struct reeve_node_event hello = {
+            .kind = REEVE_NODE_EVENT_WORKER_HELLO, .serial = process->serial};
         if (daemon != NULL)
             sim_node_step(sim, daemon, &hello);
         break;
@@ -625,6 +674,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
         }
         break;
     case SIM_PROCESS_LEND:
+        if (process->lend_armed == event->b)
+            process->lend_armed = 0;
         if (frame != NULL && frame->token == event->b && frame->state == CALL_WAITING)
             lend(sim, process, true);
         break;

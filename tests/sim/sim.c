@@ -46,7 +46,8 @@ void sim_trace(struct sim *sim, const char *format, ...)
         return;
     va_list values;
     va_start(values, format);
-    printf("%llu.%06llu  ", (unsigned long long)(sim->now_ns / SECOND), (unsigned long long)(sim->now_ns % SECOND / US));
+    printf("%llu.%06llu  ", (unsigned long long)(sim->now_ns / SECOND),
+        (unsigned long long)(sim->now_ns % SECOND / US));
     vprintf(format, values);
     putchar('\n');
     va_end(values);
@@ -57,12 +58,16 @@ void sim_violation(struct sim *sim, const char *format, ...)
     va_list values;
     va_start(values, format);
     fflush(stdout);
-    fprintf(stderr, "VIOLATION at %llu.%06llu s, event %llu: ", (unsigned long long)(sim->now_ns / SECOND),
+    fprintf(stderr,
+        "VIOLATION at %llu.%06llu s, event %llu: ", (unsigned long long)(sim->now_ns / SECOND),
         (unsigned long long)(sim->now_ns % SECOND / US), (unsigned long long)sim->event_count);
     vfprintf(stderr, format, values);
-    fprintf(stderr, "\nreplay: reeve_sim --seed %llu --steps %llu --nodes %u --drivers %u --tasks %u%s%s --trace\n",
-        (unsigned long long)sim->options.seed, (unsigned long long)sim->options.steps, sim->options.nodes, sim->options.drivers,
-        sim->options.tasks, sim->options.chaos ? "" : " --calm", sim->options.audit ? "" : " --no-audit");
+    fprintf(stderr,
+        "\nreplay: reeve_sim --seed %llu --steps %llu --nodes %u --drivers %u --tasks %u%s%s "
+        "--trace\n",
+        (unsigned long long)sim->options.seed, (unsigned long long)sim->options.steps,
+        sim->options.nodes, sim->options.drivers, sim->options.tasks,
+        sim->options.chaos ? "" : " --calm", sim->options.audit ? "" : " --no-audit");
     va_end(values);
     exit(1);
 }
@@ -142,7 +147,8 @@ static void begin(struct sim *sim, const struct sim_options *options)
     sim->now_ns = SECOND;
     reeve_prng_init(&sim->prng, options->seed);
     reeve_heap_init(&sim->events);
-    struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions, &sim->processes, &sim->channels, &sim->blocked};
+    struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
+        &sim->processes, &sim->channels, &sim->blocked};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     sim->journal_node_next = 1;
@@ -155,11 +161,14 @@ static void begin(struct sim *sim, const struct sim_options *options)
     for (uint32_t i = 0; i < sim->machine_count; i++) {
         sim->machines[i].cpu_milli = i == 1 ? 2000 : sizes[sim_below(sim, 5)];
         sim->machines[i].up = true;
-        sim_after(sim, i < 100 ? sim_between(sim, 0, 50 * MS) : sim_between(sim, 0, 500 * MS), SIM_START_DAEMON)->c = i;
+        sim_after(sim, i < 100 ? sim_between(sim, 0, 50 * MS) : sim_between(sim, 0, 500 * MS),
+            SIM_START_DAEMON)
+            ->c = i;
     }
     sim_after(sim, sim_between(sim, 0, 50 * MS), SIM_START_HEAD);
     for (uint32_t i = 0; i < options->drivers; i++)
-        sim_driver_later(sim, sim_between(sim, 60 * MS, 2 * SECOND), (uint32_t)sim_below(sim, sim->machine_count));
+        sim_driver_later(sim, sim_between(sim, 60 * MS, 2 * SECOND),
+            (uint32_t)sim_below(sim, sim->machine_count));
     if (options->chaos)
         sim_after(sim, sim_between(sim, 0, 3 * SECOND), SIM_CHAOS);
 }
@@ -196,7 +205,8 @@ static void end(struct sim *sim)
     }
     for (at = 0; reeve_map64_next(&sim->journal_nodes, &at, NULL, &value);)
         free(value);
-    struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions, &sim->processes, &sim->channels, &sim->blocked};
+    struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
+        &sim->processes, &sim->channels, &sim->blocked};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     reeve_heap_fini(&sim->events);
@@ -217,8 +227,8 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
             continue;
         drivers++;
         if (!process->accepted || process->left > 0 || process->expected_count > 0) {
-            snprintf(text, size, "driver %llu has %u tasks to submit and waits for %u", (unsigned long long)process->uid, process->left,
-                process->expected_count);
+            snprintf(text, size, "driver %llu has %u tasks to submit and waits for %u",
+                (unsigned long long)process->uid, process->left, process->expected_count);
             return text;
         }
     }
@@ -230,13 +240,13 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
     struct reeve_sched_totals totals;
     reeve_sched_totals(head->sched, &totals);
     if (totals.lease_count > 0 || totals.demand_count > 0) {
-        snprintf(text, size, "the head has %llu leases and %llu demands", (unsigned long long)totals.lease_count,
-            (unsigned long long)totals.demand_count);
+        snprintf(text, size, "the head has %llu leases and %llu demands",
+            (unsigned long long)totals.lease_count, (unsigned long long)totals.demand_count);
         return text;
     }
     if (totals.node_up_count != sim->machine_count || totals.lost_count > 0) {
-        snprintf(text, size, "%u nodes are up, %u are lost, and there are %u machines", totals.node_up_count, totals.lost_count,
-            sim->machine_count);
+        snprintf(text, size, "%u nodes are up, %u are lost, and there are %u machines",
+            totals.node_up_count, totals.lost_count, sim->machine_count);
         return text;
     }
     for (at = 0; reeve_map64_next(&sim->daemons, &at, NULL, &value);) {
@@ -245,14 +255,21 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
         if (daemon->is_head)
             continue;
         reeve_node_get_facts(daemon->node, &facts);
-        if (facts.leases_waiting + facts.leases_executing + facts.leases_held + facts.cpu_used_milli > 0) {
-            snprintf(text, size, "node %u has %u leases waiting, executes %u, holds %u, and uses %u of %u cpu", facts.node,
-                facts.leases_waiting, facts.leases_executing, facts.leases_held, facts.cpu_used_milli, facts.cpu_milli);
+        if (facts.leases_waiting + facts.leases_executing + facts.leases_held +
+                facts.cpu_used_milli >
+            0) {
+            snprintf(text, size,
+                "node %u has %u leases waiting, executes %u, holds %u, and uses %u of %u cpu",
+                facts.node, facts.leases_waiting, facts.leases_executing, facts.leases_held,
+                facts.cpu_used_milli, facts.cpu_milli);
             return text;
         }
-        if (sim->ending && facts.workers_starting + facts.workers_idle + facts.workers_leased + facts.workers_ending + facts.jobs > 0) {
+        if (sim->ending && facts.workers_starting + facts.workers_idle + facts.workers_leased +
+                                   facts.workers_ending + facts.jobs >
+                               0) {
             snprintf(text, size, "node %u has %u jobs and %u workers left", facts.node, facts.jobs,
-                facts.workers_starting + facts.workers_idle + facts.workers_leased + facts.workers_ending);
+                facts.workers_starting + facts.workers_idle + facts.workers_leased +
+                    facts.workers_ending);
             return text;
         }
     }
@@ -269,13 +286,15 @@ static void print_head(struct sim *sim)
     while (head != NULL && reeve_sched_next_demand(head->sched, &cursor, &info)) {
         char why[REEVE_TEXT_SIZE];
         reeve_sched_why(head->sched, sim->now_ns, info.process, &info.class, why);
-        fprintf(stderr, "  demand of %llx for %llu of %u cpu, holds %u: %s\n", (unsigned long long)info.process,
-            (unsigned long long)info.count, info.class.cpu_milli, info.lease_count, why);
+        fprintf(stderr, "  demand of %llx for %llu of %u cpu, holds %u: %s\n",
+            (unsigned long long)info.process, (unsigned long long)info.count, info.class.cpu_milli,
+            info.lease_count, why);
     }
     struct reeve_sched_lease_info lease;
     for (cursor = 0; head != NULL && reeve_sched_next_lease(head->sched, &cursor, &lease);)
-        fprintf(stderr, "  lease %llx of %llx on node %u%s%s\n", (unsigned long long)lease.lease, (unsigned long long)lease.process,
-            lease.node, lease.recalled ? ", recalled" : "", lease.lent ? ", lent" : "");
+        fprintf(stderr, "  lease %llx of %llx on node %u%s%s\n", (unsigned long long)lease.lease,
+            (unsigned long long)lease.process, lease.node, lease.recalled ? ", recalled" : "",
+            lease.lent ? ", lent" : "");
 }
 
 static void come_to_rest(struct sim *sim)
@@ -314,13 +333,17 @@ static uint64_t run(const struct sim_options *options)
         if (((struct sim_process *)value)->is_driver)
             sim_process_kill(sim, value);
     come_to_rest(sim);
-    printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), %llu calls (%llu inline); %llu kills, "
+    printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
+           "%llu calls (%llu inline); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
-        (unsigned long long)options->seed, (unsigned long long)sim->event_count, (double)sim->now_ns / SECOND,
-        (unsigned long long)sim->submitted, (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
-        (unsigned long long)sim->abandoned, (unsigned long long)sim->executed, (unsigned long long)sim->inlined,
-        (unsigned long long)sim->kills, (unsigned long long)sim->cuts, (unsigned long long)sim->heads, (unsigned long long)sim->fences,
-        (unsigned long long)sim->recalls, (unsigned long long)sim->hash);
+        (unsigned long long)options->seed, (unsigned long long)sim->event_count,
+        (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
+        (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
+        (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
+        (unsigned long long)sim->inlined, (unsigned long long)sim->kills,
+        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
+        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
+        (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);
@@ -332,11 +355,15 @@ static uint64_t run(const struct sim_options *options)
 
 static void usage(void)
 {
-    fputs("reeve_sim [--seed N] [--runs K] [--steps M] [--nodes N] [--drivers N] [--tasks N] [--calm] [--no-audit] [--trace] [--twice]\n"
-          "  --seed     of the first run; others follow           --nodes    machines (default: 2 to 8, by the seed)\n"
-          "  --runs     how many seeds                            --drivers  programs that submit tasks (3)\n"
+    fputs("reeve_sim [--seed N] [--runs K] [--steps M] [--nodes N] [--drivers N] [--tasks N] "
+          "[--calm] [--no-audit] [--trace] [--twice]\n"
+          "  --seed     of the first run; others follow           --nodes    machines (default: 2 "
+          "to 8, by the seed)\n"
+          "  --runs     how many seeds                            --drivers  programs that submit "
+          "tasks (3)\n"
           "  --steps    events before it is healed (20000)        --tasks    of each driver (200)\n"
-          "  --calm     nothing goes wrong                        --no-audit tables are not audited at each step\n"
+          "  --calm     nothing goes wrong                        --no-audit tables are not "
+          "audited at each step\n"
           "  --twice    each seed runs twice, and must do the same\n",
         stderr);
     exit(2);
@@ -344,7 +371,13 @@ static void usage(void)
 
 int main(int argc, char **argv)
 {
-    struct sim_options options = {.seed = 1, .runs = 1, .steps = 20000, .drivers = 3, .tasks = 200, .chaos = true, .audit = true};
+    struct sim_options options = {.seed = 1,
+        .runs = 1,
+        .steps = 20000,
+        .drivers = 3,
+        .tasks = 200,
+        .chaos = true,
+        .audit = true};
     bool twice = false;
     for (int i = 1; i < argc; i++) {
         uint64_t value = i + 1 < argc ? strtoull(argv[i + 1], NULL, 10) : 0;
@@ -378,13 +411,16 @@ int main(int argc, char **argv)
         else
             usage();
     }
-    printf("reeve_sim --seed %llu --runs %llu --steps %llu --nodes %u --drivers %u --tasks %u%s%s\n", (unsigned long long)options.seed,
-        (unsigned long long)options.runs, (unsigned long long)options.steps, options.nodes, options.drivers, options.tasks,
+    printf(
+        "reeve_sim --seed %llu --runs %llu --steps %llu --nodes %u --drivers %u --tasks %u%s%s\n",
+        (unsigned long long)options.seed, (unsigned long long)options.runs,
+        (unsigned long long)options.steps, options.nodes, options.drivers, options.tasks,
         options.chaos ? "" : " --calm", options.audit ? "" : " --no-audit");
     for (uint64_t i = 0; i < options.runs; i++, options.seed++) {
         uint64_t hash = run(&options);
         if (twice && run(&options) != hash) {
-            fprintf(stderr, "seed %llu: the second run differs from the first\n", (unsigned long long)options.seed);
+            fprintf(stderr, "seed %llu: the second run differs from the first\n",
+                (unsigned long long)options.seed);
             return 1;
         }
     }

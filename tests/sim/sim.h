@@ -80,7 +80,8 @@ bool sim_chance(struct sim *sim, uint64_t numerator, uint64_t denominator);
 uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high);
 void sim_hash(struct sim *sim, uint64_t value);
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-_Noreturn void sim_violation(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void sim_violation(struct sim *sim, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void *sim_alloc(size_t size);
 
 /* ---- network ---- */
@@ -106,12 +107,14 @@ struct sim_frame {
 
 struct sim_session {
     uint64_t id;
-    uint64_t life[2];
-    bool open;          /* frames still arrive */
+    uint64_t life[2]; /* side 0 has dialled */
+    uint64_t dialled; /* by this address; 0: the head's */
+    uint32_t dialled_node;
+    bool open; /* frames still arrive */
     bool told_up[2], told_down[2];
     uint64_t ready_ns[2]; /* towards that side: nothing arrives before what was sent before it */
     struct reeve_fifo held[2]; /* struct sim_frame *: towards that side, stopped by a partition */
-    uint32_t peer[2];     /* the node number that the other side has given to this one; 0: none yet */
+    uint32_t peer[2]; /* the node number that the other side has given to this one; 0: none yet */
 };
 
 void sim_dial(struct sim *sim, uint64_t from, uint64_t to, uint32_t number);
@@ -120,8 +123,10 @@ int sim_session_side(const struct sim_session *session, uint64_t life);
 void sim_session_cut(struct sim *sim, struct sim_session *session);
 /* Of a life that has gone; silent: nobody sends the other side a word of it. */
 void sim_sessions_lost(struct sim *sim, uint64_t life, bool silent);
-void sim_send_message(struct sim *sim, struct sim_session *session, int from, const struct reeve_message *message);
-void sim_send_frame(struct sim *sim, struct sim_session *session, int from, struct sim_frame *frame);
+void sim_send_message(
+    struct sim *sim, struct sim_session *session, int from, const struct reeve_message *message);
+void sim_send_frame(
+    struct sim *sim, struct sim_session *session, int from, struct sim_frame *frame);
 void sim_network_fire(struct sim *sim, struct sim_event *event);
 bool sim_blocked(const struct sim *sim, uint32_t from_machine, uint32_t to_machine);
 void sim_block(struct sim *sim, uint32_t from_machine, uint32_t to_machine, bool blocked);
@@ -146,11 +151,11 @@ struct sim_daemon {
     struct reeve_node *node;
     uint32_t number;
     uint64_t head_session;
-    struct reeve_map64 peers;     /* number -> struct sim_peer */
-    struct reeve_map64 clients;   /* serial -> struct sim_process */
-    struct reeve_map64 pending;   /* process uid -> struct sim_process */
-    struct reeve_map64 channels;  /* lease -> struct sim_channel */
-    struct reeve_map64 granted;   /* lease -> its cpu, + 1 */
+    struct reeve_map64 peers;    /* number -> struct sim_peer */
+    struct reeve_map64 clients;  /* serial -> struct sim_process */
+    struct reeve_map64 pending;  /* process uid -> struct sim_process */
+    struct reeve_map64 channels; /* lease -> struct sim_channel */
+    struct reeve_map64 granted;  /* lease -> its cpu, + 1 */
     /* head */
     struct reeve_sched *sched;
     bool running; /* its commands are being carried out */
@@ -160,14 +165,20 @@ struct sim_daemon {
 struct sim_daemon *sim_daemon_get(struct sim *sim, uint64_t life);
 void sim_daemon_start(struct sim *sim, uint32_t machine);
 void sim_daemon_kill(struct sim *sim, struct sim_daemon *daemon, bool silent);
-void sim_node_step(struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_event *event);
-void sim_daemon_session_up(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
-void sim_daemon_session_down(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
-void sim_daemon_dial_failed(struct sim *sim, struct sim_daemon *daemon, uint64_t to, uint32_t number, bool refused);
-void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side, struct sim_frame *frame);
+void sim_node_step(
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_event *event);
+void sim_daemon_session_up(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
+void sim_daemon_session_down(
+    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
+void sim_daemon_dial_failed(
+    struct sim *sim, struct sim_daemon *daemon, uint64_t to, uint32_t number, bool refused);
+void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
+    int side, struct sim_frame *frame);
 void sim_daemon_tick(struct sim *sim, struct sim_daemon *daemon);
 void sim_daemon_arm(struct sim *sim, struct sim_daemon *daemon, uint64_t at_ns);
-void sim_peer_send(struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
+void sim_peer_send(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
 void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon);
 
 void sim_head_start(struct sim *sim);
@@ -197,21 +208,26 @@ struct sim_channel {
     bool revoked;
     struct sim_call *calls; /* all that were ever written; the position is the index */
     uint32_t call_count, call_capacity, call_first; /* call_first: before it none is READY */
-    uint32_t open_count;    /* READY or CLAIMED */
-    struct reeve_fifo returns; /* struct sim_entry */
+    uint32_t open_count;                            /* READY or CLAIMED */
+    struct reeve_fifo returns;                      /* struct sim_entry */
 };
 
 #define CALL_SLOTS 64u
 
 struct sim_channel *sim_channel_get(struct sim *sim, uint64_t uid);
-struct sim_channel *sim_channel_make(struct sim *sim, struct sim_daemon *daemon, enum sim_channel_kind kind, uint64_t lease);
+struct sim_channel *sim_channel_make(
+    struct sim *sim, struct sim_daemon *daemon, enum sim_channel_kind kind, uint64_t lease);
 /* false: no room */
-bool sim_channel_write(struct sim_channel *channel, const struct sim_entry *entry, uint32_t *position);
+bool sim_channel_write(
+    struct sim_channel *channel, const struct sim_entry *entry, uint32_t *position);
 bool sim_channel_recall(struct sim_channel *channel, uint32_t position);
 struct sim_call *sim_channel_claim(struct sim_channel *channel, uint32_t *position);
-void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position, const struct sim_entry *answer);
-void sim_channel_close(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead);
-void sim_channel_frame(struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame);
+void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position,
+    const struct sim_entry *answer);
+void sim_channel_close(
+    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead);
+void sim_channel_frame(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame);
 void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease);
 void sim_take_back(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task);
 /* Whoever is at the other end looks soon. */
@@ -277,8 +293,8 @@ struct sim_process {
     bool is_driver, accepted, dying, lends;
     uint64_t to_daemon_ns, to_process_ns, wake_ns, owner_ns;
     struct reeve_owner *owner;
-    struct reeve_map64 held;      /* lease -> struct sim_channel, as holder */
-    struct reeve_map64 worked;    /* lease -> struct sim_channel, as worker */
+    struct reeve_map64 held;   /* lease -> struct sim_channel, as holder */
+    struct reeve_map64 worked; /* lease -> struct sim_channel, as worker */
     /* driver */
     uint64_t connection;
     uint32_t left; /* tasks to submit yet */
@@ -286,6 +302,7 @@ struct sim_process {
     uint32_t expected_count, expected_capacity;
     bool submit_armed;
     /* worker */
+    uint64_t lend_armed; /* token of the frame that will lend if it still waits */
     struct sim_call_frame frames[FRAMES_MAX];
     uint32_t frame_count;
 };
@@ -301,7 +318,8 @@ void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct si
 void sim_to_process(struct sim *sim, struct sim_process *process, const struct sim_local *message);
 void sim_process_free(struct sim *sim, struct sim_process *process);
 /* a daemon's part */
-void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+void sim_daemon_local(
+    struct sim *sim, struct sim_process *process, const struct sim_local *message);
 
 /* ---- the world ---- */
 
@@ -334,9 +352,10 @@ struct sim {
     struct reeve_map64 blocked; /* from << 32 | to */
     bool chaos, ending;
     uint32_t drivers_due; /* that are to start */
-    uint64_t kill_odds; /* one in so many commands is followed by a kill; 0: none */
+    uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
-    uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads, abandoned;
+    uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
+        abandoned;
 };
 
 void sim_chaos(struct sim *sim);

@@ -1,7 +1,8 @@
 /* The node daemon as a process, between a head, a driver and workers that this program plays.
  *
- *   test process (head: grants what is demanded) ──link── daemon (child) ──socket── driver (test process, own thread's turn)
- *                                                              └── workers: this program again, found by REEVE_WORKER
+ *   test process ──link──▶ daemon (child) ◀──socket── driver (test process again)
+ *   (head: grants           └─▶ workers: this program again, found by REEVE_WORKER
+ *   what is demanded)
  *
  * The driver's part blocks; the head's loop is turned while it waits. */
 #include <setjmp.h>
@@ -30,149 +31,11 @@
 #include "runtime/node/node_main.h"
 #include "runtime/wire/link.h"
 #include "runtime/wire/local.h"
+#include "tests/unit/node/played_worker.h"
 
 #define PATIENCE_NS (20 * REEVE_NS_PER_S)
 
-enum { FUNCTION_DOUBLE, FUNCTION_CRASH, FUNCTION_SLEEP, FUNCTION_SAY };
-static const char table[] = "crash int\ndouble int\nsay int\nsleep int\n";
 static const uint8_t key[REEVE_KEY_SIZE] = {1, 2, 3};
-
-/* ---- one end of a channel, as driver and worker see it ---- */
-
-struct end {
-    uint64_t lease;
-    void *memory;
-    size_t size;
-    struct reeve_channel channel;
-    struct reeve_doorbell *bell;
-    int bell_event_fd;
-};
-
-static void end_attach(
-    struct end *end, struct reeve_local_message *message, enum reeve_channel_role role)
-{
-    void *bell;
-    size_t bell_size;
-    assert_int_equal(message->fd_count, 3);
-    assert_int_equal(reeve_memory_map(message->fds[0], 0, 0, &end->memory, &end->size), REEVE_OK);
-    assert_int_equal(reeve_channel_attach(&end->channel, end->memory, end->size, role), REEVE_OK);
-    assert_int_equal(
-        reeve_memory_map(message->fds[1], REEVE_DOORBELL_BYTES, 0, &bell, &bell_size), REEVE_OK);
-    end->bell = reeve_doorbell_attach(bell, bell_size);
-    assert_non_null(end->bell);
-    end->bell_event_fd = message->fds[2];
-    close(message->fds[0]);
-    close(message->fds[1]);
-    end->lease = message->lease;
-}
-
-static void end_detach(struct end *end)
-{
-    reeve_channel_detach(&end->channel);
-    reeve_memory_unmap(end->memory, end->size);
-    munmap(end->bell, REEVE_DOORBELL_BYTES);
-    close(end->bell_event_fd);
-    memset(end, 0, sizeof *end);
-}
-
-static int memory_file(const void *bytes, size_t size)
-{
-    int fd = memfd_create("test", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, bytes, size) != (ssize_t)size)
-        abort();
-    return fd;
-}
-
-/* ---- the worker: this program again ---- */
-
-static void worker_run(struct end *end)
-{
-    struct reeve_entry_view view;
-    while (reeve_ring_claim(&end->channel.calls, &view) == REEVE_OK) {
-        int64_t number;
-        memcpy(&number, view.payload, sizeof number);
-        if (view.function == FUNCTION_CRASH)
-            raise(SIGSEGV);
-        if (view.function == FUNCTION_SLEEP)
-            sleep(60);
-        if (view.function == FUNCTION_SAY) {
-            dprintf(1, "\x01%d\x02hello ", 2);
-            dprintf(1, "world\n");
-            dprintf(2, "no end");
-        }
-        number *= 2;
-        struct reeve_slot_fill fill;
-        if (reeve_ring_reserve(&end->channel.returns, sizeof number, &fill) != REEVE_OK)
-            abort();
-        fill.slot->task = view.task;
-        fill.slot->attempt = view.attempt;
-        fill.slot->function = view.function;
-        fill.slot->references = 0;
-        fill.slot->kind = REEVE_ENTRY_RESULT;
-        fill.slot->flags = 0;
-        fill.slot->status = 0;
-        memcpy(fill.payload, &number, sizeof number);
-        reeve_ring_publish(&end->channel.returns);
-        reeve_ring_done(&end->channel.calls, view.position);
-        reeve_doorbell_ring(end->bell, end->bell_event_fd);
-    }
-}
-
-static int worker_main(const char *variable, const char *how)
-{
-    char name[128];
-    unsigned long long token;
-    if (strcmp(how, "exit") == 0)
-        return fprintf(stderr, "cannot find my glasses\n"), 3;
-    if (strcmp(how, "library") == 0)
-        return fprintf(stderr, "error while loading shared libraries: libfoo.so.1\n"), 127;
-    if (sscanf(variable, "%127[^:]:%llx", name, &token) != 2)
-        return 90;
-    int fd;
-    if (reeve_local_connect(name, &fd) != REEVE_OK)
-        return 91;
-    const char *mine = strcmp(how, "table") == 0 ? "crash int\nother int\n" : table;
-    struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
-        .mode = REEVE_LOCAL_WORKER,
-        .version = REEVE_LOCAL_VERSION,
-        .token = token,
-        .table_hash = strlen(mine),
-        .fd_count = 1,
-        .fds = {memory_file(mine, strlen(mine))}};
-    if (reeve_local_send(fd, &message, 0) != REEVE_OK)
-        return 92;
-    struct end end = {0};
-    struct reeve_doorbell *own = NULL;
-    int own_event = -1;
-    for (;;) {
-        struct pollfd polls[2] = {
-            {.fd = fd, .events = POLLIN}, {.fd = own_event, .events = POLLIN}};
-        if (own != NULL)
-            reeve_doorbell_arm(own, REEVE_DOORBELL_EVENT);
-        if (end.memory != NULL)
-            worker_run(&end);
-        poll(polls, own_event < 0 ? 1 : 2, -1);
-        uint64_t count;
-        if (polls[1].revents & POLLIN)
-            (void)!read(own_event, &count, sizeof count);
-        if (!(polls[0].revents & (POLLIN | POLLHUP)))
-            continue;
-        if (reeve_local_receive(fd, &message, 0) != REEVE_OK)
-            return 0; /* retired */
-        if (message.kind == REEVE_LOCAL_WELCOME) {
-            void *memory;
-            size_t size;
-            if (reeve_memory_map(message.fds[0], 0, 0, &memory, &size) != REEVE_OK)
-                return 93;
-            own = reeve_doorbell_attach(memory, size);
-            own_event = message.fds[1];
-        } else if (message.kind == REEVE_LOCAL_CHANNEL) {
-            end_attach(&end, &message, REEVE_CHANNEL_WORKER);
-        } else if (message.kind == REEVE_LOCAL_CHANNEL_CLOSE) {
-            end_detach(&end);
-        }
-    }
-}
 
 /* ---- the head ---- */
 
@@ -307,11 +170,11 @@ static int daemon_main(char **arguments)
     struct reeve_node_options options = {.head = arguments[1],
         .key = key,
         .cpu_given = true,
-        .cpu_milli = (uint32_t)atoi(arguments[5]),
+        .cpu_milli = (uint32_t)strtol(arguments[5], NULL, 10),
         .store_bytes = 64 << 20,
         .private_cluster = true,
-        .lifeline_fd = atoi(arguments[3]),
-        .ready_fd = atoi(arguments[4]),
+        .lifeline_fd = (int)strtol(arguments[3], NULL, 10),
+        .ready_fd = (int)strtol(arguments[4], NULL, 10),
         .socket_name = arguments[2]};
     fcntl(options.lifeline_fd, F_SETFD, FD_CLOEXEC);
     fcntl(options.ready_fd, F_SETFD, FD_CLOEXEC);
@@ -422,7 +285,7 @@ static void stop_all(void)
         ;
     assert_int_equal(uv_loop_close(&head.loop), 0);
     if (lease.memory != NULL)
-        end_detach(&lease);
+        played_end_detach(&lease);
     for (int i = 0; i < 2; i++) {
         if (output_fds[i] >= 0)
             close(output_fds[i]);
@@ -464,7 +327,7 @@ static void connect_driver(const char *how)
     uint32_t counts[2] = {3, 1};
     memcpy(launch, counts, sizeof counts);
     size_t size = sizeof counts;
-#define STRING(text) size += (size_t)sprintf(launch + size, "%s", text) + 1
+#define STRING(text) size += (size_t)snprintf(launch + size, sizeof launch - size, "%s", text) + 1
     STRING("/");
     STRING("node_shell_test");
     STRING("worker");
@@ -474,10 +337,10 @@ static void connect_driver(const char *how)
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
         .mode = REEVE_LOCAL_DRIVER,
         .version = REEVE_LOCAL_VERSION,
-        .table_hash = strlen(table),
+        .table_hash = strlen(PLAYED_TABLE),
         .fd_count = 3,
-        .fds = {memory_file(table, strlen(table)), open("/proc/self/exe", O_RDONLY | O_CLOEXEC),
-            memory_file(launch, size)}};
+        .fds = {played_memory_file(PLAYED_TABLE, strlen(PLAYED_TABLE)),
+            open("/proc/self/exe", O_RDONLY | O_CLOEXEC), played_memory_file(launch, size)}};
     reeve_local_set_text(&message, "%s", "a driver");
     assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
     for (int i = 0; i < 3; i++)
@@ -510,7 +373,7 @@ static void get_lease(void)
     expect_message(REEVE_LOCAL_CHANNEL, &message);
     assert_int_equal(message.class_index, 5);
     assert_int_equal(message.flags, REEVE_LOCAL_ROLE_HOLDER);
-    end_attach(&lease, &message, REEVE_CHANNEL_HOLDER);
+    played_end_attach(&lease, &message, REEVE_CHANNEL_HOLDER);
 }
 
 static void call(uint64_t task, uint32_t function, int64_t number)
@@ -585,7 +448,7 @@ static void test_calls_and_warm_worker(void **state)
         assert_int_equal(reeve_local_send(driver, &message, 0), REEVE_OK);
         while (head.ended < (int)round)
             uv_run(&head.loop, UV_RUN_ONCE);
-        end_detach(&lease);
+        played_end_detach(&lease);
     }
 }
 
@@ -600,10 +463,10 @@ static void test_worker_crashes(void **state)
     expect_message(REEVE_LOCAL_LEASE_LOST, &message);
     assert_int_equal(message.lease, lease.lease);
     assert_int_equal(message.code, REEVE_EWORKERDIED);
-    assert_non_null(strstr(message.text, "signal 11"));
+    assert_non_null(strstr(message.text, "signal 9"));
     assert_int_equal(reeve_ring_state(&lease.channel.calls, 0), REEVE_SLOT_CLAIMED);
     assert_true(reeve_ring_recall(&lease.channel.calls, 1)); /* revoked: ours again */
-    end_detach(&lease);
+    played_end_detach(&lease);
     while (head.leases > 0)
         uv_run(&head.loop, UV_RUN_ONCE);
     demand(0);
@@ -675,7 +538,7 @@ static void test_output(void **state)
     assert_true(output_fds[0] >= 0 && turn_until_readable(output_fds[0]));
     assert_true(read(output_fds[0], text, sizeof text - 1) > 0);
     gethostname(host, sizeof host);
-    int pid = atoi(strchr(text, ' ') + 1);
+    int pid = (int)strtol(strchr(text, ' ') + 1, NULL, 10);
     snprintf(expected, sizeof expected, "say@%s %d| hello world\n", host, pid);
     assert_string_equal(text, expected);
     memset(text, 0, sizeof text);
@@ -819,7 +682,7 @@ static void test_bridge_executor_ends(void **state)
 int main(int argc, char **argv)
 {
     if (getenv(REEVE_WORKER_VARIABLE) != NULL)
-        return argc == 3 ? worker_main(getenv(REEVE_WORKER_VARIABLE), argv[2]) : 99;
+        return argc == 3 ? played_worker(getenv(REEVE_WORKER_VARIABLE), argv[2]) : 99;
     if (strcmp(argv[0], "daemon") == 0)
         return argc == 6 ? daemon_main(argv) : 98;
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -148,6 +148,39 @@ static void a_drain_ends_with_its_reason(void **state)
     finish(&x);
 }
 
+static void a_drain_that_does_not_succeed_is_given_up_for_a_while(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin_with(&x, 2000, 2);
+    demand(&x, 1, P(1, 1), one(P(1, 1)), 100);
+    join(&x, 2, 2000);
+    forget(&x);
+    demand(&x, 1, P(1, 2), class_of(P(1, 2), 2000, 0), 1);
+    assert_int_equal(count_commands(&x, "send 2 RECALL"), 2);
+    ended(&x, 2, L(3)); /* lease 4 waits for somebody who needs this cpu */
+    expect(&x, "");
+    for (int i = 0; i < 2; i++) {
+        wait_ms(&x, 999);
+        heartbeat(&x, 1);
+        heartbeat(&x, 2);
+    }
+    assert_int_equal(count_commands(&x, "send 2 GRANT"), 0);
+    wait_ms(&x, 2);
+    assert_int_equal(count_commands(&x, "send 2 GRANT 5"), 1);
+    for (int i = 0; i < 19; i++) {
+        wait_ms(&x, 100);
+        heartbeat(&x, 1);
+        heartbeat(&x, 2);
+    }
+    size_t recalls = count_commands(&x, "send 2 RECALL");
+    assert_int_equal(recalls, 0);
+    wait_ms(&x, 101);
+    assert_true(count_commands(&x, "send") > 2); /* heartbeats, and it is tried again */
+    forget(&x);
+    finish(&x);
+}
+
 static void nothing_is_recalled_for_what_cannot_be(void **state)
 {
     (void)state;
@@ -202,6 +235,7 @@ int main(void)
         cmocka_unit_test(workers_of_a_job_take_turns_with_its_driver),
         cmocka_unit_test(a_node_is_drained_for_what_is_large),
         cmocka_unit_test(a_drain_ends_with_its_reason),
+        cmocka_unit_test(a_drain_that_does_not_succeed_is_given_up_for_a_while),
         cmocka_unit_test(nothing_is_recalled_for_what_cannot_be),
         cmocka_unit_test(levelling_comes_to_rest),
     };

@@ -1,4 +1,5 @@
-/* Messages between client and daemon: what is sent arrives, with its descriptors; what is malformed does not. */
+/* Messages between client and daemon: what is sent arrives, with its descriptors; what is
+ * malformed does not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,7 @@ static void test_message_arrives(void **state)
     struct reeve_local_message sent = {.kind = REEVE_LOCAL_HELLO, .version = 7, .token = 1u << 31};
     reeve_local_set_text(&sent, "%s", "a program");
     int pipe_fds[2];
-    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
     sent.fds[0] = pipe_fds[1];
     sent.fd_count = 1;
     assert_int_equal(reeve_local_send(client, &sent, 0), REEVE_OK);
@@ -147,7 +148,8 @@ static void test_malformed(void **state)
     message.kind = REEVE_LOCAL_BYE;
     assert_int_equal(reeve_local_decode(&message, head, &out), REEVE_OK);
 
-    /* one that is too long for the buffer must be noticed, and descriptors too many must not leak */
+    /* one that is too long for the buffer must be noticed, and descriptors too many must not
+     * leak */
     char big[4096] = {0};
     memcpy(big, &message, sizeof message);
     assert_int_equal(send(client, big, sizeof big, 0), sizeof big);

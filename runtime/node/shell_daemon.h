@@ -1,5 +1,6 @@
-/* What the files of the node daemon's shell share. The shell is one libuv loop around the node core and the store core: it owns
- * sockets, processes, shared memory and clocks, and decides nothing that a core could decide.
+/* What the files of the node daemon's shell share. The shell is one libuv loop around the node core
+ * and the store core: it owns sockets, processes, shared memory and clocks, and decides nothing
+ * that a core could decide.
  *
  *   node_main.c        starting, the loop, signals, the core's commands
  *   shell_links.c      sessions with the head, with peers and with tools
@@ -7,16 +8,19 @@
  *   shell_workers.c    worker processes: started, watched, reaped
  *   shell_spawn.c      vfork and exec
  *   shell_programs.c   executables: hashed, kept, launch specs, tables of functions
- *   shell_channels.c   rings between two processes of this node, and the daemon's ends of bridged ones
- *   shell_bridge.c     when those are looked at; shell_executor.c and shell_holder.c: the two sides; shell_entry.c
+ *   shell_channels.c   rings between two processes of this node, and the daemon's ends of bridged
+ *                      ones
+ *   shell_bridge.c     when those are looked at; shell_executor.c and shell_holder.c: the two
+ *                      sides; shell_entry.c
  *   shell_objects.c    the object store's place in all this
  *   shell_output.c     what workers write, on its way to the terminal
  *   shell_tools.c      requests of tools
  *
- * An event for the core may come at any depth, also while its commands are carried out: it is stepped at once, and its commands
- * queue behind those before. Structs with libuv handles in them are freed in the close callback. */
-#ifndef REEVE_NODE_SHELL_H
-#define REEVE_NODE_SHELL_H
+ * An event for the core may come at any depth, also while its commands are carried out: it is
+ * stepped at once, and its commands queue behind those before. Structs with libuv handles in
+ * them are freed in the close callback. */
+#ifndef REEVE_NODE_SHELL_DAEMON_H
+#define REEVE_NODE_SHELL_DAEMON_H
 
 #include <reeve_errors.h>
 #include <stdbool.h>
@@ -39,7 +43,8 @@
 #define REEVE_DAEMON_INLINE_SIZE (64u * 1024u)
 #define REEVE_DAEMON_CLIENT_QUEUE \
     4096u /* messages that a client has not taken yet; then it is dropped */
-#define REEVE_DAEMON_PEER_QUEUE      1024u /* control messages for a peer while its session is made */
+/* control messages for a peer while its session is made */
+#define REEVE_DAEMON_PEER_QUEUE      1024u
 #define REEVE_DAEMON_TABLE_SIZE_MAX  (1u << 20)
 #define REEVE_DAEMON_LAUNCH_SIZE_MAX (8u << 20)
 #define REEVE_DAEMON_STDERR_TAIL     2048u
@@ -158,6 +163,7 @@ struct daemon {
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
+    struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged; /* channels of which we are an end */
     uv_idle_t bridge_again;
     uv_timer_t bridge_retry;
@@ -180,7 +186,8 @@ void daemon_put(struct reeve_map64 *map, uint64_t key, void *value);
 /* shell_clients.c */
 int daemon_listen(struct daemon *daemon);
 void daemon_stop_listening(struct daemon *daemon);
-/* Sends now, or as soon as the client takes it; a client that takes nothing for long is dropped. The descriptors stay the caller's. */
+/* Sends now, or as soon as the client takes it; a client that takes nothing for long is dropped.
+ * The descriptors stay the caller's. */
 void daemon_client_send(struct daemon_client *client, const struct reeve_local_message *message);
 struct daemon_client *daemon_client_get(struct daemon *daemon, uint32_t serial);
 /* The end of its socket follows, as an event. */
@@ -213,7 +220,8 @@ int daemon_spawn_process(
     const struct daemon_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, const char **ret_stage);
 
 /* shell_programs.c */
-/* Takes the descriptors of a driver's HELLO; answers later with DRIVER_HELLO to the core, or refuses. */
+/* Takes the descriptors of a driver's HELLO; answers later with DRIVER_HELLO to the core, or
+ * refuses. */
 void daemon_program_hello(struct daemon_client *client, struct reeve_local_message *message);
 struct daemon_job *daemon_job_get(struct daemon *daemon, reeve_process_id id);
 void daemon_job_adopt(struct daemon *daemon, struct daemon_job *job, reeve_process_id id);
@@ -254,7 +262,8 @@ int daemon_links_open(struct daemon *daemon, char *text);
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
 void daemon_links_free(struct daemon *daemon);
-/* The session with a node, or 0; then it is being made, and peer_reset tells the store when it is there. */
+/* The session with a node, or 0; then it is being made, and peer_reset tells the store when it
+ * is there. */
 reeve_peer daemon_peer_session(struct daemon *daemon, uint32_t node);
 
 /* shell_objects.c */
@@ -263,6 +272,8 @@ int daemon_objects_open(struct daemon *daemon);
 void daemon_objects_arm(struct daemon *daemon);
 /* The client's socket has ended: it is reaped here, or as soon as its process has. */
 void daemon_objects_driver_gone(struct daemon_client *client);
+/* At the end of the daemon. */
+void daemon_objects_stop_waiting(struct daemon *daemon);
 
 /* shell_output.c */
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,
