@@ -433,7 +433,11 @@ void reeve_cluster_take_down(struct reeve_cluster *cluster)
     reeve_output_finish(cluster); /* before the daemons end: it ends when the daemon has said all there is */
     if (cluster->lifeline >= 0)
         close(cluster->lifeline);
-    cluster->socket = cluster->lifeline = -1;
+    if (cluster->event_fd >= 0)
+        close(cluster->event_fd);
+    if (cluster->daemon_event_fd >= 0)
+        close(cluster->daemon_event_fd);
+    cluster->socket = cluster->lifeline = cluster->event_fd = cluster->daemon_event_fd = -1;
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(cluster->child_pids); i++) {
         int pid = cluster->child_pids[i];
         if (pid <= 0)

@@ -88,6 +88,14 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     owner->final_count++;
 }
 
+/* An error that a task has from another tells where it arose. */
+static void error_origin(struct owner_task *task, const struct owner_task *from)
+{
+    task->function = from->function;
+    task->attempt = from->attempt;
+    task->node = from->node;
+}
+
 /* A final task's dependents: those that wait for nothing else are queued, or fail with it. */
 static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first)
 {
@@ -102,12 +110,9 @@ static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t
             struct owner_task *dependent = owner_task_at(owner, d);
             dependent->unresolved--;
             if (dependent->state == REEVE_TASK_WAITING && task->state == REEVE_TASK_FAILED) {
-                uint32_t function = task->function; /* the error tells where it arose */
-                dependent->node = task->node;
                 owner_task_finish(owner, d, task->status, task->flags & OWNER_ERROR_MAP,
                     owner_task_bytes(task), task->size, NULL);
-                dependent->function = function;
-                dependent->attempt = task->attempt;
+                error_origin(dependent, task);
                 dependent->next = pending;
                 pending = d;
             } else if (dependent->state == REEVE_TASK_WAITING && dependent->unresolved == 0) {
@@ -198,13 +203,15 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         task->splice_count++;
     }
     *ret_task = owner_task_id(task, index);
-    if (error != 0)
+    if (error != 0) {
         task_fail(owner, now_ns, index, error, "no memory for its arguments");
-    else if (failed != NULL)
+    } else if (failed != NULL) {
         task_end(owner, now_ns, index, failed->status, failed->flags & OWNER_ERROR_MAP,
             owner_task_bytes(failed), failed->size, NULL);
-    else if (task->unresolved == 0)
+        error_origin(task, failed);
+    } else if (task->unresolved == 0) {
         owner_task_queue(owner, now_ns, index, false);
+    }
     return 0;
 }
 

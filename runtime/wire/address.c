@@ -111,7 +111,7 @@ int reeve_address_parse(const char *text, struct reeve_address *ret, char *why)
         return fail(why, text, EXPECTED);
     memcpy(address.host, host, length);
     if (strcmp(address.host, "*") == 0)
-        strcpy(address.host, "0.0.0.0");
+        snprintf(address.host, sizeof address.host, "%s", "0.0.0.0");
     else if (strchr(address.host, '*') != NULL)
         return fail(why, text, "* stands alone, for every interface");
     int error = ports_parse(text, ports, &address, why);

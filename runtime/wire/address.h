@@ -1,6 +1,7 @@
 /* Addresses as users write them and as nng wants them.
  *
- *     tcp://HOST:PORT          HOST a name, an IPv4 address, an [IPv6] address, or * for every interface
+ *     tcp://HOST:PORT          HOST a name, an IPv4 address, an [IPv6] address, or * for every
+ *                              interface
  *     tcp://HOST:PORT-LAST     for listening: the first free port of these
  *     HOST:PORT, HOST          the same without the scheme; the port is 6380 when it is left out
  *     abstract://NAME          a unix socket of this machine and user, without a file */
@@ -23,7 +24,8 @@ struct reeve_address {
     uint16_t port_last; /* == port unless a range was given */
 };
 
-/* REEVE_OK, or REEVE_EADDRESS with the reason, and what was expected, in `why` (REEVE_TEXT_SIZE bytes). */
+/* REEVE_OK, or REEVE_EADDRESS with the reason, and what was expected, in `why` (REEVE_TEXT_SIZE
+ * bytes). */
 int reeve_address_parse(const char *text, struct reeve_address *ret, char *why);
 
 /* As above, for what can be dialled: one port, not 0, no wildcard. */
@@ -35,8 +37,9 @@ const char *reeve_address_format(
 
 bool reeve_address_is_wildcard(const struct reeve_address *address);
 
-/* What others should dial, given where we listen (`bound`: with the port that was found) and what the user says (`advertise`:
- * HOST, HOST:PORT or a whole address; NULL: nothing). REEVE_EADDRESS when that leaves a wildcard. */
+/* What others should dial, given where we listen (`bound`: with the port that was found) and
+ * what the user says (`advertise`: HOST, HOST:PORT or a whole address; NULL: nothing).
+ * REEVE_EADDRESS when that leaves a wildcard. */
 int reeve_address_advertised(
     const struct reeve_address *bound, const char *advertise, struct reeve_address *ret, char *why);
 

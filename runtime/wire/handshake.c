@@ -148,7 +148,7 @@ static bool identity_in(const Reeve__Identity *in, struct reeve_identity *ret)
     ret->uid = in->uid;
     ret->incarnation = in->incarnation;
     ret->role = in->role;
-    strcpy(ret->address, in->address);
+    snprintf(ret->address, sizeof ret->address, "%s", in->address);
     if (in->release != NULL) {
         reeve_copy_peer_text(ret->release, sizeof ret->release, in->release);
         if (strcmp(ret->release, in->release) != 0)
@@ -172,7 +172,7 @@ size_t reeve_handshake_hello(struct reeve_handshake *handshake,
     handshake->version = self->version;
     handshake->dialler = self->identity;
     REEVE_ASSERT(strlen(dialled) < sizeof handshake->dialled);
-    strcpy(handshake->dialled, dialled);
+    snprintf(handshake->dialled, sizeof handshake->dialled, "%s", dialled);
     handshake->time_ms = time_ms;
     memcpy(handshake->dialler_nonce, nonce, REEVE_NONCE_SIZE);
     uint8_t mac[MAC_SIZE];
@@ -191,8 +191,9 @@ size_t reeve_handshake_hello(struct reeve_handshake *handshake,
         out, REEVE_FRAME_HELLO, reeve__hello__pack(&hello, out + REEVE_FRAME_HEADER_SIZE));
 }
 
-/* May a hello that dialled this have meant us? Names cannot be compared, ports and abstract names can: with this, a hello
- * for another daemon of this machine, or of the same gateway, is not taken for ours. */
+/* May a hello that dialled this have meant us? Names cannot be compared, ports and abstract
+ * names can: with this, a hello for another daemon of this machine, or of the same gateway, is
+ * not taken for ours. */
 static bool dialled_us(const struct reeve_handshake_self *self, const char *dialled)
 {
     struct reeve_address theirs, ours;
@@ -256,7 +257,7 @@ int reeve_handshake_read_hello(struct reeve_handshake *handshake,
     if (hello != NULL && hello->nonce.len == REEVE_NONCE_SIZE &&
         strlen(hello->dialled) < sizeof read.dialled && identity_in(hello->from, &read.dialler)) {
         read.version = hello->version;
-        strcpy(read.dialled, hello->dialled);
+        snprintf(read.dialled, sizeof read.dialled, "%s", hello->dialled);
         read.time_ms = hello->time_ms;
         memcpy(read.dialler_nonce, hello->nonce.data, REEVE_NONCE_SIZE);
         uint8_t mac[MAC_SIZE];

@@ -1,8 +1,8 @@
-/* A link: the loop's side of sessions. What nng's threads report (transport.h) goes as events into the table of sessions
- * (session.h); what that commands is carried out here. Messages are gathered per peer in an open frame (outgoing.h), which goes
- * out before the loop blocks.
+/* A link: the loop's side of sessions. What nng's threads report (transport.h) goes as events into
+ * the table of sessions (session.h); what that commands is carried out here. Messages are gathered
+ * per peer in an open frame (outgoing.h), which goes out before the loop blocks.
  *
- *     nng ──▶ transport queue ──uv_async──▶ on_wake ──▶ sessions ──▶ commands ──▶ callbacks of the owner
+ *     nng ──▶ transport queue ──uv_async──▶ on_wake ──▶ sessions ──▶ commands ──▶ callbacks
  *     reeve_link_send ──▶ open frame ──uv_prepare──▶ sealed ──▶ outbox ──▶ nng
  *
  * Events and messages are worked off for SLICE_NS at most; then the loop gets a turn. */
@@ -152,7 +152,7 @@ int reeve_link_send_control(
 size_t reeve_link_queued_bytes(const struct reeve_link *link, reeve_peer id)
 {
     const struct reeve_session *session = reeve_sessions_find(&link->sessions, id);
-    return session != NULL ? queued_bytes(session->shell) : 0;
+    return session != NULL && !link->closed ? queued_bytes(session->shell) : 0;
 }
 
 static void peer_free(struct peer *peer)
@@ -401,7 +401,7 @@ static void on_wake(uv_async_t *wake)
             handle(link, event);
             settle(link);
         }
-        if (uv_hrtime() > until_ns) {
+        if (!link->closed && uv_hrtime() > until_ns) {
             uv_async_send(wake);
             return;
         }
@@ -506,7 +506,7 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
     if (error != REEVE_OK)
         return fail_open(link, error);
     reeve_address_format(&advertised, link->address);
-    strcpy(link->sessions.self.identity.address, link->address);
+    memcpy(link->sessions.self.identity.address, link->address, sizeof link->address);
     link->sessions.self.listen_port = bound.port;
     *ret = link;
     return REEVE_OK;
@@ -547,6 +547,8 @@ int reeve_link_dial(struct reeve_link *link, const char *text)
 {
     struct reeve_address address;
     char why[REEVE_TEXT_SIZE], url[REEVE_ADDRESS_SIZE];
+    if (link->closed)
+        return REEVE_ESHUTDOWN;
     int error = reeve_address_parse_peer(text, &address, why);
     if (error != REEVE_OK)
         return error;

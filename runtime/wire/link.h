@@ -1,19 +1,21 @@
 /* Links: proven, authenticated, ordered sessions between daemons over nng, driven by a libuv loop.
  *
- * A link is one process's end of all its sessions: one PULL inbox that listens, and one PUSH outbox for each peer. A session
- * with a peer exists when both directions are proven (handshake.h); it ends when either pipe goes, when a frame is malformed or
- * out of sequence, or when it is closed. What was queued when it ends is dropped: whoever needs it says it again in the next
- * session. Redialling is the caller's decision.
+ * A link is one process's end of all its sessions: one PULL inbox that listens, and one PUSH outbox
+ * for each peer. A session with a peer exists when both directions are proven (handshake.h); it
+ * ends when either pipe goes, when a frame is malformed or out of sequence, or when it is closed.
+ * What was queued when it ends is dropped: whoever needs it says it again in the next session.
+ * Redialling is the caller's decision.
  *
  *      we                                          peer
  *      PUSH outbox ── Hello ─────────────────────▶ PULL inbox      we dial the address of its inbox
- *      PULL inbox ◀─ Challenge (its proof) ─────── PUSH outbox     it dials the address the hello's mac vouches for
+ *      PULL inbox ◀─ Challenge (its proof) ─────── PUSH outbox     it dials what the hello vouches for
  *      PUSH outbox ── Proof ─────────────────────▶ PULL inbox      up on both sides
  *
  * When both sides say hello at once, the hello of the smaller uid counts (session.h).
  *
- * nng's callbacks run on nng's threads: they put what they got on a queue, wake the loop (uv_async) and do nothing else. All
- * callbacks below run on the loop's thread. Messages given to on_message are valid during the call only. */
+ * nng's callbacks run on nng's threads: they put what they got on a queue, wake the loop
+ * (uv_async) and do nothing else. All callbacks below run on the loop's thread. Messages given
+ * to on_message are valid during the call only. */
 #ifndef REEVE_WIRE_LINK_H
 #define REEVE_WIRE_LINK_H
 
@@ -46,12 +48,14 @@ struct reeve_peer_info {
 
 struct reeve_link_callbacks {
     void (*peer_up)(void *arg, reeve_peer peer, const struct reeve_peer_info *info);
-    /* The session is over (code: why; text: for people). Not called for a peer that was never up. */
+    /* The session is over (code: why; text: for people). Not called for a peer that was never
+     * up. */
     void (*peer_down)(void *arg, reeve_peer peer, int code, const char *text);
     /* A dial came to nothing: unreachable, wrong key, other version, no answer in time. */
     void (*dial_failed)(void *arg, const char *address, int code, const char *text);
     void (*message)(void *arg, reeve_peer peer, const Reeve__Message *message);
-    /* May be NULL. What is queued for the peer has fallen below REEVE_LINK_LOW_WATER_BYTES, after having been above it. */
+    /* May be NULL. What is queued for the peer has fallen below REEVE_LINK_LOW_WATER_BYTES,
+     * after having been above it. */
     void (*drained)(void *arg, reeve_peer peer);
     /* For the log: somebody was turned away (one call an event; the link limits how often). */
     void (*rejected)(void *arg, int code, const char *text);
@@ -64,45 +68,54 @@ struct reeve_link_options {
     uint64_t incarnation;
     const uint8_t *key; /* REEVE_KEY_SIZE bytes */
     const char *
-        listen; /* "tcp://127.0.0.1:0", "tcp://0.0.0.0:6380-6400" (a port range: the first free one), "abstract://name" */
+        /* "tcp://127.0.0.1:0", "tcp://0.0.0.0:6380-6400" (a port range: the first free one),
+         * "abstract://name" */
+        listen;
     const char *
-        advertise; /* host, or host:port, that others should dial; NULL: what we listen on (a wildcard needs one) */
+        /* host, or host:port, that others should dial; NULL: what we listen on (a wildcard needs
+         * one) */
+        advertise;
     uint32_t handshake_timeout_ms; /* 0: 5,000 */
     struct reeve_link_callbacks callbacks;
     void *arg;
 };
 
-/* Listens. On failure nothing is left open and `text` (size REEVE_TEXT_SIZE) says what and what to do: REEVE_EADDRESS malformed or
- * not of this machine, REEVE_EADDRINUSE, REEVE_ENOMEM, REEVE_ESYSTEM. */
+/* Listens. On failure nothing is left open (handles on the loop are closing: it must be run once
+ * more before it can be closed) and `text` (size REEVE_TEXT_SIZE) says what and what to do:
+ * REEVE_EADDRESS malformed or not of this machine, REEVE_EADDRINUSE, REEVE_ENOMEM, REEVE_ESYSTEM.
+ */
 int reeve_link_open(const struct reeve_link_options *options, struct reeve_link **ret, char *text);
 
-/* Stops all nng operations, drops all sessions without callbacks. Must be called on the loop's thread; may be called in a callback.
- * The link is freed, and `closed` (may be NULL) called, in a later turn of the loop, which must be run until then. */
+/* Stops all nng operations, drops all sessions without callbacks. Must be called on the loop's
+ * thread; may be called in a callback. The link is freed, and `closed` (may be NULL) called, in
+ * a later turn of the loop, which must be run until then. */
 void reeve_link_close(struct reeve_link *link, void (*closed)(void *arg), void *arg);
 
 /* The address of our inbox as others should dial it. */
 const char *reeve_link_address(const struct reeve_link *link);
 
-/* Starts a handshake; ends in peer_up or dial_failed. A dial to an address with a dial already under way is the same dial. If a
- * session with that very peer is already up, neither callback comes and the existing session stays. REEVE_EADDRESS (malformed) and
- * REEVE_ENOMEM come back at once, without a callback.
- * Codes of dial_failed: REEVE_EREFUSED nothing listens there, REEVE_ETIMEDOUT silence, REEVE_EKEY, REEVE_EVERSION, REEVE_EADDRESS
- * (unknown host; another daemon than the one dialled; ourselves), REEVE_EPROTOCOL no daemon of a cluster, REEVE_ESYSTEM,
- * REEVE_ELINK lost on the way. */
+/* Starts a handshake; ends in peer_up or dial_failed. A dial to an address with a dial already
+ * under way is the same dial. If a session with that very peer is already up, neither callback
+ * comes and the existing session stays. REEVE_EADDRESS (malformed) and REEVE_ENOMEM come back at
+ * once, without a callback. Codes of dial_failed: REEVE_EREFUSED nothing listens there,
+ * REEVE_ETIMEDOUT silence, REEVE_EKEY, REEVE_EVERSION, REEVE_EADDRESS (unknown host; another
+ * daemon than the one dialled; ourselves), REEVE_EPROTOCOL no daemon of a cluster,
+ * REEVE_ESYSTEM, REEVE_ELINK lost on the way. */
 int reeve_link_dial(struct reeve_link *link, const char *address);
 
-/* Queues a message for the peer; it is packed at once (the caller's memory is free again) and sent with everything else of this
- * turn of the loop. REEVE_EHANDLE when the session is over (its peer_down has been or will be called). REEVE_ETOOLARGE when it can
- * never fit a frame. */
+/* Queues a message for the peer; it is packed at once (the caller's memory is free again) and
+ * sent with everything else of this turn of the loop. REEVE_EHANDLE when the session is over
+ * (its peer_down has been or will be called). REEVE_ETOOLARGE when it can never fit a frame. */
 int reeve_link_send(struct reeve_link *link, reeve_peer peer, const Reeve__Message *message);
 int reeve_link_send_control(
     struct reeve_link *link, reeve_peer peer, const struct reeve_message *message);
 
-/* Bytes queued and not yet taken by nng: those who stream (objects, programs, output) wait while it is above their mark. */
+/* Bytes queued and not yet taken by nng: those who stream (objects, programs, output) wait while
+ * it is above their mark. */
 size_t reeve_link_queued_bytes(const struct reeve_link *link, reeve_peer peer);
 
-/* Says goodbye after what is queued, with code and text, and ends the session when the peer has closed its side, or after a second.
- * peer_down is called with `code` here, and there. */
+/* Says goodbye after what is queued, with code and text, and ends the session when the peer has
+ * closed its side, or after a second. peer_down is called with `code` here, and there. */
 void reeve_link_close_peer(struct reeve_link *link, reeve_peer peer, int code, const char *text);
 
 #endif

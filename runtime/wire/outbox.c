@@ -1,7 +1,7 @@
 /* Outboxes: PUSH sockets that are dialled once; see transport.h.
  *
- * The dial thread opens the socket, as that takes some 100 µs, and dials. Whoever closes the outbox closes the socket under the
- * dial, which makes it return, and joins the thread. */
+ * The dial thread opens the socket, as that takes some 100 µs, and dials. Whoever closes the
+ * outbox closes the socket under the dial, which makes it return, and joins the thread. */
 #include "runtime/wire/transport_internal.h"
 
 #include <stdio.h>
@@ -44,8 +44,9 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
 {
     struct reeve_outbox *outbox = arg;
     if (what == NNG_PIPE_EV_REM_POST) {
-        /* Now, not when the loop gets to it: nng redials right after this, and whatever the redial times are set to, half of
-         * the time at once (it takes a random number modulo them, as a signed one). */
+        /* Now, not when the loop gets to it: nng redials right after this, and whatever the
+         * redial times are set to, half of the time at once (it takes a random number modulo
+         * them, as a signed one). */
         nng_dialer_close(nng_pipe_dialer(pipe));
         post(outbox, REEVE_TRANSPORT_OUTBOX_LOST, 0);
         return;
@@ -117,7 +118,7 @@ struct reeve_outbox *reeve_outbox_open(
     outbox->transport = transport;
     outbox->number = number;
     REEVE_ASSERT(strlen(address) < sizeof outbox->address);
-    strcpy(outbox->address, address);
+    snprintf(outbox->address, sizeof outbox->address, "%s", address);
     pthread_mutex_init(&outbox->mutex, NULL);
     if (nng_aio_alloc(&outbox->send, on_sent, outbox) != 0)
         goto fail_aio;

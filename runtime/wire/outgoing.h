@@ -2,8 +2,8 @@
  *
  *     | frame (full) | frame (full) | frame (open): header room | message | message | room… |
  *
- * A frame is closed at FRAME_TARGET bytes, so that neither making its mac nor decoding it holds a loop up, unless a single message
- * needs more. Nothing is held while there is nothing to send. */
+ * A frame is closed at FRAME_TARGET bytes, so that neither making its mac nor decoding it holds
+ * a loop up, unless a single message needs more. Nothing is held while there is nothing to send. */
 #ifndef REEVE_WIRE_OUTGOING_H
 #define REEVE_WIRE_OUTGOING_H
 
@@ -39,7 +39,8 @@ int reeve_outgoing_add_raw(
     struct reeve_outgoing *outgoing, enum reeve_frame_type type, const uint8_t *frame, size_t size);
 int reeve_outgoing_add_goodbye(struct reeve_outgoing *outgoing, int code, const char *text);
 
-/* The first frame, which is the caller's then; its header is yet to be sealed. False when there is none. */
+/* The first frame, which is the caller's then; its header is yet to be sealed. False when there
+ * is none. */
 bool reeve_outgoing_take(struct reeve_outgoing *outgoing, struct reeve_outgoing_frame *ret);
 
 #endif

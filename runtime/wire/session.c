@@ -182,7 +182,8 @@ static struct reeve_session *up_with(const struct reeve_sessions *sessions, uint
     return NULL;
 }
 
-/* A dial that had joined this handshake fails with it, unless another with the same peer is, or may yet come, up. */
+/* A dial that had joined this handshake fails with it, unless another with the same peer is, or
+ * may yet come, up. */
 static void release_dial(struct reeve_sessions *sessions, const struct reeve_session *session,
     int code, const char *text)
 {
@@ -197,7 +198,7 @@ static void release_dial(struct reeve_sessions *sessions, const struct reeve_ses
             struct reeve_session *other = REEVE_LIST_ENTRY(node, struct reeve_session, node);
             if (other != session && other->state == REEVE_SESSION_ANSWERING &&
                 other->handshake.dialler.uid == uid) {
-                strcpy(other->dialled, session->dialled);
+                snprintf(other->dialled, sizeof other->dialled, "%s", session->dialled);
                 return;
             }
         }
@@ -259,7 +260,7 @@ int reeve_sessions_dial(struct reeve_sessions *sessions, const char *address, ui
     REEVE_LIST_EACH(node, &sessions->pending)
     {
         const struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, node);
-        if (strcmp(session->dialled, address) == 0)
+        if (!session->joined && strcmp(session->dialled, address) == 0)
             return REEVE_OK;
     }
     REEVE_LIST_EACH(node, &sessions->up)
@@ -276,7 +277,7 @@ int reeve_sessions_dial(struct reeve_sessions *sessions, const char *address, ui
     snprintf(session->dialled, sizeof session->dialled, "%s", address);
     struct reeve_session_command *out = command(sessions, REEVE_SESSION_OPEN);
     out->session = session->id;
-    strcpy(out->address, session->dialled);
+    snprintf(out->address, sizeof out->address, "%s", session->dialled);
     return REEVE_OK;
 }
 
@@ -319,8 +320,8 @@ void reeve_sessions_not_connected(
         session_end(sessions, session, code, text);
         return;
     }
-    /* They said hello and we cannot reach them. Their pipe stays until its time is over: closing it would tell them that
-     * their key is wrong. */
+    /* They said hello and we cannot reach them. Their pipe stays until its time is over: closing
+     * it would tell them that their key is wrong. */
     reject(sessions, code, "hello from %s, but it cannot be reached there (--advertise): %.100s",
         session->handshake.dialler.address, text);
     release_dial(sessions, session, code, text);
@@ -443,13 +444,13 @@ static void receive_hello(struct reeve_sessions *sessions, struct pipe *pipe, co
     session->handshake = handshake;
     if (error != REEVE_OK) {
         session->code = error;
-        strcpy(session->text, text);
+        snprintf(session->text, sizeof session->text, "%s", text);
         if (handshake.dialler.uid != sessions->self.identity.uid)
             reject(sessions, error, "%s: %.180s", pipe->remote, text);
     }
     struct reeve_session_command *out = command(sessions, REEVE_SESSION_OPEN);
     out->session = session->id;
-    strcpy(out->address, handshake.dialler.address);
+    snprintf(out->address, sizeof out->address, "%s", handshake.dialler.address);
 }
 
 /* Both for challenges and for refusals: the dial that this answers. */
@@ -496,7 +497,7 @@ static void receive_challenge(
         if (other->state != REEVE_SESSION_ANSWERING || other->handshake.dialler.uid != uid)
             continue;
         if (uid < sessions->self.identity.uid) {
-            strcpy(other->dialled, dial->dialled);
+            snprintf(other->dialled, sizeof other->dialled, "%s", dial->dialled);
             session_remove(sessions, dial, true);
             pipe_drop(sessions, pipe);
             return;
@@ -539,12 +540,12 @@ static void receive_proof(
         pipe_reject(sessions, pipe, error, text);
         return;
     }
-    if (session->superseded) {
+    const struct reeve_identity *peer = &session->handshake.dialler;
+    struct reeve_session *old = up_with(sessions, peer->uid);
+    if (old != NULL && session->superseded) {
         session_remove(sessions, session, true);
         return;
     }
-    const struct reeve_identity *peer = &session->handshake.dialler;
-    struct reeve_session *old = up_with(sessions, peer->uid);
     if (old != NULL)
         session_end(sessions, old, REEVE_ELINK, "replaced by a new session of the same peer");
     REEVE_LIST_EACH_SAFE(node, &sessions->pending)
@@ -552,7 +553,9 @@ static void receive_proof(
         struct reeve_session *other = REEVE_LIST_ENTRY(node, struct reeve_session, node);
         if (other->state == REEVE_SESSION_DIALLING && strcmp(other->dialled, peer->address) == 0)
             other->joined =
-                true; /* it has what it wanted; it goes on to its end, so that the peer sees a clean one */
+                /* it has what it wanted; it goes on to its end, so that the peer sees a clean
+                 * one */
+                true;
     }
     session_up(sessions, session, pipe);
 }

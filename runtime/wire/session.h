@@ -1,21 +1,25 @@
-/* The table of sessions: which pipe belongs to which proven peer, and what is owed to those on the way there. Pure: events in,
- * commands out; time and randomness come from outside. link.c turns nng's callbacks into these events and carries out the
- * commands.
+/* The table of sessions: which pipe belongs to which proven peer, and what is owed to those on the
+ * way there. Pure: events in, commands out; time and randomness come from outside. link.c turns
+ * nng's callbacks into these events and carries out the commands.
  *
  *     dial ──▶ DIALLING ──(challenge read, proof sent)──▶ UP ──(close)──▶ CLOSING ──▶ gone
  *     hello read ──▶ ANSWERING ──(proof read)──▶ UP
  *     hello that cannot be served ──▶ REFUSING ──▶ gone
  *
- * Each session has an outbox, ours to open and close (OPEN, CLOSE), and a pipe of the inbox, which is the peer's outbox. Pipes are
- * known from when they appear; one that has not proven itself within the handshake's time is dropped. Strangers, that have not
- * even said a good hello, are limited in number: the oldest makes room.
+ * Each session has an outbox, ours to open and close (OPEN, CLOSE), and a pipe of the inbox, which
+ * is the peer's outbox. Pipes are known from when they appear; one that has not proven itself
+ * within the handshake's time is dropped. Strangers, that have not even said a good hello, are
+ * limited in number: the oldest makes room.
  *
- * Between two daemons there is one session. When both dial at once, two handshakes are under way, and the hello of the smaller
- * uid counts:
- *   - the larger uid, reading the challenge to its own hello while it answers a hello of that peer, lets its own dial join the other;
- *   - the smaller uid, having gone up by its own hello, will not accept the proof of the other handshake any more;
+ * Between two daemons there is one session. When both dial at once, two handshakes are under way,
+ * and the hello of the smaller uid counts:
+ *   - the larger uid, reading the challenge to its own hello while it answers a hello of that peer,
+ *     lets its own dial join the other;
+ *   - the smaller uid, having gone up by its own hello, will not accept the proof of the other
+ *     handshake any more, as long as that session lasts;
  *   - a dialler whose peer turns out to be up already keeps that session and lets the dial go;
- *   - an answerer that reads a good proof of a peer that is up replaces the old session: the peer has lost it. */
+ *   - an answerer that reads a good proof of a peer that is up replaces the old session: the
+ *     peer has lost it. */
 #ifndef REEVE_WIRE_SESSION_H
 #define REEVE_WIRE_SESSION_H
 
@@ -62,7 +66,8 @@ struct reeve_session {
 enum reeve_session_command_kind {
     REEVE_SESSION_OPEN, /* session address: connect an outbox */
     REEVE_SESSION_SEND, /* session data: a frame of the handshake, through its outbox */
-    REEVE_SESSION_CLOSE, /* session: close its outbox, free what the shell has; the id is not used again */
+    /* session: close its outbox, free what the shell has; the id is not used again */
+    REEVE_SESSION_CLOSE,
     REEVE_SESSION_DROP_PIPE,   /* pipe: of the inbox */
     REEVE_SESSION_PEER_UP,     /* session */
     REEVE_SESSION_PEER_DOWN,   /* session code text */
@@ -101,7 +106,8 @@ struct reeve_sessions {
     uint64_t next_id;
     struct reeve_fifo commands;
     struct reeve_session_command lost; /* written to when memory has run out */
-    /* Hellos read lately, so that none is answered twice within the time in which it would be accepted. */
+    /* Hellos read lately, so that none is answered twice within the time in which it would be
+     * accepted. */
     uint64_t seen[REEVE_SEEN_HELLOS];
     uint32_t seen_at;
 };
@@ -125,8 +131,9 @@ void reeve_sessions_outbox_lost(struct reeve_sessions *sessions, uint64_t id);
 void reeve_sessions_pipe_added(
     struct reeve_sessions *sessions, uint32_t pipe, const char *remote, uint64_t now_ns);
 void reeve_sessions_pipe_removed(struct reeve_sessions *sessions, uint32_t pipe);
-/* Something came through a pipe. Returns the session when it is an authentic, sequenced frame of messages, whose payload
- * starts after the header; NULL when it has been dealt with. The bytes of the mac are changed. */
+/* Something came through a pipe. Returns the session when it is an authentic, sequenced frame of
+ * messages, whose payload starts after the header; NULL when it has been dealt with. The bytes
+ * of the mac are changed. */
 struct reeve_session *reeve_sessions_receive(struct reeve_sessions *sessions, uint32_t pipe,
     uint8_t *frame, size_t size, uint64_t now_ns, uint64_t wall_ms);
 void reeve_sessions_tick(struct reeve_sessions *sessions, uint64_t now_ns);
@@ -145,8 +152,8 @@ void reeve_session_seal(
 /* What the peer sent was authentic but makes no sense: reported, and the session is over. */
 void reeve_sessions_fail(
     struct reeve_sessions *sessions, struct reeve_session *session, int code, const char *text);
-/* From now on nothing is received; PEER_DOWN follows when the peer has closed its side (the shell has sent it a goodbye), or
- * after a second. */
+/* From now on nothing is received; PEER_DOWN follows when the peer has closed its side (the
+ * shell has sent it a goodbye), or after a second. */
 void reeve_sessions_close(struct reeve_sessions *sessions, struct reeve_session *session, int code,
     const char *text, uint64_t now_ns);
 

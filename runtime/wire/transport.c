@@ -11,6 +11,8 @@
 
 #include <reeve_errors.h>
 
+#include "runtime/wire/nng_stream.h"
+
 /* --- the queue ----------------------------------------------------------------------------- */
 
 struct reeve_transport_event *reeve_transport_event_make(enum reeve_transport_event_kind kind)
@@ -220,6 +222,7 @@ int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
         snprintf(text, REEVE_TEXT_SIZE, "out of memory");
         return REEVE_ENOMEM;
     }
+    reeve_nng_stream_init();
     reeve_list_init(&transport->queue);
     pthread_mutex_init(&transport->mutex, NULL);
     transport->wake = wake;

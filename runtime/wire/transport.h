@@ -1,16 +1,20 @@
-/* nng, seen from the loop: one inbox (PULL, listening), any number of outboxes (PUSH, dialled), and a queue of what happened.
+/* nng, seen from the loop: one inbox (PULL, listening), any number of outboxes (PUSH, dialled), and
+ * a queue of what happened.
  *
  *     nng's threads ── callback ──▶ queue ── wake() ──▶ loop: reeve_transport_next
  *
- * Callbacks put an event on the queue and wake the loop; nothing else happens on nng's threads. Events name outboxes by the number
- * their opener gave them, never by address, so that an event may outlive its outbox. All functions are for the loop's thread.
+ * Callbacks put an event on the queue and wake the loop; nothing else happens on nng's threads.
+ * Events name outboxes by the number their opener gave them, never by address, so that an event may
+ * outlive its outbox. All functions are for the loop's thread.
  *
- * One receive is under way at a time: with several, two messages of one pipe could end up in the queue in the wrong order. It is
- * restarted on nng's thread at once, unless more than REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop: then TCP holds the
- * senders up until the loop has caught up.
+ * One receive is under way at a time: with several, two messages of one pipe could end up in the
+ * queue in the wrong order. It is restarted on nng's thread at once, unless more than
+ * REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop: then TCP holds the senders up until the loop
+ * has caught up.
  *
- * Connecting runs on a thread of its own, made for it, as nng tells only a blocking dial why it failed. Closing an outbox ends it.
- * nng would redial by itself when the connection is lost; an outbox allows one pipe only in its life. */
+ * Connecting runs on a thread of its own, made for it, as nng tells only a blocking dial why it
+ * failed. Closing an outbox ends it. nng would redial by itself when the connection is lost; an
+ * outbox allows one pipe only in its life. */
 #ifndef REEVE_WIRE_TRANSPORT_H
 #define REEVE_WIRE_TRANSPORT_H
 
@@ -50,7 +54,8 @@ struct reeve_transport_event {
 struct reeve_transport;
 struct reeve_outbox;
 
-/* Listens on the first free port of `listen`; `bound` says which. `wake` is called from any thread. Errors as reeve_link_open. */
+/* Listens on the first free port of `listen`; `bound` says which. `wake` is called from any
+ * thread. Errors as reeve_link_open. */
 int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
     void (*wake)(void *arg), void *arg, struct reeve_transport **ret, struct reeve_address *bound,
     char *text);
@@ -64,7 +69,8 @@ void reeve_transport_event_free(struct reeve_transport_event *event);
 
 void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe);
 
-/* Begins to connect; ends in CONNECTED or NOT_CONNECTED. NULL when there is no memory or no thread. */
+/* Begins to connect; ends in CONNECTED or NOT_CONNECTED. NULL when there is no memory or no
+ * thread. */
 struct reeve_outbox *reeve_outbox_open(
     struct reeve_transport *transport, uint64_t number, const char *address);
 

@@ -20,7 +20,7 @@ class Daemon:
         self.said_path = folder / f"{kind}.said"
         ready, ready_end = os.pipe()
         self.command = [
-            *prefix, str(settings.REEVE), kind, *arguments, "--state-dir", str(folder), "--log-file", str(self.log_path),
+            *prefix, str(settings.REEVE), kind, *map(str, arguments), "--state-dir", str(folder), "--log-file", str(self.log_path),
             "--log-level", "debug", "--ready-fd", str(ready_end)]
         with open(self.said_path, "ab") as said:
             self.popen = subprocess.Popen(

@@ -144,6 +144,11 @@ static void dependencies_hold_a_task_back_and_pass_errors_on(void **state)
     assert_int_equal(reeve_owner_result(world.owner, third, &result), 0);
     assert_int_equal(result.status, REEVE_EFUNCTION);
     assert_memory_equal(result.bytes, "why", 3);
+    assert_int_equal(result.attempt, 1); /* of the task that failed */
+    reeve_task_id late = submit_on(&world, &second, 1, 3);
+    assert_int_equal(reeve_owner_result(world.owner, late, &result), 0);
+    assert_true(result.status == REEVE_EFUNCTION && result.attempt == 1);
+    assert_int_equal(reeve_owner_release(world.owner, late), 0);
     assert_int_equal(reeve_owner_state(world.owner, first), REEVE_TASK_FREE);
     assert_int_equal(reeve_owner_task_count(world.owner), 2);
     reeve_owner_free(world.owner);

@@ -1,4 +1,5 @@
-/* Control messages through protobuf and back; frames of many messages; refusal of what is malformed. */
+/* Control messages through protobuf and back; frames of many messages; refusal of what is
+ * malformed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,7 +138,8 @@ static void test_frame(void **state)
 static void test_large_message(void **state)
 {
     (void)state;
-    /* larger than the decoder's block: it comes from malloc, and is freed (the leak checker watches) */
+    /* larger than the decoder's block: it comes from malloc, and is freed (the leak checker
+     * watches) */
     size_t data_size = 300000;
     Reeve__ObjectId id = REEVE__OBJECT_ID__INIT;
     Reeve__ObjectChunk chunk = REEVE__OBJECT_CHUNK__INIT;

@@ -1,5 +1,5 @@
-/* The handshake's messages: the good way, and every way in which somebody without the key, or between two who have it, could
- * try to pass. */
+/* The handshake's messages: the good way, and every way in which somebody without the key, or
+ * between two who have it, could try to pass. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -245,7 +245,8 @@ static void test_relayed(void **state)
     /* a's hello under another address of a, made by somebody between */
     hello(&dialler, &pair.a, "tcp://head:6002", &message);
     struct reeve_handshake_self a_elsewhere = pair.a;
-    strcpy(a_elsewhere.identity.address, "tcp://10.6.6.6:666");
+    snprintf(a_elsewhere.identity.address, sizeof a_elsewhere.identity.address, "%s",
+        "tcp://10.6.6.6:666");
     struct reeve_handshake in_b;
     assert_int_equal(read_hello(&in_b, &pair.b, &message), REEVE_OK);
     in_b.dialler = a_elsewhere.identity;
@@ -259,7 +260,8 @@ static void test_dialled(void **state)
     struct reeve_handshake_self a = self_of(1, 7), b = self_of(2, 7);
     struct reeve_handshake in_a, in_b;
     struct message message;
-    strcpy(b.identity.address, "tcp://gate.example.com:9000"); /* reached through a gateway */
+    /* reached through a gateway */
+    snprintf(b.identity.address, sizeof b.identity.address, "%s", "tcp://gate.example.com:9000");
     static const struct {
         const char *dialled;
         bool ours;
@@ -270,14 +272,15 @@ static void test_dialled(void **state)
         assert_int_equal(
             read_hello(&in_b, &b, &message), cases[i].ours ? REEVE_OK : REEVE_EADDRESS);
     }
-    strcpy(b.identity.address, "abstract://x");
+    snprintf(b.identity.address, sizeof b.identity.address, "%s", "abstract://x");
     hello(&in_a, &a, "abstract://x", &message);
     assert_int_equal(read_hello(&in_b, &b, &message), REEVE_OK);
     hello(&in_a, &a, "abstract://y", &message);
     assert_int_equal(read_hello(&in_b, &b, &message), REEVE_EADDRESS);
 }
 
-/* Another version: its hello is understood and refused with both versions named; the refusal is believed only with its mac. */
+/* Another version: its hello is understood and refused with both versions named; the refusal is
+ * believed only with its mac. */
 static void test_version_and_refused(void **state)
 {
     (void)state;
@@ -291,7 +294,7 @@ static void test_version_and_refused(void **state)
     assert_non_null(strstr(text, "version 9"));
     assert_non_null(strstr(text, "version 1"));
     char said[REEVE_TEXT_SIZE];
-    strcpy(said, text);
+    snprintf(said, sizeof said, "%s", text);
     message.size = reeve_handshake_refused(&in_b, &b, REEVE_EVERSION, said, message.bytes);
     uint8_t nonce[REEVE_NONCE_SIZE];
     assert_int_equal(reeve_handshake_echoed_nonce(message.bytes, message.size, nonce), REEVE_OK);

@@ -1,5 +1,7 @@
-/* Cluster keys: saved and loaded, refused when others can read them, found where they are looked for. */
+/* Cluster keys: saved and loaded, refused when others can read them, found where they are looked
+ * for. */
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,18 +26,22 @@ static char text[REEVE_TEXT_SIZE];
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/reeve-key-test-XXXXXX");
+    snprintf(folder, sizeof folder, "%s", "/tmp/reeve-key-test-XXXXXX");
     unsetenv("REEVE_KEY");
     unsetenv("REEVE_KEY_FILE");
     return mkdtemp(folder) != NULL ? setenv("XDG_STATE_HOME", folder, 1) : -1;
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status, (void)type, (void)where;
+    return remove(path);
+}
+
 static int teardown(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static const char *in_folder(const char *name)
@@ -47,7 +53,7 @@ static const char *in_folder(const char *name)
 
 static void write_file(const char *path, const char *content, mode_t mode)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     assert_true(fd >= 0);
     assert_int_equal(fchmod(fd, mode), 0);
     assert_int_equal(write(fd, content, strlen(content)), strlen(content));

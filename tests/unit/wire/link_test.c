@@ -1,5 +1,6 @@
-/* Links over real sockets on loopback: two or three in one process, on one loop, and strangers that speak raw TCP. Each wait ends
- * when what it waits for has come; a guard fails it after ten seconds. */
+/* Links over real sockets on loopback: two or three in one process, on one loop, and strangers
+ * that speak raw TCP. Each wait ends when what it waits for has come; a guard fails it after ten
+ * seconds. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -29,7 +30,7 @@ struct end {
     char text[REEVE_TEXT_SIZE + 64];
     uint64_t messages, bytes, next_count;
     bool in_order;
-    bool close_on_message;
+    bool close_on_message, close_link_on_message;
     bool closed;
 };
 
@@ -64,6 +65,11 @@ static void on_dial_failed(void *arg, const char *address, int code, const char 
     snprintf(end->text, sizeof end->text, "%s", text);
 }
 
+static void on_closed(void *arg)
+{
+    ((struct end *)arg)->closed = true;
+}
+
 static void on_message(void *arg, reeve_peer peer, const Reeve__Message *message)
 {
     struct end *end = arg;
@@ -76,6 +82,8 @@ static void on_message(void *arg, reeve_peer peer, const Reeve__Message *message
             end->in_order = false;
         end->bytes += message->object_chunk->data.len;
     }
+    if (end->close_link_on_message)
+        reeve_link_close(end->link, on_closed, end);
     if (end->close_on_message)
         reeve_link_close_peer(end->link, peer, REEVE_ESHUTDOWN, "enough");
 }
@@ -124,6 +132,11 @@ static void open_end(struct end *end, uint64_t uid)
     assert_int_equal(try_open(end, uid, "tcp://127.0.0.1:0", NULL, key, 0, text), REEVE_OK);
 }
 
+static unsigned port_of(const struct end *end)
+{
+    return (unsigned)strtoul(strrchr(reeve_link_address(end->link), ':') + 1, NULL, 10);
+}
+
 static void on_guard(uv_timer_t *timer)
 {
     *(bool *)timer->data = true;
@@ -146,11 +159,6 @@ static void on_guard(uv_timer_t *timer)
         if (late)                                            \
             fail_msg("this did not come true: " #condition); \
     } while (0)
-
-static void on_closed(void *arg)
-{
-    ((struct end *)arg)->closed = true;
-}
 
 static void close_end(struct end *end)
 {
@@ -318,6 +326,22 @@ static void test_goodbye(void **state)
     close_end(&b);
 }
 
+static void test_close_in_a_callback(void **state)
+{
+    (void)state;
+    struct end a, b;
+    open_end(&a, 1);
+    open_end(&b, 2);
+    connect_ends(&a, &b);
+    b.close_link_on_message = true;
+    for (uint64_t i = 0; i < 100; i++)
+        send_count(&a, i);
+    RUN_UNTIL(b.closed && a.downs == 1);
+    assert_int_equal(b.messages, 1);
+    assert_int_equal(b.downs, 0);
+    close_end(&a);
+}
+
 /* --- volume -------------------------------------------------------------------------------- */
 
 static void test_many_small_messages(void **state)
@@ -412,7 +436,7 @@ static void test_refused_silent_and_self(void **state)
     struct end a;
     assert_int_equal(try_open(&a, 1, "127.0.0.1:0", NULL, key, 300, text), REEVE_OK);
     /* a port with nobody behind it: bound, not listening */
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof in;
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
@@ -471,7 +495,7 @@ static void test_listening(void **state)
     char text[REEVE_TEXT_SIZE], address[128];
     struct end a, b;
     open_end(&a, 1);
-    unsigned port = (unsigned)atoi(strrchr(reeve_link_address(a.link), ':') + 1);
+    unsigned port = port_of(&a);
     assert_int_not_equal(port, 0);
     assert_int_equal(
         try_open(&b, 2, reeve_link_address(a.link), NULL, key, 0, text), REEVE_EADDRINUSE);
@@ -479,7 +503,7 @@ static void test_listening(void **state)
     assert_non_null(strstr(text, address));
     snprintf(address, sizeof address, "127.0.0.1:%u-%u", port, port + 20);
     assert_int_equal(try_open(&b, 2, address, NULL, key, 0, text), REEVE_OK);
-    unsigned second = (unsigned)atoi(strrchr(reeve_link_address(b.link), ':') + 1);
+    unsigned second = port_of(&b);
     assert_in_range(second, port + 1, port + 20);
     connect_ends(&a, &b);
     close_end(&b);
@@ -501,9 +525,9 @@ static const uint8_t sp_push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
 
 static int stranger(const struct end *end)
 {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    in.sin_port = htons((uint16_t)atoi(strrchr(reeve_link_address(end->link), ':') + 1));
+    in.sin_port = htons((uint16_t)port_of(end));
     assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof in), 0);
     return fd;
 }
@@ -565,7 +589,8 @@ static void test_strangers(void **state)
     RUN_UNTIL(a.rejections == 2);
     close(fd);
 
-    /* a hello that is junk, a proof out of the blue, a frame before the handshake, another version */
+    /* a hello that is junk, a proof out of the blue, a frame before the handshake, another
+     * version */
     for (uint8_t type = 1; type <= 6; type++) {
         uint8_t frame[64] = {'R', 'V', REEVE_WIRE_VERSION, type};
         fd = stranger(&a);
@@ -653,6 +678,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_three, setup, teardown),
         cmocka_unit_test_setup_teardown(test_abstract_and_ipv6, setup, teardown),
         cmocka_unit_test_setup_teardown(test_goodbye, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_close_in_a_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_small_messages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_chunks_with_back_pressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_key, setup, teardown),

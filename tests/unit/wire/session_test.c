@@ -1,6 +1,7 @@
-/* The table of sessions in a simulated network: two daemons whose connections deliver what they carry in any order that TCP and
- * nng allow (each connection keeps its own order, and nothing else is ordered). One seed is one run. Whatever the order, when
- * nothing is left to deliver, each dial has come to an end and both agree on one session, whose keys match. */
+/* The table of sessions in a simulated network: two daemons whose connections deliver what they
+ * carry in any order that TCP and nng allow (each connection keeps its own order, and nothing
+ * else is ordered). One seed is one run. Whatever the order, when nothing is left to deliver,
+ * each dial has come to an end and both agree on one session, whose keys match. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +68,7 @@ static void random_bytes(void *arg, uint8_t *out, size_t size)
 
 static int node_of(const char *address)
 {
-    return atoi(strrchr(address, ':') + 1) - 1;
+    return (int)strtoul(strrchr(address, ':') + 1, NULL, 10) - 1;
 }
 
 static void note_dialler(struct connection *c, enum note note)
@@ -339,8 +340,8 @@ static void test_both_dial(void **state)
         flaps < 20000 / 10); /* a session that is replaced at once should be the exception */
 }
 
-/* The connections break at any moment while they dial each other again and again: at rest there are two ends of one session,
- * or none. */
+/* The connections break at any moment while they dial each other again and again: at rest there
+ * are two ends of one session, or none. */
 static void test_breaking(void **state)
 {
     (void)state;
@@ -368,8 +369,53 @@ static void test_breaking(void **state)
             fail_msg("seed %lu: one side is up", seed);
         assert_int_equal(a->ups - a->downs, a->up != 0);
         assert_int_equal(b->ups - b->downs, b->up != 0);
+        /* and a further dial is heard, whatever is left of the former ones */
+        dial(1, 0);
+        while (deliver())
+            ;
+        if (a->up == 0 || b->up == 0)
+            fail_msg("seed %lu: a dial came to nothing", seed);
         finish();
     }
+}
+
+/* A session that ends while the other handshake of two is still under way, and new dials at
+ * once: they are not taken for the old ones, whose purpose is fulfilled. */
+static void test_redial(void **state)
+{
+    (void)state;
+    int lost = 0;
+    for (uint64_t seed = 1; seed <= 20000; seed++) {
+        start(seed, 1);
+        struct daemon *a = &daemons[0], *b = &daemons[1];
+        dial(0, 1);
+        dial(1, 0);
+        while ((a->up == 0 || b->up == 0) && deliver())
+            ;
+        assert_true(a->up != 0 && b->up != 0);
+        struct connection *c = outbox(0, a->up);
+        if (!c->closed)
+            break_connection(c);
+        while ((a->ups > a->downs || b->ups > b->downs) && deliver())
+            ;
+        int ups = b->ups;
+        dial((int)any(2), 0);
+        dial(1, 0);
+        while (deliver())
+            ;
+        now_ns += 2 * TIMEOUT_NS;
+        for (int i = 0; i < NODES; i++) {
+            reeve_sessions_tick(&daemons[i].sessions, now_ns);
+            execute(i);
+        }
+        while (deliver())
+            ;
+        if ((a->up == 0 || b->up == 0) && b->failed == 0 && b->ups == ups)
+            fail_msg("seed %lu: a dial was never heard of again", seed);
+        lost += a->up == 0;
+        finish();
+    }
+    assert_true(lost < 20000 / 5); /* that it has to be said again should be the exception */
 }
 
 static void test_wrong_key(void **state)
@@ -527,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_one_dials),
         cmocka_unit_test(test_both_dial),
         cmocka_unit_test(test_breaking),
+        cmocka_unit_test(test_redial),
         cmocka_unit_test(test_wrong_key),
         cmocka_unit_test(test_other_version),
         cmocka_unit_test(test_replayed_hello),

@@ -1,0 +1,56 @@
+/* A mend for nng 1.5.2 (Debian 12), whose nng_close, and with it every later one in the process, may wait without end.
+ *
+ *     poller: part of a message has come ──▶ callback queued                    ──▶ callback: nng_stream_recv(rest)
+ *     us:                                      nng_close: operation is stopped                │
+ *                                                                                  refused, and nobody is told
+ *
+ * The transports rely on their read and write operations to end: with an error, if need be, which they pass on to whoever waits
+ * for a message. But an operation that has been stopped refuses to begin anew, silently, so that whoever waits waits on; among them
+ * the one thread that frees all pipes of the process, and nng_close. (nng's issue 1543.)
+ *
+ * The library calls these two functions of its own through its symbol table, so ours come first: they see the refusal,
+ * which has a code of its own (a stopped operation that had begun ends with NNG_ECLOSED), and end the operation with an error.
+ * That is safe as the callers hold the lock that the callback takes first. */
+#include "runtime/wire/nng_stream.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <nng/nng.h>
+
+#include "runtime/base/assert.h"
+
+typedef void transfer(nng_stream *stream, nng_aio *aio);
+
+static transfer *next_send, *next_recv;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void find(void)
+{
+    *(void **)&next_send = dlsym(RTLD_NEXT, "nng_stream_send");
+    *(void **)&next_recv = dlsym(RTLD_NEXT, "nng_stream_recv");
+    REEVE_ASSERT(next_send != NULL && next_recv != NULL);
+}
+
+static void or_fail(nng_aio *aio)
+{
+    if (nng_aio_result(aio) == NNG_ECANCELED)
+        nng_aio_finish(aio, NNG_ECLOSED);
+}
+
+__attribute__((visibility("default"))) void nng_stream_send(nng_stream *stream, nng_aio *aio)
+{
+    next_send(stream, aio);
+    or_fail(aio);
+}
+
+__attribute__((visibility("default"))) void nng_stream_recv(nng_stream *stream, nng_aio *aio)
+{
+    next_recv(stream, aio);
+    or_fail(aio);
+}
+
+void reeve_nng_stream_init(void)
+{
+    pthread_once(&once, find);
+}
