@@ -317,18 +317,33 @@ static int start_open(struct reeve_cluster *cluster, const struct reeve_settings
     return 0;
 }
 
-static int start_failed(
-    const struct start *start, const char *why, struct reeve_error_info *error)
+static int start_failed_with(
+    const struct start *start, int code, const char *why, struct reeve_error_info *error)
 {
     char said[256] = "";
     ssize_t size = pread(start->messages, said, sizeof(said) - 1, 0);
     size = size > 0 ? size : 0;
     said[size] = '\0';
     said[strcspn(said, "\n")] = '\0';
-    return reeve_error_set(error, REEVE_ENOCLUSTER, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
+    return reeve_error_set(error, code, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
 }
 
-/* Waits for the node daemon's line "ready <socket name> <address>". */
+static int start_failed(
+    const struct start *start, const char *why, struct reeve_error_info *error)
+{
+    return start_failed_with(start, REEVE_ENOCLUSTER, why, error);
+}
+
+/* What the daemon has to say instead of "ready": "failed CODE". */
+static int start_refused(const struct start *start, const char *line, struct reeve_error_info *error)
+{
+    int code = strncmp(line, "failed ", 7) == 0 ? atoi(line + 7) : 0;
+    if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
+        return start_failed(start, "a daemon said something unexpected", error);
+    return start_failed_with(start, code, "no node daemon could be started here", error);
+}
+
+/* Waits for the node daemon's line "ready <socket name> <address>"; or "failed <code>". */
 static int ready_wait(struct start *start, struct reeve_error_info *error)
 {
     char line[512];
@@ -350,7 +365,7 @@ static int ready_wait(struct start *start, struct reeve_error_info *error)
         if (strchr(line, '\n') != NULL)
             return strncmp(line, "ready ", 6) == 0
                        ? 0
-                       : start_failed(start, "a daemon said something unexpected", error);
+                       : start_refused(start, line, error);
         if (size == sizeof(line) - 1)
             return start_failed(start, "a daemon said something unexpected", error);
     }
