@@ -337,27 +337,18 @@ static int start_failed(
     return reeve_error_set(error, code, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
 }
 
-/* The node daemon has closed its ready pipe without a word: it has ended, and its status says what kind of trouble it had
- * (`reeve worker --help`). */
-static int start_ended(
-    struct reeve_cluster *cluster, const struct start *start, struct reeve_error_info *error)
+/* What the daemon has to say instead of "ready": "failed CODE". */
+static int start_refused(const struct start *start, const char *line, struct reeve_error_info *error)
 {
-    static const int codes[] = {[2] = REEVE_EADDRESS, [3] = REEVE_ENOCLUSTER, [4] = REEVE_EKEY};
-    int status, code = REEVE_ENOCLUSTER;
-    pid_t pid;
-    while ((pid = waitpid(cluster->child_pids[1], &status, 0)) < 0 && errno == EINTR)
-        ;
-    if (pid > 0)
-        cluster->child_pids[1] = 0;
-    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) < (int)REEVE_ARRAY_COUNT(codes) &&
-        codes[WEXITSTATUS(status)] != 0)
-        code = codes[WEXITSTATUS(status)];
-    return start_failed(start, code, "the node daemon for this program did not start", error);
+    int code = strncmp(line, "failed ", 7) == 0 ? atoi(line + 7) : 0;
+    if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
+        return start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
+    return start_failed(start, code, "no node daemon could be started here", error);
 }
 
-/* Waits for the node daemon's line "ready <socket name> <address>". */
-static int ready_wait(struct reeve_cluster *cluster, const struct reeve_settings *settings,
-    struct start *start, struct reeve_error_info *error)
+/* Waits for the node daemon's line "ready <socket name> <address>"; or "failed <code>". */
+static int ready_wait(
+    const struct reeve_settings *settings, struct start *start, struct reeve_error_info *error)
 {
     char line[512], why[256];
     size_t size = 0;
@@ -376,13 +367,14 @@ static int ready_wait(struct reeve_cluster *cluster, const struct reeve_settings
         }
         ssize_t got = read(start->ready[0], line + size, sizeof(line) - 1 - size);
         if (got <= 0)
-            return start_ended(cluster, start, error);
+            return start_failed(
+                start, REEVE_ENOCLUSTER, "the node daemon for this program ended at once", error);
         size += (size_t)got;
         line[size] = '\0';
         if (strchr(line, '\n') != NULL)
             return strncmp(line, "ready ", 6) == 0
                        ? 0
-                       : start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
+                       : start_refused(start, line, error);
         if (size == sizeof(line) - 1)
             return start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
     }
@@ -507,7 +499,7 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
         code = settings->address != NULL ? start_node(cluster, settings, name, &start, error)
                                          : start_own(cluster, settings, name, &start, error);
     if (code == 0)
-        code = ready_wait(cluster, settings, &start, error);
+        code = ready_wait(settings, &start, error);
     if (code == 0 && reeve_local_connect(name, &cluster->socket) != 0)
         code = start_failed(&start, REEVE_ENOCLUSTER, "the node daemon does not take connections", error);
     if (code == 0)

@@ -27,7 +27,8 @@ struct reeve_node_options {
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;
-    void (*ready)(uint32_t node, const char *address); /* called at that moment; may be NULL */
+    /* called at that moment; may be NULL */
+    void (*ready)(uint32_t node, const char *address);
     const char *socket_name; /* abstract name for clients; reeve-<uid>-<node uid> */
     const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
     const char
