@@ -10,8 +10,8 @@
 #include "scheduler/head_main.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +210,27 @@ static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info 
         reeve_log(REEVE_LOG_DEBUG, "REEVE-TOOL-UP", "address=%s", info->address);
 }
 
+static uint32_t node_of(struct reeve_head *head, reeve_peer peer)
+{
+    struct reeve_sched_node_info info;
+    uint64_t cursor = 0;
+    while (reeve_sched_next_node(head->sched, &cursor, &info)) {
+        if (info.session == peer)
+            return info.node;
+    }
+    return 0;
+}
+
+static void node_down(struct reeve_head *head, reeve_peer peer)
+{
+    struct reeve_sched_event down = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = peer};
+    struct reeve_sched_event gone = {.kind = REEVE_SCHED_EVENT_DIAL_FAILED, .refused = true};
+    gone.node = reeve_head_is_asked_to_stop(head, peer) ? node_of(head, peer) : 0;
+    step(head, &down);
+    if (gone.node != 0)
+        step(head, &gone); /* it has said so: no need to ask whether somebody still listens there */
+}
+
 static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
 {
     struct reeve_head *head = arg;
@@ -222,8 +243,7 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
         "address=%s code=%s why=%s", entry->address, reeve_error_name(code), text ? text : "");
     free(entry);
     if (role == REEVE_ROLE_NODE)
-        step(head,
-            &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = peer});
+        node_down(head, peer);
     reeve_head_tools_peer_down(head, peer);
     if (head->stopping && reeve_list_is_empty(&head->peers))
         uv_stop(&head->loop);

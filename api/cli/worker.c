@@ -13,7 +13,8 @@
 #include "runtime/node/node_main.h"
 #include "runtime/wire/address.h"
 
-#define SLOTS_MAX 100000.0
+#define SLOTS_MAX    100000.0
+#define IMPATIENT_MS 3000
 
 static struct values {
     struct reeve_cli_daemon daemon;
@@ -126,6 +127,12 @@ static int fill_addresses(const struct reeve_cli_command *command, char head[REE
     return 0;
 }
 
+/* The own cluster of a program: its head is being started beside us. */
+static bool head_may_not_be_there_yet(const char *head)
+{
+    return values.daemon.private_cluster && strncmp(head, "abstract://", 11) == 0;
+}
+
 /* A session of a tool, for the sake of its error messages: a daemon that has once joined waits
  * for its head without end, one with a wrong key or address should not begin to. */
 static int try_head(const struct reeve_cli_command *command, const char *head)
@@ -134,12 +141,14 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     struct timespec start, now;
     char text[REEVE_TEXT_SIZE] = "";
     int error;
+    /* a program that waits for us wants to know soon */
+    bool impatient = values.daemon.private_cluster;
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
-        error = reeve_tool_open(head, values.daemon.key, 0, &tool, text);
+        error = reeve_tool_open(head, values.daemon.key, impatient ? IMPATIENT_MS : 0, &tool, text);
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (reeve_cli_exit_of(error) == REEVE_CLI_UNREACHABLE && error != REEVE_EVERSION &&
-            now.tv_sec - start.tv_sec < values.join_timeout_s)
+            !impatient && now.tv_sec - start.tv_sec < values.join_timeout_s)
             nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         else
             break;
@@ -164,6 +173,20 @@ static void on_ready(uint32_t node, const char *address)
     fflush(stdout);
 }
 
+/* To a program that started us: which kind of failure; our message says the rest. */
+static void tell_failed(int code)
+{
+    int error = REEVE_EINTERNAL;
+    if (code == REEVE_CLI_UNREACHABLE)
+        error = REEVE_ENOCLUSTER;
+    else if (code == REEVE_CLI_DENIED)
+        error = REEVE_EKEY;
+    else if (code == REEVE_CLI_USAGE)
+        error = REEVE_EADDRESS;
+    if (values.daemon.ready_fd >= 0)
+        dprintf((int)values.daemon.ready_fd, "failed %d\n", error);
+}
+
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
     static char head[REEVE_ADDRESS_SIZE], listen[REEVE_ADDRESS_SIZE];
@@ -177,10 +200,12 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
         code = fill_addresses(command, head, listen);
     if (code == 0)
         code = reeve_cli_daemon_prepare(command, "worker", daemon);
-    if (code == 0 && !daemon->private_cluster)
+    if (code == 0 && !head_may_not_be_there_yet(head))
         code = try_head(command, head);
-    if (code)
+    if (code) {
+        tell_failed(code);
         return code;
+    }
     node.head = head;
     node.listen = daemon->listen;
     node.advertise = daemon->advertise;

@@ -22,21 +22,22 @@ struct reeve_node_options {
         cpu_milli;
     bool cpu_given;       /* else from cores, cpuset and quota */
     uint64_t store_bytes; /* 30 % of memory */
-    bool private_cluster; /* of one program: no files, nothing on stderr */
+    bool private_cluster; /* of one program: no files */
     int lifeline_fd;      /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;
-    void (*ready)(uint32_t node, const char *address); /* called at that moment; may be NULL */
+    /* called at that moment; may be NULL */
+    void (*ready)(uint32_t node, const char *address);
     const char *socket_name; /* abstract name for clients; reeve-<uid>-<node uid> */
     const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
     const char
         *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
 };
 
-/* Runs until it is told to end. Returns the exit status of the process: 0 after a clean end, 1
- * when it could not start or go on, which has been logged and, unless private, said on stderr in
- * one line. The log must be open. */
+/* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker --help`:
+ * not 0 when it could not start or go on, which has been logged and said on stderr in one line. A
+ * private daemon's stderr is read by the program that started it. The log must be open. */
 int reeve_node_main(const struct reeve_node_options *options);
 
 #endif
