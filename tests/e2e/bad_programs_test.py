@@ -48,7 +48,7 @@ def test_no_program_at_all(two_hosts, home):
     text = home.work / "text"
     text.write_text("not a program\n")
     out = cluster.driver([find_program("disguised")], host=here, environment={"E2E_EXECUTABLE": text}).succeed()
-    assert "square: REEVE_EPROGRAM" in out
+    assert "square: REEVE_EPROGRAM" in out and "h2" in out and "no executable" in out
     assert "answer: 9" in cluster.driver([find_program("disguised")], host=here).succeed()
 
 
