@@ -5,12 +5,14 @@
  * A worker leads a process group of its own; when it has ended, whatever is left of the group is
  * killed. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/elf.h"
 #include "runtime/base/process.h"
 #include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_output.h"
@@ -115,15 +117,27 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
 }
 
 /* Why exec failed, in words that say what to do. */
-static int32_t describe_exec(int error, const char *stage, char *text, size_t size)
+static int32_t describe_exec(
+    int error, const char *stage, int executable_fd, char *text, size_t size)
 {
+    char theirs_text[32], ours_text[32];
     if (strcmp(stage, "exec") != 0) {
         snprintf(text, size, "a worker could not be started: %s: %s", stage, strerror(error));
         return REEVE_ESYSTEM;
     }
-    if (error == ENOEXEC)
-        snprintf(text, size, "the program was built for another architecture, or is no executable");
-    else if (error == ENOENT)
+    if (error == ENOEXEC) {
+        const char *theirs = reeve_elf_architecture_of(executable_fd, theirs_text);
+        int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        const char *ours = reeve_elf_architecture_of(self, ours_text);
+        close(self);
+        if (theirs == NULL)
+            snprintf(text, size,
+                "the program is no executable (a script needs its interpreter in the first line)");
+        else
+            snprintf(text, size,
+                "the program was built for another architecture: it is for %s, this machine is %s",
+                theirs, ours != NULL ? ours : "another one");
+    } else if (error == ENOENT)
         snprintf(text, size, "the program's interpreter or dynamic linker is missing");
     else
         snprintf(text, size, "the program cannot be executed: %s", strerror(error));
@@ -178,7 +192,7 @@ void daemon_worker_start(struct daemon_worker *worker, struct daemon_job *job)
         close(spawn.err_fd);
     }
     if (error != REEVE_OK) {
-        int32_t code = describe_exec(saved, stage, text, sizeof text);
+        int32_t code = describe_exec(saved, stage, spawn.executable_fd, text, sizeof text);
         worker_ended(worker, code, text);
         return;
     }
