@@ -335,9 +335,10 @@ static int start_failed(
 }
 
 /* What the daemon has to say instead of "ready": "failed CODE". */
-static int start_refused(const struct start *start, const char *line, struct reeve_error_info *error)
+static int start_refused(
+    const struct start *start, const char *line, struct reeve_error_info *error)
 {
-    int code = strncmp(line, "failed ", 7) == 0 ? atoi(line + 7) : 0;
+    int code = strncmp(line, "failed ", 7) == 0 ? (int)strtol(line + 7, NULL, 10) : 0;
     if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
         return start_failed(start, "a daemon said something unexpected", error);
     return start_failed_with(start, code, "no node daemon could be started here", error);
