@@ -157,7 +157,8 @@ struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id)
 
 void sched_job_release(struct reeve_sched *s, struct sched_job *job)
 {
-    if ((job->begun && !job->ended) || job->demand_count > 0 || job->class_count > 0 ||
+    /* One that is presumed to live waits for its verdict: nodes may have idle workers of it. */
+    if (!job->ended || job->demand_count > 0 || job->class_count > 0 ||
         reeve_list_is_linked(&job->ended_link))
         return;
     REEVE_ASSERT(job->lease_count == 0 && reeve_list_is_empty(&job->groups));

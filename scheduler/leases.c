@@ -181,9 +181,14 @@ static void holding_job(struct reeve_sched *s, struct sched_node *node, reeve_pr
 {
     if (id == REEVE_PROCESS_NONE)
         return;
-    const struct sched_job *job = sched_job_get(s, id);
-    if (!job->ended)
+    const struct sched_job *job = reeve_map64_get(&s->jobs, id);
+    bool gone = job != NULL ? job->ended
+                            : reeve_map64_get(&s->ended_lately, id) != NULL ||
+                                  sched_node_get(s, reeve_process_node(id)) == NULL;
+    if (!gone) {
+        sched_job_get(s, id);
         return;
+    }
     struct reeve_message *answer = sched_send(s, node, REEVE_MESSAGE_JOB_END);
     answer->process = id;
 }

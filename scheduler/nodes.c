@@ -465,6 +465,8 @@ void sched_news_add(struct reeve_sched *s, const struct sched_news *news)
     REEVE_ASSERT(item != NULL);
     *item = *news;
     item->at_ns = s->now_ns;
+    if (item->kind == REEVE_MESSAGE_JOB_END)
+        sched_put(&s->ended_lately, item->process, s);
     if (s->news_at == NULL)
         s->news_at = &s->node_order;
     s->news_left = s->totals.node_count + 1; /* the list's head counts as one */
@@ -489,6 +491,8 @@ static void trim_news(struct reeve_sched *s)
     uint64_t keep_ns = (uint64_t)(s->settings.outage_ms + 2 * s->settings.dead_after_ms) * MS;
     const struct sched_news *first;
     while ((first = reeve_fifo_peek(&s->news)) != NULL && first->at_ns + keep_ns < s->now_ns) {
+        if (first->kind == REEVE_MESSAGE_JOB_END)
+            reeve_map64_remove(&s->ended_lately, first->process);
         reeve_fifo_pop(&s->news, NULL);
         s->news_first++;
     }

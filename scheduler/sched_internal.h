@@ -218,6 +218,7 @@ struct reeve_sched {
     struct reeve_list node_order, lost, dead, orphans, ended;
 
     struct reeve_fifo news;     /* struct sched_news */
+    struct reeve_map64 ended_lately; /* the jobs whose end is in the news */
     uint64_t news_first;        /* sequence of its first item */
     struct reeve_list *news_at; /* the next node to be told; NULL: none is waiting */
     uint32_t news_left;         /* nodes to look at before all know all */

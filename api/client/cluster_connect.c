@@ -317,37 +317,40 @@ static int start_open(struct reeve_cluster *cluster, const struct reeve_settings
     return 0;
 }
 
-static int start_failed_with(
-    const struct start *start, int code, const char *why, struct reeve_error_info *error)
+/* What a daemon said last on its standard error, without the program's name in front: why it did not start. */
+static void last_words(const struct start *start, char *said, size_t size)
 {
-    char said[256] = "";
-    ssize_t size = pread(start->messages, said, sizeof(said) - 1, 0);
-    size = size > 0 ? size : 0;
-    said[size] = '\0';
+    static const char *const names[] = {"reeve worker: ", "reeve head: "};
+    ssize_t got = pread(start->messages, said, size - 1, 0);
+    said[got > 0 ? got : 0] = '\0';
     said[strcspn(said, "\n")] = '\0';
-    return reeve_error_set(error, code, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(names); i++)
+        if (strncmp(said, names[i], strlen(names[i])) == 0)
+            memmove(said, said + strlen(names[i]), strlen(said + strlen(names[i])) + 1);
 }
 
 static int start_failed(
-    const struct start *start, const char *why, struct reeve_error_info *error)
+    const struct start *start, int code, const char *why, struct reeve_error_info *error)
 {
-    return start_failed_with(start, REEVE_ENOCLUSTER, why, error);
+    char said[384];
+    last_words(start, said, sizeof(said));
+    return reeve_error_set(error, code, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
 }
 
 /* What the daemon has to say instead of "ready": "failed CODE". */
-static int start_refused(
-    const struct start *start, const char *line, struct reeve_error_info *error)
+static int start_refused(const struct start *start, const char *line, struct reeve_error_info *error)
 {
-    int code = strncmp(line, "failed ", 7) == 0 ? (int)strtol(line + 7, NULL, 10) : 0;
+    int code = strncmp(line, "failed ", 7) == 0 ? atoi(line + 7) : 0;
     if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
-        return start_failed(start, "a daemon said something unexpected", error);
-    return start_failed_with(start, code, "no node daemon could be started here", error);
+        return start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
+    return start_failed(start, code, "no node daemon could be started here", error);
 }
 
 /* Waits for the node daemon's line "ready <socket name> <address>"; or "failed <code>". */
-static int ready_wait(struct start *start, struct reeve_error_info *error)
+static int ready_wait(
+    const struct reeve_settings *settings, struct start *start, struct reeve_error_info *error)
 {
-    char line[512];
+    char line[512], why[256];
     size_t size = 0;
     close(start->ready[1]);
     start->ready[1] = -1;
@@ -356,11 +359,16 @@ static int ready_wait(struct start *start, struct reeve_error_info *error)
         int count = poll(&wait, 1, START_TIMEOUT_MS);
         if (count < 0 && errno == EINTR)
             continue;
-        if (count == 0)
-            return start_failed(start, "no cluster was ready within 10 s", error);
+        if (count == 0) {
+            snprintf(why, sizeof(why), "no head at %s took this program in within %d s",
+                settings->address != NULL ? settings->address : "an address of its own",
+                START_TIMEOUT_MS / 1000);
+            return start_failed(start, REEVE_ENOCLUSTER, why, error);
+        }
         ssize_t got = read(start->ready[0], line + size, sizeof(line) - 1 - size);
         if (got <= 0)
-            return start_failed(start, "a daemon that was started for this program ended at once", error);
+            return start_failed(
+                start, REEVE_ENOCLUSTER, "the node daemon for this program ended at once", error);
         size += (size_t)got;
         line[size] = '\0';
         if (strchr(line, '\n') != NULL)
@@ -368,7 +376,7 @@ static int ready_wait(struct start *start, struct reeve_error_info *error)
                        ? 0
                        : start_refused(start, line, error);
         if (size == sizeof(line) - 1)
-            return start_failed(start, "a daemon said something unexpected", error);
+            return start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
     }
 }
 
@@ -491,9 +499,9 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
         code = settings->address != NULL ? start_node(cluster, settings, name, &start, error)
                                          : start_own(cluster, settings, name, &start, error);
     if (code == 0)
-        code = ready_wait(&start, error);
+        code = ready_wait(settings, &start, error);
     if (code == 0 && reeve_local_connect(name, &cluster->socket) != 0)
-        code = start_failed(&start, "the node daemon does not take connections", error);
+        code = start_failed(&start, REEVE_ENOCLUSTER, "the node daemon does not take connections", error);
     if (code == 0)
         code = hello_as_driver(cluster, settings, argc, argv, error);
     start_close(&start);

@@ -99,6 +99,21 @@ static void arm_deadline(struct daemon *daemon)
     uv_timer_start(&daemon->deadline, on_deadline, wait_ms, 0);
 }
 
+/* The exit codes of `reeve`, in api/cli/args.h. */
+static int exit_status_for(int code)
+{
+    switch (code) {
+    case REEVE_OK: return 0;
+    case REEVE_EADDRESS: return 2;
+    case REEVE_ENOCLUSTER:
+    case REEVE_EREFUSED:
+    case REEVE_ELINK:
+    case REEVE_EVERSION: return 3;
+    case REEVE_EKEY: return 4;
+    default: return 1;
+    }
+}
+
 static void tell_ready(struct daemon *daemon)
 {
     if (daemon->ready_told)
@@ -158,10 +173,9 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
         if (command->code != REEVE_OK) {
             reeve_log(REEVE_LOG_ERROR, "REEVE-NODE-FAILED", "code=%s why=%s",
                 reeve_error_name(command->code), command->text);
-            if (!daemon->options->private_cluster)
-                fprintf(stderr, "reeve worker: %s\n", command->text);
+            fprintf(stderr, "reeve worker: %s\n", command->text);
         }
-        daemon_end(daemon, command->code == REEVE_OK ? 0 : 1);
+        daemon_end(daemon, exit_status_for(command->code));
         break;
     case REEVE_NODE_COMMAND_KIND_COUNT: break;
     }
@@ -422,9 +436,8 @@ int reeve_node_main(const struct reeve_node_options *options)
     } else {
         reeve_log(
             REEVE_LOG_ERROR, "REEVE-NODE-FAILED", "code=%s why=%s", reeve_error_name(error), text);
-        if (!options->private_cluster)
-            fprintf(stderr, "reeve worker: %s\n", text);
-        daemon->exit_status = 1;
+        fprintf(stderr, "reeve worker: %s\n", text);
+        daemon->exit_status = exit_status_for(error);
     }
     clean_up(daemon);
     int exit_status = daemon->exit_status;

@@ -22,7 +22,7 @@ struct reeve_node_options {
         cpu_milli;
     bool cpu_given;       /* else from cores, cpuset and quota */
     uint64_t store_bytes; /* 30 % of memory */
-    bool private_cluster; /* of one program: no files, nothing on stderr */
+    bool private_cluster; /* of one program: no files */
     int lifeline_fd;      /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
@@ -35,9 +35,9 @@ struct reeve_node_options {
         *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
 };
 
-/* Runs until it is told to end. Returns the exit status of the process: 0 after a clean end, 1
- * when it could not start or go on, which has been logged and, unless private, said on stderr in
- * one line. The log must be open. */
+/* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker --help`:
+ * not 0 when it could not start or go on, which has been logged and said on stderr in one line. A
+ * private daemon's stderr is read by the program that started it. The log must be open. */
 int reeve_node_main(const struct reeve_node_options *options);
 
 #endif

@@ -148,6 +148,7 @@ struct daemon {
     struct reeve_fifo commands;
     bool carrying;
     bool ready_told;
+    bool dial_failure_told;
     bool ending;
     int exit_status;
     uint64_t secret; /* tokens are made of it */
