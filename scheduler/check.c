@@ -1,4 +1,5 @@
-/* The audit: every account is added up again from the leases and demands, and every link is followed both ways. */
+/* The audit: every account is added up again from the leases and demands, and every link is
+ * followed both ways. */
 #include <stdlib.h>
 
 #include "scheduler/sched_internal.h"

@@ -1,15 +1,19 @@
-/* Recalls: when nothing more can be granted, somebody has less than a fair share, and somebody else has more.
+/* Recalls: when nothing more can be granted, somebody has less than a fair share, and somebody else
+ * has more.
  *
- * A lease is called back from job B for job A if B would still have no less than A afterwards (what has been called back counts as
- * gone, what has been promised as given). At rest that makes the shares max-min fair, and it cannot go round in circles, for the lesser
- * of the two grows each time. Beyond that,
+ * A lease is called back from job B for job A if B would still have no less than A afterwards (what
+ * has been called back counts as gone, what has been promised as given). At rest that makes the
+ * shares max-min fair, and it cannot go round in circles, for the lesser of the two grows each
+ * time. Beyond that,
  *
- *   - time is shared where leases cannot be: a job (or a demand within its job) that has had nothing for rotate_after_ms gets the oldest
- *     lease of the job that holds most, even its only one;
+ *   - time is shared where leases cannot be: a job (or a demand within its job) that has had
+ *     nothing for rotate_after_ms gets the oldest lease of the job that holds most, even its only
+ *     one;
  *   - within a job, a class of higher priority takes from those of lower priority.
  *
- * If what is wanted is larger than what any one lease frees, a node is drained: its leases are called back until the class fits, and
- * nobody else is granted anything there meanwhile (for a while: see place.c). A recall is a request: what has been claimed finishes. */
+ * If what is wanted is larger than what any one lease frees, a node is drained: its leases are
+ * called back until the class fits, and nobody else is granted anything there meanwhile (for a
+ * while: see place.c). A recall is a request: what has been claimed finishes. */
 #include "scheduler/sched_internal.h"
 
 #define MS 1000000ull
@@ -104,7 +108,8 @@ static bool drain(struct reeve_sched *s, const struct want *want, struct sched_n
     return true;
 }
 
-/* Looks at a job's leases, the newest first (least is lost), or the oldest if it is a matter of turns. */
+/* Looks at a job's leases, the newest first (least is lost), or the oldest if it is a matter of
+ * turns. */
 static bool take_from(struct reeve_sched *s, const struct want *want, struct sched_job *job)
 {
     struct reeve_list *list = &job->leases;
@@ -165,7 +170,8 @@ bool sched_recall_some(struct reeve_sched *s, uint32_t *budget)
         REEVE_LIST_EACH(link, &s->shapes)
         {
             const struct sched_shape *shape = REEVE_LIST_ENTRY(link, struct sched_shape, link);
-            /* The first of the heap has least. Those near it are looked at because the first may not be able to use what others can. */
+            /* The first of the heap has least. Those near it are looked at because the first may
+             * not be able to use what others can. */
             for (size_t i = 0; i < shape->groups.count && i < LOOK_MAX && !recalled; i++)
                 recalled = recall_for(
                     s, REEVE_CONTAINER_OF(shape->groups.nodes[i], struct sched_group, heap));

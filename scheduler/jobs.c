@@ -1,8 +1,9 @@
 /* Jobs, classes and demands: what is wanted, by whom, and whose turn it is.
  *
- * A class waits in the queue of its turn (group and shape, see sched_internal.h) while its demands lack leases and its job is known to
- * live. Whose turn it is depends on what a job holds, so a change of that moves the job's groups, of which there is one for each
- * amount of cpu that its waiting classes ask for. */
+ * A class waits in the queue of its turn (group and shape, see sched_internal.h) while its
+ * demands lack leases and its job is known to live. Whose turn it is depends on what a job
+ * holds, so a change of that moves the job's groups, of which there is one for each amount of
+ * cpu that its waiting classes ask for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +148,8 @@ struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id)
     job->node = sched_node_get(s, reeve_process_node(id));
     if (job->node != NULL)
         reeve_list_push_back(&job->node->jobs, &job->node_link);
-    /* The word of its driver's node decides: in this session soon, or when that node comes back, or when it is declared dead. */
+    /* The word of its driver's node decides: in this session soon, or when that node comes back,
+     * or when it is declared dead. */
     if (job->node == NULL)
         sched_arm(s, &job->timer, s->now_ns);
     else if (job->node->session != 0)
@@ -221,7 +223,8 @@ void sched_job_end(struct reeve_sched *s, struct sched_job *job, const char *why
     job_ready(s, job); /* none of its classes is */
 }
 
-/* One slice of withdrawing what ended jobs wanted. What they hold comes back as their executors hear of the end. */
+/* One slice of withdrawing what ended jobs wanted. What they hold comes back as their executors
+ * hear of the end. */
 bool sched_end_jobs_some(struct reeve_sched *s, uint32_t *budget)
 {
     while (*budget > 0 && !reeve_list_is_empty(&s->ended)) {
@@ -303,7 +306,8 @@ struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_cl
     return class;
 }
 
-/* Frees a class that nobody wants. What nodes have said of it is worth keeping while its job lives. */
+/* Frees a class that nobody wants. What nodes have said of it is worth keeping while its job
+ * lives. */
 void sched_class_release(struct reeve_sched *s, struct sched_class *class)
 {
     if (reeve_map64_count(&class->demands) > 0 ||
@@ -380,7 +384,8 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
 {
     class->judge_ns = REEVE_SCHED_NEVER;
     class->infeasible = false;
-    /* A cluster without slots has yet to grow; a cluster that had the room once may have it again. */
+    /* A cluster without slots has yet to grow; a cluster that had the room once may have it
+     * again. */
     if (class->lacking == 0 || s->sizes.count == 0)
         return;
     class->infeasible = sched_class_infeasible_size(s, class) ||

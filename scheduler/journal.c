@@ -1,7 +1,9 @@
-/* The head's journal in SQLite. The same tables serve in memory (":memory:") for private clusters: one code, no file.
+/* The head's journal in SQLite. The same tables serve in memory (":memory:") for private clusters:
+ * one code, no file.
  *
- * The schema's version is the file's user_version; 0 is an empty file, which we fill. A file of a newer release is refused rather
- * than guessed at. The file is locked for the head's life (locking_mode=EXCLUSIVE), so a second head on it is found at once. */
+ * The schema's version is the file's user_version; 0 is an empty file, which we fill. A file of
+ * a newer release is refused rather than guessed at. The file is locked for the head's life
+ * (locking_mode=EXCLUSIVE), so a second head on it is found at once. */
 #include "scheduler/journal.h"
 
 #include <errno.h>
@@ -202,7 +204,8 @@ static int read_version(struct reeve_journal *j, int *ret)
 /* Tables that are there and sound, and our own numbers. */
 static int prepare(struct reeve_journal *j, const char *path, char *text)
 {
-    /* EXCLUSIVE before WAL: the lock is taken with the first read and kept, and no shared-memory file is made. */
+    /* EXCLUSIVE before WAL: the lock is taken with the first read and kept, and no shared-memory
+     * file is made. */
     int error = execute(j,
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
         "BEGIN IMMEDIATE");
@@ -302,7 +305,8 @@ int reeve_journal_set_node_next(struct reeve_journal *j, uint32_t number)
 {
     if (number <= j->node_next)
         return 0;
-    /* What has been gathered so far goes to disk with it: how a transaction syncs is settled when it begins. */
+    /* What has been gathered so far goes to disk with it: how a transaction syncs is settled
+     * when it begins. */
     bool gathering = j->gathering;
     int error = gathering ? reeve_journal_commit(j) : 0;
     if (error == 0)

@@ -1,15 +1,19 @@
 /* The head's journal: what a head must know of its predecessors.
  *
- *      number   name value           the head's incarnation, the next node number, the cluster's uid
- *      node     number uid …         nodes that were alive: the next head waits for them, and says so when they do not come
+ *      number   name value           the head's incarnation, the next node number, the cluster's
+ *                                    uid
+ *      node     number uid …         nodes that were alive: the next head waits for them, and says
+ *                                    so when they do not come
  *      run      id, a row of JSON    detached runs
  *
- * One SQLite file, in WAL mode. Numbers are durable before the call that changes them returns (a number given twice would confuse two
- * nodes); nodes and runs survive the death of the head, and may be a moment old after a power cut. What a call writes is
- * written at once unless it is between begin and commit: the head puts what one turn of its loop writes into one transaction.
+ * One SQLite file, in WAL mode. Numbers are durable before the call that changes them returns (a
+ * number given twice would confuse two nodes); nodes and runs survive the death of the head, and
+ * may be a moment old after a power cut. What a call writes is written at once unless it is between
+ * begin and commit: the head puts what one turn of its loop writes into one transaction.
  *
- * A private cluster has no second head: with a NULL path everything is kept in memory, and no SQLite file is opened. Not thread-safe;
- * calls may block for a disk write. Times are wall clock, ms since 1970. */
+ * A private cluster has no second head: with a NULL path everything is kept in memory, and no
+ * SQLite file is opened. Not thread-safe; calls may block for a disk write. Times are wall
+ * clock, ms since 1970. */
 #ifndef REEVE_SCHEDULER_JOURNAL_H
 #define REEVE_SCHEDULER_JOURNAL_H
 
@@ -20,9 +24,10 @@
 
 struct reeve_journal;
 
-/* Opens the journal and makes it when there is none, and takes the next head incarnation. REEVE_ESTATE: the file or its folder cannot
- * be used (missing, not writable, full, corrupt, in use by another head, of a newer release); `text` (REEVE_TEXT_SIZE) says
- * which, and what to do. REEVE_ENOMEM. */
+/* Opens the journal and makes it when there is none, and takes the next head incarnation.
+ * REEVE_ESTATE: the file or its folder cannot be used (missing, not writable, full, corrupt, in
+ * use by another head, of a newer release); `text` (REEVE_TEXT_SIZE) says which, and what to do.
+ * REEVE_ENOMEM. */
 int reeve_journal_open(const char *path, struct reeve_journal **ret, char *text);
 void reeve_journal_close(struct reeve_journal *journal);
 
@@ -48,10 +53,12 @@ int reeve_journal_each_node(struct reeve_journal *journal,
 
 /* ---- detached runs ---- */
 
-/* A run is a row of JSON that the head writes and reads; the journal does not look into it. Replaces what the id had. */
+/* A run is a row of JSON that the head writes and reads; the journal does not look into it.
+ * Replaces what the id had. */
 int reeve_journal_put_run(struct reeve_journal *journal, const char *id, const char *json);
 int reeve_journal_remove_run(struct reeve_journal *journal, const char *id);
-/* In the order in which the ids first came. Strings last during the call. It must not write to the journal. */
+/* In the order in which the ids first came. Strings last during the call. It must not write to
+ * the journal. */
 int reeve_journal_each_run(struct reeve_journal *journal,
     void (*each)(void *arg, const char *id, const char *json), void *arg);
 

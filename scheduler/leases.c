@@ -4,9 +4,10 @@
  *      job.held_milli    = cpu of its leases that are not lent
  *      job.recalled_milli = that part of it which has been called back
  *
- * A lease is from the moment of its grant until its executor says ENDED or REFUSED, or is dead, or comes back without it. Between
- * two words of the executor the head may hold a lease for alive that is over, never the reverse, so a slot is at worst left empty for
- * a moment. The executor has the last word on its slots in any case. */
+ * A lease is from the moment of its grant until its executor says ENDED or REFUSED, or is dead,
+ * or comes back without it. Between two words of the executor the head may hold a lease for
+ * alive that is over, never the reverse, so a slot is at worst left empty for a moment. The
+ * executor has the last word on its slots in any case. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,7 +147,8 @@ void sched_lease_recall(struct reeve_sched *s, struct sched_lease *lease)
     sched_job_changed(s, job);
 }
 
-/* Until the lease has ended, or patience has, what it frees counts as the class's job's: others are not called back for the same need. */
+/* Until the lease has ended, or patience has, what it frees counts as the class's job's: others
+ * are not called back for the same need. */
 void sched_lease_promise(struct reeve_sched *s, struct sched_lease *lease,
     struct sched_class *class, uint32_t cpu_milli, bool lapses)
 {
@@ -176,7 +178,8 @@ void sched_lease_unpromise(struct reeve_sched *s, struct sched_lease *lease)
 
 /* ---- words of executors ---- */
 
-/* It has workers of the job, perhaps idle ones. A job that nobody vouches for soon is presumed to have ended unheard. */
+/* It has workers of the job, perhaps idle ones. A job that nobody vouches for soon is presumed
+ * to have ended unheard. */
 static void holding_job(struct reeve_sched *s, struct sched_node *node, reeve_process_id id)
 {
     if (id == REEVE_PROCESS_NONE)
@@ -215,7 +218,8 @@ void sched_lease_holding(
             sched_drop(s, node->session, "named a lease of nobody");
             return;
         }
-        /* Granted by the last head, or ended by us while the node was away: it is the node's word that counts. */
+        /* Granted by the last head, or ended by us while the node was away: it is the node's
+         * word that counts. */
         struct sched_demand *demand =
             sched_demand_get(s, m->process, sched_class_get(s, &m->class));
         lease = sched_lease_create(s, m->lease, node, demand);

@@ -1,17 +1,22 @@
-/* Nodes: how they join, are lost, come back or are declared dead, and what they are told of each other.
+/* Nodes: how they join, are lost, come back or are declared dead, and what they are told of each
+ * other.
  *
- *                 JOIN (new)                    link lost              refused, or silent too long
- *      (nobody) ─────────────▶ UP ────────────────────────▶ LOST ─────────────────────────────────▶ DEAD ──▶ (freed, in slices)
- *                              ▲                             │                                        ▲
- *                              └──── JOINING ◀───────────────┘ JOIN (the same life)                   │
- *                                       └────────────────────────── silent too long (also from UP) ───┘
+ *            JOIN (new)              link lost           refused, or silent too long
+ *   (nobody) ────────────▶ UP ────────────────────▶ LOST ─────────────────────────▶ DEAD
+ *                          ▲                         │                                ▲
+ *                          └─── JOINING ◀────────────┘ JOIN (the same life)           │
+ *                                  └──────────────── silent too long (also from UP) ──┘
  *
- * A node is one life of a daemon: (uid, incarnation). Its number is never given to another life, so nothing that names a process,
- * an object or a lease of the old life can be taken for one of the new.
+ * What is DEAD is taken down in slices.
  *
- * News (verdicts, ends of jobs) goes to every node in order. Each node has a cursor into the log of news; a walk round the nodes,
- * some at a time, brings all cursors to the end. What was sent shortly before a link was lost may never have arrived, so a node
- * that comes back hears all that is kept again: hearing it twice does no harm. */
+ * A node is one life of a daemon: (uid, incarnation). Its number is never given to another life, so
+ * nothing that names a process, an object or a lease of the old life can be taken for one of the
+ * new.
+ *
+ * News (verdicts, ends of jobs) goes to every node in order. Each node has a cursor into the log
+ * of news; a walk round the nodes, some at a time, brings all cursors to the end. What was sent
+ * shortly before a link was lost may never have arrived, so a node that comes back hears all
+ * that is kept again: hearing it twice does no harm. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,14 +168,16 @@ void reeve_sched_expect(struct reeve_sched *s, uint64_t now_ns, const struct ree
     struct sched_node *node = create(s, m->node, m);
     describe(node, m);
     node->silence_ns = s->settings.outage_ms * MS;
-    /* It redials by itself, in a moment. If nobody listens there any more we need not wait for it. */
+    /* It redials by itself, in a moment. If nobody listens there any more we need not wait for
+     * it. */
     node->redial_ns = s->now_ns + 2 * s->settings.heartbeat_ms * MS;
     set_state(s, node, REEVE_SCHED_NODE_LOST);
     set_size(s, node, m->cpu_milli);
     arm(s, node);
 }
 
-/* Its link is gone: whatever depends on hearing from it stops. Its leases stay: they may well go on. */
+/* Its link is gone: whatever depends on hearing from it stops. Its leases stay: they may well go
+ * on. */
 static void lose(struct reeve_sched *s, struct sched_node *node)
 {
     struct sched_session *session = reeve_map64_get(&s->sessions, node->session);
@@ -179,7 +186,8 @@ static void lose(struct reeve_sched *s, struct sched_node *node)
     node->session = 0;
     reeve_map64_fini(&node->told);
     reeve_map64_init(&node->told);
-    /* Demands are levels, and will be said again. Until then nothing is granted on the word of somebody who may be dead. */
+    /* Demands are levels, and will be said again. Until then nothing is granted on the word of
+     * somebody who may be dead. */
     REEVE_LIST_EACH_SAFE(link, &node->demands)
     sched_demand_set(s, REEVE_LIST_ENTRY(link, struct sched_demand, node_link), 0);
     REEVE_LIST_EACH(link, &node->jobs)
@@ -273,7 +281,8 @@ void sched_node_free(struct reeve_sched *s, struct sched_node *node)
     free(node);
 }
 
-/* One slice of taking down what ended without a word: leases of dead or forgetful executors, and the tables of dead nodes. */
+/* One slice of taking down what ended without a word: leases of dead or forgetful executors, and
+ * the tables of dead nodes. */
 bool sched_clear_some(struct reeve_sched *s, uint32_t *budget)
 {
     for (; *budget > 0 && !reeve_list_is_empty(&s->orphans); --*budget) {
@@ -394,8 +403,8 @@ void sched_node_join(
         join_again(s, node, session, m);
         return;
     }
-    /* A new life. What it replaces is dead: the former owner of its uid, of its number, and (an address is one listener's) whoever
-     * we have lost at its address. */
+    /* A new life. What it replaces is dead: the former owner of its uid, of its number, and (an
+     * address is one listener's) whoever we have lost at its address. */
     if (node != NULL)
         verdict(s, node, "its daemon was started anew");
     node = m->node != 0 ? sched_node_get(s, m->node) : NULL;
@@ -513,7 +522,8 @@ bool sched_news_some(struct reeve_sched *s, uint32_t *budget)
                 send_news(s, node, reeve_fifo_at(&s->news, node->news++ - s->news_first));
             if (node->session != 0 && node->news < end)
                 break;
-            --*budget; /* at 0 it wraps only if news took it there, and then the loop above has ended */
+            /* at 0 it wraps only if news took it there, and then the loop above has ended */
+            --*budget;
             if (*budget == UINT32_MAX)
                 *budget = 0;
         }

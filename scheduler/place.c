@@ -1,11 +1,13 @@
 /* Grants: whose turn it is, and where there is room.
  *
- * Turn: of the jobs whose waiting classes ask for no more than the freest node has, the one that holds least; in it the class of the
- * highest priority; in that the demand that has waited longest, workers' before the driver's.
+ * Turn: of the jobs whose waiting classes ask for no more than the freest node has, the one that
+ * holds least; in it the class of the highest priority; in that the demand that has waited longest,
+ * workers' before the driver's.
  *
- * Room: the holder's own node if it has room (calls stay on the machine), a node drained for the class, else the freest node (ties by
- * number) that is not to be avoided. To avoid is what has lately refused the class: for a while that doubles, or, where the program
- * cannot run there, for good. */
+ * Room: the holder's own node if it has room (calls stay on the machine), a node drained for the
+ * class, else the freest node (ties by number) that is not to be avoided. To avoid is what has
+ * lately refused the class: for a while that doubles, or, where the program cannot run there,
+ * for good. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,8 +88,9 @@ void sched_avoid_free(struct reeve_sched *s, struct sched_avoid *avoid)
 
 /* ---- drains: a node is kept free of others until a large class fits ----
  *
- * What is called back may itself wait for somebody who waits for room on this node. So a drain is given up after a while, and for as
- * long again nobody is drained for that class; each try lasts twice as long as the last. */
+ * What is called back may itself wait for somebody who waits for room on this node. So a drain
+ * is given up after a while, and for as long again nobody is drained for that class; each try
+ * lasts twice as long as the last. */
 
 void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sched_class *class)
 {
@@ -168,7 +171,8 @@ static struct sched_node *freest(
 
 /* ---- turns ---- */
 
-/* The group whose turn it is among those that want no more than `free_milli`; the shapes are few. */
+/* The group whose turn it is among those that want no more than `free_milli`; the shapes are
+ * few. */
 static struct sched_group *next_group(const struct reeve_sched *s, int64_t free_milli)
 {
     struct reeve_heap_node *best = NULL;

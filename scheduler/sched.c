@@ -1,4 +1,5 @@
-/* The scheduler core's frame: life, events, timers, and the order in which slices of work are done. */
+/* The scheduler core's frame: life, events, timers, and the order in which slices of work are
+ * done. */
 #include "scheduler/sched_internal.h"
 
 #include <stdarg.h>
@@ -152,8 +153,7 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     reeve_prng_init(&s->prng, settings->seed);
     s->number_next = s->number_end = settings->node_next;
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids,
-        &s->ended_lately};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -224,8 +224,7 @@ void reeve_sched_free(struct reeve_sched *s)
         free(node);
     }
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids,
-        &s->ended_lately};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -367,8 +366,9 @@ static void take_time(struct reeve_sched *s, uint64_t now_ns)
 {
     if (now_ns <= s->now_ns)
         return;
-    /* With nodes about, somebody calls at least once in a heartbeat. If nobody did, we slept, and what the nodes said meanwhile is
-     * still on its way to us: silence says nothing about them. */
+    /* With nodes about, somebody calls at least once in a heartbeat. If nobody did, we slept,
+     * and what the nodes said meanwhile is still on its way to us: silence says nothing about
+     * them. */
     if (s->now_ns != 0 && s->totals.node_count > 0 &&
         now_ns - s->now_ns >= 3 * s->settings.heartbeat_ms * MS) {
         s->forgive_ns = now_ns;

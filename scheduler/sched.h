@@ -1,29 +1,35 @@
 /* The scheduler core: who may run what, where.
  *
- * A pure state machine. The head's shell feeds it events (messages of nodes, links that come and go, the clock) and carries
- * out the commands that it puts on a queue, in order. It sees no socket, clock, thread or file, and the same events give
- * the same commands.
+ * A pure state machine. The head's shell feeds it events (messages of nodes, links that come and
+ * go, the clock) and carries out the commands that it puts on a queue, in order. It sees no socket,
+ * clock, thread or file, and the same events give the same commands.
  *
- *      links ──▶ NODE_MESSAGE PEER_UP PEER_DOWN DIAL_FAILED ──▶ ┌───────┐ ──▶ SEND DIAL DROP_PEER ──▶ links
- *      timer ──▶ TICK (at reeve_sched_deadline)             ──▶ │ sched │ ──▶ JOURNAL             ──▶ SQLite, before what follows
- *      idle  ──▶ reeve_sched_run_some                       ──▶ └───────┘ ──▶ NOTICE              ──▶ one line of the log each
+ *   links ──▶ NODE_MESSAGE, PEER_UP, ┌───────┐ ──▶ SEND, DIAL, DROP_PEER ──▶ links
+ *             PEER_DOWN, DIAL_FAILED │       │ ──▶ JOURNAL ──▶ SQLite, before what follows
+ *   timer ──▶ TICK, at the deadline  │ sched │ ──▶ NOTICE  ──▶ one line of the log each
+ *   idle  ──▶ run_some               └───────┘
  *
  * What the shell does:
  *
- *      step(event) or run_some; carry out all commands; if reeve_sched_has_work: call run_some again at the end of this turn of
- *      the loop (each call does a bounded amount of work, so heartbeats go on between); arm the timer for reeve_sched_deadline.
+ *      step(event) or run_some; carry out all commands; if reeve_sched_has_work: call run_some
+ *      again at the end of this turn of the loop (each call does a bounded amount of work, so
+ *      heartbeats go on between); arm the timer for reeve_sched_deadline.
  *
- * What a node must do, so that the head can rebuild what a lost link or a lost head has forgotten. A session opens with
+ * What a node must do, so that the head can rebuild what a lost link or a lost head has forgotten.
+ * A session opens with
  *
- *      JOIN, HOLDING for each lease it executes (and, with lease 0, for each job of a driver elsewhere), HEARTBEAT,
- *      then, after WELCOME, JOB_BEGIN for each driver, DEMAND for each open demand, PEER_UP for each node it knows
+ *      JOIN, HOLDING for each lease it executes (and, with lease 0, for each job of a driver
+ *      elsewhere), HEARTBEAT, then, after WELCOME, JOB_BEGIN for each driver, DEMAND for each open
+ *      demand, PEER_UP for each node it knows
  *
- * in that order; after a former number was given, the first message that is not HOLDING ends the list, and what the head believed
- * to be held there and was not named is over. Demands and jobs of that node that are not said again lapse. If WELCOME's number is
- * not the one the node joined with (and that was not 0), the node had been declared dead: everything it had is void.
+ * in that order; after a former number was given, the first message that is not HOLDING ends the
+ * list, and what the head believed to be held there and was not named is over. Demands and jobs of
+ * that node that are not said again lapse. If WELCOME's number is not the one the node joined with
+ * (and that was not 0), the node had been declared dead: everything it had is void.
  *
- * PEER_UP goes to two nodes when a lease first connects them. A node that needs another's address for anything else asks by
- * sending PEER_UP with that number alone; the answer is PEER_UP, or PEER_DOWN when there is no such node. */
+ * PEER_UP goes to two nodes when a lease first connects them. A node that needs another's
+ * address for anything else asks by sending PEER_UP with that number alone; the answer is
+ * PEER_UP, or PEER_DOWN when there is no such node. */
 #ifndef REEVE_SCHEDULER_SCHED_H
 #define REEVE_SCHEDULER_SCHED_H
 
@@ -42,7 +48,8 @@ enum reeve_sched_event_kind {
     REEVE_SCHED_EVENT_PEER_UP,      /* session: a node's daemon (not a tool) has proved itself */
     REEVE_SCHED_EVENT_PEER_DOWN,    /* session: it is over */
     REEVE_SCHED_EVENT_NODE_MESSAGE, /* session message */
-    REEVE_SCHED_EVENT_DIAL_FAILED, /* node refused: the answer to DIAL, when it did not become a session */
+    /* node refused: the answer to DIAL, when it did not become a session */
+    REEVE_SCHED_EVENT_DIAL_FAILED,
 };
 
 struct reeve_sched_event {
@@ -57,15 +64,21 @@ struct reeve_sched_event {
 
 enum reeve_sched_command_kind {
     REEVE_SCHED_COMMAND_SEND, /* session message */
-    REEVE_SCHED_COMMAND_DIAL, /* node message.address: is it still there? answer with DIAL_FAILED if not */
-    REEVE_SCHED_COMMAND_DROP_PEER, /* session message.code message.text: end the session (PEER_DOWN may follow, and is ignored) */
-    REEVE_SCHED_COMMAND_JOURNAL, /* journal and what it says: must be durable before later commands are carried out */
+    /* node message.address: is it still there? answer with DIAL_FAILED if not */
+    REEVE_SCHED_COMMAND_DIAL,
+    /* session message.code message.text: end the session (PEER_DOWN may follow, and is ignored) */
+    REEVE_SCHED_COMMAND_DROP_PEER,
+    /* journal and what it says: must be durable before later commands are carried out */
+    REEVE_SCHED_COMMAND_JOURNAL,
     REEVE_SCHED_COMMAND_NOTICE, /* notice node message.process message.text: for the log */
 };
 
 enum reeve_sched_journal {
-    REEVE_SCHED_JOURNAL_NUMBERS, /* message.count: numbers below it are taken; the next head starts there */
-    REEVE_SCHED_JOURNAL_NODE_UP, /* node message.{uid incarnation host address cpu_milli memory_bytes}: it lives (need not be durable) */
+    /* message.count: numbers below it are taken; the next head starts there */
+    REEVE_SCHED_JOURNAL_NUMBERS,
+    /* node message.{uid incarnation host address cpu_milli memory_bytes}: it lives (need not be
+     * durable) */
+    REEVE_SCHED_JOURNAL_NODE_UP,
     REEVE_SCHED_JOURNAL_NODE_DOWN, /* node: it does not (need not be durable) */
 };
 
@@ -108,9 +121,12 @@ struct reeve_sched_settings {
     uint32_t outage_ms; /* 0: 60,000: how long a new head waits for nodes of its predecessor */
     uint32_t infeasible_after_ms; /* 0: 1,000: nodes may still join */
     uint32_t
-        rotate_after_ms; /* 0: 2,000: a job that has nothing may take another's only lease after so long */
+        /* 0: 2,000: a job that has nothing may take another's only lease after so long */
+        rotate_after_ms;
     uint32_t
-        recall_patience_ms; /* 0: 1,000: a recalled lease that has not come by then no longer holds back the next recall */
+        /* 0: 1,000: a recalled lease that has not come by then no longer holds back the next
+         * recall */
+        recall_patience_ms;
     uint32_t leases_a_node_max; /* 0: 4,096: classes may need no cpu at all */
     uint32_t
         slice; /* 0: 256: steps of work a call to step or run_some does beyond the event itself */
@@ -119,18 +135,19 @@ struct reeve_sched_settings {
 struct reeve_sched;
 
 /* Commands go to queues of struct reeve_sched_command (reeve_fifo_init with its size).
- * NULL when there is no memory. Later the tables must grow: a head that cannot keep them true ends (REEVE_ASSERT), and the next
- * head rebuilds them from the nodes. */
+ * NULL when there is no memory. Later the tables must grow: a head that cannot keep them true
+ * ends (REEVE_ASSERT), and the next head rebuilds them from the nodes. */
 struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settings);
 void reeve_sched_free(struct reeve_sched *sched);
 
-/* For each node the journal says lived when the last head ended, before the first step: it has outage_ms to come back with its leases;
- * then it is dead for everyone. Numbers that are not expected are not accepted back. `node` is a JOIN message. */
+/* For each node the journal says lived when the last head ended, before the first step: it has
+ * outage_ms to come back with its leases; then it is dead for everyone. Numbers that are not
+ * expected are not accepted back. `node` is a JOIN message. */
 void reeve_sched_expect(
     struct reeve_sched *sched, uint64_t now_ns, const struct reeve_message *node);
 
-/* Cannot fail: a bad peer is an ordinary event whose command is to drop it. now_ns never goes back (it is taken as the former
- * now if it does). */
+/* Cannot fail: a bad peer is an ordinary event whose command is to drop it. now_ns never goes
+ * back (it is taken as the former now if it does). */
 void reeve_sched_step(struct reeve_sched *sched, uint64_t now_ns,
     const struct reeve_sched_event *event, struct reeve_fifo *out);
 
@@ -141,7 +158,8 @@ bool reeve_sched_has_work(const struct reeve_sched *sched);
 /* When to call step with a tick; UINT64_MAX: never. */
 uint64_t reeve_sched_deadline(const struct reeve_sched *sched);
 
-/* Audits all tables; NULL when they are consistent, else what is wrong (static text). For tests: takes time. */
+/* Audits all tables; NULL when they are consistent, else what is wrong (static text). For tests:
+ * takes time. */
 const char *reeve_sched_check(const struct reeve_sched *sched);
 
 /* ---- reading, for status and people ---- */
@@ -209,8 +227,8 @@ struct reeve_sched_lease_info {
 
 void reeve_sched_totals(const struct reeve_sched *sched, struct reeve_sched_totals *ret);
 
-/* Iteration in order of age: start with *cursor = 0 and call until false. A cursor stays good across steps (what comes or goes
- * meanwhile may or may not be seen). */
+/* Iteration in order of age: start with *cursor = 0 and call until false. A cursor stays good
+ * across steps (what comes or goes meanwhile may or may not be seen). */
 bool reeve_sched_next_node(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_node_info *ret);
 bool reeve_sched_next_job(
@@ -220,7 +238,8 @@ bool reeve_sched_next_demand(
 bool reeve_sched_next_lease(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_lease_info *ret);
 
-/* Why a demand waits, for people: one sentence (empty when it lacks nothing, "no such demand…" when it is unknown). */
+/* Why a demand waits, for people: one sentence (empty when it lacks nothing, "no such demand…"
+ * when it is unknown). */
 void reeve_sched_why(const struct reeve_sched *sched, uint64_t now_ns, reeve_process_id process,
     const struct reeve_class *class, char text[static REEVE_TEXT_SIZE]);
 

@@ -4,19 +4,21 @@
  *        │                   │          │         │
  *        └──< demands        └── process└── job >─┘
  *
- *   node    a daemon, alive or being cleared away. Those that may take a lease are in the heap `room`: most free cpu first, then
- *           by number, so the head of the heap answers "is there room for n?" and "where?" in one look.
+ *   node    a daemon, alive or being cleared away. Those that may take a lease are in the heap
+ *           `room`: most free cpu first, then by number, so the head of the heap answers "is there
+ *           room for n?" and "where?" in one look.
  *   job     a driver and all that works for it: what its leases hold decides whose turn it is.
- *   class   what a lease is for. Demands that lack leases wait in its two queues, those of workers first: what was begun is
- *           finished before more is begun.
+ *   class   what a lease is for. Demands that lack leases wait in its two queues, those of workers
+ *           first: what was begun is finished before more is begun.
  *   demand  (process, class): how many leases that process could use, and those it has.
- *   shape   all that waits for the same amount of cpu, as groups (one for each job), the job that holds least first. There are
- *           few shapes, so finding whose turn it is costs a look at each shape's first group.
+ *   shape   all that waits for the same amount of cpu, as groups (one for each job), the job that
+ *           holds least first. There are few shapes, so finding whose turn it is costs a look at
+ *           each shape's first group.
  *   avoid   (node, class): that node has refused that class, and when it may be asked again.
  *
- * Work that can be large is left on lists and done in slices: `orphans` (leases that ended without a word of their executor),
- * `dead` (nodes whose tables are being taken down), `ended` (jobs likewise), news (what every node must hear), due timers, grants
- * and recalls. */
+ * Work that can be large is left on lists and done in slices: `orphans` (leases that ended
+ * without a word of their executor), `dead` (nodes whose tables are being taken down), `ended`
+ * (jobs likewise), news (what every node must hear), due timers, grants and recalls. */
 #ifndef REEVE_SCHEDULER_SCHED_INTERNAL_H
 #define REEVE_SCHEDULER_SCHED_INTERNAL_H
 
@@ -217,11 +219,11 @@ struct reeve_sched {
     struct reeve_list shapes, unmet, held_off, drains;
     struct reeve_list node_order, lost, dead, orphans, ended;
 
-    struct reeve_fifo news;     /* struct sched_news */
+    struct reeve_fifo news;          /* struct sched_news */
     struct reeve_map64 ended_lately; /* the jobs whose end is in the news */
-    uint64_t news_first;        /* sequence of its first item */
-    struct reeve_list *news_at; /* the next node to be told; NULL: none is waiting */
-    uint32_t news_left;         /* nodes to look at before all know all */
+    uint64_t news_first;             /* sequence of its first item */
+    struct reeve_list *news_at;      /* the next node to be told; NULL: none is waiting */
+    uint32_t news_left;              /* nodes to look at before all know all */
 
     bool recheck;   /* something has changed that may call for a recall */
     bool judge_all; /* the nodes have changed: every class that waits is to be judged again */
@@ -312,7 +314,8 @@ static inline uint64_t sched_job_claim(const struct sched_job *job)
     return job->held_milli - job->recalled_milli + job->promised_milli;
 }
 
-/* The demand of the class that has waited longest, workers' before drivers'; NULL when none lacks anything. */
+/* The demand of the class that has waited longest, workers' before drivers'; NULL when none
+ * lacks anything. */
 static inline struct sched_demand *sched_class_first(const struct sched_class *class)
 {
     for (int i = 0; i < 2; i++)

@@ -106,7 +106,7 @@ void reeve_sessions_fini(struct reeve_sessions *sessions)
 }
 
 static struct reeve_session *session_add(
-    struct reeve_sessions *sessions, enum reeve_session_state state, uint64_t now_ns)
+    struct reeve_sessions *sessions, enum reeve_session_state state, uint64_t deadline_ns)
 {
     struct reeve_session *session = calloc(1, sizeof *session);
     if (session == NULL)
@@ -118,9 +118,26 @@ static struct reeve_session *session_add(
     }
     sessions->next_id++;
     session->state = state;
-    session->deadline_ns = now_ns + sessions->timeout_ns;
-    reeve_list_push_back(&sessions->pending, &session->node);
+    session->deadline_ns = deadline_ns;
+    struct reeve_list *before = sessions->pending.prev; /* nearly always there */
+    while (before != &sessions->pending &&
+           REEVE_LIST_ENTRY(before, struct reeve_session, node)->deadline_ns > deadline_ns)
+        before = before->prev;
+    reeve_list_insert_after(before, &session->node);
     return session;
+}
+
+static int dial_until(struct reeve_sessions *sessions, const char *address, uint64_t deadline_ns)
+{
+    struct reeve_session *session = session_add(sessions, REEVE_SESSION_DIALLING, deadline_ns);
+    if (session == NULL)
+        return REEVE_ENOMEM;
+    session->dialler = true;
+    snprintf(session->dialled, sizeof session->dialled, "%s", address);
+    struct reeve_session_command *out = command(sessions, REEVE_SESSION_OPEN);
+    out->session = session->id;
+    snprintf(out->address, sizeof out->address, "%s", session->dialled);
+    return REEVE_OK;
 }
 
 /* A pipe is counted until it has shown that its owner holds the key, be it only by a hello. */
@@ -182,8 +199,8 @@ static struct reeve_session *up_with(const struct reeve_sessions *sessions, uint
     return NULL;
 }
 
-/* A dial that had joined this handshake fails with it, unless another with the same peer is, or
- * may yet come, up. */
+/* A dial that had joined this handshake fails with it, unless another with the same peer is, or may
+ * yet come, up. Where the peer has only given its own hello up, the dial goes on by itself. */
 static void release_dial(struct reeve_sessions *sessions, const struct reeve_session *session,
     int code, const char *text)
 {
@@ -202,6 +219,9 @@ static void release_dial(struct reeve_sessions *sessions, const struct reeve_ses
                 return;
             }
         }
+        if (code == REEVE_ELINK &&
+            dial_until(sessions, session->dialled, session->deadline_ns) == REEVE_OK)
+            return;
     }
     dial_failed(sessions, session->dialled, code, text);
 }
@@ -270,15 +290,7 @@ int reeve_sessions_dial(struct reeve_sessions *sessions, const char *address, ui
             strcmp(reeve_session_peer(session)->address, address) == 0)
             return REEVE_OK;
     }
-    struct reeve_session *session = session_add(sessions, REEVE_SESSION_DIALLING, now_ns);
-    if (session == NULL)
-        return REEVE_ENOMEM;
-    session->dialler = true;
-    snprintf(session->dialled, sizeof session->dialled, "%s", address);
-    struct reeve_session_command *out = command(sessions, REEVE_SESSION_OPEN);
-    out->session = session->id;
-    snprintf(out->address, sizeof out->address, "%s", session->dialled);
-    return REEVE_OK;
+    return dial_until(sessions, address, now_ns + sessions->timeout_ns);
 }
 
 void reeve_sessions_connected(struct reeve_sessions *sessions, uint64_t id, uint64_t wall_ms)
@@ -431,8 +443,9 @@ static void receive_hello(struct reeve_sessions *sessions, struct pipe *pipe, co
         pipe_reject(sessions, pipe, REEVE_EPROTOCOL, "a hello seen before");
         return;
     }
-    struct reeve_session *session = session_add(
-        sessions, error == REEVE_OK ? REEVE_SESSION_ANSWERING : REEVE_SESSION_REFUSING, now_ns);
+    enum reeve_session_state next =
+        error == REEVE_OK ? REEVE_SESSION_ANSWERING : REEVE_SESSION_REFUSING;
+    struct reeve_session *session = session_add(sessions, next, now_ns + sessions->timeout_ns);
     if (session == NULL) {
         pipe_reject(sessions, pipe, REEVE_ENOMEM, "out of memory");
         return;

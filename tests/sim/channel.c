@@ -1,8 +1,10 @@
-/* Rings, as far as the cores can tell: entries are written by the holder, claimed by the worker, recalled by the holder or revoked by
- * the daemon, each exactly once. A bridged lease has two of them, and its entries travel between their daemons:
+/* Rings, as far as the cores can tell: entries are written by the holder, claimed by the worker,
+ * recalled by the holder or revoked by the daemon, each exactly once. A bridged lease has two of
+ * them, and its entries travel between their daemons:
  *
- *      holder ── calls ──▶ [HOLDER ring]  daemon ══ CALLS ══▶ daemon  [EXECUTOR ring] ── calls ──▶ worker
- *             ◀─ answers ─                       ◀═ RETURNS ═                         ◀─ answers ─            */
+ *   holder ─ calls ▶ [HOLDER ring] daemon ═ CALLS ══▶ daemon [EXECUTOR ring] ─ calls ▶ worker
+ *          ◀ answers ─                    ◀═ RETURNS ═                       ◀ answers ─
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +15,8 @@ struct sim_channel *sim_channel_get(struct sim *sim, uint64_t uid)
     return reeve_map64_get(&sim->channels, uid);
 }
 
-/* What never lends is never more than the node has: the oracle of "no resource is over-committed". */
+/* What never lends is never more than the node has: the oracle of "no resource is
+ * over-committed". */
 static void check_cpu(struct sim *sim, struct sim_daemon *daemon)
 {
     uint64_t used = 0;

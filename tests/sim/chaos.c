@@ -1,5 +1,6 @@
-/* What goes wrong, and how it is put right: processes, daemons, machines and the head are killed, links are cut, and one direction of a
- * link is blocked, at random moments and between any two commands. */
+/* What goes wrong, and how it is put right: processes, daemons, machines and the head are
+ * killed, links are cut, and one direction of a link is blocked, at random moments and between
+ * any two commands. */
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"

@@ -1,4 +1,5 @@
-/* A node daemon's shell: links to the head and to other nodes, the sockets of its processes, and what the node core commands. */
+/* A node daemon's shell: links to the head and to other nodes, the sockets of its processes, and
+ * what the node core commands. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The head's shell: carries out the scheduler core's commands one by one, with a journal that outlives it. */
+/* The head's shell: carries out the scheduler core's commands one by one, with a journal that
+ * outlives it. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /* Sessions between daemons.
  *
- * Frames of one direction of a session arrive in order; between sessions nothing is ordered. A session that is cut loses what is under
- * way, and both sides learn of it, each in its own time. What a partition stops is held, as TCP would, and arrives when it heals, if
- * the session still is. A machine that crashes silently leaves its peers' sessions half open. */
+ * Frames of one direction of a session arrive in order; between sessions nothing is ordered. A
+ * session that is cut loses what is under way, and both sides learn of it, each in its own time.
+ * What a partition stops is held, as TCP would, and arrives when it heals, if the session still
+ * is. A machine that crashes silently leaves its peers' sessions half open. */
 #include <stdlib.h>
 #include <string.h>
 

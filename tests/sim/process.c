@@ -1,8 +1,10 @@
 /* Drivers and workers: the owner core, and programs whose every result is known beforehand.
  *
- * A function is `depth << 8 | children`. With depth 0 it computes; else it calls `children` functions of depth - 1 and adds up what
- * they give. A worker that waits for its children runs one itself, if nobody has claimed it, or else lends its cpu after a while.
- * A driver's tasks may depend on each other: an argument is the task's own number plus the results of those it names. */
+ * A function is `depth << 8 | children`. With depth 0 it computes; else it calls `children`
+ * functions of depth - 1 and adds up what they give. A worker that waits for its children runs
+ * one itself, if nobody has claimed it, or else lends its cpu after a while. A driver's tasks
+ * may depend on each other: an argument is the task's own number plus the results of those it
+ * names. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,7 +128,8 @@ void sim_process_free(struct sim *sim, struct sim_process *process)
     free(process);
 }
 
-/* From now on it does nothing; what it has said is still on its way, and then the end of its socket. */
+/* From now on it does nothing; what it has said is still on its way, and then the end of its
+ * socket. */
 void sim_process_kill(struct sim *sim, struct sim_process *process)
 {
     if (process->dying)

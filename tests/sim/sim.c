@@ -1,5 +1,6 @@
-/* The simulator's frame: the event queue, the trace and its hash, the phases of a run, and what must hold when it has come to rest.
- * See sim.h for the parts and README.md for what is simulated. */
+/* The simulator's frame: the event queue, the trace and its hash, the phases of a run, and what
+ * must hold when it has come to rest. See sim.h for the parts and README.md for what is
+ * simulated. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

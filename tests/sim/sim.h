@@ -1,17 +1,19 @@
-/* The simulator: the real cores (scheduler, node, owner) on simulated machines, network and clock. One seed is one run.
+/* The simulator: the real cores (scheduler, node, owner) on simulated machines, network and clock.
+ * One seed is one run.
  *
  *   sim.c        the event queue, the trace and its hash, options, phases, what must hold at rest
- *   network.c    sessions between daemons: delays, order, loss with the link, one-way partitions; every control message passes
- *                through the wire's codec
+ *   network.c    sessions between daemons: delays, order, loss with the link, one-way partitions;
+ *                every control message passes through the wire's codec
  *   head.c       the head's shell: scheduler core and a journal in memory
  *   daemon.c     a node daemon's shell: node core, sockets of its processes
  *   channel.c    rings, and the bridge that carries their entries between machines
  *   process.c    drivers and workers: owner core, random programs
  *   chaos.c      what goes wrong
  *
- * Everything that happens is an event on one heap, ordered by (time, sequence). An event names whom it is for by numbers that are never
- * used again: when that daemon, session or process is gone, the event comes to nothing. That is all that "killed" needs, and a kill
- * may strike between any two commands of a core. */
+ * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
+ * whom it is for by numbers that are never used again: when that daemon, session or process is
+ * gone, the event comes to nothing. That is all that "killed" needs, and a kill may strike
+ * between any two commands of a core. */
 #ifndef REEVE_TESTS_SIM_SIM_H
 #define REEVE_TESTS_SIM_SIM_H
 

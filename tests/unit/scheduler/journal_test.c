@@ -1,4 +1,5 @@
-/* The head's journal: numbers that never go back, nodes and runs that outlive a head, and what it says when it cannot. */
+/* The head's journal: numbers that never go back, nodes and runs that outlive a head, and what
+ * it says when it cannot. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,7 +112,7 @@ static void numbers_outlive_a_kill(void **state)
 static void collect(void *arg, const struct reeve_message *node)
 {
     char *text = arg;
-    sprintf(text + strlen(text), "%u:%llx:%s:%s ", node->node, (unsigned long long)node->uid,
+    snprintf(text + strlen(text), 128, "%u:%llx:%s:%s ", node->node, (unsigned long long)node->uid,
         node->host, node->address);
 }
 
@@ -125,8 +126,8 @@ static void nodes_outlive_the_head(void **state)
         .uid = UINT64_MAX,
         .incarnation = 3,
         .cpu_milli = 4000};
-    strcpy(node.host, "b");
-    strcpy(node.address, "tcp://b:1");
+    snprintf(node.host, sizeof node.host, "b");
+    snprintf(node.address, sizeof node.address, "tcp://b:1");
     assert_int_equal(reeve_journal_begin(j), 0);
     assert_int_equal(reeve_journal_put_node(j, &node), 0);
     node.node = 1;
@@ -134,7 +135,7 @@ static void nodes_outlive_the_head(void **state)
     assert_int_equal(reeve_journal_put_node(j, &node), 0);
     node.node = 3;
     assert_int_equal(reeve_journal_put_node(j, &node), 0);
-    strcpy(node.host, "c");
+    snprintf(node.host, sizeof node.host, "c");
     assert_int_equal(reeve_journal_put_node(j, &node), 0); /* replaces */
     assert_int_equal(reeve_journal_remove_node(j, 1), 0);
     assert_int_equal(reeve_journal_remove_node(j, 99), 0);
@@ -150,7 +151,7 @@ static void nodes_outlive_the_head(void **state)
 static void collect_run(void *arg, const char *id, const char *json)
 {
     char *text = arg;
-    sprintf(text + strlen(text), "%s:%s ", id, json);
+    snprintf(text + strlen(text), 64, "%s:%s ", id, json);
 }
 
 static void runs(struct reeve_journal *j)
@@ -210,7 +211,7 @@ static void what_cannot_be_used_is_named(void **state)
     sqlite3_close(database);
     must_fail(path, "newer release");
 
-    int fd = open(path, O_WRONLY | O_TRUNC);
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     assert_true(fd >= 0);
     char junk[4096];
     memset(junk, 'x', sizeof junk);

@@ -251,7 +251,8 @@ static void a_new_head_rebuilds_from_journal_and_nodes(void **state)
         reeve_sched_expect(x.sched, x.now_ns, &known);
     }
     struct reeve_class c = class_of(P(1, 1), 1000, 0);
-    /* Node 2 is back first, with a lease of the last head for a driver of node 1, which is not back yet. */
+    /* Node 2 is back first, with a lease of the last head for a driver of node 1, which is not
+     * back yet. */
     rejoin(&x, 2, 2, 2000);
     holding(&x, 2, L(7), P(1, 1), c);
     heartbeat(&x, 2);

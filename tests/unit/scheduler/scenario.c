@@ -1,3 +1,4 @@
+/* Scenarios for the scheduler core: how commands are written, and the events in short. */
 #include "tests/unit/scheduler/scenario.h"
 
 #include <stdio.h>

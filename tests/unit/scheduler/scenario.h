@@ -5,8 +5,9 @@
  *      join(&x, 1, 4000);
  *      expect(&x, "journal numbers 65; journal up 1; send 1 WELCOME; notice NODE-JOINED 1");
  *
- * Commands are written in a short form, separated by "; ", in order; what no call has expected fails the test at the end.
- * Nodes are reached by sessions of the same number unless a test says otherwise. The tables are audited after each event. */
+ * Commands are written in a short form, separated by "; ", in order; what no call has expected
+ * fails the test at the end. Nodes are reached by sessions of the same number unless a test says
+ * otherwise. The tables are audited after each event. */
 #ifndef REEVE_TESTS_UNIT_SCHEDULER_SCENARIO_H
 #define REEVE_TESTS_UNIT_SCHEDULER_SCENARIO_H
 
@@ -42,7 +43,8 @@ void down(struct scenario *x, uint64_t session);
 void say(struct scenario *x, uint64_t session, const struct reeve_message *message);
 void dial_failed(struct scenario *x, uint32_t node, bool refused);
 
-/* A new node by a new session of its number (uid 100 + number, incarnation 1, host hNUMBER, address aNUMBER). */
+/* A new node by a new session of its number (uid 100 + number, incarnation 1, host hNUMBER,
+ * address aNUMBER). */
 void join(struct scenario *x, uint64_t session, uint32_t cpu_milli);
 /* The same life again, by another session. */
 void rejoin(struct scenario *x, uint64_t session, uint32_t node, uint32_t cpu_milli);
