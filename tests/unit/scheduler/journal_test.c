@@ -112,7 +112,7 @@ static void numbers_outlive_a_kill(void **state)
 static void collect(void *arg, const struct reeve_message *node)
 {
     char *text = arg;
-    snprintf(text + strlen(text), 128, "%u:%llx:%s:%s ", node->node, (unsigned long long)node->uid,
+    snprintf(text + strlen(text), 400, "%u:%llx:%s:%s ", node->node, (unsigned long long)node->uid,
         node->host, node->address);
 }
 
