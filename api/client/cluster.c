@@ -513,6 +513,7 @@ static void cluster_shutdown(struct reeve_backend *backend)
     reeve_objects_free(cluster->objects);
     cluster->objects = NULL;
     pthread_mutex_unlock(&cluster->lock);
+    reeve_cluster_farewell(cluster);
     reeve_cluster_take_down(cluster);
 }
 

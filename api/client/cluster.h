@@ -171,7 +171,9 @@ void reeve_output_finish(struct reeve_cluster *cluster); /* waits a second at mo
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     int argc, char **argv, struct reeve_error_info *error);
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
-void reeve_cluster_take_down(struct reeve_cluster *cluster); /* the cluster of our own, if any */
+void reeve_cluster_take_down(struct reeve_cluster *cluster);
+/* Reads what the daemon says until it has closed the socket. */
+void reeve_cluster_farewell(struct reeve_cluster *cluster); /* the cluster of our own, if any */
 
 /* runtime/worker/worker.c: runs tasks until the daemon says that it is enough. */
 _Noreturn void reeve_worker_run(struct reeve_cluster *cluster);

@@ -34,6 +34,7 @@
 
 #define START_TIMEOUT_MS 10000
 #define END_TIMEOUT_MS   3000
+#define FAREWELL_TIMEOUT_MS 1000
 #define LIFELINE_FD      3
 #define READY_FD         4
 
@@ -448,6 +449,25 @@ static int start_node(struct reeve_cluster *cluster, const struct reeve_settings
         start->ready[1], start->messages, &cluster->child_pids[1]);
     free(environment);
     return failed == 0 ? 0 : program_missing(start->program, failed, error);
+}
+
+/* What the daemon has still to say, after our goodbye: where the output of the last tasks can be read, maybe for the first time. */
+void reeve_cluster_farewell(struct reeve_cluster *cluster)
+{
+    struct reeve_local_message message;
+    bool from_inbox;
+    shutdown(cluster->socket, SHUT_WR);
+    for (;;) {
+        from_inbox = reeve_fifo_pop(&cluster->inbox, &message);
+        struct pollfd wait = {.fd = cluster->socket, .events = POLLIN};
+        if (!from_inbox && (poll(&wait, 1, FAREWELL_TIMEOUT_MS) <= 0 ||
+                               reeve_local_receive(cluster->socket, &message, MSG_DONTWAIT) != 0))
+            return;
+        if (message.kind == REEVE_LOCAL_OUTPUT)
+            reeve_output_start(cluster, &message);
+        for (uint32_t i = 0; i < message.fd_count; i++)
+            close(message.fds[i]);
+    }
 }
 
 void reeve_cluster_take_down(struct reeve_cluster *cluster)

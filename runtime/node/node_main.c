@@ -419,6 +419,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_map64_init(&daemon->channels);
     reeve_map64_init(&daemon->peers);
     reeve_list_init(&daemon->bridged);
+    reeve_list_init(&daemon->terminals_leaving);
     reeve_list_init(&daemon->leaving);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     raise_limits();

@@ -285,6 +285,8 @@ void daemon_client_close(struct daemon_client *client)
 {
     if (client->closed)
         return;
+    if (client->welcome && client->worker == NULL) /* while it can still be told of its output */
+        daemon_terminal_leave(client, reeve_process_id_make(client->daemon->node, client->serial));
     client->closed = true;
     struct reeve_local_message message;
     while (reeve_fifo_pop(&client->queue, &message))
@@ -302,7 +304,6 @@ void daemon_client_close(struct daemon_client *client)
     if (client->job != NULL)
         daemon_job_free(client->job);
     client->job = NULL;
-    daemon_terminal_close(client);
     uv_poll_stop(&client->poll);
     close(client->fd);
     uv_close((uv_handle_t *)&client->poll, on_closed);

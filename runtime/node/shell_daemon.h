@@ -166,6 +166,7 @@ struct daemon {
     reeve_peer head_session;
     struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged; /* channels of which we are an end */
+    struct reeve_list terminals_leaving;
     uv_idle_t bridge_again;
     uv_timer_t bridge_retry;
     uv_timer_t store_deadline;
@@ -279,9 +280,13 @@ void daemon_objects_stop_waiting(struct daemon *daemon);
 /* shell_output.c */
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,
     const char *lines, size_t size, uint64_t dropped);
-void daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_stream,
-    const char *lines, size_t size); /* shell_links.c: to its driver's node */
-void daemon_terminal_close(struct daemon_client *client);
+/* shell_links.c: to its driver's node; false: there is no room, or no way. */
+bool daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_stream,
+    const char *lines, size_t size, uint64_t dropped);
+/* The driver is gone or going: what has been written for it until now still reaches it, if it
+ * reads. */
+void daemon_terminal_leave(struct daemon_client *client, reeve_process_id job);
+void daemon_terminals_close(struct daemon *daemon);
 
 /* shell_tools.c */
 void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);

@@ -13,6 +13,7 @@
 
 #include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
+#include "runtime/node/shell_output.h"
 
 #define RETURNS_A_TURN 512
 
@@ -169,6 +170,16 @@ void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__Take
     }
 }
 
+/* What a task has printed goes before its result, on the same session: when the driver has the
+ * result, its node has the lines. */
+static void send_returns(struct daemon_channel *channel, struct daemon_batch *batch)
+{
+    struct daemon_worker *worker = reeve_map64_get(&channel->daemon->workers, channel->worker);
+    if (batch->count > 0 && worker != NULL && worker->output != NULL)
+        daemon_output_drain(worker->output);
+    daemon_batch_send(batch);
+}
+
 bool daemon_executor_turn(struct daemon_channel *channel)
 {
     if (channel->broken || !reeve_ring_peek(&channel->end.returns) ||
@@ -194,12 +205,12 @@ bool daemon_executor_turn(struct daemon_channel *channel)
         }
         if (!sent && held < DAEMON_BATCH_ENTRIES)
             continue;
-        daemon_batch_send(&batch); /* before its bytes are given back */
+        send_returns(channel, &batch); /* before its bytes are given back */
         for (size_t i = 0; i < held; i++)
             reeve_ring_done(&channel->end.returns, positions[i]);
         held = 0;
     }
-    daemon_batch_send(&batch);
+    send_returns(channel, &batch);
     for (size_t i = 0; i < held; i++)
         reeve_ring_done(&channel->end.returns, positions[i]);
     if (error != REEVE_OK && error != REEVE_EAGAIN)

@@ -15,6 +15,9 @@
 #include "runtime/node/shell_daemon.h"
 #include "runtime/wire/address.h"
 
+#define OUTPUT_QUEUE_MAX \
+    (1024u * 1024u) /* bytes on their way to a node; beyond, lines are dropped */
+
 /* A session whose node we do not know yet. */
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node)
 {
@@ -382,22 +385,24 @@ void daemon_links_command(struct daemon *daemon, const struct reeve_node_command
     }
 }
 
-void daemon_output_send(
-    struct daemon *daemon, reeve_process_id job, bool error_stream, const char *lines, size_t size)
+bool daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_stream,
+    const char *lines, size_t size, uint64_t dropped)
 {
     struct daemon_peer *peer = daemon_peer_get(daemon, reeve_process_node(job));
     if (peer == NULL || peer->session == 0)
-        return;
+        return false;
     Reeve__Output output = REEVE__OUTPUT__INIT;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     output.job = job;
     output.error_stream = error_stream;
     output.lines.data = (uint8_t *)lines;
     output.lines.len = size;
+    output.has_dropped_count = dropped > 0;
+    output.dropped_count = dropped;
     message.body_case = REEVE__MESSAGE__BODY_OUTPUT;
     message.output = &output;
-    if (reeve_link_queued_bytes(daemon->link, peer->session) < 1024 * 1024)
-        (void)reeve_link_send(daemon->link, peer->session, &message);
+    return reeve_link_queued_bytes(daemon->link, peer->session) < OUTPUT_QUEUE_MAX &&
+           reeve_link_send(daemon->link, peer->session, &message) == REEVE_OK;
 }
 
 void daemon_links_free(struct daemon *daemon)

@@ -24,12 +24,14 @@
 #define LINE_SIZE_MAX   (16u * 1024u) /* longer ones are cut into several */
 #define READ_SIZE       (64u * 1024u)
 #define SPOOL_SIZE_MAX  (1024u * 1024u)
+#define SEND_SIZE_MAX   (256u * 1024u)
 #define MARKER_SIZE_MAX 12
 #define NO_FUNCTION     UINT32_MAX
 
 struct stream {
     struct daemon_output *output;
     int fd;
+    uint64_t dropped; /* lines that the way to the driver's node had no room for; not yet said */
     uv_poll_t poll;
     bool error_stream;
     bool in_marker;
@@ -62,9 +64,12 @@ struct sink {
     uint64_t dropped;
 };
 
+/* Of a driver; when that has said goodbye it stays until its spool is empty, or nobody reads. */
 struct daemon_terminal {
     struct sink sinks[2];
     int handles;
+    bool leaving;
+    struct reeve_list link; /* leaving: in daemon->terminals_leaving */
 };
 
 static void on_sink_closed(uv_handle_t *handle)
@@ -76,17 +81,30 @@ static void on_sink_closed(uv_handle_t *handle)
         free(terminal);
 }
 
-void daemon_terminal_close(struct daemon_client *client)
+static void sink_close(struct sink *sink)
 {
-    struct daemon_terminal *terminal = client->terminal;
-    if (terminal == NULL)
+    if (sink->fd < 0)
         return;
-    client->terminal = NULL;
-    for (int i = 0; i < 2; i++) {
-        uv_poll_stop(&terminal->sinks[i].poll);
-        close(terminal->sinks[i].fd);
-        uv_close((uv_handle_t *)&terminal->sinks[i].poll, on_sink_closed);
-    }
+    uv_poll_stop(&sink->poll);
+    close(sink->fd);
+    sink->fd = -1;
+    uv_close((uv_handle_t *)&sink->poll, on_sink_closed);
+}
+
+static void terminal_close(struct daemon_terminal *terminal)
+{
+    if (terminal->leaving)
+        reeve_list_remove(&terminal->link);
+    terminal->leaving = false;
+    sink_close(&terminal->sinks[0]);
+    sink_close(&terminal->sinks[1]);
+}
+
+void daemon_terminals_close(struct daemon *daemon)
+{
+    while (!reeve_list_is_empty(&daemon->terminals_leaving))
+        terminal_close(
+            REEVE_LIST_ENTRY(daemon->terminals_leaving.next, struct daemon_terminal, link));
 }
 
 static struct daemon_terminal *terminal_open(struct daemon_client *client)
@@ -120,6 +138,17 @@ static struct daemon_terminal *terminal_open(struct daemon_client *client)
     return terminal;
 }
 
+/* The end of a sink whose driver has left, once it has said all. */
+static void sink_left(struct sink *sink)
+{
+    struct daemon_terminal *terminal = sink->terminal;
+    if (!terminal->leaving || sink->polling)
+        return;
+    sink_close(sink);
+    if (terminal->sinks[0].fd < 0 && terminal->sinks[1].fd < 0)
+        terminal_close(terminal);
+}
+
 static void on_sink_writable(uv_poll_t *poll, int status, int events);
 
 static void sink_write(struct sink *sink)
@@ -132,6 +161,7 @@ static void sink_write(struct sink *sink)
             break;
         if (written < 0) { /* nobody reads any more */
             reeve_buffer_clear(&sink->spool);
+            sink->dropped = 0;
             break;
         }
         reeve_buffer_consume(&sink->spool, (size_t)written);
@@ -147,6 +177,7 @@ static void sink_write(struct sink *sink)
     if (!wanted && sink->polling)
         uv_poll_stop(&sink->poll);
     sink->polling = wanted;
+    sink_left(sink);
 }
 
 static void on_sink_writable(uv_poll_t *poll, int status, int events)
@@ -154,11 +185,34 @@ static void on_sink_writable(uv_poll_t *poll, int status, int events)
     struct sink *sink = poll->data;
     (void)events;
     if (status != 0) { /* the driver has closed its end: what comes is for nobody */
+        uv_poll_stop(poll);
         reeve_buffer_clear(&sink->spool);
         sink->polling = false;
+        sink_left(sink);
         return;
     }
     sink_write(sink);
+}
+
+void daemon_terminal_leave(struct daemon_client *client, reeve_process_id job)
+{
+    struct daemon *daemon = client->daemon;
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->workers, &at, NULL, &value)) {
+        struct daemon_worker *worker = value;
+        if (worker->job == job && worker->output != NULL)
+            daemon_output_drain(
+                worker->output); /* what it wrote before the results that are known */
+    }
+    struct daemon_terminal *terminal = client->terminal;
+    client->terminal = NULL;
+    if (terminal == NULL)
+        return;
+    terminal->leaving = true;
+    reeve_list_push_back(&daemon->terminals_leaving, &terminal->link);
+    for (int i = 0; i < 2 && terminal->leaving; i++)
+        sink_write(&terminal->sinks[i]);
 }
 
 static uint64_t count_lines(const char *lines, size_t size)
@@ -172,10 +226,6 @@ static uint64_t count_lines(const char *lines, size_t size)
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,
     const char *lines, size_t size, uint64_t dropped)
 {
-    if (reeve_process_node(job) != daemon->node) {
-        daemon_output_send(daemon, job, error_stream, lines, size);
-        return;
-    }
     struct daemon_client *driver = daemon_client_get(daemon, (uint32_t)job);
     if (driver == NULL || driver->worker != NULL)
         return;
@@ -203,7 +253,7 @@ static size_t function_name(const struct daemon_output *output, uint32_t index, 
         line = line != NULL ? line + 1 : NULL;
     }
     *name = line;
-    return line != NULL ? strcspn(line, "(\n") : 0;
+    return line != NULL ? strcspn(line, " (\n") : 0;
 }
 
 static void finish_line(struct stream *stream)
@@ -219,12 +269,36 @@ static void finish_line(struct stream *stream)
     reeve_buffer_clear(&stream->line);
 }
 
+/* To another node, in pieces that fit a frame. */
+static void send_on(struct stream *stream)
+{
+    struct daemon_output *output = stream->output;
+    const char *lines = (const char *)stream->batch.data;
+    size_t left = stream->batch.size;
+    do {
+        size_t size = left;
+        if (size > SEND_SIZE_MAX) /* lines are shorter */
+            size = (size_t)((char *)memrchr(lines, '\n', SEND_SIZE_MAX) + 1 - lines);
+        if (daemon_output_send(
+                output->daemon, output->job, stream->error_stream, lines, size, stream->dropped))
+            stream->dropped = 0;
+        else
+            stream->dropped += count_lines(lines, size);
+        lines += size;
+        left -= size;
+    } while (left > 0);
+}
+
 static void pass_on(struct stream *stream)
 {
-    if (stream->batch.size == 0)
+    struct daemon_output *output = stream->output;
+    if (stream->batch.size == 0 && stream->dropped == 0)
         return;
-    daemon_output_deliver(stream->output->daemon, stream->output->job, stream->error_stream,
-        (const char *)stream->batch.data, stream->batch.size, 0);
+    if (reeve_process_node(output->job) != output->daemon->node)
+        send_on(stream);
+    else
+        daemon_output_deliver(output->daemon, output->job, stream->error_stream,
+            (const char *)stream->batch.data, stream->batch.size, 0);
     reeve_buffer_clear(&stream->batch);
 }
 

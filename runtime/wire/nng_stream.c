@@ -1,16 +1,19 @@
-/* A mend for nng 1.5.2 (Debian 12), whose nng_close, and with it every later one in the process, may wait without end.
+/* A mend for nng 1.5.2 (Debian 12), whose nng_close, and with it every later one in the process,
+ * may wait without end.
  *
- *     poller: part of a message has come ──▶ callback queued                    ──▶ callback: nng_stream_recv(rest)
- *     us:                                      nng_close: operation is stopped                │
- *                                                                                  refused, and nobody is told
+ *     poller:  part has come ──▶ callback queued                ──▶ callback: nng_stream_recv(rest)
+ *     nng_close:                        the operation is stopped                    │
+ *                                                                    refused, and nobody is told
  *
- * The transports rely on their read and write operations to end: with an error, if need be, which they pass on to whoever waits
- * for a message. But an operation that has been stopped refuses to begin anew, silently, so that whoever waits waits on; among them
- * the one thread that frees all pipes of the process, and nng_close. (nng's issue 1543.)
+ * The transports rely on their read and write operations to end: with an error, if need be, which
+ * they pass on to whoever waits for a message. But an operation that has been stopped refuses to
+ * begin anew, silently, so that whoever waits waits on; among them the one thread that frees all
+ * pipes of the process, and nng_close. (nng's issue 1543.)
  *
- * The library calls these two functions of its own through its symbol table, so ours come first: they see the refusal,
- * which has a code of its own (a stopped operation that had begun ends with NNG_ECLOSED), and end the operation with an error.
- * That is safe as the callers hold the lock that the callback takes first. */
+ * The library calls these two functions of its own through its symbol table, so ours come first:
+ * they see the refusal, which has a code of its own (a stopped operation that had begun ends
+ * with NNG_ECLOSED), and end the operation with an error. That is safe as the callers hold the
+ * lock that the callback takes first. */
 #include "runtime/wire/nng_stream.h"
 
 #include <dlfcn.h>

@@ -1,10 +1,11 @@
-/* Calls of many kinds whose answers are checked: `answers WHAT [N]` prints "ok WHAT" or says what is wrong. */
+/* Calls of many kinds whose answers are checked: `answers WHAT [N]` prints "ok WHAT" or says
+ * what is wrong. */
 #include <math.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <time.h>
 
-#include "say.h"
+#include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, square, (int64_t, x))
 {
@@ -61,7 +62,7 @@ REEVE_REMOTE(all_kinds, same, (all_kinds, value))
 REEVE_REMOTE(reeve_string, greet, (reeve_string, name))
 {
     char *out = reeve_alloc(strlen(name) + 8);
-    sprintf(out, "hello %s", name);
+    snprintf(out, strlen(name) + 8, "hello %s", name);
     return out;
 }
 
@@ -155,7 +156,8 @@ static void big(long megabytes)
     free(numbers);
 }
 
-/* Large results, one after the other: more than the store holds in all, so what is released must be free again. */
+/* Large results, one after the other: more than the store holds in all, so what is released must
+ * be free again. */
 static void stream(long megabytes)
 {
     size_t count = 1000000 / sizeof(double);
@@ -204,11 +206,16 @@ static void dynamic(long n)
     reeve_packed result;
     for (long i = 0; i < n; i++) {
         const unsigned char args[] = {0x91, (unsigned char)(i & 0x7f)};
-        reeve_submission call = {.size = sizeof call, .function = "square", .args = args, .args_size = 2};
+        reeve_submission call = {
+            .size = sizeof call, .function = "square", .args = args, .args_size = 2};
         NEED(reeve_submit(&call, &future) == REEVE_OK);
         reeve_splice splice = {1, future};
-        reeve_submission second = {.size = sizeof second, .function = "add", .args = "\x92\xc0\x01",
-            .args_size = 3, .splices = &splice, .splice_count = 1};
+        reeve_submission second = {.size = sizeof second,
+            .function = "add",
+            .args = "\x92\xc0\x01",
+            .args_size = 3,
+            .splices = &splice,
+            .splice_count = 1};
         NEED(reeve_submit(&second, &sum) == REEVE_OK);
         NEED(reeve_release(future) == REEVE_OK);
         int64_t y;
@@ -255,12 +262,14 @@ static void threads(long n)
     free(bases);
 }
 
-/* The first of many that is ready, a wait that times out, a get that times out and may be tried again. */
+/* The first of many that is ready, a wait that times out, a get that times out and may be tried
+ * again. */
 static void waits(long n)
 {
     (void)n;
     const reeve_task_options *light = REEVE_TASK_OPTIONS(.cpus = 0.1);
-    nap_future naps[3] = {nap_remote_opts(light, 700), nap_remote_opts(light, 1), nap_remote_opts(light, 1)};
+    nap_future naps[3] = {
+        nap_remote_opts(light, 700), nap_remote_opts(light, 1), nap_remote_opts(light, 1)};
     bool ready[3];
     size_t count;
     NEED(reeve_wait(naps, 3, 1, REEVE_FOREVER, ready, &count) == REEVE_OK);
@@ -275,7 +284,8 @@ static void waits(long n)
     NEED(nap_get(naps[0], &ms) == REEVE_EHANDLE);
 }
 
-/* Waits until the descriptors that are left are those of before, at most: what shutdown gives up is given up by then. */
+/* Waits until the descriptors that are left are those of before, at most: what shutdown gives up
+ * is given up by then. */
 static int descriptors(void)
 {
     int count = 0;
@@ -300,9 +310,10 @@ int main(int argc, char **argv)
     bool inline_mode = mode && strcmp(mode, "inline") == 0;
     bool found = false;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        bool here = inline_mode ? all[i].run != waits : true; /* inline, nothing is ever waited for */
+        /* inline, nothing is ever waited for */
+        bool here = inline_mode ? all[i].run != waits : true;
         if (strcmp(name, all[i].name) == 0 || (strcmp(name, "all") == 0 && here)) {
-            all[i].run(argc > 2 ? atol(argv[2]) : all[i].n);
+            all[i].run(argc > 2 ? strtol(argv[2], NULL, 10) : all[i].n);
             printf("ok %s\n", all[i].name);
             fflush(stdout);
             found = true;
@@ -311,7 +322,8 @@ int main(int argc, char **argv)
     reeve_shutdown();
     NEED(found);
     NEED(descriptors() == before);
-    if (strcmp(name, "many") == 0) { /* shutdown is not the end of the program: it may begin again */
+    /* shutdown is not the end of the program: it may begin again */
+    if (strcmp(name, "many") == 0) {
         NEED(reeve_init(argc, argv, NULL) == REEVE_OK);
         many(10);
         reeve_shutdown();

@@ -1,9 +1,9 @@
-/* A driver whose executable is another one than it is: `disguised` tells the node daemon that the file named by E2E_EXECUTABLE is
- * its program (our own `open` comes before the C library's). With a file for another architecture, that is a program no
- * worker can run. */
+/* A driver whose executable is another one than it is: `disguised` tells the node daemon that
+ * the file named by E2E_EXECUTABLE is its program (our own `open` comes before the C library's).
+ * With a file for another architecture, that is a program no worker can run. */
 #include <dlfcn.h>
 
-#include "say.h"
+#include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, square, (int64_t, x))
 {
@@ -17,7 +17,8 @@ __attribute__((visibility("default"))) int open(const char *path, int flags, ...
     va_start(args, flags);
     int mode = flags & O_CREAT ? va_arg(args, int) : 0;
     va_end(args);
-    return openat(AT_FDCWD, other && strcmp(path, "/proc/self/exe") == 0 ? other : path, flags, mode);
+    return openat(AT_FDCWD, other && strcmp(path, "/proc/self/exe") == 0 ? other : path,
+        flags | O_CLOEXEC, mode);
 }
 
 int main(int argc, char **argv)

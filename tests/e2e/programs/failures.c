@@ -1,9 +1,9 @@
-/* Calls that go wrong, one way after another: `failures WHAT [MAIL]` prints a line for each error, and at the end "then: 9",
- * the answer of a good call: nothing else is lost. */
+/* Calls that go wrong, one way after another: `failures WHAT [MAIL]` prints a line for each
+ * error, and at the end "then: 9", the answer of a good call: nothing else is lost. */
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "say.h"
+#include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, square, (int64_t, x))
 {
@@ -105,8 +105,9 @@ static void arguments(void)
 {
     char deep[100];
     submit("unknown function", "squaer", ARGS("\x91\x01"));
-    submit("wrong type", "square", ARGS("\x91\xa3"
-                                        "abc"));
+    submit("wrong type", "square",
+        ARGS("\x91\xa3"
+             "abc"));
     submit("wrong type of second", "from_file", ARGS("\x92\xa1x\xa1y"));
     submit("too large for int64", "square", ARGS("\x91\xcf\xff\xff\xff\xff\xff\xff\xff\xff"));
     submit("too few", "from_file", ARGS("\x91\xa1x"));
@@ -124,9 +125,9 @@ static void arguments(void)
 static void call_crash(const char *mail)
 {
     int64_t y;
-    say_error("crash", crash_get(crash_remote_opts(
-                                     REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES), mail),
-                           &y));
+    say_error("crash",
+        crash_get(
+            crash_remote_opts(REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES), mail), &y));
 }
 
 static void crash_retried(const char *mail)
@@ -146,9 +147,9 @@ static void call_leave(const char *mail)
 static void time_limit(const char *mail)
 {
     int64_t y;
-    say_error("timeout",
-        never_return_get(
-            never_return_remote_opts(REEVE_TASK_OPTIONS(.timeout_ms = 300), mail), &y));
+    say_error(
+        "timeout", never_return_get(
+                       never_return_remote_opts(REEVE_TASK_OPTIONS(.timeout_ms = 300), mail), &y));
 }
 
 static void worker_dies(const char *mail)
@@ -163,7 +164,8 @@ static void worker_dies(const char *mail)
 static void too_large(void)
 {
     reeve_bytes bytes;
-    say_error("large", large_get(large_remote(64 << 20), &bytes)); /* the test gives a store of 16 MiB */
+    /* the test gives a store of 16 MiB */
+    say_error("large", large_get(large_remote(64 << 20), &bytes));
     char *block = calloc(1, 64 << 20);
     reeve_future_reeve_bytes put = reeve_put_bytes(block, 64 << 20);
     say_error("put", reeve_get(reeve_bytes, put, &bytes));
@@ -181,7 +183,8 @@ static void fails(void)
     say_error("stale", square_get(second, &y));
     say_error("never a future", square_get((square_future){0}, &y));
     say_error("infeasible",
-        square_get(square_remote_opts(REEVE_TASK_OPTIONS(.cpus = 999), 1), &y)); /* not when inline */
+        /* not when inline */
+        square_get(square_remote_opts(REEVE_TASK_OPTIONS(.cpus = 999), 1), &y));
     say_error("bad option", square_get(square_remote_opts(REEVE_TASK_OPTIONS(.cpus = -1), 1), &y));
 }
 

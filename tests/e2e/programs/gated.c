@@ -1,8 +1,9 @@
 /* A driver to be killed at, or to watch others being killed: `gated COUNT MAIL GATE [CPUS]`.
  *
- * Submits COUNT tasks; each reports "start NUMBER PID HOST", waits at the gate, reports "end NUMBER PID HOST" and returns
- * 3 * NUMBER. The driver reports "driver PID" once all are submitted, prints "NUMBER ANSWER" or the error for each, then "done". */
-#include "say.h"
+ * Submits COUNT tasks; each reports "start NUMBER PID HOST", waits at the gate, reports "end
+ * NUMBER PID HOST" and returns 3 * NUMBER. The driver reports "driver PID" once all are
+ * submitted, prints "NUMBER ANSWER" or the error for each, then "done". */
+#include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, gated, (int64_t, number), (reeve_string, mail), (reeve_string, gate))
 {
@@ -19,7 +20,7 @@ int main(int argc, char **argv)
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc >= 4);
-    int count = atoi(argv[1]), failed = 0;
+    int count = (int)strtol(argv[1], NULL, 10), failed = 0;
     gated_future *futures = calloc((size_t)count, sizeof *futures);
     const reeve_task_options *options = REEVE_TASK_OPTIONS(.cpus = argc > 4 ? atof(argv[4]) : 1);
     for (int i = 0; i < count; i++)

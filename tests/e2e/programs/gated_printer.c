@@ -1,5 +1,6 @@
-/* `gated_printer MAIL GATE`: a task prints a line and returns; the driver reports "printed" and waits at the gate. */
-#include "say.h"
+/* `gated_printer MAIL GATE`: a task prints a line and returns; the driver reports "printed" and
+ * waits at the gate. */
+#include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, print_line, (int64_t, x))
 {

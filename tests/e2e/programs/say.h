@@ -1,8 +1,11 @@
 /* What the test programs share: how they report to the test that runs them.
  *
- * A function that a test watches is given two paths, because workers on other machines do not have the test's environment:
- *  - mail, a fifo that the test holds open: each report is one line of less than PIPE_BUF bytes, so lines stay whole;
- *  - gate, a file that the test locks: a function waits at it until the test lets go of the lock, or dies. */
+ * A function that a test watches is given two paths, because workers on other machines do not have
+ * the test's environment:
+ *  - mail, a fifo that the test holds open: each report is one line of less than PIPE_BUF bytes, so
+ *    lines stay whole;
+ *  - gate, a file that the test locks: a function waits at it until the test lets go of the
+ *    lock, or dies. */
 #ifndef REEVE_TESTS_E2E_SAY_H
 #define REEVE_TESTS_E2E_SAY_H
 
@@ -17,14 +20,14 @@
 
 #include <reeve.h>
 
-#define NEED(condition)                                                                    \
-    do {                                                                                   \
-        if (!(condition)) {                                                                \
-            printf("line %d: not so: %s (%s: %s)\n", __LINE__, #condition,                 \
-                reeve_error_name(reeve_last_error()->code), reeve_last_error()->message);  \
-            fflush(stdout);                                                                \
-            exit(1);                                                                       \
-        }                                                                                  \
+#define NEED(condition)                                                                   \
+    do {                                                                                  \
+        if (!(condition)) {                                                               \
+            printf("line %d: not so: %s (%s: %s)\n", __LINE__, #condition,                \
+                reeve_error_name(reeve_last_error()->code), reeve_last_error()->message); \
+            fflush(stdout);                                                               \
+            exit(1);                                                                      \
+        }                                                                                 \
     } while (0)
 
 __attribute__((format(printf, 2, 3), unused)) static void report(

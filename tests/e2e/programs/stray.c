@@ -1,5 +1,6 @@
-/* Programs that make something else of themselves in workers than in the driver: `stray ends`, `stray differs`. */
-#include "say.h"
+/* Programs that make something else of themselves in workers than in the driver: `stray ends`,
+ * `stray differs`. */
+#include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, square, (int64_t, x))
 {

@@ -1,8 +1,8 @@
-/* What a worker finds around it is what the driver has: arguments, folder, environment. Prints both, as "driver: …" and
- * "worker: …". */
+/* What a worker finds around it is what the driver has: arguments, folder, environment. Prints
+ * both, as "driver: …" and "worker: …". */
 #include <limits.h>
 
-#include "say.h"
+#include "tests/e2e/programs/say.h"
 
 static int argument_count;
 static char **arguments;
@@ -11,8 +11,9 @@ static void describe(char *out, size_t size)
 {
     char folder[PATH_MAX] = "";
     const char *value = getenv("E2E_VALUE");
-    size_t at = (size_t)snprintf(out, size, "in %s value=%s worker=%d stdin=%d arguments=",
-        getcwd(folder, sizeof folder), value ? value : "(none)", getenv("REEVE_WORKER") != NULL, isatty(0));
+    size_t at = (size_t)snprintf(out, size,
+        "in %s value=%s worker=%d stdin=%d arguments=", getcwd(folder, sizeof folder),
+        value ? value : "(none)", getenv("REEVE_WORKER") != NULL, isatty(0));
     for (int i = 0; i < argument_count && at < size; i++)
         at += (size_t)snprintf(out + at, size - at, "[%s]", arguments[i]);
 }

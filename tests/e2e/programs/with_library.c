@@ -1,5 +1,6 @@
-/* A program with a shared library of its own beside it (with_library_part.c), which other machines may lack. */
-#include "say.h"
+/* A program with a shared library of its own beside it (with_library_part.c), which other
+ * machines may lack. */
+#include "tests/e2e/programs/say.h"
 
 extern int64_t library_part(int64_t x);
 

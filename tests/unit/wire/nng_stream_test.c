@@ -1,4 +1,5 @@
-/* Closing an inbox while messages arrive, again and again: without nng_stream.c it hangs for good within some hundred rounds. */
+/* Closing an inbox while messages arrive, again and again: without nng_stream.c it hangs for
+ * good within some hundred rounds. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
