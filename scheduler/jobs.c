@@ -363,10 +363,11 @@ static bool someone_could(const struct reeve_sched *s, const struct sched_class 
 }
 
 static void describe_infeasible(
-    const struct reeve_sched *s, const struct sched_class *class, char *text)
+    const struct reeve_sched *s, const struct sched_class *class, int32_t *ret_code, char *text)
 {
     uint32_t cpu = class->class.cpu_milli;
     if (sched_class_infeasible_size(s, class)) {
+        *ret_code = REEVE_EINFEASIBLE;
         snprintf(text, REEVE_TEXT_SIZE,
             "the task asks for %u.%03u cpu; the largest node has %u.%03u", cpu / 1000, cpu % 1000,
             s->cpu_ever_milli / 1000, s->cpu_ever_milli % 1000);
@@ -374,9 +375,8 @@ static void describe_infeasible(
     }
     const struct sched_avoid *avoid =
         REEVE_LIST_ENTRY(class->avoids.prev, struct sched_avoid, class_link);
-    const struct sched_node *node = sched_node_get(s, avoid->node);
-    snprintf(text, REEVE_TEXT_SIZE, "no node can run it; node %u (%.63s): %.120s", avoid->node,
-        node != NULL ? node->host : "",
+    *ret_code = avoid->code;
+    snprintf(text, REEVE_TEXT_SIZE, "no node can run it; node %u: %.210s", avoid->node,
         avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
 }
 
@@ -393,7 +393,8 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
     if (!class->infeasible)
         return;
     char text[REEVE_TEXT_SIZE];
-    describe_infeasible(s, class, text);
+    int32_t code;
+    describe_infeasible(s, class, &code, text);
     for (int i = 0; i < 2; i++) {
         REEVE_LIST_EACH(link, &class->unmet[i])
         {
@@ -408,6 +409,7 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
                 continue;
             m->process = demand->process;
             m->class = class->class;
+            m->code = code;
             sched_copy_text(m->text, sizeof m->text, text);
         }
     }

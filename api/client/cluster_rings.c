@@ -457,10 +457,7 @@ static void on_lease_lost(
     struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message, const char *text)
 {
     uint32_t index;
-    if (message->lease == 0) {
-        reeve_owner_class_failed(cluster->owner, now_ns, message->class_index, message->code, text);
-        return;
-    }
+    /* Lease 0: one node could not run the program. Others may: the head tries them, and says INFEASIBLE when none can. */
     if (!reeve_owner_find_lease(cluster->owner, message->lease, &index))
         return;
     answers_drain(cluster, now_ns, index); /* what it had finished counts */
@@ -479,7 +476,8 @@ static void on_lease_lost(
         position = next_position;
         attempt = next_attempt;
     }
-    reeve_owner_lease_lost(cluster->owner, now_ns, index, message->code, text);
+    reeve_owner_lease_lost(cluster->owner, now_ns, index,
+        message->code != 0 ? message->code : REEVE_EWORKERDIED, text);
     reeve_cluster_channel_close(&cluster->holders[index]);
 }
 
@@ -507,8 +505,8 @@ void reeve_cluster_handle(
                 cluster->workers[index]->closing = true; /* the loop closes it: its entry may be running */
         break;
     case REEVE_LOCAL_INFEASIBLE:
-        reeve_owner_class_failed(
-            cluster->owner, now_ns, message->class_index, REEVE_EINFEASIBLE, text);
+        reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,
+            message->code != 0 ? message->code : REEVE_EINFEASIBLE, text);
         break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;

@@ -4,6 +4,7 @@
 #   lib/libreeve.so.0               the client library (libreeve.so for linking)
 #   include/reeve*.h                the public header and what it includes
 #   lib/pkgconfig/reeve.pc          cc program.c $(pkg-config --cflags --libs reeve)
+#                                   (the program finds the library wherever the prefix is)
 #   lib/cmake/reeve/                find_package(reeve) gives reeve::reeve
 #   share/doc/reeve/                licence, read-me
 #

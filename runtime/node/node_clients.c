@@ -291,6 +291,7 @@ void node_infeasible(struct reeve_node *node, const struct reeve_message *messag
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLIENT_INFEASIBLE);
     command->serial = process->serial;
     command->class_index = (uint32_t)index;
+    command->code = message->code;
     node_set_text(command->text, "%s", message->text);
 }
 

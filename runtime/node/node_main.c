@@ -107,9 +107,9 @@ static int exit_status_for(int code)
     case REEVE_EADDRESS: return 2;
     case REEVE_ENOCLUSTER:
     case REEVE_EREFUSED:
-    case REEVE_ELINK: return 3;
-    case REEVE_EKEY:
-    case REEVE_EVERSION: return 4;
+    case REEVE_ELINK:
+    case REEVE_EVERSION: return 3;
+    case REEVE_EKEY: return 4;
     default: return 1;
     }
 }

@@ -56,7 +56,7 @@
  *   LEASE_RECALL   lease                                   to the holder: give it back
  *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
  *                                                          unmap
- *   INFEASIBLE     class_index text                        nothing in the cluster could ever run
+ *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
  *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
  *                                                          message that names the segment

@@ -27,7 +27,7 @@
  *   GRANT       head -> executor           lease class process          make room, start a worker, tell the holder
  *   RECALL      head -> executor -> holder's node   lease               give it back when what is claimed has finished
  *   JOB_END     head -> every node         process                      stop the job's workers, free its objects
- *   INFEASIBLE  head -> driver's node      process class text           no node of the cluster could ever satisfy the class
+ *   INFEASIBLE  head -> driver's node      process class code text      no node of the cluster could ever satisfy the class
  *   HEARTBEAT   both ways                  -
  *   OPEN        executor -> holder's node  lease class process worker   the worker is ready; a channel can be made
  *   FAILED      executor -> holder's node  lease class process code text    the lease came to nothing (the program does not run there…)

@@ -504,7 +504,7 @@ static void test_library_is_missing(void **state)
 static void test_tables_differ(void **state)
 {
     (void)state;
-    test_program_fails("table", REEVE_EMISMATCH, "only the driver has \"double int\"");
+    test_program_fails("table", REEVE_EMISMATCH, "only the driver has \"double(int)\"");
 }
 
 static void test_driver_leaves_a_long_task(void **state)

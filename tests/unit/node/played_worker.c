@@ -98,7 +98,7 @@ int played_worker(const char *variable, const char *how)
     int fd;
     if (reeve_local_connect(name, &fd) != REEVE_OK)
         return 91;
-    const char *mine = strcmp(how, "table") == 0 ? "crash int\nother int\n" : PLAYED_TABLE;
+    const char *mine = strcmp(how, "table") == 0 ? "crash(int)\nother(int)\n" : PLAYED_TABLE;
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
         .mode = REEVE_LOCAL_WORKER,
         .version = REEVE_LOCAL_VERSION,

@@ -8,7 +8,7 @@
 
 /* by their place in the table */
 enum { FUNCTION_DOUBLE, FUNCTION_CRASH, FUNCTION_SLEEP, FUNCTION_SAY };
-#define PLAYED_TABLE "crash int\ndouble int\nsay int\nsleep int\n"
+#define PLAYED_TABLE "crash(int)\ndouble(int)\nsay(int)\nsleep(int)\n"
 
 struct end {
     uint64_t lease;

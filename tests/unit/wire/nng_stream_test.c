@@ -58,6 +58,7 @@ static void test_close_while_receiving(void **state)
         snprintf(url, sizeof(url), "abstract://reeve-nng-stream-test-%d-%d", (int)getpid(), round);
         close_while_receiving(url);
     }
+    nng_fini(); /* its reaper frees what was closed last, before the leak checker looks */
     alarm(0);
 }
 
