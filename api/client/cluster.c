@@ -535,6 +535,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .shutdown = cluster_shutdown,
     };
     cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;
+    cluster->head_pidfd = -1;
     cluster->background_wake_ns = UINT64_MAX;
     cluster->spin_ns = 50000;
     pthread_condattr_t monotonic;

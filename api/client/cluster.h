@@ -104,6 +104,8 @@ struct reeve_cluster {
     /* own cluster */
     int lifeline;
     int child_pids[2];
+    struct reeve_cluster_own *own; /* how its head is started: a new one, when it has died */
+    int head_pidfd;
     pthread_t output;
     bool output_started;
 
@@ -171,6 +173,8 @@ void reeve_output_finish(struct reeve_cluster *cluster); /* waits a second at mo
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     int argc, char **argv, struct reeve_error_info *error);
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
+/* With the lock: the head of our own cluster has died. Another takes its place; the node daemon tells it what it has. */
+void reeve_cluster_head_ended(struct reeve_cluster *cluster);
 void reeve_cluster_take_down(struct reeve_cluster *cluster);
 /* Reads what the daemon says until it has closed the socket. */
 void reeve_cluster_farewell(struct reeve_cluster *cluster); /* the cluster of our own, if any */

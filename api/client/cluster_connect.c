@@ -34,6 +34,7 @@
 
 #define START_TIMEOUT_MS 10000
 #define END_TIMEOUT_MS   3000
+#define KEY_SIZE 32
 #define FAREWELL_TIMEOUT_MS 1000
 #define LIFELINE_FD      3
 #define READY_FD         4
@@ -348,18 +349,22 @@ static int start_refused(const struct start *start, const char *line, struct ree
 }
 
 /* Waits for the node daemon's line "ready <socket name> <address>"; or "failed <code>". */
-static int ready_wait(
-    const struct reeve_settings *settings, struct start *start, struct reeve_error_info *error)
+static int ready_wait(const struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    struct start *start, struct reeve_error_info *error)
 {
     char line[512], why[256];
     size_t size = 0;
     close(start->ready[1]);
     start->ready[1] = -1;
     for (;;) {
-        struct pollfd wait = {.fd = start->ready[0], .events = POLLIN};
-        int count = poll(&wait, 1, START_TIMEOUT_MS);
+        struct pollfd wait[2] = {{.fd = start->ready[0], .events = POLLIN},
+            {.fd = cluster->head_pidfd, .events = POLLIN}};
+        int count = poll(wait, 2, START_TIMEOUT_MS);
         if (count < 0 && errno == EINTR)
             continue;
+        if (count > 0 && wait[0].revents == 0)
+            return start_failed(start, REEVE_ENOCLUSTER,
+                "the head of the cluster for this program ended at once", error);
         if (count == 0) {
             snprintf(why, sizeof(why), "no head at %s took this program in within %d s",
                 settings->address != NULL ? settings->address : "an address of its own",
@@ -388,24 +393,100 @@ static int program_missing(const char *program, int failed, struct reeve_error_i
         strerror(failed));
 }
 
+#define HEAD_LIVES_NS      10000000000u /* one that lived so long is no sign of trouble */
+#define HEAD_RESTARTS_MAX  5           /* of others, in a row */
+
+/* What it takes to start the head of our own cluster. */
+struct reeve_cluster_own {
+    char program[PATH_MAX];
+    char address[192];
+    char key_variable[16 + 2 * KEY_SIZE];
+    char **environment;
+    int lifeline; /* the daemons' end */
+    int messages;
+    uint64_t started_ns;
+    unsigned restarts;
+};
+
+static void own_free(struct reeve_cluster *cluster)
+{
+    struct reeve_cluster_own *own = cluster->own;
+    if (cluster->head_pidfd >= 0)
+        close(cluster->head_pidfd);
+    cluster->head_pidfd = -1;
+    cluster->own = NULL;
+    if (own == NULL)
+        return;
+    if (own->lifeline >= 0)
+        close(own->lifeline);
+    if (own->messages >= 0)
+        close(own->messages);
+    free(own->environment);
+    free(own);
+}
+
+static int own_create(
+    const char *name, const struct start *start, struct reeve_cluster_own **ret, struct reeve_error_info *error)
+{
+    uint8_t key[KEY_SIZE];
+    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+        return reeve_error_set(error, REEVE_ESYSTEM, "getrandom: %s", strerror(errno));
+    struct reeve_cluster_own *own = *ret = calloc(1, sizeof(*own));
+    if (own == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    own->lifeline = fcntl(start->lifeline, F_DUPFD_CLOEXEC, 3);
+    own->messages = fcntl(start->messages, F_DUPFD_CLOEXEC, 3);
+    snprintf(own->program, sizeof(own->program), "%s", start->program);
+    snprintf(own->address, sizeof(own->address), "abstract://%s-head", name);
+    strcpy(own->key_variable, "REEVE_KEY="); /* NOLINT: a constant that fits */
+    for (size_t i = 0; i < sizeof(key); i++)
+        snprintf(own->key_variable + 10 + 2 * i, 3, "%02x", key[i]);
+    own->environment = environment_with((const char *const[]){own->key_variable, NULL});
+    if (own->environment == NULL || own->lifeline < 0 || own->messages < 0)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    return 0;
+}
+
+static int head_start(struct reeve_cluster *cluster)
+{
+    struct reeve_cluster_own *own = cluster->own;
+    const char *const arguments[] = {
+        "reeve", "head", "--private", "--listen", own->address, "--lifeline-fd", "3", NULL};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* it has nothing to report: the node daemon is ready after it */
+    int failed = daemon_start(own->program, arguments, own->environment, own->lifeline, null,
+        own->messages, &cluster->child_pids[0]);
+    close(null);
+    if (failed == 0)
+        cluster->head_pidfd = (int)syscall(SYS_pidfd_open, cluster->child_pids[0], 0);
+    own->started_ns = reeve_cluster_now_ns();
+    return failed;
+}
+
+void reeve_cluster_head_ended(struct reeve_cluster *cluster)
+{
+    while (waitpid(cluster->child_pids[0], NULL, 0) < 0 && errno == EINTR)
+        ;
+    close(cluster->head_pidfd);
+    cluster->head_pidfd = -1;
+    cluster->child_pids[0] = 0;
+    struct reeve_cluster_own *own = cluster->own;
+    if (reeve_cluster_now_ns() - own->started_ns > HEAD_LIVES_NS)
+        own->restarts = 0;
+    if (own->restarts++ >= HEAD_RESTARTS_MAX || head_start(cluster) != 0)
+        reeve_cluster_die(cluster, REEVE_ENOCLUSTER,
+            "the head of this program's own cluster has died, and another could not be started");
+}
+
 static int start_own(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     const char *name, struct start *start, struct reeve_error_info *error)
 {
-    uint8_t key[32];
-    char key_variable[16 + 2 * sizeof(key)] = "REEVE_KEY=", head[192], slots[16], store[32];
-    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
-        return reeve_error_set(error, REEVE_ESYSTEM, "getrandom: %s", strerror(errno));
-    for (size_t i = 0; i < sizeof(key); i++)
-        snprintf(key_variable + 10 + 2 * i, 3, "%02x", key[i]);
-    snprintf(head, sizeof(head), "abstract://%s-head", name);
+    char slots[16], store[32];
+    int code = own_create(name, start, &cluster->own, error);
+    if (code != 0)
+        return code;
     snprintf(slots, sizeof(slots), "%u", settings->slots);
     snprintf(store, sizeof(store), "%llu", (unsigned long long)settings->store_size_bytes);
-    char **environment = environment_with((const char *const[]){key_variable, NULL});
-    if (environment == NULL)
-        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    const char *const head_arguments[] = {
-        "reeve", "head", "--private", "--listen", head, "--lifeline-fd", "3", NULL};
-    const char *worker_arguments[20] = {"reeve", "worker", "--private", "--head", head, "--socket", name,
+    const char *worker_arguments[20] = {"reeve", "worker", "--private", "--head", cluster->own->address, "--socket", name,
         "--lifeline-fd", "3", "--ready-fd", "4"};
     size_t count = 11;
     if (settings->slots != 0) {
@@ -416,14 +497,10 @@ static int start_own(struct reeve_cluster *cluster, const struct reeve_settings 
         worker_arguments[count++] = "--store";
         worker_arguments[count++] = store;
     }
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* the head has nothing to report: the node daemon is ready after it */
-    int failed = daemon_start(start->program, head_arguments, environment, start->lifeline, null,
-        start->messages, &cluster->child_pids[0]);
+    int failed = head_start(cluster);
     if (failed == 0)
-        failed = daemon_start(start->program, worker_arguments, environment, start->lifeline,
-            start->ready[1], start->messages, &cluster->child_pids[1]);
-    close(null);
-    free(environment);
+        failed = daemon_start(start->program, worker_arguments, cluster->own->environment,
+            start->lifeline, start->ready[1], start->messages, &cluster->child_pids[1]);
     return failed == 0 ? 0 : program_missing(start->program, failed, error);
 }
 
@@ -495,6 +572,7 @@ void reeve_cluster_take_down(struct reeve_cluster *cluster)
             ;
         cluster->child_pids[i] = 0;
     }
+    own_free(cluster);
 }
 
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
@@ -519,7 +597,7 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
         code = settings->address != NULL ? start_node(cluster, settings, name, &start, error)
                                          : start_own(cluster, settings, name, &start, error);
     if (code == 0)
-        code = ready_wait(settings, &start, error);
+        code = ready_wait(cluster, settings, &start, error);
     if (code == 0 && reeve_local_connect(name, &cluster->socket) != 0)
         code = start_failed(&start, REEVE_ENOCLUSTER, "the node daemon does not take connections", error);
     if (code == 0)

@@ -292,11 +292,12 @@ static void *background_main(void *arg)
         uint64_t next_ns = background_next_ns(cluster, now_ns);
         cluster->background_wake_ns = next_ns;
         pthread_mutex_unlock(&cluster->lock);
-        struct pollfd fds[2] = {{.fd = cluster->socket, .events = POLLIN},
-            {.fd = cluster->event_fd, .events = POLLIN}};
+        struct pollfd fds[3] = {{.fd = cluster->socket, .events = POLLIN},
+            {.fd = cluster->event_fd, .events = POLLIN},
+            {.fd = cluster->head_pidfd, .events = POLLIN}};
         uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
         struct timespec wait = {(time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u)};
-        int count = ppoll(fds, 2, next_ns == UINT64_MAX ? NULL : &wait, NULL);
+        int count = ppoll(fds, 3, next_ns == UINT64_MAX ? NULL : &wait, NULL);
         bool rung = count > 0 && fds[1].revents != 0;
         if (rung) {
             uint64_t ignored_count;
@@ -309,6 +310,8 @@ static void *background_main(void *arg)
         pthread_mutex_lock(&cluster->lock);
         if (count > 0 && fds[0].revents != 0)
             socket_drain(cluster);
+        if (count > 0 && fds[2].revents != 0 && !cluster->ending)
+            reeve_cluster_head_ended(cluster);
         bool program_active = cluster->activity != activity_seen;
         activity_seen = cluster->activity;
         if (atomic_load(&cluster->inbox_count) == 0 && program_active && answers_wanted(cluster) &&

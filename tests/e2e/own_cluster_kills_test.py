@@ -62,13 +62,29 @@ def test_all_workers_again_and_again(busy, mail, home):
     assert program.succeed() == "0 0\n1 3\n2 6\n3 9\ndone\n"
 
 
-def test_head(busy, mail):
-    """Work goes on: leases that have been granted stay."""
+def test_head(busy, mail, home):
+    """Work goes on: leases that have been granted stay; and there is a head again, that grants more."""
     program, found = busy
     processes.kill(found["head"][0].pid)
     processes.wait_gone([found["head"][0].pid], settings.seconds(1), "the head")
+    processes.until(lambda: len(home.processes("head")) == 1, settings.seconds(2), "another head")
+    for process in home.processes("worker"):
+        processes.kill(process.pid)
+    mail.until_count("start", 4)
     mail.let_go()
     assert program.succeed() == "0 0\n1 3\n2 6\n3 9\ndone\n"
+
+
+def test_head_again_and_again(busy, home):
+    """It is not tried for ever: then futures fail, with a clear error."""
+    program, _ = busy
+    while program.status is None and not program.out:
+        for process in home.processes("head"):
+            processes.kill(process.pid)
+            processes.wait_gone([process.pid], settings.seconds(1), "the head")
+        program.turn(0.01)
+    assert program.wait(10) == 1
+    assert program.out.count("REEVE_ENOCLUSTER") == 4 and "head" in program.out
 
 
 def test_node(busy, home):

@@ -131,7 +131,7 @@ class Program:
     def said(self):
         return f"$ {' '.join(self.command)}\n{self.out[-4000:]}\n--- stderr ---\n{self.err[-4000:]}"
 
-    def _turn(self, left):
+    def turn(self, left):
         poll = select.poll()
         if self.status is None:
             poll.register(self.pidfd, select.POLLIN)
@@ -157,7 +157,7 @@ class Program:
                 raise Late(f"not within {within:g} s: {what}\n{self.said()}")
             if self.status is not None and not (self.read_output and self.open):
                 raise Late(f"it ended with {self.status}, without: {what}\n{self.said()}")
-            self._turn(left)
+            self.turn(left)
 
     def wait(self, within=30):
         """Until it has ended and its output is at its end. Returns the exit status."""
