@@ -6,9 +6,10 @@
 #   lib/pkgconfig/reeve.pc          cc program.c $(pkg-config --cflags --libs reeve)
 #                                   (the program finds the library wherever the prefix is)
 #   lib/cmake/reeve/                find_package(reeve) gives reeve::reeve
+#   lib/systemd/system/             units for head and node daemons
 #   share/doc/reeve/                licence, read-me
 #
-# The tree can be moved after it was installed: nothing holds the prefix.
+# The tree can be moved after it was installed: nothing holds the prefix but the units of systemd, which want full paths.
 include(CMakePackageConfigHelpers)
 
 if(TARGET reeve)
@@ -48,6 +49,16 @@ if(TARGET reeve_cli)
     file(RELATIVE_PATH library "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
     set_target_properties(reeve_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${library}")
     install(TARGETS reeve_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+    # written when installing, because only then is the prefix known for certain
+    foreach(unit reeve-head.service reeve-worker@.service)
+        install(CODE "
+            set(REEVE_BIN_FOLDER \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+            set(REEVE_DOC_FOLDER \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
+            set(unit \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/${unit}\")
+            message(STATUS \"Installing: \$ENV{DESTDIR}\${unit}\")
+            configure_file(\"${PROJECT_SOURCE_DIR}/deploy/systemd/${unit}.in\" \"\$ENV{DESTDIR}\${unit}\" @ONLY)")
+    endforeach()
 endif()
 
 foreach(document LICENSE README.md)

@@ -8,7 +8,8 @@
 #   reeve_program(name SOURCES main.c LIBS reeve)             program in build/bin
 #   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)    cmocka, a ctest labelled `unit`
 #   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)  a ctest labelled `fuzz`
-#   reeve_test_settings(test LABELS unit TIMEOUT 60)          for tests registered by add_test
+#   reeve_add_test(test COMMAND…)                             add_test; in sanitizer builds, reports fail it
+#   reeve_test_settings(test LABELS unit TIMEOUT 60)          for tests registered by reeve_add_test
 #   reeve_add_folders(a b c)                                  add_subdirectory for those that exist
 #
 # Outside libraries are targets: Reeve::nng, Reeve::uv, Reeve::msgpack, Reeve::protobuf_c,
@@ -158,10 +159,31 @@ function(reeve_program name)
     add_dependencies(product ${name})
 endfunction()
 
-set(REEVE_TEST_ENVIRONMENT
-    "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:strict_string_checks=1"
-    "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+# How sanitizers behave in tests. deploy/*.supp name, with reasons, what is not ours to mend.
+set(REEVE_TEST_ENVIRONMENT "")
+if(REEVE_SANITIZE STREQUAL "address")
+    set(REEVE_TEST_ENVIRONMENT
+        "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+        "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+        "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/deploy/lsan.supp:print_suppressions=0")
+elseif(REEVE_SANITIZE STREQUAL "thread")
+    set(REEVE_TEST_ENVIRONMENT
+        "TSAN_OPTIONS=second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/deploy/tsan.supp:print_suppressions=0")
+endif()
+
+# The first word of COMMAND may be a target. Sanitizer builds run it by tests/sanitized.py.
+function(reeve_add_test name)
+    set(command ${ARGN})
+    if(REEVE_SANITIZE)
+        list(POP_FRONT command program)
+        if(TARGET ${program})
+            set(program "$<TARGET_FILE:${program}>")
+        endif()
+        list(PREPEND command "${REEVE_PYTHON}" -B "${PROJECT_SOURCE_DIR}/tests/sanitized.py"
+            "${PROJECT_BINARY_DIR}/reports/${name}" "${program}")
+    endif()
+    add_test(NAME ${name} COMMAND ${command} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+endfunction()
 
 function(reeve_test_settings name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;ENVIRONMENT")
@@ -184,7 +206,7 @@ function(reeve_unit_test name)
     reeve_target_settings(${name})
     target_link_libraries(${name} PRIVATE ${arg_LIBS} Reeve::cmocka)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+    reeve_add_test(${name} ${name})
     if(NOT arg_LABELS)
         set(arg_LABELS unit)
     endif()
@@ -218,8 +240,7 @@ function(reeve_fuzz_target name)
     if(NOT EXISTS "${corpus}")
         set(corpus "")
     endif()
-    add_test(NAME ${name}
-        COMMAND ${name} -runs=${arg_RUNS} -seed=1 "${found}" ${corpus}
-        WORKING_DIRECTORY "${found}")
+    reeve_add_test(${name} ${name} -runs=${arg_RUNS} -seed=1 "${found}" ${corpus})
+    set_tests_properties(${name} PROPERTIES WORKING_DIRECTORY "${found}")
     reeve_test_settings(${name} LABELS fuzz TIMEOUT 120)
 endfunction()

@@ -52,6 +52,19 @@ def pytest_sessionfinish(session, exitstatus):
         session.exitstatus = 77
 
 
+def check_reports():
+    """What sanitizers have found in any process of the test so far (tests/sanitized.py prints the files)."""
+    folder = os.environ.get("REEVE_REPORTS")
+    if not folder:
+        return
+    reports = [path for path in sorted(pathlib.Path(folder).iterdir()) if path not in reports_seen]
+    reports_seen.update(reports)
+    assert not reports, "\n".join(path.read_text(errors="replace")[:4000] for path in reports)
+
+
+reports_seen = set()
+
+
 def failed(request):
     report = getattr(request.node, "report_call", None)
     return report is None or report.failed
@@ -66,8 +79,10 @@ def home(request, tmp_path):
         for process in value.processes():
             print("left:", process)
             processes.kill(process.pid)
+        check_reports()
         return
     value.check_nothing_left()
+    check_reports()
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
