@@ -15,7 +15,8 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 
-#define ARGUMENT_OBJECT_SIZE_MIN 4096u /* arguments from this size on become objects, when together they are too large to ride along */
+/* arguments from this size on become objects, when together they are too large to ride along */
+#define ARGUMENT_OBJECT_SIZE_MIN 4096u
 
 static struct reeve_cluster *cluster_of(struct reeve_backend *backend)
 {
@@ -42,7 +43,7 @@ static int usable(const struct reeve_cluster *cluster, struct reeve_error_info *
     return 0;
 }
 
-/* ---- errors of tasks ------------------------------------------------------------------------------- */
+/* ---- errors of tasks ------------------------------------------------------------------------- */
 
 static void text_copy(char *to, size_t size, const msgpack_object *from)
 {
@@ -57,7 +58,8 @@ static void error_map_read(const uint8_t *bytes, size_t size, struct reeve_error
     msgpack_unpacked_init(&unpacked);
     size_t offset = 0;
     if (reeve_codec_check(bytes, size, NULL) == 0 &&
-        msgpack_unpack_next(&unpacked, (const char *)bytes, size, &offset) == MSGPACK_UNPACK_SUCCESS &&
+        msgpack_unpack_next(&unpacked, (const char *)bytes, size, &offset) ==
+            MSGPACK_UNPACK_SUCCESS &&
         unpacked.data.type == MSGPACK_OBJECT_MAP) {
         const msgpack_object_map *map = &unpacked.data.via.map;
         for (uint32_t i = 0; i < map->size; i++) {
@@ -68,8 +70,9 @@ static void error_map_read(const uint8_t *bytes, size_t size, struct reeve_error
                 text_copy(error->message, sizeof(error->message), value);
             else if (strcmp(key, "node") == 0)
                 text_copy(error->node, sizeof(error->node), value);
-            else if (strcmp(key, "code") == 0 && (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
-                                                     value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER))
+            else if (strcmp(key, "code") == 0 &&
+                     (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+                         value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER))
                 error->user_code = value->via.i64;
         }
     }
@@ -94,7 +97,7 @@ static void task_error(const struct reeve_owner_result *result, struct reeve_err
             (const char *)result->bytes);
 }
 
-/* ---- submit ---------------------------------------------------------------------------------------- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 /* Puts one packed value into the store; the future (PENDING until then) is the caller's. */
 static int value_put_object(struct reeve_cluster *cluster, const void *bytes, size_t size,
@@ -127,7 +130,8 @@ static int value_put_object(struct reeve_cluster *cluster, const void *bytes, si
     return code;
 }
 
-/* Arguments too large to ride along: the large ones among them become objects, spliced in like futures. */
+/* Arguments too large to ride along: the large ones among them become objects, spliced in like
+ * futures. */
 struct argument_objects {
     uint8_t *args; /* with a nil byte for each object */
     size_t args_size;
@@ -161,7 +165,8 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
         count = args[0] & 0x0f;
         at = 1;
     } else {
-        return reeve_error_set(error, REEVE_ETYPE, "arguments must be a msgpack array of at most 65,535");
+        return reeve_error_set(
+            error, REEVE_ETYPE, "arguments must be a msgpack array of at most 65,535");
     }
     *ret = (struct argument_objects){
         .args = malloc(submit->args_size),
@@ -175,7 +180,8 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
     for (size_t i = 0; i < count; i++) {
         size_t size = reeve_codec_skip(args + at, submit->args_size - at);
         if (size == 0)
-            return reeve_error_set(error, REEVE_EPROTOCOL, "argument %zu is not whole msgpack", i + 1);
+            return reeve_error_set(
+                error, REEVE_EPROTOCOL, "argument %zu is not whole msgpack", i + 1);
         if (splice < submit->splice_count && submit->splices[splice].offset == at) {
             ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
                 (uint32_t)ret->args_size, submit->splices[splice++].future.id};
@@ -197,7 +203,8 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
     }
     if (ret->args_size > REEVE_ENTRY_SIZE_MAX)
         return reeve_error_set(error, REEVE_ETOOLARGE,
-            "the small arguments alone are %zu bytes, more than %u: pass them as one array or struct",
+            "the small arguments alone are %zu bytes, more than %u: pass them as one array or "
+            "struct",
             ret->args_size, REEVE_ENTRY_SIZE_MAX);
     return 0;
 }
@@ -212,12 +219,14 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
         reeve_cluster_enter(cluster);
         code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &with_class.class_index);
         if (code != 0)
-            reeve_error_set(error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
+            reeve_error_set(
+                error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
     }
     if (code == 0) {
         code = reeve_owner_submit(cluster->owner, reeve_cluster_now_ns(), &with_class, ret);
         if (code == REEVE_EHANDLE)
-            reeve_error_set(error, code, "a future among the arguments is stale: it has been got or released");
+            reeve_error_set(
+                error, code, "a future among the arguments is stale: it has been got or released");
         else if (code != 0)
             reeve_error_set(error, code, "%s", "");
     }
@@ -263,7 +272,7 @@ static int cluster_submit(struct reeve_backend *backend, const struct reeve_subm
     return code;
 }
 
-/* ---- get, wait, release ---------------------------------------------------------------------------- */
+/* ---- get, wait, release ---------------------------------------------------------------------- */
 
 static bool task_is_final(struct reeve_cluster *cluster, void *arg)
 {
@@ -271,8 +280,8 @@ static bool task_is_final(struct reeve_cluster *cluster, void *arg)
     return state == REEVE_TASK_FREE || reeve_task_state_is_final(state);
 }
 
-/* A worker that waits without limit for a child that nobody has claimed runs it itself: so recursion needs no further processes, and
- * no slot waits for another. */
+/* A worker that waits without limit for a child that nobody has claimed runs it itself: so
+ * recursion needs no further processes, and no slot waits for another. */
 static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
 {
     reeve_task_id task;
@@ -296,7 +305,8 @@ static int await_failure(const struct reeve_cluster *cluster, struct reeve_error
 
 static int stale(struct reeve_error_info *error)
 {
-    return reeve_error_set(error, REEVE_EHANDLE, "no such future: it has been got or released already");
+    return reeve_error_set(
+        error, REEVE_EHANDLE, "no such future: it has been got or released already");
 }
 
 static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
@@ -372,7 +382,8 @@ static bool several_are_final(struct reeve_cluster *cluster, void *arg)
 }
 
 static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, size_t count,
-    size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count, struct reeve_error_info *error)
+    size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,
+    struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = cluster_of(backend);
     struct several several = {futures, count, wanted, 0, ready, false};
@@ -410,7 +421,7 @@ static int cluster_release(
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
 }
 
-/* ---- put ------------------------------------------------------------------------------------------- */
+/* ---- put ------------------------------------------------------------------------------------- */
 
 /* A value being filled: in the heap when it is small, else in the store. */
 struct filling {
@@ -421,8 +432,8 @@ struct filling {
     void *bytes;
 };
 
-static int cluster_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
-    struct reeve_error_info *error)
+static int cluster_create(struct reeve_backend *backend, size_t size, void **bytes,
+    uint64_t *handle, struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = cluster_of(backend);
     struct filling *filling = calloc(1, sizeof(*filling));
@@ -455,8 +466,8 @@ static int cluster_seal(
     int code = usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
-        code = reeve_owner_put(cluster->owner, filling->small ? filling->bytes : NULL,
-            (uint32_t)filling->size, &task);
+        code = reeve_owner_put(
+            cluster->owner, filling->small ? filling->bytes : NULL, (uint32_t)filling->size, &task);
         if (code != 0)
             reeve_error_set(error, code, "%s", "");
     }
@@ -464,9 +475,8 @@ static int cluster_seal(
     if (!filling->small && code != 0)
         reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
     if (!filling->small && code == 0) {
-        struct reeve_reference object = {.id = {cluster->process, task},
-            .size_bytes = filling->size,
-            .node = cluster->node};
+        struct reeve_reference object = {
+            .id = {cluster->process, task}, .size_bytes = filling->size, .node = cluster->node};
         code = reeve_cluster_object_seal(
             cluster, object.id, filling->size, filling->segment, filling->offset, error);
         pthread_mutex_lock(&cluster->lock);
@@ -493,9 +503,10 @@ static void cluster_abort(struct reeve_backend *backend, uint64_t handle)
     free(filling);
 }
 
-/* ---- start and end --------------------------------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
-/* The struct stays: calls of other threads may still be on their way out. What it points to goes with the process. */
+/* The struct stays: calls of other threads may still be on their way out. What it points to goes
+ * with the process. */
 static void cluster_shutdown(struct reeve_backend *backend)
 {
     struct reeve_cluster *cluster = cluster_of(backend);
@@ -562,7 +573,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         cluster->polling = true;
     }
     if (code == 0 && reeve_cluster_background_start(cluster) != 0)
-        code = reeve_error_set(error, REEVE_ESYSTEM, "a thread could not be started: %s", strerror(errno));
+        code = reeve_error_set(
+            error, REEVE_ESYSTEM, "a thread could not be started: %s", strerror(errno));
     if (code != 0) {
         reeve_cluster_take_down(cluster);
         reeve_owner_free(cluster->owner);

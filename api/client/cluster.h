@@ -1,16 +1,20 @@
-/* The cluster backend: this process as a client of its node daemon. Internal to api/client and runtime/worker.
+/* The cluster backend: this process as a client of its node daemon. Internal to api/client and
+ * runtime/worker.
  *
  *   user threads ── submit, get, wait ──▶ owner core ──▶ call rings ──▶ workers (or the daemon, for those on other nodes)
  *                                           ▲  ▲
  *                     return rings ─────────┘  └──── inbox ◀── socket ◀── node daemon
  *
- * One lock guards the owner core, the inbox and the table of requests. Beside it there is the *role*: one thread at a time, the
- * poller, may consume return rings, open and close channels, and tick the core. A user thread that waits takes the role, spins a
- * little, then sleeps on the process's doorbell (futex). When no user thread has it, the background thread has it in reserve: it
- * sleeps on socket and eventfd, and takes the role when rung. Who hands over how is drawn in cluster_poll.c.
+ * One lock guards the owner core, the inbox and the table of requests. Beside it there is the
+ * *role*: one thread at a time, the poller, may consume return rings, open and close channels, and
+ * tick the core. A user thread that waits takes the role, spins a little, then sleeps on the
+ * process's doorbell (futex). When no user thread has it, the background thread has it in reserve:
+ * it sleeps on socket and eventfd, and takes the role when rung. Who hands over how is drawn in
+ * cluster_poll.c.
  *
- * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting, background thread), cluster_rings.c (channels,
- * entries), cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our own). */
+ * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting,
+ * background thread), cluster_rings.c (channels, entries), cluster_objects.c (large values),
+ * cluster_connect.c (finding a daemon, starting a cluster of our own). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -24,7 +28,8 @@
 #include "runtime/channel/channel.h"
 #include "runtime/wire/local.h"
 
-#define REEVE_ENTRY_SIZE_MAX (64u * 1024) /* spliced arguments beyond the inline size, as long as the ring can take them */
+/* spliced arguments beyond the inline size, as long as the ring can take them */
+#define REEVE_ENTRY_SIZE_MAX (64u * 1024)
 
 /* The other end of a lease, as its holder or as its worker. */
 struct reeve_cluster_channel {
@@ -49,8 +54,9 @@ struct reeve_cluster_request {
     struct reeve_cluster_request *next;
 };
 
-/* The main thread of a worker has the role for as long as it can: in its loop, and while a task runs that does not use the API. When
- * such a task (or a thread that it left behind) first does, the role is released, and taken back at the task's end. */
+/* The main thread of a worker has the role for as long as it can: in its loop, and while a task
+ * runs that does not use the API. When such a task (or a thread that it left behind) first does,
+ * the role is released, and taken back at the task's end. */
 enum reeve_worker_main_state {
     REEVE_MAIN_NONE,     /* a driver */
     REEVE_MAIN_LOOP,     /* has the role and uses it */
@@ -80,24 +86,25 @@ struct reeve_cluster {
     struct reeve_objects *objects;
     struct reeve_cluster_request *requests;
     uint32_t request_last;
-    struct reeve_fifo inbox;              /* struct reeve_local_message: for the poller */
-    _Atomic uint32_t inbox_count;         /* so that a spinning poller sees it without the lock */
+    struct reeve_fifo inbox;      /* struct reeve_local_message: for the poller */
+    _Atomic uint32_t inbox_count; /* so that a spinning poller sees it without the lock */
 
     /* the role */
     bool polling;
-    pthread_cond_t turn;  /* the role is free, or something became final */
+    pthread_cond_t turn; /* the role is free, or something became final */
     uint32_t waiter_count;
     pthread_cond_t replied;
-    uint64_t activity;    /* grows with every call of the program */
-    bool timed;           /* the background thread looks by itself in a moment: nobody needs to arm the bell for it */
+    uint64_t activity; /* grows with every call of the program */
+    /* the background thread looks by itself in a moment: nobody needs to arm the bell for it */
+    bool timed;
     uint64_t background_wake_ns;
-    uint64_t spin_ns;     /* how long a poller spins before it sleeps; the poller's */
+    uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
     _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
 
     pthread_t background;
     bool background_started;
     bool ending;
-    _Atomic bool dead;    /* the daemon is gone, or refused us */
+    _Atomic bool dead; /* the daemon is gone, or refused us */
     int dead_code;
     char dead_text[256];
 
@@ -112,43 +119,53 @@ struct reeve_cluster {
     /* worker: the time limit of the running task; the background thread enforces it */
     _Atomic uint64_t task_deadline_ns;
     void (*task_expired)(struct reeve_cluster *cluster);
-    /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; without the lock. The task is INLINE. */
+    /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; without
+     * the lock. The task is INLINE. */
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
-    bool (*may_run_inline)(const struct reeve_cluster *cluster); /* in this thread, with the stack that is left */
+    /* in this thread, with the stack that is left */
+    bool (*may_run_inline)(const struct reeve_cluster *cluster);
 };
 
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);
-/* Until `done(arg)` or the deadline (UINT64_MAX: none). False: timed out, or the cluster is dead or ending. */
-bool reeve_cluster_await(struct reeve_cluster *cluster, bool (*done)(struct reeve_cluster *, void *),
-    void *arg, uint64_t deadline_ns);
-/* After the core may have something to send: writes it, rings bells, sees to it that somebody will look for the answers. */
+/* Until `done(arg)` or the deadline (UINT64_MAX: none). False: timed out, or the cluster is dead
+ * or ending. */
+bool reeve_cluster_await(struct reeve_cluster *cluster,
+    bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns);
+/* After the core may have something to send: writes it, rings bells, sees to it that somebody
+ * will look for the answers. */
 void reeve_cluster_submitted(struct reeve_cluster *cluster);
 int reeve_cluster_background_start(struct reeve_cluster *cluster);
 void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without the lock */
 void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text);
 void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
-/* Every call of the program begins with it: keeps the background thread out of its way, and frees a worker's role. */
+/* Every call of the program begins with it: keeps the background thread out of its way, and
+ * frees a worker's role. */
 void reeve_cluster_enter(struct reeve_cluster *cluster);
-/* Spins for as long as has paid off lately; true when anything_ready. With the role, without the lock. */
+/* Spins for as long as has paid off lately; true when anything_ready. With the role, without the
+ * lock. */
 bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struct reeve_cluster *));
 
-/* Arguments of a task with the values of futures among them in place, and the objects that they mention. */
+/* Arguments of a task with the values of futures among them in place, and the objects that they
+ * mention. */
 struct reeve_cluster_arguments {
     uint8_t *bytes; /* malloc */
     size_t size;
     struct reeve_reference *references; /* malloc */
     uint16_t reference_count;
 };
-int reeve_cluster_arguments_make(struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret);
+int reeve_cluster_arguments_make(
+    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret);
 
 /* cluster_rings.c. Lock held; progress and messages also need the role. */
 void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns);
 void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns);
 bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster); /* role, no lock needed */
-void reeve_cluster_handle(struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message);
+void reeve_cluster_handle(
+    struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message);
 void reeve_cluster_channel_close(struct reeve_cluster_channel *channel);
-/* Takes the task back if nobody has claimed it (or one that it waits for), for the caller to run: its id, now INLINE, or 0. */
+/* Takes the task back if nobody has claimed it (or one that it waits for), for the caller to
+ * run: its id, now INLINE, or 0. */
 reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task);
 int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
     struct reeve_local_message *message, enum reeve_channel_role role);
@@ -158,14 +175,15 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     struct reeve_local_message *reply, struct reeve_error_info *error);
 int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, void **ret_bytes,
     uint32_t *ret_segment, uint64_t *ret_offset, struct reeve_error_info *error);
-int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id, uint64_t size,
-    uint32_t segment, uint64_t offset, struct reeve_error_info *error);
+int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id,
+    uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error);
 void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset);
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);
 
-/* output.c: copies what comes from the daemon's pipes to this program's own stdout and stderr, in a thread that may block. */
+/* output.c: copies what comes from the daemon's pipes to this program's own stdout and stderr,
+ * in a thread that may block. */
 void reeve_output_start(struct reeve_cluster *cluster, struct reeve_local_message *message);
 void reeve_output_finish(struct reeve_cluster *cluster); /* waits a second at most for the rest */
 

@@ -1,13 +1,16 @@
 /* Finding a node daemon to be a client of, and starting a cluster where there is none.
  *
  *   a worker        its daemon started it, and says in the environment where it listens
- *   REEVE_ADDRESS   the daemon of this machine, at the name that follows from the head's address; where nobody answers,
- *                   `reeve worker --slots 0`, started here, for this process only
- *   else            a cluster of our own: `reeve head --private` and `reeve worker --private`, started together
+ *   REEVE_ADDRESS   the daemon of this machine, at the name that follows from the head's address;
+ *                   where nobody answers, `reeve worker --slots 0`, started here, for this process
+ *                   only
+ *   else            a cluster of our own: `reeve head --private` and `reeve worker --private`,
+ *                   started together
  *
- * What we start holds one end of a socket pair, the lifeline; its other end closes with this process, however it ends, and then they
- * end. Which `reeve` program is started: the option or REEVE_PROGRAM; else the one beside this library (../bin/reeve or ./reeve);
- * else the one in PATH. */
+ * What we start holds one end of a socket pair, the lifeline; its other end closes with this
+ * process, however it ends, and then they end. Which `reeve` program is started: the option or
+ * REEVE_PROGRAM; else the one beside this library (../bin/reeve or ./reeve); else the one in
+ * PATH. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,12 +35,12 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 
-#define START_TIMEOUT_MS 10000
-#define END_TIMEOUT_MS   3000
-#define KEY_SIZE 32
+#define START_TIMEOUT_MS    10000
+#define END_TIMEOUT_MS      3000
+#define KEY_SIZE            32
 #define FAREWELL_TIMEOUT_MS 1000
-#define LIFELINE_FD      3
-#define READY_FD         4
+#define LIFELINE_FD         3
+#define READY_FD            4
 
 extern char **environ;
 
@@ -48,7 +51,7 @@ int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_m
     return reeve_local_send(cluster->socket, message, 0);
 }
 
-/* ---- saying hello ---------------------------------------------------------------------------------- */
+/* ---- saying hello ---------------------------------------------------------------------------- */
 
 static int memfd_with(const char *name, const void *bytes, size_t size)
 {
@@ -113,7 +116,9 @@ static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_messag
     int code = page_map(welcome->fds[0], &cluster->bell);
     if (code == 0)
         code = page_map(welcome->fds[2], &cluster->daemon_bell);
-    return code == 0 ? 0 : reeve_error_set(error, code, "the node daemon's shared memory cannot be mapped");
+    return code == 0
+               ? 0
+               : reeve_error_set(error, code, "the node daemon's shared memory cannot be mapped");
 }
 
 static int hello(struct reeve_cluster *cluster, struct reeve_local_message *message,
@@ -124,7 +129,8 @@ static int hello(struct reeve_cluster *cluster, struct reeve_local_message *mess
     for (uint32_t i = 0; i < message->fd_count; i++)
         close(message->fds[i]);
     if (code != 0)
-        return reeve_error_set(error, code, "the node daemon did not take our greeting: %s", strerror(errno));
+        return reeve_error_set(
+            error, code, "the node daemon did not take our greeting: %s", strerror(errno));
     struct pollfd wait = {.fd = cluster->socket, .events = POLLIN};
     if (poll(&wait, 1, START_TIMEOUT_MS) != 1)
         return reeve_error_set(error, REEVE_ENOCLUSTER,
@@ -132,7 +138,8 @@ static int hello(struct reeve_cluster *cluster, struct reeve_local_message *mess
             START_TIMEOUT_MS / 1000);
     code = reeve_local_receive(cluster->socket, &reply, 0);
     if (code != 0)
-        return reeve_error_set(error, REEVE_ENOCLUSTER, "the node daemon of this machine ended while we joined it");
+        return reeve_error_set(
+            error, REEVE_ENOCLUSTER, "the node daemon of this machine ended while we joined it");
     if (reply.kind == REEVE_LOCAL_REFUSED)
         return reeve_error_set(error, reply.code, "%.*s", (int)reply.text_size, reply.text);
     if (reply.kind != REEVE_LOCAL_WELCOME)
@@ -153,18 +160,20 @@ static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_set
         .mode = REEVE_LOCAL_DRIVER,
         .version = REEVE_LOCAL_VERSION,
         .table_hash = reeve_registry_hash()};
-    const char *name = settings->job_name != NULL ? settings->job_name : program_invocation_short_name;
+    const char *name =
+        settings->job_name != NULL ? settings->job_name : program_invocation_short_name;
     reeve_local_set_text(&message, "%s", name);
     message.fds[0] = table_fd();
     message.fds[1] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     message.fds[2] = launch_spec(argc, argv);
     message.fd_count = 3;
     if (message.fds[0] < 0 || message.fds[1] < 0 || message.fds[2] < 0)
-        return reeve_error_set(error, REEVE_ESYSTEM, "describing this program to the daemon: %s", strerror(errno));
+        return reeve_error_set(
+            error, REEVE_ESYSTEM, "describing this program to the daemon: %s", strerror(errno));
     return hello(cluster, &message, error);
 }
 
-/* ---- workers --------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static int connect_as_worker(
     struct reeve_cluster *cluster, const char *where, struct reeve_error_info *error)
@@ -174,19 +183,22 @@ static int connect_as_worker(
     const char *colon = strrchr(where, ':');
     if (colon == NULL || (size_t)(colon - where) >= sizeof(name) ||
         sscanf(colon + 1, "%16llx", &token) != 1)
-        return reeve_error_set(error, REEVE_EINVAL, "%s=%s is not what a node daemon sets; unset it",
-            REEVE_WORKER_VARIABLE, where);
+        return reeve_error_set(error, REEVE_EINVAL,
+            "%s=%s is not what a node daemon sets; unset it", REEVE_WORKER_VARIABLE, where);
     snprintf(name, sizeof(name), "%.*s", (int)(colon - where), where);
     unsetenv(REEVE_WORKER_VARIABLE); /* what the program starts is no worker */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int code = reeve_local_connect(name, &cluster->socket);
     if (code != 0)
-        return reeve_error_set(error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
+        return reeve_error_set(
+            error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
     struct ucred peer;
     socklen_t size = sizeof(peer);
     /* It may have died before the death signal was asked for: then our parent is somebody else. */
-    if (getsockopt(cluster->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid != getppid())
-        return reeve_error_set(error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
+    if (getsockopt(cluster->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+        peer.pid != getppid())
+        return reeve_error_set(
+            error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
         .mode = REEVE_LOCAL_WORKER,
         .version = REEVE_LOCAL_VERSION,
@@ -198,7 +210,7 @@ static int connect_as_worker(
     return hello(cluster, &message, error);
 }
 
-/* ---- starting daemons ------------------------------------------------------------------------------ */
+/* ---- starting daemons ------------------------------------------------------------------------ */
 
 static bool is_executable(const char *path)
 {
@@ -213,7 +225,8 @@ static void program_find(const struct reeve_settings *settings, char *path, size
         snprintf(path, size, "%s", settings->program);
         return;
     }
-    if (dladdr((void *)(uintptr_t)&reeve_cluster_backend_start, &library) != 0 && library.dli_fname != NULL) {
+    if (dladdr((void *)(uintptr_t)&reeve_cluster_backend_start, &library) != 0 &&
+        library.dli_fname != NULL) {
         const char *slash = strrchr(library.dli_fname, '/');
         int length = slash != NULL ? (int)(slash - library.dli_fname) : 0;
         snprintf(path, size, "%.*s/../bin/reeve", length, library.dli_fname);
@@ -226,7 +239,8 @@ static void program_find(const struct reeve_settings *settings, char *path, size
     snprintf(path, size, "reeve");
 }
 
-/* The environment for our daemons: ours, with these settings (NULL-terminated "NAME=value") in front. */
+/* The environment for our daemons: ours, with these settings (NULL-terminated "NAME=value") in
+ * front. */
 static char **environment_with(const char *const *settings)
 {
     size_t count = 0, extra = 0, at = 0;
@@ -251,8 +265,8 @@ static char **environment_with(const char *const *settings)
     return result;
 }
 
-/* Starts one daemon: lifeline and ready pipe where the flags say, messages to `messages`, nothing else inherited, out of the
- * terminal's reach (Ctrl-C is for the program). */
+/* Starts one daemon: lifeline and ready pipe where the flags say, messages to `messages`,
+ * nothing else inherited, out of the terminal's reach (Ctrl-C is for the program). */
 static int daemon_start(const char *program, const char *const *arguments, char **environment,
     int lifeline, int ready, int messages, int *ret_pid)
 {
@@ -276,8 +290,8 @@ static int daemon_start(const char *program, const char *const *arguments, char 
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(
         &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int failed = posix_spawnp(ret_pid, program, &actions, &attributes,
-        (char *const *)(uintptr_t)arguments, environment);
+    int failed = posix_spawnp(
+        ret_pid, program, &actions, &attributes, (char *const *)(uintptr_t)arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     close(lifeline);
@@ -288,9 +302,9 @@ static int daemon_start(const char *program, const char *const *arguments, char 
 /* What is being started. */
 struct start {
     char program[PATH_MAX];
-    int lifeline;    /* the daemons' end */
+    int lifeline; /* the daemons' end */
     int ready[2];
-    int messages;    /* memfd: what they say on stderr */
+    int messages; /* memfd: what they say on stderr */
 };
 
 static void start_close(struct start *start)
@@ -319,7 +333,8 @@ static int start_open(struct reeve_cluster *cluster, const struct reeve_settings
     return 0;
 }
 
-/* What a daemon said last on its standard error, without the program's name in front: why it did not start. */
+/* What a daemon said last on its standard error, without the program's name in front: why it did
+ * not start. */
 static void last_words(const struct start *start, char *said, size_t size)
 {
     static const char *const names[] = {"reeve worker: ", "reeve head: "};
@@ -340,11 +355,13 @@ static int start_failed(
 }
 
 /* What the daemon has to say instead of "ready": "failed CODE". */
-static int start_refused(const struct start *start, const char *line, struct reeve_error_info *error)
+static int start_refused(
+    const struct start *start, const char *line, struct reeve_error_info *error)
 {
     int code = strncmp(line, "failed ", 7) == 0 ? atoi(line + 7) : 0;
     if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
-        return start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
+        return start_failed(
+            start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
     return start_failed(start, code, "no node daemon could be started here", error);
 }
 
@@ -378,23 +395,23 @@ static int ready_wait(const struct reeve_cluster *cluster, const struct reeve_se
         size += (size_t)got;
         line[size] = '\0';
         if (strchr(line, '\n') != NULL)
-            return strncmp(line, "ready ", 6) == 0
-                       ? 0
-                       : start_refused(start, line, error);
+            return strncmp(line, "ready ", 6) == 0 ? 0 : start_refused(start, line, error);
         if (size == sizeof(line) - 1)
-            return start_failed(start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
+            return start_failed(
+                start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
     }
 }
 
 static int program_missing(const char *program, int failed, struct reeve_error_info *error)
 {
     return reeve_error_set(error, REEVE_ENOCLUSTER,
-        "the program `%s`, which runs clusters, could not be started (%s): set REEVE_PROGRAM to its path", program,
-        strerror(failed));
+        "the program `%s`, which runs clusters, could not be started (%s): set REEVE_PROGRAM to "
+        "its path",
+        program, strerror(failed));
 }
 
-#define HEAD_LIVES_NS      10000000000u /* one that lived so long is no sign of trouble */
-#define HEAD_RESTARTS_MAX  5           /* of others, in a row */
+#define HEAD_LIVES_NS     10000000000u /* one that lived so long is no sign of trouble */
+#define HEAD_RESTARTS_MAX 5            /* of others, in a row */
 
 /* What it takes to start the head of our own cluster. */
 struct reeve_cluster_own {
@@ -425,8 +442,8 @@ static void own_free(struct reeve_cluster *cluster)
     free(own);
 }
 
-static int own_create(
-    const char *name, const struct start *start, struct reeve_cluster_own **ret, struct reeve_error_info *error)
+static int own_create(const char *name, const struct start *start, struct reeve_cluster_own **ret,
+    struct reeve_error_info *error)
 {
     uint8_t key[KEY_SIZE];
     if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
@@ -452,7 +469,8 @@ static int head_start(struct reeve_cluster *cluster)
     struct reeve_cluster_own *own = cluster->own;
     const char *const arguments[] = {
         "reeve", "head", "--private", "--listen", own->address, "--lifeline-fd", "3", NULL};
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC); /* it has nothing to report: the node daemon is ready after it */
+    int null = open("/dev/null",
+        O_WRONLY | O_CLOEXEC); /* it has nothing to report: the node daemon is ready after it */
     int failed = daemon_start(own->program, arguments, own->environment, own->lifeline, null,
         own->messages, &cluster->child_pids[0]);
     close(null);
@@ -486,8 +504,8 @@ static int start_own(struct reeve_cluster *cluster, const struct reeve_settings 
         return code;
     snprintf(slots, sizeof(slots), "%u", settings->slots);
     snprintf(store, sizeof(store), "%llu", (unsigned long long)settings->store_size_bytes);
-    const char *worker_arguments[20] = {"reeve", "worker", "--private", "--head", cluster->own->address, "--socket", name,
-        "--lifeline-fd", "3", "--ready-fd", "4"};
+    const char *worker_arguments[20] = {"reeve", "worker", "--private", "--head",
+        cluster->own->address, "--socket", name, "--lifeline-fd", "3", "--ready-fd", "4"};
     size_t count = 11;
     if (settings->slots != 0) {
         worker_arguments[count++] = "--slots";
@@ -510,7 +528,8 @@ static int start_node(struct reeve_cluster *cluster, const struct reeve_settings
     char key_variable[256], file_variable[PATH_MAX + 32];
     const char *variables[3] = {NULL};
     size_t count = 0;
-    snprintf(key_variable, sizeof(key_variable), "REEVE_KEY=%s", settings->key != NULL ? settings->key : "");
+    snprintf(key_variable, sizeof(key_variable), "REEVE_KEY=%s",
+        settings->key != NULL ? settings->key : "");
     snprintf(file_variable, sizeof(file_variable), "REEVE_KEY_FILE=%s",
         settings->key_file != NULL ? settings->key_file : "");
     if (settings->key != NULL)
@@ -520,15 +539,16 @@ static int start_node(struct reeve_cluster *cluster, const struct reeve_settings
     char **environment = environment_with(variables);
     if (environment == NULL)
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    const char *const arguments[] = {"reeve", "worker", "--private", "--head", settings->address, "--slots",
-        "0", "--socket", name, "--lifeline-fd", "3", "--ready-fd", "4", NULL};
+    const char *const arguments[] = {"reeve", "worker", "--private", "--head", settings->address,
+        "--slots", "0", "--socket", name, "--lifeline-fd", "3", "--ready-fd", "4", NULL};
     int failed = daemon_start(start->program, arguments, environment, start->lifeline,
         start->ready[1], start->messages, &cluster->child_pids[1]);
     free(environment);
     return failed == 0 ? 0 : program_missing(start->program, failed, error);
 }
 
-/* What the daemon has still to say, after our goodbye: where the output of the last tasks can be read, maybe for the first time. */
+/* What the daemon has still to say, after our goodbye: where the output of the last tasks can be
+ * read, maybe for the first time. */
 void reeve_cluster_farewell(struct reeve_cluster *cluster)
 {
     struct reeve_local_message message;
@@ -551,7 +571,8 @@ void reeve_cluster_take_down(struct reeve_cluster *cluster)
 {
     if (cluster->socket >= 0)
         close(cluster->socket);
-    reeve_output_finish(cluster); /* before the daemons end: it ends when the daemon has said all there is */
+    /* before the daemons end: it ends when the daemon has said all there is */
+    reeve_output_finish(cluster);
     if (cluster->lifeline >= 0)
         close(cluster->lifeline);
     if (cluster->event_fd >= 0)
@@ -591,7 +612,8 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
     struct start start;
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return reeve_error_set(error, REEVE_ESYSTEM, "getrandom: %s", strerror(errno));
-    snprintf(name, sizeof(name), "reeve-%u-own-%016llx", (unsigned)geteuid(), (unsigned long long)random);
+    snprintf(name, sizeof(name), "reeve-%u-own-%016llx", (unsigned)geteuid(),
+        (unsigned long long)random);
     int code = start_open(cluster, settings, &start, error);
     if (code == 0)
         code = settings->address != NULL ? start_node(cluster, settings, name, &start, error)
@@ -599,7 +621,8 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
     if (code == 0)
         code = ready_wait(cluster, settings, &start, error);
     if (code == 0 && reeve_local_connect(name, &cluster->socket) != 0)
-        code = start_failed(&start, REEVE_ENOCLUSTER, "the node daemon does not take connections", error);
+        code = start_failed(
+            &start, REEVE_ENOCLUSTER, "the node daemon does not take connections", error);
     if (code == 0)
         code = hello_as_driver(cluster, settings, argc, argv, error);
     start_close(&start);

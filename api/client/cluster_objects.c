@@ -1,4 +1,5 @@
-/* Large values: questions to the daemon, and the objects in its segments. None of these is called with the lock held. */
+/* Large values: questions to the daemon, and the objects in its segments. None of these is
+ * called with the lock held. */
 #include <errno.h>
 #include <string.h>
 
@@ -6,8 +7,8 @@
 #include "api/client/error.h"
 #include "api/client/objects.h"
 
-/* Asks and waits for the answer, which the background thread hands over. The role is not taken: while user threads wait here, answers
- * of tasks are the background thread's business. */
+/* Asks and waits for the answer, which the background thread hands over. The role is not taken:
+ * while user threads wait here, answers of tasks are the background thread's business. */
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error)
 {
@@ -21,7 +22,8 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     }
     request.id = message->request = ++cluster->request_last;
     request.next = cluster->requests;
-    /* cppcheck-suppress autoVariables: taken out of the list again below, before this function returns */
+    /* cppcheck-suppress autoVariables: taken out of the list again below, before this function
+     * returns */
     cluster->requests = &request;
     int code = reeve_cluster_send(cluster, message);
     while (code == 0 && !request.answered && !cluster->dead && !cluster->ending)
@@ -50,7 +52,8 @@ int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, vo
     void *bytes = reeve_objects_find(cluster->objects, reply.segment, reply.offset, size, true);
     if (bytes == NULL) {
         reeve_cluster_object_abort(cluster, reply.segment, reply.offset);
-        return reeve_error_set(error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
+        return reeve_error_set(
+            error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
     }
     *ret_bytes = bytes;
     *ret_segment = reply.segment;
@@ -58,14 +61,11 @@ int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, vo
     return 0;
 }
 
-int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id, uint64_t size,
-    uint32_t segment, uint64_t offset, struct reeve_error_info *error)
+int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id,
+    uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error)
 {
-    struct reeve_local_message message = {.kind = REEVE_LOCAL_SEAL,
-        .object = id,
-        .size = size,
-        .segment = segment,
-        .offset = offset};
+    struct reeve_local_message message = {
+        .kind = REEVE_LOCAL_SEAL, .object = id, .size = size, .segment = segment, .offset = offset};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);
 }
@@ -94,7 +94,8 @@ int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_r
             cluster->objects, reply.segment, reply.offset, object->size_bytes, false);
     if (bytes == NULL) {
         reeve_cluster_object_unpin(cluster, object->id);
-        return reeve_error_set(error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
+        return reeve_error_set(
+            error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
     }
     *ret_bytes = bytes;
     return 0;

@@ -1,16 +1,21 @@
 /* Who looks at the rings, and when: the role, waiting, and the background thread.
  *
- * The doorbell's `waiting` word tells those who publish for us whether to wake anybody. While some thread polls it is AWAKE, and nobody
- * pays for a wake-up. The states of the hand-over (model-checked in tests/model):
+ * The doorbell's `waiting` word tells those who publish for us whether to wake anybody. While some
+ * thread polls it is AWAKE, and nobody pays for a wake-up. The states of the hand-over
+ * (model-checked in tests/model):
  *
  *   user thread waits      takes the role, AWAKE; spins; then FUTEX and sleeps
- *   it has its answer      gives the role up. Tasks outstanding: EVENT, so that the next answer wakes the background thread, and one more
- *                          look at the rings, because an answer may have come just before
- *   background is rung     the program made calls since the last time: it will soon look itself. The background thread then only goes
- *                          *timed*: it sleeps for a millisecond with the bell AWAKE, so a busy program never pays for EVENT wake-ups,
- *                          and looks itself when the time is over. The program was quiet: takes the role, handles what came, EVENT
+ *   it has its answer      gives the role up. Tasks outstanding: EVENT, so that the next answer
+ *                          wakes the background thread, and one more look at the rings, because an
+ *                          answer may have come just before
+ *   background is rung     the program made calls since the last time: it will soon look itself.
+ *                          The background thread then only goes *timed*: it sleeps for a
+ *                          millisecond with the bell AWAKE, so a busy program never pays for EVENT
+ *                          wake-ups, and looks itself when the time is over. The program was quiet:
+ *                          takes the role, handles what came, EVENT
  *
- * So handing over costs no system call on the hot path, and progress never depends on the program calling in. */
+ * So handing over costs no system call on the hot path, and progress never depends on the
+ * program calling in. */
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -26,11 +31,11 @@
 #include "api/client/objects.h"
 #include "runtime/base/macros.h"
 
-#define TIMED_NS       1000000u
-#define SPIN_NS_MIN    2000u
-#define SPIN_NS_MAX    100000u
-#define SPIN_YIELD     64 /* looks between two offers of the core to others */
-#define STACK_SIZE     (256u * 1024)
+#define TIMED_NS    1000000u
+#define SPIN_NS_MIN 2000u
+#define SPIN_NS_MAX 100000u
+#define SPIN_YIELD  64 /* looks between two offers of the core to others */
+#define STACK_SIZE  (256u * 1024)
 
 uint64_t reeve_cluster_now_ns(void)
 {
@@ -48,8 +53,9 @@ static inline void relax(void)
 #endif
 }
 
-/* Spinning pays when the answer comes soon, so its length follows what it brought lately: it doubles when it found something, and
- * halves when it did not. It yields now and then: where cores are fewer than those who want them, another one runs. */
+/* Spinning pays when the answer comes soon, so its length follows what it brought lately: it
+ * doubles when it found something, and halves when it did not. It yields now and then: where
+ * cores are fewer than those who want them, another one runs. */
 bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struct reeve_cluster *))
 {
     for (int i = 0; i < SPIN_YIELD * 2; i++) {
@@ -79,7 +85,8 @@ void reeve_cluster_background_wake(struct reeve_cluster *cluster)
     (void)ignored; /* full means that it is being woken already */
 }
 
-/* The background thread sleeps until background_wake_ns at most; the core now wants its tick earlier. */
+/* The background thread sleeps until background_wake_ns at most; the core now wants its tick
+ * earlier. */
 static void tick_see_to(struct reeve_cluster *cluster)
 {
     uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
@@ -124,7 +131,8 @@ void reeve_cluster_submitted(struct reeve_cluster *cluster)
     reeve_cluster_pump(cluster, reeve_cluster_now_ns());
     if (cluster->polling || cluster->timed)
         return;
-    if (atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) != REEVE_DOORBELL_EVENT) {
+    if (atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) !=
+        REEVE_DOORBELL_EVENT) {
         cluster->polling = true;
         role_leave(cluster);
     } else {
@@ -153,8 +161,8 @@ static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns)
     pthread_mutex_lock(&cluster->lock);
 }
 
-bool reeve_cluster_await(struct reeve_cluster *cluster, bool (*done)(struct reeve_cluster *, void *),
-    void *arg, uint64_t deadline_ns)
+bool reeve_cluster_await(struct reeve_cluster *cluster,
+    bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns)
 {
     for (;;) {
         if (cluster->ending)
@@ -166,7 +174,8 @@ bool reeve_cluster_await(struct reeve_cluster *cluster, bool (*done)(struct reev
         if (deadline_ns != UINT64_MAX && reeve_cluster_now_ns() >= deadline_ns)
             return false;
         if (cluster->polling) {
-            struct timespec until = {(time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
+            struct timespec until = {
+                (time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
             cluster->waiter_count++;
             if (deadline_ns == UINT64_MAX)
                 pthread_cond_wait(&cluster->turn, &cluster->lock);
@@ -201,7 +210,7 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
     (void)reeve_doorbell_ring(cluster->bell, cluster->event_fd);
 }
 
-/* ---- the background thread ------------------------------------------------------------------------- */
+/* ---- the background thread ------------------------------------------------------------------- */
 
 static bool is_reply(const struct reeve_local_message *message)
 {
@@ -316,7 +325,8 @@ static void *background_main(void *arg)
         activity_seen = cluster->activity;
         if (atomic_load(&cluster->inbox_count) == 0 && program_active && answers_wanted(cluster) &&
             (rung || cluster->timed)) {
-            cluster->timed = true; /* it is busy with us: it will look itself, and if not, we do in a moment */
+            /* it is busy with us: it will look itself, and if not, we do in a moment */
+            cluster->timed = true;
             continue;
         }
         cluster->timed = false;

@@ -1,4 +1,5 @@
-/* Channels: writing entries for workers, taking their answers, and what the daemon says about leases. */
+/* Channels: writing entries for workers, taking their answers, and what the daemon says about
+ * leases. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #define ANSWERS_AT_ONCE 4096 /* taken from one ring before others get their turn */
 #define BELLS_AT_ONCE   64
 
-/* ---- channels -------------------------------------------------------------------------------------- */
+/* ---- channels -------------------------------------------------------------------------------- */
 
 static int bell_map(int fd, struct reeve_doorbell **ret)
 {
@@ -40,7 +41,8 @@ int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
         return REEVE_EPROTOCOL;
     int error = reeve_memory_map(message->fds[0], 0, 0, &channel->memory, &channel->memory_size);
     if (error == 0)
-        error = reeve_channel_attach(&channel->channel, channel->memory, channel->memory_size, role);
+        error =
+            reeve_channel_attach(&channel->channel, channel->memory, channel->memory_size, role);
     if (error == 0)
         error = bell_map(message->fds[1], &channel->bell);
     close(message->fds[0]);
@@ -77,7 +79,7 @@ bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster)
     return false;
 }
 
-/* ---- sending --------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* The parts of an entry whose arguments have futures among them. */
 struct spliced {
@@ -95,8 +97,8 @@ static void spliced_free(struct spliced *spliced)
     free(spliced->names);
 }
 
-static int spliced_make(const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry,
-    struct spliced *ret)
+static int spliced_make(
+    const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry, struct spliced *ret)
 {
     *ret = (struct spliced){
         .values = calloc(entry->splice_count, sizeof(*ret->values)),
@@ -191,7 +193,8 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .object = command->object.id,
         .node = command->object.node,
     };
-    (void)reeve_cluster_send(cluster, &message); /* a dead daemon shows at the socket's other end, too */
+    /* a dead daemon shows at the socket's other end, too */
+    (void)reeve_cluster_send(cluster, &message);
 }
 
 static void command_run(
@@ -252,7 +255,8 @@ void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
             if (error != 0) {
                 reeve_owner_unsendable(cluster->owner, now_ns, send.task, error,
                     error == REEVE_ETOOLARGE
-                        ? "its arguments, with the values of the futures among them, are larger than 64 KiB "
+                        ? "its arguments, with the values of the futures among them, are larger "
+                          "than 64 KiB "
                           "and none of them is large by itself; pass them as one array or struct"
                         : "its arguments could not be written for the worker");
                 continue;
@@ -280,8 +284,8 @@ void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
     } while (!cluster->dead);
 }
 
-int reeve_cluster_arguments_make(struct reeve_cluster *cluster, reeve_task_id task,
-    struct reeve_cluster_arguments *ret)
+int reeve_cluster_arguments_make(
+    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret)
 {
     struct reeve_owner_entry entry;
     struct spliced spliced;
@@ -320,14 +324,15 @@ reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_tas
     return reeve_owner_take_inline(cluster->owner, task) ? task : 0;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* A lease whose worker writes nonsense is a lease lost. */
 static void lease_spoilt(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index)
 {
     struct reeve_owner_command command = {.lease = cluster->holders[index].lease};
     reeve_owner_lease_lost(cluster->owner, now_ns, index, REEVE_EPROTOCOL,
-        "the worker wrote a malformed answer: something in the program overwrites memory that is not its own");
+        "the worker wrote a malformed answer: something in the program overwrites memory that is "
+        "not its own");
     reeve_cluster_channel_close(&cluster->holders[index]);
     message_send(cluster, REEVE_LOCAL_LEASE_RETURN, &command);
 }
@@ -399,7 +404,7 @@ void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
         pthread_cond_broadcast(&cluster->turn);
 }
 
-/* ---- what the daemon says -------------------------------------------------------------------------- */
+/* ---- what the daemon says -------------------------------------------------------------------- */
 
 static void on_channel_as_holder(
     struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message)
@@ -407,7 +412,8 @@ static void on_channel_as_holder(
     struct reeve_cluster_channel channel;
     struct reeve_owner_command back = {.lease = message->lease};
     uint32_t class_index = message->class_index, index;
-    reeve_cluster_pump(cluster, now_ns); /* a lease just returned gives its channel up before its index serves again */
+    /* a lease just returned gives its channel up before its index serves again */
+    reeve_cluster_pump(cluster, now_ns);
     int error = reeve_cluster_channel_open(&channel, message, REEVE_CHANNEL_HOLDER);
     if (error == 0)
         error = reeve_owner_lease_gained(
@@ -453,11 +459,12 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
     (void)reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER);
 }
 
-static void on_lease_lost(
-    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message, const char *text)
+static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
+    const struct reeve_local_message *message, const char *text)
 {
     uint32_t index;
-    /* Lease 0: one node could not run the program. Others may: the head tries them, and says INFEASIBLE when none can. */
+    /* Lease 0: one node could not run the program. Others may: the head tries them, and says
+     * INFEASIBLE when none can. */
     if (!reeve_owner_find_lease(cluster->owner, message->lease, &index))
         return;
     answers_drain(cluster, now_ns, index); /* what it had finished counts */
@@ -468,8 +475,8 @@ static void on_lease_lost(
     while (task != 0) {
         uint64_t next_position = 0;
         uint32_t next_attempt = 0;
-        reeve_task_id next = reeve_owner_each_in_flight(
-            cluster->owner, index, task, &next_position, &next_attempt);
+        reeve_task_id next =
+            reeve_owner_each_in_flight(cluster->owner, index, task, &next_position, &next_attempt);
         if (reeve_ring_recall(calls, position)) /* nobody had claimed it: not an attempt */
             reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
         task = next;
@@ -502,7 +509,8 @@ void reeve_cluster_handle(
     case REEVE_LOCAL_CHANNEL_CLOSE:
         for (index = 0; index < cluster->worker_capacity; index++)
             if (cluster->workers[index]->open && cluster->workers[index]->lease == message->lease)
-                cluster->workers[index]->closing = true; /* the loop closes it: its entry may be running */
+                /* the loop closes it: its entry may be running */
+                cluster->workers[index]->closing = true;
         break;
     case REEVE_LOCAL_INFEASIBLE:
         reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,

@@ -87,8 +87,8 @@ void reeve_objects_remove(struct reeve_objects *objects, uint32_t number)
     pthread_mutex_unlock(&objects->lock);
 }
 
-void *reeve_objects_find(struct reeve_objects *objects, uint32_t number, uint64_t offset,
-    uint64_t size, bool write)
+void *reeve_objects_find(
+    struct reeve_objects *objects, uint32_t number, uint64_t offset, uint64_t size, bool write)
 {
     uint8_t *found = NULL;
     pthread_mutex_lock(&objects->lock);

@@ -1,4 +1,5 @@
-/* This process's view of the object store: the segments its daemon has shown it, mapped when first used. Thread-safe. */
+/* This process's view of the object store: the segments its daemon has shown it, mapped when
+ * first used. Thread-safe. */
 #ifndef REEVE_CLIENT_OBJECTS_H
 #define REEVE_CLIENT_OBJECTS_H
 
@@ -11,14 +12,16 @@ struct reeve_objects;
 struct reeve_objects *reeve_objects_create(void);
 void reeve_objects_free(struct reeve_objects *objects);
 
-/* Takes the descriptor on success. A segment shown again replaces nothing: what is mapped stays. REEVE_ENOMEM. */
+/* Takes the descriptor on success. A segment shown again replaces nothing: what is mapped stays.
+ * REEVE_ENOMEM. */
 int reeve_objects_add(
     struct reeve_objects *objects, uint32_t segment, int fd, uint64_t size, bool writable);
 /* Unmaps. Nothing in the segment may be in use. */
 void reeve_objects_remove(struct reeve_objects *objects, uint32_t segment);
 
-/* `size` bytes at `offset`, or NULL: no such segment, beyond its end, read-only though `write`, or it cannot be mapped. */
-void *reeve_objects_find(struct reeve_objects *objects, uint32_t segment, uint64_t offset,
-    uint64_t size, bool write);
+/* `size` bytes at `offset`, or NULL: no such segment, beyond its end, read-only though `write`,
+ * or it cannot be mapped. */
+void *reeve_objects_find(
+    struct reeve_objects *objects, uint32_t segment, uint64_t offset, uint64_t size, bool write);
 
 #endif

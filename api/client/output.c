@@ -1,5 +1,6 @@
-/* The output of workers, on its way to the driver's terminal: copies what comes through the daemon's two pipes to our own stdout and
- * stderr. In a thread of its own, because a terminal may be stuck; then the pipes fill, and the daemon drops and counts. */
+/* The output of workers, on its way to the driver's terminal: copies what comes through the
+ * daemon's two pipes to our own stdout and stderr. In a thread of its own, because a terminal
+ * may be stuck; then the pipes fill, and the daemon drops and counts. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -79,7 +80,8 @@ void reeve_output_start(struct reeve_cluster *cluster, struct reeve_local_messag
     pthread_attr_setstacksize(&attributes, 128 * 1024);
     sigfillset(&all); /* SIGPIPE above all */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    cluster->output_started = pthread_create(&cluster->output, &attributes, output_main, output) == 0;
+    cluster->output_started =
+        pthread_create(&cluster->output, &attributes, output_main, output) == 0;
     if (cluster->output_started)
         message->fd_count = 0; /* the thread's now */
     else

@@ -1,4 +1,5 @@
-/* The owner core: futures and tasks. Leases, depth and demand are in owner_lease.c, memory in owner_table.c. */
+/* The owner core: futures and tasks. Leases, depth and demand are in owner_lease.c, memory in
+ * owner_table.c. */
 #include "api/client/owner.h"
 
 #include <reeve_errors.h>
@@ -53,7 +54,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     free(owner);
 }
 
-/* ---- final states ---------------------------------------------------------------------------------- */
+/* ---- final states ---------------------------------------------------------------------------- */
 
 /* Drops what the arguments held on to. */
 static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
@@ -64,7 +65,8 @@ static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
     owner_task_clear(task);
 }
 
-/* The task becomes final; its dependents are told, and theirs in turn: a list instead of recursion, because chains are long. */
+/* The task becomes final; its dependents are told, and theirs in turn: a list instead of
+ * recursion, because chains are long. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object)
 {
@@ -156,7 +158,7 @@ static void task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
     owner_class_work_changed(owner, now_ns, class);
 }
 
-/* ---- the program ----------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *from, reeve_task_id *ret_task)
@@ -340,7 +342,7 @@ reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task
     return 0;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* The SENT task that an answer from this lease speaks of, or NULL when the answer is stale. */
 static struct owner_task *task_answered(
@@ -380,7 +382,9 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     if (task == NULL)
         return;
     uint32_t index = owner_task_index(id);
-    task->attempt--; /* it was not an attempt: nobody ran it. The entry is gone from its ring, so the number may serve again */
+    /* it was not an attempt: nobody ran it. The entry is gone from its ring, so the number may
+     * serve again */
+    task->attempt--;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, false);
     owner_task_queue(owner, now_ns, index, true);
@@ -470,7 +474,7 @@ void reeve_owner_unsendable(
     task_fail(owner, now_ns, owner_task_index(id), code, text);
 }
 
-/* ---- small readers --------------------------------------------------------------------------------- */
+/* ---- small readers --------------------------------------------------------------------------- */
 
 void reeve_owner_entry(
     const struct reeve_owner *owner, reeve_task_id id, struct reeve_owner_entry *ret)

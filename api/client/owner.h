@@ -1,9 +1,11 @@
 /* The owner core: what a process knows of the futures it has made, and every decision about them.
  *
- * The process that makes a future owns it. The core keeps each task's state, arguments (for another attempt), dependencies,
- * retries and result; the leases the process holds and what is under way on each; and what to ask the node daemon for. It sees no
- * ring, socket, clock or thread: the client shell (client_*.c) tells it events, one function each, and takes from it what to do:
- * entries to write (reeve_owner_next_send, a pull, because it is the hot path) and commands (reeve_owner_next_command).
+ * The process that makes a future owns it. The core keeps each task's state, arguments (for another
+ * attempt), dependencies, retries and result; the leases the process holds and what is under way on
+ * each; and what to ask the node daemon for. It sees no ring, socket, clock or thread: the client
+ * shell (client_*.c) tells it events, one function each, and takes from it what to do: entries to
+ * write (reeve_owner_next_send, a pull, because it is the hot path) and commands
+ * (reeve_owner_next_command).
  *
  *   task     WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE or FAILED
  *               └──────────a dependency failed──────┐    ▲              │ taken back, or lost with its worker and retries left
@@ -13,12 +15,14 @@
  *
  *   lease    gained ──▶ ACTIVE ──recalled──▶ DRAINING ──nothing in flight──▶ returned
  *
- * How many entries a lease is given ahead (its depth) follows the measured time a task of the class takes: some milliseconds' worth,
- * so hundreds for microseconds, one or two for milliseconds. What turns out to be stuck behind a long task is taken back when
- * another lease of the class has nothing to do.
+ * How many entries a lease is given ahead (its depth) follows the measured time a task of the class
+ * takes: some milliseconds' worth, so hundreds for microseconds, one or two for milliseconds. What
+ * turns out to be stuck behind a long task is taken back when another lease of the class has
+ * nothing to do.
  *
- * A task id is generation << 32 | index: a stale one is recognised, never an error in memory. It is also the sequence part of the object id
- * of the task's result. Ties are broken by order of arrival. Not thread-safe. */
+ * A task id is generation << 32 | index: a stale one is recognised, never an error in memory. It
+ * is also the sequence part of the object id of the task's result. Ties are broken by order of
+ * arrival. Not thread-safe. */
 #ifndef REEVE_CLIENT_OWNER_H
 #define REEVE_CLIENT_OWNER_H
 
@@ -42,9 +46,12 @@ struct reeve_owner_settings {
     uint64_t lease_idle_ns; /* a lease unused for so long goes back */
     uint64_t work_ahead_ns; /* how much work a lease is given ahead */
     uint64_t
-        stuck_ns; /* a worker that has not answered for so long has its unclaimed entries taken back, if others are idle */
+        /* a worker that has not answered for so long has its unclaimed entries taken back, if
+         * others are idle */
+        stuck_ns;
     uint32_t
-        generation_first; /* of task ids: later owners of a process start higher, so that no id comes twice */
+        /* of task ids: later owners of a process start higher, so that no id comes twice */
+        generation_first;
 };
 extern const struct reeve_owner_settings reeve_owner_settings_default;
 
@@ -76,7 +83,8 @@ struct reeve_owner_task {
     const struct reeve_owner_splice *splices; /* copied */
 };
 
-/* The outcome of a task. For an error: `error_is_map` tells a msgpack map (entry.h) from plain text. */
+/* The outcome of a task. For an error: `error_is_map` tells a msgpack map (entry.h) from plain
+ * text. */
 struct reeve_owner_result {
     int status;
     bool is_object; /* the value lies in the store: `object` */
@@ -91,8 +99,10 @@ struct reeve_owner_result {
 
 enum reeve_owner_command_kind {
     REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count */
-    REEVE_OWNER_RETURN_LEASE, /* lease, lease_index: nothing is in flight; the core has forgotten it */
-    REEVE_OWNER_TAKE_BACK, /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
+    /* lease, lease_index: nothing is in flight; the core has forgotten it */
+    REEVE_OWNER_RETURN_LEASE,
+    /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
+    REEVE_OWNER_TAKE_BACK,
     REEVE_OWNER_FREE_OBJECT, /* object */
 };
 
@@ -129,17 +139,20 @@ struct reeve_owner_entry {
 struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settings);
 void reeve_owner_free(struct reeve_owner *owner);
 
-/* --- events from the program ------------------------------------------------------------------------- */
+/* --- events from the program ------------------------------------------------------------------ */
 
-/* The index of the class with these properties, made when it is new. REEVE_ETOOLARGE: too many classes. */
+/* The index of the class with these properties, made when it is new. REEVE_ETOOLARGE: too many
+ * classes. */
 int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index);
 
-/* REEVE_EHANDLE: a splice names no living future; REEVE_ENOMEM. The caller holds one reference to the new task. */
+/* REEVE_EHANDLE: a splice names no living future; REEVE_ENOMEM. The caller holds one reference
+ * to the new task. */
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *task, reeve_task_id *ret_task);
 
-/* A resolved future with a small value, or (bytes NULL) a PENDING one whose object is being filled. */
+/* A resolved future with a small value, or (bytes NULL) a PENDING one whose object is being
+ * filled. */
 int reeve_owner_put(
     struct reeve_owner *owner, const void *bytes, uint32_t size, reeve_task_id *ret_task);
 /* PENDING becomes DONE (status 0) or FAILED. */
@@ -160,31 +173,35 @@ int reeve_owner_result(
 /* The caller's reference goes. A task under way goes on; its result is dropped. REEVE_EHANDLE. */
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 
-/* One more reference to a living future, for who reads its result while others may release it. REEVE_EHANDLE. */
+/* One more reference to a living future, for who reads its result while others may release it.
+ * REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
 
-/* The caller, a worker that waits for the task, wants to run it itself. True: it is the caller's (INLINE), who reports with
- * reeve_owner_finished. For a SENT task call it after the entry has been recalled and taken_back said. */
+/* The caller, a worker that waits for the task, wants to run it itself. True: it is the caller's
+ * (INLINE), who reports with reeve_owner_finished. For a SENT task call it after the entry has
+ * been recalled and taken_back said. */
 bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task);
 void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
     int status, bool error_is_map, const void *bytes, uint32_t size,
     const struct reeve_reference *object);
 
-/* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any more. */
+/* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any
+ * more. */
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
     reeve_lease_index *ret_lease_index, uint64_t *ret_position, uint32_t *ret_attempt);
 /* Of a WAITING task: the first of the futures it waits for that is not final. */
 reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id task);
 
-/* --- events from the daemon and the rings ------------------------------------------------------------ */
+/* --- events from the daemon and the rings ----------------------------------------------------- */
 
 /* A channel for the lease is open. REEVE_ENOMEM. */
 int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index,
     uint64_t lease, uint32_t node, reeve_lease_index *ret_lease_index);
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
-/* The worker or its node is gone. All results have been taken from the return ring, and taken_back has been said of entries that
- * nobody had claimed; what is still in flight was running and counts as lost once more. */
+/* The worker or its node is gone. All results have been taken from the return ring, and
+ * taken_back has been said of entries that nobody had claimed; what is still in flight was
+ * running and counts as lost once more. */
 void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, int code, const char *text);
 /* No lease came, or none can: fails what is queued in the class unless it has other leases. */
@@ -193,7 +210,8 @@ void reeve_owner_class_failed(
 /* The daemon is gone: everything that is not final fails. */
 void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text);
 
-/* An answer from a return ring. Returns false when it is stale (another attempt, another lease): the caller drops it. */
+/* An answer from a return ring. Returns false when it is stale (another attempt, another lease):
+ * the caller drops it. */
 bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     reeve_task_id task, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object);
@@ -201,15 +219,17 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
 void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
 
-/* --- what to do -------------------------------------------------------------------------------------- */
+/* --- what to do ------------------------------------------------------------------------------- */
 
-/* The next entry to write; false when there is none. Answer with sent or unsent before anything else. */
+/* The next entry to write; false when there is none. Answer with sent or unsent before anything
+ * else. */
 bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret);
 void reeve_owner_entry(
     const struct reeve_owner *owner, reeve_task_id task, struct reeve_owner_entry *ret);
 void reeve_owner_sent(
     struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task, uint64_t position);
-/* The ring has no room for it: back to the head of its queue; the lease gets nothing until its next answer. */
+/* The ring has no room for it: back to the head of its queue; the lease gets nothing until its
+ * next answer. */
 void reeve_owner_unsent(struct reeve_owner *owner, reeve_task_id task);
 /* It can never be written (its arguments do not fit the store…): it fails. */
 void reeve_owner_unsendable(
@@ -221,7 +241,7 @@ bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_comm
 uint64_t reeve_owner_deadline(const struct reeve_owner *owner);
 void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns);
 
-/* --- for the shell's bookkeeping and for tests ------------------------------------------------------- */
+/* --- for the shell's bookkeeping and for tests ------------------------------------------------ */
 
 uint64_t reeve_owner_unfinished(const struct reeve_owner *owner); /* tasks not in a final state */
 uint64_t reeve_owner_final_count(

@@ -31,7 +31,8 @@ struct owner_task {
     uint8_t flags;
     uint16_t class_index;
     uint32_t
-        references; /* the program's, one while not final, one for each dependent that is not final */
+        /* the program's, one while not final, one for each dependent that is not final */
+        references;
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;

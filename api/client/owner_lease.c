@@ -1,4 +1,5 @@
-/* The owner core: classes, leases, how deep to fill them, what to take back, and how many to ask for. */
+/* The owner core: classes, leases, how deep to fill them, what to take back, and how many to ask
+ * for. */
 #include <reeve_errors.h>
 #include <stdlib.h>
 
@@ -6,8 +7,9 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
-#define LONG_TASK_NS      (50u * 1000 * 1000) /* tasks this long are given one at a time */
-#define DEMAND_EXACT      16u /* up to here demand is told to the task, beyond it by powers of two */
+#define LONG_TASK_NS (50u * 1000 * 1000) /* tasks this long are given one at a time */
+/* up to here demand is told to the task, beyond it by powers of two */
+#define DEMAND_EXACT      16u
 #define TAKE_BACK_AT_ONCE 64u
 
 int reeve_owner_class(
@@ -49,7 +51,7 @@ static void tick_by(struct reeve_owner *owner, uint64_t at_ns)
         owner->tick_at_ns = at_ns;
 }
 
-/* ---- demand ---------------------------------------------------------------------------------------- */
+/* ---- demand ---------------------------------------------------------------------------------- */
 
 static uint32_t power_of_two_up(uint32_t value)
 {
@@ -94,7 +96,7 @@ void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class)
     demand_tell(owner, class, 0);
 }
 
-/* ---- who may get an entry -------------------------------------------------------------------------- */
+/* ---- who may get an entry -------------------------------------------------------------------- */
 
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
 {
@@ -113,7 +115,8 @@ void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct
         tick_by(owner, now_ns + owner->settings.lease_idle_ns);
 }
 
-/* Whether the lease may get one more, and its place among those that may: idle ones in front, so that work spreads first. */
+/* Whether the lease may get one more, and its place among those that may: idle ones in front, so
+ * that work spreads first. */
 static void room_update(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
 {
@@ -130,8 +133,8 @@ static void room_update(
     owner_ready_update(owner, class);
 }
 
-/* A batch of answers has come after some time: what did one of the batch before it take? Looking back one batch, because
- * how many belong to the present one is not yet known. */
+/* A batch of answers has come after some time: what did one of the batch before it take? Looking
+ * back one batch, because how many belong to the present one is not yet known. */
 static void service_measure(struct reeve_owner *owner, struct owner_class *class,
     struct owner_lease *lease, uint64_t now_ns)
 {
@@ -198,7 +201,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
     room_update(owner, class, lease);
 }
 
-/* ---- leases come and go ---------------------------------------------------------------------------- */
+/* ---- leases come and go ---------------------------------------------------------------------- */
 
 static struct owner_lease *lease_make(struct reeve_owner *owner)
 {
@@ -280,8 +283,8 @@ void reeve_owner_lease_recalled(
     take_back(owner, lease, lease->in_flight.count);
 }
 
-/* A lease of the class has nothing to do while another's worker has not answered for long: half of what it has not begun comes
- * back, to be sent again to whoever has room. */
+/* A lease of the class has nothing to do while another's worker has not answered for long: half
+ * of what it has not begun comes back, to be sent again to whoever has room. */
 static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
     if (class->queued.count != 0 || reeve_list_is_empty(&class->room))
@@ -327,7 +330,8 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             continue;
         }
         class
-            ->lease_count--; /* before it is told that fewer are needed, or it would be given again */
+            /* before it is told that fewer are needed, or it would be given again */
+            ->lease_count--;
         lease->state = OWNER_LEASE_DRAINING;
         demand_lower(owner, class);
         lease_return(owner, class, lease);
@@ -345,7 +349,7 @@ uint64_t reeve_owner_deadline(const struct reeve_owner *owner)
     return owner->tick_at_ns;
 }
 
-/* ---- sending --------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret)
 {
@@ -399,7 +403,7 @@ void reeve_owner_unsent(struct reeve_owner *owner, reeve_task_id id)
     room_update(owner, class, lease);
 }
 
-/* ---- small readers --------------------------------------------------------------------------------- */
+/* ---- small readers --------------------------------------------------------------------------- */
 
 uint32_t reeve_owner_in_flight(const struct reeve_owner *owner, reeve_lease_index lease_index)
 {
@@ -448,7 +452,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
     return owner_task_id(task, index);
 }
 
-/* ---- audit ----------------------------------------------------------------------------------------- */
+/* ---- audit ----------------------------------------------------------------------------------- */
 
 void reeve_owner_check(const struct reeve_owner *owner)
 {

@@ -1,4 +1,5 @@
-/* The owner core's memory: pages of tasks, edges between them, queues linked by index. No decisions here. */
+/* The owner core's memory: pages of tasks, edges between them, queues linked by index. No
+ * decisions here. */
 #include <reeve_errors.h>
 #include <stdlib.h>
 #include <string.h>

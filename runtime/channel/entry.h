@@ -1,18 +1,20 @@
-/* What is inside the payload of an entry, call or result, and what its kind and flags mean. Rings do not look at any of it;
- * owner, worker and bridge do.
+/* What is inside the payload of an entry, call or result, and what its kind and flags mean. Rings
+ * do not look at any of it; owner, worker and bridge do.
  *
  *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) | value: msgpack |
  *               32 B each; n is the slot's `references`
  *
  *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |      little-endian as the machine; `node`: where a copy is
  *
- * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no value behind; it is the contents of
- * the object that reference 0 names. All further references name objects that the value mentions, so that nobody has to parse
- * msgpack to find them: a bridge stages them on its node before it passes the entry on.
+ * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no
+ * value behind; it is the contents of the object that reference 0 names. All further references
+ * name objects that the value mentions, so that nobody has to parse msgpack to find them: a bridge
+ * stages them on its node before it passes the entry on.
  *
- * A result answers one call. kind RECALLED says that the call was not run and never will be by this worker (its status is
- * REEVE_ECANCELLED): the holder has it back. A result whose status is not 0 carries, as its value, a msgpack map for people:
- * {"message": str, "code": int (the user's own), "function": str, "node": uint}. */
+ * A result answers one call. kind RECALLED says that the call was not run and never will be by
+ * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
+ * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
+ * user's own), "function": str, "node": uint}. */
 #ifndef REEVE_CHANNEL_ENTRY_H
 #define REEVE_CHANNEL_ENTRY_H
 
@@ -39,7 +41,8 @@ _Static_assert(sizeof(struct reeve_reference) == 32, "references are laid out as
 
 #define REEVE_ENTRY_REFERENCES_MAX 1024u
 
-/* The parts of a payload of `length` bytes, or false when they do not fit: references and value point into it. */
+/* The parts of a payload of `length` bytes, or false when they do not fit: references and value
+ * point into it. */
 struct reeve_entry_parts {
     const struct reeve_reference *references; /* may be unaligned in a byte ring: copy before use */
     uint32_t timeout_ms;

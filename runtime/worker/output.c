@@ -1,11 +1,12 @@
-/* The two streams become streams of our own (fopencookie), line-buffered, whose writes carry a mark in front when the function has
- * changed since the last one:
+/* The two streams become streams of our own (fopencookie), line-buffered, whose writes carry a mark
+ * in front when the function has changed since the last one:
  *
  *     \x01 function number in decimal \x02 text
  *
- * The node daemon takes the marks out and prefixes each line with the function's name. A line that a task leaves unfinished is ended
- * with the task, so that the next one's does not continue it. What a program writes to descriptor 1 or 2
- * itself bears no mark and counts for the function that wrote last. */
+ * The node daemon takes the marks out and prefixes each line with the function's name. A line
+ * that a task leaves unfinished is ended with the task, so that the next one's does not continue
+ * it. What a program writes to descriptor 1 or 2 itself bears no mark and counts for the
+ * function that wrote last. */
 #include "runtime/worker/output.h"
 
 #include <stdio.h>
@@ -28,15 +29,15 @@ static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
     struct stream *stream = cookie;
     char mark[16];
     int mark_size = 0;
-    uint32_t function = atomic_load_explicit(&output_cluster->bell->current_function, memory_order_relaxed);
+    uint32_t function =
+        atomic_load_explicit(&output_cluster->bell->current_function, memory_order_relaxed);
     if (function != stream->function && function != 0) {
         stream->function = function;
         mark_size = snprintf(mark, sizeof(mark), "\x01%u\x02", function - 1);
     }
     if (size != 0)
         stream->in_line = bytes[size - 1] != '\n';
-    struct iovec parts[2] = {
-        {mark, (size_t)mark_size}, {(char *)(uintptr_t)bytes, size}};
+    struct iovec parts[2] = {{mark, (size_t)mark_size}, {(char *)(uintptr_t)bytes, size}};
     ssize_t written = writev(stream->fd, parts, 2);
     return written < mark_size ? (written < 0 ? -1 : 0) : written - mark_size;
 }

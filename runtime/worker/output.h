@@ -4,7 +4,8 @@
 
 struct reeve_cluster;
 
-/* The status of a worker that ended because its task's time was up: not a crash, and already answered for. */
+/* The status of a worker that ended because its task's time was up: not a crash, and already
+ * answered for. */
 #define REEVE_WORKER_EXIT_EXPIRED 113
 
 void reeve_worker_output_install(struct reeve_cluster *cluster);

@@ -1,10 +1,13 @@
-/* The worker: claims calls, runs them, answers. One main thread; the client library's background thread beside it.
+/* The worker: claims calls, runs them, answers. One main thread; the client library's background
+ * thread beside it.
  *
  *   call ring ──claim──▶ decode, call, encode (api/client/invoke.h) ──▶ return ring ──▶ DONE, holder's bell
  *
- * A value too large to ride along is written straight into the store and sealed before the answer that names it is published. A task
- * with a time limit is watched by the background thread: when time is up it publishes the answer itself and ends the process, because
- * a C function cannot be stopped in any gentler way. Which of the two answers is decided by one exchange on `verdict`. */
+ * A value too large to ride along is written straight into the store and sealed before the
+ * answer that names it is published. A task with a time limit is watched by the background
+ * thread: when time is up it publishes the answer itself and ends the process, because a C
+ * function cannot be stopped in any gentler way. Which of the two answers is decided by one
+ * exchange on `verdict`. */
 #include <errno.h>
 #include <limits.h>
 #include <msgpack.h>
@@ -20,11 +23,12 @@
 #include "runtime/base/macros.h"
 #include "runtime/worker/output.h"
 
-#define PINS_FEW         8
-#define STACK_RESERVE    (512u * 1024)
-#define RETURN_RETRY_NS  1000000
+#define PINS_FEW        8
+#define STACK_RESERVE   (512u * 1024)
+#define RETURN_RETRY_NS 1000000
 
-/* What is being run: one a task, on the stack, because tasks nest when a waiting one runs another. */
+/* What is being run: one a task, on the stack, because tasks nest when a waiting one runs
+ * another. */
 struct execution {
     struct reeve_invocation invocation;
     struct reeve_cluster *cluster;
@@ -57,7 +61,7 @@ struct worker {
 
 static struct worker worker; /* a worker process has one */
 
-/* ---- values in the store --------------------------------------------------------------------------- */
+/* ---- values in the store --------------------------------------------------------------------- */
 
 static int pin_add(struct execution *execution, struct reeve_object_id id)
 {
@@ -76,16 +80,18 @@ static int pin_add(struct execution *execution, struct reeve_object_id id)
     return 0;
 }
 
-static int object_resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
-    uint64_t size, const void **bytes)
+static int object_resolve(struct reeve_invocation *invocation,
+    const uint8_t id[REEVE_OBJECT_ID_SIZE], uint64_t size, const void **bytes)
 {
     struct execution *execution = invocation->context;
     struct reeve_reference reference;
     for (uint16_t i = 0; i < execution->reference_count; i++) {
-        memcpy(&reference, (const uint8_t *)execution->references + i * sizeof(reference), sizeof(reference));
+        memcpy(&reference, (const uint8_t *)execution->references + i * sizeof(reference),
+            sizeof(reference));
         if (memcmp(&reference.id, id, REEVE_OBJECT_ID_SIZE) != 0 || reference.size_bytes != size)
             continue;
-        int code = reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
+        int code =
+            reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
         if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
             reeve_cluster_object_unpin(execution->cluster, reference.id);
         return code;
@@ -105,7 +111,7 @@ static void *object_reserve(struct reeve_invocation *invocation, size_t size)
     return bytes;
 }
 
-/* ---- running --------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* A failure as a map for people: entry.h. Returns its size in `bytes`. */
 static size_t error_pack(const struct reeve_error_info *error, uint8_t *bytes, size_t capacity)
@@ -127,8 +133,8 @@ static size_t error_pack(const struct reeve_error_info *error, uint8_t *bytes, s
     return size;
 }
 
-static void execution_init(struct execution *execution, struct reeve_cluster *cluster, uint32_t function,
-    const void *args, size_t args_size, uint8_t *scratch)
+static void execution_init(struct execution *execution, struct reeve_cluster *cluster,
+    uint32_t function, const void *args, size_t args_size, uint8_t *scratch)
 {
     reeve_invocation_init(&execution->invocation, reeve_registry_at(function), args, args_size);
     execution->invocation.result = scratch;
@@ -145,8 +151,8 @@ static void execution_init(struct execution *execution, struct reeve_cluster *cl
     execution->pin_capacity = PINS_FEW;
 }
 
-/* Runs the function and settles where its result is. Returns the task's status; on failure the result is the error's map, in the
- * scratch memory. */
+/* Runs the function and settles where its result is. Returns the task's status; on failure the
+ * result is the error's map, in the scratch memory. */
 static int execution_run(struct execution *execution, uint32_t function_index, uint8_t *scratch)
 {
     struct reeve_invocation *invocation = &execution->invocation;
@@ -184,12 +190,12 @@ static void execution_fini(struct execution *execution)
         free(execution->pins);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
-/* Publishes the answer to the claimed entry. The return ring has a slot for every entry it can be given; only its bytes may be
- * short, until the holder reads. */
-static void answer(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view, int status,
-    const struct reeve_reference *object, const void *bytes, size_t size)
+/* Publishes the answer to the claimed entry. The return ring has a slot for every entry it can
+ * be given; only its bytes may be short, until the holder reads. */
+static void answer(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view,
+    int status, const struct reeve_reference *object, const void *bytes, size_t size)
 {
     struct reeve_ring *ring = &channel->channel.returns;
     struct reeve_slot_fill fill;
@@ -238,8 +244,8 @@ static void watch_start(struct reeve_cluster *cluster, uint32_t timeout_ms)
 {
     worker.timeout_ms = timeout_ms;
     atomic_store(&worker.verdict, false);
-    atomic_store(&cluster->task_deadline_ns,
-        reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u);
+    atomic_store(
+        &cluster->task_deadline_ns, reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u);
     reeve_cluster_background_wake(cluster);
 }
 
@@ -291,11 +297,12 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         .size_bytes = execution.invocation.result_size,
         .node = cluster->node};
     answer(channel, view, status, execution.object != NULL ? &object : NULL,
-        status != 0 ? worker.scratch : execution.invocation.result, execution.invocation.result_size);
+        status != 0 ? worker.scratch : execution.invocation.result,
+        execution.invocation.result_size);
     execution_fini(&execution);
 }
 
-/* ---- children run by the one who waits for them ---------------------------------------------------- */
+/* ---- children run by the one who waits for them ---------------------------------------------- */
 
 static bool may_run_inline(const struct reeve_cluster *cluster)
 {
@@ -342,7 +349,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     free(scratch);
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static bool calls_ready(const struct reeve_cluster *cluster)
 {
