@@ -34,8 +34,11 @@
 #define TIMED_NS    1000000u
 #define SPIN_NS_MIN 2000u
 #define SPIN_NS_MAX 100000u
-#define SPIN_YIELD  64 /* looks between two offers of the core to others */
-#define STACK_SIZE  (256u * 1024)
+/* A program that has not waited for so long finds the worker asleep: it sleeps at once, too, and leaves the core to the worker, which the
+ * kernel often wakes on this very core. Spinning here would only be in its way. */
+#define COLD_NS    1000000u
+#define SPIN_YIELD 64 /* looks between two offers of the core to others */
+#define STACK_SIZE (256u * 1024)
 
 uint64_t reeve_cluster_now_ns(void)
 {
@@ -146,11 +149,11 @@ static bool ready(const struct reeve_cluster *cluster)
 }
 
 /* With the role: sleeps until something may have come, the deadline, or the core's next tick. */
-static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns)
+static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool spin)
 {
     deadline_ns = REEVE_MIN(deadline_ns, reeve_owner_deadline(cluster->owner));
     pthread_mutex_unlock(&cluster->lock);
-    if (!reeve_cluster_spin(cluster, ready)) {
+    if (!spin || !reeve_cluster_spin(cluster, ready)) {
         reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);
         uint64_t now_ns = reeve_cluster_now_ns();
         if (!ready(cluster) && now_ns < deadline_ns)
@@ -186,13 +189,16 @@ bool reeve_cluster_await(struct reeve_cluster *cluster,
         }
         cluster->polling = true;
         reeve_doorbell_disarm(cluster->bell);
+        uint64_t now_ns = reeve_cluster_now_ns();
+        bool spin = now_ns - cluster->waited_ns < COLD_NS;
         for (;;) {
-            uint64_t now_ns = reeve_cluster_now_ns();
             reeve_cluster_progress(cluster, now_ns);
             if (done(cluster, arg) || cluster->dead || cluster->ending || now_ns >= deadline_ns)
                 break;
-            role_sleep(cluster, deadline_ns);
+            role_sleep(cluster, deadline_ns, spin);
+            now_ns = reeve_cluster_now_ns();
         }
+        cluster->waited_ns = now_ns;
         role_leave(cluster);
     }
 }

@@ -56,6 +56,7 @@ struct worker {
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
     uint32_t timeout_ms;
+    bool woke_holder; /* the last answer found its holder asleep */
     _Atomic bool verdict; /* somebody answers for the watched task: the first one to set it */
 };
 
@@ -220,7 +221,7 @@ static void answer(struct reeve_cluster_channel *channel, const struct reeve_ent
     memcpy(fill.payload, object != NULL ? (const void *)object : bytes, length);
     reeve_ring_publish(ring);
     reeve_ring_done(&channel->channel.calls, view->position);
-    (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+    worker.woke_holder = reeve_doorbell_ring(channel->bell, channel->bell_fd);
 }
 
 /* The background thread, when the running task's time is up. */
@@ -390,7 +391,10 @@ static void housekeeping(struct reeve_cluster *cluster)
 
 static void idle(struct reeve_cluster *cluster)
 {
-    if (reeve_cluster_spin(cluster, calls_ready))
+    /* A holder that had to be woken is slow to call again, and may have been put on this very core: out of its way. */
+    bool spin = !worker.woke_holder;
+    worker.woke_holder = false;
+    if (spin && reeve_cluster_spin(cluster, calls_ready))
         return;
     pthread_mutex_lock(&cluster->lock);
     uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
