@@ -526,6 +526,14 @@ static void cluster_shutdown(struct reeve_backend *backend)
     pthread_mutex_unlock(&cluster->lock);
     reeve_cluster_farewell(cluster);
     reeve_cluster_take_down(cluster);
+    pthread_mutex_lock(&cluster->lock);
+    reeve_fifo_fini(&cluster->inbox);
+    free(cluster->holders);
+    cluster->holders = NULL;
+    cluster->holder_capacity = 0;
+    pthread_mutex_unlock(&cluster->lock);
+    static struct reeve_cluster *_Atomic retired; /* kept, not leaked */
+    cluster->retired_before = atomic_exchange(&retired, cluster);
 }
 
 int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settings *settings,

@@ -112,6 +112,7 @@ struct reeve_cluster {
     /* own cluster */
     int lifeline;
     int child_pids[2];
+    struct reeve_cluster *retired_before;
     struct reeve_cluster_own *own; /* how its head is started: a new one, when it has died */
     int head_pidfd;
     pthread_t output;

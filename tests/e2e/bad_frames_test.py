@@ -4,6 +4,7 @@ import random
 import secrets
 import socket
 import struct
+import subprocess
 
 import pytest
 
@@ -227,6 +228,71 @@ def test_after_the_challenge(target, frame):
     connection.close()
     stranger.close()
     still_works(target)
+
+
+# --- a cluster of a program's own: abstract sockets, and only its own user ---
+
+def private_sockets():
+    return [name[1:] for name in local_names() if name.endswith(("-head", "-node"))]
+
+
+@pytest.fixture
+def own(run, mail):
+    """The program of a cluster of its own, in the middle of its work."""
+    program = run("gated", 2, mail.path, mail.gate)
+    mail.until_count("start", 2)
+    assert len(private_sockets()) == 2
+    yield program
+    mail.let_go()
+    assert program.succeed() == "0 0\n1 3\ndone\n"
+
+
+def test_private_garbage(own):
+    for name in private_sockets():
+        bodies = [*garbage(), *(peer.sp_header(peer.PUSH) + b"\1" + peer.framed(body) for body in messages(bytes(32))),
+                  peer.sp_header(peer.PUSH) + b"\1" + struct.pack(">Q", 1 << 40), peer.sp_header(peer.PUSH) + b"\7garbage"]
+        for data in bodies:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(settings.seconds(5))
+            connection.connect("\0" + name)
+            try:
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+                peer.closed(connection)
+            except OSError:
+                pass
+            connection.close()
+
+
+STRANGER = r"""
+import os, socket, sys
+os.setuid(65534)
+for name, kind in ((sys.argv[1], socket.SOCK_STREAM), (sys.argv[2], socket.SOCK_SEQPACKET)):
+    connection = socket.socket(socket.AF_UNIX, kind)
+    connection.settimeout(10)
+    connection.connect("\0" + name)
+    try:
+        connection.sendall(b"\0SP\0\0\x50\0\0" if kind == socket.SOCK_STREAM else bytes(1000))
+        while connection.recv(1000):
+            pass
+    except ConnectionError:
+        pass
+print("closed")
+"""
+
+
+def test_other_user(own, home):
+    """Another user of this machine is turned away, on every socket."""
+    if os.geteuid() != 0:
+        pytest.skip("needs to become another user")
+    local = next(name[1:] for name in local_names() if name[1:] not in private_sockets())
+    for name in private_sockets():
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", STRANGER, name, local], capture_output=True, text=True, check=False,
+            timeout=settings.seconds(30), env={**home.environment})
+        if "Invalid argument" in done.stderr:
+            pytest.skip("no other user in this namespace")
+        assert done.stdout == "closed\n", done.stderr
 
 
 # --- the unix socket of a node daemon ---

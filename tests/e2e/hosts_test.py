@@ -109,6 +109,26 @@ def test_driver_host_unplugged(four, mail):
     cluster.until_status(lambda status: status["totals"]["slots_used"] == 0, host=cluster.hosts[0], what="slots free")
 
 
+def test_node_host_unplugged(four, mail, home):
+    """A node that is cut off, and comes back: its tasks run elsewhere after ten seconds of silence, what it has done since counts for
+    nothing, and it is a node again."""
+    cluster, host = four
+    program = cluster.driver([find_program("gated"), 4, mail.path, mail.gate], host=host)
+    starts = mail.until_count("start", 4)
+    lost = [line for line in starts if line[3] == "h2"]
+    assert len(lost) == 2
+    cluster.hosts[1].unplug()
+    mail.let_go()  # all four end now: two where nobody hears of it
+    again = mail.until_count("start", 6, within=15)[4:]
+    assert sorted(line[1] for line in again) == sorted(line[1] for line in lost)
+    assert {line[3] for line in again} == {"h3"}
+    assert program.succeed() == "0 0\n1 3\n2 6\n3 9\ndone\n"
+    cluster.hosts[1].plug()
+    cluster.until_status(lambda status: status["totals"]["nodes_up"] == 2, within=15, host=host, what="it is back")
+    assert cluster.driver([find_program("answers"), "many"], host=host).succeed() == "ok many\n"
+    processes.wait_gone([int(line[2]) for line in lost], settings.seconds(5), "workers of a job that has ended")
+
+
 def test_program_travels(four, home, mail):
     """The program's file is gone before any node needs it; it was never where nodes could see it."""
     cluster, host = four

@@ -1,5 +1,6 @@
 """A cluster that programs join, on one machine: several drivers, nodes that die and come back, ends that are clean."""
 import os
+import select
 import signal
 import socket
 import stat
@@ -152,6 +153,29 @@ def test_no_slots_here(empty_cluster, mail):
     empty_cluster.start_node(slots=1, arguments=["--socket", "reeve-hidden"])
     program = empty_cluster.driver([find_program("gated"), 1, mail.path, mail.gate])
     mail.until_count("start", 1)
+    mail.let_go()
+    program.succeed()
+
+
+def cpu_ticks(pids):
+    """Hundredths of a second that these have used, all threads together."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
+
+
+def test_quiet_when_idle(cluster, mail, home):
+    """Nothing to do: no loop that polls. A driver waits, workers wait; heartbeats are all there is, for three seconds."""
+    program = cluster.driver([find_program("gated"), 4, mail.path, mail.gate])
+    mail.until_count("start", 4)
+    pids = [process.pid for process in home.processes()]
+    assert len(pids) == 8
+    before = cpu_ticks(pids)
+    select.select([], [], [], 3)
+    assert cpu_ticks(pids) - before <= (3 if settings.SLOWNESS == 1 else 30)
     mail.let_go()
     program.succeed()
 
