@@ -34,6 +34,8 @@ set(CMAKE_C_FLAGS_SANITIZE "-O1 -g")
 add_compile_definitions(_GNU_SOURCE REEVE_VERSION="${PROJECT_VERSION}")
 add_compile_options(-Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla
     -Wno-missing-field-initializers -fno-omit-frame-pointer)
+# what a failed assertion says holds no folder of whoever built it
+add_compile_options("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 if(REEVE_WERROR)
     add_compile_options(-Werror)
 endif()
