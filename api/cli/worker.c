@@ -13,8 +13,9 @@
 #include "runtime/node/node_main.h"
 #include "runtime/wire/address.h"
 
-#define SLOTS_MAX    100000.0
-#define IMPATIENT_MS 3000
+#define SLOTS_MAX       100000.0
+#define STORE_BYTES_MIN (1u << 20)
+#define IMPATIENT_MS    3000
 
 static struct values {
     struct reeve_cli_daemon daemon;
@@ -100,6 +101,10 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
         memory.total_bytes = 0;
     if (reeve_parse_size(values.store, memory.total_bytes, &node->store_bytes, why) != 0)
         return usage(command, "--store", why);
+    if (node->store_bytes < STORE_BYTES_MIN) {
+        snprintf(why, sizeof(why), "%.80s is not enough: a store has at least 1MiB", values.store);
+        return usage(command, "--store", why);
+    }
     return 0;
 }
 
@@ -173,12 +178,14 @@ static void on_ready(uint32_t node, const char *address)
     fflush(stdout);
 }
 
+static bool node_options_wrong; /* those that are no address */
+
 /* To a program that started us: which kind of failure; our message says the rest. */
 static void tell_failed(int code)
 {
-    int error = REEVE_EINTERNAL;
-    if (code == REEVE_CLI_UNREACHABLE)
-        error = REEVE_ENOCLUSTER;
+    int error = REEVE_ENOCLUSTER;
+    if (node_options_wrong)
+        error = REEVE_EINVAL;
     else if (code == REEVE_CLI_DENIED)
         error = REEVE_EKEY;
     else if (code == REEVE_CLI_USAGE)
@@ -195,7 +202,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     char **arguments, store[REEVE_SIZE_TEXT_SIZE];
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     if (code == 0)
-        code = fill_resources(command, &node);
+        node_options_wrong = (code = fill_resources(command, &node)) != 0;
     if (code == 0)
         code = fill_addresses(command, head, listen);
     if (code == 0)

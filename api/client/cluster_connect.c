@@ -333,14 +333,22 @@ static int start_open(struct reeve_cluster *cluster, const struct reeve_settings
     return 0;
 }
 
-/* What a daemon said last on its standard error, without the program's name in front: why it did
- * not start. */
+/* Why a daemon did not start: what it said on its standard error, without the program's name in front, and with the
+ * remedy that stands, indented, in the line below. */
 static void last_words(const struct start *start, char *said, size_t size)
 {
     static const char *const names[] = {"reeve worker: ", "reeve head: "};
     ssize_t got = pread(start->messages, said, size - 1, 0);
     said[got > 0 ? got : 0] = '\0';
-    said[strcspn(said, "\n")] = '\0';
+    char *end = said + strcspn(said, "\n");
+    char *remedy = end + strspn(end, "\n ");
+    size_t length = strcspn(remedy, "\n");
+    if (remedy - end >= 3 && length > 0) {
+        memmove(end + 2, remedy, length);
+        memcpy(end, "; ", 2);
+        end += 2 + length;
+    }
+    *end = '\0';
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(names); i++)
         if (strncmp(said, names[i], strlen(names[i])) == 0)
             memmove(said, said + strlen(names[i]), strlen(said + strlen(names[i])) + 1);

@@ -298,12 +298,13 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
 REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
 {
     struct reeve_error_info *error = current ? &current->error : reeve_error_thread();
-    error->code = REEVE_EFUNCTION;
-    error->user_code = user_code;
+    char message[sizeof error->message]; /* the values may lie in `error` itself: a failure passed on */
     va_list values;
     va_start(values, format);
-    vsnprintf(error->message, sizeof error->message, format, values);
+    vsnprintf(message, sizeof message, format, values);
     va_end(values);
+    reeve_error_set(error, REEVE_EFUNCTION, "%s", message);
+    error->user_code = user_code;
     if (current)
         current->failed = true;
 }

@@ -2,8 +2,8 @@
 #include "api/client/options.h"
 
 #include "api/client/error.h"
+#include "runtime/base/parse.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,25 +33,22 @@ static const char *text(const char *option, const char *variable)
     return value && *value ? value : NULL;
 }
 
-static int read_size(const char *variable, uint64_t *ret, struct reeve_error_info *error)
+/* The variables are those of `reeve worker`, which a program's own cluster inherits: what it accepts is accepted here.
+ * "auto" and "30%" are left to it. */
+static int read_environment(
+    uint64_t *slots, uint64_t *store_size_bytes, struct reeve_error_info *error)
 {
-    const char *value = getenv(variable);
-    if (!value || !*value)
-        return REEVE_OK;
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(value, &end, 10);
-    unsigned shift = 0;
-    if (*end && !end[1])
-        shift = *end == 'K' || *end == 'k'   ? 10
-                : *end == 'M' || *end == 'm' ? 20
-                : *end == 'G' || *end == 'g' ? 30
-                                             : 0;
-    if (errno || end == value || value[0] == '-' || (*end && !shift) ||
-        number > UINT64_MAX >> shift)
-        return reeve_error_set(error, REEVE_EINVAL,
-            "%s=%.80s: expected a number, or one with K, M or G behind it", variable, value);
-    *ret = (uint64_t)number << shift;
+    char why[REEVE_WHY_SIZE];
+    const char *value = *slots ? NULL : text(NULL, "REEVE_SLOTS");
+    if (value && strcmp(value, "auto") != 0 &&
+        reeve_parse_u64(value, 1, SLOTS_MAX, slots, why) != 0)
+        return reeve_error_set(error, REEVE_EINVAL, "REEVE_SLOTS: %s", why);
+    value = *store_size_bytes ? NULL : text(NULL, "REEVE_STORE_SIZE");
+    uint64_t size = 0;
+    if (value && reeve_parse_size(value, 100, &size, why) != 0)
+        return reeve_error_set(error, REEVE_EINVAL, "REEVE_STORE_SIZE: %s", why);
+    if (value && !strchr(value, '%'))
+        *store_size_bytes = size;
     return REEVE_OK;
 }
 
@@ -85,10 +82,8 @@ int reeve_options_resolve(
 
     uint64_t slots = given.slots;
     ret->store_size_bytes = given.store_size_bytes;
-    int rc = slots ? REEVE_OK : read_size("REEVE_SLOTS", &slots, error);
-    if (!rc && !ret->store_size_bytes)
-        rc = read_size("REEVE_STORE_SIZE", &ret->store_size_bytes, error);
-    if (rc)
+    int rc = read_environment(&slots, &ret->store_size_bytes, error);
+    if (rc != REEVE_OK)
         return rc;
     if (slots > SLOTS_MAX)
         return reeve_error_set(error, REEVE_EINVAL, "%llu slots: at most %d are possible",

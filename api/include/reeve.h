@@ -118,7 +118,9 @@ REEVE_API void reeve_free_later(const void *pointer);
 
 /* In a remote function: marks the call as failed, with a code of the program's own and a message (at most 511 bytes).
  * Whatever the function then returns is ignored; whoever gets the future sees REEVE_EFUNCTION, with user_code and
- * message in reeve_last_error(). The last call counts. Outside of a task it sets reeve_last_error() only. */
+ * message in reeve_last_error(). The last call counts. To pass on the failure of a call made inside the function:
+ * reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message). Outside of a task it sets
+ * reeve_last_error() only. */
 REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -134,7 +136,7 @@ enum reeve_mode {
 typedef struct reeve_options {
     size_t size; /* sizeof(reeve_options): set by REEVE_OPTIONS */
     int mode;    /* enum reeve_mode; REEVE_MODE */
-    /* host:port of the head to join; REEVE_ADDRESS; else a cluster of this program's own */
+    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT; REEVE_ADDRESS; else a cluster of this program's own. */
     const char *address;
     /* The cluster key in hex, REEVE_KEY; or a file that holds it, REEVE_KEY_FILE. */
     const char *key;
@@ -145,11 +147,11 @@ typedef struct reeve_options {
     const char *job_name;
     /* Own cluster: how many tasks at a time; REEVE_SLOTS; else the cores of this machine. */
     uint32_t slots;
-    /* Own cluster: shared memory for values; REEVE_STORE_SIZE (bytes, or 512M, 4G); else 30 % of memory. */
+    /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of memory. */
     uint64_t store_size_bytes;
 } reeve_options;
 
-/* REEVE_OPTIONS(.address = "head:7711", .slots = 4): a pointer to an options struct, for designated initialisers. */
+/* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for designated initialisers. */
 #define REEVE_OPTIONS(...) (&(reeve_options){.size = sizeof(reeve_options), __VA_ARGS__})
 
 /* Joins the cluster of `address`, or starts one that ends with this process, however it ends. argc and argv are those

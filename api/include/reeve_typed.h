@@ -6,7 +6,8 @@
  *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double bool
  *     reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array reeve_double_array
  *
- * or a struct of these made by REEVE_STRUCT. A remote function fn of result type R and parameters (T1, a) (T2, b) has
+ * or a struct of these (and of such structs) made by REEVE_STRUCT. Arrays are of numbers; a string, a span or an array has
+ * less than 4 GiB. A remote function fn of result type R and parameters (T1, a) (T2, b) has
  *
  *     R fn(T1 a, T2 b)                                        itself: an ordinary function, called like one
  *     fn_future                                               = reeve_future_R

@@ -37,6 +37,8 @@ add_compile_options(-Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wsha
 # A cold call pays for every cache line it touches: no jump tables, no call to find a thread's variables (there is one, of
 # less than 1 KiB, which the loader's reserve holds also where the library is loaded late).
 add_compile_options(-fno-plt -ftls-model=initial-exec)
+# what a failed assertion says holds no folder of whoever built it
+add_compile_options("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 if(REEVE_WERROR)
     add_compile_options(-Werror)
 endif()

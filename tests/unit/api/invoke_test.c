@@ -215,6 +215,15 @@ static int count_arguments(void *context, const void *args, size_t size, reeve_p
     return REEVE_OK;
 }
 
+static void a_failure_may_quote_the_last_one(void **state)
+{
+    (void)state;
+    reeve_fail(5, "the first");
+    reeve_fail(6, "%s, and the second", reeve_last_error()->message);
+    assert_int_equal(reeve_last_error()->user_code, 6);
+    assert_string_equal(reeve_last_error()->message, "the first, and the second");
+}
+
 static int handler_calls;
 
 static void handlers_get_whole_arguments(void **state)
@@ -313,6 +322,7 @@ int main(void)
         cmocka_unit_test(wrong_arguments_are_explained),
         cmocka_unit_test(malformed_arguments_are_refused),
         cmocka_unit_test(failures_carry_code_and_message),
+        cmocka_unit_test(a_failure_may_quote_the_last_one),
         cmocka_unit_test(objects_stand_for_arguments),
         cmocka_unit_test(handlers_get_whole_arguments),
         cmocka_unit_test(results_lie_where_the_caller_says),
