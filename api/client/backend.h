@@ -63,7 +63,8 @@ struct reeve_backend {
      * the store; the same for what remains of the arguments as a whole. */
     size_t inline_max_bytes;
 
-    /* Ends everything; wakes those who wait, with REEVE_ESHUTDOWN. Called once. */
+    /* Ends everything; wakes those who wait, with REEVE_ESHUTDOWN. Called once. NULL: this process is a worker, and not
+     * for its program to end. */
     void (*shutdown)(struct reeve_backend *);
 };
 

@@ -126,7 +126,8 @@ REEVE_API int reeve_init(int argc, char **argv, const reeve_options *options)
 REEVE_API void reeve_shutdown(void)
 {
     enum state expected = READY;
-    if (is_forked() || !atomic_compare_exchange_strong(&state, &expected, ENDED))
+    if (is_forked() || atomic_load(&state) != READY || backend->shutdown == NULL ||
+        !atomic_compare_exchange_strong(&state, &expected, ENDED))
         return;
     backend->shutdown(backend);
 }

@@ -236,6 +236,47 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
     return code;
 }
 
+/* With futures among the arguments. */
+static int spliced_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_owner_splice few[8], *splices = few;
+    if (submit->splice_count > REEVE_ARRAY_COUNT(few)) {
+        splices = malloc(submit->splice_count * sizeof(*splices));
+        if (splices == NULL)
+            return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    }
+    for (size_t i = 0; i < submit->splice_count; i++)
+        splices[i] = (struct reeve_owner_splice){
+            (uint32_t)submit->splices[i].offset, submit->splices[i].future.id};
+    task->splices = splices;
+    task->splice_count = (uint32_t)submit->splice_count;
+    int code = task_submit(cluster, submit, task, ret, error);
+    if (splices != few)
+        free(splices);
+    return code;
+}
+
+/* With more arguments than ride along. */
+static int large_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct argument_objects split = {0};
+    int code = reeve_cluster_inside_enter(cluster, error);
+    if (code != 0)
+        return code;
+    code = arguments_split(cluster, submit, &split, error);
+    task->arguments = split.args;
+    task->arguments_size = (uint32_t)split.args_size;
+    task->splices = split.splices;
+    task->splice_count = split.splice_count;
+    if (code == 0)
+        code = task_submit(cluster, submit, task, ret, error);
+    argument_objects_free(cluster, &split);
+    reeve_cluster_inside_leave(cluster);
+    return code;
+}
+
 static int cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
@@ -246,30 +287,12 @@ static int cluster_submit(struct reeve_backend *backend, const struct reeve_subm
         .losses_max = submit->max_retries,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
-        .splice_count = (uint32_t)submit->splice_count,
     };
-    if (REEVE_LIKELY(submit->args_size <= cluster->inline_size && submit->splice_count == 0))
-        return task_submit(cluster, submit, &task, ret, error);
-    struct argument_objects split = {0};
-    int code = 0;
-    if (submit->args_size > cluster->inline_size) {
-        code = arguments_split(cluster, submit, &split, error);
-        task.arguments = split.args;
-        task.arguments_size = (uint32_t)split.args_size;
-    } else {
-        split.splices = calloc(submit->splice_count, sizeof(*split.splices));
-        for (size_t i = 0; i < submit->splice_count && split.splices != NULL; i++)
-            split.splices[split.splice_count++] = (struct reeve_owner_splice){
-                (uint32_t)submit->splices[i].offset, submit->splices[i].future.id};
-        if (split.splices == NULL)
-            code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    }
-    task.splices = split.splices;
-    task.splice_count = split.splice_count;
-    if (code == 0)
-        code = task_submit(cluster, submit, &task, ret, error);
-    argument_objects_free(cluster, &split);
-    return code;
+    if (REEVE_UNLIKELY(submit->args_size > cluster->inline_size))
+        return large_submit(cluster, submit, &task, ret, error);
+    if (submit->splice_count != 0)
+        return spliced_submit(cluster, submit, &task, ret, error);
+    return task_submit(cluster, submit, &task, ret, error);
 }
 
 /* ---- get, wait, release ---------------------------------------------------------------------- */
@@ -301,6 +324,20 @@ static int await_failure(const struct reeve_cluster *cluster, struct reeve_error
 {
     int code = usable(cluster, error);
     return code != 0 ? code : reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
+}
+
+static int get_failure(
+    const struct reeve_cluster *cluster, reeve_task_id task, struct reeve_error_info *error)
+{
+    int code = await_failure(cluster, error);
+    if (code != REEVE_ETIMEDOUT)
+        return code;
+    struct reeve_owner_entry entry;
+    reeve_owner_entry(cluster->owner, task, &entry);
+    const struct reeve_function *function = reeve_registry_at(entry.function);
+    if (function != NULL)
+        reeve_error_function(error, function->name);
+    return code;
 }
 
 static int stale(struct reeve_error_info *error)
@@ -336,7 +373,7 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
     if (timeout_ms < 0)
         run_what_is_unclaimed(cluster, task);
     if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms))) {
-        int failure = await_failure(cluster, error);
+        int failure = get_failure(cluster, task, error);
         pthread_mutex_unlock(&cluster->lock);
         return failure;
     }
@@ -351,11 +388,15 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
         code = consume(result.bytes, result.size, arg);
         (void)reeve_owner_release(cluster->owner, task);
     } else {
+        cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
         code = object_consume(cluster, &result.object, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
         (void)reeve_owner_release(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+        cluster->inside--;
+        if (REEVE_UNLIKELY(cluster->ending))
+            pthread_cond_broadcast(&cluster->turn);
     }
     pthread_mutex_unlock(&cluster->lock);
     return code;
@@ -364,20 +405,44 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
 struct several {
     const uint64_t *futures;
     size_t count, wanted, ready_count;
+    size_t first;        /* those before it are ready */
+    uint64_t final_from; /* the core's count when all were looked at */
     bool *ready;
     bool stale;
 };
 
+static void several_look(struct reeve_cluster *cluster, struct several *several)
+{
+    several->final_from = reeve_owner_final_count(cluster->owner);
+    several->ready_count = 0;
+    for (size_t i = 0; i < several->count; i++) {
+        if (!several->ready[i]) {
+            enum reeve_task_state state = reeve_owner_state(cluster->owner, several->futures[i]);
+            several->ready[i] = reeve_task_state_is_final(state);
+            several->stale |= state == REEVE_TASK_FREE;
+        }
+        several->ready_count += several->ready[i];
+    }
+}
+
+/* There may be many, and this is asked at every wake-up. So all are looked at only when as many
+ * tasks have become final as are missing, and when all are wanted, only the first that was not. */
 static bool several_are_final(struct reeve_cluster *cluster, void *arg)
 {
     struct several *several = arg;
-    several->ready_count = 0;
-    for (size_t i = 0; i < several->count; i++) {
-        enum reeve_task_state state = reeve_owner_state(cluster->owner, several->futures[i]);
-        several->ready[i] = reeve_task_state_is_final(state);
-        several->ready_count += several->ready[i];
-        several->stale |= state == REEVE_TASK_FREE;
+    while (several->wanted == several->count && several->first < several->count) {
+        enum reeve_task_state state =
+            reeve_owner_state(cluster->owner, several->futures[several->first]);
+        if (state == REEVE_TASK_FREE)
+            several->stale = true;
+        if (!reeve_task_state_is_final(state))
+            return several->stale;
+        several->first++;
     }
+    uint64_t more = reeve_owner_final_count(cluster->owner) - several->final_from;
+    if (!several->stale && several->ready_count < several->wanted &&
+        several->ready_count + more >= several->wanted)
+        several_look(cluster, several);
     return several->stale || several->ready_count >= several->wanted;
 }
 
@@ -386,7 +451,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = cluster_of(backend);
-    struct several several = {futures, count, wanted, 0, ready, false};
+    struct several several = {.futures = futures, .count = count, .wanted = wanted, .ready = ready};
     int code = 0;
     pthread_mutex_lock(&cluster->lock);
     if (cluster->ending) {
@@ -394,12 +459,16 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
         return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     }
     reeve_cluster_enter(cluster);
-    for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count; i++)
+    several_look(cluster, &several);
+    for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count && !several.stale; i++)
         run_what_is_unclaimed(cluster, futures[i]);
     if (!reeve_cluster_await(cluster, several_are_final, &several, deadline_from(timeout_ms)))
         code = await_failure(cluster, error);
-    else if (several.stale)
-        code = stale(error);
+    if (code == 0 || code == REEVE_ETIMEDOUT) {
+        several_look(cluster, &several);
+        if (several.stale)
+            code = stale(error);
+    }
     pthread_mutex_unlock(&cluster->lock);
     *ready_count = several.ready_count;
     return code;
@@ -418,6 +487,8 @@ static int cluster_release(
     if (code == 0)
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
     pthread_mutex_unlock(&cluster->lock);
+    if (code == 0)
+        return 0;
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
 }
 
@@ -432,6 +503,20 @@ struct filling {
     void *bytes;
 };
 
+/* The caller stays inside until the value is sealed or given up. */
+static int large_create(
+    struct reeve_cluster *cluster, struct filling *filling, struct reeve_error_info *error)
+{
+    int code = reeve_cluster_inside_enter(cluster, error);
+    if (code != 0)
+        return code;
+    code = reeve_cluster_object_create(
+        cluster, filling->size, &filling->bytes, &filling->segment, &filling->offset, error);
+    if (code != 0)
+        reeve_cluster_inside_leave(cluster);
+    return code;
+}
+
 static int cluster_create(struct reeve_backend *backend, size_t size, void **bytes,
     uint64_t *handle, struct reeve_error_info *error)
 {
@@ -443,8 +528,7 @@ static int cluster_create(struct reeve_backend *backend, size_t size, void **byt
     filling->size = size;
     filling->small = size <= cluster->inline_size;
     if (!filling->small)
-        code = reeve_cluster_object_create(
-            cluster, size, &filling->bytes, &filling->segment, &filling->offset, error);
+        code = large_create(cluster, filling, error);
     else if ((filling->bytes = aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64))) == NULL)
         code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     if (code != 0) {
@@ -487,6 +571,8 @@ static int cluster_seal(
     }
     if (filling->small)
         free(filling->bytes);
+    else
+        reeve_cluster_inside_leave(cluster);
     free(filling);
     if (code == 0)
         *ret = task;
@@ -495,36 +581,58 @@ static int cluster_seal(
 
 static void cluster_abort(struct reeve_backend *backend, uint64_t handle)
 {
+    struct reeve_cluster *cluster = cluster_of(backend);
     struct filling *filling = (struct filling *)(uintptr_t)handle;
-    if (filling->small)
+    if (filling->small) {
         free(filling->bytes);
-    else
-        reeve_cluster_object_abort(cluster_of(backend), filling->segment, filling->offset);
+    } else {
+        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
+        reeve_cluster_inside_leave(cluster);
+    }
     free(filling);
 }
 
 /* ---- start and end --------------------------------------------------------------------------- */
 
-/* The struct stays: calls of other threads may still be on their way out. What it points to goes
- * with the process. */
+static uint32_t generation_first = 1; /* ids are not used again after another start */
+
+/* Frees what the struct points to, when nobody uses it any more. */
+static void cluster_fini(struct reeve_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->holder_capacity; i++)
+        reeve_cluster_channel_close(&cluster->holders[i]);
+    free(cluster->holders);
+    cluster->holders = NULL;
+    cluster->holder_capacity = 0;
+    reeve_objects_free(cluster->objects);
+    reeve_owner_free(cluster->owner);
+    cluster->objects = NULL;
+    cluster->owner = NULL;
+    if (cluster->bell != NULL)
+        reeve_memory_unmap(cluster->bell, REEVE_DOORBELL_BYTES);
+    if (cluster->daemon_bell != NULL)
+        reeve_memory_unmap(cluster->daemon_bell, REEVE_DOORBELL_BYTES);
+    cluster->bell = cluster->daemon_bell = NULL;
+}
+
+/* The struct stays: calls of other threads may still be on their way out. Those that use memory or
+ * the socket without the lock have left. */
 static void cluster_shutdown(struct reeve_backend *backend)
 {
     struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
     reeve_cluster_background_stop(cluster);
     pthread_mutex_lock(&cluster->lock);
     cluster->waiter_count++;
-    while (cluster->polling) /* it was told to stop, and leaves the rings alone when it has */
+    while (cluster->polling || cluster->inside != 0) /* they have been told, and soon leave */
         pthread_cond_wait(&cluster->turn, &cluster->lock);
-    struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
+    cluster->waiter_count--;
+    generation_first = reeve_owner_generation(cluster->owner);
+    cluster_fini(cluster); /* first: BYE says that we do not touch any shared memory any more */
     (void)reeve_cluster_send(cluster, &bye);
-    for (uint32_t i = 0; i < cluster->holder_capacity; i++)
-        reeve_cluster_channel_close(&cluster->holders[i]);
-    reeve_owner_free(cluster->owner);
-    cluster->owner = NULL;
-    reeve_objects_free(cluster->objects);
-    cluster->objects = NULL;
     pthread_mutex_unlock(&cluster->lock);
     reeve_cluster_farewell(cluster);
+    reeve_fifo_fini(&cluster->inbox);
     reeve_cluster_take_down(cluster);
     pthread_mutex_lock(&cluster->lock);
     reeve_fifo_fini(&cluster->inbox);
@@ -539,7 +647,6 @@ static void cluster_shutdown(struct reeve_backend *backend)
 int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settings *settings,
     struct reeve_backend **ret, struct reeve_error_info *error)
 {
-    static uint32_t generation_first = 1; /* ids are not reused by a later start */
     struct reeve_cluster *cluster = calloc(1, sizeof(*cluster));
     if (cluster == NULL)
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
@@ -567,7 +674,6 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
     owner_settings.generation_first = generation_first;
-    generation_first += 1u << 20;
     cluster->owner = reeve_owner_create(&owner_settings);
     cluster->objects = reeve_objects_create();
     int code = 0;
@@ -577,6 +683,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         code = reeve_cluster_connect(cluster, settings, argc, argv, error);
     cluster->backend.inline_max_bytes = cluster->inline_size;
     if (code == 0 && cluster->is_worker) {
+        cluster->backend.shutdown = NULL; /* its daemon ends it */
         atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
         cluster->polling = true;
     }
@@ -585,8 +692,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
             error, REEVE_ESYSTEM, "a thread could not be started: %s", strerror(errno));
     if (code != 0) {
         reeve_cluster_take_down(cluster);
-        reeve_owner_free(cluster->owner);
-        reeve_objects_free(cluster->objects);
+        cluster_fini(cluster);
         free(cluster);
         return code;
     }

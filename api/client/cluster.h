@@ -12,9 +12,10 @@
  * it sleeps on socket and eventfd, and takes the role when rung. Who hands over how is drawn in
  * cluster_poll.c.
  *
- * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting,
- * background thread), cluster_rings.c (channels, entries), cluster_objects.c (large values),
- * cluster_connect.c (finding a daemon, starting a cluster of our own). */
+ * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting),
+ * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
+ * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
+ * own). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -28,8 +29,9 @@
 #include "runtime/channel/channel.h"
 #include "runtime/wire/local.h"
 
-/* spliced arguments beyond the inline size, as long as the ring can take them */
-#define REEVE_ENTRY_SIZE_MAX (64u * 1024)
+/* Arguments in an entry, with the values of futures in place: so many of the inline size, and less
+ * than a ring has. */
+#define REEVE_ENTRY_SIZE_MAX (256u * 1024)
 
 /* The other end of a lease, as its holder or as its worker. */
 struct reeve_cluster_channel {
@@ -43,7 +45,9 @@ struct reeve_cluster_channel {
     uint32_t node;
     bool open;
     bool rung; /* entries were published since the bell was last rung: owes a ring */
-    bool closing;
+    /* as its worker: when the entry that runs has finished; as its holder: when the poller comes by,
+     * because it may be peeking */
+    _Atomic bool closing;
 };
 
 /* A question to the daemon whose answer somebody waits for. */
@@ -81,26 +85,36 @@ struct reeve_cluster {
     struct reeve_doorbell *daemon_bell;
     struct reeve_cluster_channel *holders; /* by lease index */
     uint32_t holder_capacity;
+    bool holders_closing;                   /* some are to be closed by the poller */
     struct reeve_cluster_channel **workers; /* for whom we work; each stays where it is */
     uint32_t worker_capacity;
     struct reeve_objects *objects;
     struct reeve_cluster_request *requests;
     uint32_t request_last;
-    struct reeve_fifo inbox;      /* struct reeve_local_message: for the poller */
-    _Atomic uint32_t inbox_count; /* so that a spinning poller sees it without the lock */
+    struct reeve_fifo inbox; /* struct reeve_local_message: for the poller */
 
     /* the role */
     bool polling;
-    pthread_cond_t turn; /* the role is free, or something became final */
+    /* Not 0: the poller has to look at more than rings, at the inbox or at why it polls at all. Set
+     * with the lock and followed by the bell, so that a poller that spins, or is about to sleep,
+     * sees it; cleared by progress. */
+    _Atomic uint32_t attention;
+    uint32_t role_wanted; /* a worker's main thread waits for the role: others give way */
+    pthread_cond_t turn;  /* the role is free, something became final, or a call has left */
     uint32_t waiter_count;
     pthread_cond_t replied;
-    uint64_t activity; /* grows with every call of the program */
+    uint64_t final_told; /* the core's count of final tasks when waiters were last woken for it */
+    uint64_t activity;   /* grows with every call of the program */
+    uint64_t looks;      /* grows whenever somebody looks at the rings */
+    /* calls that use the store's memory or the socket without the lock: shutdown waits for them */
+    uint32_t inside;
     /* the background thread looks by itself in a moment: nobody needs to arm the bell for it */
     bool timed;
     uint64_t background_wake_ns;
     uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
     uint64_t waited_ns; /* when a thread of the program last had what it waited for */
     _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
+    _Atomic bool is_owner;       /* worker: it has futures of its own, or had some */
 
     pthread_t background;
     bool background_started;
@@ -118,35 +132,64 @@ struct reeve_cluster {
     pthread_t output;
     bool output_started;
 
-    /* worker: the time limit of the running task; the background thread enforces it */
+    /* worker: when the running task's time is up, or 0; the background thread enforces it */
     _Atomic uint64_t task_deadline_ns;
+    /* without the lock; to be called whenever its time may have come */
     void (*task_expired)(struct reeve_cluster *cluster);
     /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; without
      * the lock. The task is INLINE. */
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
     /* in this thread, with the stack that is left */
     bool (*may_run_inline)(const struct reeve_cluster *cluster);
+    /* this thread runs a task, whose cpu the node can use while it waits */
+    bool (*may_lend)(const struct reeve_cluster *cluster);
 };
 
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);
 /* Until `done(arg)` or the deadline (UINT64_MAX: none). False: timed out, or the cluster is dead
- * or ending. */
+ * or ending. Looks at the rings once, however late it is. */
 bool reeve_cluster_await(struct reeve_cluster *cluster,
     bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns);
 /* After the core may have something to send: writes it, rings bells, sees to it that somebody
  * will look for the answers. */
 void reeve_cluster_submitted(struct reeve_cluster *cluster);
-int reeve_cluster_background_start(struct reeve_cluster *cluster);
-void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without the lock */
 void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text);
-void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
 /* Every call of the program begins with it: keeps the background thread out of its way, and
  * frees a worker's role. */
 void reeve_cluster_enter(struct reeve_cluster *cluster);
+/* After a task may have become final: wakes those who wait. Not for the poller. */
+void reeve_cluster_tell(struct reeve_cluster *cluster);
+/* The poller, if there is one, looks again at why it polls. */
+void reeve_cluster_poller_alert(struct reeve_cluster *cluster);
+/* For a thread that has the role: gives it up. */
+void reeve_cluster_role_leave(struct reeve_cluster *cluster);
+/* Takes the role from a worker's main thread that does not use it; true when it was so. */
+bool reeve_cluster_role_reclaim(struct reeve_cluster *cluster);
 /* Spins for as long as has paid off lately; true when anything_ready. With the role, without the
  * lock. */
 bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struct reeve_cluster *));
+
+/* Around what a worker's main thread does with its task: see enum reeve_worker_main_state. Without
+ * the lock. task_begin first; task_end, with which the task may be answered; then loop_resume. */
+void reeve_cluster_task_begin(struct reeve_cluster *cluster);
+bool reeve_cluster_task_end(struct reeve_cluster *cluster); /* true: the role is to be resumed */
+void reeve_cluster_loop_resume(struct reeve_cluster *cluster);
+
+/* A wait inside a task: when it has become long its cpu is lent, until it ends. */
+struct reeve_cluster_lend {
+    uint64_t due_ns; /* when to call lend_due; UINT64_MAX: never */
+    bool lent;
+};
+void reeve_cluster_lend_begin(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
+void reeve_cluster_lend_due(
+    struct reeve_cluster *cluster, struct reeve_cluster_lend *lend, uint64_t now_ns);
+void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
+
+/* cluster_background.c */
+int reeve_cluster_background_start(struct reeve_cluster *cluster);
+void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without the lock */
+void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
 
 /* Arguments of a task with the values of futures among them in place, and the objects that they
  * mention. */
@@ -172,7 +215,10 @@ reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_tas
 int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
     struct reeve_local_message *message, enum reeve_channel_role role);
 
-/* cluster_objects.c. Without the lock. */
+/* cluster_objects.c. Without the lock, and between inside_enter and inside_leave where they use
+ * what was gained by create or get. */
+int reeve_cluster_inside_enter(struct reeve_cluster *cluster, struct reeve_error_info *error);
+void reeve_cluster_inside_leave(struct reeve_cluster *cluster);
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error);
 int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, void **ret_bytes,
@@ -195,9 +241,10 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
 /* With the lock: the head of our own cluster has died. Another takes its place; the node daemon tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);
-void reeve_cluster_take_down(struct reeve_cluster *cluster);
 /* Reads what the daemon says until it has closed the socket. */
-void reeve_cluster_farewell(struct reeve_cluster *cluster); /* the cluster of our own, if any */
+void reeve_cluster_farewell(struct reeve_cluster *cluster);
+/* Closes socket and lifeline, and waits for the cluster of our own, if any, to end. */
+void reeve_cluster_take_down(struct reeve_cluster *cluster);
 
 /* runtime/worker/worker.c: runs tasks until the daemon says that it is enough. */
 _Noreturn void reeve_worker_run(struct reeve_cluster *cluster);

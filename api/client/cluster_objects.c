@@ -6,39 +6,76 @@
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/objects.h"
+#include "runtime/base/macros.h"
 
-/* Asks and waits for the answer, which the background thread hands over. The role is not taken:
- * while user threads wait here, answers of tasks are the background thread's business. */
+int reeve_cluster_inside_enter(struct reeve_cluster *cluster, struct reeve_error_info *error)
+{
+    int code = 0;
+    pthread_mutex_lock(&cluster->lock);
+    if (cluster->ending)
+        code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    else
+        cluster->inside++;
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+void reeve_cluster_inside_leave(struct reeve_cluster *cluster)
+{
+    pthread_mutex_lock(&cluster->lock);
+    cluster->inside--;
+    if (REEVE_UNLIKELY(cluster->ending))
+        pthread_cond_broadcast(&cluster->turn); /* shutdown waits for us */
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+static void reply_await(struct reeve_cluster *cluster, const struct reeve_cluster_request *request)
+{
+    struct reeve_cluster_lend lend;
+    reeve_cluster_lend_begin(cluster, &lend);
+    while (!request->answered && !cluster->dead && !cluster->ending) {
+        struct timespec due = {
+            (time_t)(lend.due_ns / 1000000000u), (long)(lend.due_ns % 1000000000u)};
+        if (lend.due_ns == UINT64_MAX)
+            pthread_cond_wait(&cluster->replied, &cluster->lock);
+        else if (pthread_cond_timedwait(&cluster->replied, &cluster->lock, &due) == ETIMEDOUT)
+            reeve_cluster_lend_due(cluster, &lend, reeve_cluster_now_ns());
+    }
+    reeve_cluster_lend_end(cluster, &lend);
+}
+
+/* Asks and waits for the answer, which the background thread hands over. The role is not taken, and
+ * a worker's main thread keeps it: while user threads wait here, answers of tasks are the background
+ * thread's business. */
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error)
 {
     struct reeve_cluster_request request = {.reply = reply};
     pthread_mutex_lock(&cluster->lock);
-    reeve_cluster_enter(cluster);
-    if (cluster->dead || cluster->ending) {
-        int code = cluster->dead ? cluster->dead_code : REEVE_ESHUTDOWN;
-        pthread_mutex_unlock(&cluster->lock);
-        return reeve_error_set(error, code, "%s", cluster->dead ? cluster->dead_text : "");
-    }
+    cluster->activity++;
     request.id = message->request = ++cluster->request_last;
     request.next = cluster->requests;
     /* cppcheck-suppress autoVariables: taken out of the list again below, before this function
      * returns */
     cluster->requests = &request;
-    int code = reeve_cluster_send(cluster, message);
-    while (code == 0 && !request.answered && !cluster->dead && !cluster->ending)
-        pthread_cond_wait(&cluster->replied, &cluster->lock);
+    int code = 0;
+    if (!cluster->dead && !cluster->ending)
+        code = reeve_cluster_send(cluster, message);
+    if (code == 0)
+        reply_await(cluster, &request);
     struct reeve_cluster_request **link = &cluster->requests;
     while (*link != &request)
         link = &(*link)->next;
     *link = request.next;
-    if (code == 0 && !request.answered)
-        code = cluster->dead ? cluster->dead_code : REEVE_ESHUTDOWN;
-    pthread_mutex_unlock(&cluster->lock);
-    if (code == 0 && reply->code != 0)
-        return reeve_error_set(error, reply->code, "%.*s", (int)reply->text_size, reply->text);
-    if (code != 0)
+    if (request.answered && reply->code != 0)
+        code = reeve_error_set(error, reply->code, "%.*s", (int)reply->text_size, reply->text);
+    else if (cluster->ending && !request.answered)
+        code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    else if (cluster->dead && !request.answered)
+        code = reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
+    else if (code != 0)
         reeve_error_set(error, code, "the node daemon of this process is gone");
+    pthread_mutex_unlock(&cluster->lock);
     return code;
 }
 

@@ -69,9 +69,25 @@ void reeve_cluster_channel_close(struct reeve_cluster_channel *channel)
     *channel = (struct reeve_cluster_channel){.bell_fd = -1};
 }
 
+/* The holder's end is not needed any more. The poller may be peeking at its ring without the lock,
+ * so it is the poller who closes it. */
+static void channel_give_up(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel)
+{
+    atomic_store_explicit(&channel->closing, true, memory_order_relaxed);
+    cluster->holders_closing = true;
+}
+
+static void channels_close(struct reeve_cluster *cluster)
+{
+    cluster->holders_closing = false;
+    for (uint32_t i = 0; i < cluster->holder_capacity; i++)
+        if (cluster->holders[i].open && cluster->holders[i].closing)
+            reeve_cluster_channel_close(&cluster->holders[i]);
+}
+
 bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster)
 {
-    if (atomic_load_explicit(&cluster->inbox_count, memory_order_relaxed) != 0)
+    if (atomic_load_explicit(&cluster->attention, memory_order_relaxed) != 0)
         return true;
     for (uint32_t i = 0; i < cluster->holder_capacity; i++)
         if (cluster->holders[i].open && reeve_ring_peek(&cluster->holders[i].channel.returns))
@@ -86,7 +102,7 @@ struct spliced {
     struct reeve_splice_value *values;
     struct reeve_reference *references;
     uint8_t (*names)[REEVE_OBJECT_REFERENCE_SIZE];
-    uint16_t reference_count;
+    uint32_t reference_count;
     size_t size; /* of the arguments with everything in place */
 };
 
@@ -162,13 +178,14 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
     int error = spliced_make(cluster, &entry, &spliced);
     size_t head = spliced.reference_count * sizeof(struct reeve_reference);
     size_t limit = entry.timeout_ms != 0 ? sizeof(entry.timeout_ms) : 0;
-    if (error == 0 && head + limit + spliced.size > REEVE_ENTRY_SIZE_MAX)
+    if (error == 0 && (spliced.size > REEVE_ENTRY_SIZE_MAX ||
+                          spliced.reference_count > REEVE_ENTRY_REFERENCES_MAX))
         error = REEVE_ETOOLARGE;
     if (error == 0)
         error = reeve_ring_reserve(ring, (uint32_t)(head + limit + spliced.size), &fill);
     if (error == 0) {
         uint8_t *payload = fill.payload;
-        entry_fill(fill.slot, send, &entry, spliced.reference_count);
+        entry_fill(fill.slot, send, &entry, (uint16_t)spliced.reference_count);
         memcpy(payload, spliced.references, head);
         memcpy(payload + head, &entry.timeout_ms, limit);
         reeve_codec_splice(payload + head + limit, entry.arguments, entry.arguments_size,
@@ -211,7 +228,7 @@ static void command_run(
     case REEVE_OWNER_FREE_OBJECT: message_send(cluster, REEVE_LOCAL_FREE, command); break;
     case REEVE_OWNER_RETURN_LEASE:
         if (channel != NULL && channel->lease == command->lease)
-            reeve_cluster_channel_close(channel);
+            channel_give_up(cluster, channel);
         message_send(cluster, REEVE_LOCAL_LEASE_RETURN, command);
         break;
     case REEVE_OWNER_TAKE_BACK:
@@ -238,50 +255,79 @@ static void bells_ring(struct reeve_cluster *cluster, const uint32_t *rung, uint
     }
 }
 
-void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
+/* A lease whose worker writes nonsense is a lease lost. */
+static void lease_spoilt(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_LEASE_RETURN,
+        .lease = cluster->holders[index].lease,
+        .code = REEVE_EPROTOCOL};
+    reeve_owner_lease_lost(cluster->owner, now_ns, index, REEVE_EPROTOCOL,
+        "the worker wrote a malformed answer: something in the program overwrites memory that is "
+        "not its own");
+    channel_give_up(cluster, &cluster->holders[index]);
+    (void)reeve_cluster_send(cluster, &message);
+}
+
+static const char *unsendable_text(int error)
+{
+    return error == REEVE_ETOOLARGE
+               ? "with the values of the futures among them, its arguments have more than 256 KiB "
+                 "or more than 1,024 large values; pass them as fewer, or put some together first"
+               : "its arguments could not be written for the worker";
+}
+
+/* Writes what can be written, of all classes that have room. Bells are rung once for a batch. */
+static void entries_send(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     struct reeve_owner_send send;
-    struct reeve_owner_command command;
     uint32_t rung[BELLS_AT_ONCE], rung_count = 0;
-    do {
-        while (reeve_owner_next_send(cluster->owner, &send)) {
-            struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
-            uint64_t position;
-            int error = entry_write(cluster, &channel->channel.calls, &send, &position);
-            if (error == REEVE_EAGAIN) {
-                reeve_owner_unsent(cluster->owner, send.task);
-                continue;
-            }
-            if (error != 0) {
-                reeve_owner_unsendable(cluster->owner, now_ns, send.task, error,
-                    error == REEVE_ETOOLARGE
-                        ? "its arguments, with the values of the futures among them, are larger "
-                          "than 64 KiB "
-                          "and none of them is large by itself; pass them as one array or struct"
-                        : "its arguments could not be written for the worker");
-                continue;
-            }
-            reeve_ring_publish(&channel->channel.calls);
-            reeve_owner_sent(cluster->owner, now_ns, send.task, position);
-            if (!channel->rung) {
-                channel->rung = true;
-                rung[rung_count++] = send.lease_index;
-                if (rung_count == BELLS_AT_ONCE) {
-                    bells_ring(cluster, rung, rung_count);
-                    rung_count = 0;
-                }
+    while (reeve_owner_next_send(cluster->owner, &send)) {
+        struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
+        uint64_t position;
+        int error = entry_write(cluster, &channel->channel.calls, &send, &position);
+        if (REEVE_UNLIKELY(error == REEVE_EAGAIN || error == REEVE_EPROTOCOL)) {
+            reeve_owner_unsent(cluster->owner, send.task);
+            if (error == REEVE_EPROTOCOL)
+                lease_spoilt(cluster, now_ns, send.lease_index);
+            continue;
+        }
+        if (REEVE_UNLIKELY(error != 0)) {
+            reeve_owner_unsendable(
+                cluster->owner, now_ns, send.task, error, unsendable_text(error));
+            continue;
+        }
+        reeve_ring_publish(&channel->channel.calls);
+        reeve_owner_sent(cluster->owner, now_ns, send.task, position);
+        if (!channel->rung) {
+            channel->rung = true;
+            rung[rung_count++] = send.lease_index;
+            if (rung_count == BELLS_AT_ONCE) {
+                bells_ring(cluster, rung, rung_count);
+                rung_count = 0;
             }
         }
-        bells_ring(cluster, rung, rung_count);
-        rung_count = 0;
-        bool more = false;
+    }
+    bells_ring(cluster, rung, rung_count);
+}
+
+static void pump(struct reeve_cluster *cluster, uint64_t now_ns)
+{
+    struct reeve_owner_command command;
+    bool more;
+    do {
+        entries_send(cluster, now_ns);
+        more = false;
         while (reeve_owner_next_command(cluster->owner, &command)) {
             command_run(cluster, now_ns, &command);
             more = true;
         }
-        if (!more)
-            return;
-    } while (!cluster->dead);
+    } while (more && !cluster->dead);
+}
+
+void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
+{
+    pump(cluster, now_ns);
+    reeve_cluster_tell(cluster); /* some may have failed for good */
 }
 
 int reeve_cluster_arguments_make(
@@ -298,7 +344,7 @@ int reeve_cluster_arguments_make(
         reeve_codec_splice(
             ret->bytes, entry.arguments, entry.arguments_size, spliced.values, entry.splice_count);
         ret->references = spliced.references;
-        ret->reference_count = spliced.reference_count;
+        ret->reference_count = (uint16_t)spliced.reference_count;
         spliced.references = NULL;
     }
     spliced_free(&spliced);
@@ -325,17 +371,6 @@ reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_tas
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
-
-/* A lease whose worker writes nonsense is a lease lost. */
-static void lease_spoilt(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index)
-{
-    struct reeve_owner_command command = {.lease = cluster->holders[index].lease};
-    reeve_owner_lease_lost(cluster->owner, now_ns, index, REEVE_EPROTOCOL,
-        "the worker wrote a malformed answer: something in the program overwrites memory that is "
-        "not its own");
-    reeve_cluster_channel_close(&cluster->holders[index]);
-    message_send(cluster, REEVE_LOCAL_LEASE_RETURN, &command);
-}
 
 static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index,
     const struct reeve_entry_view *view)
@@ -382,25 +417,34 @@ static void answers_drain(struct reeve_cluster *cluster, uint64_t now_ns, uint32
     }
 }
 
+static void inbox_take(struct reeve_cluster *cluster, uint64_t now_ns)
+{
+    struct reeve_local_message message;
+    atomic_store_explicit(
+        &cluster->attention, 0, memory_order_relaxed); /* set with the lock only */
+    while (reeve_fifo_pop(&cluster->inbox, &message)) {
+        reeve_cluster_handle(cluster, now_ns, &message);
+        for (uint32_t i = 0; i < message.fd_count; i++)
+            close(message.fds[i]);
+    }
+}
+
 void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
 {
-    uint64_t final_before = reeve_owner_final_count(cluster->owner);
+    uint64_t final_before = cluster->final_told;
+    cluster->looks++;
     for (uint32_t i = 0; i < cluster->holder_capacity; i++)
         if (cluster->holders[i].open && reeve_ring_peek(&cluster->holders[i].channel.returns))
             answers_drain(cluster, now_ns, i);
-    if (REEVE_UNLIKELY(atomic_load_explicit(&cluster->inbox_count, memory_order_relaxed) != 0)) {
-        struct reeve_local_message message;
-        while (reeve_fifo_pop(&cluster->inbox, &message)) {
-            atomic_fetch_sub(&cluster->inbox_count, 1);
-            reeve_cluster_handle(cluster, now_ns, &message);
-            for (uint32_t i = 0; i < message.fd_count; i++)
-                close(message.fds[i]);
-        }
-    }
+    if (REEVE_UNLIKELY(atomic_load_explicit(&cluster->attention, memory_order_relaxed) != 0))
+        inbox_take(cluster, now_ns);
     if (now_ns >= reeve_owner_deadline(cluster->owner))
         reeve_owner_tick(cluster->owner, now_ns);
-    reeve_cluster_pump(cluster, now_ns);
-    if (cluster->waiter_count != 0 && reeve_owner_final_count(cluster->owner) != final_before)
+    pump(cluster, now_ns);
+    if (REEVE_UNLIKELY(cluster->holders_closing))
+        channels_close(cluster);
+    cluster->final_told = reeve_owner_final_count(cluster->owner);
+    if (cluster->waiter_count != 0 && cluster->final_told != final_before)
         pthread_cond_broadcast(&cluster->turn);
 }
 
@@ -413,7 +457,8 @@ static void on_channel_as_holder(
     struct reeve_owner_command back = {.lease = message->lease};
     uint32_t class_index = message->class_index, index;
     /* a lease just returned gives its channel up before its index serves again */
-    reeve_cluster_pump(cluster, now_ns);
+    pump(cluster, now_ns);
+    channels_close(cluster);
     int error = reeve_cluster_channel_open(&channel, message, REEVE_CHANNEL_HOLDER);
     if (error == 0)
         error = reeve_owner_lease_gained(

@@ -25,7 +25,8 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     if (owner == NULL)
         return NULL;
     owner->settings = *settings;
-    owner->task_free = owner->edge_free = OWNER_NONE;
+    owner->edge_free = OWNER_NONE;
+    reeve_list_init(&owner->pages_room);
     owner->tick_at_ns = UINT64_MAX;
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
@@ -36,13 +37,14 @@ void reeve_owner_free(struct reeve_owner *owner)
 {
     if (owner == NULL)
         return;
-    for (uint32_t i = 0; i < owner->task_end; i++) {
-        struct owner_task *task = owner_task_at(owner, i);
-        if (task->state != REEVE_TASK_FREE && !(task->flags & OWNER_RESULT_OBJECT))
-            owner_task_clear(task);
-    }
-    for (uint32_t i = 0; i < owner->page_count; i++)
+    uint32_t index = OWNER_NONE;
+    while ((index = owner_task_each(owner, index)) != OWNER_NONE)
+        if (!(owner_task_at(owner, index)->flags & OWNER_RESULT_OBJECT))
+            owner_task_clear(owner_task_at(owner, index));
+    for (uint32_t i = 0; i < owner->page_count; i++) {
+        free(owner->pages[i]->tasks);
         free(owner->pages[i]);
+    }
     for (uint32_t i = 0; i < owner->class_count; i++)
         free(owner->classes[i]);
     for (uint32_t i = 0; i < owner->lease_capacity; i++)
@@ -424,15 +426,20 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
 void reeve_owner_class_failed(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index, int code, const char *text)
 {
-    if (class_index >= owner->class_count || owner->classes[class_index]->lease_count != 0)
+    if (class_index >= owner->class_count)
         return;
     struct owner_class *class = owner->classes[class_index];
+    if (class->lease_count != 0) { /* they may yet do it all */
+        class->refused = true;
+        return;
+    }
     while (class->queued.count != 0) {
         uint32_t index = class->queued.first;
         owner_queue_remove(owner, &class->queued, index);
         class->unfinished--;
         task_fail(owner, now_ns, index, code, text);
     }
+    class->refused = false;
     owner_demand_withdraw(owner, class); /* so that the next task asks anew, and is answered */
     owner_class_work_changed(owner, now_ns, class);
 }
@@ -457,12 +464,11 @@ void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)
         owner->classes[i]->lease_count = 0;
         reeve_owner_class_failed(owner, 0, i, code, text);
     }
-    for (uint32_t i = 0; i < owner->task_end;
-         i++) { /* what waited for something that is none of these: objects being filled */
-        uint8_t state = owner_task_at(owner, i)->state;
-        if (state == REEVE_TASK_PENDING)
-            task_fail(owner, 0, i, code, text);
-    }
+    /* what waited for something that is none of these: objects being filled */
+    uint32_t index = OWNER_NONE;
+    while ((index = owner_task_each(owner, index)) != OWNER_NONE)
+        if (owner_task_at(owner, index)->state == REEVE_TASK_PENDING)
+            task_fail(owner, 0, index, code, text);
 }
 
 void reeve_owner_unsendable(

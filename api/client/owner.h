@@ -204,7 +204,8 @@ void reeve_owner_lease_recalled(
  * running and counts as lost once more. */
 void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, int code, const char *text);
-/* No lease came, or none can: fails what is queued in the class unless it has other leases. */
+/* No lease came, or none can: fails what is queued in the class. While it has other leases they go
+ * on, and when the last of them has gone it is asked anew. */
 void reeve_owner_class_failed(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index, int code, const char *text);
 /* The daemon is gone: everything that is not final fails. */
@@ -256,6 +257,8 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
     reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position,
     uint32_t *ret_attempt);
 uint64_t reeve_owner_stale_count(const struct reeve_owner *owner);
+/* Greater than that of any task id so far: generation_first of a later owner. */
+uint32_t reeve_owner_generation(const struct reeve_owner *owner);
 uint64_t reeve_owner_task_count(const struct reeve_owner *owner); /* futures alive, final or not */
 
 /* Audits all tables against each other; asserts. For tests and the simulator. */

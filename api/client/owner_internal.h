@@ -1,4 +1,5 @@
-/* The tables of the owner core: tasks in pages (so that they never move), classes, leases.
+/* The tables of the owner core: tasks in pages (so that they never move, and that the memory of
+ * many goes back when they are done), classes, leases.
  *
  *   class ── queued: task ↔ task ↔ task            FIFO of QUEUED tasks, linked by index
  *     └───── room: lease ↔ lease                   leases that may get one more entry; idle ones in front
@@ -13,8 +14,9 @@
 #include "runtime/base/list.h"
 
 #define OWNER_NONE       UINT32_MAX
-#define OWNER_PAGE_SHIFT 9u
+#define OWNER_PAGE_SHIFT 12u
 #define OWNER_PAGE_TASKS (1u << OWNER_PAGE_SHIFT)
+#define OWNER_PAGES_KEPT 2u /* empty ones, for what comes next */
 #define OWNER_SMALL_SIZE 56u
 
 /* flags of a task */
@@ -58,6 +60,18 @@ struct owner_task {
 };
 _Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
 
+/* A page lies in the list of those with room when it has some, the one used last in front; one that is
+ * empty is freed when others are, and its number is used again later, from `generation` on. */
+struct owner_page {
+    struct owner_task *tasks; /* NULL: freed */
+    uint32_t live;            /* tasks that are not FREE */
+    uint32_t end;             /* tasks ever used: those behind have not even been touched */
+    uint32_t free;            /* first index of those that were used and are FREE */
+    uint32_t generation;      /* of a task that is used for the first time */
+    uint32_t number;
+    struct reeve_list room_node;
+};
+
 struct owner_edge {
     uint32_t dependent;
     uint32_t next;
@@ -75,6 +89,7 @@ struct owner_class {
     uint32_t unfinished;  /* queued or sent */
     uint32_t lease_count; /* those not draining */
     uint32_t demand_told;
+    bool refused; /* the head said that none can come, while we still had some */
     uint32_t depth;
     uint64_t service_ns; /* moving average of the time a task takes, 0: nothing known */
     struct reeve_list room;
@@ -101,12 +116,12 @@ struct owner_lease {
 
 struct reeve_owner {
     struct reeve_owner_settings settings;
-    struct owner_task **pages;
-    uint32_t page_count;
-    uint32_t task_free; /* list */
-    uint32_t task_end;  /* indexes ever used */
+    struct owner_page **pages; /* each stays where it is */
+    uint32_t page_count, page_capacity;
+    uint32_t pages_empty;
+    struct reeve_list pages_room;
     struct owner_edge *edges;
-    uint32_t edge_capacity, edge_free;
+    uint32_t edge_capacity, edge_count, edge_free;
     struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
     uint32_t class_count;
     struct owner_lease **leases;
@@ -124,6 +139,8 @@ struct owner_task *owner_task_find(
 uint32_t owner_task_index(reeve_task_id id);
 reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index);
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
+/* The index after `index` of a task that is not FREE, from OWNER_NONE the first; OWNER_NONE: none. */
+uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
 int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);
 void owner_task_clear(struct owner_task *task);

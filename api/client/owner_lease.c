@@ -107,9 +107,20 @@ void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
         reeve_list_remove(&class->ready_node);
 }
 
+/* We were told that no more leases can come, and the last one has gone: is it still so? */
+static void demand_anew(struct reeve_owner *owner, struct owner_class *class)
+{
+    if (REEVE_LIKELY(!class->refused) || class->lease_count != 0)
+        return;
+    class->refused = false;
+    demand_tell(owner, class, 0);
+    demand_raise(owner, class);
+}
+
 void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
     demand_raise(owner, class);
+    demand_anew(owner, class);
     owner_ready_update(owner, class);
     if (class->demand_told != 0)
         tick_by(owner, now_ns + owner->settings.lease_idle_ns);
@@ -173,6 +184,7 @@ static void lease_return(
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_RETURN_LEASE);
     command->lease = lease->id;
     command->lease_index = lease->index;
+    demand_anew(owner, class);
     owner_ready_update(owner, class);
 }
 
@@ -324,6 +336,10 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         if (lease->state != OWNER_LEASE_ACTIVE || lease->in_flight.count != 0)
             continue;
         struct owner_class *class = owner->classes[lease->class_index];
+        if (REEVE_UNLIKELY(lease->full)) { /* nothing is to come by which it would hear of room */
+            lease->full = false;
+            room_update(owner, class, lease);
+        }
         uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
         if (due_ns > now_ns || class->queued.count != 0) {
             tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
@@ -461,10 +477,9 @@ void reeve_owner_check(const struct reeve_owner *owner)
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
     uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
     REEVE_ASSERT(queued != NULL && in_flight != NULL && leases != NULL);
-    for (uint32_t i = 0; i < owner->task_end; i++) {
-        const struct owner_task *task = owner_task_at(owner, i);
-        if (task->state == REEVE_TASK_FREE)
-            continue;
+    uint32_t index = OWNER_NONE;
+    while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
+        const struct owner_task *task = owner_task_at(owner, index);
         alive++;
         unfinished += !reeve_task_state_is_final(task->state);
         REEVE_ASSERT(task->references > 0);

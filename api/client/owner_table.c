@@ -8,9 +8,11 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
+#define EDGES_KEPT 4096u /* memory for more is given back when there are none */
+
 struct owner_task *owner_task_at(const struct reeve_owner *owner, uint32_t index)
 {
-    return &owner->pages[index >> OWNER_PAGE_SHIFT][index & (OWNER_PAGE_TASKS - 1)];
+    return &owner->pages[index >> OWNER_PAGE_SHIFT]->tasks[index & (OWNER_PAGE_TASKS - 1)];
 }
 
 uint32_t owner_task_index(reeve_task_id id)
@@ -25,8 +27,8 @@ reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index)
 
 struct owner_task *owner_task_find(const struct reeve_owner *owner, reeve_task_id id)
 {
-    uint32_t index = owner_task_index(id);
-    if (index >= owner->task_end)
+    uint32_t index = owner_task_index(id), number = index >> OWNER_PAGE_SHIFT;
+    if (number >= owner->page_count || owner->pages[number]->tasks == NULL)
         return NULL;
     struct owner_task *task = owner_task_at(owner, index);
     if (task->generation != (uint32_t)(id >> 32) || task->state == REEVE_TASK_FREE)
@@ -34,35 +36,108 @@ struct owner_task *owner_task_find(const struct reeve_owner *owner, reeve_task_i
     return task;
 }
 
-static int page_add(struct reeve_owner *owner)
+uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index)
 {
-    struct owner_task **pages =
-        realloc(owner->pages, (owner->page_count + 1) * sizeof(struct owner_task *));
-    if (pages == NULL)
-        return REEVE_ENOMEM;
-    owner->pages = pages;
-    struct owner_task *page = calloc(OWNER_PAGE_TASKS, sizeof(struct owner_task));
-    if (page == NULL)
-        return REEVE_ENOMEM;
-    pages[owner->page_count++] = page;
-    return 0;
+    for (index++; index >> OWNER_PAGE_SHIFT < owner->page_count; index++) {
+        const struct owner_page *page = owner->pages[index >> OWNER_PAGE_SHIFT];
+        uint32_t in_page = index & (OWNER_PAGE_TASKS - 1);
+        if (page->live == 0 || in_page >= page->end)
+            index |= OWNER_PAGE_TASKS - 1; /* none behind it */
+        else if (page->tasks[in_page].state != REEVE_TASK_FREE)
+            return index;
+    }
+    return OWNER_NONE;
 }
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+static struct owner_page *page_add(struct reeve_owner *owner)
+{
+    if (owner->page_count == OWNER_NONE >> OWNER_PAGE_SHIFT)
+        return NULL;
+    if (owner->page_count == owner->page_capacity) {
+        uint32_t capacity = REEVE_MAX(owner->page_capacity * 2, 16u);
+        struct owner_page **pages = realloc(owner->pages, capacity * sizeof(struct owner_page *));
+        if (pages == NULL)
+            return NULL;
+        owner->pages = pages;
+        owner->page_capacity = capacity;
+    }
+    struct owner_page *page = calloc(1, sizeof(*page));
+    if (page == NULL)
+        return NULL;
+    page->generation = owner->settings.generation_first;
+    page->free = OWNER_NONE;
+    page->number = owner->page_count;
+    reeve_list_init(&page->room_node);
+    owner->pages[owner->page_count++] = page;
+    return page;
+}
+
+/* A page with room. */
+static struct owner_page *page_make(struct reeve_owner *owner)
+{
+    struct owner_page *page = NULL;
+    for (uint32_t i = 0; i < owner->page_count && page == NULL; i++)
+        if (owner->pages[i]->tasks == NULL)
+            page = owner->pages[i];
+    if (page == NULL && (page = page_add(owner)) == NULL)
+        return NULL;
+    page->tasks = calloc(OWNER_PAGE_TASKS, sizeof(struct owner_task));
+    if (page->tasks == NULL)
+        return NULL;
+    owner->pages_empty++;
+    reeve_list_push_front(&owner->pages_room, &page->room_node);
+    return page;
+}
+
+static void page_free(struct reeve_owner *owner, struct owner_page *page)
+{
+    for (uint32_t i = 0; i < page->end; i++)
+        page->generation = REEVE_MAX(page->generation, page->tasks[i].generation + 1);
+    reeve_list_remove(&page->room_node);
+    free(page->tasks);
+    page->tasks = NULL;
+    page->end = 0;
+    page->free = OWNER_NONE;
+    owner->pages_empty--;
+}
+
+uint32_t reeve_owner_generation(const struct reeve_owner *owner)
+{
+    uint32_t generation = owner->settings.generation_first;
+    for (uint32_t i = 0; i < owner->page_count; i++) {
+        const struct owner_page *page = owner->pages[i];
+        generation = REEVE_MAX(generation, page->generation);
+        for (uint32_t k = 0; k < page->end; k++)
+            generation = REEVE_MAX(generation, page->tasks[k].generation + 1);
+    }
+    return generation;
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index)
 {
-    uint32_t index = owner->task_free;
-    if (index != OWNER_NONE) {
-        owner->task_free = owner_task_at(owner, index)->next;
+    struct reeve_list *node = reeve_list_first(&owner->pages_room);
+    struct owner_page *page =
+        node != NULL ? REEVE_LIST_ENTRY(node, struct owner_page, room_node) : page_make(owner);
+    if (REEVE_UNLIKELY(page == NULL))
+        return REEVE_ENOMEM;
+    uint32_t in_page = page->free;
+    struct owner_task *task;
+    if (in_page != OWNER_NONE) {
+        task = &page->tasks[in_page];
+        page->free = task->next;
     } else {
-        if (owner->task_end == OWNER_NONE)
-            return REEVE_ENOMEM;
-        if (owner->task_end >> OWNER_PAGE_SHIFT >= owner->page_count && page_add(owner) != 0)
-            return REEVE_ENOMEM;
-        index = owner->task_end++;
+        in_page = page->end++;
+        task = &page->tasks[in_page];
     }
-    struct owner_task *task = owner_task_at(owner, index);
-    uint32_t generation =
-        task->generation != 0 ? task->generation + 1 : owner->settings.generation_first;
+    if (page->free == OWNER_NONE && page->end == OWNER_PAGE_TASKS)
+        reeve_list_remove(&page->room_node);
+    if (page->live++ == 0)
+        owner->pages_empty--;
+    uint32_t generation = task->generation != 0 ? task->generation + 1 : page->generation;
     generation &= INT32_MAX; /* the id's highest bit marks futures that were born failed */
     memset(task, 0, offsetof(struct owner_task, bytes));
     task->generation = generation != 0 ? generation : 1; /* so that no id is 0 */
@@ -70,8 +145,22 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index)
     task->lease_index = OWNER_NONE;
     task->edges = OWNER_NONE;
     owner->task_count++;
-    *ret_index = index;
+    *ret_index = page->number << OWNER_PAGE_SHIFT | in_page;
     return 0;
+}
+
+/* The task's memory may be gone afterwards. */
+static void task_free(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
+{
+    struct owner_page *page = owner->pages[index >> OWNER_PAGE_SHIFT];
+    task->state = REEVE_TASK_FREE;
+    task->next = page->free;
+    page->free = index & (OWNER_PAGE_TASKS - 1);
+    owner->task_count--;
+    if (!reeve_list_is_linked(&page->room_node))
+        reeve_list_push_front(&owner->pages_room, &page->room_node);
+    if (--page->live == 0 && ++owner->pages_empty > OWNER_PAGES_KEPT)
+        page_free(owner, page);
 }
 
 const uint8_t *owner_task_bytes(const struct owner_task *task)
@@ -116,10 +205,7 @@ void owner_task_unref(struct reeve_owner *owner, uint32_t index)
         owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
     else
         owner_task_clear(task);
-    task->state = REEVE_TASK_FREE;
-    task->next = owner->task_free;
-    owner->task_free = index;
-    owner->task_count--;
+    task_free(owner, task, index);
 }
 
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent)
@@ -136,6 +222,7 @@ int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t 
         owner->edges = edges;
     }
     uint32_t edge = owner->edge_free;
+    owner->edge_count++;
     owner->edge_free = owner->edges[edge].next;
     owner->edges[edge] = (struct owner_edge){.dependent = dependent, .next = from->edges};
     from->edges = edge;
@@ -148,9 +235,16 @@ uint32_t owner_edge_pop(struct reeve_owner *owner, struct owner_task *from)
     if (edge == OWNER_NONE)
         return OWNER_NONE;
     from->edges = owner->edges[edge].next;
+    uint32_t dependent = owner->edges[edge].dependent;
     owner->edges[edge].next = owner->edge_free;
     owner->edge_free = edge;
-    return owner->edges[edge].dependent;
+    if (--owner->edge_count == 0 && owner->edge_capacity > EDGES_KEPT) {
+        free(owner->edges);
+        owner->edges = NULL;
+        owner->edge_capacity = 0;
+        owner->edge_free = OWNER_NONE;
+    }
+    return dependent;
 }
 
 void owner_queue_push(

@@ -348,7 +348,7 @@ void node_client_return(struct reeve_node *node, const struct reeve_node_event *
         node->stale++;
         return;
     }
-    node_lease_close(node, lease, REEVE_OK);
+    node_lease_close(node, lease, event->code);
 }
 
 void node_client_lend(struct reeve_node *node, const struct reeve_node_event *event)

@@ -191,6 +191,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         break;
     case REEVE_LOCAL_LEASE_RETURN:
         event.kind = REEVE_NODE_EVENT_CLIENT_RETURN;
+        event.code = message->code;
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_TAKE_BACK:

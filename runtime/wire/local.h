@@ -15,8 +15,10 @@
  *                  fds: the table of functions
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of
  *                                                          the class in all (level, not edge)
- *   LEASE_RETURN   lease                                   every entry of the lease has been
- *                                                          answered or taken back
+ *   LEASE_RETURN   lease code                              every entry of the lease has been
+ *                                                          answered or taken back; code not 0: its
+ *                                                          worker wrote nonsense, and what it has
+ *                                                          in hand is given up
  *   TAKE_BACK      lease task                              for an entry that a daemon has
  *                                                          forwarded: answered on the return ring
  *   CREATE         request size count(skew)                room for an object, in a segment this

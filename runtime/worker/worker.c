@@ -46,7 +46,7 @@ struct execution {
     size_t pin_count, pin_capacity;
 };
 
-/* The one claimed entry, for the watch. */
+/* What the process has one of; and the one claimed entry, for the watch. */
 struct worker {
     struct reeve_cluster *cluster;
     uint8_t *scratch; /* inline_size bytes: results are packed here */
@@ -57,7 +57,6 @@ struct worker {
     struct reeve_entry_view view;
     uint32_t timeout_ms;
     bool woke_holder; /* the last answer found its holder asleep */
-    _Atomic bool verdict; /* somebody answers for the watched task: the first one to set it */
 };
 
 static struct worker worker; /* a worker process has one */
@@ -224,37 +223,47 @@ static void answer(struct reeve_cluster_channel *channel, const struct reeve_ent
     worker.woke_holder = reeve_doorbell_ring(channel->bell, channel->bell_fd);
 }
 
-/* The background thread, when the running task's time is up. */
+/* In place of a deadline: time was up, and the background thread answers. */
+#define EXPIRED 1u
+
+/* The background thread, whenever it is awake. */
 static void task_expired(struct reeve_cluster *cluster)
 {
     struct reeve_error_info error = {0};
     uint8_t bytes[1024];
-    if (atomic_exchange(&worker.verdict, true))
-        return; /* it has just finished */
+    uint64_t deadline_ns = atomic_load(&cluster->task_deadline_ns);
+    if (deadline_ns == 0 || reeve_cluster_now_ns() < deadline_ns)
+        return;
+    if (!atomic_compare_exchange_strong(&cluster->task_deadline_ns, &deadline_ns, EXPIRED))
+        return; /* it has just finished; what runs now has a time of its own */
     const struct reeve_function *function = reeve_registry_at(worker.view.function);
     snprintf(error.message, sizeof(error.message),
         "%s ran longer than its time limit of %u ms; its worker process was ended",
         function != NULL ? function->name : "the function", worker.timeout_ms);
     size_t size = error_pack(&error, bytes, sizeof(bytes));
     answer(worker.channel, &worker.view, REEVE_ETASKTIMEOUT, NULL, bytes, size);
-    (void)cluster;
     _exit(REEVE_WORKER_EXIT_EXPIRED);
 }
 
 static void watch_start(struct reeve_cluster *cluster, uint32_t timeout_ms)
 {
+    uint64_t deadline_ns = reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u;
     worker.timeout_ms = timeout_ms;
-    atomic_store(&worker.verdict, false);
-    atomic_store(
-        &cluster->task_deadline_ns, reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u);
-    reeve_cluster_background_wake(cluster);
+    atomic_store(&cluster->task_deadline_ns, deadline_ns);
+    /* It mostly wakes early enough for the one before. */
+    pthread_mutex_lock(&cluster->lock);
+    bool wake = deadline_ns < cluster->background_wake_ns;
+    if (wake)
+        cluster->background_wake_ns = deadline_ns;
+    pthread_mutex_unlock(&cluster->lock);
+    if (wake)
+        reeve_cluster_background_wake(cluster);
 }
 
 static void watch_end(struct reeve_cluster *cluster)
 {
-    atomic_store(&cluster->task_deadline_ns, 0);
-    if (atomic_exchange(&worker.verdict, true))
-        for (;;) /* time was up first: the background thread is ending the process */
+    if (atomic_exchange(&cluster->task_deadline_ns, 0) == EXPIRED)
+        for (;;) /* the background thread is ending the process */
             pause();
 }
 
@@ -278,22 +287,11 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.view = *view;
     if (parts.timeout_ms != 0)
         watch_start(cluster, parts.timeout_ms);
-    atomic_store_explicit(&cluster->main_state, REEVE_MAIN_TASK, memory_order_release);
+    reeve_cluster_task_begin(cluster);
     int status = execution_run(&execution, view->function, worker.scratch);
     if (parts.timeout_ms != 0)
         watch_end(cluster);
-    uint32_t task_state = REEVE_MAIN_TASK;
-    if (!atomic_compare_exchange_strong(&cluster->main_state, &task_state, REEVE_MAIN_LOOP)) {
-        pthread_mutex_lock(&cluster->lock); /* the task used the API: the role is somewhere else */
-        cluster->waiter_count++;
-        while (cluster->polling)
-            pthread_cond_wait(&cluster->turn, &cluster->lock);
-        cluster->waiter_count--;
-        cluster->polling = true;
-        reeve_doorbell_disarm(cluster->bell);
-        atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
-        pthread_mutex_unlock(&cluster->lock);
-    }
+    bool resume = reeve_cluster_task_end(cluster);
     struct reeve_reference object = {.id = execution.result_id,
         .size_bytes = execution.invocation.result_size,
         .node = cluster->node};
@@ -301,20 +299,42 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         status != 0 ? worker.scratch : execution.invocation.result,
         execution.invocation.result_size);
     execution_fini(&execution);
+    if (REEVE_UNLIKELY(resume)) /* after the answer: it may take a moment */
+        reeve_cluster_loop_resume(cluster);
 }
 
 /* ---- children run by the one who waits for them ---------------------------------------------- */
 
+static bool is_main(void)
+{
+    return pthread_equal(pthread_self(), worker.main);
+}
+
+static bool may_lend(const struct reeve_cluster *cluster)
+{
+    (void)cluster;
+    return is_main();
+}
+
 static bool may_run_inline(const struct reeve_cluster *cluster)
 {
     const uint8_t here = 0;
-    (void)cluster;
-    return pthread_equal(pthread_self(), worker.main) &&
-           (size_t)(&here - worker.stack_low) > STACK_RESERVE + worker.cluster->inline_size;
+    return is_main() && (size_t)(&here - worker.stack_low) > STACK_RESERVE + cluster->inline_size;
+}
+
+static void inline_finished(struct reeve_cluster *cluster, reeve_task_id task, int status,
+    bool error_is_map, const void *bytes, size_t size, const struct reeve_reference *object)
+{
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, error_is_map, bytes,
+        object != NULL ? 0 : (uint32_t)size, object);
+    reeve_cluster_tell(cluster);
+    pthread_mutex_unlock(&cluster->lock);
 }
 
 static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 {
+    static const char no_memory[] = "no memory to run it in the worker that waits for it";
     struct reeve_cluster_arguments arguments;
     struct reeve_owner_entry entry;
     struct execution execution;
@@ -322,29 +342,25 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     reeve_owner_entry(cluster->owner, task, &entry);
     int status = reeve_cluster_arguments_make(cluster, task, &arguments);
     pthread_mutex_unlock(&cluster->lock);
-    uint8_t *scratch = malloc(cluster->inline_size);
-    if (status != 0 || scratch == NULL) {
-        pthread_mutex_lock(&cluster->lock);
-        reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task,
-            status != 0 ? status : REEVE_ENOMEM, false, "", 0, NULL);
-        pthread_mutex_unlock(&cluster->lock);
-        return;
+    uint8_t *scratch = status == 0 ? malloc(cluster->inline_size) : NULL;
+    if (scratch == NULL) {
+        inline_finished(cluster, task, status != 0 ? status : REEVE_ENOMEM, false, no_memory,
+            sizeof(no_memory) - 1, NULL);
+    } else {
+        execution_init(
+            &execution, cluster, entry.function, arguments.bytes, arguments.size, scratch);
+        execution.references = arguments.references;
+        execution.reference_count = arguments.reference_count;
+        execution.result_id = (struct reeve_object_id){cluster->process, task};
+        status = execution_run(&execution, entry.function, scratch);
+        struct reeve_reference object = {.id = execution.result_id,
+            .size_bytes = execution.invocation.result_size,
+            .node = cluster->node};
+        inline_finished(cluster, task, status, status != 0,
+            status != 0 ? scratch : execution.invocation.result, execution.invocation.result_size,
+            execution.object != NULL ? &object : NULL);
+        execution_fini(&execution);
     }
-    execution_init(&execution, cluster, entry.function, arguments.bytes, arguments.size, scratch);
-    execution.references = arguments.references;
-    execution.reference_count = arguments.reference_count;
-    execution.result_id = (struct reeve_object_id){cluster->process, task};
-    status = execution_run(&execution, entry.function, scratch);
-    struct reeve_reference object = {.id = execution.result_id,
-        .size_bytes = execution.invocation.result_size,
-        .node = cluster->node};
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
-        status != 0 ? scratch : execution.invocation.result,
-        execution.object != NULL ? 0 : (uint32_t)execution.invocation.result_size,
-        execution.object != NULL ? &object : NULL);
-    pthread_mutex_unlock(&cluster->lock);
-    execution_fini(&execution);
     free(arguments.bytes);
     free(arguments.references);
     free(scratch);
@@ -432,6 +448,7 @@ void reeve_worker_run(struct reeve_cluster *cluster)
     cluster->task_expired = task_expired;
     cluster->run_inline = run_inline;
     cluster->may_run_inline = may_run_inline;
+    cluster->may_lend = may_lend;
     reeve_worker_output_install(cluster);
     for (;;) {
         if (reeve_cluster_anything_ready(cluster))
