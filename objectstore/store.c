@@ -448,6 +448,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     /* By the usual ways, the commands thrown away: everybody dies. */
     struct reeve_fifo out;
     reeve_fifo_init(&out, sizeof(struct reeve_store_command));
+    /* cppcheck-suppress autoVariables ; the store is freed before this function returns */
     store->out = &out;
     while (!reeve_list_is_empty(&store->clients))
         on_client_reaped(store, REEVE_LIST_ENTRY(store->clients.next, struct store_client, link));

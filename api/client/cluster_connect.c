@@ -69,7 +69,7 @@ static int launch_spec(int argc, char **argv)
     char directory[PATH_MAX] = "/";
     size_t size = 2 * sizeof(uint32_t), environment_count = 0;
     if (getcwd(directory, sizeof(directory)) == NULL)
-        strcpy(directory, "/"); /* NOLINT: a constant that fits */
+        snprintf(directory, sizeof(directory), "/");
     for (int i = 0; i < argc; i++)
         size += strlen(argv[i]) + 1;
     for (char **variable = environ; *variable != NULL; variable++, environment_count++)
@@ -366,8 +366,9 @@ static int start_failed(
 static int start_refused(
     const struct start *start, const char *line, struct reeve_error_info *error)
 {
-    int code = strncmp(line, "failed ", 7) == 0 ? atoi(line + 7) : 0;
-    if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
+    int code = 0;
+    if (sscanf(line, "failed %d", &code) != 1 || code == 0 ||
+        strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0)
         return start_failed(
             start, REEVE_EPROTOCOL, "the node daemon said something unexpected", error);
     return start_failed(start, code, "no node daemon could be started here", error);
@@ -463,7 +464,7 @@ static int own_create(const char *name, const struct start *start, struct reeve_
     own->messages = fcntl(start->messages, F_DUPFD_CLOEXEC, 3);
     snprintf(own->program, sizeof(own->program), "%s", start->program);
     snprintf(own->address, sizeof(own->address), "abstract://%s-head", name);
-    strcpy(own->key_variable, "REEVE_KEY="); /* NOLINT: a constant that fits */
+    snprintf(own->key_variable, sizeof(own->key_variable), "REEVE_KEY=");
     for (size_t i = 0; i < sizeof(key); i++)
         snprintf(own->key_variable + 10 + 2 * i, 3, "%02x", key[i]);
     own->environment = environment_with((const char *const[]){own->key_variable, NULL});

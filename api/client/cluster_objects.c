@@ -55,8 +55,7 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     cluster->activity++;
     request.id = message->request = ++cluster->request_last;
     request.next = cluster->requests;
-    /* cppcheck-suppress autoVariables: taken out of the list again below, before this function
-     * returns */
+    /* cppcheck-suppress autoVariables ; taken out of the list again before this function returns */
     cluster->requests = &request;
     int code = 0;
     if (!cluster->dead && !cluster->ending)

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define INLINE_MAX_BYTES (100u * 1024)
@@ -221,7 +222,7 @@ static struct value *run(
         } else {
             *value->error = invocation.error;
             value->error->attempt = 1;
-            strcpy(value->error->node, "inline");
+            snprintf(value->error->node, sizeof(value->error->node), "inline");
         }
     } else if (value) {
         memcpy(value->bytes, invocation.result, invocation.result_size);

@@ -38,7 +38,7 @@ double floor_tcp_stream_gb_s(void)
         getsockname(listener, (struct sockaddr *)&address, &length) != 0)
         return 0;
     pid_t peer = floor_peer_start(stream_peer, &address);
-    int fd = accept(listener, NULL, NULL);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     uint64_t received = 0;
     uint64_t start = 0;
     uint64_t now = floor_now_ns();

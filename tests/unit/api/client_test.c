@@ -1,4 +1,5 @@
 /* The states of the library: before init, after shutdown, in a forked child, started again; handles; threads. */
+#include <fcntl.h>
 #include <reeve.h>
 
 #include <pthread.h>
@@ -202,8 +203,8 @@ static void perror_says_it_all(void **state)
     reeve_future stale = {99};
     reeve_release(stale);
     int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    int before = dup(2);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    int before = fcntl(2, F_DUPFD_CLOEXEC, 3);
     dup2(ends[1], 2);
     reeve_perror("here");
     reeve_perror(NULL);
