@@ -1,7 +1,7 @@
 /* reeve.h - run a program's functions on any core of any machine.
  *
- * Calling a remote function returns a future at once; the future resolves when some worker process has run the
- * function. This is the only header a program includes.
+ * Calling a remote function returns a future at once; the future resolves when some worker process
+ * has run the function. This is the only header a program includes.
  *
  *     REEVE_REMOTE(int64_t, process_data, (int64_t, x)) { return x * 10; }
  *
@@ -15,19 +15,23 @@
  *         reeve_shutdown();
  *     }
  *
- * Workers are this same program. WHAT RUNS IN main BEFORE reeve_init RUNS IN EVERY WORKER PROCESS TOO; what comes
- * after it runs in the driver only, because in a worker reeve_init never returns.
+ * Workers are this same program. WHAT RUNS IN main BEFORE reeve_init RUNS IN EVERY WORKER PROCESS
+ * TOO; what comes after it runs in the driver only, because in a worker reeve_init never returns.
  *
  * Rules that hold for every function below, unless it says otherwise:
- *  - Errors. A function that can fail returns REEVE_OK (0) or a negative code from reeve_errors.h; outputs are set on
- *    success only. reeve_last_error() then says more, for the calling thread. Nothing here prints, exits or aborts;
- *    reeve_perror prints, because it was asked to.
- *  - Threads. Every function may be called from any thread at any time. A future may be used by any thread.
- *  - State. Before reeve_init a call fails with REEVE_ENOTINIT, after reeve_shutdown with REEVE_ESHUTDOWN, and in
- *    a child made by fork with REEVE_EFORKED (a child that calls exec is fine).
- *  - Ownership. Arguments are copied before a call returns: the caller may reuse them at once. What a call gives is
- *    the caller's: every pointer inside a value is a malloc block of its own, see reeve_free.
- *  - Time. `timeout_ms` is in milliseconds: 0 asks without waiting, REEVE_FOREVER (-1) waits as long as it takes.
+ *  - Errors. A function that can fail returns REEVE_OK (0) or a negative code from reeve_errors.h;
+ *    outputs are set on success only. reeve_last_error() then says more, for the calling thread.
+ *    Nothing here prints, exits or aborts; reeve_perror prints, because it was asked to.
+ *  - Threads. Every function may be called from any thread at any time. A future may be used by any
+ *    thread.
+ *  - State. Before reeve_init a call fails with REEVE_ENOTINIT, after reeve_shutdown with
+ *    REEVE_ESHUTDOWN, and in a child made by fork with REEVE_EFORKED (a child that calls exec is
+ *    fine).
+ *  - Ownership. Arguments are copied before a call returns: the caller may reuse them at once. What
+ *    a call gives is the caller's: every pointer inside a value is a malloc block of its own, see
+ *    reeve_free.
+ *  - Time. `timeout_ms` is in milliseconds: 0 asks without waiting, REEVE_FOREVER (-1) waits as
+ *    long as it takes.
  */
 #ifndef REEVE_H
 #define REEVE_H
@@ -46,9 +50,10 @@ extern "C" {
 #define REEVE_FOREVER    (-1)
 #define REEVE_NO_RETRIES (-1)
 
-/* ---- errors ------------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
-/* What is known of the last call that failed in this thread. The library may add fields at the end. */
+/* What is known of the last call that failed in this thread. The library may add fields at the
+ * end. */
 typedef struct reeve_error_info {
     int code;           /* REEVE_E... */
     int attempt;        /* which execution failed: 1 is the first; 0 when the function never ran */
@@ -58,22 +63,25 @@ typedef struct reeve_error_info {
     char message[512];  /* one sentence: what is wrong and what to do */
 } reeve_error_info;
 
-/* The error of the last call that failed in this thread; never NULL, and left alone by calls that succeed. Valid
- * until this thread's next call. Works in any state. */
+/* The error of the last call that failed in this thread; never NULL, and left alone by calls
+ * that succeed. Valid until this thread's next call. Works in any state. */
 REEVE_API const reeve_error_info *reeve_last_error(void);
 
-/* Prints "prefix: message (code, function, node, attempt)" for reeve_last_error on stderr. Works in any state. */
+/* Prints "prefix: message (code, function, node, attempt)" for reeve_last_error on stderr. Works
+ * in any state. */
 REEVE_API void reeve_perror(const char *prefix);
 
-/* "REEVE_ETYPE", and its text: "value of another type". Static strings, never NULL, for any number. */
+/* "REEVE_ETYPE", and its text: "value of another type". Static strings, never NULL, for any
+ * number. */
 REEVE_API const char *reeve_error_name(int code);
 REEVE_API const char *reeve_strerror(int code);
 
-/* ---- futures ------------------------------------------------------------------------------------------------ */
+/* ---- futures --------------------------------------------------------------------------------- */
 
-/* A future of an unnamed type. Futures are small numbers in a struct: 0 is never a future, numbers are not reused,
- * and one that was released is answered with REEVE_EHANDLE. Each value type T has a future type of its own,
- * reeve_future_T, so that the compiler tells them apart; the macros that take "any future" accept all of them. */
+/* A future of an unnamed type. Futures are small numbers in a struct: 0 is never a future,
+ * numbers are not reused, and one that was released is answered with REEVE_EHANDLE. Each value
+ * type T has a future type of its own, reeve_future_T, so that the compiler tells them apart;
+ * the macros that take "any future" accept all of them. */
 typedef struct reeve_future {
     uint64_t id;
 } __attribute__((may_alias)) reeve_future;
@@ -87,88 +95,99 @@ static inline reeve_future reeve_future_from_id(uint64_t id)
 /* Any typed future as an untyped one. The same future, not another reference. */
 #define reeve_untyped(future) reeve_future_from_id((future).id)
 
-/* Waits until `wanted` of `count` futures are ready (a future that failed is ready too), or the time is over.
- * `futures` is an array of futures of any one type. ready[i] tells which are ready, *ready_count how many; both may
- * be NULL, and both are also set when the answer is REEVE_ETIMEDOUT. Releases nothing. The same future may stand in
- * the array twice. REEVE_EINVAL: wanted > count. REEVE_EHANDLE: one of them is not a live future. Blocks. */
+/* Waits until `wanted` of `count` futures are ready (a future that failed is ready too), or the
+ * time is over. `futures` is an array of futures of any one type. ready[i] tells which are
+ * ready, *ready_count how many; both may be NULL, and both are also set when the answer is
+ * REEVE_ETIMEDOUT. Releases nothing. The same future may stand in the array twice. REEVE_EINVAL:
+ * wanted > count. REEVE_EHANDLE: one of them is not a live future. Blocks. */
 REEVE_API int reeve_wait(const reeve_future *futures, size_t count, size_t wanted,
     int64_t timeout_ms, bool *ready, size_t *ready_count);
 #define reeve_wait(futures, ...) reeve_wait((const reeve_future *)&(futures)->id, __VA_ARGS__)
 
-/* Gives up a future of any type: its value is freed as soon as nothing else needs it. A task that has not started may
- * be dropped, one that runs is not stopped. Tasks that were given the future as an argument still get it. Does not
- * block. REEVE_EHANDLE: not a live future. */
+/* Gives up a future of any type: its value is freed as soon as nothing else needs it. A task
+ * that has not started may be dropped, one that runs is not stopped. Tasks that were given the
+ * future as an argument still get it. Does not block. REEVE_EHANDLE: not a live future. */
 REEVE_API int reeve_release(reeve_future future);
 #define reeve_release(future) reeve_release(reeve_untyped(future))
 
-/* ---- memory ------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
-/* Frees one pointer that a get gave: a string, or the `data` or `items` of a span or array. NULL is fine. The same as
- * free(), for programs that have another malloc. A whole value: reeve_clear(T, &value). Works in any state. */
+/* Frees one pointer that a get gave: a string, or the `data` or `items` of a span or array. NULL
+ * is fine. The same as free(), for programs that have another malloc. A whole value:
+ * reeve_clear(T, &value). Works in any state. */
 REEVE_API void reeve_free(const void *pointer);
 
-/* In a remote function: memory (aligned for any type, 64 bytes when large) that lives until the task's result has been
- * packed, for what the result points to. Freed by the library. Outside of a task it is malloc, and the caller's.
- * NULL when there is no memory. Works in any state. */
+/* In a remote function: memory (aligned for any type, 64 bytes when large) that lives until the
+ * task's result has been packed, for what the result points to. Freed by the library. Outside of
+ * a task it is malloc, and the caller's. NULL when there is no memory. Works in any state. */
 REEVE_API void *reeve_alloc(size_t size);
 
-/* In a remote function: frees `pointer` (from malloc, or from a get) once the task's result has been packed. Outside
- * of a task it does nothing, and the pointer stays the caller's. */
+/* In a remote function: frees `pointer` (from malloc, or from a get) once the task's result has
+ * been packed. Outside of a task it does nothing, and the pointer stays the caller's. */
 REEVE_API void reeve_free_later(const void *pointer);
 
-/* In a remote function: marks the call as failed, with a code of the program's own and a message (at most 511 bytes).
- * Whatever the function then returns is ignored; whoever gets the future sees REEVE_EFUNCTION, with user_code and
- * message in reeve_last_error(). The last call counts. To pass on the failure of a call made inside the function:
- * reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message). Outside of a task it sets
- * reeve_last_error() only. */
+/* In a remote function: marks the call as failed, with a code of the program's own and a message
+ * (at most 511 bytes). Whatever the function then returns is ignored; whoever gets the future
+ * sees REEVE_EFUNCTION, with user_code and message in reeve_last_error(). The last call counts.
+ * To pass on the failure of a call made inside the function:
+ * reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message). Outside of a
+ * task it sets reeve_last_error() only. */
 REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ---- starting and ending -------------------------------------------------------------------------------------- */
+/* ---- starting and ending --------------------------------------------------------------------- */
 
 enum reeve_mode {
     REEVE_MODE_DEFAULT, /* REEVE_MODE in the environment ("cluster" or "inline"), else cluster */
     REEVE_MODE_CLUSTER,
-    REEVE_MODE_INLINE, /* every task runs inside the call that submits it, in order: for debuggers and valgrind */
+    /* every task runs inside the call that submits it, in order: for debuggers and valgrind */
+    REEVE_MODE_INLINE,
 };
 
-/* What reeve_init may be told. Zero and NULL mean "default": the environment variable named here, else as described. */
+/* What reeve_init may be told. Zero and NULL mean "default": the environment variable named
+ * here, else as described. */
 typedef struct reeve_options {
     size_t size; /* sizeof(reeve_options): set by REEVE_OPTIONS */
     int mode;    /* enum reeve_mode; REEVE_MODE */
-    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT; REEVE_ADDRESS; else a cluster of this program's own. */
+    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT; REEVE_ADDRESS; else a
+     * cluster of this program's own. */
     const char *address;
     /* The cluster key in hex, REEVE_KEY; or a file that holds it, REEVE_KEY_FILE. */
     const char *key;
     const char *key_file;
-    /* Path of the `reeve` program to start a cluster with; REEVE_PROGRAM; else beside the library, else in PATH. */
+    /* Path of the `reeve` program to start a cluster with; REEVE_PROGRAM; else beside the
+     * library, else in PATH. */
     const char *program;
     /* Shown by `reeve status`; REEVE_JOB_NAME; else the program's name. */
     const char *job_name;
     /* Own cluster: how many tasks at a time; REEVE_SLOTS; else the cores of this machine. */
     uint32_t slots;
-    /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of memory. */
+    /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of
+     * memory. */
     uint64_t store_size_bytes;
 } reeve_options;
 
-/* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for designated initialisers. */
+/* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for
+ * designated initialisers. */
 #define REEVE_OPTIONS(...) (&(reeve_options){.size = sizeof(reeve_options), __VA_ARGS__})
 
-/* Joins the cluster of `address`, or starts one that ends with this process, however it ends. argc and argv are those
- * of main; they let workers be started with the same arguments. options may be NULL. Blocks until the cluster answers.
- * In a worker process it never returns. Call it from one thread, before the others use the library; after
- * reeve_shutdown it may be called again. REEVE_EINVAL: already initialised, or an option makes no sense;
- * REEVE_ENOCLUSTER: no cluster could be reached or started; REEVE_EFORKED. */
+/* Joins the cluster of `address`, or starts one that ends with this process, however it ends.
+ * argc and argv are those of main; they let workers be started with the same arguments. options
+ * may be NULL. Blocks until the cluster answers. In a worker process it never returns. Call it
+ * from one thread, before the others use the library; after reeve_shutdown it may be called
+ * again. REEVE_EINVAL: already initialised, or an option makes no sense; REEVE_ENOCLUSTER: no
+ * cluster could be reached or started; REEVE_EFORKED. */
 REEVE_API int reeve_init(int argc, char **argv, const reeve_options *options);
 
-/* Ends the job: its unfinished tasks are dropped, its futures and values freed, calls of other threads return
- * REEVE_ESHUTDOWN. A cluster that reeve_init started is taken down. Blocks for a moment. Called twice, or without
- * reeve_init, it does nothing. */
+/* Ends the job: its unfinished tasks are dropped, its futures and values freed, calls of other
+ * threads return REEVE_ESHUTDOWN. A cluster that reeve_init started is taken down. Blocks for a
+ * moment. Called twice, or without reeve_init, it does nothing. */
 REEVE_API void reeve_shutdown(void);
 
-/* ---- options of a task ---------------------------------------------------------------------------------------- */
+/* ---- options of a task ----------------------------------------------------------------------- */
 
-/* How to run one call. Zero and NULL mean "default". In inline mode cpus, max_retries and timeout_ms have no effect. */
+/* How to run one call. Zero and NULL mean "default". In inline mode cpus, max_retries and
+ * timeout_ms have no effect. */
 typedef struct reeve_task_options {
     size_t size; /* sizeof(reeve_task_options): set by REEVE_TASK_OPTIONS */
     /* Cpus that the task takes while it runs, in steps of 0.001; default 1. */
@@ -182,14 +201,15 @@ typedef struct reeve_task_options {
     const char *name;
 } reeve_task_options;
 
-/* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in the enclosing block. */
+/* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in
+ * the enclosing block. */
 #define REEVE_TASK_OPTIONS(...) \
     (&(reeve_task_options){.size = sizeof(reeve_task_options), __VA_ARGS__})
 
-/* ---- the dynamic front door: for language bindings and tools ---------------------------------------------------- */
+/* ---- the dynamic front door: for language bindings and tools --------------------------------- */
 
-/* A future among the arguments: at `offset` in the packed arguments stands one nil byte (0xc0) that is a whole argument;
- * the future's value takes its place before the task starts. */
+/* A future among the arguments: at `offset` in the packed arguments stands one nil byte (0xc0)
+ * that is a whole argument; the future's value takes its place before the task starts. */
 typedef struct reeve_splice {
     size_t offset;
     reeve_future future;
@@ -211,26 +231,28 @@ typedef struct reeve_packed {
     size_t size;
 } reeve_packed;
 
-/* Submits a call. Does not wait for the task. Everything is copied before it returns. The arguments are checked here:
- * REEVE_EPROTOCOL (not one msgpack array, truncated, bytes left over), REEVE_EDEPTH (nested deeper than 32).
- * REEVE_ENOFUNCTION: no such function in this program. REEVE_EHANDLE: a splice's future is not live. */
+/* Submits a call. Does not wait for the task. Everything is copied before it returns. The
+ * arguments are checked here: REEVE_EPROTOCOL (not one msgpack array, truncated, bytes left
+ * over), REEVE_EDEPTH (nested deeper than 32). REEVE_ENOFUNCTION: no such function in this
+ * program. REEVE_EHANDLE: a splice's future is not live. */
 REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret);
 
-/* Waits for a value and gives it packed. Releases the future, whatever the outcome except REEVE_ETIMEDOUT. Errors: that
- * of the task; REEVE_EHANDLE. Blocks. */
+/* Waits for a value and gives it packed. Releases the future, whatever the outcome except
+ * REEVE_ETIMEDOUT. Errors: that of the task; REEVE_EHANDLE. Blocks. */
 REEVE_API int reeve_get_packed(reeve_future future, int64_t timeout_ms, reeve_packed *ret);
 
-/* Makes a future of a packed value, which must be one well-formed msgpack value. REEVE_EFULL: the store has no room. */
+/* Makes a future of a packed value, which must be one well-formed msgpack value. REEVE_EFULL:
+ * the store has no room. */
 REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret);
 
-/* A function known by name that takes its arguments packed (one msgpack array, valid during the call) and gives its
- * result packed (result->bytes may be static, or from reeve_alloc). Returns REEVE_OK, or fails the call: with what
- * reeve_fail was told, or with the code it returns. */
+/* A function known by name that takes its arguments packed (one msgpack array, valid during the
+ * call) and gives its result packed (result->bytes may be static, or from reeve_alloc). Returns
+ * REEVE_OK, or fails the call: with what reeve_fail was told, or with the code it returns. */
 typedef int reeve_handler(void *context, const void *args, size_t args_size, reeve_packed *result);
 
-/* Registers one. Before reeve_init only, in driver and workers alike (that is, in main before reeve_init): both must
- * have the same functions. Works without reeve_init. The name is copied. REEVE_EINVAL: the name is taken or bad, or it is
- * too late. Call it from one thread. */
+/* Registers one. Before reeve_init only, in driver and workers alike (that is, in main before
+ * reeve_init): both must have the same functions. Works without reeve_init. The name is copied.
+ * REEVE_EINVAL: the name is taken or bad, or it is too late. Call it from one thread. */
 REEVE_API int reeve_register(const char *name, reeve_handler *handler, void *context);
 
 /* The library's version, "0.1.0". */

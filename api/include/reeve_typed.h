@@ -1,22 +1,28 @@
 /* reeve_typed.h - remote functions and value types checked by the compiler. Included by reeve.h.
  *
- * A value type T has a descriptor `reeve_type_T` (what the library packs and checks by), a future type
- * `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T. T is one of
+ * A value type T has a descriptor `reeve_type_T` (what the library packs and checks by), a future
+ * type `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T. T is one
+ * of
  *
- *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double bool
- *     reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array reeve_double_array
+ *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double
+ *     bool reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array
+ *     reeve_double_array
  *
- * or a struct of these (and of such structs) made by REEVE_STRUCT. Arrays are of numbers; a string, a span or an array has
- * less than 4 GiB. A remote function fn of result type R and parameters (T1, a) (T2, b) has
+ * or a struct of these (and of such structs) made by REEVE_STRUCT. Arrays are of numbers; a string,
+ * a span or an array has less than 4 GiB. A remote function fn of result type R and parameters (T1,
+ * a) (T2, b) has
  *
- *     R fn(T1 a, T2 b)                                        itself: an ordinary function, called like one
+ *     R fn(T1 a, T2 b)                                        itself: an ordinary function, called
+ *                                                             like one
  *     fn_future                                               = reeve_future_R
  *     fn_future fn_remote(T1 a, T2 b)                         submits a call; does not wait
  *     fn_future fn_remote_opts(const reeve_task_options *, T1 a, T2 b)
- *     int fn_get(fn_future, R *value)                         waits; gives the value; releases the future
+ *     int fn_get(fn_future, R *value)                         waits; gives the value; releases the
+ *                                                             future
  *     int fn_get_timeout(fn_future, int64_t timeout_ms, R *value)
  *
- * Everything the macros make besides is named fn_reeve_... or T_reeve_..., and is not for direct use.
+ * Everything the macros make besides is named fn_reeve_... or T_reeve_..., and is not for direct
+ * use.
  */
 #ifndef REEVE_TYPED_H
 #define REEVE_TYPED_H
@@ -25,9 +31,10 @@
 extern "C" {
 #endif
 
-/* ---- types of values ---------------------------------------------------------------------------------------- */
+/* ---- types of values ------------------------------------------------------------------------- */
 
-/* A string that ends with a zero byte; never NULL as an argument, a member or a result (empty is ""). */
+/* A string that ends with a zero byte; never NULL as an argument, a member or a result (empty is
+ * ""). */
 typedef const char *reeve_string;
 
 /* A span of bytes. */
@@ -75,7 +82,8 @@ enum reeve_kind {
 
 struct reeve_type;
 
-/* A member of a struct, or a parameter of a function (functions keep their arguments in a struct). */
+/* A member of a struct, or a parameter of a function (functions keep their arguments in a
+ * struct). */
 struct reeve_member {
     const char *name;
     const struct reeve_type *type;
@@ -125,9 +133,9 @@ extern REEVE_API const struct reeve_type reeve_type_void;
 
 /* The future type and the functions of a value type.
  *
- * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is passed to many tasks, or is
- * large, is stored once. A future always comes back; if there was an error, getting it returns that error.
- * reeve_get_T: like fn_get. */
+ * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is
+ * passed to many tasks, or is large, is stored once. A future always comes back; if there was an
+ * error, getting it returns that error. reeve_get_T: like fn_get. */
 #define REEVE_VALUE_TYPE_(T)                                                                   \
     typedef struct reeve_future_##T {                                                          \
         uint64_t id;                                                                           \
@@ -190,7 +198,8 @@ REEVE_BASIC_TYPE_(reeve_uint64_array)
 REEVE_BASIC_TYPE_(reeve_float_array)
 REEVE_BASIC_TYPE_(reeve_double_array)
 
-/* Other names of the same types: int is int32_t, size_t is uint64_t. Their futures are interchangeable. */
+/* Other names of the same types: int is int32_t, size_t is uint64_t. Their futures are
+ * interchangeable. */
 #define reeve_type_int           reeve_type_int32_t
 #define reeve_future_int         reeve_future_int32_t
 #define reeve_put_int            reeve_put_int32_t
@@ -216,8 +225,8 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     return reeve_put_reeve_bytes(bytes);
 }
 
-/* reeve_put(T, value) -> reeve_future_T, reeve_get(T, future, &value), and reeve_clear(T, &value), which frees every
- * pointer in a value that a get gave, and zeroes it. */
+/* reeve_put(T, value) -> reeve_future_T, reeve_get(T, future, &value), and reeve_clear(T,
+ * &value), which frees every pointer in a value that a get gave, and zeroes it. */
 #define reeve_put(T, value)         REEVE_JOIN(reeve_put_, T)(value)
 #define reeve_get(T, future, value) REEVE_JOIN(reeve_get_, T)(future, value)
 #define reeve_clear(T, value)       REEVE_JOIN(reeve_clear_, T)(value)
@@ -231,10 +240,11 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 
 #ifndef __cplusplus /* REEVE_REMOTE and REEVE_STRUCT are for C; C++ has the dynamic front door */
 
-/* ---- structs ------------------------------------------------------------------------------------------------ */
+/* ---- structs --------------------------------------------------------------------------------- */
 
-/* REEVE_STRUCT(point, (double, x), (double, y)): defines `struct point`, also called `point`, and makes it a value type.
- * Up to 32 members of any value type. In a header, or in one file; a struct travels as a msgpack array of its members. */
+/* REEVE_STRUCT(point, (double, x), (double, y)): defines `struct point`, also called `point`,
+ * and makes it a value type. Up to 32 members of any value type. In a header, or in one file; a
+ * struct travels as a msgpack array of its members. */
 #define REEVE_STRUCT(T, ...)                                                                       \
     typedef struct T {                                                                             \
         REEVE_EACH(REEVE_FIELD_, T, __VA_ARGS__)                                                   \
@@ -246,36 +256,38 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         T##_reeve_members};                                                                        \
     REEVE_VALUE_TYPE_(T)
 
-/* ---- remote functions ----------------------------------------------------------------------------------------- */
+/* ---- remote functions ------------------------------------------------------------------------ */
 
-/* REEVE_REMOTE(R, fn, (T1, a), (T2, b)) { body }: defines a remote function with up to 16 parameters. R is a value type,
- * or void (then fn_get takes no value pointer).
+/* REEVE_REMOTE(R, fn, (T1, a), (T2, b)) { body }: defines a remote function with up to 16
+ * parameters. R is a value type, or void (then fn_get takes no value pointer).
  *
- * The arguments are the library's and end with the call, whatever they point to included. What the result points to must
- * live until the function has returned: arguments, static data, or memory from reeve_alloc. A function fails with
- * reeve_fail. It may call remote functions itself. It runs in a worker process that keeps nothing between calls but its
- * global variables, and may run more than once if a machine is lost.
+ * The arguments are the library's and end with the call, whatever they point to included. What the
+ * result points to must live until the function has returned: arguments, static data, or memory
+ * from reeve_alloc. A function fails with reeve_fail. It may call remote functions itself. It runs
+ * in a worker process that keeps nothing between calls but its global variables, and may run more
+ * than once if a machine is lost.
  *
- * fn_remote always gives a future. If the call could not be submitted, getting the future returns the reason.
- * fn_get returns REEVE_OK, the task's error, or REEVE_EHANDLE, and releases the future whatever the outcome;
- * fn_get_timeout may also return REEVE_ETIMEDOUT, and then the future lives on. */
+ * fn_remote always gives a future. If the call could not be submitted, getting the future
+ * returns the reason. fn_get returns REEVE_OK, the task's error, or REEVE_EHANDLE, and releases
+ * the future whatever the outcome; fn_get_timeout may also return REEVE_ETIMEDOUT, and then the
+ * future lives on. */
 #define REEVE_REMOTE(R, ...)             \
     REEVE_REMOTE_DECLARE(R, __VA_ARGS__) \
     REEVE_REMOTE_DEFINE(R, __VA_ARGS__)
 
-/* Declares a remote function that another file defines; for headers. The file that defines it may include that header,
- * and then says REEVE_REMOTE_DEFINE in place of REEVE_REMOTE. */
+/* Declares a remote function that another file defines; for headers. The file that defines it
+ * may include that header, and then says REEVE_REMOTE_DEFINE in place of REEVE_REMOTE. */
 #define REEVE_REMOTE_DECLARE(R, ...) REEVE_DECLARE_(R, REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
 #define REEVE_REMOTE_DEFINE(R, ...)  REEVE_DEFINE_(R, REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
 
-/* reeve_call(fn, a, b) -> fn_future: like fn_remote, but each argument is either a value or a future of the parameter's
- * type. The task starts when the futures are ready, and fails with the error of one that failed. The futures remain the
- * caller's, to get or release (at any time, also before the task has started). reeve_call_opts(options, fn, a, b): with
- * options. */
+/* reeve_call(fn, a, b) -> fn_future: like fn_remote, but each argument is either a value or a
+ * future of the parameter's type. The task starts when the futures are ready, and fails with the
+ * error of one that failed. The futures remain the caller's, to get or release (at any time,
+ * also before the task has started). reeve_call_opts(options, fn, a, b): with options. */
 #define reeve_call(...)               REEVE_CALL_(NULL, __VA_ARGS__)
 #define reeve_call_opts(options, ...) REEVE_CALL_(options, __VA_ARGS__)
 
-/* ---- from here on: machinery ------------------------------------------------------------------------------------ */
+/* ---- from here on: machinery ----------------------------------------------------------------- */
 
 #define REEVE_FIRST(first, ...)  first
 #define REEVE_TYPE_OF_(T, name)  T
@@ -429,7 +441,8 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32, p33, count, ...)  \
     count
 
-/* REEVE_EACH(m, c, p1, p2, ...) is m(c, 1, p1) m(c, 2, p2) ...; REEVE_LIST puts commas between them. */
+/* REEVE_EACH(m, c, p1, p2, ...) is m(c, 1, p1) m(c, 2, p2) ...; REEVE_LIST puts commas between
+ * them. */
 #define REEVE_EACH(m, ...) REEVE_JOIN(REEVE_EACH_, REEVE_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
 #define REEVE_LIST(m, ...) REEVE_JOIN(REEVE_LIST_, REEVE_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
 #define REEVE_EACH_1(m, c)

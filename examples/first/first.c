@@ -1,10 +1,12 @@
-/* A first look around: calls, a future passed on as an argument, a function that fails, a struct, a release.
+/* A first look around: calls, a future passed on as an argument, a function that fails, a struct,
+ * answers taken as they come, a release.
  *
  * Prints:
  *     7 * 6 = 42
  *     (7 * 6) * 2 = 84
  *     divide said: cannot divide 1 by zero (its code 33)
  *     centre (1.5, 2.0) "middle"
+ *     as they come: 1 + 4 + 9 + 16 = 30
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,22 +21,47 @@ REEVE_REMOTE(int64_t, multiply, (int64_t, a), (int64_t, b))
 REEVE_REMOTE(double, divide, (double, a), (double, b))
 {
     if (b == 0)
-        reeve_fail(
-            33, "cannot divide %g by zero", a); /* the call fails; what is returned is ignored */
+        reeve_fail(33, "cannot divide %g by zero", a); /* what is returned is then ignored */
     return a / b;
 }
 
-REEVE_STRUCT(
-    place, (double, x), (double, y), (reeve_string, name)) /* struct place, as a type of values */
+/* Defines struct place, and makes it a type of values. */
+REEVE_STRUCT(place, (double, x), (double, y), (reeve_string, name))
 
 REEVE_REMOTE(place, centre, (place, a), (place, b))
 {
     return (place){(a.x + b.x) / 2, (a.y + b.y) / 2, "middle"};
 }
 
+/* Four calls, and their sum, taken in whichever order they are answered. */
+static int64_t sum_of_squares(void)
+{
+    multiply_future open[4];
+    bool ready[4];
+    int64_t sum = 0, square;
+    size_t count = 0;
+    for (; count < 4; count++)
+        open[count] = multiply_remote((int64_t)count + 1, (int64_t)count + 1);
+    while (count > 0) {
+        if (reeve_wait(open, count, 1, 10000, ready, NULL) != REEVE_OK)
+            return reeve_perror("reeve_wait"), 0; /* none within ten seconds */
+        size_t left = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (!ready[i])
+                open[left++] = open[i];
+            else if (multiply_get(open[i], &square) == REEVE_OK)
+                sum += square;
+            else
+                reeve_perror("multiply");
+        }
+        count = left;
+    }
+    return sum;
+}
+
 int main(int argc, char **argv)
 {
-    /* What stands before reeve_init runs in every worker process too, for workers are this program. */
+    /* Workers are this program: what stands before reeve_init runs in each of them, too. */
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
 
@@ -66,6 +93,8 @@ int main(int argc, char **argv)
     } else {
         reeve_perror("centre");
     }
+
+    printf("as they come: 1 + 4 + 9 + 16 = %" PRId64 "\n", sum_of_squares());
 
     reeve_release(multiply_remote(1, 1)); /* a result that nobody wants */
     reeve_shutdown();

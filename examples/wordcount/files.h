@@ -11,8 +11,8 @@ struct files {
     uint64_t size_bytes; /* of all */
 };
 
-/* All regular files below a folder (symbolic links are not followed). Reads each once, so that the time of what
- * comes later is not that of the disk. Returns 0, or -1 with errno. */
+/* All regular files below a folder (symbolic links are not followed). Reads each once, so that
+ * the time of what comes later is not that of the disk. Returns 0, or -1 with errno. */
 int files_list(struct files *files, const char *folder);
 void files_free(struct files *files);
 

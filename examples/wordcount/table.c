@@ -114,7 +114,7 @@ void table_count_text(struct table *table, const char *text, size_t size)
     }
 }
 
-/* ---- looking at it ---------------------------------------------------------------------------------------------- */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 static const char *sorting; /* letters of the table being sorted: qsort passes nothing on */
 

@@ -1,10 +1,11 @@
-/* Counts the words of all files below a folder (default /usr/include): once in this process, once on Reeve, and says how
- * much faster that was. The two answers must be the same.
+/* Counts the words of all files below a folder (default /usr/include): once in this process, once
+ * on Reeve, and says how much faster that was. The two answers must be the same.
  *
- *     driver:   read files ──> chunks of text ──> count_chunk(text) ... ──> merge tables ──> top words, checksum
+ *     read files ──> chunks of text ──> count_chunk(text) ... ──> merge tables ──> top words
  *
- * The driver reads, because on other machines the files may differ; a chunk of text is an argument, its table of words
- * the result. Only so many chunks are under way at a time, so that memory stays bounded however large the folder is.
+ * The driver reads, because on other machines the files may differ; a chunk of text is an argument,
+ * its table of words the result. Only so many chunks are under way at a time, so that memory stays
+ * bounded however large the folder is.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -68,7 +69,7 @@ static void merge(struct table *into, const word_table *words)
     }
 }
 
-/* ---- settings, time, progress ------------------------------------------------------------------------------------- */
+/* ---- settings, time, progress ---------------------------------------------------------------- */
 
 struct settings {
     const char *folder;
@@ -102,7 +103,7 @@ static void show_progress(
         fputc('\n', stderr);
 }
 
-/* ---- the two ways to count ---------------------------------------------------------------------------------------- */
+/* ---- the two ways to count ------------------------------------------------------------------- */
 
 static void count_serially(
     struct table *table, const struct files *files, const struct settings *settings)
@@ -125,7 +126,8 @@ struct flight {
     size_t count;
 };
 
-/* Waits for at least one chunk, and merges all that are ready. Returns the bytes of text done, or -1. */
+/* Waits for at least one chunk, and merges all that are ready. Returns the bytes of text done,
+ * or -1. */
 static int64_t collect(struct flight *flight, struct table *table)
 {
     bool ready[IN_FLIGHT_MAX];
@@ -187,7 +189,7 @@ static int count_on_reeve(
     return more < 0 ? -1 : 0;
 }
 
-/* ---- the program -------------------------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static void print_answer(const struct table *table)
 {

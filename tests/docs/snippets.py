@@ -10,6 +10,8 @@ Checks every README.md of the tree: snippets.py SOURCE BUILD CMAKE
     `reeve run`   in running text: the command exists. `REEVE_NAME`: something in the tree has that name.
     [links](x)    to files: the file exists.
     <!-- bench -->  a table up to <!-- /bench -->: its shape, not its figures.
+
+And the examples: one whose first comment has "Prints:" with lines below it prints just that.
 """
 import os
 import re
@@ -141,6 +143,28 @@ def file_problems(path, root, checker, installed, sources):
     yield None, markdown.table_problem("bench", text)
 
 
+def expected_output(source):
+    """What the comment at the head of an example says that it prints, or None."""
+    with open(source, encoding="utf-8") as stream:
+        head = re.match(r"/\*.*?\*/", stream.read(), re.DOTALL)
+    said = re.search(r"^ \* Prints:\n((?: \*     [^\n]*\n)+)", head.group(0), re.MULTILINE) if head else None
+    return said and re.sub(r"^ \*     ", "", said.group(1), flags=re.MULTILINE)
+
+
+def example_problems(root, build):
+    """(file, problem or None) for each example that says what it prints."""
+    examples = os.path.join(root, "examples")
+    for name in sorted(os.listdir(examples)):
+        source = os.path.join(examples, name, name + ".c")
+        expected = expected_output(source) if os.path.exists(source) else None
+        if expected is not None:
+            environment = {k: v for k, v in os.environ.items() if not k.startswith("REEVE_")}
+            result = call([os.path.join(build, "bin", name)], None, environment)
+            good = result.returncode == 0 and result.stdout == expected
+            yield source, None if good else (
+                f"should print\n{expected}but ended with {result.returncode} and\n{result.stdout}{result.stderr}")
+
+
 def main(root, build, cmake):
     checker, sources = commands.Checker(root, build, output_of), all_sources(root)
     files, wrong, count = markdown.read_me_files(root), [], 0
@@ -151,6 +175,10 @@ def main(root, build, cmake):
                 count += 1
                 if problem:
                     wrong.append(f"{path}{f':{line}' if line else ''}: {problem}")
+    for path, problem in example_problems(root, build):
+        count += 1
+        if problem:
+            wrong.append(f"{os.path.relpath(path, root)}: {problem}")
     print("\n".join(wrong) if wrong else f"{count} things in {len(files)} files are true")
     return 1 if wrong else 0
 

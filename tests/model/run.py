@@ -60,7 +60,7 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1] not in MODELS:
         sys.exit("usage: run.py " + "|".join(MODELS))
     if shutil.which("spin") is None:
-        print("spin is not installed")
+        print("skipped: the model is not checked, because spin is not installed")
         sys.exit(77)
     model = sys.argv[1]
     failures = 0
