@@ -195,6 +195,9 @@ function(reeve_test_settings name)
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 60)
     endif()
+    if(REEVE_SANITIZE AND NOT "e2e" IN_LIST arg_LABELS) # those know for themselves
+        math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")
+    endif()
     set_tests_properties(${name} PROPERTIES
         LABELS "${arg_LABELS}"
         TIMEOUT ${arg_TIMEOUT}
