@@ -112,7 +112,7 @@ struct reeve_cluster {
     bool timed;
     uint64_t background_wake_ns;
     uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
-    uint64_t waited_ns; /* when a thread of the program last had what it waited for */
+    uint64_t waited_ns;          /* when a thread of the program last had what it waited for */
     _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
     _Atomic bool is_owner;       /* worker: it has futures of its own, or had some */
 
