@@ -702,8 +702,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->backend.inline_max_bytes = cluster->inline_size;
     if (code == 0 && cluster->is_worker) {
         cluster->backend.shutdown = NULL; /* its daemon ends it */
-        atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
-        cluster->polling = true;
+        if (reeve_worker_init(cluster) != 0)
+            code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     }
     if (code == 0 && reeve_cluster_background_start(cluster) != 0)
         code = reeve_error_set(

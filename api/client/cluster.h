@@ -246,7 +246,9 @@ void reeve_cluster_farewell(struct reeve_cluster *cluster);
 /* Closes socket and lifeline, and waits for the cluster of our own, if any, to end. */
 void reeve_cluster_take_down(struct reeve_cluster *cluster);
 
-/* runtime/worker/worker.c: runs tasks until the daemon says that it is enough. */
+/* runtime/worker/worker.c. Before the background thread starts: makes this thread the worker's main
+ * thread. Then: runs tasks until the daemon says that it is enough. */
+int reeve_worker_init(struct reeve_cluster *cluster);
 _Noreturn void reeve_worker_run(struct reeve_cluster *cluster);
 
 #endif
