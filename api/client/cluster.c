@@ -615,12 +615,36 @@ static void cluster_fini(struct reeve_cluster *cluster)
     cluster->bell = cluster->daemon_bell = NULL;
 }
 
+/* A child made by fork has no use for our connections; by holding them it would keep the cluster
+ * waiting for the end of a process that has long ended. (The memory it does not have: it is mapped so
+ * that children do not get it.) */
+static _Atomic(struct reeve_cluster *) forkable;
+
+static void forget_in_child(void)
+{
+    struct reeve_cluster *cluster = atomic_load(&forkable);
+    if (cluster == NULL)
+        return;
+    close(cluster->socket);
+    if (cluster->lifeline >= 0)
+        close(cluster->lifeline);
+}
+
+static void fork_prepare(struct reeve_cluster *cluster)
+{
+    static bool registered;
+    if (!registered)
+        registered = pthread_atfork(NULL, NULL, forget_in_child) == 0;
+    atomic_store(&forkable, cluster);
+}
+
 /* The struct stays: calls of other threads may still be on their way out. Those that use memory or
  * the socket without the lock have left. */
 static void cluster_shutdown(struct reeve_backend *backend)
 {
     struct reeve_cluster *cluster = cluster_of(backend);
     struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
+    atomic_store(&forkable, NULL);
     reeve_cluster_background_stop(cluster);
     pthread_mutex_lock(&cluster->lock);
     cluster->waiter_count++;
@@ -634,12 +658,6 @@ static void cluster_shutdown(struct reeve_backend *backend)
     reeve_cluster_farewell(cluster);
     reeve_fifo_fini(&cluster->inbox);
     reeve_cluster_take_down(cluster);
-    pthread_mutex_lock(&cluster->lock);
-    reeve_fifo_fini(&cluster->inbox);
-    free(cluster->holders);
-    cluster->holders = NULL;
-    cluster->holder_capacity = 0;
-    pthread_mutex_unlock(&cluster->lock);
     static struct reeve_cluster *_Atomic retired; /* kept, not leaked */
     cluster->retired_before = atomic_exchange(&retired, cluster);
 }
@@ -684,8 +702,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->backend.inline_max_bytes = cluster->inline_size;
     if (code == 0 && cluster->is_worker) {
         cluster->backend.shutdown = NULL; /* its daemon ends it */
-        atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
-        cluster->polling = true;
+        if (reeve_worker_init(cluster) != 0)
+            code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     }
     if (code == 0 && reeve_cluster_background_start(cluster) != 0)
         code = reeve_error_set(
@@ -696,6 +714,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         free(cluster);
         return code;
     }
+    fork_prepare(cluster);
     if (cluster->is_worker) {
         if (reeve_client_attach(&cluster->backend, error) != 0)
             _exit(1);

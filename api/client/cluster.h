@@ -112,7 +112,7 @@ struct reeve_cluster {
     bool timed;
     uint64_t background_wake_ns;
     uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
-    uint64_t waited_ns; /* when a thread of the program last had what it waited for */
+    uint64_t waited_ns;          /* when a thread of the program last had what it waited for */
     _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
     _Atomic bool is_owner;       /* worker: it has futures of its own, or had some */
 
@@ -246,7 +246,9 @@ void reeve_cluster_farewell(struct reeve_cluster *cluster);
 /* Closes socket and lifeline, and waits for the cluster of our own, if any, to end. */
 void reeve_cluster_take_down(struct reeve_cluster *cluster);
 
-/* runtime/worker/worker.c: runs tasks until the daemon says that it is enough. */
+/* runtime/worker/worker.c. Before the background thread starts: makes this thread the worker's main
+ * thread. Then: runs tasks until the daemon says that it is enough. */
+int reeve_worker_init(struct reeve_cluster *cluster);
 _Noreturn void reeve_worker_run(struct reeve_cluster *cluster);
 
 #endif

@@ -67,12 +67,14 @@ static int memfd_with(const char *name, const void *bytes, size_t size)
 static int launch_spec(int argc, char **argv)
 {
     char directory[PATH_MAX] = "/";
+    static char *none[] = {NULL};
+    char **variables = environ != NULL ? environ : none; /* clearenv leaves no list at all */
     size_t size = 2 * sizeof(uint32_t), environment_count = 0;
     if (getcwd(directory, sizeof(directory)) == NULL)
         snprintf(directory, sizeof(directory), "/");
     for (int i = 0; i < argc; i++)
         size += strlen(argv[i]) + 1;
-    for (char **variable = environ; *variable != NULL; variable++, environment_count++)
+    for (char **variable = variables; *variable != NULL; variable++, environment_count++)
         size += strlen(*variable) + 1;
     size += strlen(directory) + 1;
     char *spec = malloc(size);
@@ -83,21 +85,22 @@ static int launch_spec(int argc, char **argv)
     char *at = stpcpy(spec + sizeof(counts), directory) + 1;
     for (int i = 0; i < argc; i++)
         at = stpcpy(at, argv[i]) + 1;
-    for (char **variable = environ; *variable != NULL; variable++)
+    for (char **variable = variables; *variable != NULL; variable++)
         at = stpcpy(at, *variable) + 1;
     int fd = memfd_with("reeve-launch", spec, size);
     free(spec);
     return fd;
 }
 
+/* Takes the descriptor. */
 static int page_map(int fd, struct reeve_doorbell **ret)
 {
     void *memory;
     size_t size;
     int error = reeve_memory_map(fd, REEVE_DOORBELL_BYTES, 0, &memory, &size);
-    if (error == 0) {
-        *ret = reeve_doorbell_attach(memory, size);
-        error = *ret != NULL ? 0 : REEVE_EPROTOCOL;
+    if (error == 0 && (*ret = reeve_doorbell_attach(memory, size)) == NULL) {
+        reeve_memory_unmap(memory, size);
+        error = REEVE_EPROTOCOL;
     }
     close(fd);
     return error;
@@ -106,33 +109,53 @@ static int page_map(int fd, struct reeve_doorbell **ret)
 static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_message *welcome,
     struct reeve_error_info *error)
 {
-    if (welcome->fd_count != 4)
-        return reeve_error_set(error, REEVE_EPROTOCOL, "the node daemon's welcome is malformed");
     cluster->process = welcome->process;
     cluster->node = welcome->node;
     cluster->inline_size = welcome->inline_size;
     cluster->event_fd = welcome->fds[1];
     cluster->daemon_event_fd = welcome->fds[3];
+    welcome->fd_count = 0;
     int code = page_map(welcome->fds[0], &cluster->bell);
-    if (code == 0)
-        code = page_map(welcome->fds[2], &cluster->daemon_bell);
+    int other = page_map(welcome->fds[2], &cluster->daemon_bell);
+    code = code != 0 ? code : other;
     return code == 0
                ? 0
                : reeve_error_set(error, code, "the node daemon's shared memory cannot be mapped");
 }
 
+/* Until there is something to read, whatever signals the program gets meanwhile. */
+static bool readable_within(int fd, int timeout_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    uint64_t end_ns = reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u;
+    for (;;) {
+        uint64_t now_ns = reeve_cluster_now_ns();
+        int left_ms = now_ns < end_ns ? (int)((end_ns - now_ns + 999999u) / 1000000u) : 0;
+        int count = poll(&wait, 1, left_ms);
+        if (count >= 0 || errno != EINTR)
+            return count > 0;
+    }
+}
+
+static void descriptors_close(struct reeve_local_message *message)
+{
+    for (uint32_t i = 0; i < message->fd_count; i++)
+        if (message->fds[i] >= 0)
+            close(message->fds[i]);
+    message->fd_count = 0;
+}
+
+/* Takes the message's descriptors. */
 static int hello(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_error_info *error)
 {
     struct reeve_local_message reply;
     int code = reeve_local_send(cluster->socket, message, 0);
-    for (uint32_t i = 0; i < message->fd_count; i++)
-        close(message->fds[i]);
+    descriptors_close(message);
     if (code != 0)
         return reeve_error_set(
             error, code, "the node daemon did not take our greeting: %s", strerror(errno));
-    struct pollfd wait = {.fd = cluster->socket, .events = POLLIN};
-    if (poll(&wait, 1, START_TIMEOUT_MS) != 1)
+    if (!readable_within(cluster->socket, START_TIMEOUT_MS))
         return reeve_error_set(error, REEVE_ENOCLUSTER,
             "the node daemon of this machine did not answer within %d s; is its head reachable?",
             START_TIMEOUT_MS / 1000);
@@ -141,10 +164,13 @@ static int hello(struct reeve_cluster *cluster, struct reeve_local_message *mess
         return reeve_error_set(
             error, REEVE_ENOCLUSTER, "the node daemon of this machine ended while we joined it");
     if (reply.kind == REEVE_LOCAL_REFUSED)
-        return reeve_error_set(error, reply.code, "%.*s", (int)reply.text_size, reply.text);
-    if (reply.kind != REEVE_LOCAL_WELCOME)
-        return reeve_error_set(error, REEVE_EPROTOCOL, "the node daemon's welcome is malformed");
-    return welcome_take(cluster, &reply, error);
+        code = reeve_error_set(error, reply.code, "%.*s", (int)reply.text_size, reply.text);
+    else if (reply.kind != REEVE_LOCAL_WELCOME || reply.fd_count != 4)
+        code = reeve_error_set(error, REEVE_EPROTOCOL, "the node daemon's welcome is malformed");
+    else
+        code = welcome_take(cluster, &reply, error);
+    descriptors_close(&reply);
+    return code;
 }
 
 static int table_fd(void)
@@ -167,10 +193,12 @@ static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_set
     message.fds[1] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     message.fds[2] = launch_spec(argc, argv);
     message.fd_count = 3;
-    if (message.fds[0] < 0 || message.fds[1] < 0 || message.fds[2] < 0)
-        return reeve_error_set(
-            error, REEVE_ESYSTEM, "describing this program to the daemon: %s", strerror(errno));
-    return hello(cluster, &message, error);
+    if (message.fds[0] >= 0 && message.fds[1] >= 0 && message.fds[2] >= 0)
+        return hello(cluster, &message, error);
+    int code = reeve_error_set(
+        error, REEVE_ESYSTEM, "describing this program to the daemon: %s", strerror(errno));
+    descriptors_close(&message);
+    return code;
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */
@@ -207,6 +235,8 @@ static int connect_as_worker(
     message.fds[0] = table_fd();
     message.fd_count = 1;
     cluster->is_worker = true;
+    if (message.fds[0] < 0)
+        return reeve_error_set(error, REEVE_ESYSTEM, "memfd_create: %s", strerror(errno));
     return hello(cluster, &message, error);
 }
 
@@ -244,7 +274,7 @@ static void program_find(const struct reeve_settings *settings, char *path, size
 static char **environment_with(const char *const *settings)
 {
     size_t count = 0, extra = 0, at = 0;
-    while (environ[count] != NULL)
+    while (environ != NULL && environ[count] != NULL)
         count++;
     while (settings[extra] != NULL)
         extra++;
@@ -593,16 +623,25 @@ void reeve_cluster_take_down(struct reeve_cluster *cluster)
         int pid = cluster->child_pids[i];
         if (pid <= 0)
             continue;
-        struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-        if (ended.fd >= 0 && poll(&ended, 1, END_TIMEOUT_MS) == 0)
-            kill(pid, SIGKILL);
-        if (ended.fd >= 0)
-            close(ended.fd);
+        int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (pidfd >= 0 && !readable_within(pidfd, END_TIMEOUT_MS))
+            (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        if (pidfd >= 0)
+            close(pidfd);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+            ; /* the program may have waited for it in our place: then there is none */
         cluster->child_pids[i] = 0;
     }
     own_free(cluster);
+}
+
+/* A program without one of the three standard descriptors would print, or have its tasks' output
+ * written, to whatever of ours has its number. */
+static void standard_descriptors_fill(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", O_RDWR);
 }
 
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
@@ -611,6 +650,7 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
     const char *worker = getenv(REEVE_WORKER_VARIABLE);
     if (worker != NULL)
         return connect_as_worker(cluster, worker, error);
+    standard_descriptors_fill();
     char name[REEVE_LOCAL_NAME_SIZE];
     if (settings->address != NULL) {
         reeve_local_known_name(settings->address, name);

@@ -428,7 +428,7 @@ static void idle(struct reeve_cluster *cluster)
         housekeeping(cluster);
 }
 
-void reeve_worker_run(struct reeve_cluster *cluster)
+int reeve_worker_init(struct reeve_cluster *cluster)
 {
     pthread_attr_t attributes;
     void *stack = NULL;
@@ -437,7 +437,7 @@ void reeve_worker_run(struct reeve_cluster *cluster)
     worker.main = pthread_self();
     worker.scratch = malloc(cluster->inline_size);
     if (worker.scratch == NULL)
-        _exit(1);
+        return REEVE_ENOMEM;
     if (gethostname(worker.host, sizeof(worker.host) - 1) != 0)
         snprintf(worker.host, sizeof(worker.host), "node %u", cluster->node);
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
@@ -445,10 +445,17 @@ void reeve_worker_run(struct reeve_cluster *cluster)
         pthread_attr_destroy(&attributes);
     }
     worker.stack_low = stack;
+    atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
+    cluster->polling = true;
     cluster->task_expired = task_expired;
     cluster->run_inline = run_inline;
     cluster->may_run_inline = may_run_inline;
     cluster->may_lend = may_lend;
+    return 0;
+}
+
+void reeve_worker_run(struct reeve_cluster *cluster)
+{
     reeve_worker_output_install(cluster);
     for (;;) {
         if (reeve_cluster_anything_ready(cluster))

@@ -1,6 +1,7 @@
 /* The owner core: scenarios, event by event, and random programs of tasks under random losses, audited after every event. */
 #include "api/client/owner.h"
 
+#include <malloc.h>
 #include <reeve_errors.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -270,6 +271,122 @@ static void a_class_that_cannot_run_fails_unless_some_lease_has_it(void **state)
     reeve_owner_free(world.owner);
 }
 
+/* The head answers a demand once: what it said while there were leases is asked again when the last
+ * has gone, or the tasks would wait for ever. */
+static void a_class_that_was_refused_asks_anew_when_its_last_lease_is_gone(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    reeve_task_id task = submit(&world);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
+    reeve_lease_index index = lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "no");
+    no_command(&world);
+    reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_ENODEDIED, "");
+    assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_QUEUED);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 0);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
+    reeve_owner_check(world.owner);
+    reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "no");
+    assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_FAILED);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 0);
+    /* the next task asks by itself */
+    submit(&world);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
+    reeve_owner_free(world.owner);
+}
+
+/* The same when the last lease was called back, with a task taken back from it. */
+static void a_refused_class_whose_lease_is_called_back_asks_anew(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    reeve_task_id task = submit(&world);
+    reeve_lease_index index = lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "no");
+    reeve_owner_lease_recalled(world.owner, world.now_ns, index);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
+    assert_int_equal(command(&world, REEVE_OWNER_TAKE_BACK).task, task);
+    reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
+    assert_int_equal(command(&world, REEVE_OWNER_RETURN_LEASE).lease, 1);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 0);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
+/* A ring that has no room though nothing is under way gives no sign when it has some. */
+static void a_full_ring_with_nothing_in_flight_is_tried_again(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    lease(&world, 1);
+    submit(&world);
+    assert_true(reeve_owner_next_send(world.owner, &sent));
+    reeve_owner_unsent(world.owner, sent.task);
+    reeve_owner_check(world.owner);
+    assert_false(reeve_owner_next_send(world.owner, &sent));
+    for (int i = 0; i < 10 && !reeve_owner_next_send(world.owner, &sent); i++) {
+        assert_true(reeve_owner_deadline(world.owner) < world.now_ns + 1000 * MS);
+        world.now_ns = reeve_owner_deadline(world.owner);
+        reeve_owner_tick(world.owner, world.now_ns);
+        reeve_owner_check(world.owner);
+    }
+    assert_true(reeve_owner_next_send(world.owner, &sent));
+    reeve_owner_free(world.owner);
+}
+
+/* What a task that waits costs, arguments included; and that the memory of many goes back. */
+static void pending_tasks_cost_little_and_their_memory_goes_back(void **state)
+{
+    enum { TASKS = 200000 };
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_task from = {
+        .class_index = world.class_index, .arguments = "\x93\x01\x02\x03", .arguments_size = 4};
+    reeve_task_id *tasks = malloc(TASKS * sizeof(*tasks)), gate;
+    assert_non_null(tasks);
+    struct mallinfo2 before = mallinfo2();
+    assert_int_equal(reeve_owner_put(world.owner, NULL, 0, &gate), 0);
+    struct reeve_owner_splice splice = {1, gate};
+    for (int i = 0; i < TASKS; i++) { /* half of them wait for a future, half for a lease */
+        from.splice_count = i % 2;
+        from.splices = &splice;
+        assert_int_equal(reeve_owner_submit(world.owner, 1, &from, &tasks[i]), 0);
+    }
+    struct mallinfo2 full = mallinfo2();
+    size_t cost = full.uordblks + full.hblkhd - before.uordblks - before.hblkhd;
+    assert_in_range(cost / TASKS, 1, 256);
+    reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "");
+    reeve_owner_filled(world.owner, world.now_ns, gate, REEVE_EFULL, NULL);
+    for (int i = 0; i < TASKS; i++)
+        assert_int_equal(reeve_owner_release(world.owner, tasks[i]), 0);
+    assert_int_equal(reeve_owner_release(world.owner, gate), 0);
+    struct mallinfo2 after = mallinfo2();
+    cost = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
+    assert_in_range(cost, 0, 4u << 20);
+    for (int i = 0; i < TASKS; i++) /* not a single one is forgotten with its page */
+        assert_int_equal(reeve_owner_state(world.owner, tasks[i]), REEVE_TASK_FREE);
+    reeve_owner_check(world.owner);
+    /* new ones in the same places have other names, and those of a later owner, too */
+    reeve_task_id again;
+    from.splice_count = 0;
+    uint32_t generation = reeve_owner_generation(world.owner);
+    for (int i = 0; i < TASKS; i++) {
+        assert_int_equal(reeve_owner_submit(world.owner, 1, &from, &again), 0);
+        assert_true(again >> 32 < generation + 2);
+        assert_int_equal(reeve_owner_state(world.owner, tasks[i]), REEVE_TASK_FREE);
+    }
+    assert_true(reeve_owner_generation(world.owner) > again >> 32);
+    reeve_owner_free(world.owner);
+    free(tasks);
+}
+
 static void an_object_is_freed_with_its_last_holder(void **state)
 {
     (void)state;
@@ -426,6 +543,10 @@ int main(void)
         cmocka_unit_test(a_recalled_lease_drains_and_goes_back),
         cmocka_unit_test(what_is_stuck_behind_a_long_task_is_taken_back),
         cmocka_unit_test(a_class_that_cannot_run_fails_unless_some_lease_has_it),
+        cmocka_unit_test(a_class_that_was_refused_asks_anew_when_its_last_lease_is_gone),
+        cmocka_unit_test(a_refused_class_whose_lease_is_called_back_asks_anew),
+        cmocka_unit_test(a_full_ring_with_nothing_in_flight_is_tried_again),
+        cmocka_unit_test(pending_tasks_cost_little_and_their_memory_goes_back),
         cmocka_unit_test(an_object_is_freed_with_its_last_holder),
         cmocka_unit_test(a_chain_of_a_hundred_thousand_resolves_without_recursion),
         cmocka_unit_test(random_programs_end_with_every_task_final_and_nothing_held),

@@ -1,0 +1,48 @@
+"""Uses out of the ordinary: programs that never look or only look, shutdown under way, forks, limits, nested work."""
+import pytest
+
+from conftest import find_program
+from support import processes, settings
+
+
+@pytest.mark.parametrize("what", [
+    "polling", "shutdown_under_way", "again", "forks", "sizes", "many_arguments", "many_puts", "many_waits", "task_threads"])
+def test_strains(run, what):
+    assert run("strains", what).succeed(60) == f"ok {what}\n"
+
+
+@pytest.mark.parametrize("what", ["submitting", "left_behind"])
+def test_with_a_counter(run, home, what):
+    assert run("strains", what, home.work / "counter").succeed(60) == f"ok {what}\n"
+
+
+def test_a_million_pending_tasks(run):
+    """They cost little, and that is given back."""
+    program = run("strains", "million", environment={"REEVE_SLOTS": "1"})
+    assert program.succeed(120) == "ok million\n"
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_who_waits_lends_its_slot(run, slots):
+    """Each slot has a task that waits for one that it cannot run on the spot: without more slots than there are."""
+    assert run("strains", "lending", slots, environment={"REEVE_SLOTS": str(slots)}).succeed(15) == "ok lending\n"
+
+
+def test_a_child_that_stays(run, home, mail):
+    """A forked child that outlives the program does not keep its cluster."""
+    assert run("strains", "child_stays", mail.gate).wait(10) == 0
+    processes.until(
+        lambda: {process.kind for process in home.processes()} == {"other"}, settings.seconds(2), "the cluster to end")
+    mail.let_go()
+
+
+def test_standard_descriptors_closed(run):
+    """What a program prints with its standard descriptors closed does not go to a socket of ours."""
+    path = find_program("strains")
+    run("/bin/sh", "-c", f'"{path}" again <&- >&- 2>&-').succeed(60)
+
+
+def test_the_store_is_empty_at_the_end(run):
+    """Large arguments and results are freed when nobody needs them, also those that nobody ever fetched."""
+    program = run("strains", "hundred_megabytes", environment={"REEVE_STORE_SIZE": "320M"})
+    assert program.succeed(60) == "ok hundred_megabytes\n"
