@@ -16,7 +16,8 @@ def test_process_data(run):
 def test_first(run):
     out = run("first").succeed()
     assert out.splitlines() == [
-        "7 * 6 = 42", "(7 * 6) * 2 = 84", "divide said: cannot divide 1 by zero (its code 33)", 'centre (1.5, 2.0) "middle"']
+        "7 * 6 = 42", "(7 * 6) * 2 = 84", "divide said: cannot divide 1 by zero (its code 33)",
+        'centre (1.5, 2.0) "middle"', "as they come: 1 + 4 + 9 + 16 = 30"]
 
 
 def answer(out):
