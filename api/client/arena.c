@@ -1,5 +1,5 @@
-/* Memory of one invocation: bump allocation from a first piece (usually stack), then from malloc blocks, freed as a
- * whole. Memory from elsewhere can be adopted. */
+/* Memory of one invocation: bump allocation from a first piece (usually stack), then from malloc
+ * blocks, freed as a whole. Memory from elsewhere can be adopted. */
 #include "api/client/codec.h"
 
 #include "runtime/base/macros.h"
@@ -71,7 +71,8 @@ bool reeve_arena_adopt(struct reeve_arena *arena, void *pointer)
 void reeve_arena_fini(struct reeve_arena *arena)
 {
     uintptr_t tagged = (uintptr_t)arena->blocks;
-    /* Blocks may lie in memory of older blocks: those come later in the list, so each is read before it is freed. */
+    /* Blocks may lie in memory of older blocks: those come later in the list, so each is read
+     * before it is freed. */
     while (tagged) {
         struct reeve_arena_block *block = (void *)(tagged & ~(uintptr_t)1);
         uintptr_t next = (uintptr_t)block->next;

@@ -1,12 +1,15 @@
-/* The seam between the front doors (typed, dynamic) and what runs tasks (the cluster, or the calling process).
+/* The seam between the front doors (typed, dynamic) and what runs tasks (the cluster, or the
+ * calling process).
  *
- * The front doors check state, options and arguments, keep the futures that were born failed, and fill in the thread's
- * error; a backend sees valid submissions only. All members are called from any thread, at any time, also while and after
- * shutdown runs (then they return REEVE_ESHUTDOWN): a backend is never freed, or only when no call is inside.
+ * The front doors check state, options and arguments, keep the futures that were born failed, and
+ * fill in the thread's error; a backend sees valid submissions only. All members are called from
+ * any thread, at any time, also while and after shutdown runs (then they return REEVE_ESHUTDOWN): a
+ * backend is never freed, or only when no call is inside.
  *
- * Future ids: not 0, bit 63 clear (set: born failed, see client.h), never reused, not even after shutdown and a new start.
- * Every member returns REEVE_OK or a code; on failure those with `error` also describe it there (reeve_error_set), all of
- * it, because the thread's previous error is still in it. `error` is NULL where nobody will look.
+ * Future ids: not 0, bit 63 clear (set: born failed, see client.h), never reused, not even after
+ * shutdown and a new start. Every member returns REEVE_OK or a code; on failure those with `error`
+ * also describe it there (reeve_error_set), all of it, because the thread's previous error is still
+ * in it. `error` is NULL where nobody will look.
  */
 #ifndef REEVE_CLIENT_BACKEND_H
 #define REEVE_CLIENT_BACKEND_H
@@ -21,7 +24,8 @@ struct reeve_submit { /* one checked call */
     const void *args; /* copied before submit returns */
     size_t args_size;
     const reeve_splice *
-        splices; /* ascending; each a top-level argument, a nil byte; live backend futures or stale ones */
+        /* ascending; each a top-level argument, a nil byte; live backend futures or stale ones */
+        splices;
     size_t splice_count;
     uint32_t cpu_milli;   /* 1 to ... ; 1000 is one cpu */
     uint32_t max_retries; /* resolved: 0 is none */
@@ -29,7 +33,8 @@ struct reeve_submit { /* one checked call */
     const char *name;     /* or NULL; copied */
 };
 
-/* Takes the packed value in place; it is valid during the call only. Its return value becomes that of get. */
+/* Takes the packed value in place; it is valid during the call only. Its return value becomes
+ * that of get. */
 typedef int reeve_consume(const void *bytes, size_t size, void *arg);
 
 struct reeve_backend {
@@ -37,34 +42,36 @@ struct reeve_backend {
     int (*submit)(struct reeve_backend *, const struct reeve_submit *, uint64_t *ret,
         struct reeve_error_info *error);
 
-    /* Waits until the future is ready, hands its value to consume (at most once), releases the future: after a success, a
-     * failed task, a failed consume; not after REEVE_ETIMEDOUT. timeout_ms as in the API. On the task's failure `error`
-     * has code, user_code, function, node, attempt, message. Two gets of one future at once: one of them gets
-     * REEVE_EHANDLE. */
+    /* Waits until the future is ready, hands its value to consume (at most once), releases the
+     * future: after a success, a failed task, a failed consume; not after REEVE_ETIMEDOUT.
+     * timeout_ms as in the API. On the task's failure `error` has code, user_code, function,
+     * node, attempt, message. Two gets of one future at once: one of them gets REEVE_EHANDLE. */
     int (*get)(struct reeve_backend *, uint64_t future, int64_t timeout_ms, reeve_consume *consume,
         void *arg, struct reeve_error_info *error);
 
-    /* Until `wanted` (<= count) are ready. ready[] (never NULL) and *ready_count are set on REEVE_OK and REEVE_ETIMEDOUT.
-     * Ids may be 0, failed-born excluded: 0 or a stale id is REEVE_EHANDLE. */
+    /* Until `wanted` (<= count) are ready. ready[] (never NULL) and *ready_count are set on
+     * REEVE_OK and REEVE_ETIMEDOUT. Ids may be 0, failed-born excluded: 0 or a stale id is
+     * REEVE_EHANDLE. */
     int (*wait)(struct reeve_backend *, const uint64_t *futures, size_t count, size_t wanted,
         int64_t timeout_ms, bool *ready, size_t *ready_count, struct reeve_error_info *error);
 
     int (*release)(struct reeve_backend *, uint64_t future, struct reeve_error_info *error);
 
-    /* A value without a second copy: create gives `size` bytes, aligned to 64, which the caller fills with one packed
-     * value; seal makes a ready future of it, abort gives it up. Exactly one of the two follows a successful create. */
+    /* A value without a second copy: create gives `size` bytes, aligned to 64, which the caller
+     * fills with one packed value; seal makes a ready future of it, abort gives it up. Exactly
+     * one of the two follows a successful create. */
     int (*create)(struct reeve_backend *, size_t size, void **bytes, uint64_t *handle,
         struct reeve_error_info *error);
     int (*seal)(
         struct reeve_backend *, uint64_t handle, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);
 
-    /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so are packed straight into
-     * the store; the same for what remains of the arguments as a whole. */
+    /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so
+     * are packed straight into the store; the same for what remains of the arguments as a whole. */
     size_t inline_max_bytes;
 
-    /* Ends everything; wakes those who wait, with REEVE_ESHUTDOWN. Called once. NULL: this process is a worker, and not
-     * for its program to end. */
+    /* Ends everything; wakes those who wait, with REEVE_ESHUTDOWN. Called once. NULL: this
+     * process is a worker, and not for its program to end. */
     void (*shutdown)(struct reeve_backend *);
 };
 
@@ -72,7 +79,8 @@ struct reeve_backend {
 int reeve_inline_backend_start(const struct reeve_settings *settings, struct reeve_backend **ret,
     struct reeve_error_info *error);
 
-/* Joins or starts a cluster. Never returns in a worker process, which calls reeve_client_attach before it runs tasks. */
+/* Joins or starts a cluster. Never returns in a worker process, which calls reeve_client_attach
+ * before it runs tasks. */
 int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settings *settings,
     struct reeve_backend **ret, struct reeve_error_info *error);
 

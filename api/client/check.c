@@ -1,4 +1,5 @@
-/* Is this one well-formed msgpack value? Walks the tokens with a counter a level: no recursion, no memory. */
+/* Is this one well-formed msgpack value? Walks the tokens with a counter a level: no recursion,
+ * no memory. */
 #include "api/client/codec.h"
 
 #include "api/client/error.h"

@@ -2,7 +2,8 @@
  *
  *     NEW ──init──> STARTING ──> READY ──shutdown──> ENDED ──init──> STARTING ...
  *
- * Whether this is a forked child is known from a page that the kernel wipes on fork: a load a call, no system call.
+ * Whether this is a forked child is known from a page that the kernel wipes on fork: a load a call,
+ * no system call.
  */
 #include "api/client/client.h"
 
@@ -26,7 +27,7 @@ static _Atomic(uint64_t)
     *_Atomic fork_page; /* holds OURS in the process that made it, 0 in its children */
 static _Atomic(uint64_t) no_page = OURS;
 
-/* ---- forks ------------------------------------------------------------------------------------------------------ */
+/* ---- forks ----------------------------------------------------------------------------------- */
 
 static void wipe_page(void)
 {
@@ -55,7 +56,7 @@ static bool is_forked(void)
     return atomic_load_explicit(page, memory_order_relaxed) != OURS;
 }
 
-/* ---- states ----------------------------------------------------------------------------------------------------- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 static int refuse(struct reeve_error_info *error)
 {
@@ -132,7 +133,7 @@ REEVE_API void reeve_shutdown(void)
     backend->shutdown(backend);
 }
 
-/* ---- futures born failed ---------------------------------------------------------------------------------------- */
+/* ---- futures born failed --------------------------------------------------------------------- */
 
 #define KEPT          256
 #define SEQUENCE_MASK ((UINT64_C(1) << 48) - 1)

@@ -4,12 +4,13 @@
 
 #include "api/client/backend.h"
 
-/* The backend, or NULL with `error` filled in: REEVE_ENOTINIT, REEVE_ESHUTDOWN, REEVE_EFORKED. A few loads. */
+/* The backend, or NULL with `error` filled in: REEVE_ENOTINIT, REEVE_ESHUTDOWN, REEVE_EFORKED. A
+ * few loads. */
 struct reeve_backend *reeve_client_enter(struct reeve_error_info *error);
 
-/* A call that could not be submitted still gives a future: one that carries the error. Its id says the code, and the
- * descriptions of the latest 256 are kept, so that nothing needs to be freed: such a future may be got, released or
- * forgotten, in any state.
+/* A call that could not be submitted still gives a future: one that carries the error. Its id says
+ * the code, and the descriptions of the latest 256 are kept, so that nothing needs to be freed:
+ * such a future may be got, released or forgotten, in any state.
  *
  *     id:   | 1 | -code, 15 bits | sequence number, 48 bits |
  */

@@ -2,21 +2,26 @@
  *
  *     bool                 true, false
  *     integers             msgpack integers, range-checked on the way in
- *     float, double        float 32, float 64 (either is taken for both; an integer too, if exactly representable)
+ *     float, double        float 32, float 64 (either is taken for both; an integer too, if exactly
+ *                          representable)
  *     reeve_string         str
  *     reeve_bytes          bin
- *     arrays of numbers    ext 16 + element kind:   | pad (u8) | pad zero bytes | elements, raw, little-endian |
+ *     arrays of numbers    ext 16 + element kind:
+ *                          | pad (u8) | pad zero bytes | elements, raw, little-endian |
  *     structs              array of the members, in order
  *     void                 nil
  *     arguments of a call  array of the arguments; in place of any of them, a large object:
- *                          ext 32:  | object id, 16 bytes | size, u64 little-endian |     (the object is the packed value)
+ *                          ext 32:  | object id, 16 bytes | size, u64 little-endian |
+ *                          (the object is the packed value)
  *
- * The pad puts the elements of an array at a multiple of the element's size, counted from the start of the packed
- * message, and of 64 when they are 1 KiB or more: a message that lies aligned in shared memory can be read in
- * place. It does not need to be right: elements that come misaligned are copied.
+ * The pad puts the elements of an array at a multiple of the element's size, counted from the start
+ * of the packed message, and of 64 when they are 1 KiB or more: a message that lies aligned in
+ * shared memory can be read in place. It does not need to be right: elements that come misaligned
+ * are copied.
  *
- * Packing uses msgpack-c. Unpacking reads straight into the C value, with the type in hand: msgpack-c's tree costs a
- * zone and, for a header that promises a billion elements, memory that the input does not justify.
+ * Packing uses msgpack-c. Unpacking reads straight into the C value, with the type in hand:
+ * msgpack-c's tree costs a zone and, for a header that promises a billion elements, memory that the
+ * input does not justify.
  */
 #ifndef REEVE_CLIENT_CODEC_H
 #define REEVE_CLIENT_CODEC_H
@@ -30,42 +35,45 @@
 #define REEVE_OBJECT_REFERENCE_SIZE (3 + REEVE_OBJECT_ID_SIZE + 8)
 #define REEVE_DEPTH_MAX             32
 
-/* ---- packing ------------------------------------------------------------------------------------------------ */
+/* ---- packing --------------------------------------------------------------------------------- */
 
-/* Packed size of a value that will stand `offset` bytes after the start of the message. 0: cannot be packed (a NULL
- * string, more than 4 GiB in one span), described in `error` if not NULL, with code REEVE_EINVAL. */
+/* Packed size of a value that will stand `offset` bytes after the start of the message. 0:
+ * cannot be packed (a NULL string, more than 4 GiB in one span), described in `error` if not
+ * NULL, with code REEVE_EINVAL. */
 size_t reeve_codec_size(const struct reeve_type *type, const void *value, size_t offset,
     struct reeve_error_info *error);
 
-/* Packs a value at bytes + offset; the buffer must have room for what reeve_codec_size said. Returns the new offset; 0 if
- * the value changed meanwhile and no longer fits `capacity`. */
+/* Packs a value at bytes + offset; the buffer must have room for what reeve_codec_size said.
+ * Returns the new offset; 0 if the value changed meanwhile and no longer fits `capacity`. */
 size_t reeve_codec_pack(const struct reeve_type *type, const void *value, uint8_t *bytes,
     size_t offset, size_t capacity);
 
 /* Header of an array of `count` things; at most 5 bytes. Returns its size. */
 size_t reeve_codec_pack_array_header(uint8_t *bytes, size_t count);
 
-/* A reference to a large object, to stand in place of an argument. Always REEVE_OBJECT_REFERENCE_SIZE bytes. */
+/* A reference to a large object, to stand in place of an argument. Always
+ * REEVE_OBJECT_REFERENCE_SIZE bytes. */
 void reeve_codec_pack_object(uint8_t *bytes, const uint8_t id[REEVE_OBJECT_ID_SIZE], uint64_t size);
 
-/* ---- checking ------------------------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
-/* Is this exactly one well-formed msgpack value, no deeper than REEVE_DEPTH_MAX? REEVE_EPROTOCOL, REEVE_EDEPTH; described
- * in `error` if not NULL. */
+/* Is this exactly one well-formed msgpack value, no deeper than REEVE_DEPTH_MAX?
+ * REEVE_EPROTOCOL, REEVE_EDEPTH; described in `error` if not NULL. */
 int reeve_codec_check(const void *bytes, size_t size, struct reeve_error_info *error);
 
 /* Size of the value that begins at bytes, or 0 if it is malformed or does not end within `size`. */
 size_t reeve_codec_skip(const void *bytes, size_t size);
 
-/* ---- unpacking ------------------------------------------------------------------------------------------------ */
+/* ---- unpacking ------------------------------------------------------------------------------- */
 
-/* Memory for what unpacked values point to. In a task: bump allocation, freed as a whole (struct reeve_arena). For a get:
- * each block from malloc, the caller's. */
+/* Memory for what unpacked values point to. In a task: bump allocation, freed as a whole (struct
+ * reeve_arena). For a get: each block from malloc, the caller's. */
 struct reeve_arena;
 
-/* Unpacks one value of exactly `size` bytes. With an arena, spans and aligned arrays are views into `bytes`, strings
- * are copied into it; without (NULL), everything is copied to malloc blocks, and on failure nothing is left.
- * `what` names the thing in errors: "result". REEVE_ETYPE, REEVE_EDEPTH, REEVE_EPROTOCOL, REEVE_ENOMEM. */
+/* Unpacks one value of exactly `size` bytes. With an arena, spans and aligned arrays are views
+ * into `bytes`, strings are copied into it; without (NULL), everything is copied to malloc
+ * blocks, and on failure nothing is left. `what` names the thing in errors: "result".
+ * REEVE_ETYPE, REEVE_EDEPTH, REEVE_EPROTOCOL, REEVE_ENOMEM. */
 int reeve_codec_unpack(const struct reeve_type *type, const void *bytes, size_t size, void *value,
     struct reeve_arena *arena, const char *what, struct reeve_error_info *error);
 
@@ -84,7 +92,7 @@ void *reeve_arena_alloc(
 bool reeve_arena_adopt(struct reeve_arena *arena, void *pointer); /* free(pointer) with it */
 void reeve_arena_fini(struct reeve_arena *arena);
 
-/* ---- splicing ------------------------------------------------------------------------------------------------- */
+/* ---- splicing -------------------------------------------------------------------------------- */
 
 /* What takes the place of the nil byte at `offset` of packed arguments. */
 struct reeve_splice_value {
@@ -93,7 +101,8 @@ struct reeve_splice_value {
     size_t size;
 };
 
-/* Size of the arguments with all splices filled in, and the filling in. Splices ascend by offset. */
+/* Size of the arguments with all splices filled in, and the filling in. Splices ascend by
+ * offset. */
 size_t reeve_codec_splice_size(
     size_t args_size, const struct reeve_splice_value *splices, size_t count);
 void reeve_codec_splice(uint8_t *out, const void *args, size_t args_size,

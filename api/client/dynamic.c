@@ -1,4 +1,5 @@
-/* The dynamic front door, and what both doors share: functions by name, values as packed bytes, waiting, releasing. */
+/* The dynamic front door, and what both doors share: functions by name, values as packed bytes,
+ * waiting, releasing. */
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
@@ -32,7 +33,7 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
 
-/* ---- submit --------------------------------------------------------------------------------------------------------- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 /* Each splice must be a whole argument, a nil byte, in ascending order. */
 static int check_splices(const reeve_submission *submission, struct reeve_error_info *error)
@@ -92,7 +93,7 @@ REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret
     return rc;
 }
 
-/* ---- get, put ------------------------------------------------------------------------------------------------------- */
+/* ---- get, put -------------------------------------------------------------------------------- */
 
 int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume, void *arg)
 {
@@ -143,7 +144,7 @@ REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }
 
-/* ---- wait, release -------------------------------------------------------------------------------------------------- */
+/* ---- wait, release --------------------------------------------------------------------------- */
 
 REEVE_API int(reeve_release)(reeve_future future)
 {

@@ -1,4 +1,5 @@
-/* The thread's last error, and filling in descriptions. Only failures pay: a call that succeeds touches none of this. */
+/* The thread's last error, and filling in descriptions. Only failures pay: a call that succeeds
+ * touches none of this. */
 #include "api/client/error.h"
 
 #include <stdio.h>

@@ -5,7 +5,8 @@
 #include <reeve.h>
 #include <stdarg.h>
 
-/* Starts a description anew: code and message; everything else is cleared. Returns code. error may be NULL. */
+/* Starts a description anew: code and message; everything else is cleared. Returns code. error
+ * may be NULL. */
 int reeve_error_set(struct reeve_error_info *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

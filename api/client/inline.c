@@ -1,8 +1,10 @@
-/* REEVE_MODE=inline: every task runs inside submit, in order, in the calling process. For debuggers, valgrind, tests.
+/* REEVE_MODE=inline: every task runs inside submit, in order, in the calling process. For
+ * debuggers, valgrind, tests.
  *
- * Nothing else differs: arguments are packed and unpacked, results too, large values are objects that arguments refer
- * to, handles go stale, errors look the same. A future is ready as soon as it exists. There are no retries and no time
- * limits. A function that crashes takes the process with it.
+ * Nothing else differs: arguments are packed and unpacked, results too, large values are objects
+ * that arguments refer to, handles go stale, errors look the same. A future is ready as soon as it
+ * exists. There are no retries and no time limits. A function that crashes takes the process with
+ * it.
  *
  *     futures:  id -> value  | packed bytes |  or  | error |       one reference from the table,
  *                                                                  one from each task that reads it
@@ -15,8 +17,8 @@
 #include "runtime/base/map64.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define INLINE_MAX_BYTES (100u * 1024)
@@ -39,7 +41,7 @@ struct inline_backend {
 
 static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static struct value *value_create(size_t size)
 {
@@ -100,7 +102,7 @@ static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *
     return rc;
 }
 
-/* ---- submit ----------------------------------------------------------------------------------------------------- */
+/* ---- submit ---------------------------------------------------------------------------------- */
 
 /* A task's arguments: what the submission said, with the values of its splices, which it holds. */
 struct task {
@@ -252,7 +254,7 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
     return rc;
 }
 
-/* ---- the rest --------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static int inline_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error)

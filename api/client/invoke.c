@@ -1,9 +1,9 @@
 /* Running one task. See invoke.h.
  *
- *     args ──unpack──> struct of arguments ──call──> result value ──pack──> slot, shared memory or heap
+ *     args ──unpack──> struct of arguments ──call──> result value ──pack──> slot, store or heap
  *
- * Arguments, strings that were copied, and what the function gets from reeve_alloc lie in the invocation's arena, whose
- * first piece is on this stack: a small task allocates nothing.
+ * Arguments, strings that were copied, and what the function gets from reeve_alloc lie in the
+ * invocation's arena, whose first piece is on this stack: a small task allocates nothing.
  */
 #include "api/client/invoke.h"
 
@@ -114,7 +114,7 @@ static bool next_is_object(struct reeve_unpack *unpack, struct reeve_token *toke
     return true;
 }
 
-/* ---- functions made by REEVE_REMOTE ----------------------------------------------------------------------------- */
+/* ---- functions made by REEVE_REMOTE ---------------------------------------------------------- */
 
 static int unpack_argument(
     struct reeve_invocation *invocation, struct reeve_unpack *unpack, size_t i, char *arguments)
@@ -203,9 +203,10 @@ int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invoc
     return pack_result(invocation, result);
 }
 
-/* ---- functions made by reeve_register ----------------------------------------------------------------------------- */
+/* ---- functions made by reeve_register -------------------------------------------------------- */
 
-/* Handlers get all arguments in one message: references to large objects are replaced by the objects. */
+/* Handlers get all arguments in one message: references to large objects are replaced by the
+ * objects. */
 static int expand_objects(struct reeve_invocation *invocation, const void **args, size_t *size)
 {
     struct reeve_splice_value objects[64];
@@ -293,12 +294,13 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
     return REEVE_OK;
 }
 
-/* ---- what a running function may call ----------------------------------------------------------------------------- */
+/* ---- what a running function may call -------------------------------------------------------- */
 
 REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
 {
     struct reeve_error_info *error = current ? &current->error : reeve_error_thread();
-    char message[sizeof error->message]; /* the values may lie in `error` itself: a failure passed on */
+    /* the values may lie in `error` itself: a failure passed on */
+    char message[sizeof error->message];
     va_list values;
     va_start(values, format);
     vsnprintf(message, sizeof message, format, values);
@@ -321,7 +323,8 @@ REEVE_API void reeve_free_later(const void *pointer)
     if (!current || !pointer)
         return;
     if (!reeve_arena_adopt(&current->arena, (void *)(uintptr_t)pointer))
-        return; /* no memory for the note: it leaks, which is better than freeing it under the result */
+        /* no memory for the note: it leaks, which is better than freeing it under the result */
+        return;
 }
 
 REEVE_API void reeve_free(const void *pointer)

@@ -2,14 +2,17 @@
  *
  *     struct reeve_invocation invocation;
  *     reeve_invocation_init(&invocation, function, args, args_size);
- *     invocation.result = slot; invocation.result_capacity = sizeof slot;   optional: memory for the result
+ *     invocation.result = slot; invocation.result_capacity = sizeof slot;   optional: memory for
+ *                                                                           the result
  *     invocation.resolve = ...; invocation.reserve = ...; invocation.context = me;
- *     int rc = reeve_invoke(&invocation);       REEVE_OK: result, result_size. Else: invocation.error
+ *     int rc = reeve_invoke(&invocation);       REEVE_OK: result, result_size. Else:
+ *                                               invocation.error
  *     ...
  *     reeve_invocation_fini(&invocation);       frees the result if it lies on the heap
  *
- * The user's function runs on the caller's stack and may call the API, so that invocations nest: each thread has a stack
- * of them, whose top reeve_fail and reeve_alloc mean. The struct is about 1 KiB; init touches little of it.
+ * The user's function runs on the caller's stack and may call the API, so that invocations nest:
+ * each thread has a stack of them, whose top reeve_fail and reeve_alloc mean. The struct is about 1
+ * KiB; init touches little of it.
  */
 #ifndef REEVE_CLIENT_INVOKE_H
 #define REEVE_CLIENT_INVOKE_H
@@ -22,12 +25,14 @@ struct reeve_invocation {
     const void *args; /* msgpack array, in place; must stay until fini */
     size_t args_size;
 
-    /* Gives the bytes of a large object (the packed value), valid until fini; NULL: references are REEVE_EPROTOCOL.
-     * Fails with a code, which becomes the task's; may describe it in invocation->error.message. */
+    /* Gives the bytes of a large object (the packed value), valid until fini; NULL: references
+     * are REEVE_EPROTOCOL. Fails with a code, which becomes the task's; may describe it in
+     * invocation->error.message. */
     int (*resolve)(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
         uint64_t size, const void **bytes);
-    /* Gives memory for a result of `size` bytes that does not fit result_capacity (aligned to 64: shared memory, say), or
-     * NULL with a code in invocation->error.code (0 counts as REEVE_ENOMEM). NULL: malloc. */
+    /* Gives memory for a result of `size` bytes that does not fit result_capacity (aligned to
+     * 64: shared memory, say), or NULL with a code in invocation->error.code (0 counts as
+     * REEVE_ENOMEM). NULL: malloc. */
     void *(*reserve)(struct reeve_invocation *invocation, size_t size);
     void *context; /* for resolve and reserve */
 

@@ -12,7 +12,8 @@
 #define RETRIES_DEFAULT 3
 #define SLOTS_MAX       4096
 
-/* The caller's struct may be older (smaller) than ours, or newer: then what we do not know must be zero. */
+/* The caller's struct may be older (smaller) than ours, or newer: then what we do not know must
+ * be zero. */
 static bool take_struct(void *to, size_t to_size, const void *from, size_t from_size)
 {
     memset(to, 0, to_size);
@@ -33,8 +34,8 @@ static const char *text(const char *option, const char *variable)
     return value && *value ? value : NULL;
 }
 
-/* The variables are those of `reeve worker`, which a program's own cluster inherits: what it accepts is accepted here.
- * "auto" and "30%" are left to it. */
+/* The variables are those of `reeve worker`, which a program's own cluster inherits: what it
+ * accepts is accepted here. "auto" and "30%" are left to it. */
 static int read_environment(
     uint64_t *slots, uint64_t *store_size_bytes, struct reeve_error_info *error)
 {

@@ -4,7 +4,8 @@
 
 #include <reeve.h>
 
-/* Strings are the caller's or the environment's, valid while reeve_init runs; NULL where nothing was said. */
+/* Strings are the caller's or the environment's, valid while reeve_init runs; NULL where nothing
+ * was said. */
 struct reeve_settings {
     enum reeve_mode mode; /* cluster or inline */
     const char *address;  /* NULL: a cluster of our own */
@@ -16,7 +17,8 @@ struct reeve_settings {
     uint64_t store_size_bytes; /* 0: the daemon's default */
 };
 
-/* options may be NULL. REEVE_EINVAL, with a message that names option or variable, its value, and what it may be. */
+/* options may be NULL. REEVE_EINVAL, with a message that names option or variable, its value,
+ * and what it may be. */
 int reeve_options_resolve(
     const reeve_options *options, struct reeve_settings *ret, struct reeve_error_info *error);
 

@@ -1,7 +1,7 @@
 /* C values to msgpack.
  *
- * Two passes: the first adds up the exact size, so that memory can be found for the whole (a slot, shared memory), the
- * second writes with msgpack-c. Both walk the type's description.
+ * Two passes: the first adds up the exact size, so that memory can be found for the whole (a slot,
+ * shared memory), the second writes with msgpack-c. Both walk the type's description.
  */
 #include "api/client/codec.h"
 
@@ -18,7 +18,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "elements travel as th
 #define ALIGN_LARGE      64
 #define ALIGN_LARGE_FROM 1024
 
-/* ---- sizes -------------------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static size_t unsigned_size(uint64_t value)
 {
@@ -62,8 +62,8 @@ static size_t array_header_size(size_t count)
     return count < 16 ? 1 : count <= UINT16_MAX ? 3 : 5;
 }
 
-/* How much pad puts the elements of an array at a multiple of their alignment; the payload's size depends on it, and
- * the header's size on that. */
+/* How much pad puts the elements of an array at a multiple of their alignment; the payload's
+ * size depends on it, and the header's size on that. */
 static size_t array_pad(size_t offset, size_t elements_size, size_t element_size)
 {
     size_t alignment = elements_size >= ALIGN_LARGE_FROM ? ALIGN_LARGE : element_size;
@@ -140,7 +140,7 @@ size_t reeve_codec_size(
     return refuse(error, REEVE_EINVAL, "a value has a type that this library does not know");
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct sink {
     uint8_t *bytes;
@@ -252,7 +252,7 @@ void reeve_codec_pack_object(uint8_t *bytes, const uint8_t id[REEVE_OBJECT_ID_SI
     memcpy(bytes + 3 + REEVE_OBJECT_ID_SIZE, &size, 8);
 }
 
-/* ---- splicing ----------------------------------------------------------------------------------------------- */
+/* ---- splicing -------------------------------------------------------------------------------- */
 
 size_t reeve_codec_splice_size(
     size_t args_size, const struct reeve_splice_value *splices, size_t count)

@@ -1,7 +1,8 @@
 /* Reads msgpack one token at a time from memory that may hold anything.
  *
- * A token is a scalar, a span (str, bin, ext: its bytes lie within the input) or the header of a container (the count has
- * not been checked against anything: nothing may be allocated by it). Never reads at or past `end`.
+ * A token is a scalar, a span (str, bin, ext: its bytes lie within the input) or the header of a
+ * container (the count has not been checked against anything: nothing may be allocated by it).
+ * Never reads at or past `end`.
  */
 #ifndef REEVE_CLIENT_READER_H
 #define REEVE_CLIENT_READER_H

@@ -22,7 +22,9 @@ static uint64_t table_hash;
 REEVE_API void reeve_typed_register(struct reeve_function *function)
 {
     if (table || function->size != sizeof *function || function->parameter_count > PARAMETERS_MAX)
-        return; /* loaded after the seal, or built against another library: calling it is REEVE_ENOFUNCTION */
+        /* loaded after the seal, or built against another library: calling it is
+         * REEVE_ENOFUNCTION */
+        return;
     function->invoke = reeve_invoke_typed;
     function->next = list;
     list = function;
@@ -69,7 +71,7 @@ REEVE_API int reeve_register(const char *name, reeve_handler *handler, void *con
     return REEVE_OK;
 }
 
-/* ---- the seal --------------------------------------------------------------------------------------------------- */
+/* ---- the seal -------------------------------------------------------------------------------- */
 
 static int write_type(struct reeve_buffer *text, const struct reeve_type *type)
 {
@@ -204,7 +206,7 @@ const char *reeve_registry_text(void)
     return table_text ? table_text : "";
 }
 
-/* ---- how two tables differ --------------------------------------------------------------------------------------- */
+/* ---- how two tables differ ------------------------------------------------------------------- */
 
 struct line {
     const char *text;

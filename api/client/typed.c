@@ -1,7 +1,8 @@
 /* The typed front door: what the macros of reeve_typed.h call.
  *
- * A call with small arguments packs them on this stack and allocates nothing. An argument above the backend's limit is
- * packed straight into the store, and its future takes its place among the arguments.
+ * A call with small arguments packs them on this stack and allocates nothing. An argument above the
+ * backend's limit is packed straight into the store, and its future takes its place among the
+ * arguments.
  */
 #include "api/client/client.h"
 #include "api/client/codec.h"
@@ -25,7 +26,8 @@ struct call {
     size_t splice_count;
 };
 
-/* Adds up the arguments, those above `limit` counted as the one byte that a future's place takes. 0: error. */
+/* Adds up the arguments, those above `limit` counted as the one byte that a future's place
+ * takes. 0: error. */
 static size_t measure(struct call *call, size_t limit, struct reeve_error_info *error)
 {
     const struct reeve_function *function = call->function;
@@ -142,7 +144,7 @@ failed:
     return reeve_failed_future(error);
 }
 
-/* ---- get and put --------------------------------------------------------------------------------------------------- */
+/* ---- get and put ----------------------------------------------------------------------------- */
 
 struct typed_get {
     const struct reeve_type *type;

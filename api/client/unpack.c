@@ -1,4 +1,5 @@
-/* Msgpack to C values, checked: straight into the value, with the type's description in hand. See codec.h. */
+/* Msgpack to C values, checked: straight into the value, with the type's description in hand.
+ * See codec.h. */
 #include "api/client/unpack.h"
 
 #include "api/client/error.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- what went wrong ------------------------------------------------------------------------------------------ */
+/* ---- what went wrong ------------------------------------------------------------------------- */
 
 static void name_path(const struct reeve_path *path, char *text, size_t size)
 {
@@ -81,7 +82,7 @@ int reeve_unpack_blame(const void *bytes, size_t size, int code, struct reeve_er
     return whole ? reeve_codec_check(bytes, size, error) : code;
 }
 
-/* ---- memory for what values point to ---------------------------------------------------------------------------- */
+/* ---- memory for what values point to --------------------------------------------------------- */
 
 static void *obtain(struct reeve_unpack *unpack, size_t size, size_t alignment)
 {
@@ -129,7 +130,7 @@ static int get_span(struct reeve_unpack *unpack, const uint8_t *data, size_t cou
     return REEVE_OK;
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool fits_signed(const struct reeve_token *token, int64_t low, int64_t high, int64_t *value)
 {

@@ -22,7 +22,8 @@ struct reeve_unpack {
 int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *type, void *value,
     const struct reeve_path *path);
 
-/* The value did not fit: REEVE_EDEPTH or REEVE_EPROTOCOL if the whole message is to blame, else `code` unchanged. */
+/* The value did not fit: REEVE_EDEPTH or REEVE_EPROTOCOL if the whole message is to blame, else
+ * `code` unchanged. */
 int reeve_unpack_blame(const void *bytes, size_t size, int code, struct reeve_error_info *error);
 
 #endif

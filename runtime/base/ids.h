@@ -1,12 +1,15 @@
 /* The names of things, as every process of a cluster spells them.
  *
- *   node number   32 bits   given by the head when a node daemon joins; never given twice in a cluster's life
- *   process id    64 bits   node number << 32 | serial     a driver or worker, named by its node daemon
+ *   node number   32 bits   given by the head when a node daemon joins; never given twice in a
+ *                           cluster's life
+ *   process id    64 bits   node number << 32 | serial     a driver or worker, named by its node
+ *                                                          daemon
  *   task / object process id of the owner + 64-bit sequence number chosen by the owner
- *   lease         64 bits   given by the head; head incarnation in the high 16 bits, so that a restarted head
- *                           never reuses one
+ *   lease         64 bits   given by the head; head incarnation in the high 16 bits, so that a
+ *                           restarted head never reuses one
  *
- * A job is named by the process id of its driver. An incarnation distinguishes two lives of the same node or head. */
+ * A job is named by the process id of its driver. An incarnation distinguishes two lives of the
+ * same node or head. */
 #ifndef REEVE_BASE_IDS_H
 #define REEVE_BASE_IDS_H
 
@@ -39,7 +42,8 @@ static inline bool reeve_object_id_equal(struct reeve_object_id a, struct reeve_
 
 #define REEVE_PROGRAM_HASH_SIZE 32
 
-/* What must be equal for tasks to share a lease. All fields take part in comparison; padding is always zero. */
+/* What must be equal for tasks to share a lease. All fields take part in comparison; padding is
+ * always zero. */
 struct reeve_class {
     reeve_process_id job;
     uint8_t program[REEVE_PROGRAM_HASH_SIZE];

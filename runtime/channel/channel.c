@@ -106,7 +106,8 @@ int reeve_channel_attach(
             error = reeve_ring_attach_revoker(&attached.returns, return_memory, return_bytes);
         break;
     }
-    /* A ring header that was altered so as to disagree with the channel's could confuse recall and claim. */
+    /* A ring header that was altered so as to disagree with the channel's could confuse recall
+     * and claim. */
     if (error == 0 && (!attached.calls.recallable || attached.returns.recallable))
         error = REEVE_EPROTOCOL;
     if (error != 0) {

@@ -1,9 +1,10 @@
 /* channel.h: the shared segment between a holder, which has a lease, and a worker.
  *
- *   | channel header, 64 B | call ring: holder → worker | return ring: worker → holder | to a page's end
+ *   | channel header, 64 B | call ring: holder → worker | return ring: worker → holder | page end
  *
- * The node daemon makes the segment (a memfd sealed against resizing, so that no peer can cause SIGBUS), formats it, and passes
- * it to the two over their sockets. The shells pass descriptors; nothing here does.
+ * The node daemon makes the segment (a memfd sealed against resizing, so that no peer can cause
+ * SIGBUS), formats it, and passes it to the two over their sockets. The shells pass descriptors;
+ * nothing here does.
  */
 #ifndef REEVE_CHANNEL_CHANNEL_H
 #define REEVE_CHANNEL_CHANNEL_H
@@ -48,7 +49,7 @@ int reeve_channel_attach(
 /* Frees what attach made; the mapping stays the caller's. Also right for a zeroed struct. */
 void reeve_channel_detach(struct reeve_channel *channel);
 
-/* --- shared memory ----------------------------------------------------------------------------------- */
+/* --- shared memory ---------------------------------------------------------------------------- */
 
 enum reeve_memory_flags {
     REEVE_MEMORY_POPULATE = 1, /* make the pages now, not at first touch */
@@ -56,12 +57,12 @@ enum reeve_memory_flags {
         2, /* keep the mapping in forked children; without it they do not have it */
 };
 
-/* Makes zeroed shared memory without a name (memfd, close-on-exec), its size sealed. `name` shows in /proc only.
- * Errors: REEVE_ENOMEM, REEVE_ESYSTEM. */
+/* Makes zeroed shared memory without a name (memfd, close-on-exec), its size sealed. `name`
+ * shows in /proc only. Errors: REEVE_ENOMEM, REEVE_ESYSTEM. */
 int reeve_memory_create(const char *name, size_t size_bytes, int *ret_fd);
 
-/* Maps a descriptor that came from a peer or from create, for reading and writing. Refuses one that could still shrink
- * (REEVE_EPROTOCOL), or is smaller than `size_bytes`; 0 means all of it. */
+/* Maps a descriptor that came from a peer or from create, for reading and writing. Refuses one
+ * that could still shrink (REEVE_EPROTOCOL), or is smaller than `size_bytes`; 0 means all of it. */
 int reeve_memory_map(
     int fd, size_t size_bytes, unsigned flags, void **ret_memory, size_t *ret_size_bytes);
 

@@ -1,4 +1,5 @@
-/* doorbell.c: the system calls of the doorbell. Why no wake-up is lost is explained in doorbell.h. */
+/* doorbell.c: the system calls of the doorbell. Why no wake-up is lost is explained in
+ * doorbell.h. */
 #include "runtime/channel/doorbell.h"
 
 #include <errno.h>
@@ -36,12 +37,13 @@ static long futex(
 
 bool reeve_doorbell_wake(struct reeve_doorbell *bell, int event_fd)
 {
-    /* The mode may have changed since the caller looked: what counts is what we took. relaxed: the entries were published by
-     * the fence before, and the sleeper reads them with acquire. */
+    /* The mode may have changed since the caller looked: what counts is what we took. relaxed:
+     * the entries were published by the fence before, and the sleeper reads them with acquire. */
     uint32_t mode =
         atomic_exchange_explicit(&bell->waiting, REEVE_DOORBELL_AWAKE, memory_order_relaxed);
     if (mode == REEVE_DOORBELL_AWAKE)
-        return false; /* somebody else has taken the duty of waking, or the sleeper woke by itself */
+        /* somebody else has taken the duty of waking, or the sleeper woke by itself */
+        return false;
     /* errno stays as the caller had it: user code calls this from the middle of its own */
     int saved_errno = errno;
     if (mode != REEVE_DOORBELL_EVENT)
@@ -62,7 +64,8 @@ int reeve_doorbell_sleep(struct reeve_doorbell *bell, int64_t timeout_ns)
 {
     int saved_errno = errno;
     struct timespec limit = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
-    /* The kernel compares and sleeps in one: a ring since arm has left something else than FUTEX here. */
+    /* The kernel compares and sleeps in one: a ring since arm has left something else than FUTEX
+     * here. */
     long result =
         futex(&bell->waiting, FUTEX_WAIT, REEVE_DOORBELL_FUTEX, timeout_ns < 0 ? NULL : &limit);
     bool timed_out = result < 0 && errno == ETIMEDOUT;

@@ -1,9 +1,11 @@
 /* doorbell.h: how a process that waits on rings is woken.
  *
- * Each process has one doorbell, a shared page that it and all who produce for it have mapped. Its `waiting` word says
- * how the process waits; who publishes looks at it, and pays for a system call only when somebody sleeps:
+ * Each process has one doorbell, a shared page that it and all who produce for it have mapped. Its
+ * `waiting` word says how the process waits; who publishes looks at it, and pays for a system call
+ * only when somebody sleeps:
  *
- *   waiting   AWAKE 0   nobody sleeps: someone polls the rings, or will look at them without being called
+ *   waiting   AWAKE 0   nobody sleeps: someone polls the rings, or will look at them without being
+ *                       called
  *             FUTEX 1   a thread sleeps on the word itself (futex)
  *             EVENT 2   a background thread, or a daemon's loop, sleeps on an eventfd
  *
@@ -11,15 +13,17 @@
  *     arm: waiting = mode     (A)               publish entries       (C)
  *     fence                                     fence
  *     look at the rings       (B)               read waiting          (D)
- *     nothing there: sleep                      not 0: exchange it with 0, and wake by what the exchange gave
+ *     nothing there: sleep                      not 0: exchange it with 0, and wake by what the
+ *                                               exchange gave
  *     disarm: waiting = 0
  *
- * The two fences are sequentially consistent: it cannot be that B misses C and D misses A. So either the sleeper sees the
- * entry, or the ringer sees that it must wake. The exchange lets one of several ringers wake, and none twice. The futex is
- * the waiting word itself: the kernel sleeps only while it still holds FUTEX, so a ring between B and the sleep is not lost.
+ * The two fences are sequentially consistent: it cannot be that B misses C and D misses A. So
+ * either the sleeper sees the entry, or the ringer sees that it must wake. The exchange lets one of
+ * several ringers wake, and none twice. The futex is the waiting word itself: the kernel sleeps
+ * only while it still holds FUTEX, so a ring between B and the sleep is not lost.
  *
- * At most one thread of a process is armed at a time (the client library's drain lock sees to it). Wake-ups may be
- * spurious: a sleeper looks at its rings again and again.
+ * At most one thread of a process is armed at a time (the client library's drain lock sees to it).
+ * Wake-ups may be spurious: a sleeper looks at its rings again and again.
  */
 #ifndef REEVE_CHANNEL_DOORBELL_H
 #define REEVE_CHANNEL_DOORBELL_H
@@ -44,7 +48,8 @@ struct reeve_doorbell {
     _Alignas(64) _Atomic uint32_t waiting;
     uint32_t magic;
     uint32_t version;
-    /* line 1: facts that the process publishes for its daemon; read for display and post-mortem, never trusted */
+    /* line 1: facts that the process publishes for its daemon; read for display and post-mortem,
+     * never trusted */
     _Alignas(64) _Atomic uint32_t
         current_function; /* function id + 1 of the task on top of the stack; 0: none */
     _Atomic uint32_t current_attempt;
@@ -66,15 +71,18 @@ void reeve_doorbell_format(void *memory);
 /* The doorbell in this memory, or NULL when there is none. */
 struct reeve_doorbell *reeve_doorbell_attach(void *memory, size_t size_bytes);
 
-/* Wakes the process of `bell` if it sleeps; call after publishing. `event_fd` is the eventfd of that process, or -1 where
- * it never uses mode EVENT. Contains the sequentially consistent fence that publishing needs. True if a wake-up was sent. */
+/* Wakes the process of `bell` if it sleeps; call after publishing. `event_fd` is the eventfd of
+ * that process, or -1 where it never uses mode EVENT. Contains the sequentially consistent fence
+ * that publishing needs. True if a wake-up was sent. */
 static inline bool reeve_doorbell_ring(struct reeve_doorbell *bell, int event_fd);
 
-/* Says that the caller is about to sleep in `mode` (FUTEX or EVENT). Look at all the rings after it and before sleeping. */
+/* Says that the caller is about to sleep in `mode` (FUTEX or EVENT). Look at all the rings after
+ * it and before sleeping. */
 static inline void reeve_doorbell_arm(struct reeve_doorbell *bell, enum reeve_doorbell_mode mode);
 
-/* Sleeps while armed with FUTEX, `timeout_ns` at most (negative: no limit). Returns 0 when woken (perhaps for nothing) or
- * REEVE_ETIMEDOUT. It blocks. Disarm afterwards, whatever it returned. For mode EVENT, poll the eventfd instead. */
+/* Sleeps while armed with FUTEX, `timeout_ns` at most (negative: no limit). Returns 0 when woken
+ * (perhaps for nothing) or REEVE_ETIMEDOUT. It blocks. Disarm afterwards, whatever it returned.
+ * For mode EVENT, poll the eventfd instead. */
 int reeve_doorbell_sleep(struct reeve_doorbell *bell, int64_t timeout_ns);
 
 /* Says that the caller is awake and looks at the rings itself. */
@@ -88,8 +96,8 @@ bool reeve_doorbell_wake(struct reeve_doorbell *bell, int event_fd);
 
 static inline bool reeve_doorbell_ring(struct reeve_doorbell *bell, int event_fd)
 {
-    /* Orders the publishing stores before this load: a release store alone could still sit in the store buffer while we
-     * read the word of a sleeper that has just looked at the ring. */
+    /* Orders the publishing stores before this load: a release store alone could still sit in
+     * the store buffer while we read the word of a sleeper that has just looked at the ring. */
     atomic_thread_fence(memory_order_seq_cst);
     if (__builtin_expect(
             atomic_load_explicit(&bell->waiting, memory_order_relaxed) == REEVE_DOORBELL_AWAKE, 1))

@@ -4,7 +4,7 @@
  *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) | value: msgpack |
  *               32 B each; n is the slot's `references`
  *
- *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |      little-endian as the machine; `node`: where a copy is
+ *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |      `node`: where a copy is
  *
  * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no
  * value behind; it is the contents of the object that reference 0 names. All further references

@@ -9,7 +9,8 @@
 #define RING_MAGIC   0x52454556u /* REEV */
 #define RING_VERSION 1u
 
-/* How often the daemon tries one slot: each failure means that somebody moved it, which a sane peer does a few times. */
+/* How often the daemon tries one slot: each failure means that somebody moved it, which a sane
+ * peer does a few times. */
 #define REVOKE_TRIES 1000
 
 static bool power_of_two(uint32_t value)
@@ -32,7 +33,7 @@ static uint64_t load(const struct reeve_slot *slot, memory_order order)
     return atomic_load_explicit((_Atomic uint64_t *)&slot->word, order);
 }
 
-/* --- making and attaching ---------------------------------------------------------------------------- */
+/* --- making and attaching --------------------------------------------------------------------- */
 
 bool reeve_ring_geometry_valid(const struct reeve_ring_geometry *geometry)
 {
@@ -62,7 +63,8 @@ static int attach(struct reeve_ring *ring, void *memory, size_t size_bytes)
 {
     if (size_bytes < sizeof(struct reeve_ring_header))
         return REEVE_EPROTOCOL;
-    /* Copied once, checked and used from the copy: what the shared header says later does not matter. */
+    /* Copied once, checked and used from the copy: what the shared header says later does not
+     * matter. */
     struct reeve_ring_header header;
     memcpy(&header, memory, sizeof header);
     struct reeve_ring_geometry geometry = {
@@ -115,7 +117,7 @@ void reeve_ring_detach(struct reeve_ring *ring)
     memset(ring, 0, sizeof *ring);
 }
 
-/* --- the producer ------------------------------------------------------------------------------------ */
+/* --- the producer ----------------------------------------------------------------------------- */
 
 static bool payload_room(const struct reeve_ring *ring, uint32_t length, uint64_t *ret_start)
 {
@@ -168,8 +170,8 @@ void reeve_ring_shrink(struct reeve_ring *ring, const struct reeve_slot_fill *fi
     bool in_byte_ring = payload >= ring->payload && payload < ring->payload + ring->payload_bytes;
     REEVE_ASSERT(fill->position + 1 == ring->head && ring->published != ring->head);
     if (in_byte_ring) {
-        /* The records start at multiples of the alignment, so the start is the end less the rounded length: found from
-         * private values, as the slot's own could have been altered. */
+        /* The records start at multiples of the alignment, so the start is the end less the
+         * rounded length: found from private values, as the slot's own could have been altered. */
         uint64_t mask = ring->payload_bytes - 1;
         uint64_t end = ring->payload_head;
         uint64_t taken = (end - (uint64_t)(payload - ring->payload)) & mask;
@@ -189,7 +191,8 @@ void reeve_ring_abandon(struct reeve_ring *ring)
     if (ring->head == ring->published)
         return;
     ring->head = ring->published;
-    /* What the entry before the dropped ones ended with; with none before them the byte ring is empty. */
+    /* What the entry before the dropped ones ended with; with none before them the byte ring is
+     * empty. */
     ring->payload_head = ring->head == ring->tail
                              ? ring->payload_tail
                              : ring->payload_end[(ring->head - 1) & ring->slot_mask];
@@ -201,7 +204,8 @@ bool reeve_ring_recall(struct reeve_ring *ring, uint64_t position)
     uint64_t recalled = reeve_ring_word(ring, position, REEVE_SLOT_RECALLED);
     /* At most three turns: READY, REVOKED meanwhile, RECALLED by another thread meanwhile. */
     for (;;) {
-        /* relaxed: nothing is read or written on the strength of it; the consumer has not touched the payload */
+        /* relaxed: nothing is read or written on the strength of it; the consumer has not
+         * touched the payload */
         uint64_t word = load(slot, memory_order_relaxed);
         if (word != reeve_ring_word(ring, position, REEVE_SLOT_READY) &&
             word != reeve_ring_word(ring, position, REEVE_SLOT_REVOKED))
@@ -232,7 +236,8 @@ int reeve_ring_reclaim(struct reeve_ring *ring)
         ring->tail = tail;
     }
     if (ring->tail == ring->head) {
-        /* Nothing is left: start again at the beginning, where the pages are warm and the longest record fits. */
+        /* Nothing is left: start again at the beginning, where the pages are warm and the
+         * longest record fits. */
         uint64_t mask = ring->payload_bytes - 1;
         ring->payload_head = (ring->payload_head + mask) & ~mask;
         ring->payload_tail = ring->payload_head;
@@ -265,9 +270,10 @@ uint32_t reeve_ring_unclaimed(const struct reeve_ring *ring)
     return count;
 }
 
-/* --- the consumer ------------------------------------------------------------------------------------ */
+/* --- the consumer ----------------------------------------------------------------------------- */
 
-/* claim has met a word that is neither ours to claim nor still to come. Steps over entries that were taken back. */
+/* claim has met a word that is neither ours to claim nor still to come. Steps over entries that
+ * were taken back. */
 int reeve_ring_skip(struct reeve_ring *ring, uint64_t word)
 {
     uint64_t lap = (ring->next >> ring->slot_shift) + 1;
@@ -280,23 +286,24 @@ int reeve_ring_skip(struct reeve_ring *ring, uint64_t word)
         ring->next++;
         return 0;
     }
-    /* The slot has a later tenant: ours was recalled, reclaimed and the slot used again. For the tenant's position p to be
-     * reserved, all up to p - N had been reclaimed, and as we claimed none of them, recalled: go on behind p - N. Where p is
-     * ours plus N, that is the next position. */
+    /* The slot has a later tenant: ours was recalled, reclaimed and the slot used again. For the
+     * tenant's position p to be reserved, all up to p - N had been reclaimed, and as we claimed
+     * none of them, recalled: go on behind p - N. Where p is ours plus N, that is the next
+     * position. */
     uint64_t position = ((lap_of(word) - 1) << ring->slot_shift) + (ring->next & ring->slot_mask);
     ring->next = position - ring->slot_mask;
     return 0;
 }
 
-/* --- the revoker ------------------------------------------------------------------------------------- */
+/* --- the revoker ------------------------------------------------------------------------------ */
 
 int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret_census)
 {
     struct reeve_ring_census census = {0};
     REEVE_ASSERT(ring->recallable);
     atomic_store_explicit(&ring->header->revoked, 1, memory_order_relaxed);
-    /* Pairs with the fence between the producer's publish and its look at `revoked`: either we see its entry, or it sees
-     * the mark. */
+    /* Pairs with the fence between the producer's publish and its look at `revoked`: either we
+     * see its entry, or it sees the mark. */
     atomic_thread_fence(memory_order_seq_cst);
     for (uint32_t index = 0; index <= ring->slot_mask; index++) {
         struct reeve_slot *slot = &ring->slots[index];

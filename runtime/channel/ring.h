@@ -1,37 +1,41 @@
 /* ring.h: a queue of task entries in shared memory.
  *
- * One process produces, one consumes, and the node daemon, which made the memory, may revoke. There is
- * no shared head or tail: each slot's own word says what may be done with it, so one call with small
- * arguments moves one cache line each way. Each side keeps its indexes in a private struct reeve_ring,
- * together with a private copy of the geometry, against which all that is read from shared memory is
- * checked: a peer that scribbles can spoil its own work but never leads us outside the mapping.
+ * One process produces, one consumes, and the node daemon, which made the memory, may revoke. There
+ * is no shared head or tail: each slot's own word says what may be done with it, so one call with
+ * small arguments moves one cache line each way. Each side keeps its indexes in a private struct
+ * reeve_ring, together with a private copy of the geometry, against which all that is read from
+ * shared memory is checked: a peer that scribbles can spoil its own work but never leads us outside
+ * the mapping.
  *
  *   memory     | header 64 B | slot 0 | slot 1 | ... | slot N-1 | payload byte ring |
  *
- *   slot       0        8      16        20         24       28      30   31     32     34     36      64
- *              | word   | task | attempt | function | length | refs  |kind|where | flags|status| payload |
+ *   slot   0      8      16        20         24       28     30   31    32    34     36      64
+ *          | word | task | attempt | function | length | refs |kind|where|flags|status|payload|
  *
- *   word       | lap: 56 bits | state: 8 bits |         payload: 28 bytes inline, or the offset in the byte ring
+ *   word   | lap: 56 bits | state: 8 bits |    payload: 28 bytes inline, or the place in the byte ring
  *
- * An entry is named by its position: 0, 1, 2, ... as it was reserved. Its slot is position % N, its lap is
- * position / N + 1 (so that zeroed memory is "lap 0, free"). Every compare-and-swap holds the lap, so one
- * that comes late never hits a later tenant of the slot.
+ * An entry is named by its position: 0, 1, 2, ... as it was reserved. Its slot is position % N, its
+ * lap is position / N + 1 (so that zeroed memory is "lap 0, free"). Every compare-and-swap holds
+ * the lap, so one that comes late never hits a later tenant of the slot.
  *
- *   FREE ──publish──► READY ──claim──► CLAIMED ──done──► DONE ─────┐
- *                       ├────recall────────────────► RECALLED ─────┤ reclaimed by the producer, in order,
- *                       └────revoke──► REVOKED ──recall──► RECALLED┘ with its bytes; then the next lap
+ *   FREE ──publish──► READY ──claim──► CLAIMED ──done──► DONE ─────┐ reclaimed by the
+ *                       ├────recall────────────────► RECALLED ─────┤ producer, in order, with
+ *                       └────revoke──► REVOKED ──recall──► RECALLED┘ its bytes; then the next lap
  *
- * REVOKED is RECALLED in the daemon's hand: nobody will run it, but the producer does not yet know. It becomes
- * RECALLED, and its slot reusable, when the producer recalls it, so that no revoked entry is ever forgotten.
+ * REVOKED is RECALLED in the daemon's hand: nobody will run it, but the producer does not yet know.
+ * It becomes RECALLED, and its slot reusable, when the producer recalls it, so that no revoked
+ * entry is ever forgotten.
  *
- * A record in the byte ring is contiguous; where it does not fit before the end it starts again at the start.
+ * A record in the byte ring is contiguous; where it does not fit before the end it starts again at
+ * the start.
  *
- * Return rings (recallable = false) have neither recall nor revoke, and their consumer claims with a load instead
- * of a compare-and-swap.
+ * Return rings (recallable = false) have neither recall nor revoke, and their consumer claims with
+ * a load instead of a compare-and-swap.
  *
- * Threads: the calls of a producer, and those of a consumer, are serialised by the caller; reeve_ring_recall and
- * reeve_ring_revoked alone may be called by any thread at any time while the ring is attached.
- * None of the calls blocks. Memory orders are explained in README.md and at each atomic operation.
+ * Threads: the calls of a producer, and those of a consumer, are serialised by the caller;
+ * reeve_ring_recall and reeve_ring_revoked alone may be called by any thread at any time while the
+ * ring is attached. None of the calls blocks. Memory orders are explained in README.md and at each
+ * atomic operation.
  */
 #ifndef REEVE_CHANNEL_RING_H
 #define REEVE_CHANNEL_RING_H
@@ -65,8 +69,8 @@ enum reeve_payload_where {
     REEVE_PAYLOAD_RING = 1,   /* in the byte ring at payload.offset */
 };
 
-/* The value lies in the store and the payload is a record that refers to it. The ring only carries this flag;
- * the other fifteen bits of `flags` are the users'. */
+/* The value lies in the store and the payload is a record that refers to it. The ring only
+ * carries this flag; the other fifteen bits of `flags` are the users'. */
 #define REEVE_ENTRY_OBJECT 0x8000u
 
 struct reeve_slot {
@@ -95,7 +99,8 @@ struct reeve_ring_geometry {
     bool recallable;        /* true for call rings */
 };
 
-/* The shared header: written once by the daemon, but for `revoked`. Read-mostly, so its line stays in all caches. */
+/* The shared header: written once by the daemon, but for `revoked`. Read-mostly, so its line
+ * stays in all caches. */
 struct reeve_ring_header {
     _Alignas(64) uint32_t magic;
     uint32_t version;
@@ -125,19 +130,22 @@ struct reeve_ring {
     uint64_t payload_head; /* bytes ever given out of the byte ring, skips included */
     uint64_t payload_tail; /* bytes ever taken back */
     uint64_t *
-        payload_end; /* for each slot: payload_head after its reservation; private, as a peer could scribble */
+        /* for each slot: payload_head after its reservation; private, as a peer could scribble */
+        payload_end;
 };
 
-/* What reserve gives. Write the entry's fields (task, attempt, function, references, kind, flags, status: all of them,
- * the slot holds those of its last tenant) through `slot`, and `length` bytes to `payload`; then publish. */
+/* What reserve gives. Write the entry's fields (task, attempt, function, references, kind,
+ * flags, status: all of them, the slot holds those of its last tenant) through `slot`, and
+ * `length` bytes to `payload`; then publish. */
 struct reeve_slot_fill {
     uint64_t position;
     struct reeve_slot *slot;
     void *payload;
 };
 
-/* What claim gives: a checked private copy of the slot. Only `payload` points into shared memory: a hostile peer
- * could alter those bytes while they are read, so read a length in them once and check what was read. */
+/* What claim gives: a checked private copy of the slot. Only `payload` points into shared
+ * memory: a hostile peer could alter those bytes while they are read, so read a length in them
+ * once and check what was read. */
 struct reeve_entry_view {
     uint64_t position;
     uint64_t task;
@@ -151,7 +159,7 @@ struct reeve_entry_view {
     const uint8_t *payload; /* `length` bytes, valid until done */
 };
 
-/* --- making and attaching ---------------------------------------------------------------------------- */
+/* --- making and attaching --------------------------------------------------------------------- */
 
 /* True when the geometry is one that a ring can have. */
 bool reeve_ring_geometry_valid(const struct reeve_ring_geometry *geometry);
@@ -159,8 +167,9 @@ bool reeve_ring_geometry_valid(const struct reeve_ring_geometry *geometry);
 /* Bytes that a ring takes, a multiple of 64. The geometry must be valid. */
 size_t reeve_ring_size_bytes(const struct reeve_ring_geometry *geometry);
 
-/* Writes the header. `memory` is zeroed, aligned to 64 and as large as reeve_ring_size_bytes says. Only the header is
- * touched, so that the pages of a fresh memfd stay unmade until they are used. The daemon calls it, once. */
+/* Writes the header. `memory` is zeroed, aligned to 64 and as large as reeve_ring_size_bytes
+ * says. Only the header is touched, so that the pages of a fresh memfd stay unmade until they
+ * are used. The daemon calls it, once. */
 void reeve_ring_format(void *memory, const struct reeve_ring_geometry *geometry);
 
 /* Attach one end of a ring that nobody has attached for that role before (positions start at 0).
@@ -172,38 +181,42 @@ int reeve_ring_attach_revoker(struct reeve_ring *ring, void *memory, size_t size
 /* Frees what attach made; leaves shared memory as it is. Also right for a zeroed struct. */
 void reeve_ring_detach(struct reeve_ring *ring);
 
-/* --- the producer ------------------------------------------------------------------------------------ */
+/* --- the producer ----------------------------------------------------------------------------- */
 
 /* Reserves the next entry with `length` bytes of payload. Nobody sees it before publish.
- * Errors: REEVE_EAGAIN (full: no slot or no room in the byte ring now), REEVE_ETOOLARGE (longer than the byte ring),
- * REEVE_EPROTOCOL (the peer scribbled: drop it). */
+ * Errors: REEVE_EAGAIN (full: no slot or no room in the byte ring now), REEVE_ETOOLARGE (longer
+ * than the byte ring), REEVE_EPROTOCOL (the peer scribbled: drop it). */
 static inline int reeve_ring_reserve(
     struct reeve_ring *ring, uint32_t length, struct reeve_slot_fill *ret_fill);
 
-/* Shortens the payload of the entry reserved last, not yet published, to `length`: for packing in place when only a
- * bound of the length is known. */
+/* Shortens the payload of the entry reserved last, not yet published, to `length`: for packing
+ * in place when only a bound of the length is known. */
 void reeve_ring_shrink(
     struct reeve_ring *ring, const struct reeve_slot_fill *fill, uint32_t length);
 
 /* Drops all entries reserved and not yet published. */
 void reeve_ring_abandon(struct reeve_ring *ring);
 
-/* Publishes all reserved entries, in order; returns how many. Follow it with reeve_doorbell_ring for the consumer's
- * bell, once for the batch, and then look at reeve_ring_revoked. */
+/* Publishes all reserved entries, in order; returns how many. Follow it with reeve_doorbell_ring
+ * for the consumer's bell, once for the batch, and then look at reeve_ring_revoked. */
 static inline uint32_t reeve_ring_publish(struct reeve_ring *ring);
 
-/* Takes a published entry back. True: it is the caller's again, the consumer never saw it and never will (the payload
- * is gone with it). False: claimed, done, or taken back before. Also the way to receive what the daemon revoked. */
+/* Takes a published entry back. True: it is the caller's again, the consumer never saw it and
+ * never will (the payload is gone with it). False: claimed, done, or taken back before. Also the
+ * way to receive what the daemon revoked. */
 bool reeve_ring_recall(struct reeve_ring *ring, uint64_t position);
 
-/* Frees finished slots at the tail. reserve does it when it must; returns how many, or REEVE_EPROTOCOL. */
+/* Frees finished slots at the tail. reserve does it when it must; returns how many, or
+ * REEVE_EPROTOCOL. */
 int reeve_ring_reclaim(struct reeve_ring *ring);
 
-/* The state of an entry (enum reeve_slot_state), FREE when it has been reclaimed (it was DONE or RECALLED), or
- * REEVE_EPROTOCOL. After a worker's death this tells what it had (CLAIMED) from what it had not (READY). */
+/* The state of an entry (enum reeve_slot_state), FREE when it has been reclaimed (it was DONE or
+ * RECALLED), or REEVE_EPROTOCOL. After a worker's death this tells what it had (CLAIMED) from
+ * what it had not (READY). */
 int reeve_ring_state(const struct reeve_ring *ring, uint64_t position);
 
-/* How many published entries are still unclaimed. Looks at the slots, newest first, until it meets a claimed one. */
+/* How many published entries are still unclaimed. Looks at the slots, newest first, until it
+ * meets a claimed one. */
 uint32_t reeve_ring_unclaimed(const struct reeve_ring *ring);
 
 /* How many entries are reserved or published and not yet reclaimed. */
@@ -212,44 +225,44 @@ static inline uint32_t reeve_ring_used(const struct reeve_ring *ring)
     return (uint32_t)(ring->head - ring->tail);
 }
 
-/* True when the daemon has revoked the ring. Look after publish and a sequentially consistent fence (there is one in
- * reeve_doorbell_ring): then either the daemon's sweep meets the new entries, or this is true and the producer recalls
- * them itself. */
+/* True when the daemon has revoked the ring. Look after publish and a sequentially consistent
+ * fence (there is one in reeve_doorbell_ring): then either the daemon's sweep meets the new
+ * entries, or this is true and the producer recalls them itself. */
 static inline bool reeve_ring_revoked(const struct reeve_ring *ring)
 {
     return atomic_load_explicit(&ring->header->revoked, memory_order_relaxed) != 0;
 }
 
-/* --- the consumer ------------------------------------------------------------------------------------ */
+/* --- the consumer ----------------------------------------------------------------------------- */
 
-/* True when claim may find something. One load. It can be true when all there is has been recalled: claim then says
- * REEVE_EAGAIN, and after that this is false. */
+/* True when claim may find something. One load. It can be true when all there is has been
+ * recalled: claim then says REEVE_EAGAIN, and after that this is false. */
 static inline bool reeve_ring_peek(const struct reeve_ring *ring);
 
 /* Claims the oldest unclaimed entry. Several may be held at a time and finished in any order.
  * Errors: REEVE_EAGAIN (nothing there), REEVE_EPROTOCOL (malformed: drop the peer). */
 static inline int reeve_ring_claim(struct reeve_ring *ring, struct reeve_entry_view *ret_view);
 
-/* Gives a claimed entry's slot and payload back. A worker publishes the result first: DONE says "the answer is in the
- * return ring". */
+/* Gives a claimed entry's slot and payload back. A worker publishes the result first: DONE says
+ * "the answer is in the return ring". */
 static inline void reeve_ring_done(struct reeve_ring *ring, uint64_t position);
 
-/* --- the revoker (the node daemon) ------------------------------------------------------------------- */
+/* --- the revoker (the node daemon) ------------------------------------------------------------ */
 
 struct reeve_ring_census {
     uint32_t revoked; /* taken by this call */
     uint32_t claimed; /* in the consumer's hands at the time it was looked at */
 };
 
-/* Marks the ring as revoked and takes every READY entry. Afterwards no entry published before the call can be claimed,
- * and a producer that publishes later is told (reeve_ring_revoked). Repeating it does no harm.
- * Errors: REEVE_EPROTOCOL (a slot changes without end: scribbled). */
+/* Marks the ring as revoked and takes every READY entry. Afterwards no entry published before
+ * the call can be claimed, and a producer that publishes later is told (reeve_ring_revoked).
+ * Repeating it does no harm. Errors: REEVE_EPROTOCOL (a slot changes without end: scribbled). */
 int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret_census);
 
 /* Lets the producer publish again, when whoever was stopped goes on. */
 void reeve_ring_readmit(struct reeve_ring *ring);
 
-/* --- the hot path ------------------------------------------------------------------------------------ */
+/* --- the hot path ----------------------------------------------------------------------------- */
 
 static inline uint64_t reeve_ring_word(
     const struct reeve_ring *ring, uint64_t position, uint32_t state)
@@ -295,8 +308,9 @@ static inline uint32_t reeve_ring_publish(struct reeve_ring *ring)
 
 static inline bool reeve_ring_peek(const struct reeve_ring *ring)
 {
-    /* Relaxed: only a hint, claim looks again. A word of this lap (or, where entries were recalled and their slot used
-     * again, of a later one) is greater than the bare lap; one of the lap before is smaller. */
+    /* Relaxed: only a hint, claim looks again. A word of this lap (or, where entries were
+     * recalled and their slot used again, of a later one) is greater than the bare lap; one of
+     * the lap before is smaller. */
     return atomic_load_explicit(&reeve_ring_slot(ring, ring->next)->word, memory_order_relaxed) >=
            reeve_ring_word(ring, ring->next, REEVE_SLOT_FREE);
 }
@@ -356,8 +370,9 @@ static inline int reeve_ring_claim(struct reeve_ring *ring, struct reeve_entry_v
 
 static inline void reeve_ring_done(struct reeve_ring *ring, uint64_t position)
 {
-    /* A plain store will do, as nobody else moves a claimed slot. release: the producer's reuse of slot and payload comes
-     * after our last read of them, and who sees DONE sees the answer that was published before. */
+    /* A plain store will do, as nobody else moves a claimed slot. release: the producer's reuse
+     * of slot and payload comes after our last read of them, and who sees DONE sees the answer
+     * that was published before. */
     atomic_store_explicit(&reeve_ring_slot(ring, position)->word,
         reeve_ring_word(ring, position, REEVE_SLOT_DONE), memory_order_release);
 }

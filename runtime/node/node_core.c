@@ -53,7 +53,8 @@ void node_timer_stop(struct reeve_node *node, struct node_timer *timer)
     reeve_heap_remove(&node->timers, &timer->heap);
 }
 
-/* What became of a lease is said as soon as the head has been told of it, which is right after JOIN. */
+/* What became of a lease is said as soon as the head has been told of it, which is right after
+ * JOIN. */
 static bool before_welcome(const struct reeve_node *node, enum reeve_message_kind kind)
 {
     if (kind == REEVE_MESSAGE_JOIN)
@@ -62,8 +63,8 @@ static bool before_welcome(const struct reeve_node *node, enum reeve_message_kin
                                     kind == REEVE_MESSAGE_LENT || kind == REEVE_MESSAGE_HEARTBEAT);
 }
 
-/* The message of a command that has just been emitted: fill it before anything else is emitted. Without a session nothing is sent:
- * the next JOIN says it all. */
+/* The message of a command that has just been emitted: fill it before anything else is emitted.
+ * Without a session nothing is sent: the next JOIN says it all. */
 struct reeve_message *node_send_head(struct reeve_node *node, enum reeve_message_kind kind)
 {
     if (!node->head_up || (!node->joined && !before_welcome(node, kind)))

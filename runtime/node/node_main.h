@@ -35,9 +35,10 @@ struct reeve_node_options {
         *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
 };
 
-/* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker --help`:
- * not 0 when it could not start or go on, which has been logged and said on stderr in one line. A
- * private daemon's stderr is read by the program that started it. The log must be open. */
+/* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker
+ * --help`: not 0 when it could not start or go on, which has been logged and said on stderr in
+ * one line. A private daemon's stderr is read by the program that started it. The log must be
+ * open. */
 int reeve_node_main(const struct reeve_node_options *options);
 
 #endif

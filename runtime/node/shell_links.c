@@ -126,8 +126,8 @@ static void on_dial_failed(void *arg, const char *address, int code, const char 
     if (strcmp(address, daemon->head_address) == 0 && daemon->head_session == 0) {
         struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_DIAL_FAILED, .code = code};
         snprintf(event.text, sizeof event.text, "head at %s: %s", address, text);
-        /* The program that started us waits for a head that may be about to start, and wants to know
-         * why it waits: once is enough. */
+        /* The program that started us waits for a head that may be about to start, and wants to
+         * know why it waits: once is enough. */
         if (daemon->options->private_cluster && !daemon->ready_told && !daemon->dial_failure_told)
             fprintf(stderr, "reeve worker: %s\n", event.text);
         daemon->dial_failure_told = true;

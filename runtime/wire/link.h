@@ -8,7 +8,7 @@
  *
  *      we                                          peer
  *      PUSH outbox ── Hello ─────────────────────▶ PULL inbox      we dial the address of its inbox
- *      PULL inbox ◀─ Challenge (its proof) ─────── PUSH outbox     it dials what the hello vouches for
+ *      PULL inbox ◀─ Challenge (its proof) ─────── PUSH outbox     it dials what hello vouches for
  *      PUSH outbox ── Proof ─────────────────────▶ PULL inbox      up on both sides
  *
  * When both sides say hello at once, the hello of the smaller uid counts (session.h).

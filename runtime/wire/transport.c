@@ -154,7 +154,8 @@ static int listen_error(int result, const struct reeve_address *address, char *t
                 "port %u of %s is in use by another process: stop that one, or give another port, "
                 "or a "
                 "range such as %u-%u, with --listen",
-                address->port, address->host, address->port, REEVE_MIN(address->port + 20u, 65535u));
+                address->port, address->host, address->port,
+                REEVE_MIN(address->port + 20u, 65535u));
         return REEVE_EADDRINUSE;
     case NNG_EADDRINVAL:
         snprintf(text, REEVE_TEXT_SIZE,

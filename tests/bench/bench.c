@@ -1,10 +1,12 @@
 /* `reeve bench`: what the product does, as ratios to what the machine can do.
  *
- * The floors (floors.h) are measured first, in the same run and as tight as they can be written; then each row through the public
- * API, on a cluster of the bench's own; every answer is checked. A row prints as value, unit, floor and ratio. For rates and bandwidth
- * the ratio is value / floor (1 is as fast as the bare mechanism); for times it is value / floor as well (1 is as quick).
+ * The floors (floors.h) are measured first, in the same run and as tight as they can be written;
+ * then each row through the public API, on a cluster of the bench's own; every answer is checked. A
+ * row prints as value, unit, floor and ratio. For rates and bandwidth the ratio is value / floor (1
+ * is as fast as the bare mechanism); for times it is value / floor as well (1 is as quick).
  *
- * The program is its own worker: the functions below run in processes started by the node daemon. */
+ * The program is its own worker: the functions below run in processes started by the node
+ * daemon. */
 #include "tests/bench/bench.h"
 
 #include <errno.h>
@@ -48,7 +50,7 @@ struct bench {
     struct reeve_floors floors;
 };
 
-/* ---- measuring ------------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static double now_s(void)
 {
@@ -75,15 +77,18 @@ static bool wanted(const struct bench *bench, const char *name)
     return bench->only == NULL || strstr(name, bench->only) != NULL;
 }
 
-static void row(const struct bench *bench, const char *name, double value, const char *unit, double floor)
+static void row(
+    const struct bench *bench, const char *name, double value, const char *unit, double floor)
 {
     double ratio = floor > 0 ? value / floor : 0;
     if (bench->json && floor > 0)
-        printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"floor\": %.6g, \"ratio\": %.4g}\n", name,
-            value, unit, floor, ratio);
+        printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"floor\": %.6g, \"ratio\": "
+               "%.4g}\n",
+            name, value, unit, floor, ratio);
     else if (bench->json)
-        printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"floor\": null, \"ratio\": null}\n", name,
-            value, unit);
+        printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"floor\": null, \"ratio\": "
+               "null}\n",
+            name, value, unit);
     else if (floor > 0)
         printf("%-28s %14.4g %-8s %14.4g %10.3g\n", name, value, unit, floor, ratio);
     else
@@ -103,7 +108,7 @@ static bool call_failed(struct bench *bench, const char *name)
     return wrong(bench, name, reeve_last_error()->message);
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static bool call_once(struct bench *bench, const char *name, int64_t x)
 {
@@ -113,7 +118,8 @@ static bool call_once(struct bench *bench, const char *name, int64_t x)
     return y == x + 1 || wrong(bench, name, "a wrong answer");
 }
 
-static void tasks_sync(struct bench *bench, const char *name, int count, int64_t pause_ns, double floor_us)
+static void tasks_sync(
+    struct bench *bench, const char *name, int count, int64_t pause_ns, double floor_us)
 {
     double *times = calloc((size_t)count, sizeof(*times));
     char tail[64];
@@ -134,7 +140,8 @@ static void tasks_sync(struct bench *bench, const char *name, int count, int64_t
     free(times);
 }
 
-/* Calls in batches of ASYNC_IN_FLIGHT for the bench's time; returns calls per second, 0 on failure. */
+/* Calls in batches of ASYNC_IN_FLIGHT for the bench's time; returns calls per second, 0 on
+ * failure. */
 static double async_rate(struct bench *bench, const char *name)
 {
     static bench_next_future futures[ASYNC_IN_FLIGHT];
@@ -172,7 +179,8 @@ static void get_small(struct bench *bench)
         size_t ready;
         for (int i = 0; i < ASYNC_IN_FLIGHT; i++)
             any[i].id = futures[i].id;
-        if (reeve_wait(any, ASYNC_IN_FLIGHT, ASYNC_IN_FLIGHT, REEVE_FOREVER, NULL, &ready) != REEVE_OK) {
+        if (reeve_wait(any, ASYNC_IN_FLIGHT, ASYNC_IN_FLIGHT, REEVE_FOREVER, NULL, &ready) !=
+            REEVE_OK) {
             call_failed(bench, "get_small");
             return;
         }
@@ -211,8 +219,8 @@ static void put_small(struct bench *bench)
     row(bench, "put_small", (double)puts / spent, "1/s", 0);
 }
 
-/* Median of a few puts and gets of `size` bytes, in GB/s. The floor is memcpy into warm memory: a put is one copy into the store; a get
- * here gives the caller a copy of its own. */
+/* Median of a few puts and gets of `size` bytes, in GB/s. The floor is memcpy into warm memory:
+ * a put is one copy into the store; a get here gives the caller a copy of its own. */
 static void put_and_get(struct bench *bench, const char *suffix, size_t size, int rounds)
 {
     char put_name[32], get_name[32];
@@ -241,16 +249,16 @@ static void put_and_get(struct bench *bench, const char *suffix, size_t size, in
             wrong(bench, get_name, "other bytes than were put");
         reeve_free((void *)(uintptr_t)back.data);
         if (i == rounds - 1) {
-            row(bench, put_name, (double)size / percentile(put_times, (size_t)rounds, 0.5) / 1e9, "GB/s",
-                bench->floors.memcpy_warm_gb_s);
-            row(bench, get_name, (double)size / percentile(get_times, (size_t)rounds, 0.5) / 1e9, "GB/s",
-                bench->floors.memcpy_warm_gb_s);
+            row(bench, put_name, (double)size / percentile(put_times, (size_t)rounds, 0.5) / 1e9,
+                "GB/s", bench->floors.memcpy_warm_gb_s);
+            row(bench, get_name, (double)size / percentile(get_times, (size_t)rounds, 0.5) / 1e9,
+                "GB/s", bench->floors.memcpy_warm_gb_s);
         }
     }
     free(bytes);
 }
 
-/* ---- child processes of the bench ------------------------------------------------------------------ */
+/* ---- child processes of the bench ------------------------------------------------------------ */
 
 /* Starts this program with other arguments; its standard output is `*ret_out`. */
 static pid_t self_start(const char *const *arguments, int *ret_out)
@@ -309,13 +317,15 @@ static void start_to_first_result(struct bench *bench)
     row(bench, "start_to_first_result", percentile(times, REEVE_ARRAY_COUNT(times), 0.5), "ms", 0);
 }
 
-/* Two drivers of one cluster with two slots: the cluster is this process's, which lends its address to two children. */
+/* Two drivers of one cluster with two slots: the cluster is this process's, which lends its
+ * address to two children. */
 static void tasks_async_2x2(struct bench *bench)
 {
     char seconds[32];
     double total = 0;
     snprintf(seconds, sizeof(seconds), "%g", bench->seconds);
-    const char *const arguments[] = {"reeve", "bench", "--part", "async", "--seconds", seconds, NULL};
+    const char *const arguments[] = {
+        "reeve", "bench", "--part", "async", "--seconds", seconds, NULL};
     pid_t pids[2];
     int outs[2];
     struct reeve_bench_cluster cluster;
@@ -351,13 +361,14 @@ static int part_run(struct bench *bench, const char *part, int argc, char **argv
     return bench->failed != 0;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void floors_print(const struct bench *bench)
 {
     const struct reeve_floors *floors = &bench->floors;
     if (!bench->json)
-        printf("%-28s %14s %-8s %14s %10s\n", "floor", "measured", "unit", "usual here", "of usual");
+        printf(
+            "%-28s %14s %-8s %14s %10s\n", "floor", "measured", "unit", "usual here", "of usual");
     const struct {
         const char *name;
         double value, usual;
@@ -380,7 +391,8 @@ static void floors_print(const struct bench *bench)
         row(bench, rows[i].name, rows[i].value, rows[i].unit, rows[i].usual);
         if (of_usual < 0.8)
             fprintf(stderr,
-                "reeve bench: note: %s is only %.2f of what this kind of machine usually gives: ratios to it flatter\n",
+                "reeve bench: note: %s is only %.2f of what this kind of machine usually gives: "
+                "ratios to it flatter\n",
                 rows[i].name, of_usual);
     }
     if (!bench->json)
@@ -393,7 +405,8 @@ static void rows_run(struct bench *bench)
     if (wanted(bench, "tasks_sync_hot"))
         tasks_sync(bench, "tasks_sync_hot", SYNC_HOT_CALLS, 0, floors->ring_codec_sync_us);
     if (wanted(bench, "tasks_sync_cold"))
-        tasks_sync(bench, "tasks_sync_cold", SYNC_COLD_CALLS, COLD_PAUSE_NS, floors->ring_codec_cold_us);
+        tasks_sync(
+            bench, "tasks_sync_cold", SYNC_COLD_CALLS, COLD_PAUSE_NS, floors->ring_codec_cold_us);
     if (wanted(bench, "tasks_async")) {
         double rate = async_rate(bench, "tasks_async");
         row(bench, "tasks_async", rate, "1/s", floors->ring_codec_calls_s);
@@ -429,12 +442,15 @@ int reeve_bench_main(int argc, char **argv)
         {"json", 0, POPT_ARG_NONE, &bench.json, 0,
             "one JSON object a line: name, value, unit, floor, ratio", NULL},
         {"only", 0, POPT_ARG_STRING, &only, 0, "only rows whose name contains TEXT", "TEXT"},
-        {"seconds", 0, POPT_ARG_DOUBLE, &bench.seconds, 0, "time given to each rate (default 1)", "S"},
+        {"seconds", 0, POPT_ARG_DOUBLE, &bench.seconds, 0, "time given to each rate (default 1)",
+            "S"},
         {"floors", 0, POPT_ARG_NONE, &floors_only, 0, "only the machine's own limits", NULL},
         {"part", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &part, 0, NULL, NULL},
         POPT_AUTOHELP POPT_TABLEEND};
-    poptContext context = poptGetContext("reeve bench", argc - 1, (const char **)(uintptr_t)(argv + 1), options, 0);
-    poptSetOtherOptionHelp(context, "[OPTIONS]\n\nMeasures this machine's own limits, then Reeve against them.\n");
+    poptContext context =
+        poptGetContext("reeve bench", argc - 1, (const char **)(uintptr_t)(argv + 1), options, 0);
+    poptSetOtherOptionHelp(
+        context, "[OPTIONS]\n\nMeasures this machine's own limits, then Reeve against them.\n");
     int bad = poptGetNextOpt(context);
     if (bad < -1) {
         fprintf(stderr, "reeve bench: %s: %s; see reeve bench --help\n", poptBadOption(context, 0),
@@ -444,7 +460,8 @@ int reeve_bench_main(int argc, char **argv)
     bench.only = only;
     if (part != NULL)
         return part_run(&bench, part, argc, argv, begin);
-    if (getenv("REEVE_WORKER") == NULL) { /* the floors are the driver's, and come before any cluster: they fork */
+    /* the floors are the driver's, and come before any cluster: they fork */
+    if (getenv("REEVE_WORKER") == NULL) {
         reeve_floors_measure(&bench.floors);
         floors_print(&bench);
         if (floors_only)

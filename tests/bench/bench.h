@@ -4,10 +4,12 @@
 
 #include <sys/types.h>
 
-/* argv is that of main, "reeve", "bench", …: workers are started with it again. Returns the exit status. */
+/* argv is that of main, "reeve", "bench", …: workers are started with it again. Returns the exit
+ * status. */
 int reeve_bench_main(int argc, char **argv);
 
-/* A head and a node daemon that any driver can join: their address and key are put into this process's environment. */
+/* A head and a node daemon that any driver can join: their address and key are put into this
+ * process's environment. */
 struct reeve_bench_cluster {
     pid_t head, node;
     int lifeline; /* closing it ends them */

@@ -1,4 +1,5 @@
-/* A cluster for several drivers: head and node daemon of this program, on an abstract address, ended by a lifeline. */
+/* A cluster for several drivers: head and node daemon of this program, on an abstract address,
+ * ended by a lifeline. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -35,11 +36,13 @@ int reeve_bench_cluster_start(struct reeve_bench_cluster *ret, int slots)
     int pair[2], ready[2], nobody;
     char address[96], key[65] = "", count[16], line[256];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random) ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || pipe2(ready, O_CLOEXEC) != 0)
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+        pipe2(ready, O_CLOEXEC) != 0)
         return -1;
     for (int i = 0; i < 4; i++)
         snprintf(key + 16 * i, 17, "%016llx", (unsigned long long)random[i]);
-    snprintf(address, sizeof(address), "abstract://reeve-bench-%016llx", (unsigned long long)~random[0]);
+    snprintf(
+        address, sizeof(address), "abstract://reeve-bench-%016llx", (unsigned long long)~random[0]);
     snprintf(count, sizeof(count), "%d", slots);
     setenv("REEVE_KEY", key, 1);
     setenv("REEVE_ADDRESS", address, 1);

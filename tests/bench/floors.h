@@ -1,5 +1,5 @@
-/* What this machine can do at best: the bare mechanisms under Reeve, measured in the same run as Reeve itself, so that results can
- * be given as ratios. Nothing of Reeve's is used here. */
+/* What this machine can do at best: the bare mechanisms under Reeve, measured in the same run as
+ * Reeve itself, so that results can be given as ratios. Nothing of Reeve's is used here. */
 #ifndef REEVE_TESTS_BENCH_FLOORS_H
 #define REEVE_TESTS_BENCH_FLOORS_H
 
@@ -8,18 +8,21 @@ struct reeve_floors {
     double ring_spin_us;  /* two processes, one cache line each way, both spinning */
     double ring_futex_us; /* the same, both asleep on a futex */
     double
-        ring_codec_sync_us; /* [int64] packed by msgpack, over a ring, unpacked; its answer back; spinning */
+        /* [int64] packed by msgpack, over a ring, unpacked; its answer back; spinning */
+        ring_codec_sync_us;
     double ring_codec_futex_us; /* the same, both asleep */
-    double ring_codec_cold_us;  /* the same, after both have slept for 5 ms: the caches and the cores have, too */
-    double ring_codec_calls_s;  /* the same, spinning, in batches of 32 with several under way */
-    double memcpy_warm_gb_s;    /* into shared memory that has been used before */
+    /* the same, after both have slept for 5 ms: the caches and the cores have, too */
+    double ring_codec_cold_us;
+    double ring_codec_calls_s; /* the same, spinning, in batches of 32 with several under way */
+    double memcpy_warm_gb_s;   /* into shared memory that has been used before */
     double memory_first_touch_gb_s; /* into fresh shared memory */
     double tcp_stream_gb_s;         /* loopback */
     double nng_round_trip_us;       /* request and reply over TCP loopback */
 };
 
-/* Measures all, about half a second each. Each runs in forked processes of its own, so that the caller's stays as it is (one that
- * has used nng may not fork). Call it before there are threads. */
+/* Measures all, about half a second each. Each runs in forked processes of its own, so that the
+ * caller's stays as it is (one that has used nng may not fork). Call it before there are
+ * threads. */
 void reeve_floors_measure(struct reeve_floors *ret_floors);
 
 #endif

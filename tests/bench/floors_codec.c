@@ -1,5 +1,5 @@
-/* floors_codec.c: msgpack as fast as msgpack-c lets us: packed straight into the slot, unpacked into one zone that is cleared, not
- * made anew. */
+/* floors_codec.c: msgpack as fast as msgpack-c lets us: packed straight into the slot, unpacked
+ * into one zone that is cleared, not made anew. */
 #include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>

@@ -35,8 +35,8 @@ static inline void floor_pause(void)
 /* Runs a measurement in a forked child and gives its result; 0 when it failed. */
 double floor_in_child(double (*measure)(void));
 
-/* Puts the caller on the first or second CPU it may use, where there are two. For spinning pairs: a scheduler that puts both on one
- * measures itself. */
+/* Puts the caller on the first or second CPU it may use, where there are two. For spinning
+ * pairs: a scheduler that puts both on one measures itself. */
 void floor_pin(unsigned which);
 
 /* Inside such a child: a peer process that runs `peer` until it is stopped. */
@@ -55,8 +55,9 @@ void floor_samples_init(struct floor_samples *samples);
 void floor_samples_add(struct floor_samples *samples, double value);
 double floor_samples_median(struct floor_samples *samples); /* frees them */
 
-/* The barest ring: a slot is a cache line, its sequence number is stored last by the producer and waited for by the consumer. It has no
- * flow control, as the measurements never have more under way than it has slots. */
+/* The barest ring: a slot is a cache line, its sequence number is stored last by the producer
+ * and waited for by the consumer. It has no flow control, as the measurements never have more
+ * under way than it has slots. */
 struct floor_slot {
     _Alignas(64) _Atomic uint64_t sequence;
     uint32_t length;

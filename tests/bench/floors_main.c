@@ -1,5 +1,5 @@
-/* floors_main.c: prints the floors, and beside them the same with Reeve's own rings: what the slots' states, their checks and the
- * doorbell cost. */
+/* floors_main.c: prints the floors, and beside them the same with Reeve's own rings: what the
+ * slots' states, their checks and the doorbell cost. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* floors_ring.c: two processes and the barest ring between them: spinning, asleep, with and without msgpack. */
+/* floors_ring.c: two processes and the barest ring between them: spinning, asleep, with and
+ * without msgpack. */
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -29,7 +30,7 @@ static void bell_await(_Atomic uint32_t *bell, uint32_t seen)
         syscall(SYS_futex, bell, FUTEX_WAIT, seen, NULL, NULL, 0);
 }
 
-/* --- bare -------------------------------------------------------------------------------------------- */
+/* --- bare ------------------------------------------------------------------------------------- */
 
 static void spin_peer(void *data)
 {
@@ -90,7 +91,7 @@ double floor_ring_futex_us(void)
     return floor_samples_median(&samples);
 }
 
-/* --- with msgpack ------------------------------------------------------------------------------------ */
+/* --- with msgpack ----------------------------------------------------------------------------- */
 
 static void send_call(struct floor_pair *pair, uint64_t i)
 {

@@ -26,8 +26,8 @@ static bool stat_read(pid_t pid, pid_t *parent, unsigned long *ticks)
     int parent_pid;
     unsigned long user, system;
     if (after_name == NULL ||
-        sscanf(after_name + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &parent_pid, &user,
-            &system) != 3)
+        sscanf(after_name + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &parent_pid,
+            &user, &system) != 3)
         return false;
     *parent = parent_pid;
     *ticks = user + system;
@@ -55,7 +55,8 @@ static pid_t child_find(pid_t parent, const char *wanted)
     unsigned long ticks;
     struct dirent *entry;
     while (directory != NULL && found < 0 && (entry = readdir(directory)) != NULL) {
-        pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : -1;
+        pid_t pid =
+            isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : -1;
         if (pid > 0 && stat_read(pid, &its_parent, &ticks) && its_parent == parent &&
             (wanted == NULL || second_argument_is(pid, wanted)))
             found = pid;

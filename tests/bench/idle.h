@@ -1,9 +1,11 @@
-/* What an idle cluster costs: memory and processor time of the daemons that this process has started, and of one worker. */
+/* What an idle cluster costs: memory and processor time of the daemons that this process has
+ * started, and of one worker. */
 #ifndef REEVE_TESTS_BENCH_IDLE_H
 #define REEVE_TESTS_BENCH_IDLE_H
 
 struct reeve_idle {
-    double head_pss_mib, node_pss_mib, worker_pss_mib; /* proportional set size: shared pages are divided among their users */
+    /* proportional set size: shared pages are divided among their users */
+    double head_pss_mib, node_pss_mib, worker_pss_mib;
     double shared_mib;  /* shared memory that the three have touched, of the sizes above */
     double cpu_percent; /* of one core, the three together */
 };

@@ -1,7 +1,8 @@
 /* Fuzz target: msgpack values into typed unpackers, and packed arguments into tasks.
  *
- * The first byte chooses the type, or the function, or the check alone; the rest is the input. What unpacks must pack
- * again, and unpack to the same; what does not must say why; skip and check agree.
+ * The first byte chooses the type, or the function, or the check alone; the rest is the input. What
+ * unpacks must pack again, and unpack to the same; what does not must say why; skip and check
+ * agree.
  */
 #include "api/client/invoke.h"
 #include "api/client/registry.h"

@@ -1,5 +1,5 @@
-/* The least that a user's program needs of an installed Reeve: the header compiles, the library links, and a cluster
- * of its own starts from nothing but the folder it was installed to. */
+/* The least that a user's program needs of an installed Reeve: the header compiles, the library
+ * links, and a cluster of its own starts from nothing but the folder it was installed to. */
 #include <reeve.h>
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
-/* The states of the library: before init, after shutdown, in a forked child, started again; handles; threads. */
+/* The states of the library: before init, after shutdown, in a forked child, started again;
+ * handles; threads. */
 #include <fcntl.h>
 #include <reeve.h>
 
@@ -156,7 +157,7 @@ static void waiting(void **state)
     reeve_shutdown();
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static _Atomic int wrong_answers, ended;
 
@@ -194,7 +195,7 @@ static void threads_and_shutdown_under_way(void **state)
     assert_int_equal(ended, 4);
 }
 
-/* ---- perror --------------------------------------------------------------------------------------------------------- */
+/* ---- perror ---------------------------------------------------------------------------------- */
 
 static void perror_says_it_all(void **state)
 {

@@ -220,7 +220,7 @@ static void garbage_is_survived(void **state)
     assert_true(accepted > 0 && accepted < 200000); /* both were exercised */
 }
 
-/* ---- what errors say ---------------------------------------------------------------------------------------------- */
+/* ---- what errors say ------------------------------------------------------------------------- */
 
 static void expect_error(
     const struct reeve_type *type, const char *bytes, size_t size, int code, const char *said)
@@ -291,7 +291,7 @@ static void integers_are_taken_for_floating(void **state)
     assert_true(f == 1.5f);
 }
 
-/* ---- nesting, and promises that the input does not keep ------------------------------------------------------------- */
+/* ---- nesting, and promises that the input does not keep -------------------------------------- */
 
 static void nesting_is_bounded(void **state)
 {
@@ -347,7 +347,7 @@ static void empty_promises_cost_nothing(void **state)
     }
 }
 
-/* ---- what cannot be packed ------------------------------------------------------------------------------------------ */
+/* ---- what cannot be packed ------------------------------------------------------------------- */
 
 static void null_is_refused(void **state)
 {
@@ -365,7 +365,7 @@ static void null_is_refused(void **state)
     assert_int_equal(error.code, REEVE_ETOOLARGE);
 }
 
-/* ---- agreement with msgpack-c --------------------------------------------------------------------------------------- */
+/* ---- agreement with msgpack-c ---------------------------------------------------------------- */
 
 static void msgpack_c_reads_what_we_write(void **state)
 {
@@ -414,7 +414,7 @@ static void we_skip_what_msgpack_c_writes(void **state)
     msgpack_sbuffer_destroy(&buffer);
 }
 
-/* ---- splices, arena --------------------------------------------------------------------------------------------------- */
+/* ---- splices, arena -------------------------------------------------------------------------- */
 
 static void splices_take_the_place_of_nil(void **state)
 {

@@ -1,5 +1,6 @@
-/* Mistakes that the compiler must catch. Each case is compiled alone, with CASE defined to its number (compile_fail.py);
- * case 0 has no mistake. The words behind `expect:` must be among what the compiler says. */
+/* Mistakes that the compiler must catch. Each case is compiled alone, with CASE defined to its
+ * number (compile_fail.py); case 0 has no mistake. The words behind `expect:` must be among what
+ * the compiler says. */
 #include <reeve.h>
 
 REEVE_STRUCT(point, (double, x), (double, y))

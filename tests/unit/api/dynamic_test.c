@@ -1,4 +1,5 @@
-/* The dynamic front door in inline mode: packed calls, splices, handlers, put and get of packed values. */
+/* The dynamic front door in inline mode: packed calls, splices, handlers, put and get of packed
+ * values. */
 #include <reeve.h>
 
 #include <stdarg.h>

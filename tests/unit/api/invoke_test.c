@@ -50,8 +50,9 @@ REEVE_REMOTE(reeve_string, greet, (reeve_string, name))
     }
     if (strcmp(name, "null") == 0)
         return NULL;
-    char *text = reeve_alloc(strlen(name) + 8);
-    sprintf(text, "hello %s", name);
+    size_t size = strlen(name) + 8;
+    char *text = reeve_alloc(size);
+    snprintf(text, size, "hello %s", name);
     char *other = malloc(10);
     reeve_free_later(other);
     return text;
@@ -148,7 +149,7 @@ static void failures_carry_code_and_message(void **state)
         invocation.error.message, "the result: a string is NULL (an empty one is \"\")");
 }
 
-/* ---- large objects --------------------------------------------------------------------------------------------------- */
+/* ---- large objects --------------------------------------------------------------------------- */
 
 struct object {
     const void *bytes;
@@ -247,7 +248,7 @@ static void handlers_get_whole_arguments(void **state)
     assert_int_equal(INVOKE("packed", "\x05"), REEVE_EPROTOCOL);
 }
 
-/* ---- memory for results ------------------------------------------------------------------------------------------------ */
+/* ---- memory for results ---------------------------------------------------------------------- */
 
 static void *refuse(struct reeve_invocation *into, size_t size)
 {
@@ -281,7 +282,7 @@ static void results_lie_where_the_caller_says(void **state)
     assert_int_equal(invocation.result_size, 64 + 4096 * 8);
 }
 
-/* ---- tasks that run tasks ----------------------------------------------------------------------------------------------- */
+/* ---- tasks that run tasks -------------------------------------------------------------------- */
 
 REEVE_REMOTE(reeve_string, outer_task, (reeve_string, name))
 {

@@ -1,4 +1,5 @@
-/* The typed front door in inline mode: every type through a remote function, futures as arguments, failures, put. */
+/* The typed front door in inline mode: every type through a remote function, futures as
+ * arguments, failures, put. */
 #include <reeve.h>
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* A channel in a sealed memfd: made by a daemon, attached by holder and worker, through mappings of their own. */
+/* A channel in a sealed memfd: made by a daemon, attached by holder and worker, through mappings
+ * of their own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -87,7 +88,8 @@ static void a_bad_segment_is_refused(void **state)
     uint32_t *memory = aligned_alloc(64, size_bytes);
     assert_non_null(memory);
     struct reeve_channel channel = {0};
-    /* Each word of the first lines, spoiled in turn: refused, or (the channel's id, padding) harmless. */
+    /* Each word of the first lines, spoiled in turn: refused, or (the channel's id, padding)
+     * harmless. */
     uint32_t refused = 0;
     for (size_t word = 0; word < 32; word++) {
         memset(memory, 0, size_bytes);

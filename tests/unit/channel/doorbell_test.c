@@ -1,5 +1,6 @@
-/* The doorbell: no wake-up is lost, in either way of sleeping. Two threads play ping-pong, so that each hand-over races a
- * sleeper on its way to bed; a lost wake-up shows as a time-out of ten seconds, which fails the test. */
+/* The doorbell: no wake-up is lost, in either way of sleeping. Two threads play ping-pong, so
+ * that each hand-over races a sleeper on its way to bed; a lost wake-up shows as a time-out of
+ * ten seconds, which fails the test. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

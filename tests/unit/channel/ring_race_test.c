@@ -1,6 +1,7 @@
-/* The ring under fire: a producer that also recalls, a consumer that holds several entries and finishes them in any order, a
- * second thread that recalls at random positions, and a revoker, all at once, first as threads of one process (for the thread
- * sanitizer), then as processes. Every publication must have exactly one fate: executed or taken back.
+/* The ring under fire: a producer that also recalls, a consumer that holds several entries and
+ * finishes them in any order, a second thread that recalls at random positions, and a revoker, all
+ * at once, first as threads of one process (for the thread sanitizer), then as processes. Every
+ * publication must have exactly one fate: executed or taken back.
  *
  * The count of entries is bounded, not the time; nothing waits but for progress of another. */
 #include <pthread.h>
@@ -224,8 +225,9 @@ static void *revoker_main(void *data)
         reeve_ring_readmit(&ring);
         for (int i = 0; i < 20; i++)
             sched_yield();
-        /* Entries revoked while the producer did not look are found by it the next time it sees the mark, so that every
-         * entry comes to its end although readmit is called at any moment. */
+        /* Entries revoked while the producer did not look are found by it the next time it sees
+         * the mark, so that every entry comes to its end although readmit is called at any
+         * moment. */
     }
     reeve_ring_detach(&ring);
     return NULL;

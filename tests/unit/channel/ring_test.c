@@ -1,5 +1,6 @@
-/* The ring, one step at a time: every transition, every limit, and what a scribbling peer can (not) do. The memory is a heap
- * block of exactly the ring's size, so that the address sanitizer sees any step outside. */
+/* The ring, one step at a time: every transition, every limit, and what a scribbling peer can
+ * (not) do. The memory is a heap block of exactly the ring's size, so that the address sanitizer
+ * sees any step outside. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -288,7 +289,8 @@ static void a_late_recall_misses_the_next_tenant(void **state)
     close_ring(&f);
 }
 
-/* A worker in a long task does not look at the ring while its holder puts and takes back, many laps long. */
+/* A worker in a long task does not look at the ring while its holder puts and takes back, many
+ * laps long. */
 static void the_consumer_catches_up_with_recalled_laps(void **state)
 {
     (void)state;
@@ -397,7 +399,8 @@ static void malformed_slots_are_reported(void **state)
     close_ring(&f);
 }
 
-/* All bytes may be anything: every call still ends and stays inside the memory (the sanitizer looks). */
+/* All bytes may be anything: every call still ends and stays inside the memory (the sanitizer
+ * looks). */
 static void scribbling_stays_harmless(void **state)
 {
     (void)state;
