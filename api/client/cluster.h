@@ -1,9 +1,11 @@
 /* The cluster backend: this process as a client of its node daemon. Internal to api/client and
  * runtime/worker.
  *
- *   user threads ── submit, get, wait ──▶ owner core ──▶ call rings ──▶ workers (or the daemon, for those on other nodes)
+ *   user threads ── submit, get, wait ──▶ owner core ──▶ call rings ──▶ workers
  *                                           ▲  ▲
  *                     return rings ─────────┘  └──── inbox ◀── socket ◀── node daemon
+ *
+ * (In the place of workers on other nodes the daemon is at the other end of the rings.)
  *
  * One lock guards the owner core, the inbox and the table of requests. Beside it there is the
  * *role*: one thread at a time, the poller, may consume return rings, open and close channels, and
@@ -45,8 +47,8 @@ struct reeve_cluster_channel {
     uint32_t node;
     bool open;
     bool rung; /* entries were published since the bell was last rung: owes a ring */
-    /* as its worker: when the entry that runs has finished; as its holder: when the poller comes by,
-     * because it may be peeking */
+    /* as its worker: when the entry that runs has finished; as its holder: when the poller comes
+     * by, because it may be peeking */
     _Atomic bool closing;
 };
 
@@ -239,7 +241,8 @@ void reeve_output_finish(struct reeve_cluster *cluster); /* waits a second at mo
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     int argc, char **argv, struct reeve_error_info *error);
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
-/* With the lock: the head of our own cluster has died. Another takes its place; the node daemon tells it what it has. */
+/* With the lock: the head of our own cluster has died. Another takes its place; the node daemon
+ * tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);
 /* Reads what the daemon says until it has closed the socket. */
 void reeve_cluster_farewell(struct reeve_cluster *cluster);

@@ -123,8 +123,7 @@ static bool doze(struct reeve_cluster *cluster, bool *ret_readable)
     cluster->background_wake_ns = next_ns;
     pthread_mutex_unlock(&cluster->lock);
     struct pollfd fds[3] = {{.fd = cluster->socket, .events = POLLIN},
-        {.fd = cluster->event_fd, .events = POLLIN},
-        {.fd = cluster->head_pidfd, .events = POLLIN}};
+        {.fd = cluster->event_fd, .events = POLLIN}, {.fd = cluster->head_pidfd, .events = POLLIN}};
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
     struct timespec wait = {(time_t)(wait_ns / 1000000000u), (long)(wait_ns % 1000000000u)};
     int count = ppoll(fds, 3, next_ns == UINT64_MAX ? NULL : &wait, NULL);

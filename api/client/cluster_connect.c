@@ -363,8 +363,8 @@ static int start_open(struct reeve_cluster *cluster, const struct reeve_settings
     return 0;
 }
 
-/* Why a daemon did not start: what it said on its standard error, without the program's name in front, and with the
- * remedy that stands, indented, in the line below. */
+/* Why a daemon did not start: what it said on its standard error, without the program's name in
+ * front, and with the remedy that stands, indented, in the line below. */
 static void last_words(const struct start *start, char *said, size_t size)
 {
     static const char *const names[] = {"reeve worker: ", "reeve head: "};
@@ -641,7 +641,7 @@ static void standard_descriptors_fill(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            (void)!open("/dev/null", O_RDWR);
+            (void)!open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,

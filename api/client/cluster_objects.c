@@ -45,8 +45,8 @@ static void reply_await(struct reeve_cluster *cluster, const struct reeve_cluste
 }
 
 /* Asks and waits for the answer, which the background thread hands over. The role is not taken, and
- * a worker's main thread keeps it: while user threads wait here, answers of tasks are the background
- * thread's business. */
+ * a worker's main thread keeps it: while user threads wait here, answers of tasks are the
+ * background thread's business. */
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error)
 {

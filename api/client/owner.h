@@ -7,11 +7,12 @@
  * write (reeve_owner_next_send, a pull, because it is the hot path) and commands
  * (reeve_owner_next_command).
  *
- *   task     WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE or FAILED
- *               └──────────a dependency failed──────┐    ▲              │ taken back, or lost with its worker and retries left
- *                                                   │    └──────────────┤
- *                                                   ▼                   └──lost, no retries left──▶ FAILED
- *                                                 FAILED       QUEUED ──take_inline──▶ INLINE (the waiting worker runs it itself)
+ *   task   WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE, FAILED
+ *             │                                 │  ▲                 │ │
+ *             └─a dependency failed─▶ FAILED    │  └─taken back, or──┘ └─lost, no retries─▶ FAILED
+ *                                               │    lost with retries left
+ *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
+ *                                                 (the worker that waits for it runs it itself)
  *
  *   lease    gained ──▶ ACTIVE ──recalled──▶ DRAINING ──nothing in flight──▶ returned
  *

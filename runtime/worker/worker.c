@@ -1,13 +1,13 @@
 /* The worker: claims calls, runs them, answers. One main thread; the client library's background
  * thread beside it.
  *
- *   call ring ──claim──▶ decode, call, encode (api/client/invoke.h) ──▶ return ring ──▶ DONE, holder's bell
+ *   call ring ──claim──▶ decode, call, encode (invoke.h) ──▶ return ring ──▶ DONE, holder's bell
  *
  * A value too large to ride along is written straight into the store and sealed before the
  * answer that names it is published. A task with a time limit is watched by the background
  * thread: when time is up it publishes the answer itself and ends the process, because a C
  * function cannot be stopped in any gentler way. Which of the two answers is decided by one
- * exchange on `verdict`. */
+ * exchange on task_deadline_ns. */
 #include <errno.h>
 #include <limits.h>
 #include <msgpack.h>
@@ -407,7 +407,8 @@ static void housekeeping(struct reeve_cluster *cluster)
 
 static void idle(struct reeve_cluster *cluster)
 {
-    /* A holder that had to be woken is slow to call again, and may have been put on this very core: out of its way. */
+    /* A holder that had to be woken is slow to call again, and may have been put on this very
+     * core: out of its way. */
     bool spin = !worker.woke_holder;
     worker.woke_holder = false;
     if (spin && reeve_cluster_spin(cluster, calls_ready))

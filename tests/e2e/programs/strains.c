@@ -171,8 +171,8 @@ static void polling(const char *argument)
     }
 }
 
-/* Only submits, without end, and never looks: yet the tasks are run, and those that wait for others,
- * too. */
+/* Only submits, without end, and never looks: yet the tasks are run, and those that wait for
+ * others, too. */
 static void submitting(const char *argument)
 {
     double end = seconds() + 30;
@@ -248,7 +248,7 @@ static int descriptors(void)
 /* Threads that wait, or read and write large values, while another one shuts down. */
 static void shutdown_under_way(const char *argument)
 {
-    int rounds = argument[0] ? atoi(argument) : 10;
+    int rounds = argument[0] ? (int)strtol(argument, NULL, 10) : 10;
     for (int round = 0; round < rounds; round++) {
         pthread_t threads[8];
         atomic_store(&at_work, 0);
@@ -533,10 +533,10 @@ static void million(const char *argument)
 
 /* ---- nested work ----------------------------------------------------------------------------- */
 
-/* As many parents as there are slots, each waits for a child: the slots they lend run the children. */
+/* As many parents as there are slots, each waits for a child: slots that are lent run those. */
 static void lending(const char *argument)
 {
-    int parents = argument[0] ? atoi(argument) : 1;
+    int parents = argument[0] ? (int)strtol(argument, NULL, 10) : 1;
     with_child_future futures[16];
     for (int i = 0; i < parents; i++)
         futures[i] = with_child_remote(300);
