@@ -159,7 +159,8 @@ int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint
             error = tool->code ? tool->code : REEVE_ENOCLUSTER;
         else if (error == 0 && !tool->peer)
             error = REEVE_ENOCLUSTER,
-            snprintf(tool->text, sizeof(tool->text), "no answer within %u ms", timeout_ms);
+            snprintf(tool->text, sizeof(tool->text), "no answer from %s within %u ms",
+                address, timeout_ms);
         if (error)
             snprintf(text, REEVE_TEXT_SIZE, "%s", tool->text);
     }
