@@ -616,8 +616,8 @@ static void cluster_fini(struct reeve_cluster *cluster)
 }
 
 /* A child made by fork has no use for our connections; by holding them it would keep the cluster
- * waiting for the end of a process that has long ended. (The memory it does not have: it is
- * mapped so that children do not get it.) */
+ * waiting for the end of a process that has long ended. (The memory it does not have: it is mapped
+ * so that children do not get it.) */
 static _Atomic(struct reeve_cluster *) forkable;
 
 static void forget_in_child(void)

@@ -1,9 +1,11 @@
 /* The cluster backend: this process as a client of its node daemon. Internal to api/client and
  * runtime/worker.
  *
- *   user threads ── submit, get, wait ──▶ owner core ──▶ call rings ──▶ workers, or the daemon
- *                                           ▲  ▲                        for those elsewhere
+ *   user threads ── submit, get, wait ──▶ owner core ──▶ call rings ──▶ workers
+ *                                           ▲  ▲
  *                     return rings ─────────┘  └──── inbox ◀── socket ◀── node daemon
+ *
+ * (In the place of workers on other nodes the daemon is at the other end of the rings.)
  *
  * One lock guards the owner core, the inbox and the table of requests. Beside it there is the
  * *role*: one thread at a time, the poller, may consume return rings, open and close channels, and

@@ -19,8 +19,8 @@
  * calling in.
  *
  * A poller that spins or sleeps does so without the lock. Whatever else it should know of (the
- * inbox, the end, somebody else's task that became final) is told by `attention` and the bell:
- * it looks at the word after it has armed, so that no word is lost. */
+ * inbox, the end, somebody else's task that became final) is told by `attention` and the bell: it
+ * looks at the word after it has armed, so that no word is lost. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -179,9 +179,8 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
 
 void reeve_cluster_task_begin(struct reeve_cluster *cluster)
 {
-    /* Either we see here that the process is an owner, or a thread that just became one sees TASK:
-     * both look after they have told, in the one order of all sequentially consistent
-     * operations. */
+    /* Either we see here that the process is an owner, or a thread that just made it one sees TASK:
+     * both look after they have told, and sequentially consistent operations have one order. */
     atomic_store(&cluster->main_state, REEVE_MAIN_TASK);
     if (REEVE_LIKELY(!atomic_load(&cluster->is_owner)))
         return;

@@ -8,12 +8,11 @@
  * (reeve_owner_next_command).
  *
  *   task   WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE, FAILED
- *             │                                 │  ▲                 │
- *             │                     take_inline │  └─── taken back ──┤
- *             │                                 │       or lost, and │
- *             │ a dependency failed             │       retries left └──lost, none left──▶ FAILED
- *             ▼                                 ▼
- *           FAILED                            INLINE ──▶ DONE, FAILED    the waiting worker runs it
+ *             │                                 │  ▲                 │ │
+ *             └─a dependency failed─▶ FAILED    │  └─taken back, or──┘ └─lost, no retries─▶ FAILED
+ *                                               │    lost with retries left
+ *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
+ *                                                 (the worker that waits for it runs it itself)
  *
  *   lease    gained ──▶ ACTIVE ──recalled──▶ DRAINING ──nothing in flight──▶ returned
  *

@@ -1,10 +1,10 @@
 /* The tables of the owner core: tasks in pages (so that they never move, and that the memory of
  * many goes back when they are done), classes, leases.
  *
- *   class ── queued: task ↔ task ↔ task       FIFO of QUEUED tasks, linked by index
- *     └───── room: lease ↔ lease              may get one more entry; idle ones in front
- *   lease ── in flight: task ↔ task           SENT tasks, oldest first, linked by the same fields
- *   task  ── edges: dependent → dependent     WAITING tasks to tell when this one is final
+ *   class ── queued: task ↔ task ↔ task     FIFO of QUEUED tasks, linked by index
+ *     └───── room: lease ↔ lease            leases that may get one more entry; idle ones in front
+ *   lease ── in flight: task ↔ task         SENT tasks, oldest first, linked by the same two fields
+ *   task  ── edges: dependent → dependent   WAITING tasks to tell when this one is final
  */
 #ifndef REEVE_CLIENT_OWNER_INTERNAL_H
 #define REEVE_CLIENT_OWNER_INTERNAL_H
@@ -60,9 +60,8 @@ struct owner_task {
 };
 _Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
 
-/* A page lies in the list of those with room when it has some, the one used last in front; one
- * that is empty is freed when others are, and its number is used again later, from `generation`
- * on. */
+/* A page lies in the list of those with room when it has some, the one used last in front; one that
+ * is empty is freed when others are, and its number is used again later, from `generation` on. */
 struct owner_page {
     struct owner_task *tasks; /* NULL: freed */
     uint32_t live;            /* tasks that are not FREE */
@@ -141,8 +140,7 @@ struct owner_task *owner_task_find(
 uint32_t owner_task_index(reeve_task_id id);
 reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index);
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
-/* The index after `index` of a task that is not FREE, from OWNER_NONE the first; OWNER_NONE:
- * none. */
+/* The index of the next task that is not FREE; from OWNER_NONE the first; OWNER_NONE: no more. */
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
 int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);

@@ -8,7 +8,8 @@
  *
  *     text:   "process_data(int64) -> int64\n"       one line a function, sorted
  *             "shift(point{double x,double y}) -> point{double x,double y}\n"
- *                                                    structs are spelled out: a changed member shows
+ *                                                    structs are spelled out: a changed member
+ *                                                    shows
  */
 #ifndef REEVE_CLIENT_REGISTRY_H
 #define REEVE_CLIENT_REGISTRY_H

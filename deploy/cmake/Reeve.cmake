@@ -198,11 +198,15 @@ function(reeve_test_settings name)
     if(REEVE_SANITIZE AND NOT "e2e" IN_LIST arg_LABELS) # those know for themselves
         math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")
     endif()
+    set(environment ${REEVE_TEST_ENVIRONMENT} ${arg_ENVIRONMENT})
+    if("e2e" IN_LIST arg_LABELS)
+        list(TRANSFORM environment REPLACE "/lsan\\.supp" "/lsan-daemons.supp")
+    endif()
     set_tests_properties(${name} PROPERTIES
         LABELS "${arg_LABELS}"
         TIMEOUT ${arg_TIMEOUT}
         SKIP_RETURN_CODE 77
-        ENVIRONMENT "${REEVE_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
+        ENVIRONMENT "${environment}")
 endfunction()
 
 function(reeve_unit_test name)

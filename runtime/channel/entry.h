@@ -4,7 +4,9 @@
  *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) | value: msgpack |
  *               32 B each; n is the slot's `references`
  *
- *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |      `node`: where a copy is
+ *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |   `node`: where a copy is
+ *
+ * Numbers are little-endian, as the machine's.
  *
  * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no
  * value behind; it is the contents of the object that reference 0 names. All further references
@@ -14,7 +16,7 @@
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
- * user's own), "function": str, "node": uint}. */
+ * user's own), "node": str}, any of which may be missing. */
 #ifndef REEVE_CHANNEL_ENTRY_H
 #define REEVE_CHANNEL_ENTRY_H
 

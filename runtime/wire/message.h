@@ -6,60 +6,53 @@
  * results, chunks of objects and programs, log lines, requests of tools) never passes through a
  * core: it has its own protobuf messages in reeve.proto, and the shells forward it.
  *
- *   kind        from -> to                 fields                       meaning
- *   ----------  -------------------------  ---------------------------  --------------------------------------------------
- *   JOIN        node -> head               node(0 or former number) uid incarnation host address
- *                                          cpu_milli memory_bytes
- *                                                                       first message of a session,
- *                                                                       and after each reconnect
- *   HOLDING     node -> head               lease class process          after JOIN, once per lease
- *                                                                       this node executes and,
- *                                                                       with lease 0, once per job
- *                                                                       of a driver elsewhere
- *   DEMAND      node -> head               process class count          this process could use
- *                                                                       `count` leases of the class
- *                                                                       in all, those it has
- *                                                                       included; the newest word
- *                                                                       replaces older ones; 0
- *                                                                       withdraws
- *   REFUSED     executor -> head           lease code text              a granted lease could not
- *                                                                       be admitted or came to
- *                                                                       nothing
- *   ENDED       executor -> head           lease                        the lease is over and its
- *                                                                       slot is free again
- *   LENT        executor -> head           lease count                  count=1: the worker of the
- *                                                                       lease waits and lends its
- *                                                                       cpu; count=0: it wants it
- *                                                                       back
- *   JOB_BEGIN   driver's node -> head      process text                 a driver has come (text:
- *                                                                       its name)
- *   JOB_END     driver's node -> head      process                      it has gone
- *   WELCOME     head -> node               node incarnation count       answer to JOIN; count =
- *                                                                       heartbeat period in ms
- *   PEER_UP     head -> node               node incarnation host address
- *               node -> head               node                         who is that? answered by
- *                                                                       PEER_UP or PEER_DOWN
- *   PEER_DOWN   head -> node               node incarnation text        the verdict: that
- *                                                                       incarnation is dead for
- *                                                                       everyone
- *   GRANT       head -> executor           lease class process          make room, start a worker,
- *                                                                       tell the holder
- *   RECALL      head -> executor -> holder's node   lease               give it back when what is
- *                                                                       claimed has finished
- *   JOB_END     head -> every node         process                      stop the job's workers,
- *                                                                       free its objects
- *   INFEASIBLE  head -> driver's node      process class code text      no node of the cluster
- *                                                                       could ever satisfy the
- *                                                                       class
- *   HEARTBEAT   both ways                  -
- *   OPEN        executor -> holder's node  lease class process worker   the worker is ready; a
- *                                                                       channel can be made
- *   FAILED      executor -> holder's node  lease class process code text    the lease came to
- *                                                                           nothing (the program
- *                                                                           does not run there…)
- *   LOST        executor -> holder's node  lease process code text      the worker died; entries
- *                                                                       have been answered before
- *   RETURN      holder's node -> executor  lease                        the holder needs it no more
+ *   each kind: from -> to: fields, and on the next line what it means
+ *
+ *   JOIN        node -> head: node uid incarnation host address cpu_milli memory_bytes
+ *               first message of a session, and after each reconnect; node: its former number,
+ *               or 0
+ *   HOLDING     node -> head: lease class process
+ *               after JOIN, once per lease this node executes and, with lease 0, once per job of
+ *               a driver elsewhere
+ *   DEMAND      node -> head: process class count
+ *               this process could use `count` leases of the class in all, those it has
+ *               included; the newest word replaces older ones; 0 withdraws
+ *   REFUSED     executor -> head: lease code text
+ *               a granted lease could not be admitted or came to nothing
+ *   ENDED       executor -> head: lease
+ *               the lease is over and its slot is free again
+ *   LENT        executor -> head: lease count
+ *               1: the lease's worker waits and lends its cpu; 0: it wants it back
+ *   JOB_BEGIN   driver's node -> head: process text
+ *               a driver has come (text: its name)
+ *   JOB_END     driver's node -> head: process
+ *               it has gone
+ *   WELCOME     head -> node: node incarnation count
+ *               answer to JOIN; count: heartbeat period in ms
+ *   PEER_UP     head -> node: node incarnation host address
+ *               how to reach that node
+ *   PEER_UP     node -> head: node
+ *               who is that? answered by PEER_UP or PEER_DOWN
+ *   PEER_DOWN   head -> node: node incarnation text
+ *               the verdict: that incarnation is dead for everyone
+ *   GRANT       head -> executor: lease class process
+ *               make room, start a worker, tell the holder
+ *   RECALL      head -> executor -> holder's node: lease
+ *               give it back when what is claimed has finished
+ *   JOB_END     head -> every node: process
+ *               stop the job's workers, free its objects
+ *   INFEASIBLE  head -> driver's node: process class code text
+ *               no node of the cluster could ever satisfy the class
+ *   HEARTBEAT   both ways: -
+ *               I live
+ *   OPEN        executor -> holder's node: lease class process worker
+ *               the worker is ready; a channel can be made
+ *   FAILED      executor -> holder's node: lease class process code text
+ *               the lease came to nothing (the program does not run there…)
+ *   LOST        executor -> holder's node: lease process code text
+ *               the worker died; entries have been answered before
+ *   RETURN      holder's node -> executor: lease code
+ *               the holder needs it no more; a code: the holder is gone
  *
  * When executor and holder's node are one, OPEN, FAILED, LOST and RETURN stay inside the node
  * core. */

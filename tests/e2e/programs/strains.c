@@ -533,8 +533,7 @@ static void million(const char *argument)
 
 /* ---- nested work ----------------------------------------------------------------------------- */
 
-/* As many parents as there are slots, each waits for a child: the slots they lend run the
- * children. */
+/* As many parents as there are slots, each waits for a child: slots that are lent run those. */
 static void lending(const char *argument)
 {
     int parents = argument[0] ? (int)strtol(argument, NULL, 10) : 1;

@@ -253,8 +253,9 @@ static void check(struct arena *arena)
         assert_int_equal(book->executed[i] + book->recalled[i], 1);
         executed += book->executed[i];
     }
-    /* Each way was taken; else the test shows nothing. */
-    assert_in_range(executed, PUBLICATIONS / 20, PUBLICATIONS - PUBLICATIONS / 20);
+    /* Each way was taken; else the test shows nothing. How often is up to the machine: where cores
+     * are short, one side hardly runs. */
+    assert_in_range(executed, 1, PUBLICATIONS - 1);
     assert_true(book->revoked > 0);
     assert_true(book->late_recalls > 0);
     munmap(arena, sizeof *arena);

@@ -115,8 +115,7 @@ static void a_task_asks_for_a_lease_and_runs(void **state)
     assert_int_equal(result.attempt, 1);
     assert_int_equal(reeve_owner_release(world.owner, task), 0);
     assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE);
-    /* unused for long enough, the lease goes back, and nothing is asked for any more: in that
-     * order */
+    /* unused for long enough, the lease goes back, and before, nothing is asked for any more */
     world.now_ns += 600 * MS;
     reeve_owner_tick(world.owner, world.now_ns);
     assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 0);
