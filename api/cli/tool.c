@@ -158,8 +158,8 @@ int reeve_tool_open(const char *address, const uint8_t key[REEVE_KEY_SIZE], uint
         if (error == 0 && tool->failed)
             error = tool->code ? tool->code : REEVE_ENOCLUSTER;
         else if (error == 0 && !tool->peer)
-            error = REEVE_ENOCLUSTER,
-            snprintf(tool->text, sizeof(tool->text), "no answer within %u ms", timeout_ms);
+            error = REEVE_ENOCLUSTER, snprintf(tool->text, sizeof(tool->text),
+                                          "no answer from %s within %u ms", address, timeout_ms);
         if (error)
             snprintf(text, REEVE_TEXT_SIZE, "%s", tool->text);
     }

@@ -3,6 +3,7 @@
 #include "api/client/owner.h"
 
 #include <reeve_errors.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -392,6 +393,32 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     owner_task_queue(owner, now_ns, index, true);
 }
 
+static void fail_queued(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
+    int code, const char *text)
+{
+    while (class->queued.count != 0) {
+        uint32_t index = class->queued.first;
+        owner_queue_remove(owner, &class->queued, index);
+        class->unfinished--;
+        task_fail(owner, now_ns, index, code, text);
+    }
+}
+
+/* A worker that has died without taking anything has cost no task an attempt. A program all of
+ * whose workers do that would be started for ever. */
+static void count_barren(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
+    bool barren, const char *text)
+{
+    char why[256];
+    class->barren = barren ? class->barren + 1 : 0;
+    if (class->barren < REEVE_OWNER_BARREN_MAX)
+        return;
+    class->barren = 0;
+    snprintf(why, sizeof(why), "%u workers in a row ended before they had taken a task: %s",
+        REEVE_OWNER_BARREN_MAX, text);
+    fail_queued(owner, now_ns, class, REEVE_EWORKERDIED, why);
+}
+
 void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, int code, const char *text)
 {
@@ -403,6 +430,8 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
         class->lease_count--;
     lease->state = OWNER_LEASE_DRAINING; /* gets nothing any more */
     reeve_list_remove(&lease->room_node);
+    if (code == REEVE_EWORKERDIED)
+        count_barren(owner, now_ns, class, lease->in_flight.count == 0, text);
     while (lease->in_flight.count != 0) {
         uint32_t index =
             lease->in_flight.last; /* from the end: each goes to the front of the queue */
@@ -433,12 +462,7 @@ void reeve_owner_class_failed(
         class->refused = true;
         return;
     }
-    while (class->queued.count != 0) {
-        uint32_t index = class->queued.first;
-        owner_queue_remove(owner, &class->queued, index);
-        class->unfinished--;
-        task_fail(owner, now_ns, index, code, text);
-    }
+    fail_queued(owner, now_ns, class, code, text);
     class->refused = false;
     owner_demand_withdraw(owner, class); /* so that the next task asks anew, and is answered */
     owner_class_work_changed(owner, now_ns, class);

@@ -39,6 +39,7 @@ typedef uint64_t reeve_task_id;
 typedef uint32_t
     reeve_lease_index; /* small, dense, reused: the shell keeps its channels in an array by it */
 
+#define REEVE_OWNER_BARREN_MAX  10u
 #define REEVE_OWNER_CLASSES_MAX 1024u
 
 struct reeve_owner_settings {

@@ -89,7 +89,8 @@ struct owner_class {
     uint32_t unfinished;  /* queued or sent */
     uint32_t lease_count; /* those not draining */
     uint32_t demand_told;
-    bool refused; /* the head said that none can come, while we still had some */
+    bool refused;    /* the head said that none can come, while we still had some */
+    uint32_t barren; /* workers in a row that have died before they took anything */
     uint32_t depth;
     uint64_t service_ns; /* moving average of the time a task takes, 0: nothing known */
     struct reeve_list room;

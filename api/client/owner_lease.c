@@ -197,6 +197,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
     owner_task_at(owner, index)->lease_index = OWNER_NONE;
     class->unfinished--;
     if (answered) {
+        class->barren = 0;
         service_measure(owner, class, lease, now_ns);
         lease->last_answer_ns = now_ns;
     }

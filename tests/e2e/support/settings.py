@@ -13,6 +13,17 @@ SLOWNESS = float(os.environ.get("REEVE_E2E_SLOWNESS", "1"))
 # In namespaces of our own, nothing but the tests is there: audits are exact.
 OWN_NAMESPACES = os.environ.get("REEVE_E2E_NAMESPACES") == "1"
 
+
+
+def _sanitizer():
+    cache = BUILD / "CMakeCache.txt"
+    lines = cache.read_text(encoding="utf-8").splitlines() if cache.exists() else []
+    return next((line.partition("=")[2] for line in lines if line.startswith("REEVE_SANITIZE:")), "")
+
+
+# "", "address" or "thread". Under the last vfork is a fork, and why an exec failed is not known.
+SANITIZER = _sanitizer()
+
 # In the environment of everything a test starts, and so of all that these start.
 MARK_NAME = "REEVE_E2E_MARK"
 

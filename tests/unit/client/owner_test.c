@@ -204,6 +204,45 @@ static void what_was_running_counts_as_lost_and_what_was_not_does_not(void **sta
     reeve_owner_free(world.owner);
 }
 
+static void workers_that_die_before_they_take_anything_are_not_started_for_ever(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_result result;
+    reeve_task_id task = submit(&world);
+    reeve_lease_index index;
+    uint64_t number = 1;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < REEVE_OWNER_BARREN_MAX - 1; i++) {
+            index = lease(&world, number++);
+            assert_int_equal(send_all(&world, &sent), 1);
+            reeve_owner_taken_back(world.owner, world.now_ns, index, task, sent.attempt);
+            reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "status 7");
+            reeve_owner_check(world.owner);
+            assert_int_not_equal(reeve_owner_result(world.owner, task, &result), 0);
+        }
+        if (round == 0) { /* an answer makes good for all of them */
+            index = lease(&world, number++);
+            assert_int_equal(send_all(&world, &sent), 1);
+            answer(&world, index, task, sent.attempt, 0, "");
+            task = submit(&world);
+            assert_int_equal(send_all(&world, &sent), 1);
+            reeve_owner_taken_back(world.owner, world.now_ns, index, task, sent.attempt);
+            reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_ENODEDIED, "");
+        }
+    }
+    index = lease(&world, number);
+    assert_int_equal(send_all(&world, &sent), 1);
+    reeve_owner_taken_back(world.owner, world.now_ns, index, task, sent.attempt);
+    reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "status 7");
+    reeve_owner_check(world.owner);
+    assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
+    assert_int_equal(result.status, REEVE_EWORKERDIED);
+    assert_non_null(memmem(result.bytes, result.size, "status 7", 8));
+    reeve_owner_free(world.owner);
+}
+
 static void a_recalled_lease_drains_and_goes_back(void **state)
 {
     (void)state;
@@ -541,6 +580,7 @@ int main(void)
         cmocka_unit_test(dependencies_hold_a_task_back_and_pass_errors_on),
         cmocka_unit_test(a_stale_future_cannot_be_an_argument),
         cmocka_unit_test(what_was_running_counts_as_lost_and_what_was_not_does_not),
+        cmocka_unit_test(workers_that_die_before_they_take_anything_are_not_started_for_ever),
         cmocka_unit_test(a_recalled_lease_drains_and_goes_back),
         cmocka_unit_test(what_is_stuck_behind_a_long_task_is_taken_back),
         cmocka_unit_test(a_class_that_cannot_run_fails_unless_some_lease_has_it),
