@@ -7,7 +7,7 @@
  * answer that names it is published. A task with a time limit is watched by the background
  * thread: when time is up it publishes the answer itself and ends the process, because a C
  * function cannot be stopped in any gentler way. Which of the two answers is decided by one
- * exchange on `verdict`. */
+ * exchange on task_deadline_ns. */
 #include <errno.h>
 #include <limits.h>
 #include <msgpack.h>
