@@ -158,7 +158,7 @@ static void *background_main(void *arg)
         bool looked = cluster->looks != looks_seen;
         bool wanted = !attention && reeve_owner_unfinished(cluster->owner) != 0;
         activity_seen = cluster->activity;
-        if (wanted && ((rung && active) || (cluster->timed && looked))) {
+        if (wanted && (cluster->timed ? looked : rung && active)) {
             /* it is busy with us: it will look itself, and if not, we do in a moment */
             cluster->timed = true;
         } else {

@@ -10,14 +10,17 @@
  *                  spins, or arms FUTEX, looks again, sleeps, disarms
  *   role left      while not timed and answers are wanted: arm EVENT, look again; something there: disarm, take it, from the start.
  *                  polling off. Timed: the doorbell stays AWAKE
- *   background     woken by the eventfd, or after the millisecond: with the lock: users were active since the last time: timed on,
- *                  sleep again. Quiet: timed off; nobody polls: doorbell AWAKE, look, leave the role; sleep without a time-out
+ *   background     woken by the eventfd and users called since the last time, or woken by the
+ *                  millisecond and somebody looked at the rings: with the lock: timed on, sleep
+ *                  again. Else: nobody polls: doorbell AWAKE, look, leave the role; timed stays on
+ *                  if users called (they submit, and do not look), or else goes off
  *
  * Shown: in every order of steps, when nobody moves any more, all that was submitted has been drained, no user waits, and the
- * background thread is not ticking.
+ * background thread is not ticking; and answers are left lying once at most, whatever users do.
  *
  * Mutations, each of which must be found: LEAVE_NO_RECHECK, LEAVE_UNARMED, SUBMIT_UNARMED, ROLE_UNLOCKED (with two users),
- * TIMED_FOREVER.
+ * TIMED_FOREVER, TIMED_UNLOOKED (a program that calls without end and never looks keeps the
+ * background thread from looking, too).
  */
 #ifndef USERS
 #define USERS 1
@@ -39,9 +42,11 @@ bool asleep;
 bool locked;
 bool polling;
 bool timed;
-bool called; /* users called in since the background thread looked */
+bool called; /* users called in since the background thread was awake */
+bool looked; /* somebody looked at the rings since then */
 byte waiters;
 byte users_gone;
+byte blind; /* times in a row that the background thread left answers to users who did not look */
 byte ticks; /* of the background thread when nobody is there and nothing is to come */
 
 #define LOCK   atomic { !locked -> locked = true }
@@ -76,7 +81,7 @@ inline leave() {
         waiting = EVENT;
         if
 #ifndef LEAVE_NO_RECHECK
-        :: READY -> waiting = AWAKE; consumed = published
+        :: READY -> waiting = AWAKE; consumed = published; looked = true
         :: else -> break
 #else
         :: true -> break
@@ -129,6 +134,7 @@ active [USERS] proctype user()
                 waiting = AWAKE;
                 do
                 :: consumed = published;
+                    looked = true;
                     if
                     :: consumed >= wanted -> break
                     :: else
@@ -159,6 +165,12 @@ active [USERS] proctype user()
         fi;
         wanted = 0
     :: true -> break /* never calls in again */
+    :: true -> /* or does so without end */
+        do
+        :: consumed < submitted -> called = true
+        :: consumed == submitted -> break
+        od;
+        break
     od;
     users_gone++
 }
@@ -189,11 +201,20 @@ end_parked:
 #ifdef TIMED_FOREVER
         :: (rung || timed) ->
 #else
-        :: called && consumed < submitted && (rung || timed) ->
+#ifdef TIMED_UNLOOKED
+        :: consumed < submitted && called && (rung || timed) ->
+#else
+        :: consumed < submitted && (timed -> looked : called && rung) ->
 #endif
-            timed = true
+#endif
+            timed = true;
+            if
+            :: !looked && READY -> blind++; assert(blind < 2)
+            :: else -> blind = 0
+            fi
         :: else ->
-            timed = false;
+            blind = 0;
+            timed = timed && called && consumed < submitted;
             if
             :: role_free ->
                 assert(!polling); /* one at a time */
@@ -205,6 +226,7 @@ end_parked:
             fi
         fi;
         called = false;
+        looked = false;
         rung = false;
         role_free = false;
         UNLOCK

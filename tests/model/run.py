@@ -24,7 +24,7 @@ MODELS = {
         ([], False, ["NO_RING_FENCE", "NO_ARM_FENCE", "NO_RECHECK", "NO_COMPARE", "LOADED_MODE"]),
     ],
     "drain": [
-        ([], False, ["LEAVE_NO_RECHECK", "LEAVE_UNARMED", "SUBMIT_UNARMED", "TIMED_FOREVER"]),
+        ([], False, ["LEAVE_NO_RECHECK", "LEAVE_UNARMED", "SUBMIT_UNARMED", "TIMED_FOREVER", "TIMED_UNLOOKED"]),
         (["USERS=2"], False, ["LEAVE_NO_RECHECK", "ROLE_UNLOCKED"]),
     ],
     "seal": [
