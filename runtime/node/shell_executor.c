@@ -180,10 +180,10 @@ static void send_returns(struct daemon_channel *channel, struct daemon_batch *ba
     daemon_batch_send(batch);
 }
 
-bool daemon_executor_turn(struct daemon_channel *channel)
+/* Passes on what the worker has returned. True: something was there. */
+static bool returns_take(struct daemon_channel *channel)
 {
-    if (channel->broken || !reeve_ring_peek(&channel->end.returns) ||
-        daemon_bridge_is_full(channel))
+    if (channel->broken || !reeve_ring_peek(&channel->end.returns))
         return false;
     static struct daemon_batch batch; /* the loop's thread alone is here, and never twice */
     uint64_t positions[DAEMON_BATCH_ENTRIES];
@@ -219,15 +219,22 @@ bool daemon_executor_turn(struct daemon_channel *channel)
     return count > 0;
 }
 
+bool daemon_executor_turn(struct daemon_channel *channel)
+{
+    return !daemon_bridge_is_full(channel) && returns_take(channel);
+}
+
 void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, const char *text)
 {
-    while (daemon_executor_turn(channel))
-        ; /* what it has returned before it died is as good as any */
+    while (returns_take(channel))
+        ; /* what it has returned before it died is as good as any, however full the link is */
     REEVE_LIST_EACH_SAFE(link, &channel->calls)
     {
         struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
-        bool was_running = call->in_ring && reeve_ring_state(&channel->end.calls, call->position) !=
-                                                REEVE_SLOT_REVOKED;
+        int state = call->in_ring ? reeve_ring_state(&channel->end.calls, call->position)
+                                  : REEVE_SLOT_REVOKED;
+        /* READY: written just now, into the room that those returns had made */
+        bool was_running = state != REEVE_SLOT_REVOKED && state != REEVE_SLOT_READY;
         answer(call, was_running ? code : REEVE_ECANCELLED, text);
     }
 }

@@ -28,6 +28,16 @@ def test_who_waits_lends_its_slot(run, slots):
     assert run("strains", "lending", slots, environment={"REEVE_SLOTS": str(slots)}).succeed(15) == "ok lending\n"
 
 
+def test_who_waits_lends_its_slot_on_other_nodes(cluster):
+    """The same with the slots of two nodes."""
+    assert cluster.driver([find_program("strains"), "lending", 4]).succeed(20) == "ok lending\n"
+
+
+@pytest.mark.parametrize("what", ["polling", "sizes", "many_waits", "task_threads"])
+def test_strains_in_a_joined_cluster(cluster, what):
+    assert cluster.driver([find_program("strains"), what]).succeed(60) == f"ok {what}\n"
+
+
 def test_a_child_that_stays(run, home, mail):
     """A forked child that outlives the program does not keep its cluster."""
     assert run("strains", "child_stays", mail.gate).wait(10) == 0
