@@ -401,7 +401,9 @@ static void pending_tasks_cost_little_and_their_memory_goes_back(void **state)
     }
     struct mallinfo2 full = mallinfo2();
     size_t cost = full.uordblks + full.hblkhd - before.uordblks - before.hblkhd;
-    assert_in_range(cost / TASKS, 1, 256);
+    bool is_counted = full.uordblks != 0; /* a sanitizer's allocator does not say */
+    if (is_counted)
+        assert_in_range(cost / TASKS, 1, 256);
     reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "");
     reeve_owner_filled(world.owner, world.now_ns, gate, REEVE_EFULL, NULL);
     for (int i = 0; i < TASKS; i++)
@@ -409,7 +411,8 @@ static void pending_tasks_cost_little_and_their_memory_goes_back(void **state)
     assert_int_equal(reeve_owner_release(world.owner, gate), 0);
     struct mallinfo2 after = mallinfo2();
     cost = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
-    assert_in_range(cost, 0, 4u << 20);
+    if (is_counted)
+        assert_in_range(cost, 0, 4u << 20);
     for (int i = 0; i < TASKS; i++) /* not a single one is forgotten with its page */
         assert_int_equal(reeve_owner_state(world.owner, tasks[i]), REEVE_TASK_FREE);
     reeve_owner_check(world.owner);
