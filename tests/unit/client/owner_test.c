@@ -217,7 +217,7 @@ static void workers_that_die_before_they_take_anything_are_not_started_for_ever(
         for (unsigned i = 0; i < REEVE_OWNER_BARREN_MAX - 1; i++) {
             index = lease(&world, number++);
             assert_int_equal(send_all(&world, &sent), 1);
-            reeve_owner_taken_back(world.owner, world.now_ns, index, task, sent.attempt);
+            reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
             reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "status 7");
             reeve_owner_check(world.owner);
             assert_int_not_equal(reeve_owner_result(world.owner, task, &result), 0);
@@ -225,16 +225,16 @@ static void workers_that_die_before_they_take_anything_are_not_started_for_ever(
         if (round == 0) { /* an answer makes good for all of them */
             index = lease(&world, number++);
             assert_int_equal(send_all(&world, &sent), 1);
-            answer(&world, index, task, sent.attempt, 0, "");
+            answer(&world, index, task, 1, 0, "");
             task = submit(&world);
             assert_int_equal(send_all(&world, &sent), 1);
-            reeve_owner_taken_back(world.owner, world.now_ns, index, task, sent.attempt);
+            reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
             reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_ENODEDIED, "");
         }
     }
     index = lease(&world, number);
     assert_int_equal(send_all(&world, &sent), 1);
-    reeve_owner_taken_back(world.owner, world.now_ns, index, task, sent.attempt);
+    reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
     reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "status 7");
     reeve_owner_check(world.owner);
     assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
