@@ -12,7 +12,7 @@
  *   slot   0      8      16        20         24       28     30   31    32    34     36      64
  *          | word | task | attempt | function | length | refs |kind|where|flags|status|payload|
  *
- *   word   | lap: 56 bits | state: 8 bits |   payload: 28 bytes inline, or an offset in the byte ring
+ *   word   | lap: 56 bits | state: 8 bits |     payload: 28 bytes inline, or where in the byte ring
  *
  * An entry is named by its position: 0, 1, 2, ... as it was reserved. Its slot is position % N, its
  * lap is position / N + 1 (so that zeroed memory is "lap 0, free"). Every compare-and-swap holds
