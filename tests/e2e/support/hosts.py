@@ -31,7 +31,7 @@ class Host:
 
     def prefix(self, hidden=()):
         """What comes before a command, so that it runs here: the process keeps its pid. `hidden` folders are empty there."""
-        script = 'echo "$1" > /proc/sys/kernel/hostname; shift'
+        script = 'hostname "$1"; shift'
         for folder in hidden:
             script += f"; mount -t tmpfs none '{folder}'"
         return ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--uts", "--mount", "/bin/sh", "-ec",
