@@ -35,7 +35,7 @@
 /* A program that has not waited for so long finds the worker asleep: it sleeps at once, too, and
  * leaves the core to the worker, which the kernel often wakes on this very core. */
 #define COLD_NS       1000000u
-#define SPIN_YIELD    64       /* looks between two offers of the core to others */
+#define SPIN_YIELD    16       /* looks between two offers of the core to others */
 #define LEND_AFTER_NS 5000000u /* two messages and maybe a process: not for short waits */
 
 uint64_t reeve_cluster_now_ns(void)

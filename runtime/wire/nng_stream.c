@@ -43,12 +43,14 @@ static void or_fail(nng_aio *aio)
 
 __attribute__((visibility("default"))) void nng_stream_send(nng_stream *stream, nng_aio *aio)
 {
+    reeve_nng_stream_init(); /* whoever uses nng in this process, with or without our links */
     next_send(stream, aio);
     or_fail(aio);
 }
 
 __attribute__((visibility("default"))) void nng_stream_recv(nng_stream *stream, nng_aio *aio)
 {
+    reeve_nng_stream_init();
     next_recv(stream, aio);
     or_fail(aio);
 }
