@@ -279,8 +279,9 @@ int reeve_ring_skip(struct reeve_ring *ring, uint64_t word)
 {
     uint64_t lap = (ring->next >> ring->slot_shift) + 1;
     uint32_t state = state_of(word);
-    /* No ring lives so long that a lap has more bits, but a word that was scribbled may: positions would then overflow and
-     * claim could go round for ever. As it is, each skip leads to a later position. */
+    /* No ring lives so long that a lap has more bits, but a word that was scribbled may:
+     * positions would then overflow and claim could go round for ever. As it is, each skip leads
+     * to a later position. */
     uint32_t lap_bits = REEVE_MIN(55u, 63u - ring->slot_shift);
     if (!ring->recallable || state == REEVE_SLOT_FREE || state > REEVE_SLOT_REVOKED ||
         lap_of(word) >> lap_bits != 0)

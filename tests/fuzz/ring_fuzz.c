@@ -1,10 +1,12 @@
-/* Arbitrary bytes as a channel: attached by holder, worker and daemon, which then follow a script from the input while
- * a hostile peer scribbles. Whatever the memory says, every call returns, and nothing outside of the mapping is read or
- * written: it lies against a page without rights at the chosen end, and what is left before or behind it is checked.
+/* Arbitrary bytes as a channel: attached by holder, worker and daemon, which then follow a script
+ * from the input while a hostile peer scribbles. Whatever the memory says, every call returns, and
+ * nothing outside of the mapping is read or written: it lies against a page without rights at the
+ * chosen end, and what is left before or behind it is checked.
  *
  *   input    | how 1 | geometry 4 | script: operation 1, argument 2 … |
  *
- *   how      bit 0: against the end, else the start; bit 1: format it, else zeros; bits 2-7: size, as large as the channel if 0, else in KiB */
+ *   how      bit 0: against the end, else the start; bit 1: format it, else zeros; bits 2-7:
+ *            size, as large as the channel if 0, else in KiB */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,11 @@
-/* Many threads use the library at once: `threads MODE THREADS ROUNDS SEED`, all with checked answers.
+/* Many threads use the library at once: `threads MODE THREADS ROUNDS SEED`, all with checked
+ * answers.
  *
- * storm     each thread does one random thing a round (the table at the end), and now and then leaves a
- *           future in the letter box for another thread to get; all operations come to an end by themselves
- * shutdown  the same while main calls reeve_shutdown: every call works or says REEVE_ESHUTDOWN, every
- *           thread comes to its end, and the program may begin again
+ * storm     each thread does one random thing a round (the table at the end), and now and then
+ *           leaves a future in the letter box for another thread to get; all operations come to an
+ *           end by themselves
+ * shutdown  the same while main calls reeve_shutdown: every call works or says REEVE_ESHUTDOWN,
+ *           every thread comes to its end, and the program may begin again
  *
  * A seed is a thread's sequence of operations; how they mix is up to the machine. */
 #include <pthread.h>
@@ -26,7 +28,8 @@ REEVE_REMOTE(int64_t, refuse, (int64_t, x))
     return 0;
 }
 
-/* Calls within calls: a tree of `depth` levels; counts its leaves, one child at a time or all at once. */
+/* Calls within calls: a tree of `depth` levels; counts its leaves, one child at a time or all at
+ * once. */
 REEVE_REMOTE(int64_t, leaves, (int64_t, depth), (bool, wait_first))
 {
     if (depth == 0)
