@@ -422,29 +422,6 @@ static void claim_ends_whatever_the_laps(void **state)
 
 /* All bytes may be anything: every call still ends and stays inside the memory (the sanitizer
  * looks). */
-/* Laps beyond all that a ring lives to see: their positions would not fit, and claim would go
- * round for ever. */
-static void claim_ends_whatever_the_laps(void **state)
-{
-    (void)state;
-    static const uint64_t laps[] = {UINT64_C(1) << 55, (UINT64_C(1) << 55) + 2,
-        (UINT64_C(1) << 56) - 1, UINT64_C(0xffd10000000000), 3};
-    for (size_t i = 0; i < sizeof laps / sizeof *laps; i++) {
-        for (uint32_t slots = REEVE_RING_SLOTS_MIN; slots <= REEVE_RING_SLOTS_MAX; slots *= 8) {
-            struct fixture f;
-            struct reeve_entry_view view;
-            open_ring(&f, slots, 64, true);
-            for (uint32_t slot = 0; slot < slots; slot++)
-                f.producer.slots[slot].word = laps[i] << 8 | REEVE_SLOT_RECALLED;
-            int expected = laps[i] == 3 ? REEVE_EAGAIN : REEVE_EPROTOCOL;
-            assert_int_equal(reeve_ring_claim(&f.consumer, &view), expected);
-            close_ring(&f);
-        }
-    }
-}
-
-/* All bytes may be anything: every call still ends and stays inside the memory (the sanitizer
- * looks). */
 static void scribbling_stays_harmless(void **state)
 {
     (void)state;
