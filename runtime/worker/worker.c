@@ -392,6 +392,14 @@ static bool calls_run(struct reeve_cluster *cluster)
     return any;
 }
 
+/* Without destructors: the program's own state is nobody's business here. The background thread is
+ * waited for, so that nothing of ours runs while the process is taken down. */
+static _Noreturn void loop_end(struct reeve_cluster *cluster)
+{
+    reeve_cluster_background_stop(cluster);
+    _exit(0);
+}
+
 static void housekeeping(struct reeve_cluster *cluster)
 {
     pthread_mutex_lock(&cluster->lock);
@@ -402,7 +410,7 @@ static void housekeeping(struct reeve_cluster *cluster)
     bool over = cluster->dead;
     pthread_mutex_unlock(&cluster->lock);
     if (over)
-        _exit(0); /* no destructors: the program's own state is nobody's business here */
+        loop_end(cluster);
 }
 
 static void idle(struct reeve_cluster *cluster)
@@ -418,7 +426,7 @@ static void idle(struct reeve_cluster *cluster)
     bool over = cluster->dead;
     pthread_mutex_unlock(&cluster->lock);
     if (over)
-        _exit(0);
+        loop_end(cluster);
     reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);
     uint64_t now_ns = reeve_cluster_now_ns();
     if (!calls_ready(cluster) && now_ns < deadline_ns && !cluster->dead)
