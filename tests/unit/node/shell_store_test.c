@@ -104,12 +104,6 @@ static void send_node(void *arg, uint32_t to, const Reeve__Message *message)
     reeve__message__pack(message, parcel->bytes);
 }
 
-static void send_all_nodes(void *arg, const Reeve__Message *message)
-{
-    struct node *node = arg;
-    send_node(arg, node->number == 1 ? 2 : 1, message);
-}
-
 static void deliver(struct world *world)
 {
     while (world->first < world->count) {
@@ -134,9 +128,7 @@ static int set_up(void **state)
         node->number = i + 1;
         struct reeve_store_shell_settings settings = {
             .store = {.capacity_bytes = 16 * MIB, .segment_size_bytes = 8 * MIB},
-            .callbacks = {.send_client = send_client,
-                .send_node = send_node,
-                .send_all_nodes = send_all_nodes},
+            .callbacks = {.send_client = send_client, .send_node = send_node},
             .arg = node};
         assert_int_equal(reeve_store_shell_create(&settings, &node->shell), REEVE_OK);
         reeve_store_shell_node(node->shell, i + 1);
@@ -144,6 +136,8 @@ static int set_up(void **state)
             reeve_store_shell_client_added(
                 node->shell, client, reeve_process_id_make(i + 1, client));
     }
+    for (uint32_t i = 0; i < 2; i++)
+        reeve_store_shell_peer_reset(world->nodes[i].shell, 2 - i);
     *state = world;
     return 0;
 }
@@ -270,6 +264,27 @@ static void test_pull_from_another_node(void **state)
     ask(here, 1, get);
     deliver(world);
     assert_int_equal(here->clients[1].last.code, REEVE_ELOST);
+}
+
+/* A session ends with words on their way: they are said in the next one. */
+static void test_freed_without_a_session(void **state)
+{
+    struct world *world = *state;
+    struct node *here = &world->nodes[0], *there = &world->nodes[1];
+    struct reeve_object_id id = OBJECT(reeve_process_id_make(1, 1), 7);
+    put(there, 2, id, 100);
+    ask(here, 1, (struct reeve_local_message){.kind = REEVE_LOCAL_FREE, .object = id, .node = 2});
+    while (world->first < world->count)
+        free(world->parcels[world->first++ % 256].bytes);
+    struct reeve_store_status status;
+    reeve_store_shell_status(here->shell, &status);
+    assert_int_equal(status.untold_count, 1);
+    reeve_store_shell_peer_reset(here->shell, 2);
+    deliver(world);
+    reeve_store_shell_status(here->shell, &status);
+    assert_int_equal(status.untold_count, 0);
+    reeve_store_shell_status(there->shell, &status);
+    assert_int_equal(status.object_count, 0);
 }
 
 static void staged(void *arg, uint64_t stage, int code, const char *text)
@@ -428,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_put_and_get_on_one_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pull_from_another_node, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_freed_without_a_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_staging, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stages_do_not_block_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_owner_is_known_everywhere, set_up, tear_down),
