@@ -157,8 +157,7 @@ static void floor_nng(const char *address)
     for (int i = -100; i < SYNC_CALLS; i++) {
         size_t size = sizeof bytes;
         double begin = now_s();
-        if (nng_send(socket, bytes, sizeof bytes, 0) != 0 ||
-            nng_recv(socket, bytes, &size, 0) != 0)
+        if (nng_send(socket, bytes, sizeof bytes, 0) != 0 || nng_recv(socket, bytes, &size, 0) != 0)
             fail("no answer");
         if (i >= 0)
             times[i] = (now_s() - begin) * 1e6;
