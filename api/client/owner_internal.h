@@ -92,7 +92,8 @@ struct owner_class {
     bool refused;    /* the head said that none can come, while we still had some */
     uint32_t barren; /* workers in a row that have died before they took anything */
     uint32_t depth;
-    uint64_t service_ns; /* moving average of the time a task takes, 0: nothing known */
+    uint64_t service_ns;                  /* the time a task takes, 0: nothing known; it is… */
+    uint64_t measured_ns, measured_tasks; /* …the quotient of these, sums in which the past fades */
     struct reeve_list room;
     struct reeve_list
         ready_node; /* in the owner's list of classes that may have something to send */
@@ -111,6 +112,8 @@ struct owner_lease {
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
+    uint64_t
+        latency_ns; /* the shortest time from the first entry to its answer; UINT64_MAX: none */
     uint64_t idle_since_ns;
     struct reeve_list room_node;
 };

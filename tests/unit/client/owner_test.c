@@ -294,6 +294,37 @@ static void what_is_stuck_behind_a_long_task_is_taken_back(void **state)
     reeve_owner_free(world.owner);
 }
 
+/* Answers of another node come in uneven batches; one that comes late and alone does not make all
+ * tasks look long, or the worker would never again be given enough to do. */
+static void depth_follows_the_rate_whatever_the_batches(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    for (int i = 0; i < 200; i++)
+        submit(&world);
+    reeve_lease_index index = lease(&world, 1);
+    for (int round = 0; round < 60; round++) {
+        for (uint32_t batch = 1; batch <= 200; batch += 199) {
+            world.now_ns += batch == 1 ? 3 * MS : 10000;
+            uint64_t position;
+            uint32_t attempt, count = 0;
+            reeve_task_id task;
+            while (count++ < batch && (task = reeve_owner_each_in_flight(
+                                           world.owner, index, 0, &position, &attempt)) != 0) {
+                assert_true(reeve_owner_answer(
+                    world.owner, world.now_ns, index, task, attempt, 0, "", 0, NULL));
+                assert_int_equal(reeve_owner_release(world.owner, task), 0);
+                submit(&world);
+            }
+            send_all(&world, &sent);
+        }
+    }
+    /* some 15 us each: more than 200 in what is given ahead */
+    assert_int_equal(reeve_owner_in_flight(world.owner, index), 200);
+    reeve_owner_free(world.owner);
+}
+
 static void a_class_that_cannot_run_fails_unless_some_lease_has_it(void **state)
 {
     (void)state;
@@ -586,6 +617,7 @@ int main(void)
         cmocka_unit_test(workers_that_die_before_they_take_anything_are_not_started_for_ever),
         cmocka_unit_test(a_recalled_lease_drains_and_goes_back),
         cmocka_unit_test(what_is_stuck_behind_a_long_task_is_taken_back),
+        cmocka_unit_test(depth_follows_the_rate_whatever_the_batches),
         cmocka_unit_test(a_class_that_cannot_run_fails_unless_some_lease_has_it),
         cmocka_unit_test(a_class_that_was_refused_asks_anew_when_its_last_lease_is_gone),
         cmocka_unit_test(a_refused_class_whose_lease_is_called_back_asks_anew),
