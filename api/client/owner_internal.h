@@ -18,6 +18,7 @@
 #define OWNER_PAGE_TASKS (1u << OWNER_PAGE_SHIFT)
 #define OWNER_PAGES_KEPT 2u /* empty ones, for what comes next */
 #define OWNER_SMALL_SIZE 56u
+#define OWNER_NEAR_BYTES (1u << 20) /* less than this is soon brought anywhere */
 
 /* flags of a task */
 enum {
@@ -89,8 +90,9 @@ struct owner_class {
     uint32_t unfinished;  /* queued or sent */
     uint32_t lease_count; /* those not draining */
     uint32_t demand_told;
-    bool refused;    /* the head said that none can come, while we still had some */
-    uint32_t barren; /* workers in a row that have died before they took anything */
+    uint32_t near_told; /* with it: the node of large arguments */
+    bool refused;       /* the head said that none can come, while we still had some */
+    uint32_t barren;    /* workers in a row that have died before they took anything */
     uint32_t depth;
     uint64_t service_ns;                  /* the time a task takes, 0: nothing known; it is… */
     uint64_t measured_ns, measured_tasks; /* …the quotient of these, sums in which the past fades */
@@ -173,5 +175,12 @@ void owner_class_work_changed(
 void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     uint32_t index, bool answered);
 struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index);
+
+/* Large arguments (owner_near.c). */
+/* The node that holds the most of what the task reads; 0: it is not much. */
+uint32_t owner_near_node(const struct reeve_owner *owner, const struct owner_task *task);
+/* The lease with room that is to have the task. There is one. */
+struct owner_lease *owner_near_lease(const struct reeve_owner *owner,
+    const struct owner_class *class, const struct owner_task *task);
 
 #endif

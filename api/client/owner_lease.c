@@ -60,11 +60,22 @@ static uint32_t power_of_two_up(uint32_t value)
     return value <= 1 ? 1 : 1u << (32 - __builtin_clz(value - 1));
 }
 
+/* The node that the first task in the queue is best run on. */
+static uint32_t near_of(const struct reeve_owner *owner, const struct owner_class *class)
+{
+    if (class->queued.count == 0)
+        return class->near_told; /* as good as any, and no reason for a message */
+    const struct owner_task *first = owner_task_at(owner, class->queued.first);
+    return first->splice_count != 0 ? owner_near_node(owner, first) : 0;
+}
+
 static void demand_tell(struct reeve_owner *owner, struct owner_class *class, uint32_t count)
 {
-    if (count == class->demand_told)
+    uint32_t near = near_of(owner, class);
+    if (count == class->demand_told && near == class->near_told)
         return;
     class->demand_told = count;
+    class->near_told = near;
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_DEMAND);
     for (uint32_t i = 0; i < owner->class_count; i++)
         if (owner->classes[i] == class)
@@ -72,14 +83,18 @@ static void demand_tell(struct reeve_owner *owner, struct owner_class *class, ui
     command->cpu_milli = class->cpu_milli;
     command->priority = class->priority;
     command->count = count;
+    command->near = near;
 }
 
 /* Telling costs a message, so the number only grows here; ticks let it shrink. */
 static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
 {
     uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
-    if (need <= class->demand_told)
+    if (need <= class->demand_told) {
+        if (class->lease_count < need) /* one is still to come: where to? */
+            demand_tell(owner, class, class->demand_told);
         return;
+    }
     if (need > DEMAND_EXACT)
         need = REEVE_MIN(power_of_two_up(need), owner->settings.demand_max);
     demand_tell(owner, class, need);
@@ -389,9 +404,8 @@ bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *r
     if (node == NULL)
         return false;
     struct owner_class *class = REEVE_LIST_ENTRY(node, struct owner_class, ready_node);
-    struct owner_lease *lease =
-        REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node);
     uint32_t index = class->queued.first;
+    struct owner_lease *lease = owner_near_lease(owner, class, owner_task_at(owner, index));
     owner->send_lease = lease->index;
     ret->task = owner_task_id(owner_task_at(owner, index), index);
     ret->lease_index = lease->index;

@@ -24,7 +24,7 @@ def staging(network, empty_cluster):
     empty_cluster.until_status(lambda status: status["totals"]["slots_used"] == 0, host=fourth, what="slots free")
 
 
-@pytest.mark.parametrize("what", ["sizes", "shared", "stream"])
+@pytest.mark.parametrize("what", ["sizes", "shared", "stream", "near"])
 def test_travels(staging, what):
     assert staging.staging(what).succeed(60) == f"ok {what}\n"
 

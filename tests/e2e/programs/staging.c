@@ -150,6 +150,21 @@ static void stream(const char *mail)
     pass_on(32 * MIB, 40);
 }
 
+/* Blocks on all nodes; then each is read where it lies. */
+static void near(const char *mail)
+{
+    (void)mail;
+    enum { MADE = 4 };
+    make_future made[MADE];
+    for (int64_t i = 0; i < MADE; i++)
+        made[i] = make_remote(i == 0 ? 64 * MIB : 32 * MIB, i);
+    NEED(reeve_wait(made, MADE, MADE, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    for (int64_t i = 0; i < 3 * MADE; i++)
+        NEED(answer(reeve_call(check, made[i % MADE], i % MADE)) == 0);
+    for (int i = 0; i < MADE; i++)
+        NEED(reeve_release(made[i]) == REEVE_OK);
+}
+
 enum { PAIRS = 24, BLOCKS = 6 };
 
 /* Blocks on both nodes, then tasks that each need two of them; the test kills something when it
@@ -189,7 +204,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const char *mail);
-    } all[] = {{"sizes", sizes}, {"shared", shared}, {"stream", stream}, {"killed", killed}};
+    } all[] = {{"sizes", sizes}, {"shared", shared}, {"stream", stream}, {"near", near},
+        {"killed", killed}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc > 1);
