@@ -106,6 +106,7 @@ struct reeve_cluster {
     uint32_t waiter_count;
     pthread_cond_t replied;
     uint64_t final_told; /* the core's count of final tasks when waiters were last woken for it */
+    uint64_t now_ns;     /* when somebody last looked at the clock for the core */
     uint64_t activity;   /* grows with every call of the program */
     uint64_t looks;      /* grows whenever somebody looks at the rings */
     /* calls that use the store's memory or the socket without the lock: shutdown waits for them */
@@ -155,7 +156,7 @@ bool reeve_cluster_await(struct reeve_cluster *cluster,
     bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns);
 /* After the core may have something to send: writes it, rings bells, sees to it that somebody
  * will look for the answers. */
-void reeve_cluster_submitted(struct reeve_cluster *cluster);
+void reeve_cluster_submitted(struct reeve_cluster *cluster, uint64_t now_ns);
 void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text);
 /* Every call of the program begins with it: keeps the background thread out of its way, and
  * frees a worker's role. */
