@@ -114,7 +114,7 @@ static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id f
         pthread_mutex_unlock(&cluster->lock);
         cluster->run_inline(cluster, task);
         pthread_mutex_lock(&cluster->lock);
-        reeve_cluster_submitted(cluster); /* what waited for it */
+        reeve_cluster_submitted(cluster, reeve_cluster_now_ns()); /* what waited for it */
     }
 }
 

@@ -198,13 +198,14 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
     struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
 {
     pthread_mutex_lock(&cluster->lock);
+    uint64_t now_ns = reeve_cluster_now_ns();
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
-        code = task_take(cluster, submit, task, reeve_cluster_now_ns(), ret, error);
+        code = task_take(cluster, submit, task, now_ns, ret, error);
     }
     if (code == 0)
-        reeve_cluster_submitted(cluster);
+        reeve_cluster_submitted(cluster, now_ns);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }
@@ -305,7 +306,7 @@ static int simple_submit_many(struct reeve_cluster *cluster, const struct reeve_
             if (code != 0)
                 break;
         }
-        reeve_cluster_submitted(cluster);
+        reeve_cluster_submitted(cluster, now_ns);
     }
     pthread_mutex_unlock(&cluster->lock);
     return code;
