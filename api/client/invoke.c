@@ -57,12 +57,18 @@ static int resolve(struct reeve_invocation *invocation, const struct reeve_token
 static bool next_is_object(struct reeve_unpack *unpack, struct reeve_token *token);
 
 /* In place of the array of arguments may stand a reference to an object that holds it. */
+static inline bool arguments_may_be_object(const struct reeve_invocation *invocation)
+{
+    const uint8_t *args = invocation->args;
+    return invocation->args_size != 0 && args[0] >= 0xc7 && args[0] <= 0xd8; /* an ext */
+}
+
 static int arguments_resolve(struct reeve_invocation *invocation)
 {
     struct reeve_unpack unpack = {
         invocation->args, (const uint8_t *)invocation->args + invocation->args_size, NULL, NULL};
     struct reeve_token token;
-    if (REEVE_LIKELY(!next_is_object(&unpack, &token)) || unpack.at != unpack.end)
+    if (!next_is_object(&unpack, &token) || unpack.at != unpack.end)
         return REEVE_OK;
     return resolve(invocation, &token, &invocation->args, &invocation->args_size);
 }
@@ -72,7 +78,9 @@ int reeve_invoke(struct reeve_invocation *invocation)
     _Alignas(16) uint8_t first[ARENA_FIRST];
     reeve_arena_init(&invocation->arena, first, sizeof first);
     invocation->below = current;
-    int rc = arguments_resolve(invocation);
+    int rc = REEVE_OK;
+    if (REEVE_UNLIKELY(arguments_may_be_object(invocation)))
+        rc = arguments_resolve(invocation);
     if (REEVE_LIKELY(!rc))
         rc = invocation->function->invoke(invocation->function, invocation);
     current =
