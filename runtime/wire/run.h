@@ -4,7 +4,7 @@
  * copied once on each side: from its ring into the frame that is being filled, and from the frame
  * that has come into the other ring. Protobuf sees a run as one field of bytes:
  *
- *   message | 0a | length 4 | 12 or 1a | length 4 | 09 | lease 8 | 12 | length 4 | entry | entry | …
+ *   message | 0a | length 4 | 12 or 1a | length 4 | 09 | lease 8 | 12 | length 4 | entry | entry …
  *
  * The lengths are varints of four bytes whatever they say, so that a run can grow in place. An
  * entry:
