@@ -75,7 +75,8 @@
  *                 segment place length code  (code not 0: no bytes)
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead. Said again until PEER_FREED answers its number
+ *                                            is dead. Said again until PEER_FREED answers its
+ *                                            number
  *
  * Own tables are small and Linux hands out small memory without fail: a failing malloc is an
  * assert. */
