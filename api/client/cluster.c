@@ -33,8 +33,8 @@ static uint64_t deadline_from(int64_t timeout_ms)
                : now_ns + (uint64_t)timeout_ms * 1000000u;
 }
 
-/* With the lock; REEVE_OK when the backend can work. */
-static int usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
+/* With the lock. */
+int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
     if (cluster->ending)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
@@ -214,7 +214,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
 {
     struct reeve_owner_task with_class = *task;
     pthread_mutex_lock(&cluster->lock);
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
         code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &with_class.class_index);
@@ -222,6 +222,8 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
             reeve_error_set(
                 error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
     }
+    if (code == 0)
+        code = reeve_cluster_room(cluster, with_class.class_index, error);
     if (code == 0) {
         code = reeve_owner_submit(cluster->owner, reeve_cluster_now_ns(), &with_class, ret);
         if (code == REEVE_EHANDLE)
@@ -322,7 +324,7 @@ static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id f
 /* Why await gave up. */
 static int await_failure(const struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     return code != 0 ? code : reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
 }
 
@@ -398,6 +400,8 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
         if (REEVE_UNLIKELY(cluster->ending))
             pthread_cond_broadcast(&cluster->turn);
     }
+    if (REEVE_UNLIKELY(cluster->room_waiters != 0))
+        reeve_cluster_room_made(cluster);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }
@@ -486,6 +490,8 @@ static int cluster_release(
     }
     if (code == 0)
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    if (REEVE_UNLIKELY(cluster->room_waiters != 0))
+        reeve_cluster_room_made(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (code == 0)
         return 0;
@@ -547,9 +553,12 @@ static int cluster_seal(
     struct filling *filling = (struct filling *)(uintptr_t)handle;
     reeve_task_id task;
     pthread_mutex_lock(&cluster->lock);
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
+        code = reeve_cluster_room(cluster, REEVE_CLUSTER_NO_CLASS, error);
+    }
+    if (code == 0) {
         code = reeve_owner_put(
             cluster->owner, filling->small ? filling->bytes : NULL, (uint32_t)filling->size, &task);
         if (code != 0)
@@ -682,6 +691,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->head_pidfd = -1;
     cluster->background_wake_ns = UINT64_MAX;
     cluster->spin_ns = 50000;
+    reeve_cluster_room_init(cluster, settings);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -41,7 +41,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     uint32_t index = OWNER_NONE;
     while ((index = owner_task_each(owner, index)) != OWNER_NONE)
         if (!(owner_task_at(owner, index)->flags & OWNER_RESULT_OBJECT))
-            owner_task_clear(owner_task_at(owner, index));
+            owner_task_clear(owner, owner_task_at(owner, index));
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
@@ -65,7 +65,7 @@ static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
     for (uint32_t i = 0; i < task->splice_count; i++)
         owner_task_unref(owner, owner_task_index(task->splices[i].task));
     task->splice_count = 0;
-    owner_task_clear(task);
+    owner_task_clear(owner, task);
 }
 
 /* The task becomes final; its dependents are told, and theirs in turn: a list instead of
@@ -83,7 +83,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (object != NULL) {
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
-    } else if (owner_task_store(task, bytes, size) != 0) {
+    } else if (owner_task_store(owner, task, bytes, size) != 0) {
         task->status = REEVE_ENOMEM;
         task->state = REEVE_TASK_FAILED;
     } else if (status != 0 && error_is_map) {
@@ -183,14 +183,17 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
-    int error = owner_task_store(task, from->arguments, from->arguments_size);
+    int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
     if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0)) {
         size_t size = from->splice_count * sizeof(*task->splices);
         task->splices = malloc(size);
         if (task->splices == NULL)
             error = REEVE_ENOMEM;
-        else
+        else {
             memcpy(task->splices, from->splices, size);
+            task->splices_size = (uint32_t)size;
+            owner->memory_bytes += size;
+        }
     }
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
@@ -541,6 +544,16 @@ uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
 uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
 {
     return owner->stale_count;
+}
+
+uint64_t reeve_owner_memory(const struct reeve_owner *owner)
+{
+    return owner->memory_bytes;
+}
+
+bool reeve_owner_is_ahead(const struct reeve_owner *owner)
+{
+    return owner->unfinished > owner->task_count / 2;
 }
 
 uint64_t reeve_owner_task_count(const struct reeve_owner *owner)

@@ -263,6 +263,14 @@ uint64_t reeve_owner_stale_count(const struct reeve_owner *owner);
 uint32_t reeve_owner_generation(const struct reeve_owner *owner);
 uint64_t reeve_owner_task_count(const struct reeve_owner *owner); /* futures alive, final or not */
 
+/* What the futures alive take, with arguments and results. */
+uint64_t reeve_owner_memory(const struct reeve_owner *owner);
+/* Whether most of them are of unfinished tasks: then time makes room, else the program must. */
+bool reeve_owner_is_ahead(const struct reeve_owner *owner);
+/* A task of the class that perhaps nobody has claimed: what is QUEUED first, else what was sent last
+ * to some lease. 0: there is none. */
+reeve_task_id reeve_owner_unclaimed(const struct reeve_owner *owner, uint32_t class_index);
+
 /* Audits all tables against each other; asserts. For tests and the simulator. */
 void reeve_owner_check(const struct reeve_owner *owner);
 

@@ -52,6 +52,7 @@ struct owner_task {
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
     uint32_t size;
+    uint32_t splices_size; /* in bytes */
     union {
         uint8_t small[OWNER_SMALL_SIZE];
         uint8_t *large; /* when size > OWNER_SMALL_SIZE */
@@ -130,6 +131,7 @@ struct reeve_owner {
     struct reeve_list ready; /* classes */
     struct reeve_fifo commands;
     uint64_t task_count, unfinished, final_count, stale_count;
+    uint64_t memory_bytes; /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
     uint32_t send_lease; /* what next_send chose, until sent or unsent */
 };
@@ -143,8 +145,9 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
 /* The index of the next task that is not FREE; from OWNER_NONE the first; OWNER_NONE: no more. */
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
-int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);
-void owner_task_clear(struct owner_task *task);
+int owner_task_store(
+    struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size);
+void owner_task_clear(struct reeve_owner *owner, struct owner_task *task);
 const uint8_t *owner_task_bytes(const struct owner_task *task);
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
 uint32_t owner_edge_pop(

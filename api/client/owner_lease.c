@@ -452,6 +452,16 @@ bool reeve_owner_find_lease(
     return false;
 }
 
+reeve_task_id reeve_owner_unclaimed(const struct reeve_owner *owner, uint32_t class_index)
+{
+    uint32_t index = owner->classes[class_index]->queued.first;
+    for (uint32_t i = 0; i < owner->lease_capacity && index == OWNER_NONE; i++)
+        if (owner->leases[i]->state != OWNER_LEASE_FREE &&
+            owner->leases[i]->class_index == class_index && owner->leases[i]->in_flight.count > 1)
+            index = owner->leases[i]->in_flight.last;
+    return index != OWNER_NONE ? owner_task_id(owner_task_at(owner, index), index) : 0;
+}
+
 reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
     reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position,
     uint32_t *ret_attempt)
@@ -473,7 +483,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 
 void reeve_owner_check(const struct reeve_owner *owner)
 {
-    uint64_t alive = 0, unfinished = 0;
+    uint64_t alive = 0, unfinished = 0, memory_bytes = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
     uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
@@ -482,6 +492,9 @@ void reeve_owner_check(const struct reeve_owner *owner)
     while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
         const struct owner_task *task = owner_task_at(owner, index);
         alive++;
+        memory_bytes += sizeof(*task) + task->splices_size;
+        if (!(task->flags & OWNER_RESULT_OBJECT) && task->size > OWNER_SMALL_SIZE)
+            memory_bytes += task->size;
         unfinished += !reeve_task_state_is_final(task->state);
         REEVE_ASSERT(task->references > 0);
         REEVE_ASSERT((task->unresolved != 0) <=
@@ -496,6 +509,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
         }
     }
     REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);
+    REEVE_ASSERT(memory_bytes == owner->memory_bytes);
     uint32_t lease_count = 0;
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
         const struct owner_lease *lease = owner->leases[i];

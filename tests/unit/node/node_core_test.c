@@ -40,7 +40,8 @@ static const char *message_text(const struct reeve_message *m, char *text, size_
         snprintf(text, size, "lent %d %d", (int)m->lease, (int)m->count);
         break;
     case REEVE_MESSAGE_JOB_BEGIN:
-        snprintf(text, size, "job_begin %d", (int)(uint32_t)m->process);
+        snprintf(text, size, m->count != 0 ? "job_begin %d weight %u" : "job_begin %d",
+            (int)(uint32_t)m->process, (unsigned)m->count);
         break;
     case REEVE_MESSAGE_JOB_END:
         snprintf(text, size, "job_end %d", (int)(uint32_t)m->process);
