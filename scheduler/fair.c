@@ -1,19 +1,19 @@
 /* Shares over time, and recalls: when nothing more can be granted, somebody has less than a fair
  * share, and somebody else has more.
  *
- * A job's virtual time is the cpu time it has been given, divided by its weight. It is counted while
- * somebody lacks something, and only then. A job is *ahead* by its virtual time as it would be after
- * one turn (turn_ms) with what it holds:
+ * A job's virtual time is the cpu time it has been given, divided by its weight. It is counted
+ * while somebody lacks something, and only then. A job is *ahead* by its virtual time as it would
+ * be after one turn (turn_ms) with what it holds:
  *
  *      ahead(job, cpu) = virtual + cpu * turn / weight
  *
- * Whose turn it is: of the job that is least ahead. A lease is called back from job B for job A if B
- * would afterwards still be no less ahead than A (what has been called back counts as gone, what has
- * been promised as given). Among jobs that begin together that gives leases in proportion to the
- * weights at once. Where that cannot be done evenly (three slots for two jobs, one slot, weights of
- * 2 and 1), virtual times drift apart, and as soon as they are a turn apart the lease moves: time is
- * shared where leases cannot be. It does not go round in circles, because a lease moves back only
- * after the difference has grown by two turns the other way.
+ * Whose turn it is: of the job that is least ahead. A lease is called back from job B for job A if
+ * B would afterwards still be no less ahead than A (what has been called back counts as gone, what
+ * has been promised as given). Among jobs that begin together that gives leases in proportion to
+ * the weights at once. Where that cannot be done evenly (three slots for two jobs, one slot,
+ * weights of 2 and 1), virtual times drift apart, and as soon as they are a turn apart the lease
+ * moves: time is shared where leases cannot be. It does not go round in circles, because a lease
+ * moves back only after the difference has grown by two turns the other way.
  *
  * A job that begins to lack something is set at most one turn of one cpu behind the others. So it
  * need not wait to be given its first lease, and has no claim on time at which it wanted nothing.
@@ -40,7 +40,8 @@
  *
  * Its unit is a thousandth of a cpu for a millisecond at the default weight. */
 
-#define LEAD_MAX    (100u * 1000 * 1000) /* 100 cpu seconds at the default weight, one at the least */
+/* 100 cpu seconds at the default weight, one at the smallest */
+#define LEAD_MAX    (100u * 1000 * 1000)
 #define SERVED_BITS 28
 
 static uint64_t weighted(const struct sched_job *job, uint64_t cpu_milli, uint64_t ms)

@@ -1,8 +1,8 @@
 /* Grants: whose turn it is, and where there is room.
  *
  * Turn: of the jobs whose waiting classes ask for no more than the freest node has, the one that
- * is least ahead (fair.c); in it the class of the highest priority; in that the demand that has waited longest,
- * workers' before the driver's.
+ * is least ahead (fair.c); in it the class of the highest priority; in that the demand that has
+ * waited longest, workers' before the driver's.
  *
  * Room: the holder's own node if it has room (calls stay on the machine), a node drained for the
  * class, else the freest node (ties by number) that is not to be avoided. To avoid is what has

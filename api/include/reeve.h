@@ -167,9 +167,9 @@ typedef struct reeve_options {
     uint64_t store_size_bytes;
     /* What futures may take of this process's own memory: those whose calls have not finished
      * (with their arguments) and those that have been neither got nor released (with values that
-     * are not in the store). REEVE_PENDING_SIZE (512MiB, 25%); else a quarter of memory, in a worker
-     * divided by the number of slots: with the store's 30 % that leaves the program almost half.
-     * At the limit a call that submits or puts
+     * are not in the store). REEVE_PENDING_SIZE (512MiB, 25%); else a quarter of memory, in a
+     * worker divided by the number of slots: with the store's 30 % that leaves the program almost
+     * half. At the limit a call that submits or puts
      *  - waits, as long as most futures are of unfinished calls: the program is ahead of the
      *    workers, and is held to their pace. A task (in its first thread) does not wait there but
      *    runs one of its own calls that nobody has begun, so that no slot waits for another;
@@ -177,8 +177,8 @@ typedef struct reeve_options {
      *    release some. (In inline mode there is no limit.) */
     uint64_t pending_size_bytes;
     /* Jobs of one cluster that all want more than there is share it in proportion to their
-     * weights, 1 to 10,000; REEVE_WEIGHT; else 100. What counts is cpu time held, whatever the tasks
-     * are like. */
+     * weights, 1 to 10,000; REEVE_WEIGHT; else 100. What counts is cpu time held, whatever the
+     * tasks are like. */
     uint32_t weight;
     uint32_t reserved;
 } reeve_options;
