@@ -1,13 +1,14 @@
 /* Back-pressure: what futures may take of this process's memory.
  *
- * At the limit there are two cases. Most futures are of unfinished tasks: the program submits faster
- * than workers run, time makes room, and it is held to their pace. Or most are finished and have been
- * neither got nor released: to wait for that would be to wait for the caller itself, so the call
- * fails and says what to do.
+ * At the limit there are two cases. Most futures are of unfinished tasks: the program submits
+ * faster than workers run, time makes room, and it is held to their pace. Or most are finished and
+ * have been neither got nor released: to wait for that would be to wait for the caller itself, so
+ * the call fails and says what to do.
  *
- * A task that waited could keep the very slot that its children need. In its first thread it runs one
- * of them itself instead, whichever nobody has claimed (the stack permitting, and none with a time
- * limit: cluster_take_inline); what others have claimed is being run, so it can be waited for. */
+ * A task that waited could keep the very slot that its children need. In its first thread it
+ * runs one of them itself instead, whichever nobody has claimed (the stack permitting, and none
+ * with a time limit: cluster_take_inline); what others have claimed is being run, so it can be
+ * waited for. */
 #include <inttypes.h>
 
 #include "api/client/cluster.h"

@@ -255,12 +255,12 @@ uint32_t owner_edge_pop(struct reeve_owner *owner, struct owner_task *from)
     return dependent;
 }
 
-void owner_queue_push(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, bool front)
+void owner_queue_insert(
+    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, uint32_t before)
 {
     struct owner_task *task = owner_task_at(owner, index);
-    task->next = front ? queue->first : OWNER_NONE;
-    task->previous = front ? OWNER_NONE : queue->last;
+    task->next = before;
+    task->previous = before != OWNER_NONE ? owner_task_at(owner, before)->previous : queue->last;
     if (task->next != OWNER_NONE)
         owner_task_at(owner, task->next)->previous = index;
     else
