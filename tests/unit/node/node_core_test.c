@@ -205,6 +205,15 @@ static void make_leased(void)
     EXPECT("open_local 7 holder 1 worker 2 class 4");
 }
 
+/* The head hears of it with the job, also when it has to be told again. */
+static void test_weight(void **state)
+{
+    (void)state;
+    make_joined(1000, 1, 0);
+    EVENT(DRIVER_HELLO, .connection = 9, .count = 300, .text = "prog");
+    EXPECT("welcome 9 as 1\nhead job_begin 1 weight 300\nspawn 2");
+}
+
 static void test_lease_and_return(void **state)
 {
     (void)state;
@@ -710,6 +719,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(test_weight),
         TEST(test_lease_and_return),
         TEST(test_recall),
         TEST(test_worker_dies),

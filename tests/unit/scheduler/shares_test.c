@@ -1,6 +1,6 @@
 /* Shares over time: jobs that never have enough, on nodes that give leases back when the task that
- * runs has finished. Each holds its part of the cpu time, whatever its tasks are like, and a job that
- * comes later with little to ask for is served soon. */
+ * runs has finished. Each holds its part of the cpu time, whatever its tasks are like, and a job
+ * that comes later with little to ask for is served soon. */
 #include <stdio.h>
 #include <string.h>
 
