@@ -27,6 +27,7 @@
 #include "runtime/base/macros.h"
 #include "tests/bench/floors.h"
 #include "tests/bench/idle.h"
+#include "tests/bench/threads.h"
 
 #define SYNC_HOT_CALLS  20000
 #define SYNC_COLD_CALLS 200
@@ -410,6 +411,12 @@ static void rows_run(struct bench *bench)
     if (wanted(bench, "tasks_async")) {
         double rate = async_rate(bench, "tasks_async");
         row(bench, "tasks_async", rate, "1/s", floors->ring_codec_calls_s);
+    }
+    if (wanted(bench, "tasks_async_threads_8")) {
+        double rate = reeve_bench_threads(8, bench->seconds);
+        if (rate == 0)
+            wrong(bench, "tasks_async_threads_8", "a call failed");
+        row(bench, "tasks_async_threads_8", rate, "1/s", floors->ring_codec_calls_s);
     }
     if (wanted(bench, "get_small"))
         get_small(bench);
