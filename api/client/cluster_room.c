@@ -61,7 +61,7 @@ static bool run_one(struct reeve_cluster *cluster, uint32_t class_index)
     pthread_mutex_unlock(&cluster->lock);
     cluster->run_inline(cluster, task);
     pthread_mutex_lock(&cluster->lock);
-    reeve_cluster_submitted(cluster); /* what waited for it */
+    reeve_cluster_submitted(cluster, reeve_cluster_now_ns()); /* what waited for it */
     return true;
 }
 
