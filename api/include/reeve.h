@@ -168,7 +168,7 @@ typedef struct reeve_options {
     /* What futures may take of this process's own memory: those whose calls have not finished
      * (with their arguments) and those that have been neither got nor released (with values that
      * are not in the store). REEVE_PENDING_SIZE (512MiB, 25%); else a quarter of memory, in a
-     * worker divided by the number of slots: with the store's 30 % that leaves the program almost
+     * worker divided by the number of cores: with the store's 30 % that leaves the program almost
      * half. At the limit a call that submits or puts
      *  - waits, as long as most futures are of unfinished calls: the program is ahead of the
      *    workers, and is held to their pace. A task (in its first thread) does not wait there but
