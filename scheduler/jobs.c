@@ -14,12 +14,6 @@
 
 /* ---- turns ---- */
 
-static uint64_t group_key(const struct sched_group *group)
-{
-    uint64_t claim = sched_job_claim(group->job);
-    return REEVE_MIN(claim, UINT32_MAX) << 32 | (uint32_t)group->served;
-}
-
 static uint64_t class_key(const struct sched_class *class)
 {
     return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 | (uint32_t) class->served;
@@ -49,13 +43,14 @@ static struct sched_group *get_group(
         if (group->shape->cpu_milli == cpu_milli)
             return group;
     }
+    sched_fair_enter(s, job);
     struct sched_group *group = sched_alloc(sizeof *group);
     group->job = job;
     group->shape = get_shape(s, cpu_milli);
     group->served = ++s->served;
     reeve_heap_init(&group->classes);
     reeve_list_push_back(&job->groups, &group->link);
-    sched_heap_set(&group->shape->groups, &group->heap, group_key(group));
+    sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
     return group;
 }
 
@@ -98,7 +93,8 @@ void sched_class_served(struct reeve_sched *s, struct sched_class *class)
         return;
     class->served = class->group->served = ++s->served;
     sched_heap_set(&class->group->classes, &class->heap, class_key(class));
-    sched_heap_set(&class->group->shape->groups, &class->group->heap, group_key(class->group));
+    sched_heap_set(
+        &class->group->shape->groups, &class->group->heap, sched_fair_key(s, class->group));
 }
 
 void sched_class_next(struct reeve_sched *s, struct sched_class *class)
@@ -107,21 +103,22 @@ void sched_class_next(struct reeve_sched *s, struct sched_class *class)
         return;
     class->served = class->group->served = 0;
     sched_heap_set(&class->group->classes, &class->heap, class_key(class));
-    sched_heap_set(&class->group->shape->groups, &class->group->heap, group_key(class->group));
-    (void)s;
+    sched_heap_set(
+        &class->group->shape->groups, &class->group->heap, sched_fair_key(s, class->group));
 }
 
 void sched_job_changed(struct reeve_sched *s, struct sched_job *job)
 {
+    sched_fair_account(s, job);
     REEVE_LIST_EACH(link, &job->groups)
     {
         struct sched_group *group = REEVE_LIST_ENTRY(link, struct sched_group, link);
-        sched_heap_set(&group->shape->groups, &group->heap, group_key(group));
+        sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
         s->totals.work_count++;
     }
     uint64_t effective = sched_job_effective(job);
     if (effective > 0 && !job->ended)
-        sched_heap_set(&s->rich, &job->rich, UINT64_MAX - effective);
+        sched_heap_set(&s->rich, &job->rich, UINT64_MAX - sched_fair_ahead(s, job, effective));
     else
         reeve_heap_remove(&s->rich, &job->rich);
     s->recheck = true;
@@ -137,6 +134,7 @@ struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id)
     job = sched_alloc(sizeof *job);
     job->id = id;
     job->presumed = true;
+    job->weight = REEVE_WEIGHT_DEFAULT;
     job->began_ns = s->now_ns;
     job->timer.kind = TIMER_JOB;
     struct reeve_list *lists[] = {&job->leases, &job->recalled, &job->classes, &job->groups,
@@ -192,6 +190,10 @@ void sched_job_begin(struct reeve_sched *s, struct sched_node *node, const struc
         sched_notice(s, REEVE_SCHED_NOTICE_JOB_BEGIN, node->number, job->id, "%s", job->name);
     job->begun = true;
     job->presumed = false;
+    sched_fair_account(s, job); /* with the weight it had */
+    job->weight = m->count != 0 ? (uint32_t)REEVE_MIN(m->count, (uint64_t)REEVE_WEIGHT_MAX)
+                                : REEVE_WEIGHT_DEFAULT;
+    sched_job_changed(s, job);
     job_ready(s, job);
 }
 

@@ -1,8 +1,8 @@
 /* Grants: whose turn it is, and where there is room.
  *
  * Turn: of the jobs whose waiting classes ask for no more than the freest node has, the one that
- * holds least; in it the class of the highest priority; in that the demand that has waited longest,
- * workers' before the driver's.
+ * is least ahead (fair.c); in it the class of the highest priority; in that the demand that has
+ * waited longest, workers' before the driver's.
  *
  * Room: the node where large arguments of what waits lie, if it has room (they take longer to
  * travel than most tasks); the holder's own node (calls stay on the machine), a node drained for

@@ -95,6 +95,10 @@ struct sched_job {
     uint64_t held_milli;     /* its leases, without what is lent */
     uint64_t recalled_milli; /* of those: called back */
     uint64_t promised_milli; /* called back from others for it */
+    uint32_t weight;
+    uint64_t virtual; /* its virtual time when the fair clock was virtual_ns: see fair.c */
+    uint64_t virtual_ns;
+    uint64_t virtual_era; /* in which contention that was */
     uint32_t lease_count, demand_count, class_count;
     struct reeve_heap_node rich; /* in reeve_sched.rich while it holds what could be called back */
     struct reeve_list leases;    /* by age; not those called back */
@@ -216,6 +220,12 @@ struct reeve_sched {
 
     struct reeve_map64 sessions, nodes, uids, jobs, classes, demands, leases;
     struct reeve_map64 avoids; /* node << 32 | class id */
+
+    /* shares over time: fair.c */
+    uint64_t fair_ns;       /* the fair clock: it stands still while nobody lacks anything */
+    uint64_t fair_swept_ns; /* when all virtual times were last brought up to date */
+    uint64_t fair_floor;    /* the least virtual time of those that lacked something then */
+    uint64_t fair_era;      /* how often contention has begun */
 
     struct reeve_heap room, sizes, rich, timers;
     struct reeve_list shapes, unmet, held_off, drains;
@@ -373,7 +383,18 @@ void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sc
 void sched_drain_end(struct reeve_sched *s, struct sched_class *class);
 void sched_drain_timer(struct reeve_sched *s, struct sched_class *class);
 
-/* ---- fair.c: recalls ---- */
+/* ---- fair.c: shares over time, and recalls ---- */
+
+/* Brings the job's virtual time up to date; before what it holds changes. Its places in the heaps
+ * are stale until sched_job_changed. */
+void sched_fair_account(struct reeve_sched *s, struct sched_job *job);
+/* The job begins to lack something. */
+void sched_fair_enter(struct reeve_sched *s, struct sched_job *job);
+/* Where the job's virtual time would be after a turn with so much cpu. */
+uint64_t sched_fair_ahead(
+    const struct reeve_sched *s, const struct sched_job *job, uint64_t cpu_milli);
+/* The group's place among those that wait for the same amount of cpu. */
+uint64_t sched_fair_key(const struct reeve_sched *s, const struct sched_group *group);
 
 bool sched_recall_some(struct reeve_sched *s, uint32_t *budget);
 

@@ -187,6 +187,9 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
     if (code != 0)
         return reeve_error_set(
             error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
+    code = reeve_cluster_room(cluster, task->class_index, error);
+    if (code != 0)
+        return code;
     if (!*looked && !reeve_owner_class_is_busy(cluster->owner, task->class_index)) {
         cluster->now_ns = reeve_cluster_now_ns();
         *looked = true;

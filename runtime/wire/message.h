@@ -24,8 +24,8 @@
  *               the lease is over and its slot is free again
  *   LENT        executor -> head: lease count
  *               1: the lease's worker waits and lends its cpu; 0: it wants it back
- *   JOB_BEGIN   driver's node -> head: process text
- *               a driver has come (text: its name)
+ *   JOB_BEGIN   driver's node -> head: process text count
+ *               a driver has come (text: its name; count: its weight, 0: the default)
  *   JOB_END     driver's node -> head: process
  *               it has gone
  *   WELCOME     head -> node: node incarnation count
