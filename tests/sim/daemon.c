@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/assert.h"
 #include "tests/sim/sim.h"
 
 struct sim_daemon *sim_daemon_get(struct sim *sim, uint64_t life)
@@ -41,16 +42,25 @@ static struct sim_peer *peer_get(struct sim_daemon *daemon, uint32_t number)
     return reeve_map64_get(&daemon->peers, number);
 }
 
-static struct sim_peer *peer_make(struct sim_daemon *daemon, uint32_t number)
+static struct sim_peer *peer_of_session(struct sim_daemon *daemon, uint64_t session)
 {
-    struct sim_peer *peer = peer_get(daemon, number);
-    if (peer != NULL)
-        return peer;
-    peer = sim_alloc(sizeof *peer);
-    peer->node = number;
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->peers, &at, NULL, &value))
+        if (((struct sim_peer *)value)->session == session)
+            return value;
+    return NULL;
+}
+
+static void peer_known(struct sim_daemon *daemon, const struct reeve_message *message)
+{
+    struct sim_peer *peer = sim_alloc(sizeof *peer);
+    peer->node = message->node;
+    peer->life = strtoull(message->address + 4, NULL, 16);
     reeve_fifo_init(&peer->waiting, sizeof(struct sim_frame *));
-    reeve_map64_put(&daemon->peers, number, peer, NULL);
-    return peer;
+    void *former = NULL;
+    reeve_map64_put(&daemon->peers, peer->node, peer, &former);
+    REEVE_ASSERT(former == NULL);
 }
 
 static void peer_drop_waiting(struct sim_peer *peer)
@@ -82,33 +92,21 @@ void sim_peer_send(
     }
     struct sim_frame **place = reeve_fifo_push(&peer->waiting);
     *place = frame;
-    if (!peer->dialling && peer->life != 0) {
+    if (!peer->dialling) {
         peer->dialling = true;
         sim_dial(sim, daemon->life, peer->life, number);
     }
 }
 
-static void peer_session_up(
+static void introduce(
     struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
 {
-    if (daemon->number != 0) {
-        struct reeve_message hello = {
-            .kind = REEVE_MESSAGE_PEER_UP, .node = daemon->number, .incarnation = 1};
-        snprintf(hello.address, sizeof hello.address, "sim:%llx", (unsigned long long)daemon->life);
-        sim_send_message(sim, session, side, &hello);
-    }
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
-        struct sim_peer *peer = value;
-        if (peer->life != session->life[!side])
-            continue;
-        peer->session = session->id;
-        peer->dialling = false;
-        struct sim_frame *frame;
-        while (reeve_fifo_pop(&peer->waiting, &frame))
-            sim_send_frame(sim, session, side, frame);
-    }
+    if (daemon->number == 0)
+        return;
+    struct reeve_message hello = {
+        .kind = REEVE_MESSAGE_PEER_UP, .node = daemon->number, .incarnation = 1};
+    snprintf(hello.address, sizeof hello.address, "sim:%llx", (unsigned long long)daemon->life);
+    sim_send_message(sim, session, side, &hello);
 }
 
 static void peer_lost(
@@ -120,6 +118,18 @@ static void peer_lost(
     peer->dialling = false;
     peer_drop_waiting(peer);
     sim_node_step(sim, daemon, &event);
+}
+
+/* It may be that a dial was taken for done because the session was up that has ended now. */
+static void dial_again(struct sim *sim, struct sim_daemon *daemon)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
+        const struct sim_peer *peer = value;
+        if (peer->session == 0 && peer->dialling)
+            sim_dial(sim, daemon->life, peer->life, peer->node);
+    }
 }
 
 /* ---- links ---- */
@@ -152,12 +162,12 @@ void sim_daemon_session_up(
         daemon->head_session = id;
         sim_node_step(sim, daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_UP});
     } else {
-        peer_session_up(sim, daemon, session, side);
+        introduce(sim, daemon, session, side);
     }
 }
 
 void sim_daemon_session_down(
-    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
+    struct sim *sim, struct sim_daemon *daemon, const struct sim_session *session)
 {
     if (daemon->is_head) {
         sim_head_step(sim, daemon,
@@ -171,18 +181,13 @@ void sim_daemon_session_down(
             &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN, .text = "link lost"});
         return;
     }
-    uint32_t number = session->peer[side];
-    uint64_t life = daemon->life, id = session->id;
-    size_t at = 0;
-    void *value;
-    struct sim_peer *found = NULL;
-    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
-        struct sim_peer *peer = value;
-        if (peer->session == id || (peer->session == 0 && peer->node == number && number != 0))
-            found = peer;
-    }
-    if (found != NULL && sim_daemon_get(sim, life) != NULL)
-        peer_lost(sim, daemon, found, "link lost");
+    uint64_t life = daemon->life;
+    struct sim_peer *peer = peer_of_session(daemon, session->id);
+    if (peer != NULL)
+        peer_lost(sim, daemon, peer, "link lost");
+    daemon = sim_daemon_get(sim, life);
+    if (daemon != NULL)
+        dial_again(sim, daemon);
 }
 
 void sim_daemon_dial_failed(
@@ -203,29 +208,53 @@ void sim_daemon_dial_failed(
     }
 }
 
+/* The peer at the other end says which node it is: what waits for it can go. */
+static void introduced(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
+    int side, const struct reeve_message *message)
+{
+    struct reeve_node_event event = {
+        .kind = REEVE_NODE_EVENT_PEER_LINK_UP, .node = message->node, .message = *message};
+    uint64_t life = daemon->life, id = session->id;
+    sim_node_step(sim, daemon, &event); /* PEER_KNOWN follows, if the core takes it */
+    daemon = sim_daemon_get(sim, life);
+    session = sim_session_get(sim, id);
+    if (daemon == NULL || session == NULL)
+        return;
+    struct sim_peer *peer = peer_get(daemon, message->node);
+    if (peer == NULL) {
+        sim_session_cut(sim, session); /* it has been declared dead */
+        return;
+    }
+    if (peer->session != 0 && peer->session != id) {
+        peer_lost(sim, daemon, peer, "another session has taken its place");
+        daemon = sim_daemon_get(sim, life);
+        peer = daemon != NULL ? peer_get(daemon, message->node) : NULL;
+        if (peer == NULL)
+            return;
+    }
+    peer->session = id;
+    peer->dialling = false;
+    struct sim_frame *frame;
+    while (reeve_fifo_pop(&peer->waiting, &frame))
+        sim_send_frame(sim, session, side, frame);
+}
+
 static void peer_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
     int side, struct sim_frame *frame)
 {
     if (frame->kind == FRAME_CONTROL && frame->message.kind == REEVE_MESSAGE_PEER_UP) {
-        struct sim_peer *peer = peer_make(daemon, frame->message.node);
-        session->peer[side] = frame->message.node;
-        peer->session = session->id;
-        peer->life = session->life[!side];
-        struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_PEER_LINK_UP,
-            .node = frame->message.node,
-            .message = frame->message};
-        sim_node_step(sim, daemon, &event);
+        introduced(sim, daemon, session, side, &frame->message);
         return;
     }
-    uint32_t number = session->peer[side];
-    if (number == 0)
+    const struct sim_peer *peer = peer_of_session(daemon, session->id);
+    if (peer == NULL)
         return; /* from one that has not said who it is */
     if (frame->kind != FRAME_CONTROL) {
-        sim_channel_frame(sim, daemon, number, frame);
+        sim_channel_frame(sim, daemon, peer->node, frame);
         return;
     }
     struct reeve_node_event event = {
-        .kind = REEVE_NODE_EVENT_PEER_MESSAGE, .node = number, .message = frame->message};
+        .kind = REEVE_NODE_EVENT_PEER_MESSAGE, .node = peer->node, .message = frame->message};
     sim_node_step(sim, daemon, &event);
 }
 
@@ -375,28 +404,14 @@ static void open_channel(
                 .node = kind == CHANNEL_HOLDER ? c->node : daemon->number});
 }
 
-static void fenced(struct sim *sim, struct sim_daemon *daemon)
-{
-    sim->fences++;
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
-        struct sim_session *session = sim_session_get(sim, ((struct sim_peer *)value)->session);
-        if (session != NULL)
-            sim_session_cut(sim, session);
-    }
-}
-
 static void forget_peer(struct sim *sim, struct sim_daemon *daemon, uint32_t number)
 {
     struct sim_peer *peer = reeve_map64_remove(&daemon->peers, number);
     if (peer == NULL)
         return;
     struct sim_session *session = sim_session_get(sim, peer->session);
-    if (session != NULL) {
-        session->peer[sim_session_side(session, daemon->life)] = 0;
+    if (session != NULL)
         sim_session_cut(sim, session);
-    }
     peer_free(peer);
 }
 
@@ -407,7 +422,6 @@ static void carry_out(
 {
     struct sim_session *session;
     struct sim_frame *frame;
-    struct sim_peer *peer;
     struct sim_process *process;
     sim_hash(sim, (uint64_t)c->kind << 56 ^ daemon->life ^ c->lease ^ (uint64_t)c->serial << 40 ^
                       (uint64_t)c->message.kind << 48);
@@ -431,13 +445,10 @@ static void carry_out(
         frame->message = c->message;
         sim_peer_send(sim, daemon, c->node, frame);
         break;
-    case REEVE_NODE_COMMAND_PEER_KNOWN:
-        peer = peer_make(daemon, c->node);
-        peer->life = strtoull(c->message.address + 4, NULL, 16);
-        break;
+    case REEVE_NODE_COMMAND_PEER_KNOWN: peer_known(daemon, &c->message); break;
     case REEVE_NODE_COMMAND_PEER_FORGET: forget_peer(sim, daemon, c->node); break;
     case REEVE_NODE_COMMAND_REGISTERED: daemon->number = c->node; break;
-    case REEVE_NODE_COMMAND_FENCED: fenced(sim, daemon); break;
+    case REEVE_NODE_COMMAND_FENCED: sim->fences++; break;
     case REEVE_NODE_COMMAND_CLIENT_WELCOME:
         process = reeve_map64_remove(&daemon->pending, c->connection);
         if (process == NULL)

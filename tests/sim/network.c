@@ -175,12 +175,12 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     uint32_t machine = event->b == 0 ? 0 : (uint32_t)(event->b >> 32) - 1;
     bool reachable = sim->machines[machine].up && !sim_blocked(sim, from->machine, machine) &&
                      !sim_blocked(sim, machine, from->machine);
+    if (from->life == to || between(sim, from->life, to) != NULL)
+        return; /* it is up already */
     if (!reachable || target == NULL) {
         sim_daemon_dial_failed(sim, from, event->b, event->c, reachable);
         return;
     }
-    if (from == target || between(sim, from->life, to) != NULL)
-        return; /* it is up already */
     struct sim_session *session = sim_alloc(sizeof *session);
     session->id = ++sim->next_id;
     session->life[0] = from->life;
@@ -221,7 +221,7 @@ static void tell_down(struct sim *sim, struct sim_session *session, int side)
     session->told_down[side] = true;
     struct sim_daemon *daemon = sim_daemon_get(sim, session->life[side]);
     if (daemon != NULL)
-        sim_daemon_session_down(sim, daemon, session, side);
+        sim_daemon_session_down(sim, daemon, session);
 }
 
 /* It is over before this side had it: to who dialled, the dial came to nothing. */

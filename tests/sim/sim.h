@@ -116,7 +116,6 @@ struct sim_session {
     bool told_up[2], told_down[2];
     uint64_t ready_ns[2]; /* towards that side: nothing arrives before what was sent before it */
     struct reeve_fifo held[2]; /* struct sim_frame *: towards that side, stopped by a partition */
-    uint32_t peer[2]; /* the node number that the other side has given to this one; 0: none yet */
 };
 
 void sim_dial(struct sim *sim, uint64_t from, uint64_t to, uint32_t number);
@@ -137,10 +136,10 @@ void sim_block(struct sim *sim, uint32_t from_machine, uint32_t to_machine, bool
 
 struct sim_peer { /* what a node's shell knows of another node */
     uint32_t node;
-    uint64_t life; /* its address */
-    uint64_t session;
+    uint64_t life;    /* its address */
+    uint64_t session; /* in which it has said who it is; 0: none */
     bool dialling;
-    struct reeve_fifo waiting; /* struct sim_frame *, until the session is up */
+    struct reeve_fifo waiting; /* struct sim_frame *, until then */
 };
 
 struct sim_daemon {
@@ -172,7 +171,7 @@ void sim_node_step(
 void sim_daemon_session_up(
     struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
 void sim_daemon_session_down(
-    struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side);
+    struct sim *sim, struct sim_daemon *daemon, const struct sim_session *session);
 void sim_daemon_dial_failed(
     struct sim *sim, struct sim_daemon *daemon, uint64_t to, uint32_t number, bool refused);
 void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
