@@ -91,21 +91,34 @@ static void deliver(struct sim *sim, struct sim_session *session, int side, stru
         sim_daemon_frame(sim, daemon, session, side, frame);
 }
 
+/* They come one after another, and what is sent meanwhile waits behind them. */
+static void deliver_held_later(struct sim *sim, const struct sim_session *session, int side)
+{
+    struct sim_event *event = sim_after(sim, 10 * US, SIM_DELIVER);
+    event->a = session->id;
+    event->c = (uint32_t)side;
+}
+
 static void on_deliver(struct sim *sim, struct sim_event *event)
 {
     struct sim_session *session = sim_session_get(sim, event->a);
     int side = (int)event->c;
     if (session == NULL || !session->open)
         return;
+    struct reeve_fifo *held = &session->held[side];
     bool blocked = sim_blocked(
         sim, machine_of(sim, session->life[!side]), machine_of(sim, session->life[side]));
-    if (blocked || session->held[side].count > 0) {
-        struct sim_frame **place = reeve_fifo_push(&session->held[side]);
+    if (event->data != NULL && (blocked || held->count > 0)) {
+        struct sim_frame **place = reeve_fifo_push(held);
         *place = event->data;
         event->data = NULL;
-        return;
+    } else if (event->data != NULL) {
+        deliver(sim, session, side, event->data);
+    } else if (!blocked && reeve_fifo_pop(held, &event->data)) {
+        if (held->count > 0)
+            deliver_held_later(sim, session, side);
+        deliver(sim, session, side, event->data);
     }
-    deliver(sim, session, side, event->data);
 }
 
 static void release(struct sim *sim, uint32_t from, uint32_t to)
@@ -114,21 +127,10 @@ static void release(struct sim *sim, uint32_t from, uint32_t to)
     void *value;
     while (reeve_map64_next(&sim->sessions, &at, NULL, &value)) {
         struct sim_session *session = value;
-        for (int side = 0; side < 2 && session->open; side++) {
-            if (machine_of(sim, session->life[!side]) != from ||
-                machine_of(sim, session->life[side]) != to)
-                continue;
-            struct sim_frame *frame;
-            uint64_t spread = 0;
-            while (reeve_fifo_pop(&session->held[side], &frame)) {
-                struct sim_event *event = sim_after(sim, spread += 10 * US, SIM_DELIVER);
-                event->a = session->id;
-                event->c = (uint32_t)side;
-                event->data = frame;
-            }
-            if (session->ready_ns[side] < sim->now_ns + spread)
-                session->ready_ns[side] = sim->now_ns + spread;
-        }
+        for (int side = 0; side < 2 && session->open; side++)
+            if (session->held[side].count > 0 && machine_of(sim, session->life[!side]) == from &&
+                machine_of(sim, session->life[side]) == to)
+                deliver_held_later(sim, session, side);
     }
 }
 
@@ -165,6 +167,13 @@ static struct sim_session *between(struct sim *sim, uint64_t a, uint64_t b)
     return NULL;
 }
 
+static void join(struct sim_session *session, int side, const struct sim_event *dial)
+{
+    session->dials[side].dialled = true;
+    session->dials[side].address = dial->b;
+    session->dials[side].node = dial->c;
+}
+
 static void on_dial(struct sim *sim, const struct sim_event *event)
 {
     struct sim_daemon *from = sim_daemon_get(sim, event->a);
@@ -175,8 +184,13 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     uint32_t machine = event->b == 0 ? 0 : (uint32_t)(event->b >> 32) - 1;
     bool reachable = sim->machines[machine].up && !sim_blocked(sim, from->machine, machine) &&
                      !sim_blocked(sim, machine, from->machine);
-    if (from->life == to || between(sim, from->life, to) != NULL)
-        return; /* it is up already */
+    if (from->life == to)
+        return;
+    struct sim_session *former = between(sim, from->life, to);
+    if (former != NULL) { /* the dial ends as that one does, if it is not up already */
+        join(former, sim_session_side(former, from->life), event);
+        return;
+    }
     if (!reachable || target == NULL) {
         sim_daemon_dial_failed(sim, from, event->b, event->c, reachable);
         return;
@@ -185,9 +199,8 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     session->id = ++sim->next_id;
     session->life[0] = from->life;
     session->life[1] = to;
-    session->dialled = event->b;
-    session->dialled_node = event->c;
     session->open = true;
+    join(session, 0, event);
     reeve_map64_put(&sim->sessions, session->id, session, NULL);
     for (int side = 0; side < 2; side++) {
         reeve_fifo_init(&session->held[side], sizeof(struct sim_frame *));
@@ -231,8 +244,9 @@ static void still_born(struct sim *sim, struct sim_session *session, int side)
     if (session->told_up[side])
         return;
     session->told_up[side] = session->told_down[side] = true;
-    if (side == 0 && daemon != NULL)
-        sim_daemon_dial_failed(sim, daemon, session->dialled, session->dialled_node, false);
+    if (session->dials[side].dialled && daemon != NULL)
+        sim_daemon_dial_failed(
+            sim, daemon, session->dials[side].address, session->dials[side].node, false);
 }
 
 static void on_up(struct sim *sim, const struct sim_event *event)
@@ -272,6 +286,13 @@ static void on_up(struct sim *sim, const struct sim_event *event)
         return;
     session->told_up[side] = true;
     sim_daemon_session_up(sim, daemon, session, side);
+    /* Some end before anything has been said in them. */
+    session = sim_session_get(sim, id);
+    if (session != NULL && session->open && sim->chaos && sim_chance(sim, 1, 40)) {
+        sim_trace(sim, "session %llu is cut as it begins", (unsigned long long)id);
+        sim_session_cut(sim, session);
+        sim->cuts++;
+    }
 }
 
 static void announce_end(struct sim *sim, struct sim_session *session, bool silent)

@@ -46,7 +46,7 @@ enum sim_event_kind {
     SIM_DIAL,          /* a: from life, b: to life or 0 for the head, c: node number dialled */
     SIM_SESSION_UP,    /* a: session, c: side */
     SIM_SESSION_DOWN,  /* a: session, c: side */
-    SIM_DELIVER,       /* a: session, c: receiving side, data: frame */
+    SIM_DELIVER,       /* a: session, c: receiving side, data: frame; NULL: the next that is held */
     SIM_DAEMON_TICK,   /* a: life */
     SIM_TO_DAEMON,     /* a: process, data: struct sim_local */
     SIM_TO_PROCESS,    /* a: process, data: struct sim_local */
@@ -110,8 +110,11 @@ struct sim_frame {
 struct sim_session {
     uint64_t id;
     uint64_t life[2]; /* side 0 has dialled */
-    uint64_t dialled; /* by this address; 0: the head's */
-    uint32_t dialled_node;
+    struct {
+        bool dialled;     /* this side waits for it to be up, or to come to nothing */
+        uint64_t address; /* that it has dialled; 0: the head's */
+        uint32_t node;
+    } dials[2];
     bool open; /* frames still arrive */
     bool told_up[2], told_down[2];
     uint64_t ready_ns[2]; /* towards that side: nothing arrives before what was sent before it */
