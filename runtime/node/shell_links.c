@@ -86,6 +86,21 @@ static void introduced(
     daemon_fetch_peer_up(daemon, peer->node);
 }
 
+/* A dial is done when a session is up, and nothing comes of one to where a session is up already;
+ * so when one ends before its peer has said which node it is, or another than was dialled had it,
+ * those who still wait for an introduction would wait for good. A dial that is under way goes on. */
+static void dial_again(struct daemon *daemon)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
+        struct daemon_peer *peer = value;
+        if (peer->session == 0 && peer->dialling &&
+            reeve_link_dial(daemon->link, peer->address) != REEVE_OK)
+            peer_lost(daemon, peer, "it cannot be dialled");
+    }
+}
+
 /* --- what links tell --- */
 
 static void on_peer_up(void *arg, reeve_peer session, const struct reeve_peer_info *info)
@@ -118,6 +133,7 @@ static void on_peer_down(void *arg, reeve_peer session, int code, const char *te
     struct daemon_peer *peer = peer_of_session(daemon, session);
     if (peer != NULL)
         peer_lost(daemon, peer, text);
+    dial_again(daemon);
 }
 
 static void on_dial_failed(void *arg, const char *address, int code, const char *text)
