@@ -679,6 +679,74 @@ static void test_bridge_executor_ends(void **state)
     daemon_count = 1;
 }
 
+/* --- another node that this program plays --- */
+
+#define OTHER 9u
+
+static struct {
+    struct reeve_link *link;
+    uint32_t sessions, asked;
+} other;
+
+/* The first session ends before we have said who we are. */
+static void other_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info *info)
+{
+    (void)arg;
+    (void)info;
+    if (other.sessions++ == 0) {
+        reeve_link_close_peer(other.link, peer, REEVE_ELINK, "it ends as it begins");
+        return;
+    }
+    struct reeve_message up = {.kind = REEVE_MESSAGE_PEER_UP, .node = OTHER, .incarnation = 1};
+    snprintf(up.address, sizeof up.address, "%s", reeve_link_address(other.link));
+    assert_int_equal(reeve_link_send_control(other.link, peer, &up), REEVE_OK);
+}
+
+static void other_message(void *arg, reeve_peer peer, const Reeve__Message *wire)
+{
+    (void)arg;
+    (void)peer;
+    other.asked += wire->body_case == REEVE__MESSAGE__BODY_PROGRAM_PULL;
+}
+
+static void test_session_ends_unintroduced(void **state)
+{
+    (void)state;
+    char listen[96], text[REEVE_TEXT_SIZE];
+    snprintf(listen, sizeof listen, "abstract://%s-other", socket_name);
+    struct reeve_link_options options = {.loop = &head.loop,
+        .role = REEVE_ROLE_NODE,
+        .uid = 100,
+        .incarnation = 1,
+        .key = key,
+        .listen = listen,
+        .callbacks = {.peer_up = other_peer_up,
+            .peer_down = head_peer_down,
+            .dial_failed = head_dial_failed,
+            .message = other_message,
+            .rejected = head_rejected}};
+    memset(&other, 0, sizeof other);
+    assert_int_equal(reeve_link_open(&options, &other.link, text), REEVE_OK);
+    struct reeve_message up = {.kind = REEVE_MESSAGE_PEER_UP, .node = OTHER, .incarnation = 1};
+    snprintf(up.address, sizeof up.address, "%s", reeve_link_address(other.link));
+    struct reeve_message grant = {.kind = REEVE_MESSAGE_GRANT,
+        .lease = ++head.next_lease,
+        .process = (uint64_t)OTHER << 32 | 1,
+        .class = {.job = (uint64_t)OTHER << 32 | 1, .cpu_milli = 1000, .program = {1}}};
+    assert_int_equal(reeve_link_send_control(head.link, head.nodes[0].session, &up), REEVE_OK);
+    assert_int_equal(reeve_link_send_control(head.link, head.nodes[0].session, &grant), REEVE_OK);
+    /* The daemon wants the job's program of the other node, and dials it until it can ask. */
+    uint64_t until = reeve_clock_monotonic_ns() + PATIENCE_NS;
+    while (other.asked == 0 && reeve_clock_monotonic_ns() < until)
+        uv_run(&head.loop, UV_RUN_ONCE);
+    bool closed = false;
+    reeve_link_close(other.link, on_link_closed, &closed);
+    while (!closed)
+        uv_run(&head.loop, UV_RUN_ONCE);
+    assert_int_equal(other.sessions, 2);
+    assert_true(other.asked > 0);
+}
+
 int main(int argc, char **argv)
 {
     if (getenv(REEVE_WORKER_VARIABLE) != NULL)
@@ -702,6 +770,7 @@ int main(int argc, char **argv)
         TEST_TWO(test_bridge_executor_ends),
         TEST_TWO(test_library_is_missing),
         TEST_TWO(test_output),
+        TEST(test_session_ends_unintroduced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
