@@ -34,14 +34,17 @@
  *                                            here already changes nothing
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
- *                 node                       known) say what and where the object is, where it is
- *                                            not here
+ *                 node flags                 known) say what and where the object is, where it is
+ *                                            not here. flags: GIVEN
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
  *  UNPIN          client id                  one pin less
- *  FREE           client id node             by its owner. node: where the primary copy is, if not
- *                                            here
+ *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
+ *                                            here; flags: GIVEN
+ *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
+ *                 process                    its id. Answered with REPLY_SEAL
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_PULL      node id offset length      a node wants a piece
  *  PEER_CHUNK     node id offset size length  a piece has come; size is that of the whole object
  *                 code
@@ -73,6 +76,7 @@
  *  SEND_CHUNK     node id offset size        sends `length` bytes of `segment` from `place` on
  *                 segment place length code  (code not 0: no bytes)
  *  SEND_FREE      node id                    PEER_FREE there
+ *  SEND_GIVE      node id process            PEER_GIVE there
  *  SEND_GONE      process                    OWNER_GONE on every other node: a process that could
  *                                            own objects there is dead
  *
@@ -108,7 +112,9 @@ enum reeve_store_event_kind {
     REEVE_STORE_CANCEL,
     REEVE_STORE_UNPIN,
     REEVE_STORE_FREE,
+    REEVE_STORE_GIVE,
     REEVE_STORE_PEER_FREE,
+    REEVE_STORE_PEER_GIVE,
     REEVE_STORE_PEER_PULL,
     REEVE_STORE_PEER_CHUNK,
     REEVE_STORE_PEER_RESET,
@@ -121,6 +127,9 @@ enum reeve_store_event_kind {
 #define REEVE_STORE_PIN_OWNER 2u /* SEAL: the owner does, if it is a process of this node */
 #define REEVE_STORE_KEEP_REST \
     4u /* SEAL: what is left of the extent stays granted; it starts at the next multiple of 64 */
+
+/* GET, FREE: it was given away; its owner is not the process in its id, which may be gone */
+#define REEVE_STORE_GIVEN 8u
 
 struct reeve_store_event {
     enum reeve_store_event_kind kind;
@@ -151,6 +160,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_COPY_IN,
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
+    REEVE_STORE_SEND_GIVE,
     REEVE_STORE_SEND_GONE,
     REEVE_STORE_COMMAND_KIND_COUNT
 };

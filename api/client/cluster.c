@@ -18,11 +18,6 @@
 /* arguments from this size on become objects, when together they are too large to ride along */
 #define ARGUMENT_OBJECT_SIZE_MIN 4096u
 
-static struct reeve_cluster *cluster_of(struct reeve_backend *backend)
-{
-    return REEVE_CONTAINER_OF(backend, struct reeve_cluster, backend);
-}
-
 static uint64_t deadline_from(int64_t timeout_ms)
 {
     if (timeout_ms < 0)
@@ -31,16 +26,6 @@ static uint64_t deadline_from(int64_t timeout_ms)
     return (uint64_t)timeout_ms > (UINT64_MAX - now_ns) / 1000000u
                ? UINT64_MAX
                : now_ns + (uint64_t)timeout_ms * 1000000u;
-}
-
-/* With the lock; REEVE_OK when the backend can work. */
-static int usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
-{
-    if (cluster->ending)
-        return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
-    if (cluster->dead)
-        return reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
-    return 0;
 }
 
 /* ---- errors of tasks ------------------------------------------------------------------------- */
@@ -99,37 +84,6 @@ static void task_error(const struct reeve_owner_result *result, struct reeve_err
 
 /* ---- submit ---------------------------------------------------------------------------------- */
 
-/* Puts one packed value into the store; the future (PENDING until then) is the caller's. */
-static int value_put_object(struct reeve_cluster *cluster, const void *bytes, size_t size,
-    reeve_task_id *ret, struct reeve_error_info *error)
-{
-    void *room;
-    uint32_t segment;
-    uint64_t offset;
-    reeve_task_id task;
-    int code = reeve_cluster_object_create(cluster, size, &room, &segment, &offset, error);
-    if (code != 0)
-        return code;
-    memcpy(room, bytes, size);
-    pthread_mutex_lock(&cluster->lock);
-    code = reeve_owner_put(cluster->owner, NULL, 0, &task);
-    pthread_mutex_unlock(&cluster->lock);
-    if (code != 0) {
-        reeve_cluster_object_abort(cluster, segment, offset);
-        return reeve_error_set(error, code, "%s", "");
-    }
-    struct reeve_reference object = {
-        .id = {cluster->process, task}, .size_bytes = size, .node = cluster->node};
-    code = reeve_cluster_object_seal(cluster, object.id, size, segment, offset, error);
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
-    if (code != 0)
-        (void)reeve_owner_release(cluster->owner, task);
-    pthread_mutex_unlock(&cluster->lock);
-    *ret = task;
-    return code;
-}
-
 /* Arguments too large to ride along: the large ones among them become objects, spliced in like
  * futures. */
 struct argument_objects {
@@ -153,11 +107,26 @@ static void argument_objects_free(struct reeve_cluster *cluster, struct argument
     free(split->objects);
 }
 
+/* An argument of its own, with the futures that stand in it: `first` to `last` of the nested. */
+static int large_put(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    const uint8_t *bytes, size_t size, size_t first, size_t last, reeve_task_id *ret,
+    struct reeve_error_info *error)
+{
+    uint64_t *ids = malloc((last - first + 1) * sizeof(*ids));
+    if (ids == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    for (size_t i = first; i < last; i++)
+        ids[i - first] = submit->nested[i].future.id;
+    int code = reeve_cluster_put(cluster, bytes, size, ids, last - first, ret, error);
+    free(ids);
+    return code;
+}
+
 static int arguments_split(struct reeve_cluster *cluster, const struct reeve_submit *submit,
     struct argument_objects *ret, struct reeve_error_info *error)
 {
     const uint8_t *args = submit->args;
-    size_t count = submit->function->parameter_count, at, splice = 0;
+    size_t count = submit->function->parameter_count, at, splice = 0, nested = 0;
     if (args[0] == 0xdc && submit->args_size >= 3) { /* array 16 */
         count = (size_t)args[1] << 8 | args[2];
         at = 3;
@@ -170,7 +139,8 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
     }
     *ret = (struct argument_objects){
         .args = malloc(submit->args_size),
-        .splices = calloc(count + submit->splice_count + 1, sizeof(*ret->splices)),
+        .splices =
+            calloc(count + submit->splice_count + submit->nested_count + 1, sizeof(*ret->splices)),
         .objects = calloc(count + 1, sizeof(*ret->objects)),
     };
     if (ret->args == NULL || ret->splices == NULL || ret->objects == NULL)
@@ -182,12 +152,15 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
         if (size == 0)
             return reeve_error_set(
                 error, REEVE_EPROTOCOL, "argument %zu is not whole msgpack", i + 1);
+        size_t first = nested;
+        while (nested < submit->nested_count && submit->nested[nested].offset == at)
+            nested++;
         if (splice < submit->splice_count && submit->splices[splice].offset == at) {
             ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
                 (uint32_t)ret->args_size, submit->splices[splice++].future.id};
         } else if (size >= ARGUMENT_OBJECT_SIZE_MIN) {
             reeve_task_id object = 0;
-            int code = value_put_object(cluster, args + at, size, &object, error);
+            int code = large_put(cluster, submit, args + at, size, first, nested, &object, error);
             if (code != 0)
                 return code;
             ret->objects[ret->object_count++] = object;
@@ -197,6 +170,9 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
             at += size;
             continue;
         }
+        for (size_t n = first; n < nested; n++)
+            ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
+                (uint32_t)ret->args_size | REEVE_OWNER_NESTED, submit->nested[n].future.id};
         memcpy(ret->args + ret->args_size, args + at, size);
         ret->args_size += size;
         at += size;
@@ -214,7 +190,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
 {
     struct reeve_owner_task with_class = *task;
     pthread_mutex_lock(&cluster->lock);
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
         code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &with_class.class_index);
@@ -241,16 +217,23 @@ static int spliced_submit(struct reeve_cluster *cluster, const struct reeve_subm
     struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_owner_splice few[8], *splices = few;
-    if (submit->splice_count > REEVE_ARRAY_COUNT(few)) {
-        splices = malloc(submit->splice_count * sizeof(*splices));
+    size_t count = submit->splice_count + submit->nested_count;
+    if (count > REEVE_ARRAY_COUNT(few)) {
+        splices = malloc(count * sizeof(*splices));
         if (splices == NULL)
             return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     }
-    for (size_t i = 0; i < submit->splice_count; i++)
+    for (size_t i = 0, splice = 0, nested = 0; i < count; i++) {
+        bool is_splice = nested == submit->nested_count ||
+                         (splice < submit->splice_count &&
+                             submit->splices[splice].offset < submit->nested[nested].offset);
+        const reeve_splice *from =
+            is_splice ? &submit->splices[splice++] : &submit->nested[nested++];
         splices[i] = (struct reeve_owner_splice){
-            (uint32_t)submit->splices[i].offset, submit->splices[i].future.id};
+            (uint32_t)from->offset | (is_splice ? 0 : REEVE_OWNER_NESTED), from->future.id};
+    }
     task->splices = splices;
-    task->splice_count = (uint32_t)submit->splice_count;
+    task->splice_count = (uint32_t)count;
     int code = task_submit(cluster, submit, task, ret, error);
     if (splices != few)
         free(splices);
@@ -280,7 +263,7 @@ static int large_submit(struct reeve_cluster *cluster, const struct reeve_submit
 static int cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_owner_task task = {
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
@@ -290,7 +273,7 @@ static int cluster_submit(struct reeve_backend *backend, const struct reeve_subm
     };
     if (REEVE_UNLIKELY(submit->args_size > cluster->inline_size))
         return large_submit(cluster, submit, &task, ret, error);
-    if (submit->splice_count != 0)
+    if (submit->splice_count + submit->nested_count != 0)
         return spliced_submit(cluster, submit, &task, ret, error);
     return task_submit(cluster, submit, &task, ret, error);
 }
@@ -322,7 +305,7 @@ static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id f
 /* Why await gave up. */
 static int await_failure(const struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     return code != 0 ? code : reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
 }
 
@@ -346,14 +329,32 @@ static int stale(struct reeve_error_info *error)
         error, REEVE_EHANDLE, "no such future: it has been got or released already");
 }
 
+/* The futures in a value that the program gets: a reference to each for it. `ret`, from malloc, is
+ * NULL where there are none. */
+static int value_futures(struct reeve_cluster *cluster, const struct reeve_owner_result *result,
+    uint64_t **ret, struct reeve_error_info *error)
+{
+    *ret = NULL;
+    if (REEVE_LIKELY(result->future_count == 0))
+        return 0;
+    uint64_t *ids = malloc(result->future_count * sizeof(*ids));
+    if (ids == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    for (uint32_t i = 0; i < result->future_count; i++)
+        ids[i] = result->futures[i].task;
+    *ret = ids;
+    return reeve_cluster_futures_hold(cluster, ids, result->future_count, error);
+}
+
 static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
-    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+    const uint64_t *futures, size_t future_count, reeve_consume *consume, void *arg,
+    struct reeve_error_info *error)
 {
     const void *bytes;
     int code = reeve_cluster_object_get(cluster, object, &bytes, error);
     if (code != 0)
         return code;
-    code = consume(bytes, object->size_bytes, arg);
+    code = consume(bytes, object->size_bytes, futures, future_count, arg);
     reeve_cluster_object_unpin(cluster, object->id);
     return code;
 }
@@ -361,7 +362,7 @@ static int object_consume(struct reeve_cluster *cluster, const struct reeve_refe
 static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_owner_result result;
     pthread_mutex_lock(&cluster->lock);
     if (cluster->ending) {
@@ -377,21 +378,29 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
         pthread_mutex_unlock(&cluster->lock);
         return failure;
     }
+    uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
     if (code != 0) {
         code = stale(error);
+    } else if ((code = value_futures(cluster, &result, &futures, error)) != 0) {
+        (void)reeve_owner_release(cluster->owner, task);
     } else if (result.status != 0) {
         task_error(&result, error);
         code = result.status;
         (void)reeve_owner_release(cluster->owner, task);
     } else if (!result.is_object) {
-        code = consume(result.bytes, result.size, arg);
+        code = consume(result.bytes, result.size, futures, result.future_count, arg);
+        if (REEVE_UNLIKELY(code != 0))
+            reeve_cluster_futures_release(cluster, futures, result.future_count);
         (void)reeve_owner_release(cluster->owner, task);
     } else {
         cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
-        code = object_consume(cluster, &result.object, consume, arg, error);
+        code = object_consume(
+            cluster, &result.object, futures, result.future_count, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
+        if (REEVE_UNLIKELY(code != 0))
+            reeve_cluster_futures_release(cluster, futures, result.future_count);
         (void)reeve_owner_release(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
         cluster->inside--;
@@ -399,6 +408,7 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
             pthread_cond_broadcast(&cluster->turn);
     }
     pthread_mutex_unlock(&cluster->lock);
+    free(futures);
     return code;
 }
 
@@ -450,7 +460,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,
     struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct several several = {.futures = futures, .count = count, .wanted = wanted, .ready = ready};
     int code = 0;
     pthread_mutex_lock(&cluster->lock);
@@ -477,7 +487,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
 static int cluster_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     pthread_mutex_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     if (code == 0) {
@@ -490,106 +500,6 @@ static int cluster_release(
     if (code == 0)
         return 0;
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
-}
-
-/* ---- put ------------------------------------------------------------------------------------- */
-
-/* A value being filled: in the heap when it is small, else in the store. */
-struct filling {
-    size_t size;
-    uint32_t segment;
-    uint64_t offset;
-    bool small;
-    void *bytes;
-};
-
-/* The caller stays inside until the value is sealed or given up. */
-static int large_create(
-    struct reeve_cluster *cluster, struct filling *filling, struct reeve_error_info *error)
-{
-    int code = reeve_cluster_inside_enter(cluster, error);
-    if (code != 0)
-        return code;
-    code = reeve_cluster_object_create(
-        cluster, filling->size, &filling->bytes, &filling->segment, &filling->offset, error);
-    if (code != 0)
-        reeve_cluster_inside_leave(cluster);
-    return code;
-}
-
-static int cluster_create(struct reeve_backend *backend, size_t size, void **bytes,
-    uint64_t *handle, struct reeve_error_info *error)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct filling *filling = calloc(1, sizeof(*filling));
-    int code = 0;
-    if (filling == NULL)
-        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    filling->size = size;
-    filling->small = size <= cluster->inline_size;
-    if (!filling->small)
-        code = large_create(cluster, filling, error);
-    else if ((filling->bytes = aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64))) == NULL)
-        code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    if (code != 0) {
-        free(filling);
-        return code;
-    }
-    *bytes = filling->bytes;
-    *handle = (uint64_t)(uintptr_t)filling;
-    return 0;
-}
-
-static int cluster_seal(
-    struct reeve_backend *backend, uint64_t handle, uint64_t *ret, struct reeve_error_info *error)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct filling *filling = (struct filling *)(uintptr_t)handle;
-    reeve_task_id task;
-    pthread_mutex_lock(&cluster->lock);
-    int code = usable(cluster, error);
-    if (code == 0) {
-        reeve_cluster_enter(cluster);
-        code = reeve_owner_put(
-            cluster->owner, filling->small ? filling->bytes : NULL, (uint32_t)filling->size, &task);
-        if (code != 0)
-            reeve_error_set(error, code, "%s", "");
-    }
-    pthread_mutex_unlock(&cluster->lock);
-    if (!filling->small && code != 0)
-        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
-    if (!filling->small && code == 0) {
-        struct reeve_reference object = {
-            .id = {cluster->process, task}, .size_bytes = filling->size, .node = cluster->node};
-        code = reeve_cluster_object_seal(
-            cluster, object.id, filling->size, filling->segment, filling->offset, error);
-        pthread_mutex_lock(&cluster->lock);
-        reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
-        if (code != 0)
-            (void)reeve_owner_release(cluster->owner, task);
-        pthread_mutex_unlock(&cluster->lock);
-    }
-    if (filling->small)
-        free(filling->bytes);
-    else
-        reeve_cluster_inside_leave(cluster);
-    free(filling);
-    if (code == 0)
-        *ret = task;
-    return code;
-}
-
-static void cluster_abort(struct reeve_backend *backend, uint64_t handle)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct filling *filling = (struct filling *)(uintptr_t)handle;
-    if (filling->small) {
-        free(filling->bytes);
-    } else {
-        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
-        reeve_cluster_inside_leave(cluster);
-    }
-    free(filling);
 }
 
 /* ---- start and end --------------------------------------------------------------------------- */
@@ -642,7 +552,7 @@ static void fork_prepare(struct reeve_cluster *cluster)
  * the socket without the lock have left. */
 static void cluster_shutdown(struct reeve_backend *backend)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
     atomic_store(&forkable, NULL);
     reeve_cluster_background_stop(cluster);
@@ -673,9 +583,9 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get = cluster_get,
         .wait = cluster_wait,
         .release = cluster_release,
-        .create = cluster_create,
-        .seal = cluster_seal,
-        .abort = cluster_abort,
+        .create = reeve_cluster_create,
+        .seal = reeve_cluster_seal,
+        .abort = reeve_cluster_abort,
         .shutdown = cluster_shutdown,
     };
     cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;

@@ -12,7 +12,8 @@
 
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
-    const reeve_splice *splices, size_t splice_count, uint64_t *ret, struct reeve_error_info *error)
+    const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
+    size_t nested_count, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
     int rc = reeve_task_options_resolve(options, &settings, error);
@@ -24,6 +25,8 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
         .args_size = args_size,
         .splices = splices,
         .splice_count = splice_count,
+        .nested = nested,
+        .nested_count = nested_count,
         .cpu_milli = settings.cpu_milli,
         .max_retries = settings.max_retries,
         .timeout_ms = settings.timeout_ms,
@@ -53,6 +56,45 @@ static int check_splices(const reeve_submission *submission, struct reeve_error_
         "splice %zu: at offset %zu there is no argument that is one nil byte, or the splices do "
         "not ascend",
         next, submission->splices[next].offset);
+}
+
+static int count_mismatch(uint64_t stand, size_t beside, struct reeve_error_info *error)
+{
+    if (stand == UINT64_MAX)
+        return reeve_error_set(
+            error, REEVE_EPROTOCOL, "the extension of a future, or of several, is malformed");
+    return reeve_error_set(error, REEVE_EINVAL,
+        "%llu futures stand in the packed bytes, and %zu are given beside them",
+        (unsigned long long)stand, beside);
+}
+
+/* Finds the argument that each of the futures stands in. `ret`, from malloc, is NULL when there are
+ * none. */
+static int nested_place(
+    const reeve_submission *submission, reeve_splice **ret, struct reeve_error_info *error)
+{
+    const uint8_t *begin = submission->args, *end = begin + submission->args_size, *at = begin;
+    uint64_t total = reeve_codec_future_count(begin, submission->args_size);
+    *ret = NULL;
+    if (total != submission->future_count || (total && !submission->futures))
+        return count_mismatch(total, submission->futures ? submission->future_count : 0, error);
+    if (total == 0)
+        return REEVE_OK;
+    reeve_splice *nested = malloc(total * sizeof *nested);
+    if (!nested)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for the futures in the arguments");
+    struct reeve_token token = {.size = 0};
+    at = reeve_read_token(at, end, &token);
+    size_t next = 0;
+    for (size_t i = 0, count = token.size; i < count; i++) {
+        size_t size = reeve_codec_skip(at, (size_t)(end - at));
+        uint64_t here = reeve_codec_future_count(at, size);
+        for (; here > 0; here--, next++)
+            nested[next] = (reeve_splice){(size_t)(at - begin), submission->futures[next]};
+        at += size;
+    }
+    *ret = nested;
+    return REEVE_OK;
 }
 
 static int check_submission(const reeve_submission *submission, struct reeve_error_info *error)
@@ -85,8 +127,16 @@ REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret
         for (size_t i = 0; i < submission->splice_count; i++)
             if (reeve_is_failed_future(submission->splices[i].future.id))
                 return reeve_failed_future_get(submission->splices[i].future.id, error);
-        rc = reeve_client_submit(backend, function, submission->options, submission->args,
-            submission->args_size, submission->splices, submission->splice_count, &ret->id, error);
+        for (size_t i = 0; submission->futures && i < submission->future_count; i++)
+            if (reeve_is_failed_future(submission->futures[i].id))
+                return reeve_failed_future_get(submission->futures[i].id, error);
+        reeve_splice *nested;
+        rc = nested_place(submission, &nested, error);
+        if (!rc)
+            rc = reeve_client_submit(backend, function, submission->options, submission->args,
+                submission->args_size, submission->splices, submission->splice_count, nested,
+                submission->future_count, &ret->id, error);
+        free(nested);
     }
     if (rc && !error->function[0])
         reeve_error_function(error, submission->function ? submission->function : "");
@@ -107,16 +157,22 @@ int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
 
-static int consume_packed(const void *bytes, size_t size, void *arg)
+static int consume_packed(
+    const void *bytes, size_t size, const uint64_t *futures, size_t future_count, void *arg)
 {
     reeve_packed *packed = arg;
     void *copy = malloc(size);
-    if (!copy)
+    reeve_future *list = future_count ? malloc(future_count * sizeof *list) : NULL;
+    if (!copy || (future_count && !list)) {
+        free(copy);
+        free(list);
         return reeve_error_set(
             reeve_error_thread(), REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
+    }
     memcpy(copy, bytes, size);
-    packed->bytes = copy;
-    packed->size = size;
+    for (size_t i = 0; i < future_count; i++)
+        list[i] = reeve_future_from_id(futures[i]);
+    *packed = (reeve_packed){copy, size, list, future_count};
     return REEVE_OK;
 }
 
@@ -127,19 +183,31 @@ REEVE_API int reeve_get_packed(reeve_future future, int64_t timeout_ms, reeve_pa
 
 REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret)
 {
+    return reeve_put_value(&(reeve_packed){bytes, size, NULL, 0}, ret);
+}
+
+REEVE_API int reeve_put_value(const reeve_packed *value, reeve_future *ret)
+{
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
     if (!backend)
         return error->code;
-    int rc = reeve_codec_check(bytes, size, error);
+    int rc = reeve_codec_check(value->bytes, value->size, error);
     if (rc)
         return rc;
+    uint64_t count = reeve_codec_future_count(value->bytes, value->size);
+    if (count != value->future_count || (count && !value->futures))
+        return count_mismatch(count, value->futures ? value->future_count : 0, error);
+    for (size_t i = 0; i < count; i++)
+        if (reeve_is_failed_future(value->futures[i].id))
+            return reeve_failed_future_get(value->futures[i].id, error);
     void *memory;
     uint64_t handle;
-    rc = backend->create(backend, size, &memory, &handle, error);
+    rc = backend->create(backend, value->size, &memory, &handle, error);
     if (!rc) {
-        memcpy(memory, bytes, size);
-        rc = backend->seal(backend, handle, &ret->id, error);
+        memcpy(memory, value->bytes, value->size);
+        rc = backend->seal(
+            backend, handle, (const uint64_t *)value->futures, count, &ret->id, error);
     }
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }

@@ -12,6 +12,7 @@
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
+#include "runtime/base/map64.h"
 
 #define OWNER_NONE       UINT32_MAX
 #define OWNER_PAGE_SHIFT 12u
@@ -25,6 +26,11 @@ enum {
     OWNER_RESULT_OBJECT = 2,
     OWNER_ERROR_MAP = 4,
     OWNER_FIRST = 8, /* goes before others of its class: it has been under way before */
+    /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
+    OWNER_KEPT = 16,
+    OWNER_GIVEN = 32, /* final, an object: it is another's to free */
+    OWNER_LENT =
+        64, /* final, came with a call that is under way: `position` is whose it is there */
 };
 
 struct owner_task {
@@ -49,9 +55,12 @@ struct owner_task {
     uint32_t splice_count;
     int32_t status;
     uint64_t position; /* in the call ring */
+    /* the futures that the arguments need, afterwards those in the result; each is referred to */
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
     uint32_t size;
+    uint32_t mark;  /* of the last walk that has come by… */
+    uint32_t order; /* …and its number there */
     union {
         uint8_t small[OWNER_SMALL_SIZE];
         uint8_t *large; /* when size > OWNER_SMALL_SIZE */
@@ -131,7 +140,9 @@ struct reeve_owner {
     struct reeve_fifo commands;
     uint64_t task_count, unfinished, final_count, stale_count;
     uint64_t tick_at_ns;
-    uint32_t send_lease; /* what next_send chose, until sent or unsent */
+    uint32_t send_lease;       /* what next_send chose, until sent or unsent */
+    uint32_t mark;             /* of the latest walk */
+    struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
 };
 
 struct owner_task *owner_task_at(const struct reeve_owner *owner, uint32_t index);
@@ -161,6 +172,22 @@ struct reeve_owner_command *owner_command(
 void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool front);
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object);
+
+void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
+void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+
+/* Futures in values (owner_handover.c, owner_adopt.c). */
+uint32_t owner_mark_next(struct reeve_owner *owner);
+/* The task waits for all futures that stand, at any depth, in what it is given, too. */
+int owner_task_deepen(struct reeve_owner *owner, uint32_t index);
+/* Takes what has been handed over with the task's present attempt, as the list of its result.
+ * `ret` is from malloc, each future in it has a reference more; NULL: none. */
+int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id,
+    struct reeve_owner_splice **ret, uint32_t *ret_count);
+/* Nobody wants it any more; does nothing where there is nothing. */
+void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
+void owner_handed_fini(struct reeve_owner *owner);
 
 /* Leases and demand (owner_lease.c). */
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);

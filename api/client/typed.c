@@ -24,6 +24,8 @@ struct call {
     size_t put_count;
     reeve_splice splices[ARGUMENTS_MAX];
     size_t splice_count;
+    reeve_splice *nested; /* malloc: the futures in the other arguments */
+    size_t nested_count, nested_capacity;
 };
 
 /* Adds up the arguments, those above `limit` counted as the one byte that a future's place
@@ -52,6 +54,28 @@ static size_t measure(struct call *call, size_t limit, struct reeve_error_info *
     return total;
 }
 
+/* The futures that stand in an argument which is packed at `offset`. */
+static int nested_note(struct call *call, const struct reeve_member *parameter, const void *value,
+    size_t offset, struct reeve_error_info *error)
+{
+    struct reeve_future_ids ids = {0};
+    int rc = reeve_codec_futures(parameter->type, value, &ids, error);
+    size_t count = call->nested_count + ids.count;
+    if (!rc && count > call->nested_capacity) {
+        reeve_splice *nested = realloc(call->nested, count * 2 * sizeof *nested);
+        if (nested) {
+            call->nested = nested;
+            call->nested_capacity = count * 2;
+        } else {
+            rc = reeve_error_set(error, REEVE_ENOMEM, "no memory for the futures in an argument");
+        }
+    }
+    for (size_t i = 0; i < ids.count && !rc; i++)
+        call->nested[call->nested_count++] = (reeve_splice){offset, {ids.ids[i]}};
+    reeve_future_ids_fini(&ids);
+    return rc;
+}
+
 static int pack_call(struct reeve_backend *backend, struct call *call, size_t limit, uint8_t *bytes,
     size_t capacity, struct reeve_error_info *error)
 {
@@ -73,6 +97,11 @@ static int pack_call(struct reeve_backend *backend, struct call *call, size_t li
             call->splices[call->splice_count++] = (reeve_splice){offset, {future}};
             bytes[offset++] = 0xc0;
             continue;
+        }
+        if (REEVE_UNLIKELY(parameter->type->kind >= REEVE_KIND_STRUCT)) {
+            int rc = nested_note(call, parameter, value, offset, error);
+            if (rc)
+                return rc;
         }
         offset = reeve_codec_pack(parameter->type, value, bytes, offset, capacity);
         if (!offset)
@@ -104,7 +133,8 @@ static int submit(struct reeve_backend *backend, struct call *call,
     int rc = pack_call(backend, call, limit, bytes, size, error);
     if (!rc)
         rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
-            call->splice_count, ret, error);
+            call->splice_count, call->nested, call->nested_count, ret, error);
+    free(call->nested);
     for (size_t i = 0; i < call->put_count; i++)
         backend->release(backend, call->put[i], NULL);
     if (bytes != stack)
@@ -134,7 +164,8 @@ REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     call.function = function;
     call.arguments = arguments;
     call.futures = futures;
-    call.put_count = call.splice_count = 0;
+    call.put_count = call.splice_count = call.nested_count = call.nested_capacity = 0;
+    call.nested = NULL;
     uint64_t future;
     if (REEVE_LIKELY(!submit(backend, &call, options, &future, error)))
         return future;
@@ -151,11 +182,12 @@ struct typed_get {
     void *value;
 };
 
-static int consume_typed(const void *bytes, size_t size, void *arg)
+static int consume_typed(
+    const void *bytes, size_t size, const uint64_t *futures, size_t future_count, void *arg)
 {
     const struct typed_get *get = arg;
-    return reeve_codec_unpack(
-        get->type, bytes, size, get->value, NULL, "the result", reeve_error_thread());
+    return reeve_codec_unpack_with(get->type, bytes, size, futures, future_count, get->value, NULL,
+        "the result", reeve_error_thread());
 }
 
 REEVE_API int reeve_typed_get(
@@ -170,14 +202,17 @@ int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *typ
 {
     void *bytes;
     uint64_t handle;
-    int rc = backend->create(backend, size, &bytes, &handle, error);
-    if (rc)
-        return reeve_error_complete(error, rc);
-    if (reeve_codec_pack(type, value, bytes, 0, size) != size) {
+    struct reeve_future_ids ids = {0};
+    int rc = reeve_codec_futures(type, value, &ids, error);
+    if (!rc)
+        rc = backend->create(backend, size, &bytes, &handle, error);
+    if (!rc && reeve_codec_pack(type, value, bytes, 0, size) != size) {
         backend->abort(backend, handle);
-        return reeve_error_set(error, REEVE_EINVAL, "a value changed while it was being packed");
+        rc = reeve_error_set(error, REEVE_EINVAL, "a value changed while it was being packed");
+    } else if (!rc) {
+        rc = backend->seal(backend, handle, ids.ids, ids.count, ret, error);
     }
-    rc = backend->seal(backend, handle, ret, error);
+    reeve_future_ids_fini(&ids);
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }
 

@@ -115,8 +115,10 @@ static bool stage(struct daemon_call *call)
     for (uint32_t i = 0; i < call->references; i++) {
         struct reeve_reference reference;
         memcpy(&reference, call->payload + i * sizeof reference, sizeof reference);
-        all[i] = (struct reeve_store_wanted){
-            .id = reference.id, .size = reference.size_bytes, .node = reference.node};
+        all[i] = (struct reeve_store_wanted){.id = reference.id,
+            .size = reference.size_bytes,
+            .node = reference.node,
+            .given = reference.flags & REEVE_REFERENCE_GIVEN};
     }
     const char *text = "";
     int error = reeve_store_shell_stage(
@@ -201,7 +203,8 @@ static bool returns_take(struct daemon_channel *channel)
         if (call != NULL && call->in_ring) {
             daemon_entry_from_view(&view, daemon_batch_next(&batch));
             sent = daemon_batch_add(&batch);
-            call_free(call);
+            if (view.kind != REEVE_ENTRY_HANDED) /* its answer is yet to come */
+                call_free(call);
         }
         if (!sent && held < DAEMON_BATCH_ENTRIES)
             continue;

@@ -41,6 +41,8 @@ static bool write_result(struct daemon_channel *channel, const struct daemon_res
     fill.slot->status = result->status;
     memcpy(fill.payload, result->payload, result->size);
     reeve_ring_publish(&channel->end.returns);
+    if (result->kind == REEVE_ENTRY_HANDED) /* its answer is yet to come */
+        return true;
     uintptr_t position = (uintptr_t)reeve_map64_remove(&channel->by_task, result->task);
     if (position != 0)
         reeve_ring_done(&channel->end.calls, position - 1);

@@ -442,8 +442,8 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
     for (uint32_t i = 0; i < frame.child_count; i++)
         reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
-        reeve_owner_finished(
-            process->owner, sim->now_ns, frame.task, status, false, &value, sizeof value, NULL);
+        reeve_owner_finished(process->owner, sim->now_ns, frame.task, status, false, &value,
+            sizeof value, NULL, NULL, 0);
         return;
     }
     struct sim_channel *channel = sim_channel_get(sim, frame.channel);
