@@ -137,9 +137,9 @@ void reeve_cluster_enter(struct reeve_cluster *cluster)
     (void)reeve_cluster_role_reclaim(cluster);
 }
 
-void reeve_cluster_submitted(struct reeve_cluster *cluster)
+void reeve_cluster_submitted(struct reeve_cluster *cluster, uint64_t now_ns)
 {
-    reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    reeve_cluster_pump(cluster, now_ns);
     if (cluster->polling || cluster->timed)
         return;
     if (atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) !=

@@ -142,7 +142,7 @@ void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invoca
         reeve_owner_borrow_end(cluster->owner, invocation->futures, lent_count);
     for (uint32_t i = 0; i < lent_count && fate == REEVE_HANDOVER_KEPT; i++)
         (void)reeve_owner_release(cluster->owner, invocation->futures[i]);
-    reeve_cluster_submitted(cluster);
+    reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
     pthread_mutex_unlock(&cluster->lock);
     free((void *)(uintptr_t)invocation->futures);
 }
