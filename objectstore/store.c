@@ -318,14 +318,21 @@ static void on_cancel(
     }
 }
 
+/* Where the primary lies it is known who owns an object; elsewhere its name says who, or the flag
+ * that the name does not. */
+static bool may_dispose(const struct store_client *client, const struct store_object *object,
+    const struct reeve_store_event *event)
+{
+    if (object != NULL && !(object->flags & STORE_OBJECT_COPY))
+        return client->process == object->owner;
+    return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
+}
+
 static void on_free(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
-    bool given =
-        event->flags & REEVE_STORE_GIVEN && (object == NULL || object->owner != event->id.owner);
-    reeve_process_id owner = object != NULL ? object->owner : event->id.owner;
-    if (client->process != owner && client != store->daemon && !given) {
+    if (!may_dispose(client, object, event) && client != store->daemon) {
         store->refused_count++;
         return;
     }
@@ -344,7 +351,7 @@ static void on_give(
 {
     struct store_object *object = store_object_find(store, event->id);
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    if (client->process != (object != NULL ? object->owner : event->id.owner)) {
+    if (!may_dispose(client, object, event)) {
         store->refused_count++;
         reply_seal(store, event, REEVE_EINVAL, "only its owner can give an object away");
         return;

@@ -42,7 +42,7 @@
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
- *                 process                    its id. Answered with REPLY_SEAL
+ *                 process flags                   its id. Answered with REPLY_SEAL
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
  *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_PULL      node id offset length      a node wants a piece
@@ -128,7 +128,7 @@ enum reeve_store_event_kind {
 #define REEVE_STORE_KEEP_REST \
     4u /* SEAL: what is left of the extent stays granted; it starts at the next multiple of 64 */
 
-/* GET, FREE: it was given away; its owner is not the process in its id, which may be gone */
+/* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
 #define REEVE_STORE_GIVEN 8u
 
 struct reeve_store_event {

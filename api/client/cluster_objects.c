@@ -109,8 +109,11 @@ int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
     reeve_process_id heir, struct reeve_error_info *error)
 {
-    struct reeve_local_message message = {
-        .kind = REEVE_LOCAL_GIVE, .object = object->id, .node = object->node, .process = heir};
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_GIVE,
+        .object = object->id,
+        .node = object->node,
+        .process = heir,
+        .flags = object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);
 }

@@ -14,6 +14,8 @@
  *    one has failed, the function sees that when it gets it. They are the library's and end with
  *    the call, like all arguments, unless the function returns them; it may get them, and pass them
  *    on. The caller keeps its own.
+ *    What they are travels with the call: together with the other arguments less than 256 KiB, so
+ *    some thousands of small ones. Results and puts have no such limit.
  *  - In a value that is put: the put future keeps them; the caller keeps its own.
  *
  * REEVE_FUTURE_TYPE(T): makes reeve_future_T and reeve_futures_T value types. Done for all

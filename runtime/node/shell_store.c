@@ -364,7 +364,10 @@ bool reeve_store_shell_client_message(
         event.kind = REEVE_STORE_FREE;
         event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
         break;
-    case REEVE_LOCAL_GIVE: event.kind = REEVE_STORE_GIVE; break;
+    case REEVE_LOCAL_GIVE:
+        event.kind = REEVE_STORE_GIVE;
+        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
+        break;
     default: return false;
     }
     reeve_store_shell_event(shell, &event);

@@ -37,7 +37,7 @@
  *   UNPIN          object                                  one pin less
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                                                          where it was made
- *   GIVE           request object node process             its owner gives it away: it is that
+ *   GIVE           request object node process flags(given)  its owner gives it away: it is that
  *                                                          process's from now on, and keeps its
  *                                                          name; answered with SEALED
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on

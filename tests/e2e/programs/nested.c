@@ -189,13 +189,26 @@ REEVE_REMOTE(blobs, heavy, (int64_t, size))
     return result;
 }
 
+/* Gives on what it was given. */
+REEVE_REMOTE(reeve_future_blobs, heavier, (int64_t, size))
+{
+    reeve_future_blobs result = heavy_remote(size);
+    reeve_wait(&result, 1, 1, REEVE_FOREVER, NULL, NULL);
+    return result;
+}
+
 static void large(long n)
 {
     for (size_t size = 1000; size <= 1000000; size *= 10) {
         for (long i = 0; i < n; i++) {
             blobs all;
             reeve_bytes bytes;
-            NEED(heavy_get(heavy_remote((int64_t)size), &all) == REEVE_OK);
+            reeve_future_blobs made = heavy_remote((int64_t)size);
+            if (i % 2 != 0) {
+                reeve_release(made);
+                NEED(heavier_get(heavier_remote((int64_t)size), &made) == REEVE_OK);
+            }
+            NEED(heavy_get(made, &all) == REEVE_OK);
             NEED(is_blob(&all.here, size));
             reeve_future_reeve_bytes futures[] = {all.ended, all.begun, all.put};
             for (int f = 0; f < 3; f++) {
@@ -390,7 +403,7 @@ int main(int argc, char **argv)
         void (*run)(long n);
         long n;
     } all[] = {{"one", one, 50}, {"results", results, 20}, {"many", many, 10000},
-        {"large", large, 3}, {"arguments", arguments, 10}, {"graph", graph, 5},
+        {"large", large, 6}, {"arguments", arguments, 10}, {"graph", graph, 5},
         {"dynamic", dynamic, 20}};
     NEED(reeve_register("turn", turn, NULL) == REEVE_OK);
     if (reeve_init(argc, argv, NULL) != REEVE_OK)

@@ -117,7 +117,7 @@ static void give(struct world *world, const reeve_task_id *roots, uint32_t count
 }
 
 /* The caller accepts the answer, and gets what stands in it: a reference to each of `ret`. */
-static void accept(struct world *world, reeve_task_id *ret, uint32_t count)
+static void take_answer(struct world *world, reeve_task_id *ret, uint32_t count)
 {
     struct reeve_owner_result result;
     assert_true(reeve_owner_answer(
@@ -154,7 +154,7 @@ static void what_nobody_has_begun_becomes_the_callers_task(void **state)
     give(&world, roots, 2, 10);
     assert_int_equal(reeve_owner_task_count(world.worker), 0);
     assert_int_equal(reeve_owner_unfinished(world.worker), 0);
-    accept(&world, got, 2);
+    take_answer(&world, got, 2);
     assert_int_equal(reeve_owner_state(world.caller, got[0]), REEVE_TASK_QUEUED);
     assert_int_equal(reeve_owner_state(world.caller, got[1]), REEVE_TASK_WAITING);
     assert_int_equal(send_all(&world, world.caller), 1);
@@ -195,7 +195,7 @@ static void what_has_ended_is_handed_over_as_it_is(void **state)
     give(&world, roots, 5, 1000);
     assert_int_equal(reeve_owner_task_count(world.worker), 0);
     assert_int_equal(freed(world.worker), 0); /* the object is the caller's to free */
-    accept(&world, got, 5);
+    take_answer(&world, got, 5);
     has_value(world.caller, got[0], "small");
     assert_int_equal(reeve_owner_result(world.caller, got[1], &result), 0);
     assert_true(result.is_object && reeve_object_id_equal(result.object.id, object.id));
@@ -237,7 +237,7 @@ static void what_somebody_runs_is_waited_for(void **state)
     assert_true(reeve_owner_answer(world.worker, MS, index, roots[0], 1, 0, "ran", 3, NULL));
     assert_false(reeve_owner_next_send(world.worker, &send));
     give(&world, roots, 2, 7);
-    accept(&world, got, 2);
+    take_answer(&world, got, 2);
     has_value(world.caller, got[0], "ran");
     assert_int_equal(reeve_owner_state(world.caller, got[1]), REEVE_TASK_QUEUED);
     reeve_owner_release(world.caller, got[0]);
@@ -270,7 +270,7 @@ static void what_comes_back_is_kept_back(void **state)
             assert_int_equal(reeve_owner_release(world.worker, root), 0);
         } else {
             give(&world, &root, 1, 100);
-            accept(&world, &got, 1);
+            take_answer(&world, &got, 1);
             assert_int_equal(send_all(&world, world.caller), 1);
             /* a loss counts wherever it happened: of three, two or three are left */
             for (int i = 0; i < (way == 1 ? 2 : 3); i++) {
@@ -306,7 +306,7 @@ static void what_others_need_has_to_end_first(void **state)
     assert_true(reeve_owner_answer(world.worker, MS, index, root, 1, 0, "for both", 8, NULL));
     assert_int_equal(send_all(&world, world.worker), 1);
     give(&world, &root, 1, 100);
-    accept(&world, &got, 1);
+    take_answer(&world, &got, 1);
     has_value(world.caller, got, "for both");
     assert_int_equal(reeve_owner_state(world.worker, other), REEVE_TASK_SENT);
     assert_true(reeve_owner_answer(world.worker, MS, index, other, 1, 0, "done", 4, NULL));
@@ -422,7 +422,7 @@ static void what_is_lent_with_a_call_comes_back_as_the_callers_own(void **state)
     assert_int_equal(reeve_owner_handed(world.caller, world.lease, world.parent, 1, back.data,
                          (uint32_t)back.size),
         0);
-    accept(&world, got, 3);
+    take_answer(&world, got, 3);
     assert_true(got[0] == large && got[2] == value);
     for (int i = 0; i < 3; i++)
         reeve_owner_release(world.caller, got[i]);
@@ -459,7 +459,7 @@ static void long_chains_are_handed_over_without_recursion(void **state)
     }
     give(&world, roots, 2, 65536);
     assert_int_equal(reeve_owner_task_count(world.worker), 0);
-    accept(&world, got, 2);
+    take_answer(&world, got, 2);
     assert_int_equal(reeve_owner_task_count(world.caller), 200002);
     reeve_owner_release(world.caller, got[1]);
     assert_int_equal(reeve_owner_task_count(world.caller), 100001);

@@ -256,6 +256,18 @@ static void test_given_objects_outlive_who_made_them(void **state)
     assert_true(sent.process == PROCESS(6) && reeve_object_id_equal(sent.id, elsewhere));
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     free_object(&kit, 5, here, 0); /* nor 5's any more */
+    /* given on by who was given it, where only the node that has it knows */
+    struct reeve_object_id further = OBJECT(FAR(3, 1), 1);
+    give(&kit, 6, further, 2, PROCESS(5));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_GIVE,
+                   .client = 6,
+                   .id = further,
+                   .node = 2,
+                   .process = PROCESS(5),
+                   .flags = REEVE_STORE_GIVEN});
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_GIVE).node, 2);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     assert_int_equal(status(&kit).object_count, 2);
     client_reaped(&kit, 5);
     take(&kit, REEVE_STORE_SEND_GONE);
