@@ -4,8 +4,9 @@
  * holds least; in it the class of the highest priority; in that the demand that has waited longest,
  * workers' before the driver's.
  *
- * Room: the holder's own node if it has room (calls stay on the machine), a node drained for the
- * class, else the freest node (ties by number) that is not to be avoided. To avoid is what has
+ * Room: the node where large arguments of what waits lie, if it has room (they take longer to travel
+ * than most tasks); the holder's own node (calls stay on the machine), a node drained for the class,
+ * else the freest node (ties by number) that is not to be avoided. To avoid is what has
  * lately refused the class: for a while that doubles, or, where the program cannot run there,
  * for good. */
 #include <stdlib.h>
@@ -244,7 +245,10 @@ bool sched_grant_some(struct reeve_sched *s, uint32_t *budget)
             return false;
         struct sched_class *class =
             REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
-        node = sched_class_first(class)->node;
+        const struct sched_demand *demand = sched_class_first(class);
+        node = demand->near != 0 ? sched_node_get(s, demand->near) : NULL;
+        if (!has_room(s, node, class))
+            node = demand->node;
         uint64_t retry_ns = REEVE_SCHED_NEVER;
         if (!has_room(s, node, class))
             node = freest(s, class, &retry_ns, budget);

@@ -262,7 +262,9 @@ static void take_demand(
     }
     if (m->count == 0 && reeve_map64_get(&class->demands, m->process) == NULL)
         return;
-    sched_demand_set(s, sched_demand_get(s, m->process, class), m->count);
+    struct sched_demand *demand = sched_demand_get(s, m->process, class);
+    demand->near = m->node; /* before it is set, by which it may end */
+    sched_demand_set(s, demand, m->count);
 }
 
 static void take_job(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)

@@ -160,6 +160,7 @@ struct sched_demand {
     uint64_t count;
     uint32_t lease_count;
     uint64_t lacking; /* its part of class.lacking */
+    uint32_t near;    /* number of the node where large arguments lie, or 0 */
     bool told;        /* that it is infeasible */
     uint64_t unmet_ns;
     struct reeve_list unmet_link;  /* class.unmet, while lacking */

@@ -249,7 +249,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .lease = command->lease,
         .task = command->task,
         .object = command->object.id,
-        .node = command->object.node,
+        .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
         .flags = command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0,
     };
     /* a dead daemon shows at the socket's other end, too */
@@ -505,6 +505,7 @@ void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     uint64_t final_before = cluster->final_told;
     cluster->looks++;
+    cluster->now_ns = now_ns;
     for (uint32_t i = 0; i < cluster->holder_capacity; i++)
         if (cluster->holders[i].open && reeve_ring_peek(&cluster->holders[i].channel.returns))
             answers_drain(cluster, now_ns, i);

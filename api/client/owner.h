@@ -106,7 +106,7 @@ struct reeve_owner_result {
 };
 
 enum reeve_owner_command_kind {
-    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count */
+    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count, near */
     /* lease, lease_index: nothing is in flight; the core has forgotten it */
     REEVE_OWNER_RETURN_LEASE,
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
@@ -120,6 +120,7 @@ struct reeve_owner_command {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
+    uint32_t near; /* the node that holds large arguments of what is queued, or 0 */
     reeve_lease_index lease_index;
     uint64_t lease;
     reeve_task_id task;
@@ -153,6 +154,10 @@ void reeve_owner_free(struct reeve_owner *owner);
  * classes. */
 int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index);
+
+/* Whether each lease of the class has something under way. Then submit needs no exact time: it may be
+ * that of any event before. */
+bool reeve_owner_class_is_busy(const struct reeve_owner *owner, uint32_t class_index);
 
 /* REEVE_EHANDLE: a splice names no living future; REEVE_ENOMEM. The caller holds one reference
  * to the new task. */

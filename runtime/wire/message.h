@@ -14,9 +14,10 @@
  *   HOLDING     node -> head: lease class process
  *               after JOIN, once per lease this node executes and, with lease 0, once per job of
  *               a driver elsewhere
- *   DEMAND      node -> head: process class count
+ *   DEMAND      node -> head: process class count node
  *               this process could use `count` leases of the class in all, those it has
- *               included; the newest word replaces older ones; 0 withdraws
+ *               included; the newest word replaces older ones; 0 withdraws; node: where large
+ *               arguments of what waits lie, or 0
  *   REFUSED     executor -> head: lease code text
  *               a granted lease could not be admitted or came to nothing
  *   ENDED       executor -> head: lease

@@ -160,7 +160,6 @@ static void test_pin_for_the_owner(void **state)
     assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_SHOW).client, 6);
     take(&kit, REEVE_STORE_REPLY_SEAL);
     client_reaped(&kit, 5); /* the worker that made it has gone: the result stays */
-    take(&kit, REEVE_STORE_SEND_GONE);
     assert_int_equal(status(&kit).pin_count, 1);
     unpin(&kit, 6, OBJECT(PROCESS(6), 1));
     free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0);
@@ -183,7 +182,6 @@ static void test_a_dead_client_keeps_its_extents_until_it_is_reaped(void **state
     pass(&kit, 5 * SECOND); /* it could still write */
     nothing_more(&kit);
     client_reaped(&kit, 5);
-    take(&kit, REEVE_STORE_SEND_GONE);
     assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
     assert_int_equal(status(&kit).unsealed_bytes, 3 * MIB);
     kit_fini(&kit);
@@ -209,7 +207,6 @@ static void test_owner_gone(void **state)
     while (reeve_store_run_some(kit.store, kit.now_ns, &kit.out))
         assert_null(reeve_store_check(kit.store));
     assert_int_equal(status(&kit).object_count, 5); /* two are being read */
-    take(&kit, REEVE_STORE_SEND_GONE);
     get(&kit, 5, 3, OBJECT(PROCESS(6), 3), 0, 0);
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_EOWNERDIED);
     unpin(&kit, 5, OBJECT(PROCESS(6), 1500));
@@ -270,7 +267,6 @@ static void test_given_objects_outlive_who_made_them(void **state)
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     assert_int_equal(status(&kit).object_count, 2);
     client_reaped(&kit, 5);
-    take(&kit, REEVE_STORE_SEND_GONE);
     assert_int_equal(status(&kit).object_count, 1);
     get(&kit, 6, 1, here, 1000, OWN_NODE);
     take(&kit, REEVE_STORE_SEGMENT_SHOW);
@@ -302,7 +298,7 @@ static void test_given_objects_outlive_who_made_them(void **state)
     assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).node, 2);
     assert_int_equal(status(&kit).object_count, 1);
     client_reaped(&kit, 6);
-    take(&kit, REEVE_STORE_SEND_GONE);
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).id.sequence, REEVE_STORE_ALL);
     assert_int_equal(status(&kit).object_count, 0);
     /* from another node; to somebody who is gone by now: there is nobody to keep it for */
     client_added(&kit, 7);
@@ -447,7 +443,6 @@ static void test_segments_of_the_dead_are_used_again(void **state)
     client_added(&kit, 6);
     struct reeve_store_command first = put(&kit, 5, OBJECT(PROCESS(6), 1), 1000);
     client_reaped(&kit, 5);
-    take(&kit, REEVE_STORE_SEND_GONE);
     client_added(&kit, 7);
     struct reeve_store_command second = put(&kit, 7, OBJECT(PROCESS(6), 2), 1000);
     assert_int_not_equal(first.segment, second.segment); /* the first still has somebody's object */
