@@ -311,7 +311,10 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
     if (node->state == REEVE_SCHED_NODE_JOINING && m->kind != REEVE_MESSAGE_HOLDING)
         sched_node_joined(s, node);
     switch (m->kind) {
-    case REEVE_MESSAGE_HEARTBEAT: break;
+    case REEVE_MESSAGE_HEARTBEAT:
+        node->store_bytes = m->memory_bytes;
+        node->store_used_bytes = m->count;
+        break;
     case REEVE_MESSAGE_HOLDING: sched_lease_holding(s, node, m); break;
     case REEVE_MESSAGE_DEMAND: take_demand(s, node, m); break;
     case REEVE_MESSAGE_REFUSED:

@@ -14,10 +14,10 @@
  * it sleeps on socket and eventfd, and takes the role when rung. Who hands over how is drawn in
  * cluster_poll.c.
  *
- * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting),
- * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
- * cluster_objects.c (large values), cluster_put.c (put), cluster_connect.c (finding a daemon,
- * starting a cluster of our own). */
+ * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
+ * cluster_put.c (put), cluster_poll.c (role, waiting), cluster_background.c (the thread that reads
+ * the socket), cluster_rings.c (channels, entries), cluster_objects.c (large values),
+ * cluster_connect.c (finding a daemon, starting a cluster of our own). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -155,8 +155,6 @@ static inline struct reeve_cluster *reeve_cluster_of(struct reeve_backend *backe
 }
 
 /* cluster_put.c. */
-/* With the lock; REEVE_OK when the backend can work. */
-int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
 /* With the lock. One reference more to each of the futures, or REEVE_EHANDLE and to none; and
  * less. */
 int reeve_cluster_futures_hold(struct reeve_cluster *cluster, const uint64_t *futures, size_t count,
@@ -173,6 +171,14 @@ int reeve_cluster_create(struct reeve_backend *backend, size_t size, void **byte
 int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uint64_t *futures,
     size_t future_count, uint64_t *ret, struct reeve_error_info *error);
 void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
+/* cluster.c. With the lock; REEVE_OK when the backend can work. */
+int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
+
+/* cluster_submit.c: members of the backend. */
+int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
+    uint64_t *ret, struct reeve_error_info *error);
+int reeve_cluster_submit_many(struct reeve_backend *backend, const struct reeve_submit *submits,
+    size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error);
 
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);

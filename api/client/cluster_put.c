@@ -7,15 +7,6 @@
 #include "api/client/error.h"
 #include "runtime/base/macros.h"
 
-int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
-{
-    if (cluster->ending)
-        return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
-    if (cluster->dead)
-        return reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
-    return 0;
-}
-
 void reeve_cluster_futures_release(struct reeve_cluster *cluster, const uint64_t *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++)

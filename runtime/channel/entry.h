@@ -9,10 +9,11 @@
  *
  * Numbers are little-endian, as the machine's.
  *
- * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no
- * value behind; it is the contents of the object that reference 0 names. All further references
- * name objects that the value mentions, so that nobody has to parse msgpack to find them: a bridge
- * stages them on its node before it passes the entry on.
+ * The value of a call is a msgpack array of the arguments, or a reference (codec.h) to an object
+ * that holds that array. Flag REEVE_ENTRY_OBJECT: there is no value behind; it is the contents of
+ * the object that reference 0 names. All further references name objects that the value mentions,
+ * so that nobody has to parse msgpack to find them: a bridge stages them on its node before it
+ * passes the entry on.
  *
  * Futures in a value, as futures, stand beside it: the value does not say which they are. With a
  * call comes what they are, as a hand-over (drawn in api/client/owner.h). Before a result comes its

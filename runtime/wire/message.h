@@ -44,7 +44,9 @@
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text
  *               no node of the cluster could ever satisfy the class
- *   HEARTBEAT   both ways: -
+ *   HEARTBEAT   node -> head: memory_bytes count
+ *               I live; the size of my store, and how much of it is used
+ *   HEARTBEAT   head -> node, or node -> node: -
  *               I live
  *   OPEN        executor -> holder's node: lease class process worker
  *               the worker is ready; a channel can be made

@@ -279,6 +279,21 @@ static void arguments(long n)
         NEED(sum_get(reeve_call(sum, put, array), &y) == REEVE_OK && y == i * i + 3 + 40425);
         reeve_future_reeve_futures_int64_t spreads = spread_remote(20);
         NEED(sum_get(reeve_call(sum, put, spreads), &y) == REEVE_OK && y == i * i + 3 + 2470);
+        /* many calls at once */
+        int64_t more[3] = {1, 2, 3}, sums[3];
+        reeve_future_int64_t same_one[3] = {p.a, p.a, p.a};
+        look_future looks[3];
+        NEED(look_remote_many(3, same_one, more, looks) == REEVE_OK);
+        NEED(look_get_many(looks, 3, sums, NULL) == REEVE_OK);
+        NEED(sums[0] == i * i + 1 && sums[2] == i * i + 3);
+        int64_t numbers[3] = {1, 2, 3};
+        later_future laters[3];
+        reeve_future_int64_t inner[3];
+        NEED(later_remote_many(3, numbers, laters) == REEVE_OK);
+        NEED(later_get_many(laters, 3, inner, NULL) == REEVE_OK);
+        NEED(reeve_get(int64_t, inner[0], &y) == REEVE_OK && y == 1);
+        NEED(reeve_get(int64_t, inner[2], &y) == REEVE_OK && y == 9);
+        reeve_release(inner[1]);
         /* still ours */
         NEED(reeve_get(int64_t, p.a, &y) == REEVE_OK && y == i * i);
         NEED(reeve_get(int64_t, p.b, &y) == REEVE_OK && y == 3);
