@@ -79,7 +79,8 @@
  *  SEND_GIVE      node id process            PEER_GIVE there
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead. Said again until PEER_FREED answers its number
+ *                                            is dead. Said again until PEER_FREED answers its
+ *                                            number
  *
  * Own tables are small and Linux hands out small memory without fail: a failing malloc is an
  * assert. */

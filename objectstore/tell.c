@@ -1,8 +1,8 @@
 /* What other nodes must hear: that an object has been freed, that an owner is gone.
  *
- * A session may end with such a word on its way, or there may be none at all; unheard, the word would
- * leave the object there for as long as its owner lives. So each peer's words are numbered and kept
- * until the peer has acknowledged their numbers, or is dead:
+ * A session may end with such a word on its way, or there may be none at all; unheard, the word
+ * would leave the object there for as long as its owner lives. So each peer's words are numbered
+ * and kept until the peer has acknowledged their numbers, or is dead:
  *
  *     words   | first ............. | ........................ |
  *              ◀─ sent, unanswered ─▶◀─ as answers make room ──▶

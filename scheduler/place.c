@@ -4,11 +4,11 @@
  * holds least; in it the class of the highest priority; in that the demand that has waited longest,
  * workers' before the driver's.
  *
- * Room: the node where large arguments of what waits lie, if it has room (they take longer to travel
- * than most tasks); the holder's own node (calls stay on the machine), a node drained for the class,
- * else the freest node (ties by number) that is not to be avoided. To avoid is what has
- * lately refused the class: for a while that doubles, or, where the program cannot run there,
- * for good. */
+ * Room: the node where large arguments of what waits lie, if it has room (they take longer to
+ * travel than most tasks); the holder's own node (calls stay on the machine), a node drained for
+ * the class, else the freest node (ties by number) that is not to be avoided. To avoid is what
+ * has lately refused the class: for a while that doubles, or, where the program cannot run
+ * there, for good. */
 #include <stdlib.h>
 #include <string.h>
 

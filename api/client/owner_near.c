@@ -1,8 +1,8 @@
 /* The owner core: where a task's large arguments lie.
  *
  * To bring them to a node takes longer than most tasks. So the daemon, and through it the head, is
- * told with each demand which node holds the most of what the first task in the queue wants to read;
- * and of several leases that are equally busy the task goes to the one on that node. */
+ * told with each demand which node holds the most of what the first task in the queue wants to
+ * read; and of several leases that are equally busy the task goes to the one on that node. */
 #include "api/client/owner_internal.h"
 
 #define NODES_MAX  8u  /* where arguments of one task lie; more are not told apart */

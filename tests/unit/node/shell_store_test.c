@@ -394,7 +394,8 @@ static void test_stages_do_not_block_each_other(void **state)
     assert_int_equal(status.pulled_count, 2);
 }
 
-/* Each stage, when it is there, calls off the one behind it: nothing is held on to that has gone. */
+/* Each stage, when it is there, calls off the one behind it: nothing is held on to that has
+ * gone. */
 struct chain {
     struct node *node;
     uint64_t own, next;
