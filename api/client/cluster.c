@@ -312,9 +312,7 @@ static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id f
         return;
     while (!cluster->dead && !cluster->ending && !task_is_final(cluster, &future) &&
            (task = reeve_cluster_take_inline(cluster, future)) != 0) {
-        pthread_mutex_unlock(&cluster->lock);
         cluster->run_inline(cluster, task);
-        pthread_mutex_lock(&cluster->lock);
         reeve_cluster_submitted(cluster); /* what waited for it */
     }
 }

@@ -138,8 +138,8 @@ struct reeve_cluster {
     _Atomic uint64_t task_deadline_ns;
     /* without the lock; to be called whenever its time may have come */
     void (*task_expired)(struct reeve_cluster *cluster);
-    /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; without
-     * the lock. The task is INLINE. */
+    /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; with the
+     * lock, which is released meanwhile. The task is INLINE. */
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
     /* in this thread, with the stack that is left */
     bool (*may_run_inline)(const struct reeve_cluster *cluster);
@@ -194,15 +194,17 @@ void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without th
 void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
 
 /* Arguments of a task with the values of futures among them in place, and the objects that they
- * mention. */
+ * mention. Where there are none, `bytes` are the core's own: they stay until the task is final. */
 struct reeve_cluster_arguments {
-    uint8_t *bytes; /* malloc */
+    const uint8_t *bytes;
     size_t size;
-    struct reeve_reference *references; /* malloc */
+    uint8_t *made;                      /* malloc, or NULL */
+    struct reeve_reference *references; /* malloc, or NULL */
     uint16_t reference_count;
 };
-int reeve_cluster_arguments_make(
-    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret);
+int reeve_cluster_arguments_make(const struct reeve_cluster *cluster,
+    const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret);
+void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments); /* no lock needed */
 
 /* cluster_rings.c. Lock held; progress and messages also need the role. */
 void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns);

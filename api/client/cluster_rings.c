@@ -330,25 +330,34 @@ void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
     reeve_cluster_tell(cluster); /* some may have failed for good */
 }
 
-int reeve_cluster_arguments_make(
-    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret)
+int reeve_cluster_arguments_make(const struct reeve_cluster *cluster,
+    const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret)
 {
-    struct reeve_owner_entry entry;
     struct spliced spliced;
-    reeve_owner_entry(cluster->owner, task, &entry);
-    int error = spliced_make(cluster, &entry, &spliced);
-    *ret = (struct reeve_cluster_arguments){.size = spliced.size};
-    if (error == 0 && (ret->bytes = malloc(spliced.size + 1)) == NULL)
+    *ret =
+        (struct reeve_cluster_arguments){.bytes = entry->arguments, .size = entry->arguments_size};
+    if (REEVE_LIKELY(entry->splice_count == 0))
+        return 0;
+    int error = spliced_make(cluster, entry, &spliced);
+    if (error == 0 && (ret->made = malloc(spliced.size + 1)) == NULL)
         error = REEVE_ENOMEM;
     if (error == 0) {
-        reeve_codec_splice(
-            ret->bytes, entry.arguments, entry.arguments_size, spliced.values, entry.splice_count);
+        reeve_codec_splice(ret->made, entry->arguments, entry->arguments_size, spliced.values,
+            entry->splice_count);
+        ret->bytes = ret->made;
+        ret->size = spliced.size;
         ret->references = spliced.references;
         ret->reference_count = (uint16_t)spliced.reference_count;
         spliced.references = NULL;
     }
     spliced_free(&spliced);
     return error;
+}
+
+void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments)
+{
+    free(arguments->made);
+    free(arguments->references);
 }
 
 reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task)

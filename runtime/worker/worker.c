@@ -318,52 +318,48 @@ static bool may_lend(const struct reeve_cluster *cluster)
 
 static bool may_run_inline(const struct reeve_cluster *cluster)
 {
+    (void)cluster;
     const uint8_t here = 0;
-    return is_main() && (size_t)(&here - worker.stack_low) > STACK_RESERVE + cluster->inline_size;
+    return is_main() && (size_t)(&here - worker.stack_low) > STACK_RESERVE;
 }
 
-static void inline_finished(struct reeve_cluster *cluster, reeve_task_id task, int status,
-    bool error_is_map, const void *bytes, size_t size, const struct reeve_reference *object)
-{
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, error_is_map, bytes,
-        object != NULL ? 0 : (uint32_t)size, object);
-    reeve_cluster_tell(cluster);
-    pthread_mutex_unlock(&cluster->lock);
-}
-
+/* The outermost task and those run on the spot share one scratch memory: a result is packed there when
+ * its function has returned, and is gone from there before another one returns. */
 static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 {
     static const char no_memory[] = "no memory to run it in the worker that waits for it";
     struct reeve_cluster_arguments arguments;
     struct reeve_owner_entry entry;
     struct execution execution;
-    pthread_mutex_lock(&cluster->lock);
     reeve_owner_entry(cluster->owner, task, &entry);
-    int status = reeve_cluster_arguments_make(cluster, task, &arguments);
-    pthread_mutex_unlock(&cluster->lock);
-    uint8_t *scratch = status == 0 ? malloc(cluster->inline_size) : NULL;
-    if (scratch == NULL) {
-        inline_finished(cluster, task, status != 0 ? status : REEVE_ENOMEM, false, no_memory,
+    int status = reeve_cluster_arguments_make(cluster, &entry, &arguments);
+    if (status != 0) {
+        reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, false, no_memory,
             sizeof(no_memory) - 1, NULL);
-    } else {
-        execution_init(
-            &execution, cluster, entry.function, arguments.bytes, arguments.size, scratch);
-        execution.references = arguments.references;
-        execution.reference_count = arguments.reference_count;
-        execution.result_id = (struct reeve_object_id){cluster->process, task};
-        status = execution_run(&execution, entry.function, scratch);
-        struct reeve_reference object = {.id = execution.result_id,
-            .size_bytes = execution.invocation.result_size,
-            .node = cluster->node};
-        inline_finished(cluster, task, status, status != 0,
-            status != 0 ? scratch : execution.invocation.result, execution.invocation.result_size,
-            execution.object != NULL ? &object : NULL);
-        execution_fini(&execution);
+        return;
     }
-    free(arguments.bytes);
-    free(arguments.references);
-    free(scratch);
+    pthread_mutex_unlock(&cluster->lock);
+    execution_init(
+        &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
+    execution.references = arguments.references;
+    execution.reference_count = arguments.reference_count;
+    execution.result_id = (struct reeve_object_id){cluster->process, task};
+    status = execution_run(&execution, entry.function, worker.scratch);
+    struct reeve_reference object = {.id = execution.result_id,
+        .size_bytes = execution.invocation.result_size,
+        .node = cluster->node};
+    bool is_object = execution.object != NULL;
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
+        status != 0 ? worker.scratch : execution.invocation.result,
+        is_object ? 0 : (uint32_t)execution.invocation.result_size, is_object ? &object : NULL);
+    bool pinned = execution.pin_count != 0;
+    if (pinned) /* unpinning is a message */
+        pthread_mutex_unlock(&cluster->lock);
+    execution_fini(&execution);
+    if (pinned)
+        pthread_mutex_lock(&cluster->lock);
+    reeve_cluster_arguments_free(&arguments);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */

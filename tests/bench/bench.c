@@ -27,6 +27,7 @@
 #include "runtime/base/macros.h"
 #include "tests/bench/floors.h"
 #include "tests/bench/idle.h"
+#include "tests/bench/waiting.h"
 
 #define SYNC_HOT_CALLS  20000
 #define SYNC_COLD_CALLS 200
@@ -317,32 +318,36 @@ static void start_to_first_result(struct bench *bench)
     row(bench, "start_to_first_result", percentile(times, REEVE_ARRAY_COUNT(times), 0.5), "ms", 0);
 }
 
-/* Two drivers of one cluster with two slots: the cluster is this process's, which lends its
- * address to two children. */
-static void tasks_async_2x2(struct bench *bench)
+/* Starts a cluster with two slots and so many drivers of it, which each play the part; the sum of
+ * what they print. The cluster is this process's, which lends its address to its children. */
+static double drivers_run(struct bench *bench, const char *name, const char *part, int drivers)
 {
     char seconds[32];
     double total = 0;
     snprintf(seconds, sizeof(seconds), "%g", bench->seconds);
-    const char *const arguments[] = {
-        "reeve", "bench", "--part", "async", "--seconds", seconds, NULL};
+    const char *const arguments[] = {"reeve", "bench", "--part", part, "--seconds", seconds, NULL};
     pid_t pids[2];
     int outs[2];
     struct reeve_bench_cluster cluster;
-    if (reeve_bench_cluster_start(&cluster, 2) != 0) {
-        wrong(bench, "tasks_async_2x2", "the cluster did not start");
-        return;
-    }
-    for (int i = 0; i < 2; i++)
+    if (reeve_bench_cluster_start(&cluster, 2) != 0)
+        return wrong(bench, name, "the cluster did not start"), 0;
+    for (int i = 0; i < drivers; i++)
         pids[i] = self_start(arguments, &outs[i]);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < drivers; i++) {
         char text[64] = "";
         if (pids[i] < 0 || child_read(pids[i], outs[i], text, sizeof(text)) != 0)
-            wrong(bench, "tasks_async_2x2", "a driver failed");
+            wrong(bench, name, "a driver failed");
         total += strtod(text, NULL);
     }
     reeve_bench_cluster_stop(&cluster);
-    row(bench, "tasks_async_2x2", total, "1/s", bench->floors.ring_codec_calls_s);
+    return total;
+}
+
+static void on_two_slots(struct bench *bench, const char *name, const char *part, int drivers)
+{
+    if (wanted(bench, name))
+        row(bench, name, drivers_run(bench, name, part, drivers), "1/s",
+            bench->floors.ring_codec_calls_s);
 }
 
 /* What the children do, by name; prints one number. */
@@ -356,6 +361,11 @@ static int part_run(struct bench *bench, const char *part, int argc, char **argv
         printf("%.3f\n", (now_s() - begin) * 1e3);
     } else if (strcmp(part, "async") == 0) {
         printf("%.0f\n", async_rate(bench, part));
+    } else if (strcmp(part, "fib") == 0) {
+        double rate = reeve_bench_fib();
+        if (rate <= 0)
+            call_failed(bench, part);
+        printf("%.0f\n", rate);
     }
     reeve_shutdown();
     return bench->failed != 0;
@@ -410,6 +420,13 @@ static void rows_run(struct bench *bench)
     if (wanted(bench, "tasks_async")) {
         double rate = async_rate(bench, "tasks_async");
         row(bench, "tasks_async", rate, "1/s", floors->ring_codec_calls_s);
+    }
+    if (wanted(bench, "tasks_graph")) { /* its floor: as many tasks that wait for nothing */
+        double rate, independent;
+        if (reeve_bench_graph(&rate, &independent))
+            row(bench, "tasks_graph", rate, "1/s", independent);
+        else
+            wrong(bench, "tasks_graph", "a wrong answer");
     }
     if (wanted(bench, "get_small"))
         get_small(bench);
@@ -468,8 +485,8 @@ int reeve_bench_main(int argc, char **argv)
             return 0;
         if (wanted(&bench, "start_to_first_result"))
             start_to_first_result(&bench);
-        if (wanted(&bench, "tasks_async_2x2"))
-            tasks_async_2x2(&bench);
+        on_two_slots(&bench, "tasks_async_2x2", "async", 2);
+        on_two_slots(&bench, "tasks_fib", "fib", 1);
     }
     if (reeve_init(argc, argv, REEVE_OPTIONS(.slots = 1)) != REEVE_OK)
         return reeve_perror("reeve bench"), 1;
