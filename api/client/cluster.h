@@ -198,9 +198,9 @@ void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread
 struct reeve_cluster_arguments {
     const uint8_t *bytes;
     size_t size;
-    uint8_t *made;                      /* malloc, or NULL */
-    struct reeve_reference *references; /* malloc, or NULL */
+    const struct reeve_reference *references;
     uint16_t reference_count;
+    uint8_t *made; /* what both point into, or NULL */
 };
 int reeve_cluster_arguments_make(const struct reeve_cluster *cluster,
     const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret);

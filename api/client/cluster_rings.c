@@ -97,6 +97,8 @@ bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+#define SPLICES_FEW 8 /* without memory of their own */
+
 /* The parts of an entry whose arguments have futures among them. */
 struct spliced {
     struct reeve_splice_value *values;
@@ -104,10 +106,15 @@ struct spliced {
     uint8_t (*names)[REEVE_OBJECT_REFERENCE_SIZE];
     uint32_t reference_count;
     size_t size; /* of the arguments with everything in place */
+    struct reeve_splice_value few_values[SPLICES_FEW];
+    struct reeve_reference few_references[SPLICES_FEW];
+    uint8_t few_names[SPLICES_FEW][REEVE_OBJECT_REFERENCE_SIZE];
 };
 
 static void spliced_free(struct spliced *spliced)
 {
+    if (REEVE_LIKELY(spliced->values == spliced->few_values))
+        return;
     free(spliced->values);
     free(spliced->references);
     free(spliced->names);
@@ -116,13 +123,19 @@ static void spliced_free(struct spliced *spliced)
 static int spliced_make(
     const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry, struct spliced *ret)
 {
-    *ret = (struct spliced){
-        .values = calloc(entry->splice_count, sizeof(*ret->values)),
-        .references = calloc(entry->splice_count, sizeof(*ret->references)),
-        .names = calloc(entry->splice_count, sizeof(*ret->names)),
-    };
-    if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
-        return REEVE_ENOMEM;
+    ret->reference_count = 0;
+    ret->size = 0;
+    if (REEVE_LIKELY(entry->splice_count <= SPLICES_FEW)) {
+        ret->values = ret->few_values;
+        ret->references = ret->few_references;
+        ret->names = ret->few_names;
+    } else {
+        ret->values = calloc(entry->splice_count, sizeof(*ret->values));
+        ret->references = calloc(entry->splice_count, sizeof(*ret->references));
+        ret->names = calloc(entry->splice_count, sizeof(*ret->names));
+        if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
+            return REEVE_ENOMEM;
+    }
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
         int error = reeve_owner_result(cluster->owner, entry->splices[i].task, &result);
@@ -283,7 +296,7 @@ static void entries_send(struct reeve_cluster *cluster, uint64_t now_ns)
     uint32_t rung[BELLS_AT_ONCE], rung_count = 0;
     while (reeve_owner_next_send(cluster->owner, &send)) {
         struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
-        uint64_t position;
+        uint64_t position = 0;
         int error = entry_write(cluster, &channel->channel.calls, &send, &position);
         if (REEVE_UNLIKELY(error == REEVE_EAGAIN || error == REEVE_EPROTOCOL)) {
             reeve_owner_unsent(cluster->owner, send.task);
@@ -339,16 +352,17 @@ int reeve_cluster_arguments_make(const struct reeve_cluster *cluster,
     if (REEVE_LIKELY(entry->splice_count == 0))
         return 0;
     int error = spliced_make(cluster, entry, &spliced);
-    if (error == 0 && (ret->made = malloc(spliced.size + 1)) == NULL)
+    size_t head = spliced.reference_count * sizeof(struct reeve_reference);
+    if (error == 0 && (ret->made = malloc(head + spliced.size + 1)) == NULL)
         error = REEVE_ENOMEM;
     if (error == 0) {
-        reeve_codec_splice(ret->made, entry->arguments, entry->arguments_size, spliced.values,
-            entry->splice_count);
-        ret->bytes = ret->made;
+        memcpy(ret->made, spliced.references, head);
+        reeve_codec_splice(ret->made + head, entry->arguments, entry->arguments_size,
+            spliced.values, entry->splice_count);
+        ret->bytes = ret->made + head;
         ret->size = spliced.size;
-        ret->references = spliced.references;
+        ret->references = (const struct reeve_reference *)(const void *)ret->made;
         ret->reference_count = (uint16_t)spliced.reference_count;
-        spliced.references = NULL;
     }
     spliced_free(&spliced);
     return error;
@@ -357,7 +371,6 @@ int reeve_cluster_arguments_make(const struct reeve_cluster *cluster,
 void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments)
 {
     free(arguments->made);
-    free(arguments->references);
 }
 
 reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task)

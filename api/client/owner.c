@@ -184,14 +184,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
     int error = owner_task_store(task, from->arguments, from->arguments_size);
-    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0)) {
-        size_t size = from->splice_count * sizeof(*task->splices);
-        task->splices = malloc(size);
-        if (task->splices == NULL)
-            error = REEVE_ENOMEM;
-        else
-            memcpy(task->splices, from->splices, size);
-    }
+    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
+        error = owner_task_store_splices(task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
         struct owner_task *on = owner_task_find(owner, from->splices[i].task);

@@ -144,6 +144,9 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
 int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);
+/* After the arguments. */
+int owner_task_store_splices(
+    struct owner_task *task, const struct reeve_owner_splice *splices, uint32_t count);
 void owner_task_clear(struct owner_task *task);
 const uint8_t *owner_task_bytes(const struct owner_task *task);
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);

@@ -183,15 +183,38 @@ int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size)
     return 0;
 }
 
+/* Where splices lie when there is room for them behind small arguments. */
+static struct reeve_owner_splice *splices_small(struct owner_task *task)
+{
+    size_t at = REEVE_ALIGN_UP((size_t)task->size, _Alignof(struct reeve_owner_splice));
+    return (struct reeve_owner_splice *)(void *)(task->bytes.small + at);
+}
+
+int owner_task_store_splices(
+    struct owner_task *task, const struct reeve_owner_splice *splices, uint32_t count)
+{
+    size_t size = count * sizeof(*splices);
+    if (task->size <= OWNER_SMALL_SIZE &&
+        (uint8_t *)splices_small(task) + size <= task->bytes.small + OWNER_SMALL_SIZE)
+        task->splices = splices_small(task);
+    else
+        task->splices = malloc(size);
+    if (task->splices == NULL)
+        return REEVE_ENOMEM;
+    memcpy(task->splices, splices, size);
+    return 0;
+}
+
 void owner_task_clear(struct owner_task *task)
 {
+    if (REEVE_UNLIKELY(task->splices != NULL)) {
+        if (task->size > OWNER_SMALL_SIZE || task->splices != splices_small(task))
+            free(task->splices);
+        task->splices = NULL;
+    }
     if (task->size > OWNER_SMALL_SIZE)
         free(task->bytes.large);
     task->size = 0;
-    if (REEVE_UNLIKELY(task->splices != NULL)) {
-        free(task->splices);
-        task->splices = NULL;
-    }
 }
 
 void owner_task_unref(struct reeve_owner *owner, uint32_t index)
