@@ -285,6 +285,7 @@ static int cluster_submit(struct reeve_backend *backend, const struct reeve_subm
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
         .losses_max = submit->max_retries,
+        .never_inline = submit->never_inline,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
     };
@@ -308,10 +309,11 @@ static bool task_is_final(struct reeve_cluster *cluster, void *arg)
 static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
 {
     reeve_task_id task;
-    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster))
+    uint32_t class_index;
+    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster, &class_index))
         return;
     while (!cluster->dead && !cluster->ending && !task_is_final(cluster, &future) &&
-           (task = reeve_cluster_take_inline(cluster, future)) != 0) {
+           (task = reeve_cluster_take_inline(cluster, future, class_index)) != 0) {
         cluster->run_inline(cluster, task);
         reeve_cluster_submitted(cluster); /* what waited for it */
     }

@@ -45,6 +45,7 @@ struct reeve_cluster_channel {
     uint64_t lease;
     reeve_process_id peer;
     uint32_t node;
+    uint32_t class_index; /* as its worker: of the holder's tasks, in our own owner core */
     bool open;
     bool rung; /* entries were published since the bell was last rung: owes a ring */
     /* as its worker: when the entry that runs has finished; as its holder: when the poller comes
@@ -141,8 +142,8 @@ struct reeve_cluster {
     /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; with the
      * lock, which is released meanwhile. The task is INLINE. */
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
-    /* in this thread, with the stack that is left */
-    bool (*may_run_inline)(const struct reeve_cluster *cluster);
+    /* in this thread, with the stack that is left; the class of the task that it runs */
+    bool (*may_run_inline)(const struct reeve_cluster *cluster, uint32_t *ret_class_index);
     /* this thread runs a task, whose cpu the node can use while it waits */
     bool (*may_lend)(const struct reeve_cluster *cluster);
 };
@@ -214,8 +215,9 @@ void reeve_cluster_handle(
     struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message);
 void reeve_cluster_channel_close(struct reeve_cluster_channel *channel);
 /* Takes the task back if nobody has claimed it (or one that it waits for), for the caller to
- * run: its id, now INLINE, or 0. */
-reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task);
+ * run in the midst of a task of that class: its id, now INLINE, or 0. */
+reeve_task_id reeve_cluster_take_inline(
+    struct reeve_cluster *cluster, reeve_task_id task, uint32_t class_index);
 int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
     struct reeve_local_message *message, enum reeve_channel_role role);
 

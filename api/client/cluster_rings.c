@@ -167,7 +167,8 @@ static void entry_fill(struct reeve_slot *slot, const struct reeve_owner_send *s
     slot->function = entry->function;
     slot->references = references;
     slot->kind = REEVE_ENTRY_CALL;
-    slot->flags = entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0;
+    slot->flags =
+        (entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0) | (entry->alone ? REEVE_ENTRY_ALONE : 0);
     slot->status = 0;
 }
 
@@ -373,23 +374,20 @@ void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments)
     free(arguments->made);
 }
 
-reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task)
+reeve_task_id reeve_cluster_take_inline(
+    struct reeve_cluster *cluster, reeve_task_id task, uint32_t class_index)
 {
     reeve_lease_index index;
     uint64_t position;
     uint32_t attempt;
     while (reeve_owner_state(cluster->owner, task) == REEVE_TASK_WAITING)
         task = reeve_owner_dependency(cluster->owner, task);
+    if (!reeve_owner_may_inline(cluster->owner, task, class_index))
+        return 0;
     if (reeve_owner_where(cluster->owner, task, &index, &position, &attempt) &&
         reeve_ring_recall(&cluster->holders[index].channel.calls, position))
         reeve_owner_taken_back(cluster->owner, reeve_cluster_now_ns(), index, task, attempt);
-    struct reeve_owner_entry entry;
-    if (reeve_owner_state(cluster->owner, task) != REEVE_TASK_QUEUED)
-        return 0;
-    reeve_owner_entry(cluster->owner, task, &entry);
-    if (entry.timeout_ms != 0) /* it must be possible to end it without ending us */
-        return 0;
-    return reeve_owner_take_inline(cluster->owner, task) ? task : 0;
+    return reeve_owner_take_inline(cluster->owner, task, class_index) ? task : 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -413,6 +411,8 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         if (object.id.owner != cluster->process || object.id.sequence != view->task)
             return REEVE_EPROTOCOL;
     }
+    if (REEVE_UNLIKELY(view->status == REEVE_EWORKERDIED && (view->flags & REEVE_ENTRY_CHILD_DIED)))
+        reeve_owner_child_died(cluster->owner, index, view->task, view->attempt);
     bool fresh = reeve_owner_answer(cluster->owner, now_ns, index, view->task, view->attempt,
         view->status, parts.value, parts.value_size, is_object ? &object : NULL);
     if (!fresh && is_object && reeve_owner_state(cluster->owner, view->task) == REEVE_TASK_FREE)
@@ -523,7 +523,10 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
             return;
         cluster->worker_capacity++;
     }
-    (void)reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER);
+    if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) == 0 &&
+        reeve_owner_class(cluster->owner, message->cpu_milli, message->priority,
+            &cluster->workers[index]->class_index) != 0)
+        cluster->workers[index]->class_index = UINT32_MAX; /* no child's is equal */
 }
 
 static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
@@ -546,6 +549,8 @@ static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
             reeve_owner_each_in_flight(cluster->owner, index, task, &next_position, &next_attempt);
         if (reeve_ring_recall(calls, position)) /* nobody had claimed it: not an attempt */
             reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
+        else if (message->count != 0)
+            reeve_owner_child_died(cluster->owner, index, task, attempt);
         task = next;
         position = next_position;
         attempt = next_attempt;

@@ -26,6 +26,7 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
         .splice_count = splice_count,
         .cpu_milli = settings.cpu_milli,
         .max_retries = settings.max_retries,
+        .never_inline = settings.never_inline,
         .timeout_ms = settings.timeout_ms,
         .name = settings.name,
     };

@@ -180,6 +180,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->function = from->function;
     task->timeout_ms = from->timeout_ms;
     task->losses_max = from->losses_max;
+    task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
@@ -294,10 +295,19 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
     return 0;
 }
 
-bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id)
+bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
+           task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE));
+}
+
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
 {
     struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->state != REEVE_TASK_QUEUED)
+    if (task == NULL || task->state != REEVE_TASK_QUEUED ||
+        !reeve_owner_may_inline(owner, id, class_index))
         return false;
     struct owner_class *class = owner->classes[task->class_index];
     owner_queue_remove(owner, &class->queued, owner_task_index(id));
@@ -341,6 +351,21 @@ reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* The task has been lost with its worker: whether it is run again. */
+static bool loss_forgiven(struct owner_task *task)
+{
+    bool child = (task->flags & OWNER_CHILD_DIED) != 0;
+    task->flags &= (uint8_t)~OWNER_CHILD_DIED;
+    if (child && !(task->flags & OWNER_ALONE) && task->losses_max != 0) {
+        task->flags |= OWNER_ALONE;
+        return true;
+    }
+    if (task->losses == task->losses_max)
+        return false;
+    task->losses++;
+    return true;
+}
+
 /* The SENT task that an answer from this lease speaks of, or NULL when the answer is stale. */
 static struct owner_task *task_answered(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
@@ -363,13 +388,20 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         return false;
     uint32_t index = owner_task_index(id);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
-    if (status == REEVE_EWORKERDIED && task->losses < task->losses_max) {
-        task->losses++;
+    if (status == REEVE_EWORKERDIED && loss_forgiven(task)) {
         owner_task_queue(owner, now_ns, index, true);
         return true;
     }
     task_end(owner, now_ns, index, status, status != 0, bytes, size, status == 0 ? object : NULL);
     return true;
+}
+
+void reeve_owner_child_died(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
+{
+    struct owner_task *task = task_answered(owner, lease_index, id, attempt);
+    if (task != NULL)
+        task->flags |= OWNER_CHILD_DIED;
 }
 
 void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
@@ -434,8 +466,7 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
         class->unfinished--;
         task->flags &= (uint8_t)~OWNER_TAKING_BACK;
         task->lease_index = OWNER_NONE;
-        if (task->losses < task->losses_max) {
-            task->losses++;
+        if (loss_forgiven(task)) {
             owner_task_queue(owner, now_ns, index, true);
         } else {
             task_fail(owner, now_ns, index, code, text);
@@ -510,6 +541,7 @@ void reeve_owner_entry(
         .attempt = task->attempt +
                    (task->state == REEVE_TASK_QUEUED ? 1 : 0), /* the one about to be made */
         .timeout_ms = task->timeout_ms,
+        .alone = task->flags & OWNER_ALONE,
         .arguments = owner_task_bytes(task),
         .arguments_size = task->size,
         .splice_count = task->splice_count,

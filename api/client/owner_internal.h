@@ -25,6 +25,9 @@ enum {
     OWNER_RESULT_OBJECT = 2,
     OWNER_ERROR_MAP = 4,
     OWNER_FIRST = 8, /* goes before others of its class: it has been under way before */
+    OWNER_NEVER_INLINE = 16,
+    OWNER_CHILD_DIED = 32, /* what its worker has died of */
+    OWNER_ALONE = 64,      /* so its children are run elsewhere now */
 };
 
 struct owner_task {

@@ -31,7 +31,9 @@ enum reeve_entry_kind {
 };
 
 /* flags, beside REEVE_ENTRY_OBJECT of ring.h */
-#define REEVE_ENTRY_TIMED 0x0001u
+#define REEVE_ENTRY_TIMED      0x0001u
+#define REEVE_ENTRY_ALONE      0x0002u /* a call: its children are not to be run by its worker */
+#define REEVE_ENTRY_CHILD_DIED 0x0004u /* EWORKERDIED: while it ran a child of the task's */
 
 struct reeve_reference {
     struct reeve_object_id id;

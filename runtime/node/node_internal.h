@@ -211,7 +211,7 @@ void node_lease_fail(
 void node_lease_close(struct reeve_node *node, struct node_lease *lease, int32_t code);
 void node_lease_closed(struct reeve_node *node, const struct reeve_node_event *event);
 void node_lease_worker_died(
-    struct reeve_node *node, struct node_lease *lease, int32_t code, const char *text);
+    struct reeve_node *node, struct node_lease *lease, const struct reeve_node_event *exited);
 /* Executor's lease: cpu free again, the head told, forgotten. */
 void node_lease_end(struct reeve_node *node, struct node_lease *lease);
 void node_lease_lost(

@@ -265,7 +265,7 @@ void node_worker_exited(struct reeve_node *node, const struct reeve_node_event *
     reeve_map64_remove(&node->processes, worker->serial);
     node->workers_count--;
     if (worker->lease != NULL)
-        node_lease_worker_died(node, worker->lease, event->code, event->text);
+        node_lease_worker_died(node, worker->lease, event);
     free(worker);
     if (was_starting && !job->ended)
         start_failed(node, job, event->code, event->text);

@@ -300,8 +300,12 @@ void daemon_client_close(struct daemon_client *client)
             daemon_objects_driver_gone(client);
         daemon_objects_arm(client->daemon);
     }
-    if (client->worker != NULL)
+    if (client->worker != NULL) {
+        if (client->bell.page != NULL)
+            client->worker->inline_depth =
+                atomic_load_explicit(&client->bell.page->inline_depth, memory_order_relaxed);
         client->worker->client = NULL;
+    }
     if (client->job != NULL)
         daemon_job_free(client->job);
     client->job = NULL;
@@ -423,8 +427,10 @@ void daemon_stop_listening(struct daemon *daemon)
 void daemon_clients_command(struct daemon *daemon, const struct reeve_node_command *command)
 {
     struct daemon_client *client = daemon_client_get(daemon, command->serial);
-    struct reeve_local_message message = {
-        .lease = command->lease, .class_index = command->class_index, .code = command->code};
+    struct reeve_local_message message = {.lease = command->lease,
+        .class_index = command->class_index,
+        .code = command->code,
+        .count = command->count};
     reeve_local_set_text(&message, "%s", command->text);
     switch (command->kind) {
     case REEVE_NODE_COMMAND_CLIENT_WELCOME:

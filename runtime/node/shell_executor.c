@@ -224,7 +224,8 @@ bool daemon_executor_turn(struct daemon_channel *channel)
     return !daemon_bridge_is_full(channel) && returns_take(channel);
 }
 
-void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, const char *text)
+void daemon_executor_answer_all(
+    struct daemon_channel *channel, const struct reeve_node_command *command)
 {
     while (returns_take(channel))
         ; /* what it has returned before it died is as good as any, however full the link is */
@@ -235,7 +236,8 @@ void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, co
                                   : REEVE_SLOT_REVOKED;
         /* READY: written just now, into the room that those returns had made */
         bool was_running = state != REEVE_SLOT_REVOKED && state != REEVE_SLOT_READY;
-        answer(call, was_running ? code : REEVE_ECANCELLED, text);
+        call->flags = command->count != 0 ? REEVE_ENTRY_CHILD_DIED : 0;
+        answer(call, was_running ? command->code : REEVE_ECANCELLED, command->text);
     }
 }
 

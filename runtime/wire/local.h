@@ -45,16 +45,19 @@
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
  *                                                          closes next)
- *   CHANNEL        lease class_index flags(role) process(peer) node  fds: channel segment, peer's
+ *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node
+ *                                                                    fds: channel segment, peer's
  *                                                                    doorbell page, peer's eventfd
  *                                                          to the holder and to the worker; `node`:
  *                                                          where the worker is
- *   LEASE_LOST     lease code text                         to the holder: the worker is gone
+ *   LEASE_LOST     lease code count text                   to the holder: the worker is gone
  *                                                          (WORKERDIED, NODEDIED) or never came
  *                                                          (PROGRAM…: lease is 0 then, class_index
  *                                                          says for whom); the daemon has revoked
  *                                                          the call ring: READY entries are
- *                                                          RECALLED, CLAIMED ones were running
+ *                                                          RECALLED, CLAIMED ones were running;
+ *                                                          count: not 0, while it ran a child of
+ *                                                          its task's on the spot
  *   LEASE_RECALL   lease                                   to the holder: give it back
  *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
  *                                                          unmap

@@ -56,6 +56,7 @@ struct worker {
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
     uint32_t timeout_ms;
+    bool alone;       /* the claimed entry's children are not to be run here */
     bool woke_holder; /* the last answer found its holder asleep */
 };
 
@@ -285,6 +286,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     execution.result_id = (struct reeve_object_id){channel->peer, view->task};
     worker.channel = channel;
     worker.view = *view;
+    worker.alone = view->flags & REEVE_ENTRY_ALONE;
     if (parts.timeout_ms != 0)
         watch_start(cluster, parts.timeout_ms);
     reeve_cluster_task_begin(cluster);
@@ -316,11 +318,14 @@ static bool may_lend(const struct reeve_cluster *cluster)
     return is_main();
 }
 
-static bool may_run_inline(const struct reeve_cluster *cluster)
+static bool may_run_inline(const struct reeve_cluster *cluster, uint32_t *ret_class_index)
 {
-    (void)cluster;
     const uint8_t here = 0;
-    return is_main() && (size_t)(&here - worker.stack_low) > STACK_RESERVE;
+    (void)cluster;
+    if (!is_main() || worker.alone || (size_t)(&here - worker.stack_low) <= STACK_RESERVE)
+        return false;
+    *ret_class_index = worker.channel->class_index;
+    return true;
 }
 
 /* The outermost task and those run on the spot share one scratch memory: a result is packed there when
@@ -339,6 +344,9 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
         return;
     }
     pthread_mutex_unlock(&cluster->lock);
+    /* what the process dies of now is the child's doing: the daemon looks at it then */
+    uint32_t depth =
+        atomic_fetch_add_explicit(&cluster->bell->inline_depth, 1, memory_order_relaxed);
     execution_init(
         &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
     execution.references = arguments.references;
@@ -349,6 +357,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
         .size_bytes = execution.invocation.result_size,
         .node = cluster->node};
     bool is_object = execution.object != NULL;
+    atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
     pthread_mutex_lock(&cluster->lock);
     reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
         status != 0 ? worker.scratch : execution.invocation.result,

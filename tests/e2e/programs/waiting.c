@@ -1,5 +1,6 @@
 /* Tasks that wait for their children, and tasks that wait for each other: `waiting WHAT [NUMBER]`
  * prints "ok WHAT", or says what is wrong. */
+#include <signal.h>
 #include <time.h>
 
 #include "tests/e2e/programs/say.h"
@@ -13,10 +14,31 @@ static double seconds(void)
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
+/* Adds a mark to the file; returns how many there are now. */
+static int64_t note(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1)
+        _exit(97);
+    int64_t count = lseek(fd, 0, SEEK_CUR);
+    close(fd);
+    return count;
+}
+
+/* Each process notes once that it was there. */
+static void note_process(void)
+{
+    static bool noted;
+    if (!noted && getenv("WAITING_PROCESSES") != NULL)
+        note(getenv("WAITING_PROCESSES"));
+    noted = true;
+}
+
 /* Both calls are remote. */
 REEVE_REMOTE(int64_t, fib, (int64_t, n))
 {
     int64_t a, b;
+    note_process();
     if (n < 2)
         return n;
     fib_future first = reeve_call(fib, n - 1), second = reeve_call(fib, n - 2);
@@ -29,6 +51,7 @@ REEVE_REMOTE(int64_t, fib, (int64_t, n))
 REEVE_REMOTE(int64_t, descend, (int64_t, n))
 {
     int64_t below;
+    note_process();
     if (n == 0)
         return 0;
     if (descend_get(descend_remote(n - 1), &below) != REEVE_OK)
@@ -39,6 +62,43 @@ REEVE_REMOTE(int64_t, descend, (int64_t, n))
 REEVE_REMOTE(int64_t, add, (int64_t, a), (int64_t, b))
 {
     return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+REEVE_REMOTE(int64_t, my_pid, (int64_t, x))
+{
+    (void)x;
+    return getpid();
+}
+
+/* Where a child of each kind runs, while its parent waits: 1 here, 0 elsewhere. */
+REEVE_REMOTE(int64_t, where_children_run, (int64_t, limit_ms))
+{
+    const reeve_task_options *options[] = {NULL, REEVE_TASK_OPTIONS(.cpus = 0.5),
+        REEVE_TASK_OPTIONS(.timeout_ms = 60000), REEVE_TASK_OPTIONS(.never_inline = 1)};
+    int64_t pid, answer = 0;
+    for (int i = 0; i < 4; i++) {
+        if (my_pid_get_timeout(my_pid_remote_opts(options[i], 1), limit_ms, &pid) != REEVE_OK)
+            reeve_fail(1, "%s", reeve_last_error()->message);
+        answer = answer * 10 + (pid == getpid());
+    }
+    return answer;
+}
+
+/* Brings its process down, the first `crashes` times. */
+REEVE_REMOTE(int64_t, crash, (reeve_string, path), (int64_t, crashes))
+{
+    int64_t count = note(path);
+    if (count <= crashes)
+        kill(getpid(), SIGKILL);
+    return count;
+}
+
+REEVE_REMOTE(int64_t, with_crash, (reeve_string, path), (reeve_string, child_path), (int64_t, n))
+{
+    int64_t count;
+    note(path);
+    int code = crash_get(crash_remote(child_path, n), &count);
+    return code == REEVE_OK ? count : code;
 }
 
 /* ---- recursion ------------------------------------------------------------------------------- */
@@ -71,6 +131,40 @@ static void deep(const char *argument)
         say_error("deep", code);
     NEED(code == REEVE_OK && y == n);
     fprintf(stderr, "%.3f s\n", seconds() - begin);
+}
+
+static void rules(const char *argument)
+{
+    int64_t y;
+    (void)argument;
+    NEED(where_children_run_get(where_children_run_remote(REEVE_FOREVER), &y) == REEVE_OK);
+    if (y != 1000)
+        printf("%" PRId64 "\n", y);
+    NEED(where_children_run_get(where_children_run_remote(20000), &y) == REEVE_OK);
+    NEED(y == 0);
+}
+
+/* What a child does to its process is not its parent's fault: a parent that may be lost once, whose
+ * child is lost as often as it may be and more. */
+static void crashes(const char *argument)
+{
+    char parent[512], child[512];
+    int64_t y;
+    const reeve_task_options *options = REEVE_TASK_OPTIONS(.max_retries = 1);
+    snprintf(parent, sizeof(parent), "%s.parent", argument);
+    snprintf(child, sizeof(child), "%s.child", argument);
+    with_crash_future some = with_crash_remote_opts(options, parent, child, 3);
+    NEED(with_crash_get(some, &y) == REEVE_OK && y == 4);
+    NEED(note(parent) == 3); /* twice, and we */
+    NEED(unlink(parent) == 0 && unlink(child) == 0);
+    with_crash_future all = with_crash_remote_opts(options, parent, child, 1000);
+    NEED(with_crash_get(all, &y) == REEVE_OK && y == REEVE_EWORKERDIED);
+    NEED(note(parent) == 3 && note(child) == 6); /* once on the spot, four times elsewhere */
+    NEED(unlink(parent) == 0 && unlink(child) == 0);
+    options = REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES);
+    with_crash_future once = with_crash_remote_opts(options, parent, child, 1);
+    NEED(with_crash_get(once, &y) == REEVE_EWORKERDIED);
+    NEED(note(parent) == 2 && note(child) == 2);
 }
 
 /* ---- graphs ---------------------------------------------------------------------------------- */
@@ -166,8 +260,8 @@ int main(int argc, char **argv)
     const struct {
         const char *name;
         void (*run)(const char *argument);
-    } kinds[] = {{"fib", fibonacci}, {"deep", deep}, {"chain", chain}, {"fans", fans},
-        {"diamonds", diamonds}, {"graph", graph}};
+    } kinds[] = {{"fib", fibonacci}, {"deep", deep}, {"rules", rules}, {"crashes", crashes},
+        {"chain", chain}, {"fans", fans}, {"diamonds", diamonds}, {"graph", graph}};
     NEED(reeve_init(argc, argv, NULL) == REEVE_OK);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && argc > 1; i++) {
         if (strcmp(argv[1], kinds[i].name) == 0) {
