@@ -14,15 +14,38 @@
 
 /* ---- turns ---- */
 
-static uint64_t group_key(const struct sched_group *group)
+/* Among equals, what workers want for what they have begun comes first. */
+static uint32_t turn(bool workers, uint64_t served)
+{
+    return (workers ? 0 : 1u << 31) | (uint32_t)(served & INT32_MAX);
+}
+
+static bool workers_want(const struct sched_class *class)
+{
+    return !reeve_list_is_empty(&class->unmet[0]);
+}
+
+uint64_t sched_group_key(const struct sched_group *group)
 {
     uint64_t claim = sched_job_claim(group->job);
-    return REEVE_MIN(claim, UINT32_MAX) << 32 | (uint32_t)group->served;
+    struct reeve_heap_node *first = reeve_heap_peek(&group->classes);
+    bool workers =
+        first != NULL && workers_want(REEVE_CONTAINER_OF(first, struct sched_class, heap));
+    return REEVE_MIN(claim, UINT32_MAX) << 32 | turn(workers, group->served);
 }
 
 static uint64_t class_key(const struct sched_class *class)
 {
-    return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 | (uint32_t) class->served;
+    return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 |
+           turn(workers_want(class), class->served);
+}
+
+/* Its place and its group's, after something has changed that decides them. */
+static void class_place(struct sched_class *class)
+{
+    struct sched_group *group = class->group;
+    sched_heap_set(&group->classes, &class->heap, class_key(class));
+    sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
 }
 
 static struct sched_shape *get_shape(struct reeve_sched *s, uint32_t cpu_milli)
@@ -55,7 +78,7 @@ static struct sched_group *get_group(
     group->served = ++s->served;
     reeve_heap_init(&group->classes);
     reeve_list_push_back(&job->groups, &group->link);
-    sched_heap_set(&group->shape->groups, &group->heap, group_key(group));
+    sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
     return group;
 }
 
@@ -64,8 +87,10 @@ static void leave_group(struct sched_class *class)
     struct sched_group *group = class->group;
     reeve_heap_remove(&group->classes, &class->heap);
     class->group = NULL;
-    if (group->classes.count > 0)
+    if (group->classes.count > 0) {
+        sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
         return;
+    }
     struct sched_shape *shape = group->shape;
     reeve_heap_remove(&shape->groups, &group->heap);
     reeve_heap_fini(&group->classes);
@@ -85,10 +110,12 @@ void sched_class_ready(struct reeve_sched *s, struct sched_class *class)
     if (ready && class->group == NULL) {
         class->served = ++s->served;
         class->group = get_group(s, class->job, class->class.cpu_milli);
-        sched_heap_set(&class->group->classes, &class->heap, class_key(class));
+        class_place(class);
         s->recheck = true;
     } else if (!ready && class->group != NULL) {
         leave_group(class);
+    } else if (ready) {
+        class_place(class);
     }
 }
 
@@ -97,8 +124,7 @@ void sched_class_served(struct reeve_sched *s, struct sched_class *class)
     if (class->group == NULL)
         return;
     class->served = class->group->served = ++s->served;
-    sched_heap_set(&class->group->classes, &class->heap, class_key(class));
-    sched_heap_set(&class->group->shape->groups, &class->group->heap, group_key(class->group));
+    class_place(class);
 }
 
 void sched_class_next(struct reeve_sched *s, struct sched_class *class)
@@ -106,8 +132,7 @@ void sched_class_next(struct reeve_sched *s, struct sched_class *class)
     if (class->group == NULL)
         return;
     class->served = class->group->served = 0;
-    sched_heap_set(&class->group->classes, &class->heap, class_key(class));
-    sched_heap_set(&class->group->shape->groups, &class->group->heap, group_key(class->group));
+    class_place(class);
     (void)s;
 }
 
@@ -116,7 +141,7 @@ void sched_job_changed(struct reeve_sched *s, struct sched_job *job)
     REEVE_LIST_EACH(link, &job->groups)
     {
         struct sched_group *group = REEVE_LIST_ENTRY(link, struct sched_group, link);
-        sched_heap_set(&group->shape->groups, &group->heap, group_key(group));
+        sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
         s->totals.work_count++;
     }
     uint64_t effective = sched_job_effective(job);
@@ -481,8 +506,10 @@ static void lacking_begins(struct reeve_sched *s, struct sched_demand *demand)
 {
     struct sched_class *class = demand->class;
     demand->unmet_ns = s->now_ns;
-    bool driver = demand->process == class->job->id;
-    reeve_list_push_back(&class->unmet[driver], &demand->unmet_link);
+    if (demand->process == class->job->id)
+        reeve_list_push_back(&class->unmet[1], &demand->unmet_link);
+    else
+        reeve_list_push_front(&class->unmet[0], &demand->unmet_link);
     if (!reeve_list_is_linked(&class->unmet_link))
         reeve_list_push_back(&s->unmet, &class->unmet_link);
     if (!demand->told && class->judge_ns == REEVE_SCHED_NEVER) {

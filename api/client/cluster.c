@@ -18,6 +18,9 @@
 /* arguments from this size on become objects, when together they are too large to ride along */
 #define ARGUMENT_OBJECT_SIZE_MIN 4096u
 
+/* Workers call in bursts, and what their leases keep idle, others wait for. */
+#define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
+
 static struct reeve_cluster *cluster_of(struct reeve_backend *backend)
 {
     return REEVE_CONTAINER_OF(backend, struct reeve_cluster, backend);
@@ -372,7 +375,8 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
     reeve_task_id task = future;
     if (timeout_ms < 0)
         run_what_is_unclaimed(cluster, task);
-    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms))) {
+    struct reeve_cluster_awaited awaited = {&task, 1, true};
+    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms), &awaited)) {
         int failure = get_failure(cluster, task, error);
         pthread_mutex_unlock(&cluster->lock);
         return failure;
@@ -462,7 +466,9 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     several_look(cluster, &several);
     for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count && !several.stale; i++)
         run_what_is_unclaimed(cluster, futures[i]);
-    if (!reeve_cluster_await(cluster, several_are_final, &several, deadline_from(timeout_ms)))
+    struct reeve_cluster_awaited awaited = {futures, count, wanted == count};
+    if (!reeve_cluster_await(
+            cluster, several_are_final, &several, deadline_from(timeout_ms), &awaited))
         code = await_failure(cluster, error);
     if (code == 0 || code == REEVE_ETIMEDOUT) {
         several_look(cluster, &several);
@@ -692,6 +698,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
     owner_settings.generation_first = generation_first;
+    if (getenv(REEVE_WORKER_VARIABLE) != NULL)
+        owner_settings.lease_idle_ns = WORKER_LEASE_IDLE_NS;
     cluster->owner = reeve_owner_create(&owner_settings);
     cluster->objects = reeve_objects_create();
     int code = 0;

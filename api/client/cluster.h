@@ -17,7 +17,7 @@
  * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting),
  * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
  * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
- * own). */
+ * own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -114,10 +114,17 @@ struct reeve_cluster {
     /* the background thread looks by itself in a moment: nobody needs to arm the bell for it */
     bool timed;
     uint64_t background_wake_ns;
-    uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
-    uint64_t waited_ns;          /* when a thread of the program last had what it waited for */
-    _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
-    _Atomic bool is_owner;       /* worker: it has futures of its own, or had some */
+    uint64_t spin_ns;             /* how long a poller spins before it sleeps; the poller's */
+    uint64_t waited_ns;           /* when a thread of the program last had what it waited for */
+    _Atomic uint32_t main_state;  /* worker: enum reeve_worker_main_state */
+    _Atomic bool is_owner;        /* worker: it has futures of its own, or had some */
+    _Atomic uint64_t task_number; /* worker: of the task that runs, or ran last */
+    _Atomic uint32_t lenders; /* worker: waits by which its cpu is lent; changed with the lock */
+    /* worker: what its main thread was last reported to wait for, 0: it does not; on which process;
+     * the number of that report */
+    reeve_task_id blocked_task;
+    reeve_process_id blocked_on;
+    uint32_t blocked_count;
 
     pthread_t background;
     bool background_started;
@@ -144,16 +151,24 @@ struct reeve_cluster {
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
     /* in this thread, with the stack that is left; the class of the task that it runs */
     bool (*may_run_inline)(const struct reeve_cluster *cluster, uint32_t *ret_class_index);
-    /* this thread runs a task, whose cpu the node can use while it waits */
+    /* this is the thread that runs the task */
     bool (*may_lend)(const struct reeve_cluster *cluster);
+};
+
+/* What a thread waits for: all of the futures, or some. */
+struct reeve_cluster_awaited {
+    const reeve_task_id *futures;
+    size_t count;
+    bool all;
 };
 
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);
 /* Until `done(arg)` or the deadline (UINT64_MAX: none). False: timed out, or the cluster is dead
- * or ending. Looks at the rings once, however late it is. */
+ * or ending. Looks at the rings once, however late it is. `awaited` says what `done` is about. */
 bool reeve_cluster_await(struct reeve_cluster *cluster,
-    bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns);
+    bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns,
+    const struct reeve_cluster_awaited *awaited);
 /* After the core may have something to send: writes it, rings bells, sees to it that somebody
  * will look for the answers. */
 void reeve_cluster_submitted(struct reeve_cluster *cluster);
@@ -179,15 +194,29 @@ void reeve_cluster_task_begin(struct reeve_cluster *cluster);
 bool reeve_cluster_task_end(struct reeve_cluster *cluster); /* true: the role is to be resumed */
 void reeve_cluster_loop_resume(struct reeve_cluster *cluster);
 
-/* A wait inside a task: when it has become long its cpu is lent, until it ends. */
+/* A wait inside a task: when it has become long its cpu is lent, until it ends; when it is very
+ * long and has no limit, it is reported (cluster_blocked.c). */
 struct reeve_cluster_lend {
     uint64_t due_ns; /* when to call lend_due; UINT64_MAX: never */
+    bool is_main;    /* it is the task's own thread */
     bool lent;
+    bool reported;
+    uint64_t task;             /* in which it began */
+    uint64_t since_ns, cpu_ns; /* another thread's: when the process was last looked at */
+    const struct reeve_cluster_awaited *awaited; /* NULL: not to be reported */
 };
 void reeve_cluster_lend_begin(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
 void reeve_cluster_lend_due(
     struct reeve_cluster *cluster, struct reeve_cluster_lend *lend, uint64_t now_ns);
 void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
+
+/* cluster_blocked.c. Lock held. The main thread of a worker has waited for long: says for whom, if
+ * that has changed. It goes on. The head says that the wait of that number would never end. */
+void reeve_cluster_blocked(
+    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited);
+void reeve_cluster_blocked_end(struct reeve_cluster *cluster);
+void reeve_cluster_deadlocked(
+    struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text);
 
 /* cluster_background.c */
 int reeve_cluster_background_start(struct reeve_cluster *cluster);

@@ -588,6 +588,9 @@ void reeve_cluster_handle(
         reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,
             message->code != 0 ? message->code : REEVE_EINFEASIBLE, text);
         break;
+    case REEVE_LOCAL_DEADLOCK:
+        reeve_cluster_deadlocked(cluster, now_ns, message->count, text);
+        break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;
     default: break; /* a newer daemon may say more than we know */

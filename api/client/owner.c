@@ -323,6 +323,7 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
 {
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
+    owner_tick_within_idle(owner, now_ns); /* fewer leases are needed than had been asked for */
     task_end(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object);
 }
 
@@ -541,6 +542,7 @@ void reeve_owner_entry(
         .attempt = task->attempt +
                    (task->state == REEVE_TASK_QUEUED ? 1 : 0), /* the one about to be made */
         .timeout_ms = task->timeout_ms,
+        .class_index = task->class_index,
         .alone = task->flags & OWNER_ALONE,
         .arguments = owner_task_bytes(task),
         .arguments_size = task->size,

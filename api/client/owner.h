@@ -132,6 +132,7 @@ struct reeve_owner_entry {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
+    uint32_t class_index;
     bool alone; /* its worker is to run none of its children on the spot */
     const uint8_t *arguments;
     uint32_t arguments_size;
@@ -182,9 +183,9 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
 
 /* The caller, a worker that waits for the task, wants to run it itself, in the midst of a task of
- * class `class_index`. May it? Not one of another class (the lease is for that one's resources), nor
- * one with a time limit (its end would be the caller's), nor one that refuses, nor one that has
- * brought down a worker before. For a task that is QUEUED or SENT; false for any other. */
+ * class `class_index`. May it? Not one of another class (the lease is for that one's resources),
+ * nor one with a time limit (its end would be the caller's), nor one that refuses, nor one that
+ * has brought down a worker before. For a task that is QUEUED or SENT; false for any other. */
 bool reeve_owner_may_inline(
     const struct reeve_owner *owner, reeve_task_id task, uint32_t class_index);
 /* True: it is the caller's (INLINE), who reports with reeve_owner_finished. For a SENT task call it
@@ -209,9 +210,9 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
 /* The worker that has just died with this task was running one of its children on the spot. So the
- * loss, which is said next (an answer EWORKERDIED, or lease_lost), is not the task's: it is run once
- * more without being counted, with its children elsewhere, where each is charged for itself. At most
- * once, and not where no retries are allowed. */
+ * loss, which is said next (an answer EWORKERDIED, or lease_lost), is not the task's: it is run
+ * once more without being counted, with its children elsewhere, where each is charged for
+ * itself. At most once, and not where no retries are allowed. */
 void reeve_owner_child_died(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
 /* The worker or its node is gone. All results have been taken from the return ring, and

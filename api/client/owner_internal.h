@@ -169,6 +169,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     const void *bytes, uint32_t size, const struct reeve_reference *object);
 
 /* Leases and demand (owner_lease.c). */
+/* A tick in lease_idle_ns at the latest, to lower demands. */
+void owner_tick_within_idle(struct reeve_owner *owner, uint64_t now_ns);
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
 void owner_class_work_changed(

@@ -51,6 +51,11 @@ static void tick_by(struct reeve_owner *owner, uint64_t at_ns)
         owner->tick_at_ns = at_ns;
 }
 
+void owner_tick_within_idle(struct reeve_owner *owner, uint64_t now_ns)
+{
+    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+}
+
 /* ---- demand ---------------------------------------------------------------------------------- */
 
 static uint32_t power_of_two_up(uint32_t value)
@@ -196,6 +201,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
     owner_queue_remove(owner, &lease->in_flight, index);
     owner_task_at(owner, index)->lease_index = OWNER_NONE;
     class->unfinished--;
+    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
     if (answered) {
         class->barren = 0;
         service_measure(owner, class, lease, now_ns);
@@ -353,12 +359,8 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         demand_lower(owner, class);
         lease_return(owner, class, lease);
     }
-    for (uint32_t i = 0; i < owner->class_count; i++) {
-        struct owner_class *class = owner->classes[i];
-        demand_lower(owner, class);
-        if (class->demand_told != 0)
-            tick_by(owner, now_ns + owner->settings.lease_idle_ns);
-    }
+    for (uint32_t i = 0; i < owner->class_count; i++)
+        demand_lower(owner, owner->classes[i]);
 }
 
 uint64_t reeve_owner_deadline(const struct reeve_owner *owner)

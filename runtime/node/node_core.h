@@ -54,7 +54,7 @@ struct reeve_node_config {
     char address[REEVE_ADDRESS_SIZE]; /* where peers reach us */
     uint32_t cpu_milli;               /* 0: this node runs no tasks */
     uint64_t memory_bytes;
-    uint32_t process_limit;      /* worker processes; 16 for each whole cpu, and 16 */
+    uint32_t process_limit;      /* worker processes; 16 for each cpu, and 16 */
     uint32_t warm_limit;         /* idle workers of a job that are kept; whole cpus, at most 2 */
     uint64_t idle_ns;            /* others are retired after it; 10 s */
     uint64_t start_timeout_ns;   /* from process to hello; 30 s */
@@ -79,13 +79,15 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count */
     REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease */
     REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
+    /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */
+    REEVE_NODE_EVENT_CLIENT_BLOCKED,
     /* serial code: its socket has ended, all it said before has been told; or it broke the rules */
     REEVE_NODE_EVENT_CLIENT_GONE,
     REEVE_NODE_EVENT_WORKER_STARTED, /* serial: the process exists */
     /* serial code text: code not 0: not the driver's table of functions */
     REEVE_NODE_EVENT_WORKER_HELLO,
-    /* serial code text count: reaped, or never began. Before hello, EPROGRAM: it never will run here.
-     * count: not 0, it died while it ran a child of its task's on the spot */
+    /* serial code text count: reaped, or never began. Before hello, EPROGRAM: it never will run
+     * here. count: not 0, it died while it ran a child of its task's on the spot */
     REEVE_NODE_EVENT_WORKER_EXITED,
     /* lease count: answer to CLOSE; entries that the worker still had in hand */
     REEVE_NODE_EVENT_CLOSED,
@@ -104,6 +106,7 @@ struct reeve_node_event {
     uint32_t count;
     uint64_t connection;
     uint64_t lease;
+    reeve_process_id process;
     uint8_t program[REEVE_PROGRAM_HASH_SIZE];
     struct reeve_message message;
     char text[REEVE_TEXT_SIZE];
@@ -128,11 +131,12 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_CLIENT_LOST,       /* serial lease class_index code count text: LEASE_LOST */
     REEVE_NODE_COMMAND_CLIENT_RECALL,     /* serial lease */
     REEVE_NODE_COMMAND_CLIENT_INFEASIBLE, /* serial class_index text */
-    REEVE_NODE_COMMAND_CLIENT_HEAD,       /* serial code text */
-    REEVE_NODE_COMMAND_SPAWN,             /* serial job program */
-    REEVE_NODE_COMMAND_WORKER_WELCOME,    /* serial */
-    REEVE_NODE_COMMAND_RETIRE,            /* serial: close its socket, at which it ends */
-    REEVE_NODE_COMMAND_KILL,              /* serial: its process group */
+    REEVE_NODE_COMMAND_CLIENT_DEADLOCK, /* serial count text: the wait of that number is to fail */
+    REEVE_NODE_COMMAND_CLIENT_HEAD,     /* serial code text */
+    REEVE_NODE_COMMAND_SPAWN,           /* serial job program */
+    REEVE_NODE_COMMAND_WORKER_WELCOME,  /* serial */
+    REEVE_NODE_COMMAND_RETIRE,          /* serial: close its socket, at which it ends */
+    REEVE_NODE_COMMAND_KILL,            /* serial: its process group */
     /* lease serial(holder) worker class_index cpu_milli priority */
     REEVE_NODE_COMMAND_OPEN_LOCAL,
     /* lease worker cpu_milli priority node job: we hold for a client of that node; before OPEN is

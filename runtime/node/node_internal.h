@@ -5,6 +5,7 @@
  *   node_clients.c  drivers and jobs, what processes want
  *   node_workers.c  worker processes: started, idle, retired
  *   node_leases.c   leases, as executor and as holder's node
+ *   node_waits.c    who waits for what
  *   node_check.c    audit */
 #ifndef REEVE_NODE_NODE_INTERNAL_H
 #define REEVE_NODE_NODE_INTERNAL_H
@@ -63,7 +64,8 @@ struct node_process {
     struct node_timer timer;
     struct node_want *wants; /* as a client */
     uint32_t want_count;
-    struct reeve_list held; /* as a client: leases */
+    struct reeve_list held;        /* as a client: leases */
+    struct reeve_message *blocked; /* what the head was told of its wait; NULL: it does not wait */
 };
 
 struct node_job {
@@ -128,6 +130,8 @@ struct reeve_node {
 
     uint32_t next_serial, drivers_count, workers_count;
     uint32_t cpu_used_milli;
+    uint32_t blocked_count;       /* workers */
+    bool stuck;                   /* the head has been told so */
     struct reeve_map64 processes; /* by serial */
     struct reeve_map64 jobs;      /* by process id */
     struct reeve_map64 leases;    /* by id */
@@ -220,5 +224,12 @@ void node_client_return(struct reeve_node *node, const struct reeve_node_event *
 void node_client_lend(struct reeve_node *node, const struct reeve_node_event *event);
 void node_peer_message(struct reeve_node *node, const struct reeve_node_event *event);
 void node_announce_leases(struct reeve_node *node);
+
+/* node_waits.c */
+void node_client_blocked(struct reeve_node *node, const struct reeve_node_event *event);
+void node_blocked_end(struct reeve_node *node, struct node_process *process);
+void node_stuck_look(struct reeve_node *node);
+void node_announce_waits(struct reeve_node *node);
+void node_deadlock(struct reeve_node *node, const struct reeve_message *message);
 
 #endif

@@ -202,6 +202,14 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.count = message->count;
         daemon_event(client->daemon, &event);
         break;
+    case REEVE_LOCAL_BLOCKED:
+        event.kind = REEVE_NODE_EVENT_CLIENT_BLOCKED;
+        event.count = message->count;
+        event.process = message->process;
+        event.class_index = message->class_index;
+        snprintf(event.text, sizeof event.text, "%.*s", (int)message->text_size, message->text);
+        daemon_event(client->daemon, &event);
+        break;
     default:
         if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
             protocol_error(client, "a kind of message that no client sends");
@@ -462,6 +470,7 @@ void daemon_clients_command(struct daemon *daemon, const struct reeve_node_comma
     case REEVE_NODE_COMMAND_CLIENT_LOST: message.kind = REEVE_LOCAL_LEASE_LOST; break;
     case REEVE_NODE_COMMAND_CLIENT_RECALL: message.kind = REEVE_LOCAL_LEASE_RECALL; break;
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE: message.kind = REEVE_LOCAL_INFEASIBLE; break;
+    case REEVE_NODE_COMMAND_CLIENT_DEADLOCK: message.kind = REEVE_LOCAL_DEADLOCK; break;
     case REEVE_NODE_COMMAND_CLIENT_HEAD: message.kind = REEVE_LOCAL_HEAD; break;
     default: return;
     }

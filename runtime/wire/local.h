@@ -37,6 +37,12 @@
  *   FREE           object node                             its owner needs it no more; `node` says
  *                                                          where it was made
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
+ *   BLOCKED        count process class_index text          I have been blocked inside a task for
+ *                                                          long (text: what waits for what), on
+ *                                                          something that `process` has, or (0)
+ *                                                          nobody: then class_index says what it
+ *                                                          is. count: my number for this wait; 0: I
+ *                                                          go on
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -63,6 +69,7 @@
  *                                                          unmap
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
+ *   DEADLOCK       count text                              that wait would never end: it is to fail
  *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
  *                                                          message that names the segment
  *   SEGMENT_GONE   segment                                 unmap
@@ -106,6 +113,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_UNPIN,
     REEVE_LOCAL_FREE,
     REEVE_LOCAL_LEND,
+    REEVE_LOCAL_BLOCKED,
     REEVE_LOCAL_BYE,
     REEVE_LOCAL_WELCOME,
     REEVE_LOCAL_REFUSED,
@@ -114,6 +122,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_LEASE_RECALL,
     REEVE_LOCAL_CHANNEL_CLOSE,
     REEVE_LOCAL_INFEASIBLE,
+    REEVE_LOCAL_DEADLOCK,
     REEVE_LOCAL_SEGMENT,
     REEVE_LOCAL_SEGMENT_GONE,
     REEVE_LOCAL_CREATED,

@@ -328,8 +328,8 @@ static bool may_run_inline(const struct reeve_cluster *cluster, uint32_t *ret_cl
     return true;
 }
 
-/* The outermost task and those run on the spot share one scratch memory: a result is packed there when
- * its function has returned, and is gone from there before another one returns. */
+/* The outermost task and those run on the spot share one scratch memory: a result is packed
+ * there when its function has returned, and is gone from there before another one returns. */
 static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 {
     static const char no_memory[] = "no memory to run it in the worker that waits for it";

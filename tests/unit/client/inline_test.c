@@ -130,7 +130,8 @@ static void a_loss_by_a_child_is_forgiven_once(bool by_answer)
                 world.owner, 1, index, task, entry.attempt, REEVE_EWORKERDIED, "\x80", 1, NULL));
         reeve_owner_lease_lost(world.owner, 1, index, REEVE_EWORKERDIED, "signal 11");
         reeve_owner_check(world.owner);
-        /* the second one counts, whatever the worker says that it was running: it was told not to */
+        /* the second one counts, whatever the worker says that it was running: it was told not
+         * to */
         assert_int_equal(reeve_owner_state(world.owner, task),
             round < 2 ? REEVE_TASK_QUEUED : REEVE_TASK_FAILED);
         assert_false(may(&world, task)); /* its children would bring us down, too */
