@@ -256,10 +256,14 @@ static bool ready(const struct reeve_cluster *cluster)
     return reeve_cluster_anything_ready(cluster);
 }
 
-/* With the role: sleeps until something may have come, the deadline, or the core's next tick. */
+/* With the role: sleeps until something may have come, the deadline, or the core's next tick. Of the
+ * tick the background thread tells us, when it wakes early enough: a timer of our own would cost
+ * every cold call its start and its end. */
 static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool spin)
 {
-    deadline_ns = REEVE_MIN(deadline_ns, reeve_owner_deadline(cluster->owner));
+    uint64_t tick_ns = reeve_owner_deadline(cluster->owner);
+    if (tick_ns < cluster->background_wake_ns)
+        deadline_ns = REEVE_MIN(deadline_ns, tick_ns);
     pthread_mutex_unlock(&cluster->lock);
     if (!spin || !reeve_cluster_spin(cluster, ready)) {
         reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);
