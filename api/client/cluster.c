@@ -217,6 +217,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
 {
     struct reeve_owner_task with_class = *task;
     pthread_mutex_lock(&cluster->lock);
+    uint64_t now_ns = reeve_cluster_now_ns();
     int code = usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -226,7 +227,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
                 error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
     }
     if (code == 0) {
-        code = reeve_owner_submit(cluster->owner, reeve_cluster_now_ns(), &with_class, ret);
+        code = reeve_owner_submit(cluster->owner, now_ns, &with_class, ret);
         if (code == REEVE_EHANDLE)
             reeve_error_set(
                 error, code, "a future among the arguments is stale: it has been got or released");
@@ -234,7 +235,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
             reeve_error_set(error, code, "%s", "");
     }
     if (code == 0)
-        reeve_cluster_submitted(cluster);
+        reeve_cluster_submitted(cluster, now_ns);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }
@@ -318,7 +319,8 @@ static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id f
     while (!cluster->dead && !cluster->ending && !task_is_final(cluster, &future) &&
            (task = reeve_cluster_take_inline(cluster, future, class_index)) != 0) {
         cluster->run_inline(cluster, task);
-        reeve_cluster_submitted(cluster); /* what waited for it */
+        /* what waited for it */
+        reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
     }
 }
 

@@ -171,7 +171,7 @@ bool reeve_cluster_await(struct reeve_cluster *cluster,
     const struct reeve_cluster_awaited *awaited);
 /* After the core may have something to send: writes it, rings bells, sees to it that somebody
  * will look for the answers. */
-void reeve_cluster_submitted(struct reeve_cluster *cluster);
+void reeve_cluster_submitted(struct reeve_cluster *cluster, uint64_t now_ns);
 void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text);
 /* Every call of the program begins with it: keeps the background thread out of its way, and
  * frees a worker's role. */

@@ -140,9 +140,9 @@ void reeve_cluster_enter(struct reeve_cluster *cluster)
     (void)reeve_cluster_role_reclaim(cluster);
 }
 
-void reeve_cluster_submitted(struct reeve_cluster *cluster)
+void reeve_cluster_submitted(struct reeve_cluster *cluster, uint64_t now_ns)
 {
-    reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    reeve_cluster_pump(cluster, now_ns);
     if (cluster->polling || cluster->timed)
         return;
     if (atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) !=
@@ -330,10 +330,14 @@ static bool ready(const struct reeve_cluster *cluster)
     return reeve_cluster_anything_ready(cluster);
 }
 
-/* With the role: sleeps until something may have come, the deadline, or the core's next tick. */
+/* With the role: sleeps until something may have come, the deadline, or the core's next tick. Of the
+ * tick the background thread tells us, when it wakes early enough: a timer of our own would cost
+ * every cold call its start and its end. */
 static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool spin)
 {
-    deadline_ns = REEVE_MIN(deadline_ns, reeve_owner_deadline(cluster->owner));
+    uint64_t tick_ns = reeve_owner_deadline(cluster->owner);
+    if (tick_ns < cluster->background_wake_ns)
+        deadline_ns = REEVE_MIN(deadline_ns, tick_ns);
     pthread_mutex_unlock(&cluster->lock);
     if (!spin || !reeve_cluster_spin(cluster, ready)) {
         reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);

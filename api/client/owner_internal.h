@@ -137,11 +137,74 @@ struct reeve_owner {
     uint32_t send_lease; /* what next_send chose, until sent or unsent */
 };
 
-struct owner_task *owner_task_at(const struct reeve_owner *owner, uint32_t index);
-struct owner_task *owner_task_find(
-    const struct reeve_owner *owner, reeve_task_id id); /* NULL when stale */
-uint32_t owner_task_index(reeve_task_id id);
-reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index);
+/* Small and on the way of every call, so inline. */
+
+static inline struct owner_task *owner_task_at(const struct reeve_owner *owner, uint32_t index)
+{
+    return &owner->pages[index >> OWNER_PAGE_SHIFT]->tasks[index & (OWNER_PAGE_TASKS - 1)];
+}
+
+static inline uint32_t owner_task_index(reeve_task_id id)
+{
+    return (uint32_t)id;
+}
+
+static inline reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index)
+{
+    return (uint64_t)task->generation << 32 | index;
+}
+
+/* NULL when stale. */
+static inline struct owner_task *owner_task_find(const struct reeve_owner *owner, reeve_task_id id)
+{
+    uint32_t index = owner_task_index(id), number = index >> OWNER_PAGE_SHIFT;
+    if (number >= owner->page_count || owner->pages[number]->tasks == NULL)
+        return NULL;
+    struct owner_task *task = owner_task_at(owner, index);
+    if (task->generation != (uint32_t)(id >> 32) || task->state == REEVE_TASK_FREE)
+        return NULL;
+    return task;
+}
+
+static inline const uint8_t *owner_task_bytes(const struct owner_task *task)
+{
+    return task->size > OWNER_SMALL_SIZE ? task->bytes.large : task->bytes.small;
+}
+
+static inline void owner_queue_push(
+    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, bool front)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    task->next = front ? queue->first : OWNER_NONE;
+    task->previous = front ? OWNER_NONE : queue->last;
+    if (task->next != OWNER_NONE)
+        owner_task_at(owner, task->next)->previous = index;
+    else
+        queue->last = index;
+    if (task->previous != OWNER_NONE)
+        owner_task_at(owner, task->previous)->next = index;
+    else
+        queue->first = index;
+    queue->count++;
+}
+
+static inline void owner_queue_remove(
+    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    if (task->next != OWNER_NONE)
+        owner_task_at(owner, task->next)->previous = task->previous;
+    else
+        queue->last = task->previous;
+    if (task->previous != OWNER_NONE)
+        owner_task_at(owner, task->previous)->next = task->next;
+    else
+        queue->first = task->next;
+    task->next = task->previous = OWNER_NONE;
+    queue->count--;
+}
+
+/* Memory (owner_table.c). */
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
 /* The index of the next task that is not FREE; from OWNER_NONE the first; OWNER_NONE: no more. */
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
@@ -151,14 +214,9 @@ int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);
 int owner_task_store_splices(
     struct owner_task *task, const struct reeve_owner_splice *splices, uint32_t count);
 void owner_task_clear(struct owner_task *task);
-const uint8_t *owner_task_bytes(const struct owner_task *task);
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
-
-void owner_queue_push(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, bool front);
-void owner_queue_remove(struct reeve_owner *owner, struct owner_queue *queue, uint32_t index);
 
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);

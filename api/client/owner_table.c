@@ -10,32 +10,6 @@
 
 #define EDGES_KEPT 4096u /* memory for more is given back when there are none */
 
-struct owner_task *owner_task_at(const struct reeve_owner *owner, uint32_t index)
-{
-    return &owner->pages[index >> OWNER_PAGE_SHIFT]->tasks[index & (OWNER_PAGE_TASKS - 1)];
-}
-
-uint32_t owner_task_index(reeve_task_id id)
-{
-    return (uint32_t)id;
-}
-
-reeve_task_id owner_task_id(const struct owner_task *task, uint32_t index)
-{
-    return (uint64_t)task->generation << 32 | index;
-}
-
-struct owner_task *owner_task_find(const struct reeve_owner *owner, reeve_task_id id)
-{
-    uint32_t index = owner_task_index(id), number = index >> OWNER_PAGE_SHIFT;
-    if (number >= owner->page_count || owner->pages[number]->tasks == NULL)
-        return NULL;
-    struct owner_task *task = owner_task_at(owner, index);
-    if (task->generation != (uint32_t)(id >> 32) || task->state == REEVE_TASK_FREE)
-        return NULL;
-    return task;
-}
-
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index)
 {
     for (index++; index >> OWNER_PAGE_SHIFT < owner->page_count; index++) {
@@ -163,11 +137,6 @@ static void task_free(struct reeve_owner *owner, struct owner_task *task, uint32
         page_free(owner, page);
 }
 
-const uint8_t *owner_task_bytes(const struct owner_task *task)
-{
-    return task->size > OWNER_SMALL_SIZE ? task->bytes.large : task->bytes.small;
-}
-
 int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size)
 {
     if (size > OWNER_SMALL_SIZE) {
@@ -268,38 +237,6 @@ uint32_t owner_edge_pop(struct reeve_owner *owner, struct owner_task *from)
         owner->edge_free = OWNER_NONE;
     }
     return dependent;
-}
-
-void owner_queue_push(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, bool front)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    task->next = front ? queue->first : OWNER_NONE;
-    task->previous = front ? OWNER_NONE : queue->last;
-    if (task->next != OWNER_NONE)
-        owner_task_at(owner, task->next)->previous = index;
-    else
-        queue->last = index;
-    if (task->previous != OWNER_NONE)
-        owner_task_at(owner, task->previous)->next = index;
-    else
-        queue->first = index;
-    queue->count++;
-}
-
-void owner_queue_remove(struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    if (task->next != OWNER_NONE)
-        owner_task_at(owner, task->next)->previous = task->previous;
-    else
-        queue->last = task->previous;
-    if (task->previous != OWNER_NONE)
-        owner_task_at(owner, task->previous)->next = task->next;
-    else
-        queue->first = task->next;
-    task->next = task->previous = OWNER_NONE;
-    queue->count--;
 }
 
 struct reeve_owner_command *owner_command(

@@ -1,5 +1,6 @@
 /* A cluster for several drivers: head and node daemon of this program, on an abstract address,
- * ended by a lifeline. */
+ * ended by a lifeline. The node daemon listens where drivers of its machine look for it, so that
+ * they need none of their own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/wire/local.h"
 #include "tests/bench/bench.h"
 
 extern char **environ;
@@ -34,7 +36,7 @@ int reeve_bench_cluster_start(struct reeve_bench_cluster *ret, int slots)
 {
     uint64_t random[4];
     int pair[2], ready[2], nobody;
-    char address[96], key[65] = "", count[16], line[256];
+    char address[96], key[65] = "", count[16], line[256], known[REEVE_LOCAL_NAME_SIZE];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
         pipe2(ready, O_CLOEXEC) != 0)
@@ -48,8 +50,9 @@ int reeve_bench_cluster_start(struct reeve_bench_cluster *ret, int slots)
     setenv("REEVE_ADDRESS", address, 1);
     const char *const head[] = {
         "reeve", "head", "--private", "--listen", address, "--lifeline-fd", "8", NULL};
+    reeve_local_known_name(address, known);
     const char *const node[] = {"reeve", "worker", "--private", "--head", address, "--slots", count,
-        "--lifeline-fd", "8", "--ready-fd", "9", NULL};
+        "--socket", known, "--lifeline-fd", "8", "--ready-fd", "9", NULL};
     nobody = open("/dev/null", O_WRONLY | O_CLOEXEC);
     ret->head = daemon_start(head, pair[1], nobody);
     ret->node = daemon_start(node, pair[1], ready[1]);

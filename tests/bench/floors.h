@@ -25,4 +25,11 @@ struct reeve_floors {
  * threads. */
 void reeve_floors_measure(struct reeve_floors *ret_floors);
 
+/* A bare ring with codec whose other end sleeps, for cold calls in turn with others. It forks, so
+ * start it before any cluster; there is one. Each call is to come after a rest of the caller's. */
+struct reeve_floor_cold;
+struct reeve_floor_cold *reeve_floor_cold_start(void);
+double reeve_floor_cold_call_us(struct reeve_floor_cold *cold);
+void reeve_floor_cold_stop(struct reeve_floor_cold *cold);
+
 #endif

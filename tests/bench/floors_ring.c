@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/bench/floors.h"
 #include "tests/bench/floors_internal.h"
 
 static void await_sequence(struct floor_slot *slot, uint64_t sequence)
@@ -191,6 +192,40 @@ double floor_ring_codec_futex_us(void)
 double floor_ring_codec_cold_us(void)
 {
     return codec_futex_us(FLOOR_COLD_NS);
+}
+
+/* One such pair that is kept, for calls in turn with those that are compared with it: how cold a
+ * machine is changes from one moment to the next. */
+struct reeve_floor_cold {
+    struct floor_pair *pair;
+    struct floor_codec *codec;
+    pid_t peer;
+    uint64_t calls;
+};
+
+struct reeve_floor_cold *reeve_floor_cold_start(void)
+{
+    static struct reeve_floor_cold cold;
+    cold.pair = floor_shared(sizeof *cold.pair);
+    cold.codec = floor_codec_create();
+    cold.peer = floor_peer_start(codec_futex_peer, cold.pair);
+    cold.calls = 0;
+    return &cold;
+}
+
+double reeve_floor_cold_call_us(struct reeve_floor_cold *cold)
+{
+    uint64_t i = ++cold->calls, begin = floor_now_ns();
+    send_call(cold->pair, i);
+    bell_ring(&cold->pair->call_bell);
+    bell_await(&cold->pair->return_bell, (uint32_t)(i - 1));
+    take_return(cold->pair, cold->codec, i);
+    return (double)(floor_now_ns() - begin) / 1e3;
+}
+
+void reeve_floor_cold_stop(struct reeve_floor_cold *cold)
+{
+    floor_peer_stop(cold->peer);
 }
 
 double floor_ring_codec_calls_s(void)
