@@ -404,6 +404,8 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
         if (REEVE_UNLIKELY(cluster->ending))
             pthread_cond_broadcast(&cluster->turn);
     }
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }
@@ -494,6 +496,8 @@ static int cluster_release(
     }
     if (code == 0)
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (code == 0)
         return 0;

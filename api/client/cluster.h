@@ -124,6 +124,7 @@ struct reeve_cluster {
      * the number of that report */
     reeve_task_id blocked_task;
     reeve_process_id blocked_on;
+    bool owns_told; /* worker: its daemon was told that it has futures */
     uint32_t blocked_count;
 
     pthread_t background;
@@ -217,6 +218,9 @@ void reeve_cluster_blocked(
 void reeve_cluster_blocked_end(struct reeve_cluster *cluster);
 void reeve_cluster_deadlocked(
     struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text);
+
+/* Tells the daemon whether this worker has futures, if it was told something else. */
+void reeve_cluster_owns_look(struct reeve_cluster *cluster);
 
 /* cluster_background.c */
 int reeve_cluster_background_start(struct reeve_cluster *cluster);

@@ -10,6 +10,7 @@
 
 #include "api/client/cluster.h"
 #include "api/client/registry.h"
+#include "runtime/base/macros.h"
 
 #define WAITED_FOR_NONE ((reeve_process_id)0)
 
@@ -108,4 +109,14 @@ void reeve_cluster_deadlocked(
     else if (cluster->waiter_count !=
              0) /* our word is out of date: the main thread says a new one */
         pthread_cond_broadcast(&cluster->turn);
+}
+
+void reeve_cluster_owns_look(struct reeve_cluster *cluster)
+{
+    bool owns = reeve_owner_task_count(cluster->owner) != 0;
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_OWNS, .count = owns};
+    if (REEVE_LIKELY(owns == cluster->owns_told))
+        return;
+    cluster->owns_told = owns;
+    (void)reeve_cluster_send(cluster, &message);
 }

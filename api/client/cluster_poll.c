@@ -330,9 +330,9 @@ static bool ready(const struct reeve_cluster *cluster)
     return reeve_cluster_anything_ready(cluster);
 }
 
-/* With the role: sleeps until something may have come, the deadline, or the core's next tick. Of the
- * tick the background thread tells us, when it wakes early enough: a timer of our own would cost
- * every cold call its start and its end. */
+/* With the role: sleeps until something may have come, the deadline, or the core's next tick. Of
+ * the tick the background thread tells us, when it wakes early enough: a timer of our own would
+ * cost every cold call its start and its end. */
 static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool spin)
 {
     uint64_t tick_ns = reeve_owner_deadline(cluster->owner);

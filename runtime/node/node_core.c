@@ -261,6 +261,10 @@ void reeve_node_step(struct reeve_node *node, uint64_t now_ns, const struct reev
     case REEVE_NODE_EVENT_CLIENT_RETURN: node_client_return(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_LEND: node_client_lend(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_BLOCKED: node_client_blocked(node, event); break;
+    case REEVE_NODE_EVENT_CLIENT_OWNS:
+        if (process != NULL)
+            process->owns = event->count != 0;
+        break;
     case REEVE_NODE_EVENT_CLIENT_GONE: node_client_gone(node, event); break;
     case REEVE_NODE_EVENT_WORKER_STARTED: node_worker_started(node, process); break;
     case REEVE_NODE_EVENT_WORKER_HELLO: node_worker_hello(node, event); break;

@@ -81,6 +81,7 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
     /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */
     REEVE_NODE_EVENT_CLIENT_BLOCKED,
+    REEVE_NODE_EVENT_CLIENT_OWNS, /* serial count: 1 it has futures, 0 it has none */
     /* serial code: its socket has ended, all it said before has been told; or it broke the rules */
     REEVE_NODE_EVENT_CLIENT_GONE,
     REEVE_NODE_EVENT_WORKER_STARTED, /* serial: the process exists */

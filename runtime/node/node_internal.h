@@ -65,6 +65,7 @@ struct node_process {
     struct node_want *wants; /* as a client */
     uint32_t want_count;
     struct reeve_list held;        /* as a client: leases */
+    bool owns;                     /* as a client: it has futures */
     struct reeve_message *blocked; /* what the head was told of its wait; NULL: it does not wait */
 };
 

@@ -202,6 +202,11 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.count = message->count;
         daemon_event(client->daemon, &event);
         break;
+    case REEVE_LOCAL_OWNS:
+        event.kind = REEVE_NODE_EVENT_CLIENT_OWNS;
+        event.count = message->count;
+        daemon_event(client->daemon, &event);
+        break;
     case REEVE_LOCAL_BLOCKED:
         event.kind = REEVE_NODE_EVENT_CLIENT_BLOCKED;
         event.count = message->count;

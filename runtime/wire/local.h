@@ -43,6 +43,9 @@
  *                                                          nobody: then class_index says what it
  *                                                          is. count: my number for this wait; 0: I
  *                                                          go on
+ *   OWNS           count                                   1: I have futures, though I may have
+ *                                                          nothing to do: a thread that a task has
+ *                                                          left behind may want them; 0: none
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -114,6 +117,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_FREE,
     REEVE_LOCAL_LEND,
     REEVE_LOCAL_BLOCKED,
+    REEVE_LOCAL_OWNS,
     REEVE_LOCAL_BYE,
     REEVE_LOCAL_WELCOME,
     REEVE_LOCAL_REFUSED,

@@ -429,6 +429,8 @@ static void idle(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
     bool over = cluster->dead;
+    if (!over)
+        reeve_cluster_owns_look(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (over)
         loop_end(cluster);

@@ -180,6 +180,61 @@ static void also_to_one_on_another_node(void **state)
     assert_non_null(strstr(said, "close, children 2. "));
 }
 
+/* A thread that a task has left behind may look at its futures yet. */
+static void who_has_futures_is_retired_for_others_only(void **state)
+{
+    (void)state;
+    fill();
+    EVENT(CLIENT_OWNS, .serial = 3, .count = 1);
+    EVENT(CLIENT_DEMAND, .serial = 3, .class_index = 5, .cpu_milli = 500, .count = 0);
+    for (uint64_t lease = 7; lease <= 8; lease++) {
+        EVENT(CLIENT_RETURN, .serial = 1, .lease = lease);
+        EVENT(CLOSED, .lease = lease);
+        EXPECT("");
+    }
+    EVENT(DRIVER_HELLO, .connection = 10, .text = "other");
+    EVENT(CLIENT_DEMAND, .serial = 4, .class_index = 0, .cpu_milli = 1000, .count = 2);
+    HEAD(GRANT, .lease = 9, .process = process(3, 4),
+        .class = {.job = process(3, 4), .cpu_milli = 1000});
+    EXPECT("retire 2. "); /* though the other one has been idle for longer */
+    HEAD(GRANT, .lease = 10, .process = process(3, 4),
+        .class = {.job = process(3, 4), .cpu_milli = 1000});
+    EXPECT("retire 3. ");
+}
+
+static void who_has_futures_is_not_retired_for_idleness(void **state)
+{
+    (void)state;
+    struct reeve_node_config config = {
+        .uid = 1, .incarnation = 2, .host = "here", .cpu_milli = 2000, .warm_limit = 1};
+    reeve_node_free(node);
+    now = 0;
+    node = reeve_node_create(&config);
+    EVENT(TICK);
+    EVENT(HEAD_UP);
+    HEAD(WELCOME, .node = 3, .count = 1000);
+    EVENT(DRIVER_HELLO, .connection = 9, .text = "prog");
+    EVENT(CLIENT_DEMAND, .serial = 1, .class_index = 0, .cpu_milli = 1000, .count = 2);
+    grant(7, 3);
+    grant(8, 3);
+    EVENT(WORKER_HELLO, .serial = 2);
+    EVENT(WORKER_HELLO, .serial = 3);
+    EVENT(CLIENT_OWNS, .serial = 2, .count = 1);
+    for (uint64_t lease = 7; lease <= 8; lease++) {
+        EVENT(CLIENT_RETURN, .serial = 1, .lease = lease);
+        EVENT(CLOSED, .lease = lease);
+    }
+    for (int second = 0; second < 11; second++) {
+        EXPECT("");
+        now += 1000000000u;
+        HEAD(HEARTBEAT);
+        if (strcmp(said, "retire 3. ") == 0)
+            said[0] = 0; /* the other one may go */
+    }
+    EVENT(CLIENT_OWNS, .serial = 2, .count = 0);
+    EXPECT("");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -189,6 +244,8 @@ int main(void)
         TEST(it_ends_with_the_worker),
         TEST(that_a_child_was_running_is_told_to_the_holder),
         TEST(also_to_one_on_another_node),
+        TEST(who_has_futures_is_retired_for_others_only),
+        TEST(who_has_futures_is_not_retired_for_idleness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
