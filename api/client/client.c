@@ -138,36 +138,34 @@ REEVE_API void reeve_shutdown(void)
 #define KEPT          256
 #define SEQUENCE_MASK ((UINT64_C(1) << 48) - 1)
 
+static pthread_mutex_t failed_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t failed_count;
 static struct {
-    pthread_mutex_t lock;
-    uint64_t next;
-    struct {
-        uint64_t id;
-        struct reeve_error_info error;
-    } kept[KEPT]; /* by sequence number, modulo */
-} failed = {.lock = PTHREAD_MUTEX_INITIALIZER, .next = 1};
+    uint64_t id;
+    struct reeve_error_info error;
+} kept[KEPT]; /* by sequence number, modulo */
 
 uint64_t reeve_failed_future(const struct reeve_error_info *error)
 {
     uint64_t code = (uint64_t)-error->code & 0x7fff;
-    pthread_mutex_lock(&failed.lock);
-    uint64_t sequence = failed.next++ & SEQUENCE_MASK;
+    pthread_mutex_lock(&failed_lock);
+    uint64_t sequence = ++failed_count & SEQUENCE_MASK;
     uint64_t id = REEVE_FUTURE_FAILED_BIT | code << 48 | sequence;
-    failed.kept[sequence % KEPT].id = id;
-    failed.kept[sequence % KEPT].error = *error;
-    pthread_mutex_unlock(&failed.lock);
+    kept[sequence % KEPT].id = id;
+    kept[sequence % KEPT].error = *error;
+    pthread_mutex_unlock(&failed_lock);
     return id;
 }
 
 int reeve_failed_future_get(uint64_t future, struct reeve_error_info *error)
 {
     int code = -(int)(future >> 48 & 0x7fff);
-    pthread_mutex_lock(&failed.lock);
-    bool kept = failed.kept[future % KEPT].id == future;
-    if (kept)
-        *error = failed.kept[future % KEPT].error;
-    pthread_mutex_unlock(&failed.lock);
-    if (kept)
+    pthread_mutex_lock(&failed_lock);
+    bool is_kept = kept[future % KEPT].id == future;
+    if (is_kept)
+        *error = kept[future % KEPT].error;
+    pthread_mutex_unlock(&failed_lock);
+    if (is_kept)
         return error->code;
     if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
         return reeve_error_set(error, REEVE_EHANDLE, "not a live future");

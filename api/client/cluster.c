@@ -217,7 +217,6 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
 {
     struct reeve_owner_task with_class = *task;
     pthread_mutex_lock(&cluster->lock);
-    uint64_t now_ns = reeve_cluster_now_ns();
     int code = usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -227,7 +226,9 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
                 error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
     }
     if (code == 0) {
-        code = reeve_owner_submit(cluster->owner, now_ns, &with_class, ret);
+        if (!reeve_owner_class_is_busy(cluster->owner, with_class.class_index))
+            cluster->now_ns = reeve_cluster_now_ns();
+        code = reeve_owner_submit(cluster->owner, cluster->now_ns, &with_class, ret);
         if (code == REEVE_EHANDLE)
             reeve_error_set(
                 error, code, "a future among the arguments is stale: it has been got or released");
@@ -235,7 +236,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
             reeve_error_set(error, code, "%s", "");
     }
     if (code == 0)
-        reeve_cluster_submitted(cluster, now_ns);
+        reeve_cluster_submitted(cluster, cluster->now_ns);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }

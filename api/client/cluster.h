@@ -107,6 +107,7 @@ struct reeve_cluster {
     uint32_t waiter_count;
     pthread_cond_t replied;
     uint64_t final_told; /* the core's count of final tasks when waiters were last woken for it */
+    uint64_t now_ns;     /* when somebody last looked at the clock for the core */
     uint64_t activity;   /* grows with every call of the program */
     uint64_t looks;      /* grows whenever somebody looks at the rings */
     /* calls that use the store's memory or the socket without the lock: shutdown waits for them */

@@ -455,6 +455,7 @@ void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     uint64_t final_before = cluster->final_told;
     cluster->looks++;
+    cluster->now_ns = now_ns;
     for (uint32_t i = 0; i < cluster->holder_capacity; i++)
         if (cluster->holders[i].open && reeve_ring_peek(&cluster->holders[i].channel.returns))
             answers_drain(cluster, now_ns, i);

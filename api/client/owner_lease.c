@@ -37,6 +37,15 @@ int reeve_owner_class(
     return 0;
 }
 
+bool reeve_owner_class_is_busy(const struct reeve_owner *owner, uint32_t class_index)
+{
+    struct owner_class *class = owner->classes[class_index];
+    struct reeve_list *node = reeve_list_first(&class->room); /* idle ones are in front */
+    return class->lease_count != 0 &&
+           (node == NULL ||
+               REEVE_LIST_ENTRY(node, struct owner_lease, room_node)->in_flight.count != 0);
+}
+
 struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index)
 {
     if (index >= owner->lease_capacity || owner->leases[index] == NULL ||

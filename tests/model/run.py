@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MODELS = {
     "slot": [
         (["P=3"], True, ["NO_LAP", "RECLAIM_CLAIMED", "FORGET_REVOKED", "NO_MARK", "EARLY_RETRY", "EARLY_DONE",
-                         "STORE_CLAIM"]),
+                         "STORE_CLAIM", "REAP_LATE"]),
         (["P=4", "NO_PAYLOAD"], True, ["NO_LAP", "RECLAIM_CLAIMED"]),
         (["P=3", "ALIVE"], False, ["FORGET_RECALL"]),
     ],

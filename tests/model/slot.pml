@@ -1,7 +1,8 @@
 /* The slot protocol of runtime/channel/ring.h: a holder (with a second thread that recalls whenever it likes), a worker that
  * holds up to two entries and finishes them in any order, and the node daemon, which revokes. Each of the three may be slow, stop
- * or die at any step: for what must never happen, that is one more order of the steps, in which it does not move again. Only
- * the worker's death is a step of its own, as others act on it: the daemon reaps it and tells the holder.
+ * or die at any step: for what must never happen, that is one more order of the steps, in which it does not move again. The
+ * deaths of worker and holder are steps of their own, as others act on them: the daemon reaps a worker and tells the holder; it
+ * reaps a holder and revokes. (Nobody acts on the daemon's: what it had started dies with it.)
  *
  * A shared word is read in one step and compared-and-swapped in another, so every race between the two is met; a read that
  * leads to nothing is no step. `fate`, `tenant`, `owner` and `reading` are the model's own knowledge: no party decides by them.
@@ -11,10 +12,11 @@
  *   - a compare-and-swap that comes late never hits a later tenant of the slot;
  *   - its bytes are not used again while it is ready or claimed;
  *   - once the daemon has revoked and the holder is at rest, nothing is left that the worker could claim;
+ *   - nor when the holder has died at any step, in the middle of publishing too, and the daemon has reaped it and then revoked;
  *   - with ALIVE, where all parties go on: every slot comes back to the holder (no deadlock).
  *
  * Mutations, each of which must be found: NO_LAP, RECLAIM_CLAIMED, FORGET_REVOKED, NO_MARK, EARLY_RETRY, EARLY_DONE,
- * STORE_CLAIM; with ALIVE: FORGET_RECALL.
+ * STORE_CLAIM, REAP_LATE; with ALIVE: FORGET_RECALL.
  */
 #define N     2 /* slots */
 #define CELLS 3 /* of the byte ring */
@@ -45,6 +47,7 @@ bool mark; /* the ring is revoked */
 byte head; /* positions published: private to the holder's threads */
 
 bool worker_alive = true;
+bool holder_alive = true;
 bool worker_reaped; /* the daemon tells the holder */
 bool holder_busy; /* between publish and its look at the mark */
 bool swept;
@@ -80,7 +83,7 @@ inline recall_swap(p, w) {
 
 #define RECALLABLE(p) (word[(p) % N] == WORD(p, READY) || word[(p) % N] == WORD(p, REVOKED))
 
-active proctype holder()
+active proctype holder() provided (holder_alive)
 {
     byte tail, w, p, start, wanted;
     byte payload_head, payload_tail;
@@ -191,7 +194,7 @@ next_one:   do
     od
 }
 
-active proctype recaller()
+active proctype recaller() provided (holder_alive) /* a thread of the same process */
 {
     byte p, w;
 end_recaller:
@@ -292,9 +295,11 @@ end_idle:
 active proctype daemon()
 {
     byte i, w;
+    bool reaped;
 end_quiet:
     do
-    :: mark = true; /* somebody is stopped, or dead */
+    :: reaped = !holder_alive; /* before it revokes */
+        mark = true; /* somebody is stopped, or dead */
 next_slot:
         do
         :: atomic { i < N ->
@@ -316,6 +321,11 @@ next_slot:
             }
         :: atomic { i == N -> i = 0; swept = true; break }
         od;
+#ifdef REAP_LATE
+        reaped = !holder_alive;
+#endif
+        /* the worker may still claim what a holder that lives has published since */
+        assert(!reaped || (STATE(word[0]) != READY && STATE(word[1]) != READY));
 end_swept:
         if
         :: atomic { !worker_alive -> worker_reaped = true; break }
@@ -342,6 +352,7 @@ active proctype death()
 {
     if
     :: worker_alive = false
+    :: holder_alive = false
     :: true
     fi
 }
