@@ -151,8 +151,8 @@ void reeve_owner_free(struct reeve_owner *owner);
 int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index);
 
-/* Whether each lease of the class has something under way. Then submit needs no exact time: it may be
- * that of any event before. */
+/* Whether each lease of the class has something under way. Then submit needs no exact time: it
+ * may be that of any event before. */
 bool reeve_owner_class_is_busy(const struct reeve_owner *owner, uint32_t class_index);
 
 /* REEVE_EHANDLE: a splice names no living future; REEVE_ENOMEM. The caller holds one reference
