@@ -233,13 +233,7 @@ void store_copy_note(struct reeve_store *store, struct store_object *object, uin
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
         if (copy->peer->node == node)
             return;
-    struct store_peer *peer = reeve_map64_get(&store->peers, node);
-    if (peer == NULL) {
-        peer = store_new(sizeof(*peer));
-        peer->node = node;
-        reeve_list_init(&peer->copies);
-        store_put(&store->peers, node, peer);
-    }
+    struct store_peer *peer = store_peer_get(store, node);
     struct store_copy *copy = store_new(sizeof(*copy));
     copy->object = object;
     copy->peer = peer;
@@ -269,11 +263,8 @@ void store_object_free(
     }
     object->flags |= STORE_OBJECT_FREED;
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
-        if (copy->peer->node == except_node)
-            continue;
-        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_FREE);
-        command->node = copy->peer->node;
-        command->id = object->id;
+        if (copy->peer->node != except_node)
+            store_tell(store, copy->peer->node, object->id);
     }
     store_copies_drop(object);
     struct store_owner *owner = owner_get(store, object->id.owner);

@@ -37,6 +37,7 @@
 #define STORE_WINDOW_SIZE (4u * REEVE_STORE_CHUNK_SIZE)
 #define STORE_SLICE       256u /* items a step handles of what can be many */
 #define STORE_GONE_MAX    65536u
+#define STORE_WORDS_AHEAD 1024u /* sent to a peer and not yet acknowledged, at most */
 #define STORE_SHOWN_READ  1
 #define STORE_SHOWN_WRITE 2
 
@@ -83,6 +84,10 @@ struct store_pin {
 struct store_peer {
     uint32_t node;
     struct reeve_list copies;
+    struct reeve_fifo words; /* struct reeve_object_id: what it has not acknowledged, in order */
+    uint64_t word_first;     /* the number of the first of them */
+    uint32_t word_sent;      /* so many of them have been sent in this session */
+    struct reeve_heap_node deadline; /* while any has: then they are sent again */
 };
 
 struct store_copy {
@@ -170,7 +175,7 @@ struct reeve_store {
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
     struct reeve_list create_queue, pull_queue, fetches;
-    struct reeve_heap fetch_deadlines;
+    struct reeve_heap fetch_deadlines, word_deadlines;
     uint64_t queue_deadline_ns;
     bool room_changed; /* what waits for room is worth another look */
 
@@ -279,6 +284,16 @@ void store_pull_replace(
 /* All who wait are told; the object is forgotten. */
 void store_pull_fail(
     struct reeve_store *store, struct store_fetch *fetch, int code, const char *text);
+
+/* tell.c: what other nodes must hear. */
+struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node);
+void store_peer_free(struct reeve_store *store, struct store_peer *peer);
+/* Once for all: it is said until it has been heard, or the node is dead. */
+void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id id);
+void store_tell_all(struct reeve_store *store, struct reeve_object_id id);
+void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number);
+void store_tell_reset(struct reeve_store *store, uint32_t node);
+void store_tell_tick(struct reeve_store *store);
 
 /* store.c: commands. */
 struct reeve_store_command *store_command(

@@ -15,6 +15,11 @@ static uint64_t used_units(const struct reeve_store *store)
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret)
 {
+    uint64_t untold = 0;
+    size_t at = 0;
+    void *peer;
+    while (reeve_map64_next(&store->peers, &at, NULL, &peer))
+        untold += ((const struct store_peer *)peer)->words.count;
     *ret = (struct reeve_store_status){
         .capacity_bytes = store->settings.capacity_bytes,
         .committed_bytes = store->committed_bytes,
@@ -30,6 +35,7 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .pull_count = reeve_list_count(&store->fetches),
         .queue_count =
             reeve_list_count(&store->create_queue) + reeve_list_count(&store->pull_queue),
+        .untold_count = untold,
         .evicted_count = store->evicted_count,
         .pulled_count = store->pulled_count,
         .refused_count = store->refused_count,
@@ -83,8 +89,8 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
 {
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client closed", "client reaped", "create", "seal", "abort", "get",
-        "cancel", "unpin", "free", "peer free", "peer pull", "peer chunk", "peer reset",
-        "peer down", "owner gone"};
+        "cancel", "unpin", "free", "peer free", "peer freed", "peer pull", "peer chunk",
+        "peer reset", "peer down", "owner gone"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -92,7 +98,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 {
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
-        "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send gone"};
+        "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -232,6 +238,14 @@ const char *reeve_store_check(const struct reeve_store *store)
     }
     size_t at = 0;
     void *value;
+    while (reeve_map64_next(&store->peers, &at, NULL, &value)) {
+        const struct store_peer *peer = value;
+        CHECK(reeve_map64_get(&store->gone_nodes, peer->node) == NULL);
+        CHECK(peer->word_sent <= peer->words.count && peer->word_sent <= STORE_WORDS_AHEAD);
+        CHECK(peer->word_sent == STORE_WORDS_AHEAD || peer->word_sent == peer->words.count);
+        CHECK(reeve_heap_contains(&peer->deadline) == (peer->word_sent > 0));
+    }
+    at = 0;
     while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
         const struct store_owner *owner = value;
         CHECK(owner->count == reeve_list_count(&owner->objects) && owner->count > 0);

@@ -146,8 +146,8 @@ static void on_client_reaped(struct reeve_store *store, struct store_client *cli
         return;
     reeve_map64_remove(&store->client_by_process, client->process);
     store_owner_gone(store, client->process);
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_GONE);
-    command->process = client->process;
+    store_tell_all(
+        store, (struct reeve_object_id){.owner = client->process, .sequence = REEVE_STORE_ALL});
 }
 
 static void grant_end(struct reeve_store *store, struct store_grant *grant)
@@ -326,11 +326,8 @@ static void on_free(
         return;
     }
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
-        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_FREE);
-        command->node = node;
-        command->id = event->id;
-    }
+    if (node != 0)
+        store_tell(store, node, event->id);
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL)
         store_object_free(store, object, node, REEVE_ELOST);
@@ -340,6 +337,10 @@ static void on_free(
 
 static void on_peer_free(struct reeve_store *store, const struct reeve_store_event *event)
 {
+    if (event->id.sequence == REEVE_STORE_ALL) {
+        store_owner_gone(store, event->id.owner);
+        return;
+    }
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL)
         store_object_free(store, object, event->node, REEVE_ELOST);
@@ -386,7 +387,8 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
         reeve_list_remove(&copy->peer_link);
         free(copy);
     }
-    free(peer);
+    if (peer != NULL)
+        store_peer_free(store, peer);
     size_t at = 0;
     uint64_t process;
     while (reeve_map64_next(&store->owners, &at, &process, NULL))
@@ -435,6 +437,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_map64_init(&store->grants);
     reeve_heap_init(&store->idle_deadlines);
     reeve_heap_init(&store->fetch_deadlines);
+    reeve_heap_init(&store->word_deadlines);
     reeve_arena_init(&store->orphans);
     reeve_fifo_init(&store->free_numbers, sizeof(uint32_t));
     store->daemon = client_create(REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
@@ -469,7 +472,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     store_room_drop_idle(store);
     at = 0;
     while (reeve_map64_next(&store->peers, &at, NULL, &value))
-        free(value);
+        store_peer_free(store, value);
     reeve_fifo_fini(&out);
     reeve_fifo_fini(&store->free_numbers);
     reeve_arena_fini(&store->orphans);
@@ -483,6 +486,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_map64_fini(&store->grants);
     reeve_heap_fini(&store->idle_deadlines);
     reeve_heap_fini(&store->fetch_deadlines);
+    reeve_heap_fini(&store->word_deadlines);
     free(store->table);
     free(store->table_old);
     free(store);
@@ -532,15 +536,20 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
         break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
+    case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
     case REEVE_STORE_PEER_PULL: on_peer_pull(store, event); break;
     case REEVE_STORE_PEER_CHUNK: store_pull_chunk(store, event); break;
-    case REEVE_STORE_PEER_RESET: store_pull_reset(store, event->node); break;
+    case REEVE_STORE_PEER_RESET:
+        store_pull_reset(store, event->node);
+        store_tell_reset(store, event->node);
+        break;
     case REEVE_STORE_PEER_DOWN: on_peer_down(store, event); break;
     case REEVE_STORE_OWNER_GONE: store_owner_gone(store, event->process); break;
     default: client_event(store, event); break;
     }
     store_queue_serve(store);
     store_pull_tick(store);
+    store_tell_tick(store);
     store_queue_tick(store);
     store_room_drop_idle(store);
     reeve_store_run_some(store, now_ns, out);
@@ -559,7 +568,8 @@ bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct ree
 uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
     uint64_t deadline = store->queue_deadline_ns;
-    const struct reeve_heap *heaps[] = {&store->idle_deadlines, &store->fetch_deadlines};
+    const struct reeve_heap *heaps[] = {
+        &store->idle_deadlines, &store->fetch_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {
         const struct reeve_heap_node *node = reeve_heap_peek(heaps[i]);
         if (node != NULL)

@@ -42,11 +42,12 @@
  *  FREE           client id node             by its owner. node: where the primary copy is, if not
  *                                            here
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece
  *  PEER_CHUNK     node id offset size length  a piece has come; size is that of the whole object
  *                 code
- *  PEER_RESET     node                       a new session: what was under way may be lost, pieces
- *                                            are asked for again
+ *  PEER_RESET     node                       a new session, or a new node: what was under way may
+ *                                            be lost, and is said and asked for again
  *  PEER_DOWN      node                       dead for ever, and all owners that lived there
  *  OWNER_GONE     process                    an owner elsewhere is dead, or its job is over: its
  *                                            objects go
@@ -72,9 +73,10 @@
  *  COPY_IN        segment offset length      stores the bytes of the PEER_CHUNK being processed
  *  SEND_CHUNK     node id offset size        sends `length` bytes of `segment` from `place` on
  *                 segment place length code  (code not 0: no bytes)
- *  SEND_FREE      node id                    PEER_FREE there
- *  SEND_GONE      process                    OWNER_GONE on every other node: a process that could
- *                                            own objects there is dead
+ *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
+ *                                            OWNER_GONE: that process could own objects there, and
+ *                                            is dead. Said again until PEER_FREED answers its
+ *                                            number
  *
  * Own tables are small and Linux hands out small memory without fail: a failing malloc is an
  * assert. */
@@ -93,6 +95,7 @@
 #define REEVE_STORE_GRAIN      (64u << 10)  /* memory is counted, and given back, in grains */
 #define REEVE_STORE_CHUNK_SIZE (256u << 10) /* a piece on its way between nodes */
 #define REEVE_STORE_TEXT_SIZE  200
+#define REEVE_STORE_ALL        UINT64_MAX /* as a sequence: all objects of the owner */
 
 enum reeve_store_event_kind {
     REEVE_STORE_TICK,
@@ -109,6 +112,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_UNPIN,
     REEVE_STORE_FREE,
     REEVE_STORE_PEER_FREE,
+    REEVE_STORE_PEER_FREED,
     REEVE_STORE_PEER_PULL,
     REEVE_STORE_PEER_CHUNK,
     REEVE_STORE_PEER_RESET,
@@ -136,6 +140,7 @@ struct reeve_store_event {
     uint64_t offset;
     uint64_t size;
     uint64_t length;
+    uint64_t number;
 };
 
 enum reeve_store_command_kind {
@@ -151,7 +156,6 @@ enum reeve_store_command_kind {
     REEVE_STORE_COPY_IN,
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
-    REEVE_STORE_SEND_GONE,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 
@@ -169,6 +173,7 @@ struct reeve_store_command {
     uint64_t place;  /* of SEND_CHUNK: in the segment */
     uint64_t size;
     uint64_t length;
+    uint64_t number;                  /* of SEND_FREE: counts from 1 for each node */
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };
 
@@ -207,8 +212,9 @@ struct reeve_store_status {
     uint64_t pinned_bytes;
     uint64_t growth_bytes; /* what is left of the last MEMORY */
     uint64_t object_count, pin_count, segment_count, client_count;
-    uint64_t pull_count;  /* under way */
-    uint64_t queue_count; /* creates and pulls that wait for room */
+    uint64_t pull_count;   /* under way */
+    uint64_t queue_count;  /* creates and pulls that wait for room */
+    uint64_t untold_count; /* what other nodes have not yet acknowledged, SEND_FREE */
     uint64_t evicted_count, pulled_count, refused_count, stale_count; /* since the start */
 };
 

@@ -5,10 +5,11 @@
  * first (so trees of tasks that wait for each other are run in depth, not in breadth, and need few
  * processes), before the driver's, which has waited longest.
  *
- * Room: the holder's own node if it has room (calls stay on the machine), a node drained for the
- * class, else the freest node (ties by number) that is not to be avoided. To avoid is what has
- * lately refused the class: for a while that doubles, or, where the program cannot run there,
- * for good. */
+ * Room: the node where large arguments of what waits lie, if it has room (they take longer to
+ * travel than most tasks); the holder's own node (calls stay on the machine), a node drained for
+ * the class, else the freest node (ties by number) that is not to be avoided. To avoid is what
+ * has lately refused the class: for a while that doubles, or, where the program cannot run
+ * there, for good. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,7 +248,10 @@ bool sched_grant_some(struct reeve_sched *s, uint32_t *budget)
             return false;
         struct sched_class *class =
             REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
-        node = sched_class_first(class)->node;
+        const struct sched_demand *demand = sched_class_first(class);
+        node = demand->near != 0 ? sched_node_get(s, demand->near) : NULL;
+        if (!has_room(s, node, class))
+            node = demand->node;
         uint64_t retry_ns = REEVE_SCHED_NEVER;
         if (!has_room(s, node, class))
             node = freest(s, class, &retry_ns, budget);

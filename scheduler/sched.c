@@ -267,7 +267,9 @@ static void take_demand(
     }
     if (m->count == 0 && reeve_map64_get(&class->demands, m->process) == NULL)
         return;
-    sched_demand_set(s, sched_demand_get(s, m->process, class), m->count);
+    struct sched_demand *demand = sched_demand_get(s, m->process, class);
+    demand->near = m->node; /* before it is set, by which it may end */
+    sched_demand_set(s, demand, m->count);
 }
 
 static void take_job(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
@@ -314,7 +316,10 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
     if (node->state == REEVE_SCHED_NODE_JOINING && m->kind != REEVE_MESSAGE_HOLDING)
         sched_node_joined(s, node);
     switch (m->kind) {
-    case REEVE_MESSAGE_HEARTBEAT: break;
+    case REEVE_MESSAGE_HEARTBEAT:
+        node->store_bytes = m->memory_bytes;
+        node->store_used_bytes = m->count;
+        break;
     case REEVE_MESSAGE_HOLDING: sched_lease_holding(s, node, m); break;
     case REEVE_MESSAGE_DEMAND: take_demand(s, node, m); break;
     case REEVE_MESSAGE_REFUSED:

@@ -58,7 +58,8 @@ struct sched_node {
     uint32_t number;
     enum reeve_sched_node_state state;
     uint64_t uid, incarnation, memory_bytes;
-    uint64_t session; /* 0: none */
+    uint64_t store_bytes, store_used_bytes; /* as of its last heartbeat */
+    uint64_t session;                       /* 0: none */
     char host[REEVE_HOST_SIZE];
     char address[REEVE_ADDRESS_SIZE];
     uint32_t cpu_milli;
@@ -164,6 +165,7 @@ struct sched_demand {
     uint64_t count;
     uint32_t lease_count;
     uint64_t lacking; /* its part of class.lacking */
+    uint32_t near;    /* number of the node where large arguments lie, or 0 */
     bool told;        /* that it is infeasible */
     uint64_t unmet_ns;
     struct reeve_list unmet_link;  /* class.unmet, while lacking */

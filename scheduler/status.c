@@ -35,6 +35,8 @@ bool reeve_sched_next_node(
         .incarnation = node->incarnation,
         .session = node->session,
         .memory_bytes = node->memory_bytes,
+        .store_bytes = node->store_bytes,
+        .store_used_bytes = node->store_used_bytes,
         .cpu_milli = node->cpu_milli,
         .cpu_free_milli = node->free_milli,
         .lease_count = node->lease_count,

@@ -34,14 +34,20 @@ struct reeve_submit { /* one checked call */
     const char *name;     /* or NULL; copied */
 };
 
-/* Takes the packed value in place; it is valid during the call only. Its return value becomes
- * that of get. */
-typedef int reeve_consume(const void *bytes, size_t size, void *arg);
+/* Takes the packed value of the future at `index` (0 for a single one) in place; it is valid during
+ * the call only. Its return value becomes that of get. */
+typedef int reeve_consume(size_t index, const void *bytes, size_t size, void *arg);
 
 struct reeve_backend {
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
     int (*submit)(struct reeve_backend *, const struct reeve_submit *, uint64_t *ret,
         struct reeve_error_info *error);
+
+    /* The same for several at once, in order, for less than they cost one by one. Stops at the
+     * first that fails: *at, which begins at 0, tells how many were taken (ret[] of those is set),
+     * and code and error are those of submits[*at]. */
+    int (*submit_many)(struct reeve_backend *, const struct reeve_submit *submits, size_t count,
+        uint64_t *ret, size_t *at, struct reeve_error_info *error);
 
     /* Waits until the future is ready, hands its value to consume (at most once), releases the
      * future: after a success, a failed task, a failed consume; not after REEVE_ETIMEDOUT.
@@ -49,6 +55,11 @@ struct reeve_backend {
      * node, attempt, message. Two gets of one future at once: one of them gets REEVE_EHANDLE. */
     int (*get)(struct reeve_backend *, uint64_t future, int64_t timeout_ms, reeve_consume *consume,
         void *arg, struct reeve_error_info *error);
+
+    /* Gets futures[*at], futures[*at + 1], … up to count, without a limit of time, in order, until
+     * one fails: then *at is its index, and code and error are what get would have said. */
+    int (*get_many)(struct reeve_backend *, const uint64_t *futures, size_t *at, size_t count,
+        reeve_consume *consume, void *arg, struct reeve_error_info *error);
 
     /* Until `wanted` (<= count) are ready. ready[] (never NULL) and *ready_count are set on
      * REEVE_OK and REEVE_ETIMEDOUT. Ids may be 0, failed-born excluded: 0 or a stale id is

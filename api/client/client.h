@@ -24,6 +24,20 @@ static inline bool reeve_is_failed_future(uint64_t future)
 /* Describes what it carries. Returns its code. */
 int reeve_failed_future_get(uint64_t future, struct reeve_error_info *error);
 
+/* A submission with these settings; arguments are still to be filled in. */
+static inline struct reeve_submit reeve_client_submit_of(
+    const struct reeve_function *function, const struct reeve_task_settings *settings)
+{
+    return (struct reeve_submit){
+        .function = function,
+        .cpu_milli = settings->cpu_milli,
+        .max_retries = settings->max_retries,
+        .never_inline = settings->never_inline,
+        .timeout_ms = settings->timeout_ms,
+        .name = settings->name,
+    };
+}
+
 /* Options checked, function known: what reeve_typed_submit and reeve_submit have in common. */
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,

@@ -1,4 +1,5 @@
-/* The cluster backend: its members, start and end. The picture is in cluster.h. */
+/* The cluster backend: its members, but for submit (cluster_submit.c); start and end. The picture
+ * is in cluster.h. */
 #include "api/client/cluster.h"
 
 #include <errno.h>
@@ -14,9 +15,6 @@
 #include "api/client/objects.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
-
-/* arguments from this size on become objects, when together they are too large to ride along */
-#define ARGUMENT_OBJECT_SIZE_MIN 4096u
 
 /* Workers call in bursts, and what their leases keep idle, others wait for. */
 #define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
@@ -36,8 +34,7 @@ static uint64_t deadline_from(int64_t timeout_ms)
                : now_ns + (uint64_t)timeout_ms * 1000000u;
 }
 
-/* With the lock; REEVE_OK when the backend can work. */
-static int usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
+int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
     if (cluster->ending)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
@@ -100,207 +97,6 @@ static void task_error(const struct reeve_owner_result *result, struct reeve_err
             (const char *)result->bytes);
 }
 
-/* ---- submit ---------------------------------------------------------------------------------- */
-
-/* Puts one packed value into the store; the future (PENDING until then) is the caller's. */
-static int value_put_object(struct reeve_cluster *cluster, const void *bytes, size_t size,
-    reeve_task_id *ret, struct reeve_error_info *error)
-{
-    void *room;
-    uint32_t segment;
-    uint64_t offset;
-    reeve_task_id task;
-    int code = reeve_cluster_object_create(cluster, size, &room, &segment, &offset, error);
-    if (code != 0)
-        return code;
-    memcpy(room, bytes, size);
-    pthread_mutex_lock(&cluster->lock);
-    code = reeve_owner_put(cluster->owner, NULL, 0, &task);
-    pthread_mutex_unlock(&cluster->lock);
-    if (code != 0) {
-        reeve_cluster_object_abort(cluster, segment, offset);
-        return reeve_error_set(error, code, "%s", "");
-    }
-    struct reeve_reference object = {
-        .id = {cluster->process, task}, .size_bytes = size, .node = cluster->node};
-    code = reeve_cluster_object_seal(cluster, object.id, size, segment, offset, error);
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
-    if (code != 0)
-        (void)reeve_owner_release(cluster->owner, task);
-    pthread_mutex_unlock(&cluster->lock);
-    *ret = task;
-    return code;
-}
-
-/* Arguments too large to ride along: the large ones among them become objects, spliced in like
- * futures. */
-struct argument_objects {
-    uint8_t *args; /* with a nil byte for each object */
-    size_t args_size;
-    struct reeve_owner_splice *splices;
-    uint32_t splice_count;
-    reeve_task_id *objects; /* ours to release */
-    uint32_t object_count;
-};
-
-static void argument_objects_free(struct reeve_cluster *cluster, struct argument_objects *split)
-{
-    pthread_mutex_lock(&cluster->lock);
-    for (uint32_t i = 0; i < split->object_count; i++)
-        (void)reeve_owner_release(cluster->owner, split->objects[i]);
-    reeve_cluster_pump(cluster, reeve_cluster_now_ns());
-    pthread_mutex_unlock(&cluster->lock);
-    free(split->args);
-    free(split->splices);
-    free(split->objects);
-}
-
-static int arguments_split(struct reeve_cluster *cluster, const struct reeve_submit *submit,
-    struct argument_objects *ret, struct reeve_error_info *error)
-{
-    const uint8_t *args = submit->args;
-    size_t count = submit->function->parameter_count, at, splice = 0;
-    if (args[0] == 0xdc && submit->args_size >= 3) { /* array 16 */
-        count = (size_t)args[1] << 8 | args[2];
-        at = 3;
-    } else if (args[0] >= 0x90 && args[0] <= 0x9f) {
-        count = args[0] & 0x0f;
-        at = 1;
-    } else {
-        return reeve_error_set(
-            error, REEVE_ETYPE, "arguments must be a msgpack array of at most 65,535");
-    }
-    *ret = (struct argument_objects){
-        .args = malloc(submit->args_size),
-        .splices = calloc(count + submit->splice_count + 1, sizeof(*ret->splices)),
-        .objects = calloc(count + 1, sizeof(*ret->objects)),
-    };
-    if (ret->args == NULL || ret->splices == NULL || ret->objects == NULL)
-        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    memcpy(ret->args, args, at);
-    ret->args_size = at;
-    for (size_t i = 0; i < count; i++) {
-        size_t size = reeve_codec_skip(args + at, submit->args_size - at);
-        if (size == 0)
-            return reeve_error_set(
-                error, REEVE_EPROTOCOL, "argument %zu is not whole msgpack", i + 1);
-        if (splice < submit->splice_count && submit->splices[splice].offset == at) {
-            ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
-                (uint32_t)ret->args_size, submit->splices[splice++].future.id};
-        } else if (size >= ARGUMENT_OBJECT_SIZE_MIN) {
-            reeve_task_id object = 0;
-            int code = value_put_object(cluster, args + at, size, &object, error);
-            if (code != 0)
-                return code;
-            ret->objects[ret->object_count++] = object;
-            ret->splices[ret->splice_count++] =
-                (struct reeve_owner_splice){(uint32_t)ret->args_size, object};
-            ret->args[ret->args_size++] = 0xc0;
-            at += size;
-            continue;
-        }
-        memcpy(ret->args + ret->args_size, args + at, size);
-        ret->args_size += size;
-        at += size;
-    }
-    if (ret->args_size > REEVE_ENTRY_SIZE_MAX)
-        return reeve_error_set(error, REEVE_ETOOLARGE,
-            "the small arguments alone are %zu bytes, more than %u: pass them as one array or "
-            "struct",
-            ret->args_size, REEVE_ENTRY_SIZE_MAX);
-    return 0;
-}
-
-static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
-    const struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
-{
-    struct reeve_owner_task with_class = *task;
-    pthread_mutex_lock(&cluster->lock);
-    int code = usable(cluster, error);
-    if (code == 0) {
-        reeve_cluster_enter(cluster);
-        code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &with_class.class_index);
-        if (code != 0)
-            reeve_error_set(
-                error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
-    }
-    if (code == 0) {
-        if (!reeve_owner_class_is_busy(cluster->owner, with_class.class_index))
-            cluster->now_ns = reeve_cluster_now_ns();
-        code = reeve_owner_submit(cluster->owner, cluster->now_ns, &with_class, ret);
-        if (code == REEVE_EHANDLE)
-            reeve_error_set(
-                error, code, "a future among the arguments is stale: it has been got or released");
-        else if (code != 0)
-            reeve_error_set(error, code, "%s", "");
-    }
-    if (code == 0)
-        reeve_cluster_submitted(cluster, cluster->now_ns);
-    pthread_mutex_unlock(&cluster->lock);
-    return code;
-}
-
-/* With futures among the arguments. */
-static int spliced_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
-    struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
-{
-    struct reeve_owner_splice few[8], *splices = few;
-    if (submit->splice_count > REEVE_ARRAY_COUNT(few)) {
-        splices = malloc(submit->splice_count * sizeof(*splices));
-        if (splices == NULL)
-            return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    }
-    for (size_t i = 0; i < submit->splice_count; i++)
-        splices[i] = (struct reeve_owner_splice){
-            (uint32_t)submit->splices[i].offset, submit->splices[i].future.id};
-    task->splices = splices;
-    task->splice_count = (uint32_t)submit->splice_count;
-    int code = task_submit(cluster, submit, task, ret, error);
-    if (splices != few)
-        free(splices);
-    return code;
-}
-
-/* With more arguments than ride along. */
-static int large_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
-    struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
-{
-    struct argument_objects split = {0};
-    int code = reeve_cluster_inside_enter(cluster, error);
-    if (code != 0)
-        return code;
-    code = arguments_split(cluster, submit, &split, error);
-    task->arguments = split.args;
-    task->arguments_size = (uint32_t)split.args_size;
-    task->splices = split.splices;
-    task->splice_count = split.splice_count;
-    if (code == 0)
-        code = task_submit(cluster, submit, task, ret, error);
-    argument_objects_free(cluster, &split);
-    reeve_cluster_inside_leave(cluster);
-    return code;
-}
-
-static int cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
-    uint64_t *ret, struct reeve_error_info *error)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct reeve_owner_task task = {
-        .function = (uint32_t)submit->function->index,
-        .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
-        .losses_max = submit->max_retries,
-        .never_inline = submit->never_inline,
-        .arguments = submit->args,
-        .arguments_size = (uint32_t)submit->args_size,
-    };
-    if (REEVE_UNLIKELY(submit->args_size > cluster->inline_size))
-        return large_submit(cluster, submit, &task, ret, error);
-    if (submit->splice_count != 0)
-        return spliced_submit(cluster, submit, &task, ret, error);
-    return task_submit(cluster, submit, &task, ret, error);
-}
-
 /* ---- get, wait, release ---------------------------------------------------------------------- */
 
 static bool task_is_final(struct reeve_cluster *cluster, void *arg)
@@ -328,7 +124,7 @@ static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id f
 /* Why await gave up. */
 static int await_failure(const struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     return code != 0 ? code : reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
 }
 
@@ -353,37 +149,27 @@ static int stale(struct reeve_error_info *error)
 }
 
 static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
-    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+    size_t index, reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
     const void *bytes;
     int code = reeve_cluster_object_get(cluster, object, &bytes, error);
     if (code != 0)
         return code;
-    code = consume(bytes, object->size_bytes, arg);
+    code = consume(index, bytes, object->size_bytes, arg);
     reeve_cluster_object_unpin(cluster, object->id);
     return code;
 }
 
-static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+/* With the lock, which it gives up while it waits and while it copies from the store. */
+static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t timeout_ms,
+    size_t index, reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
     struct reeve_owner_result result;
-    pthread_mutex_lock(&cluster->lock);
-    if (cluster->ending) {
-        pthread_mutex_unlock(&cluster->lock);
-        return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
-    }
-    reeve_cluster_enter(cluster);
-    reeve_task_id task = future;
     if (timeout_ms < 0)
         run_what_is_unclaimed(cluster, task);
     struct reeve_cluster_awaited awaited = {&task, 1, true};
-    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms), &awaited)) {
-        int failure = get_failure(cluster, task, error);
-        pthread_mutex_unlock(&cluster->lock);
-        return failure;
-    }
+    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms), &awaited))
+        return get_failure(cluster, task, error);
     int code = reeve_owner_result(cluster->owner, task, &result);
     if (code != 0) {
         code = stale(error);
@@ -392,12 +178,12 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
         code = result.status;
         (void)reeve_owner_release(cluster->owner, task);
     } else if (!result.is_object) {
-        code = consume(result.bytes, result.size, arg);
+        code = consume(index, result.bytes, result.size, arg);
         (void)reeve_owner_release(cluster->owner, task);
     } else {
         cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
-        code = object_consume(cluster, &result.object, consume, arg, error);
+        code = object_consume(cluster, &result.object, index, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
         (void)reeve_owner_release(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
@@ -407,6 +193,41 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
     }
     if (REEVE_UNLIKELY(cluster->owns_told))
         reeve_cluster_owns_look(cluster);
+    return code;
+}
+
+static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    int code;
+    pthread_mutex_lock(&cluster->lock);
+    if (cluster->ending) {
+        code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    } else {
+        reeve_cluster_enter(cluster);
+        code = future_get(cluster, future, timeout_ms, 0, consume, arg, error);
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+static int cluster_get_many(struct reeve_backend *backend, const uint64_t *futures, size_t *at,
+    size_t count, reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = cluster_of(backend);
+    int code = 0;
+    pthread_mutex_lock(&cluster->lock);
+    for (; *at < count; (*at)++) {
+        if (cluster->ending) {
+            code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+            break;
+        }
+        reeve_cluster_enter(cluster);
+        code = future_get(cluster, futures[*at], REEVE_FOREVER, *at, consume, arg, error);
+        if (code != 0)
+            break;
+    }
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }
@@ -560,7 +381,7 @@ static int cluster_seal(
     struct filling *filling = (struct filling *)(uintptr_t)handle;
     reeve_task_id task;
     pthread_mutex_lock(&cluster->lock);
-    int code = usable(cluster, error);
+    int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
         code = reeve_owner_put(
@@ -682,8 +503,10 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     if (cluster == NULL)
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     cluster->backend = (struct reeve_backend){
-        .submit = cluster_submit,
+        .submit = reeve_cluster_submit,
+        .submit_many = reeve_cluster_submit_many,
         .get = cluster_get,
+        .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
         .create = cluster_create,

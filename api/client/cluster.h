@@ -14,10 +14,11 @@
  * it sleeps on socket and eventfd, and takes the role when rung. Who hands over how is drawn in
  * cluster_poll.c.
  *
- * Files: cluster.c (start, end, the backend's members), cluster_poll.c (role, waiting),
- * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
- * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
- * own), cluster_blocked.c (waits that would never end). */
+ * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
+ * cluster_poll.c (role, waiting), cluster_background.c (the thread that reads the socket),
+ * cluster_rings.c (channels, entries), cluster_objects.c (large values), cluster_connect.c
+ * (finding a daemon, starting a cluster of our own), cluster_blocked.c (waits that
+ * would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -163,6 +164,15 @@ struct reeve_cluster_awaited {
     size_t count;
     bool all;
 };
+
+/* cluster.c. With the lock; REEVE_OK when the backend can work. */
+int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
+
+/* cluster_submit.c: members of the backend. */
+int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
+    uint64_t *ret, struct reeve_error_info *error);
+int reeve_cluster_submit_many(struct reeve_backend *backend, const struct reeve_submit *submits,
+    size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error);
 
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);

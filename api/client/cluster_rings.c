@@ -222,7 +222,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .lease = command->lease,
         .task = command->task,
         .object = command->object.id,
-        .node = command->object.node,
+        .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
     };
     /* a dead daemon shows at the socket's other end, too */
     (void)reeve_cluster_send(cluster, &message);

@@ -3,6 +3,7 @@
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/many.h"
 #include "api/client/reader.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
@@ -18,18 +19,11 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     int rc = reeve_task_options_resolve(options, &settings, error);
     if (REEVE_UNLIKELY(rc))
         return rc;
-    struct reeve_submit submit = {
-        .function = function,
-        .args = args,
-        .args_size = args_size,
-        .splices = splices,
-        .splice_count = splice_count,
-        .cpu_milli = settings.cpu_milli,
-        .max_retries = settings.max_retries,
-        .never_inline = settings.never_inline,
-        .timeout_ms = settings.timeout_ms,
-        .name = settings.name,
-    };
+    struct reeve_submit submit = reeve_client_submit_of(function, &settings);
+    submit.args = args;
+    submit.args_size = args_size;
+    submit.splices = splices;
+    submit.splice_count = splice_count;
     rc = backend->submit(backend, &submit, ret, error);
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
@@ -61,7 +55,7 @@ static int check_submission(const reeve_submission *submission, struct reeve_err
     if (submission->size != sizeof *submission || !submission->function ||
         (submission->splice_count && !submission->splices))
         return reeve_error_set(
-            error, REEVE_EINVAL, "reeve_submit: size, function or splices are not set");
+            error, REEVE_EINVAL, "a submission's size, function or splices are not set");
     int rc = reeve_codec_check(submission->args, submission->args_size, error);
     if (rc)
         return rc;
@@ -71,27 +65,71 @@ static int check_submission(const reeve_submission *submission, struct reeve_err
     return submission->splice_count ? check_splices(submission, error) : REEVE_OK;
 }
 
+/* Everything that can be wrong with it before a backend has seen it. */
+static int resolve_submission(
+    const reeve_submission *submission, struct reeve_submit *ret, struct reeve_error_info *error)
+{
+    struct reeve_task_settings settings;
+    int rc = check_submission(submission, error);
+    if (rc)
+        return rc;
+    const struct reeve_function *function = reeve_registry_find(submission->function);
+    if (!function)
+        return reeve_error_set(error, REEVE_ENOFUNCTION,
+            "this program has no remote function \"%.200s\"", submission->function);
+    for (size_t i = 0; i < submission->splice_count; i++)
+        if (reeve_is_failed_future(submission->splices[i].future.id))
+            return reeve_failed_future_get(submission->splices[i].future.id, error);
+    rc = reeve_task_options_resolve(submission->options, &settings, error);
+    if (rc)
+        return rc;
+    *ret = reeve_client_submit_of(function, &settings);
+    ret->args = submission->args;
+    ret->args_size = submission->args_size;
+    ret->splices = submission->splices;
+    ret->splice_count = submission->splice_count;
+    return REEVE_OK;
+}
+
+static int name_function(const reeve_submission *submission, int rc, struct reeve_error_info *error)
+{
+    if (rc && !error->function[0])
+        reeve_error_function(error, submission->function ? submission->function : "");
+    return rc;
+}
+
 REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret)
 {
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
+    struct reeve_submit submit;
     if (!backend)
         return error->code;
-    int rc = check_submission(submission, error);
-    if (!rc) {
-        const struct reeve_function *function = reeve_registry_find(submission->function);
-        if (!function)
-            return reeve_error_set(error, REEVE_ENOFUNCTION,
-                "this program has no remote function \"%.200s\"", submission->function);
-        for (size_t i = 0; i < submission->splice_count; i++)
-            if (reeve_is_failed_future(submission->splices[i].future.id))
-                return reeve_failed_future_get(submission->splices[i].future.id, error);
-        rc = reeve_client_submit(backend, function, submission->options, submission->args,
-            submission->args_size, submission->splices, submission->splice_count, &ret->id, error);
+    int rc = resolve_submission(submission, &submit, error);
+    if (!rc && (rc = backend->submit(backend, &submit, &ret->id, error)))
+        reeve_error_complete(error, rc);
+    return name_function(submission, rc, error);
+}
+
+REEVE_API int reeve_submit_many(
+    const reeve_submission *submissions, size_t count, reeve_future *futures)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_batch batch;
+    reeve_batch_init(&batch, reeve_client_enter(error), (uint64_t *)futures, error);
+    if (!batch.backend)
+        return reeve_batch_fail_all(&batch, count);
+    for (size_t i = 0; i < count; i++) {
+        struct reeve_submit submit;
+        int rc = resolve_submission(&submissions[i], &submit, error);
+        if (rc) {
+            name_function(&submissions[i], rc, error);
+            reeve_batch_fail(&batch);
+        } else {
+            reeve_batch_add(&batch, &submit);
+        }
     }
-    if (rc && !error->function[0])
-        reeve_error_function(error, submission->function ? submission->function : "");
-    return rc;
+    return reeve_batch_end(&batch);
 }
 
 /* ---- get, put -------------------------------------------------------------------------------- */
@@ -108,9 +146,9 @@ int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
 
-static int consume_packed(const void *bytes, size_t size, void *arg)
+static int consume_packed(size_t index, const void *bytes, size_t size, void *arg)
 {
-    reeve_packed *packed = arg;
+    reeve_packed *packed = (reeve_packed *)arg + index;
     void *copy = malloc(size);
     if (!copy)
         return reeve_error_set(
@@ -124,6 +162,15 @@ static int consume_packed(const void *bytes, size_t size, void *arg)
 REEVE_API int reeve_get_packed(reeve_future future, int64_t timeout_ms, reeve_packed *ret)
 {
     return reeve_client_get(future.id, timeout_ms, consume_packed, ret);
+}
+
+REEVE_API int reeve_get_packed_many(
+    const reeve_future *futures, size_t count, reeve_packed *values, int *codes)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = (reeve_packed){NULL, 0};
+    /* the struct is its one member */
+    return reeve_client_get_many((const uint64_t *)futures, count, consume_packed, values, codes);
 }
 
 REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret)

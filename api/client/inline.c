@@ -254,13 +254,20 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
     return rc;
 }
 
+static int inline_submit_many(struct reeve_backend *backend, const struct reeve_submit *submits,
+    size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error)
+{
+    int rc = REEVE_OK;
+    while (*at < count && !(rc = inline_submit(backend, &submits[*at], &ret[*at], error)))
+        (*at)++;
+    return rc;
+}
+
 /* ---- the rest -------------------------------------------------------------------------------- */
 
-static int inline_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+static int future_get(uint64_t future, size_t index, reeve_consume *consume, void *arg,
+    struct reeve_error_info *error)
 {
-    (void)backend;
-    (void)timeout_ms; /* every future is ready */
     pthread_mutex_lock(&self.lock);
     struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
     int rc = value ? REEVE_OK : not_live(error);
@@ -271,11 +278,29 @@ static int inline_get(struct reeve_backend *backend, uint64_t future, int64_t ti
         *error = *value->error;
         rc = error->code;
     } else {
-        rc = consume(value->bytes, value->size, arg);
+        rc = consume(index, value->bytes, value->size, arg);
     }
     pthread_mutex_lock(&self.lock);
     value_drop_locked(value);
     pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+static int inline_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)timeout_ms; /* every future is ready */
+    return future_get(future, 0, consume, arg, error);
+}
+
+static int inline_get_many(struct reeve_backend *backend, const uint64_t *futures, size_t *at,
+    size_t count, reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    (void)backend;
+    int rc = REEVE_OK;
+    while (*at < count && !(rc = future_get(futures[*at], *at, consume, arg, error)))
+        (*at)++;
     return rc;
 }
 
@@ -382,7 +407,9 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
     (void)error;
     static const struct reeve_backend operations = {
         .submit = inline_submit,
+        .submit_many = inline_submit_many,
         .get = inline_get,
+        .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
         .create = inline_create,

@@ -52,12 +52,37 @@ void reeve_invocation_fini(struct reeve_invocation *invocation)
     invocation->result_on_heap = false;
 }
 
+static int resolve(struct reeve_invocation *invocation, const struct reeve_token *token,
+    const void **bytes, size_t *size);
+static bool next_is_object(struct reeve_unpack *unpack, struct reeve_token *token);
+
+/* In place of the array of arguments may stand a reference to an object that holds it. */
+static inline bool arguments_may_be_object(const struct reeve_invocation *invocation)
+{
+    const uint8_t *args = invocation->args;
+    return invocation->args_size != 0 && args[0] >= 0xc7 && args[0] <= 0xd8; /* an ext */
+}
+
+static int arguments_resolve(struct reeve_invocation *invocation)
+{
+    struct reeve_unpack unpack = {
+        invocation->args, (const uint8_t *)invocation->args + invocation->args_size, NULL, NULL};
+    struct reeve_token token;
+    if (!next_is_object(&unpack, &token) || unpack.at != unpack.end)
+        return REEVE_OK;
+    return resolve(invocation, &token, &invocation->args, &invocation->args_size);
+}
+
 int reeve_invoke(struct reeve_invocation *invocation)
 {
     _Alignas(16) uint8_t first[ARENA_FIRST];
     reeve_arena_init(&invocation->arena, first, sizeof first);
     invocation->below = current;
-    int rc = invocation->function->invoke(invocation->function, invocation);
+    int rc = REEVE_OK;
+    if (REEVE_UNLIKELY(arguments_may_be_object(invocation)))
+        rc = arguments_resolve(invocation);
+    if (REEVE_LIKELY(!rc))
+        rc = invocation->function->invoke(invocation->function, invocation);
     current =
         invocation->below; /* a function that left by other ways than returning is forgotten here */
     reeve_arena_fini(&invocation->arena);
@@ -209,8 +234,12 @@ int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invoc
  * objects. */
 static int expand_objects(struct reeve_invocation *invocation, const void **args, size_t *size)
 {
-    struct reeve_splice_value objects[64];
+    struct reeve_splice_value few[64], *objects = few;
     size_t count = 0, total = invocation->args_size;
+    size_t count_max = invocation->args_size / REEVE_OBJECT_REFERENCE_SIZE;
+    if (count_max > REEVE_ARRAY_COUNT(few) &&
+        !(objects = reeve_arena_alloc(&invocation->arena, count_max * sizeof *objects, 16)))
+        return reeve_error_set(&invocation->error, REEVE_ENOMEM, "no memory for the arguments");
     struct reeve_unpack unpack = {
         invocation->args, (const uint8_t *)invocation->args + invocation->args_size, NULL, NULL};
     struct reeve_token token;
@@ -223,9 +252,6 @@ static int expand_objects(struct reeve_invocation *invocation, const void **args
     for (size_t i = 0; i < argument_count; i++) {
         size_t offset = (size_t)(unpack.at - (const uint8_t *)invocation->args);
         if (next_is_object(&unpack, &token)) {
-            if (count == REEVE_ARRAY_COUNT(objects))
-                return reeve_error_set(&invocation->error, REEVE_EARITY,
-                    "more than %zu arguments are large objects", count);
             struct reeve_splice_value *object = &objects[count++];
             object->offset = offset;
             int rc = resolve(invocation, &token, &object->bytes, &object->size);

@@ -101,7 +101,7 @@ struct reeve_owner_result {
 };
 
 enum reeve_owner_command_kind {
-    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count */
+    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count, near */
     /* lease, lease_index: nothing is in flight; the core has forgotten it */
     REEVE_OWNER_RETURN_LEASE,
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
@@ -115,6 +115,7 @@ struct reeve_owner_command {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
+    uint32_t near; /* the node that holds large arguments of what is queued, or 0 */
     reeve_lease_index lease_index;
     uint64_t lease;
     reeve_task_id task;

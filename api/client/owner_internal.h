@@ -18,6 +18,7 @@
 #define OWNER_PAGE_TASKS (1u << OWNER_PAGE_SHIFT)
 #define OWNER_PAGES_KEPT 2u /* empty ones, for what comes next */
 #define OWNER_SMALL_SIZE 56u
+#define OWNER_NEAR_BYTES (1u << 20) /* less than this is soon brought anywhere */
 
 /* flags of a task */
 enum {
@@ -92,10 +93,12 @@ struct owner_class {
     uint32_t unfinished;  /* queued or sent */
     uint32_t lease_count; /* those not draining */
     uint32_t demand_told;
-    bool refused;    /* the head said that none can come, while we still had some */
-    uint32_t barren; /* workers in a row that have died before they took anything */
+    uint32_t near_told; /* with it: the node of large arguments */
+    bool refused;       /* the head said that none can come, while we still had some */
+    uint32_t barren;    /* workers in a row that have died before they took anything */
     uint32_t depth;
-    uint64_t service_ns; /* moving average of the time a task takes, 0: nothing known */
+    uint64_t service_ns;                  /* the time a task takes, 0: nothing known; it is… */
+    uint64_t measured_ns, measured_tasks; /* …the quotient of these, sums in which the past fades */
     struct reeve_list room;
     struct reeve_list
         ready_node; /* in the owner's list of classes that may have something to send */
@@ -114,6 +117,8 @@ struct owner_lease {
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
+    uint64_t
+        latency_ns; /* the shortest time from the first entry to its answer; UINT64_MAX: none */
     uint64_t idle_since_ns;
     struct reeve_list room_node;
 };
@@ -236,5 +241,12 @@ void owner_class_work_changed(
 void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     uint32_t index, bool answered);
 struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index);
+
+/* Large arguments (owner_near.c). */
+/* The node that holds the most of what the task reads; 0: it is not much. */
+uint32_t owner_near_node(const struct reeve_owner *owner, const struct owner_task *task);
+/* The lease with room that is to have the task. There is one. */
+struct owner_lease *owner_near_lease(const struct reeve_owner *owner,
+    const struct owner_class *class, const struct owner_task *task);
 
 #endif

@@ -7,7 +7,9 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
-#define LONG_TASK_NS (50u * 1000 * 1000) /* tasks this long are given one at a time */
+#define MEASURE_FADES 8u  /* a batch weighs this much less with each that comes after it */
+#define MEASURE_UNIT  16u /* measured_tasks counts in parts of a task */
+#define LONG_TASK_NS  (50u * 1000 * 1000) /* tasks this long are given one at a time */
 /* up to here demand is told to the task, beyond it by powers of two */
 #define DEMAND_EXACT      16u
 #define TAKE_BACK_AT_ONCE 64u
@@ -72,11 +74,22 @@ static uint32_t power_of_two_up(uint32_t value)
     return value <= 1 ? 1 : 1u << (32 - __builtin_clz(value - 1));
 }
 
+/* The node that the first task in the queue is best run on. */
+static uint32_t near_of(const struct reeve_owner *owner, const struct owner_class *class)
+{
+    if (class->queued.count == 0)
+        return class->near_told; /* as good as any, and no reason for a message */
+    const struct owner_task *first = owner_task_at(owner, class->queued.first);
+    return first->splice_count != 0 ? owner_near_node(owner, first) : 0;
+}
+
 static void demand_tell(struct reeve_owner *owner, struct owner_class *class, uint32_t count)
 {
-    if (count == class->demand_told)
+    uint32_t near = near_of(owner, class);
+    if (count == class->demand_told && near == class->near_told)
         return;
     class->demand_told = count;
+    class->near_told = near;
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_DEMAND);
     for (uint32_t i = 0; i < owner->class_count; i++)
         if (owner->classes[i] == class)
@@ -84,14 +97,18 @@ static void demand_tell(struct reeve_owner *owner, struct owner_class *class, ui
     command->cpu_milli = class->cpu_milli;
     command->priority = class->priority;
     command->count = count;
+    command->near = near;
 }
 
 /* Telling costs a message, so the number only grows here; ticks let it shrink. */
 static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
 {
     uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
-    if (need <= class->demand_told)
+    if (need <= class->demand_told) {
+        if (class->lease_count < need) /* one is still to come: where to? */
+            demand_tell(owner, class, class->demand_told);
         return;
+    }
     if (need > DEMAND_EXACT)
         need = REEVE_MIN(power_of_two_up(need), owner->settings.demand_max);
     demand_tell(owner, class, need);
@@ -158,8 +175,18 @@ static void room_update(
     owner_ready_update(owner, class);
 }
 
-/* A batch of answers has come after some time: what did one of the batch before it take? Looking
- * back one batch, because how many belong to the present one is not yet known. */
+/* What the latest batch of answers took, the time before it included, is known when it is complete:
+ * when the next one comes, or the lease is given something after it had nothing. Times and counts
+ * are summed up apart: batches are uneven, above all those that come from another node, and one
+ * late answer that comes alone must not weigh as much as a hundred that come together. */
+static void batch_measure(struct owner_class *class, struct owner_lease *lease)
+{
+    class->measured_ns += lease->interval_ns - class->measured_ns / MEASURE_FADES;
+    class->measured_tasks +=
+        (uint64_t)lease->batch_count * MEASURE_UNIT - class->measured_tasks / MEASURE_FADES;
+    lease->batch_count = 0;
+}
+
 static void service_measure(struct reeve_owner *owner, struct owner_class *class,
     struct owner_lease *lease, uint64_t now_ns)
 {
@@ -167,19 +194,21 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
         lease->batch_count++;
         return;
     }
-    uint64_t sample;
-    if (lease->batch_count != 0) {
-        sample = lease->interval_ns / lease->batch_count;
-        class->service_ns = class->service_ns - class->service_ns / 8 + sample / 8;
-    } else {
-        sample = now_ns - lease->last_answer_ns;
-        if (class->service_ns == 0 || sample < class->service_ns)
-            class->service_ns = sample;
-    }
-    lease->interval_ns = now_ns - lease->last_answer_ns;
+    uint64_t sample = now_ns - lease->last_answer_ns;
+    if (lease->batch_count != 0)
+        batch_measure(class, lease);
+    else /* the first since it had nothing */
+        lease->latency_ns = REEVE_MIN(lease->latency_ns, sample);
+    class->service_ns = class->measured_tasks != 0
+                            ? class->measured_ns * MEASURE_UNIT / class->measured_tasks
+                            : sample;
+    lease->interval_ns = sample;
     lease->batch_count = 1;
     uint64_t service_ns = REEVE_MAX(class->service_ns, (uint64_t)1);
-    uint64_t depth = owner->settings.work_ahead_ns / service_ns;
+    uint64_t ahead_ns = owner->settings.work_ahead_ns;
+    if (lease->latency_ns != UINT64_MAX) /* what is on its way is no work for the worker yet */
+        ahead_ns += lease->latency_ns;
+    uint64_t depth = ahead_ns / service_ns;
     if (service_ns > LONG_TASK_NS)
         depth = 1;
     else
@@ -265,6 +294,7 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     lease->in_flight = (struct owner_queue){OWNER_NONE, OWNER_NONE, 0};
     lease->full = false;
     lease->batch_count = 0;
+    lease->latency_ns = UINT64_MAX;
     lease->last_answer_ns = lease->idle_since_ns = now_ns;
     class->lease_count++;
     owner->lease_count++;
@@ -385,9 +415,8 @@ bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *r
     if (node == NULL)
         return false;
     struct owner_class *class = REEVE_LIST_ENTRY(node, struct owner_class, ready_node);
-    struct owner_lease *lease =
-        REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node);
     uint32_t index = class->queued.first;
+    struct owner_lease *lease = owner_near_lease(owner, class, owner_task_at(owner, index));
     owner->send_lease = lease->index;
     ret->task = owner_task_id(owner_task_at(owner, index), index);
     ret->lease_index = lease->index;
@@ -410,8 +439,9 @@ void reeve_owner_sent(
     task->node = lease->node;
     task->attempt++;
     if (lease->in_flight.count == 1) {
+        if (lease->batch_count != 0)
+            batch_measure(class, lease);
         lease->last_answer_ns = now_ns;
-        lease->batch_count = 0;
     }
     if (lease->in_flight.count >= class->depth) {
         reeve_list_remove(&lease->room_node);

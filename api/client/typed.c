@@ -1,16 +1,19 @@
 /* The typed front door: what the macros of reeve_typed.h call.
  *
- * A call with small arguments packs them on this stack and allocates nothing. An argument above the
+ * A call with small arguments packs them on this stack and allocates nothing; of a batch, all are
+ * packed there. An argument above the
  * backend's limit is packed straight into the store, and its future takes its place among the
  * arguments.
  */
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/many.h"
 #include "runtime/base/macros.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ARGUMENTS_MAX 16
 #define STACK_SIZE    512
@@ -112,6 +115,16 @@ static int submit(struct reeve_backend *backend, struct call *call,
     return rc;
 }
 
+static bool function_usable(const struct reeve_function *function, struct reeve_error_info *error)
+{
+    if (REEVE_LIKELY(function->invoke))
+        return true;
+    reeve_error_set(error, REEVE_ENOFUNCTION,
+        "%s was loaded after reeve_init, or built against another version of the library",
+        function->name);
+    return false;
+}
+
 REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     const reeve_task_options *options, const void *arguments, const uint64_t *futures)
 {
@@ -119,12 +132,8 @@ REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     struct reeve_backend *backend = reeve_client_enter(error);
     if (REEVE_UNLIKELY(!backend))
         goto failed;
-    if (REEVE_UNLIKELY(!function->invoke)) {
-        reeve_error_set(error, REEVE_ENOFUNCTION,
-            "%s was loaded after reeve_init, or built against another version of the library",
-            function->name);
+    if (REEVE_UNLIKELY(!function_usable(function, error)))
         goto failed;
-    }
     for (size_t i = 0; futures && i < function->parameter_count; i++)
         if (reeve_is_failed_future(futures[i])) {
             reeve_failed_future_get(futures[i], error);
@@ -144,6 +153,90 @@ failed:
     return reeve_failed_future(error);
 }
 
+/* ---- many calls ------------------------------------------------------------------------------ */
+
+/* The same arguments struct that fn_remote fills, from element i of each column. */
+static void arguments_gather(
+    const struct reeve_function *function, const void *const *columns, size_t i, char *arguments)
+{
+    for (size_t p = 0; p < function->parameter_count; p++) {
+        const struct reeve_member *parameter = &function->parameters[p];
+        size_t size = parameter->type->size;
+        memcpy(arguments + parameter->offset, (const char *)columns[p] + i * size, size);
+    }
+}
+
+/* Adds the call to the batch when its arguments are small; submits it by itself when not. */
+static void batch_call(struct reeve_batch *batch, struct call *call,
+    const reeve_task_options *options, const struct reeve_submit *like)
+{
+    size_t limit = REEVE_MIN(batch->backend->inline_max_bytes, (size_t)STACK_SIZE);
+    size_t size = measure(call, limit, batch->error);
+    bool is_small = size != 0 && size <= REEVE_BATCH_BYTES;
+    for (size_t i = 0; is_small && i < call->function->parameter_count; i++)
+        is_small = call->sizes[i] <= limit;
+    int rc;
+    if (REEVE_LIKELY(is_small)) {
+        struct reeve_submit one = *like;
+        uint8_t *room = reeve_batch_room(batch, size);
+        rc = pack_call(batch->backend, call, limit, room, size, batch->error);
+        one.args = room;
+        one.args_size = size;
+        if (REEVE_LIKELY(!rc)) {
+            reeve_batch_add(batch, &one);
+            return;
+        }
+    } else {
+        uint64_t future;
+        reeve_batch_flush(batch);
+        rc = submit(batch->backend, call, options, &future, batch->error);
+        if (!rc) {
+            reeve_batch_taken(batch, future);
+            return;
+        }
+    }
+    if (!batch->error->function[0])
+        reeve_error_function(batch->error, call->function->name);
+    reeve_batch_fail(batch);
+}
+
+REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
+    const reeve_task_options *options, size_t count, const void *const *columns, uint64_t *futures)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_batch batch;
+    struct reeve_task_settings settings;
+    _Alignas(16) char few[STACK_SIZE], *arguments = few;
+    reeve_batch_init(&batch, reeve_client_enter(error), futures, error);
+    if (batch.backend && !function_usable(function, error))
+        batch.backend = NULL;
+    if (batch.backend && reeve_task_options_resolve(options, &settings, error))
+        batch.backend = NULL;
+    if (batch.backend && function->arguments_size > sizeof few &&
+        !(arguments = malloc(function->arguments_size))) {
+        reeve_error_set(error, REEVE_ENOMEM, "no memory for the arguments");
+        batch.backend = NULL;
+    }
+    if (!batch.backend) {
+        if (!error->function[0])
+            reeve_error_function(error, function->name);
+        return reeve_batch_fail_all(&batch, count);
+    }
+    struct reeve_submit like = reeve_client_submit_of(function, &settings);
+    struct call call;
+    call.function = function;
+    call.arguments = arguments;
+    call.futures = NULL;
+    for (size_t i = 0; i < count; i++) {
+        arguments_gather(function, columns, i, arguments);
+        call.put_count = call.splice_count = 0;
+        batch_call(&batch, &call, options, &like);
+    }
+    if (arguments != few)
+        free(arguments);
+    return reeve_batch_end(&batch);
+}
+
 /* ---- get and put ----------------------------------------------------------------------------- */
 
 struct typed_get {
@@ -151,11 +244,11 @@ struct typed_get {
     void *value;
 };
 
-static int consume_typed(const void *bytes, size_t size, void *arg)
+static int consume_typed(size_t index, const void *bytes, size_t size, void *arg)
 {
     const struct typed_get *get = arg;
-    return reeve_codec_unpack(
-        get->type, bytes, size, get->value, NULL, "the result", reeve_error_thread());
+    return reeve_codec_unpack(get->type, bytes, size, (char *)get->value + index * get->type->size,
+        NULL, "the result", reeve_error_thread());
 }
 
 REEVE_API int reeve_typed_get(
@@ -163,6 +256,15 @@ REEVE_API int reeve_typed_get(
 {
     struct typed_get get = {type, value};
     return reeve_client_get(future, timeout_ms, consume_typed, &get);
+}
+
+REEVE_API int reeve_typed_get_many(
+    const uint64_t *futures, size_t count, const struct reeve_type *type, void *values, int *codes)
+{
+    struct typed_get get = {type, values};
+    if (values) /* those of failed calls stay so: whatever happens, all may be cleared */
+        memset(values, 0, count * type->size);
+    return reeve_client_get_many(futures, count, consume_typed, &get, codes);
 }
 
 int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *type,

@@ -252,9 +252,22 @@ typedef struct reeve_packed {
  * program. REEVE_EHANDLE: a splice's future is not live. */
 REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret);
 
+/* Submits many calls, as a loop would, for a fraction of the cost. Unlike reeve_submit it sets
+ * every future: where a call could not be submitted, to one that, when got, returns the reason.
+ * Returns REEVE_OK, or the code of the first of these, which reeve_last_error() describes. */
+REEVE_API int reeve_submit_many(
+    const reeve_submission *submissions, size_t count, reeve_future *futures);
+
 /* Waits for a value and gives it packed. Releases the future, whatever the outcome except
  * REEVE_ETIMEDOUT. Errors: that of the task; REEVE_EHANDLE. Blocks. */
 REEVE_API int reeve_get_packed(reeve_future future, int64_t timeout_ms, reeve_packed *ret);
+
+/* Waits for many values, and releases all the futures, as a loop of reeve_get_packed without a
+ * limit of time would. codes[i] is what that would return for futures[i], values[i] the value
+ * where it is REEVE_OK and {NULL, 0} where it is not. codes may be NULL. Returns REEVE_OK, or
+ * the first code that is not, which reeve_last_error() describes. Blocks. */
+REEVE_API int reeve_get_packed_many(
+    const reeve_future *futures, size_t count, reeve_packed *values, int *codes);
 
 /* Makes a future of a packed value, which must be one well-formed msgpack value. REEVE_EFULL:
  * the store has no room. */

@@ -1,8 +1,8 @@
 /* reeve_typed.h - remote functions and value types checked by the compiler. Included by reeve.h.
  *
  * A value type T has a descriptor `reeve_type_T` (what the library packs and checks by), a future
- * type `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T. T is one
- * of
+ * type `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T,
+ * reeve_get_many_T. T is one of
  *
  *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double
  *     bool reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array
@@ -20,6 +20,10 @@
  *     int fn_get(fn_future, R *value)                         waits; gives the value; releases the
  *                                                             future
  *     int fn_get_timeout(fn_future, int64_t timeout_ms, R *value)
+ *     int fn_remote_many(size_t count, const T1 *a, const T2 *b, fn_future *futures)
+ *                                                             as many calls: fn(a[i], b[i])
+ *     int fn_remote_many_opts(const reeve_task_options *, size_t count, …)
+ *     int fn_get_many(const fn_future *futures, size_t count, R *values, int *codes)
  *
  * Everything the macros make besides is named fn_reeve_... or T_reeve_..., and is not for direct
  * use.
@@ -126,6 +130,12 @@ REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     const uint64_t *futures); /* futures[i] != 0: stands for argument i; or NULL */
 REEVE_API int reeve_typed_get(
     uint64_t future, int64_t timeout_ms, const struct reeve_type *type, void *value);
+REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
+    const reeve_task_options *options, size_t count,
+    const void *const *columns, /* of argument i, count values */
+    uint64_t *futures);
+REEVE_API int reeve_typed_get_many(
+    const uint64_t *futures, size_t count, const struct reeve_type *type, void *values, int *codes);
 REEVE_API uint64_t reeve_typed_put(const struct reeve_type *type, const void *value);
 REEVE_API void reeve_typed_clear(const struct reeve_type *type, void *value);
 
@@ -135,7 +145,7 @@ extern REEVE_API const struct reeve_type reeve_type_void;
  *
  * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is
  * passed to many tasks, or is large, is stored once. A future always comes back; if there was an
- * error, getting it returns that error. reeve_get_T: like fn_get. */
+ * error, getting it returns that error. reeve_get_T, reeve_get_many_T: like fn_get, fn_get_many. */
 #define REEVE_VALUE_TYPE_(T)                                                                   \
     typedef struct reeve_future_##T {                                                          \
         uint64_t id;                                                                           \
@@ -153,6 +163,12 @@ extern REEVE_API const struct reeve_type reeve_type_void;
     __attribute__((unused)) static inline int reeve_get_##T(reeve_future_##T future, T *value) \
     {                                                                                          \
         return reeve_typed_get(future.id, REEVE_FOREVER, &reeve_type_##T, value);              \
+    }                                                                                          \
+    __attribute__((unused)) static inline int reeve_get_many_##T(                              \
+        const reeve_future_##T *futures, size_t count, T *values, int *codes)                  \
+    {                                                                                          \
+        return reeve_typed_get_many(                                                           \
+            (const uint64_t *)futures, count, &reeve_type_##T, values, codes);                 \
     }                                                                                          \
     __attribute__((unused)) static inline void reeve_clear_##T(T *value)                       \
     {                                                                                          \
@@ -180,6 +196,7 @@ REEVE_BASIC_TYPE_(_Bool)
 #define reeve_put_bool         reeve_put__Bool
 #define reeve_get_bool         reeve_get__Bool
 #define reeve_get_timeout_bool reeve_get_timeout__Bool
+#define reeve_get_many_bool    reeve_get_many__Bool
 #define reeve_clear_bool       reeve_clear__Bool
 #else
 #define reeve_type_bool reeve_type__Bool
@@ -205,12 +222,14 @@ REEVE_BASIC_TYPE_(reeve_double_array)
 #define reeve_put_int            reeve_put_int32_t
 #define reeve_get_int            reeve_get_int32_t
 #define reeve_get_timeout_int    reeve_get_timeout_int32_t
+#define reeve_get_many_int       reeve_get_many_int32_t
 #define reeve_clear_int          reeve_clear_int32_t
 #define reeve_type_size_t        reeve_type_uint64_t
 #define reeve_future_size_t      reeve_future_uint64_t
 #define reeve_put_size_t         reeve_put_uint64_t
 #define reeve_get_size_t         reeve_get_uint64_t
 #define reeve_get_timeout_size_t reeve_get_timeout_uint64_t
+#define reeve_get_many_size_t    reeve_get_many_uint64_t
 #define reeve_clear_size_t       reeve_clear_uint64_t
 
 /* The future of a function without a result. */
@@ -225,11 +244,14 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     return reeve_put_reeve_bytes(bytes);
 }
 
-/* reeve_put(T, value) -> reeve_future_T, reeve_get(T, future, &value), and reeve_clear(T,
- * &value), which frees every pointer in a value that a get gave, and zeroes it. */
+/* reeve_put(T, value) -> reeve_future_T, reeve_get(T, future, &value), reeve_get_many(T, futures,
+ * count, values, codes), and reeve_clear(T, &value), which frees every pointer in a value that a
+ * get gave, and zeroes it. */
 #define reeve_put(T, value)         REEVE_JOIN(reeve_put_, T)(value)
 #define reeve_get(T, future, value) REEVE_JOIN(reeve_get_, T)(future, value)
 #define reeve_clear(T, value)       REEVE_JOIN(reeve_clear_, T)(value)
+#define reeve_get_many(T, futures, count, values, codes) \
+    REEVE_JOIN(reeve_get_many_, T)(futures, count, values, codes)
 
 #ifdef __cplusplus
 }
@@ -270,7 +292,20 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
  * fn_remote always gives a future. If the call could not be submitted, getting the future
  * returns the reason. fn_get returns REEVE_OK, the task's error, or REEVE_EHANDLE, and releases
  * the future whatever the outcome; fn_get_timeout may also return REEVE_ETIMEDOUT, and then the
- * future lives on. */
+ * future lives on.
+ *
+ * fn_remote_many is a loop of fn_remote over arrays of arguments, and fn_get_many a loop of fn_get,
+ * for a fraction of the cost. What fails, fails alone, as it would in the loop:
+ *  - fn_remote_many sets every future; the call of one that could not be submitted has not been,
+ *    and getting it returns the reason. Returns REEVE_OK, or the code of the first of these, which
+ *    reeve_last_error() describes. The calls start in order, the first while the last are still
+ *    being packed.
+ *  - fn_get_many waits for all, in order, and releases all, whatever the outcome. codes[i] is what
+ *    fn_get of futures[i] would return, values[i] the value where that is REEVE_OK, and zero where
+ *    it is not (so that all may be given to reeve_clear). codes may be NULL. Returns REEVE_OK, or
+ *    the first code that is not, which reeve_last_error() describes; for the words of the others,
+ *    get them one by one. With a limit of time: reeve_wait first. For a void fn there are no
+ *    values: fn_get_many(futures, count, codes). */
 #define REEVE_REMOTE(R, ...)             \
     REEVE_REMOTE_DECLARE(R, __VA_ARGS__) \
     REEVE_REMOTE_DEFINE(R, __VA_ARGS__)
@@ -315,6 +350,7 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 #define REEVE_PASS_(fn, n, pair)           , REEVE_NAME_OF_ pair
 #define REEVE_INITIAL_(fn, n, pair)        REEVE_NAME_OF_ pair,
 #define REEVE_LOAD_(fn, n, pair)           reeve_arguments->REEVE_NAME_OF_ pair
+#define REEVE_COLUMN_(fn, n, pair)         , const REEVE_TYPE_OF_ pair *REEVE_NAME_OF_ pair
 
 /* `int64_t x, double y`, or `void`. */
 #define REEVE_PARAMETERS_(...) \
@@ -371,6 +407,20 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     {                                                                                              \
         return fn##_remote_opts(NULL REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                        \
     }                                                                                              \
+    __attribute__((unused)) static inline int fn##_remote_many_opts(                               \
+        const reeve_task_options *reeve_how,                                                       \
+        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_futures)     \
+    {                                                                                              \
+        const void *reeve_columns[] = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) NULL};              \
+        return reeve_typed_submit_many(&fn##_reeve_function, reeve_how, reeve_count,               \
+            reeve_columns, (uint64_t *)reeve_futures);                                             \
+    }                                                                                              \
+    __attribute__((unused)) static inline int fn##_remote_many(                                    \
+        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_futures)     \
+    {                                                                                              \
+        return fn##_remote_many_opts(                                                              \
+            NULL, reeve_count REEVE_EACH(REEVE_PASS_, __VA_ARGS__), reeve_futures);                \
+    }                                                                                              \
     REEVE_EACH(REEVE_ARGUMENT_, __VA_ARGS__)                                                       \
     __attribute__((unused)) static inline fn##_future fn##_call(                                   \
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_CALL_PARAMETER_, __VA_ARGS__))        \
@@ -392,6 +442,12 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     __attribute__((unused)) static inline int fn##_get(fn##_future future, R *value)          \
     {                                                                                         \
         return reeve_typed_get(future.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, R), value); \
+    }                                                                                         \
+    __attribute__((unused)) static inline int fn##_get_many(                                  \
+        const fn##_future *futures, size_t count, R *values, int *codes)                      \
+    {                                                                                         \
+        return reeve_typed_get_many(                                                          \
+            (const uint64_t *)futures, count, &REEVE_JOIN(reeve_type_, R), values, codes);    \
     }
 #define REEVE_GET_VOID_(R, fn)                                                    \
     __attribute__((unused)) static inline int fn##_get_timeout(                   \
@@ -402,6 +458,12 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     __attribute__((unused)) static inline int fn##_get(fn##_future future)        \
     {                                                                             \
         return reeve_typed_get(future.id, REEVE_FOREVER, &reeve_type_void, NULL); \
+    }                                                                             \
+    __attribute__((unused)) static inline int fn##_get_many(                      \
+        const fn##_future *futures, size_t count, int *codes)                     \
+    {                                                                             \
+        return reeve_typed_get_many(                                              \
+            (const uint64_t *)futures, count, &reeve_type_void, NULL, codes);     \
     }
 
 #define REEVE_DEFINE_(R, fn, ...) REEVE_DEFINE__(R, fn, __VA_ARGS__)
@@ -433,324 +495,7 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     R fn(REEVE_PARAMETERS_(__VA_ARGS__))
 #define REEVE_PARAMETER_MEMBER_(fn, n, pair) REEVE_MEMBER_(fn##_reeve_arguments, n, pair),
 
-/* How many arguments: 1 to 33. */
-#define REEVE_COUNT(...)                                                                          \
-    REEVE_COUNT_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, \
-        16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define REEVE_COUNT_(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, \
-    p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32, p33, count, ...)  \
-    count
-
-/* REEVE_EACH(m, c, p1, p2, ...) is m(c, 1, p1) m(c, 2, p2) ...; REEVE_LIST puts commas between
- * them. */
-#define REEVE_EACH(m, ...) REEVE_JOIN(REEVE_EACH_, REEVE_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
-#define REEVE_LIST(m, ...) REEVE_JOIN(REEVE_LIST_, REEVE_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
-#define REEVE_EACH_1(m, c)
-#define REEVE_EACH_2(m, c, p1)                 m(c, 1, p1)
-#define REEVE_EACH_3(m, c, p1, p2)             REEVE_EACH_2(m, c, p1) m(c, 2, p2)
-#define REEVE_EACH_4(m, c, p1, p2, p3)         REEVE_EACH_3(m, c, p1, p2) m(c, 3, p3)
-#define REEVE_EACH_5(m, c, p1, p2, p3, p4)     REEVE_EACH_4(m, c, p1, p2, p3) m(c, 4, p4)
-#define REEVE_EACH_6(m, c, p1, p2, p3, p4, p5) REEVE_EACH_5(m, c, p1, p2, p3, p4) m(c, 5, p5)
-#define REEVE_EACH_7(m, c, p1, p2, p3, p4, p5, p6) \
-    REEVE_EACH_6(m, c, p1, p2, p3, p4, p5) m(c, 6, p6)
-#define REEVE_EACH_8(m, c, p1, p2, p3, p4, p5, p6, p7) \
-    REEVE_EACH_7(m, c, p1, p2, p3, p4, p5, p6) m(c, 7, p7)
-#define REEVE_EACH_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8) \
-    REEVE_EACH_8(m, c, p1, p2, p3, p4, p5, p6, p7)         \
-    m(c, 8, p8)
-#define REEVE_EACH_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9) \
-    REEVE_EACH_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8) m(c, 9, p9)
-#define REEVE_EACH_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) \
-    REEVE_EACH_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9) m(c, 10, p10)
-#define REEVE_EACH_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) \
-    REEVE_EACH_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) m(c, 11, p11)
-#define REEVE_EACH_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) \
-    REEVE_EACH_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) m(c, 12, p12)
-#define REEVE_EACH_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) \
-    REEVE_EACH_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) m(c, 13, p13)
-#define REEVE_EACH_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) \
-    REEVE_EACH_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) m(c, 14, p14)
-#define REEVE_EACH_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15) \
-    REEVE_EACH_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) m(c, 15, p15)
-#define REEVE_EACH_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) \
-    REEVE_EACH_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)          \
-    m(c, 16, p16)
-#define REEVE_EACH_18(                                                                         \
-    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)          \
-    REEVE_EACH_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) \
-    m(c, 17, p17)
-#define REEVE_EACH_19(                                                                     \
-    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18) \
-    REEVE_EACH_18(                                                                         \
-        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)  \
-    m(c, 18, p18)
-#define REEVE_EACH_20(                                                                          \
-    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19) \
-    REEVE_EACH_19(                                                                              \
-        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18)  \
-    m(c, 19, p19)
-#define REEVE_EACH_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20)                                                                            \
-    REEVE_EACH_20(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19)                                                                             \
-    m(c, 20, p20)
-#define REEVE_EACH_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21)                                                                       \
-    REEVE_EACH_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20)                                                                        \
-    m(c, 21, p21)
-#define REEVE_EACH_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22)                                                                  \
-    REEVE_EACH_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21)                                                                   \
-    m(c, 22, p22)
-#define REEVE_EACH_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23)                                                             \
-    REEVE_EACH_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22)                                                              \
-    m(c, 23, p23)
-#define REEVE_EACH_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24)                                                        \
-    REEVE_EACH_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23)                                                         \
-    m(c, 24, p24)
-#define REEVE_EACH_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25)                                                   \
-    REEVE_EACH_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24)                                                    \
-    m(c, 25, p25)
-#define REEVE_EACH_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26)                                              \
-    REEVE_EACH_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25)                                               \
-    m(c, 26, p26)
-#define REEVE_EACH_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27)                                         \
-    REEVE_EACH_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26)                                          \
-    m(c, 27, p27)
-#define REEVE_EACH_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28)                                    \
-    REEVE_EACH_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27)                                     \
-    m(c, 28, p28)
-#define REEVE_EACH_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29)                               \
-    REEVE_EACH_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28)                                \
-    m(c, 29, p29)
-#define REEVE_EACH_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30)                          \
-    REEVE_EACH_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29)                           \
-    m(c, 30, p30)
-#define REEVE_EACH_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31)                     \
-    REEVE_EACH_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30)                      \
-    m(c, 31, p31)
-#define REEVE_EACH_33(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32)                \
-    REEVE_EACH_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31)                 \
-    m(c, 32, p32)
-#define REEVE_LIST_1(m, c)
-#define REEVE_LIST_2(m, c, p1)                 m(c, 1, p1)
-#define REEVE_LIST_3(m, c, p1, p2)             REEVE_LIST_2(m, c, p1), m(c, 2, p2)
-#define REEVE_LIST_4(m, c, p1, p2, p3)         REEVE_LIST_3(m, c, p1, p2), m(c, 3, p3)
-#define REEVE_LIST_5(m, c, p1, p2, p3, p4)     REEVE_LIST_4(m, c, p1, p2, p3), m(c, 4, p4)
-#define REEVE_LIST_6(m, c, p1, p2, p3, p4, p5) REEVE_LIST_5(m, c, p1, p2, p3, p4), m(c, 5, p5)
-#define REEVE_LIST_7(m, c, p1, p2, p3, p4, p5, p6) \
-    REEVE_LIST_6(m, c, p1, p2, p3, p4, p5), m(c, 6, p6)
-#define REEVE_LIST_8(m, c, p1, p2, p3, p4, p5, p6, p7) \
-    REEVE_LIST_7(m, c, p1, p2, p3, p4, p5, p6), m(c, 7, p7)
-#define REEVE_LIST_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8) \
-    REEVE_LIST_8(m, c, p1, p2, p3, p4, p5, p6, p7), m(c, 8, p8)
-#define REEVE_LIST_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9) \
-    REEVE_LIST_9(m, c, p1, p2, p3, p4, p5, p6, p7, p8), m(c, 9, p9)
-#define REEVE_LIST_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) \
-    REEVE_LIST_10(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9), m(c, 10, p10)
-#define REEVE_LIST_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) \
-    REEVE_LIST_11(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10), m(c, 11, p11)
-#define REEVE_LIST_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) \
-    REEVE_LIST_12(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11), m(c, 12, p12)
-#define REEVE_LIST_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) \
-    REEVE_LIST_13(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12), m(c, 13, p13)
-#define REEVE_LIST_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) \
-    REEVE_LIST_14(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13), m(c, 14, p14)
-#define REEVE_LIST_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15) \
-    REEVE_LIST_15(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14), m(c, 15, p15)
-#define REEVE_LIST_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) \
-    REEVE_LIST_16(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15),         \
-        m(c, 16, p16)
-#define REEVE_LIST_18(                                                                          \
-    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)           \
-    REEVE_LIST_17(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16), \
-        m(c, 17, p17)
-#define REEVE_LIST_19(                                                                     \
-    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18) \
-    REEVE_LIST_18(                                                                         \
-        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17), \
-        m(c, 18, p18)
-#define REEVE_LIST_20(                                                                          \
-    m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19) \
-    REEVE_LIST_19(                                                                              \
-        m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18), \
-        m(c, 19, p19)
-#define REEVE_LIST_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20)                                                                            \
-    REEVE_LIST_20(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19),                                                                            \
-        m(c, 20, p20)
-#define REEVE_LIST_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21)                                                                       \
-    REEVE_LIST_21(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20),                                                                       \
-        m(c, 21, p21)
-#define REEVE_LIST_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22)                                                                  \
-    REEVE_LIST_22(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21),                                                                  \
-        m(c, 22, p22)
-#define REEVE_LIST_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23)                                                             \
-    REEVE_LIST_23(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22),                                                             \
-        m(c, 23, p23)
-#define REEVE_LIST_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24)                                                        \
-    REEVE_LIST_24(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23),                                                        \
-        m(c, 24, p24)
-#define REEVE_LIST_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25)                                                   \
-    REEVE_LIST_25(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24),                                                   \
-        m(c, 25, p25)
-#define REEVE_LIST_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26)                                              \
-    REEVE_LIST_26(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25),                                              \
-        m(c, 26, p26)
-#define REEVE_LIST_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27)                                         \
-    REEVE_LIST_27(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26),                                         \
-        m(c, 27, p27)
-#define REEVE_LIST_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28)                                    \
-    REEVE_LIST_28(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27),                                    \
-        m(c, 28, p28)
-#define REEVE_LIST_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29)                               \
-    REEVE_LIST_29(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28),                               \
-        m(c, 29, p29)
-#define REEVE_LIST_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30)                          \
-    REEVE_LIST_30(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29),                          \
-        m(c, 30, p30)
-#define REEVE_LIST_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31)                     \
-    REEVE_LIST_31(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30),                     \
-        m(c, 31, p31)
-#define REEVE_LIST_33(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, \
-    p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31, p32)                \
-    REEVE_LIST_32(m, c, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16,     \
-        p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, p31),                \
-        m(c, 32, p32)
-
-/* reeve_call with 0 to 16 arguments. */
-#define REEVE_CALL_1(o, fn)         fn##_call(o)
-#define REEVE_CALL_2(o, fn, a1)     fn##_call(o, REEVE_PICK(fn, 1, a1))
-#define REEVE_CALL_3(o, fn, a1, a2) fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2))
-#define REEVE_CALL_4(o, fn, a1, a2, a3) \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3))
-#define REEVE_CALL_5(o, fn, a1, a2, a3, a4)                                           \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4))
-#define REEVE_CALL_6(o, fn, a1, a2, a3, a4, a5)                                       \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5))
-#define REEVE_CALL_7(o, fn, a1, a2, a3, a4, a5, a6)                                   \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6))
-#define REEVE_CALL_8(o, fn, a1, a2, a3, a4, a5, a6, a7)                               \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7))
-#define REEVE_CALL_9(o, fn, a1, a2, a3, a4, a5, a6, a7, a8)                           \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8))
-#define REEVE_CALL_10(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9)                      \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9))
-#define REEVE_CALL_11(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10)                 \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
-        REEVE_PICK(fn, 10, a10))
-#define REEVE_CALL_12(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11)            \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
-        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11))
-#define REEVE_CALL_13(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12)       \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
-        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12))
-#define REEVE_CALL_14(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13)  \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
-        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),    \
-        REEVE_PICK(fn, 13, a13))
-#define REEVE_CALL_15(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3),     \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),              \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),              \
-        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),        \
-        REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14))
-#define REEVE_CALL_16(o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3),          \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),                   \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),                   \
-        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),             \
-        REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14), REEVE_PICK(fn, 15, a15))
-#define REEVE_CALL_17(                                                                \
-    o, fn, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16)     \
-    fn##_call(o, REEVE_PICK(fn, 1, a1), REEVE_PICK(fn, 2, a2), REEVE_PICK(fn, 3, a3), \
-        REEVE_PICK(fn, 4, a4), REEVE_PICK(fn, 5, a5), REEVE_PICK(fn, 6, a6),          \
-        REEVE_PICK(fn, 7, a7), REEVE_PICK(fn, 8, a8), REEVE_PICK(fn, 9, a9),          \
-        REEVE_PICK(fn, 10, a10), REEVE_PICK(fn, 11, a11), REEVE_PICK(fn, 12, a12),    \
-        REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14), REEVE_PICK(fn, 15, a15),    \
-        REEVE_PICK(fn, 16, a16))
-
-/* ONE for one argument, MORE for more. */
-#define REEVE_ONE_OR_MORE_(...) REEVE_JOIN(REEVE_ONE_OR_MORE_, REEVE_COUNT(__VA_ARGS__))
-#define REEVE_ONE_OR_MORE_1     ONE
-#define REEVE_ONE_OR_MORE_2     MORE
-#define REEVE_ONE_OR_MORE_3     MORE
-#define REEVE_ONE_OR_MORE_4     MORE
-#define REEVE_ONE_OR_MORE_5     MORE
-#define REEVE_ONE_OR_MORE_6     MORE
-#define REEVE_ONE_OR_MORE_7     MORE
-#define REEVE_ONE_OR_MORE_8     MORE
-#define REEVE_ONE_OR_MORE_9     MORE
-#define REEVE_ONE_OR_MORE_10    MORE
-#define REEVE_ONE_OR_MORE_11    MORE
-#define REEVE_ONE_OR_MORE_12    MORE
-#define REEVE_ONE_OR_MORE_13    MORE
-#define REEVE_ONE_OR_MORE_14    MORE
-#define REEVE_ONE_OR_MORE_15    MORE
-#define REEVE_ONE_OR_MORE_16    MORE
-#define REEVE_ONE_OR_MORE_17    MORE
+#include "reeve_macros.h"
 
 #endif /* __cplusplus */
 #endif

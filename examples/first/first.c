@@ -1,5 +1,5 @@
 /* A first look around: calls, a future passed on as an argument, a function that fails, a struct,
- * answers taken as they come, a release.
+ * answers taken as they come, a hundred calls at once, a release.
  *
  * Prints:
  *     7 * 6 = 42
@@ -7,6 +7,7 @@
  *     divide said: cannot divide 1 by zero (its code 33)
  *     centre (1.5, 2.0) "middle"
  *     as they come: 1 + 4 + 9 + 16 = 30
+ *     all at once: 1 + 4 + ... + 10000 = 338350
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,6 +60,21 @@ static int64_t sum_of_squares(void)
     return sum;
 }
 
+/* A hundred calls and their answers, each for the price of a few. */
+static int64_t sum_of_a_hundred_squares(void)
+{
+    int64_t numbers[100], squares[100], sum = 0;
+    multiply_future open[100];
+    for (int i = 0; i < 100; i++)
+        numbers[i] = i + 1;
+    multiply_remote_many(100, numbers, numbers, open); /* what fails here fails at the get, too */
+    if (multiply_get_many(open, 100, squares, NULL) != REEVE_OK)
+        reeve_perror("multiply");
+    for (int i = 0; i < 100; i++)
+        sum += squares[i];
+    return sum;
+}
+
 int main(int argc, char **argv)
 {
     /* Workers are this program: what stands before reeve_init runs in each of them, too. */
@@ -95,6 +111,7 @@ int main(int argc, char **argv)
     }
 
     printf("as they come: 1 + 4 + 9 + 16 = %" PRId64 "\n", sum_of_squares());
+    printf("all at once: 1 + 4 + ... + 10000 = %" PRId64 "\n", sum_of_a_hundred_squares());
 
     reeve_release(multiply_remote(1, 1)); /* a result that nobody wants */
     reeve_shutdown();

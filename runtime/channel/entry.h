@@ -8,10 +8,11 @@
  *
  * Numbers are little-endian, as the machine's.
  *
- * The value of a call is a msgpack array of the arguments. Flag REEVE_ENTRY_OBJECT: there is no
- * value behind; it is the contents of the object that reference 0 names. All further references
- * name objects that the value mentions, so that nobody has to parse msgpack to find them: a bridge
- * stages them on its node before it passes the entry on.
+ * The value of a call is a msgpack array of the arguments, or a reference (codec.h) to an object
+ * that holds that array. Flag REEVE_ENTRY_OBJECT: there is no value behind; it is the contents of
+ * the object that reference 0 names. All further references name objects that the value mentions,
+ * so that nobody has to parse msgpack to find them: a bridge stages them on its node before it
+ * passes the entry on.
  *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is

@@ -212,6 +212,7 @@ static void send_demand(struct reeve_node *node, const struct node_process *proc
     message->process = node_process_id(node, process);
     message->class = process->wants[index].class;
     message->count = process->wants[index].count;
+    message->node = process->wants[index].near;
 }
 
 /* Breaking the rules costs a driver its job and a worker its life. */
@@ -253,10 +254,11 @@ void node_client_demand(struct reeve_node *node, const struct reeve_node_event *
         bad_client(node, process, "the process gave a class of tasks a second meaning");
         return;
     }
-    bool changed = !want->defined || want->count != event->count;
+    bool changed = !want->defined || want->count != event->count || want->near != event->node;
     want->defined = true;
     want->class = class;
     want->count = event->count;
+    want->near = event->node;
     if (changed)
         send_demand(node, process, event->class_index);
 }

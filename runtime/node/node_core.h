@@ -76,7 +76,7 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_PEER_MESSAGE,     /* node message */
     REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program text(name) */
     REEVE_NODE_EVENT_CONNECTION_GONE,  /* connection: a driver that has no answer yet has left */
-    REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count */
+    REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count node */
     REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease */
     REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
     /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */

@@ -40,6 +40,7 @@ struct node_want {
     bool defined;
     struct reeve_class class;
     uint32_t count;
+    uint32_t near; /* the node of large arguments, or 0 */
 };
 
 enum node_process_state {

@@ -355,6 +355,8 @@ static void clean_up(struct daemon *daemon)
     reeve_store_shell_free(daemon->store);
     reeve_node_free(daemon->core);
     daemon_bell_free(&daemon->bell);
+    if (daemon->bridge_pause_fd >= 0)
+        close(daemon->bridge_pause_fd);
     reeve_fifo_fini(&daemon->commands);
     reeve_map64_fini(&daemon->clients);
     reeve_map64_fini(&daemon->serials);
@@ -388,10 +390,10 @@ static int start(struct daemon *daemon, char *text)
     int error = make_names(daemon);
     if (error == REEVE_OK)
         error = daemon_bell_make(&daemon->bell, "reeve-bell");
-    if (error == REEVE_OK) {
-        daemon_bridge_open(daemon);
+    if (error == REEVE_OK)
+        error = daemon_bridge_open(daemon);
+    if (error == REEVE_OK)
         error = daemon_objects_open(daemon);
-    }
     if (error == REEVE_OK)
         error = daemon_links_open(daemon, text);
     if (error == REEVE_OK)
@@ -413,7 +415,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     char text[REEVE_TEXT_SIZE];
     daemon->options = options;
     daemon->listener_fd = daemon->known_listener_fd = -1;
-    daemon->bell.page_fd = daemon->bell.event_fd = -1;
+    daemon->bell.page_fd = daemon->bell.event_fd = daemon->bridge_pause_fd = -1;
     reeve_map64_init(&daemon->clients);
     reeve_map64_init(&daemon->serials);
     reeve_map64_init(&daemon->workers);

@@ -1,12 +1,17 @@
-/* When the bridged channels are looked at: our bell has been rung, a link has drained, a message
- * has come for one.
+/* When the bridged channels are looked at: our bell has been rung, a pause is over, a link has
+ * drained, a message has come for one.
  *
  *   eventfd ─▶ look at all bridged rings, ──▶ nothing left: arm the bell, look once more, sleep
- *              a slice of each             └─▶ more: again in the next turn of the loop
+ *       ▲      a slice of each             ├─▶ more: again in the next turn of the loop
+ *       │                                  └─▶ entries come fast (bridge_pace.h): do not arm it,
+ *    timerfd ◀───────────────────────────────  but look again after a pause
  *
  * A link whose queue is long is not fed: entries stay in their rings, whose owners then feel it. */
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
+#include "runtime/base/macros.h"
 #include "runtime/node/shell_channels.h"
 
 #define LINK_FULL_BYTES (4u * 1024u * 1024u)
@@ -19,17 +24,26 @@ bool daemon_bridge_is_full(const struct daemon_channel *channel)
            reeve_link_queued_bytes(channel->daemon->link, peer->session) > LINK_FULL_BYTES;
 }
 
-static bool look(struct daemon *daemon, bool *results_wait)
+struct looked {
+    uint32_t entries;
+    uint32_t under_way;
+    bool more;         /* some ring was not emptied */
+    bool results_wait; /* for room in a return ring */
+};
+
+static void look(struct daemon *daemon, struct looked *looked)
 {
-    bool any = false;
     REEVE_LIST_EACH_SAFE(link, &daemon->bridged)
     {
         struct daemon_channel *channel = REEVE_LIST_ENTRY(link, struct daemon_channel, bridge_link);
-        any |= channel->kind == CHANNEL_EXECUTOR ? daemon_executor_turn(channel)
-                                                 : daemon_holder_turn(channel);
-        *results_wait |= !reeve_list_is_empty(&channel->results);
+        uint32_t under_way = channel->sent_count;
+        uint32_t entries = channel->kind == CHANNEL_EXECUTOR ? daemon_executor_turn(channel)
+                                                             : daemon_holder_turn(channel);
+        looked->entries += entries;
+        looked->under_way += REEVE_MAX(under_way, channel->sent_count);
+        looked->more |= entries == DAEMON_ENTRIES_A_TURN;
+        looked->results_wait |= !reeve_list_is_empty(&channel->results);
     }
-    return any;
 }
 
 static void on_again(uv_idle_t *idle)
@@ -42,23 +56,38 @@ static void on_retry(uv_timer_t *timer)
     daemon_bridge_turn(timer->data);
 }
 
+static void pause_for(struct daemon *daemon, uint64_t pause_ns)
+{
+    struct itimerspec time = {.it_value.tv_nsec = (long)pause_ns};
+    (void)timerfd_settime(daemon->bridge_pause_fd, 0, &time, NULL);
+}
+
+void daemon_bridge_soon(struct daemon *daemon)
+{
+    if (!daemon->ending)
+        uv_idle_start(&daemon->bridge_again, on_again);
+}
+
 void daemon_bridge_turn(struct daemon *daemon)
 {
-    bool results_wait = false;
-    if (reeve_list_is_empty(&daemon->bridged)) {
-        uv_idle_stop(&daemon->bridge_again);
+    struct looked looked = {0};
+    uv_idle_stop(&daemon->bridge_again);
+    if (reeve_list_is_empty(&daemon->bridged))
         return;
-    }
-    bool more = look(daemon, &results_wait);
-    if (!more) {
+    look(daemon, &looked);
+    uint64_t pause_ns = reeve_bridge_pause_ns(
+        &daemon->bridge_pace, reeve_clock_monotonic_ns(), looked.entries, looked.under_way);
+    if (!looked.more && pause_ns > 0) {
+        pause_for(daemon, pause_ns);
+    } else if (!looked.more) {
         reeve_doorbell_arm(daemon->bell.page, REEVE_DOORBELL_EVENT);
-        more = look(daemon, &results_wait);
+        uint32_t before = looked.entries;
+        look(daemon, &looked);
+        looked.more |= looked.entries > before;
     }
-    if (more)
-        uv_idle_start(&daemon->bridge_again, on_again);
-    else
-        uv_idle_stop(&daemon->bridge_again);
-    if (results_wait && !uv_is_active((uv_handle_t *)&daemon->bridge_retry))
+    if (looked.more)
+        daemon_bridge_soon(daemon);
+    if (looked.results_wait && !uv_is_active((uv_handle_t *)&daemon->bridge_retry))
         uv_timer_start(&daemon->bridge_retry, on_retry, RETRY_MS, 0);
 }
 
@@ -72,13 +101,30 @@ static void on_bell(uv_poll_t *poll, int status, int events)
     daemon_bridge_turn(daemon);
 }
 
-void daemon_bridge_open(struct daemon *daemon)
+static void on_pause_over(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    uint64_t count;
+    (void)status;
+    (void)events;
+    (void)!read(daemon->bridge_pause_fd, &count, sizeof count);
+    daemon_bridge_turn(daemon);
+}
+
+int daemon_bridge_open(struct daemon *daemon)
 {
     uv_idle_init(&daemon->loop, &daemon->bridge_again);
     uv_timer_init(&daemon->loop, &daemon->bridge_retry);
     uv_poll_init(&daemon->loop, &daemon->bell_poll, daemon->bell.event_fd);
     daemon->bridge_again.data = daemon->bridge_retry.data = daemon->bell_poll.data = daemon;
     uv_poll_start(&daemon->bell_poll, UV_READABLE, on_bell);
+    daemon->bridge_pause_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (daemon->bridge_pause_fd < 0)
+        return REEVE_ESYSTEM;
+    uv_poll_init(&daemon->loop, &daemon->pause_poll, daemon->bridge_pause_fd);
+    daemon->pause_poll.data = daemon;
+    uv_poll_start(&daemon->pause_poll, UV_READABLE, on_pause_over);
+    return REEVE_OK;
 }
 
 bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message)
@@ -111,7 +157,7 @@ void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t le
 {
     const struct daemon_channel *channel = daemon_channel_get(daemon, lease);
     if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial ||
-        reeve_map64_get(&channel->by_task, task) == NULL)
+        !daemon_holder_has(channel, task))
         return; /* answered already, or never forwarded */
     const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
     Reeve__TakeBack take_back = REEVE__TAKE_BACK__INIT;

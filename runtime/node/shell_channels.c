@@ -35,7 +35,7 @@ static void channel_free(struct daemon_channel *channel)
     if (channel->kind == CHANNEL_HOLDER)
         daemon_holder_free(channel);
     reeve_list_remove(&channel->bridge_link);
-    reeve_map64_fini(&channel->by_task);
+    free(channel->sent);
     reeve_channel_detach(&channel->revoker);
     reeve_channel_detach(&channel->end);
     if (channel->memory != NULL)
@@ -76,7 +76,8 @@ static struct daemon_channel *channel_make(
     reeve_list_init(&channel->bridge_link);
     reeve_list_init(&channel->calls);
     reeve_list_init(&channel->results);
-    reeve_map64_init(&channel->by_task);
+    if (kind != CHANNEL_LOCAL)
+        channel->sent = daemon_alloc(geometry.call_slots * sizeof *channel->sent);
     if (make(channel) != REEVE_OK) {
         reeve_log(REEVE_LOG_ERROR, "REEVE-CHANNEL-FAILED", "lease=%llx why=%s",
             (unsigned long long)command->lease, "no memory or no descriptors left");

@@ -13,29 +13,32 @@
 
 enum daemon_channel_kind { CHANNEL_LOCAL, CHANNEL_EXECUTOR, CHANNEL_HOLDER };
 
-/* Executor's: a call that has come and has not been answered. */
+/* Executor's: a call that waits, for its arguments or for room in the worker's ring. */
 struct daemon_call {
     struct reeve_list link; /* in channel->calls, in order of arrival */
     struct daemon_channel *channel;
+    struct reeve_run_entry entry; /* its payload: ours */
+    uint64_t stage;               /* not 0: staged, or being staged */
+    bool staging;
+    int code; /* not 0: its arguments cannot be brought here */
+    char text[REEVE_STORE_TEXT_SIZE];
+    uint8_t payload[];
+};
+
+/* By slot of the call ring. Executor's: what the worker has been given; holder's: what the executor
+ * has been sent. */
+struct daemon_sent {
     uint64_t task;
-    uint32_t attempt, function;
-    uint16_t references, flags;
-    uint8_t kind;
-    bool in_ring, staging, staged;
-    uint64_t position; /* in the ring */
-    uint64_t stage;
-    uint32_t size; /* of payload, until it is in the ring */
-    uint8_t *payload;
+    uint64_t position;
+    uint64_t stage; /* executor's: the pins of its arguments, or 0 */
+    uint32_t tag, attempt, function;
+    bool taken; /* there is one */
 };
 
 /* Holder's: a result that waits for room in the return ring. */
 struct daemon_result {
     struct reeve_list link;
-    uint64_t task;
-    uint32_t attempt, function, size;
-    int16_t status;
-    uint16_t references, flags;
-    uint8_t kind;
+    struct reeve_run_entry entry;
     uint8_t payload[];
 };
 
@@ -51,9 +54,13 @@ struct daemon_channel {
     struct reeve_channel revoker;
     struct reeve_channel end;      /* bridged: ours */
     struct reeve_list bridge_link; /* in daemon->bridged */
-    struct reeve_list calls;       /* executor's */
-    struct reeve_map64
-        by_task; /* executor's: daemon_call; holder's: position + 1 of the claimed entry */
+    struct daemon_sent *sent;      /* bridged: as many as the call ring has slots */
+    uint32_t sent_count;
+    uint64_t given; /* executor's: positions before it have been given to the worker; of these, */
+    uint64_t next;  /* those before it have mostly been answered */
+    struct reeve_list calls;   /* executor's */
+    uint32_t call_count;       /* in it */
+    bool calls_changed;        /* some of them may be ready now */
     struct reeve_list results; /* holder's */
     bool broken;               /* its client scribbled */
 };
@@ -62,38 +69,29 @@ struct daemon_channel {
 struct daemon_channel *daemon_channel_get(struct daemon *daemon, uint64_t lease);
 struct daemon_client *daemon_channel_client(const struct daemon_channel *channel);
 
-/* shell_entry.c: a slot of a ring ↔ Entry on the wire. Bytes are not copied: they are good as
+/* shell_entry.c: a slot of a ring ↔ an entry of a run. Bytes are not copied: they are good as
  * long as those they were made from. */
-void daemon_entry_from_view(const struct reeve_entry_view *view, Reeve__Entry *entry);
+void daemon_entry_from_view(
+    const struct reeve_entry_view *view, uint32_t tag, struct reeve_run_entry *entry);
 /* False: malformed. */
-bool daemon_entry_check(const Reeve__Entry *entry);
-/* An answer that the daemon itself gives: RECALLED, or a failure with a message for people.
- * `space` holds the payload. */
-#define DAEMON_ANSWER_SIZE (REEVE_TEXT_SIZE + 64u)
-void daemon_entry_answer(const struct daemon_call *call, int32_t code, const char *text,
-    uint8_t space[DAEMON_ANSWER_SIZE], Reeve__Entry *entry);
+bool daemon_entry_check(const struct reeve_run_entry *entry);
+/* Writes the entry at the next place of the ring, to be published. Errors: reeve_ring_reserve. */
+int daemon_entry_write(
+    struct reeve_ring *ring, const struct reeve_run_entry *entry, uint64_t *ret_position);
+/* To the other node. Without a session the lease is lost, which the core has been told or presently
+ * is. */
+void daemon_entry_send(struct daemon_channel *channel, const struct reeve_run_entry *entry);
+/* An answer that the daemon itself gives: RECALLED (code REEVE_ECANCELLED), or a failure with a
+ * message for people. */
+void daemon_entry_answer(struct daemon_channel *channel, const struct reeve_run_entry *call,
+    int32_t code, const char *text);
+struct daemon_sent *daemon_sent_at(const struct daemon_channel *channel, uint64_t position);
 
-/* Collects entries, and sends them in messages that fit a frame. */
-#define DAEMON_BATCH_ENTRIES 128u
-#define DAEMON_BATCH_BYTES   (256u * 1024u)
-struct daemon_batch {
-    struct daemon_channel *channel;
-    bool returns;
-    size_t count, bytes;
-    Reeve__Entry entries[DAEMON_BATCH_ENTRIES];
-    Reeve__Entry *pointers[DAEMON_BATCH_ENTRIES];
-};
-void daemon_batch_init(struct daemon_batch *batch, struct daemon_channel *channel, bool returns);
-/* The next entry to fill; call daemon_batch_add then. */
-Reeve__Entry *daemon_batch_next(struct daemon_batch *batch);
-/* True: it is full, and has been sent. */
-bool daemon_batch_add(struct daemon_batch *batch);
-void daemon_batch_send(struct daemon_batch *batch);
-
-/* shell_executor.c, shell_holder.c: one look at a bridged channel's ring. True: something was
- * there. */
-bool daemon_executor_turn(struct daemon_channel *channel);
-bool daemon_holder_turn(struct daemon_channel *channel);
+/* shell_executor.c, shell_holder.c: one look at a bridged channel's ring. How many entries were
+ * there: DAEMON_ENTRIES_A_TURN, when there may be more. */
+#define DAEMON_ENTRIES_A_TURN 512u
+uint32_t daemon_executor_turn(struct daemon_channel *channel);
+uint32_t daemon_holder_turn(struct daemon_channel *channel);
 void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *calls);
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back);
 /* The worker is dead and the ring revoked: every call is answered. */
@@ -104,9 +102,13 @@ void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns 
 /* The executor has answered all calls that it had, and lost its worker: the others were on their
  * way, and nobody has run them. */
 void daemon_holder_answer_all(struct daemon_channel *channel);
+/* The task has been sent and not been answered. */
+bool daemon_holder_has(const struct daemon_channel *channel, uint64_t task);
 void daemon_holder_free(struct daemon_channel *channel);
 
 /* shell_bridge.c */
 bool daemon_bridge_is_full(const struct daemon_channel *channel); /* the link to the other node */
+/* Looks in the next turn of the loop. */
+void daemon_bridge_soon(struct daemon *daemon);
 
 #endif

@@ -187,6 +187,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.cpu_milli = message->cpu_milli;
         event.priority = message->priority;
         event.count = message->count;
+        event.node = message->node;
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_LEASE_RETURN:

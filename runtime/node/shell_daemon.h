@@ -33,6 +33,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/map64.h"
 #include "runtime/channel/channel.h"
+#include "runtime/node/bridge_pace.h"
 #include "runtime/node/node_core.h"
 #include "runtime/node/node_main.h"
 #include "runtime/node/shell_runs.h"
@@ -169,12 +170,14 @@ struct daemon {
     struct reeve_list bridged; /* channels of which we are an end */
     struct reeve_list terminals_leaving;
     uv_idle_t bridge_again;
+    struct reeve_bridge_pace bridge_pace;
+    int bridge_pause_fd;
     uv_timer_t bridge_retry;
     uv_timer_t store_deadline;
     uv_idle_t store_work;
     uv_timer_t deadline;
     uv_signal_t terminate, interrupt;
-    uv_poll_t lifeline, listener, known_listener, bell_poll;
+    uv_poll_t lifeline, listener, known_listener, bell_poll, pause_poll;
     int listener_fd, known_listener_fd;
 };
 
@@ -253,7 +256,7 @@ void daemon_channels_command(struct daemon *daemon, const struct reeve_node_comm
 void daemon_channels_free(struct daemon *daemon);
 
 /* shell_bridge.c */
-void daemon_bridge_open(struct daemon *daemon);
+int daemon_bridge_open(struct daemon *daemon);
 /* Looks at all bridged rings, and arms the bell when nothing is left. */
 void daemon_bridge_turn(struct daemon *daemon);
 /* False: the message is not for the bridge. */

@@ -1,37 +1,62 @@
-/* A slot of a ring ↔ Entry on the wire, and batches of them. The payload travels as it lies in
- * the ring (runtime/channel/entry.h). */
+/* A slot of a ring ↔ an entry of a run on the wire. The payload travels as it lies in the ring
+ * (runtime/channel/entry.h). */
 #include <string.h>
 
 #include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
 
-void daemon_entry_from_view(const struct reeve_entry_view *view, Reeve__Entry *entry)
+#define ANSWER_SIZE (REEVE_TEXT_SIZE + 64u)
+
+void daemon_entry_from_view(
+    const struct reeve_entry_view *view, uint32_t tag, struct reeve_run_entry *entry)
 {
-    reeve__entry__init(entry);
-    entry->task = view->task;
-    entry->attempt = view->attempt;
-    entry->function = view->function;
-    entry->has_status = view->status != 0;
-    entry->status = view->status;
-    entry->has_payload = view->length > 0;
-    entry->payload.data = (uint8_t *)view->payload;
-    entry->payload.len = view->length;
-    entry->has_reference_count = view->references > 0;
-    entry->reference_count = view->references;
-    entry->has_flags = view->flags != 0;
-    entry->flags = view->flags;
-    entry->has_kind = true;
-    entry->kind = view->kind;
+    *entry = (struct reeve_run_entry){.task = view->task,
+        .tag = tag,
+        .attempt = view->attempt,
+        .function = view->function,
+        .length = view->length,
+        .references = view->references,
+        .flags = view->flags,
+        .status = view->status,
+        .kind = view->kind,
+        .payload = view->payload};
 }
 
-bool daemon_entry_check(const Reeve__Entry *entry)
+bool daemon_entry_check(const struct reeve_run_entry *entry)
 {
     struct reeve_entry_parts parts;
-    return entry->payload.len <= REEVE_FRAME_SIZE_MAX && entry->kind <= UINT8_MAX &&
-           entry->flags <= UINT16_MAX && entry->reference_count <= UINT16_MAX &&
-           entry->status >= INT16_MIN && entry->status <= INT16_MAX &&
-           reeve_entry_split(entry->payload.data, (uint32_t)entry->payload.len,
-               (uint16_t)entry->reference_count, (uint16_t)entry->flags, &parts);
+    return reeve_entry_split(
+        entry->payload, entry->length, entry->references, entry->flags, &parts);
+}
+
+int daemon_entry_write(
+    struct reeve_ring *ring, const struct reeve_run_entry *entry, uint64_t *ret_position)
+{
+    struct reeve_slot_fill fill;
+    int error = reeve_ring_reserve(ring, entry->length, &fill);
+    if (error != REEVE_OK)
+        return error;
+    fill.slot->task = entry->task;
+    fill.slot->attempt = entry->attempt;
+    fill.slot->function = entry->function;
+    fill.slot->references = entry->references;
+    fill.slot->kind = entry->kind;
+    fill.slot->flags = entry->flags;
+    fill.slot->status = entry->status;
+    if (entry->length > 0)
+        memcpy(fill.payload, entry->payload, entry->length);
+    *ret_position = fill.position;
+    return REEVE_OK;
+}
+
+void daemon_entry_send(struct daemon_channel *channel, const struct reeve_run_entry *entry)
+{
+    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
+    enum reeve_run_kind kind =
+        channel->kind == CHANNEL_EXECUTOR ? REEVE_RUN_RETURNS : REEVE_RUN_CALLS;
+    if (peer != NULL && peer->session != 0)
+        (void)reeve_link_send_entry(
+            channel->daemon->link, peer->session, kind, channel->lease, entry);
 }
 
 /* {"message": text} */
@@ -48,66 +73,25 @@ static size_t pack_message(uint8_t *out, const char *text)
     return at + length;
 }
 
-void daemon_entry_answer(const struct daemon_call *call, int32_t code, const char *text,
-    uint8_t space[DAEMON_ANSWER_SIZE], Reeve__Entry *entry)
+void daemon_entry_answer(struct daemon_channel *channel, const struct reeve_run_entry *call,
+    int32_t code, const char *text)
 {
+    uint8_t space[ANSWER_SIZE];
     bool recalled = code == REEVE_ECANCELLED;
-    struct reeve_entry_view view = {.task = call->task,
+    struct reeve_run_entry answer = {.task = call->task,
+        .tag = call->tag,
         .attempt = call->attempt,
         .function = call->function,
         .status = (int16_t)code,
+        .flags = call->flags & REEVE_ENTRY_CHILD_DIED,
         .kind = recalled ? REEVE_ENTRY_RECALLED : REEVE_ENTRY_RESULT,
         .payload = space};
     if (!recalled)
-        view.length = (uint32_t)pack_message(space, text);
-    daemon_entry_from_view(&view, entry);
+        answer.length = (uint32_t)pack_message(space, text);
+    daemon_entry_send(channel, &answer);
 }
 
-void daemon_batch_init(struct daemon_batch *batch, struct daemon_channel *channel, bool returns)
+struct daemon_sent *daemon_sent_at(const struct daemon_channel *channel, uint64_t position)
 {
-    batch->channel = channel;
-    batch->returns = returns;
-    batch->count = batch->bytes = 0;
-}
-
-Reeve__Entry *daemon_batch_next(struct daemon_batch *batch)
-{
-    return &batch->entries[batch->count];
-}
-
-bool daemon_batch_add(struct daemon_batch *batch)
-{
-    batch->pointers[batch->count] = &batch->entries[batch->count];
-    batch->bytes += batch->entries[batch->count].payload.len + 64;
-    batch->count++;
-    if (batch->count < DAEMON_BATCH_ENTRIES && batch->bytes < DAEMON_BATCH_BYTES)
-        return false;
-    daemon_batch_send(batch);
-    return true;
-}
-
-void daemon_batch_send(struct daemon_batch *batch)
-{
-    const struct daemon_channel *channel = batch->channel;
-    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
-    Reeve__Message message = REEVE__MESSAGE__INIT;
-    Reeve__Calls calls = REEVE__CALLS__INIT;
-    Reeve__Returns returns = REEVE__RETURNS__INIT;
-    if (batch->returns) {
-        returns.lease = channel->lease;
-        returns.n_entries = batch->count;
-        returns.entries = batch->pointers;
-        message.body_case = REEVE__MESSAGE__BODY_RETURNS;
-        message.returns = &returns;
-    } else {
-        calls.lease = channel->lease;
-        calls.n_entries = batch->count;
-        calls.entries = batch->pointers;
-        message.body_case = REEVE__MESSAGE__BODY_CALLS;
-        message.calls = &calls;
-    }
-    /* Without a session the lease is lost, which the core has been told or presently is. */
-    if (batch->count > 0 && peer != NULL && peer->session != 0)
-        (void)reeve_link_send(channel->daemon->link, peer->session, &message);
-    batch->count = batch->bytes = 0;
+    return &channel->sent[position & (channel->end.geometry.call_slots - 1)];
 }

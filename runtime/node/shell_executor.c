@@ -7,7 +7,12 @@
  *
  * Arguments that are objects are brought to this node and pinned before the worker sees the
  * call, so that it is not held up while they travel. A call that waits, for them or for room in
- * the ring, lets those behind it pass only if it waits for its arguments. */
+ * the ring, lets those behind it pass only if it waits for its arguments. One that waits for
+ * nothing goes from the frame straight into the ring.
+ *
+ * A stage may end at any depth, also while another call is being looked at; so it only leaves a
+ * note, and the next turn goes on with the call. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,29 +20,28 @@
 #include "runtime/node/shell_channels.h"
 #include "runtime/node/shell_output.h"
 
-#define RETURNS_A_TURN 512
+static void unstage(struct daemon_channel *channel, uint64_t stage)
+{
+    if (stage == 0)
+        return;
+    reeve_store_shell_unstage(channel->daemon->store, stage);
+    daemon_objects_arm(channel->daemon);
+}
 
 static void call_free(struct daemon_call *call)
 {
-    struct daemon_channel *channel = call->channel;
-    if (call->staging || call->staged)
-        reeve_store_shell_unstage(channel->daemon->store, call->stage);
+    unstage(call->channel, call->stage);
     reeve_list_remove(&call->link);
-    reeve_map64_remove(&channel->by_task, call->task);
-    free(call->payload);
+    call->channel->call_count--;
     free(call);
 }
 
-static void answer(struct daemon_call *call, int32_t code, const char *text)
+static void sent_free(struct daemon_channel *channel, struct daemon_sent *sent)
 {
-    struct daemon_batch *batch = daemon_alloc(sizeof *batch);
-    uint8_t space[DAEMON_ANSWER_SIZE];
-    daemon_batch_init(batch, call->channel, true);
-    daemon_entry_answer(call, code, text, space, daemon_batch_next(batch));
-    if (!daemon_batch_add(batch))
-        daemon_batch_send(batch);
-    free(batch);
-    call_free(call);
+    uint64_t stage = sent->stage;
+    *sent = (struct daemon_sent){0};
+    channel->sent_count--;
+    unstage(channel, stage);
 }
 
 static void broken(struct daemon_channel *channel, const char *text)
@@ -49,202 +53,285 @@ static void broken(struct daemon_channel *channel, const char *text)
     daemon_worker_kill(channel->daemon, channel->worker);
 }
 
-/* Writes what can be written; false: the ring is full, which a return will tell to have changed. */
-static void fill_ring(struct daemon_channel *channel)
+static void publish(struct daemon_channel *channel)
 {
-    uint32_t published = 0;
+    const struct daemon_client *worker = daemon_channel_client(channel);
+    if (reeve_ring_publish(&channel->end.calls) > 0 && worker != NULL)
+        reeve_doorbell_ring(worker->bell.page, worker->bell.event_fd);
+}
+
+/* Into the worker's ring, with the pins of its arguments. False: there is no room, which a return
+ * will tell to have changed. */
+static bool give(
+    struct daemon_channel *channel, const struct reeve_run_entry *entry, uint64_t stage)
+{
+    uint64_t position;
+    int error = daemon_entry_write(&channel->end.calls, entry, &position);
+    if (error == REEVE_ETOOLARGE) {
+        daemon_entry_answer(
+            channel, entry, REEVE_ETOOLARGE, "the arguments do not fit the worker's ring");
+        unstage(channel, stage);
+        return true;
+    }
+    if (error != REEVE_OK) {
+        if (error != REEVE_EAGAIN)
+            broken(channel, "it has scribbled over its ring");
+        return false;
+    }
+    *daemon_sent_at(channel, position) = (struct daemon_sent){.task = entry->task,
+        .position = position,
+        .stage = stage,
+        .tag = entry->tag,
+        .attempt = entry->attempt,
+        .function = entry->function,
+        .taken = true};
+    channel->sent_count++;
+    channel->given = position + 1;
+    return true;
+}
+
+/* Goes on with the calls that wait, as far as that is possible. */
+static void serve_waiting(struct daemon_channel *channel)
+{
+    channel->calls_changed = false;
     REEVE_LIST_EACH_SAFE(link, &channel->calls)
     {
         struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
-        struct reeve_slot_fill fill;
-        if (call->in_ring || call->staging)
+        if (call->staging)
             continue;
-        int error = reeve_ring_reserve(&channel->end.calls, call->size, &fill);
-        if (error == REEVE_EAGAIN)
-            break;
-        if (error == REEVE_ETOOLARGE) {
-            answer(call, REEVE_ETOOLARGE, "the arguments do not fit the worker's ring");
-            continue;
+        if (call->code != REEVE_OK) {
+            daemon_entry_answer(channel, &call->entry, call->code, call->text);
+        } else {
+            if (!give(channel, &call->entry, call->stage))
+                break;
+            call->stage = 0; /* the pins went with it */
         }
-        if (error != REEVE_OK) {
-            broken(channel, "it has scribbled over its ring");
-            break;
-        }
-        fill.slot->task = call->task;
-        fill.slot->attempt = call->attempt;
-        fill.slot->function = call->function;
-        fill.slot->references = call->references;
-        fill.slot->kind = call->kind;
-        fill.slot->flags = call->flags;
-        fill.slot->status = 0;
-        if (call->size > 0)
-            memcpy(fill.payload, call->payload, call->size);
-        free(call->payload);
-        call->payload = NULL;
-        call->position = fill.position;
-        call->in_ring = true;
-        published++;
+        call_free(call);
     }
-    struct daemon_client *worker = daemon_channel_client(channel);
-    if (published > 0 && reeve_ring_publish(&channel->end.calls) > 0 && worker != NULL)
-        reeve_doorbell_ring(worker->bell.page, worker->bell.event_fd);
+    publish(channel);
 }
+
+/* --- calls come ------------------------------------------------------------------------------- */
 
 static void on_staged(void *arg, uint64_t stage, int code, const char *text)
 {
     struct daemon_call *call = arg;
-    struct daemon_channel *channel = call->channel;
     (void)stage;
     call->staging = false;
-    if (code != REEVE_OK) {
-        answer(call, code, text);
-        return;
-    }
-    call->staged = true;
-    fill_ring(channel);
+    if (code != REEVE_OK)
+        call->stage = 0; /* it is over */
+    call->code = code;
+    snprintf(call->text, sizeof call->text, "%s", text);
+    call->channel->calls_changed = true;
+    daemon_bridge_soon(call->channel->daemon);
 }
 
-/* Brings the call's objects here. False: it has failed and been answered. */
-static bool stage(struct daemon_call *call)
+/* Brings the call's objects here. */
+static void stage(struct daemon_call *call)
 {
-    if (call->references == 0)
-        return true;
     struct reeve_store_wanted wanted[16], *all = wanted;
-    if (call->references > 16)
-        all = daemon_alloc(call->references * sizeof *all);
-    for (uint32_t i = 0; i < call->references; i++) {
+    const struct reeve_run_entry *entry = &call->entry;
+    if (entry->references > 16)
+        all = daemon_alloc(entry->references * sizeof *all);
+    for (uint32_t i = 0; i < entry->references; i++) {
         struct reeve_reference reference;
-        memcpy(&reference, call->payload + i * sizeof reference, sizeof reference);
+        memcpy(&reference, entry->payload + i * sizeof reference, sizeof reference);
         all[i] = (struct reeve_store_wanted){
             .id = reference.id, .size = reference.size_bytes, .node = reference.node};
     }
     const char *text = "";
     int error = reeve_store_shell_stage(
-        call->channel->daemon->store, all, call->references, on_staged, call, &call->stage, &text);
-    call->staged = error == REEVE_OK;
+        call->channel->daemon->store, all, entry->references, on_staged, call, &call->stage, &text);
     call->staging = error == REEVE_EAGAIN;
-    if (error != REEVE_OK && error != REEVE_EAGAIN)
-        answer(call, error, text);
+    if (error != REEVE_OK && error != REEVE_EAGAIN) {
+        call->stage = 0;
+        call->code = error;
+        snprintf(call->text, sizeof call->text, "%s", text);
+    }
     if (all != wanted)
         free(all);
     daemon_objects_arm(call->channel->daemon);
-    return error == REEVE_OK || error == REEVE_EAGAIN;
+}
+
+static void call_wait(struct daemon_channel *channel, const struct reeve_run_entry *entry)
+{
+    struct daemon_call *call = daemon_alloc(sizeof *call + entry->length);
+    call->channel = channel;
+    call->entry = *entry;
+    call->entry.payload = call->payload;
+    if (entry->length > 0)
+        memcpy(call->payload, entry->payload, entry->length);
+    reeve_list_push_back(&channel->calls, &call->link);
+    channel->call_count++;
+    channel->calls_changed = true;
+    if (entry->references > 0)
+        stage(call);
 }
 
 void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *calls)
 {
-    for (size_t i = 0; i < calls->n_entries; i++) {
-        const Reeve__Entry *entry = calls->entries[i];
-        if (!daemon_entry_check(entry) ||
-            entry->payload.len > channel->end.geometry.call_payload_bytes ||
-            reeve_map64_get(&channel->by_task, entry->task) != NULL)
-            continue; /* no daemon of ours sends such a thing */
-        struct daemon_call *call = daemon_alloc(sizeof *call);
-        call->channel = channel;
-        call->task = entry->task;
-        call->attempt = entry->attempt;
-        call->function = entry->function;
-        call->references = (uint16_t)entry->reference_count;
-        call->flags = (uint16_t)entry->flags;
-        call->kind = REEVE_ENTRY_CALL;
-        call->size = (uint32_t)entry->payload.len;
-        if (call->size > 0) {
-            call->payload = daemon_alloc(call->size);
-            memcpy(call->payload, entry->payload.data, call->size);
-        }
-        reeve_list_push_back(&channel->calls, &call->link);
-        daemon_put(&channel->by_task, call->task, call);
-        (void)stage(call);
+    const uint8_t *at = calls->entries.data;
+    size_t left = calls->entries.len;
+    struct reeve_run_entry entry;
+    while (reeve_run_next(&at, &left, &entry)) {
+        if (!daemon_entry_check(&entry) ||
+            channel->sent_count + channel->call_count >= channel->end.geometry.call_slots)
+            continue; /* no daemon of ours sends such a thing, nor more than its own ring holds */
+        entry.kind = REEVE_ENTRY_CALL;
+        entry.status = 0;
+        if (entry.references > 0 || !reeve_list_is_empty(&channel->calls) ||
+            !give(channel, &entry, 0))
+            call_wait(channel, &entry);
     }
-    fill_ring(channel);
+    if (channel->calls_changed)
+        serve_waiting(channel);
+    else
+        publish(channel);
+}
+
+/* --- and go ----------------------------------------------------------------------------------- */
+
+static struct daemon_sent *sent_find(const struct daemon_channel *channel, uint64_t task)
+{
+    for (uint32_t i = 0; i < channel->end.geometry.call_slots; i++) {
+        if (channel->sent[i].taken && channel->sent[i].task == task)
+            return &channel->sent[i];
+    }
+    return NULL;
+}
+
+static struct daemon_call *call_find(const struct daemon_channel *channel, uint64_t task)
+{
+    REEVE_LIST_EACH(link, &channel->calls)
+    {
+        struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
+        if (call->entry.task == task)
+            return call;
+    }
+    return NULL;
+}
+
+/* To the holder, without a run of its own: RECALLED, or lost with the worker. */
+/* `flags`: of the answer. */
+static void sent_answer(struct daemon_channel *channel, struct daemon_sent *sent, uint16_t flags,
+    int32_t code, const char *text)
+{
+    struct reeve_run_entry entry = {.task = sent->task,
+        .tag = sent->tag,
+        .attempt = sent->attempt,
+        .function = sent->function,
+        .flags = flags};
+    daemon_entry_answer(channel, &entry, code, text);
+    sent_free(channel, sent);
 }
 
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back)
 {
     for (size_t i = 0; i < take_back->n_tasks; i++) {
-        struct daemon_call *call = reeve_map64_get(&channel->by_task, take_back->tasks[i]);
-        if (call == NULL)
-            continue; /* its result is on the way */
-        if (!call->in_ring || reeve_ring_recall(&channel->end.calls, call->position))
-            answer(call, REEVE_ECANCELLED, "");
+        struct daemon_sent *sent = sent_find(channel, take_back->tasks[i]);
+        struct daemon_call *call = sent == NULL ? call_find(channel, take_back->tasks[i]) : NULL;
+        if (call != NULL) {
+            daemon_entry_answer(channel, &call->entry, REEVE_ECANCELLED, "");
+            call_free(call);
+            channel->calls_changed = true; /* it may have been in front of others */
+            daemon_bridge_soon(channel->daemon);
+        } else if (sent != NULL && reeve_ring_recall(&channel->end.calls, sent->position)) {
+            sent_answer(channel, sent, 0, REEVE_ECANCELLED, "");
+        } /* else its result is on the way */
     }
+}
+
+/* --- returns ---------------------------------------------------------------------------------- */
+
+/* The call that a return answers. A worker answers in order, but for what was taken back. */
+static struct daemon_sent *sent_answered(
+    struct daemon_channel *channel, const struct reeve_entry_view *view)
+{
+    for (uint64_t position = channel->next; position < channel->given; position++) {
+        struct daemon_sent *sent = daemon_sent_at(channel, position);
+        if (sent->taken && sent->task == view->task && sent->attempt == view->attempt) {
+            channel->next = position + 1;
+            return sent;
+        }
+    }
+    return sent_find(channel, view->task);
 }
 
 /* What a task has printed goes before its result, on the same session: when the driver has the
- * result, its node has the lines. */
-static void send_returns(struct daemon_channel *channel, struct daemon_batch *batch)
+ * result, its node has the lines. So the output is read when it is known which results go. */
+static void drain_output(struct daemon_channel *channel)
 {
     struct daemon_worker *worker = reeve_map64_get(&channel->daemon->workers, channel->worker);
-    if (batch->count > 0 && worker != NULL && worker->output != NULL)
+    if (worker != NULL && worker->output != NULL)
         daemon_output_drain(worker->output);
-    daemon_batch_send(batch);
 }
 
-/* Passes on what the worker has returned. True: something was there. */
-static bool returns_take(struct daemon_channel *channel)
+/* Passes on what the worker has returned. */
+static uint32_t returns_take(struct daemon_channel *channel)
 {
     if (channel->broken || !reeve_ring_peek(&channel->end.returns))
-        return false;
-    static struct daemon_batch batch; /* the loop's thread alone is here, and never twice */
-    uint64_t positions[DAEMON_BATCH_ENTRIES];
-    size_t held = 0;
-    unsigned count = 0;
+        return 0;
+    /* the loop's thread alone is here, and never twice */
+    static struct reeve_entry_view views[DAEMON_ENTRIES_A_TURN];
+    uint32_t count = 0;
     int error = REEVE_OK;
-    struct reeve_entry_view view;
-    daemon_batch_init(&batch, channel, true);
-    while (count < RETURNS_A_TURN &&
-           (error = reeve_ring_claim(&channel->end.returns, &view)) == REEVE_OK) {
+    while (count < DAEMON_ENTRIES_A_TURN &&
+           (error = reeve_ring_claim(&channel->end.returns, &views[count])) == REEVE_OK)
         count++;
-        positions[held++] = view.position;
-        struct daemon_call *call = reeve_map64_get(&channel->by_task, view.task);
-        bool sent = false;
-        if (call != NULL && call->in_ring) {
-            daemon_entry_from_view(&view, daemon_batch_next(&batch));
-            sent = daemon_batch_add(&batch);
-            call_free(call);
+    if (count > 0)
+        drain_output(channel);
+    for (uint32_t i = 0; i < count; i++) {
+        struct daemon_sent *sent = sent_answered(channel, &views[i]);
+        if (sent != NULL) {
+            struct reeve_run_entry entry;
+            daemon_entry_from_view(&views[i], sent->tag, &entry);
+            daemon_entry_send(channel, &entry);
+            sent_free(channel, sent);
         }
-        if (!sent && held < DAEMON_BATCH_ENTRIES)
-            continue;
-        send_returns(channel, &batch); /* before its bytes are given back */
-        for (size_t i = 0; i < held; i++)
-            reeve_ring_done(&channel->end.returns, positions[i]);
-        held = 0;
+        reeve_ring_done(&channel->end.returns, views[i].position);
     }
-    send_returns(channel, &batch);
-    for (size_t i = 0; i < held; i++)
-        reeve_ring_done(&channel->end.returns, positions[i]);
     if (error != REEVE_OK && error != REEVE_EAGAIN)
         broken(channel, "a malformed return");
-    fill_ring(channel);
-    return count > 0;
+    return count;
 }
 
-bool daemon_executor_turn(struct daemon_channel *channel)
+uint32_t daemon_executor_turn(struct daemon_channel *channel)
 {
-    return !daemon_bridge_is_full(channel) && returns_take(channel);
+    uint32_t count = daemon_bridge_is_full(channel) ? 0 : returns_take(channel);
+    if (channel->calls_changed || (count > 0 && channel->call_count > 0))
+        serve_waiting(channel);
+    return count;
 }
 
 void daemon_executor_answer_all(
     struct daemon_channel *channel, const struct reeve_node_command *command)
 {
-    while (returns_take(channel))
+    uint16_t flags = command->count != 0 ? REEVE_ENTRY_CHILD_DIED : 0;
+    while (returns_take(channel) > 0)
         ; /* what it has returned before it died is as good as any, however full the link is */
-    REEVE_LIST_EACH_SAFE(link, &channel->calls)
-    {
-        struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
-        int state = call->in_ring ? reeve_ring_state(&channel->end.calls, call->position)
-                                  : REEVE_SLOT_REVOKED;
-        /* READY: written just now, into the room that those returns had made */
-        bool was_running = state != REEVE_SLOT_REVOKED && state != REEVE_SLOT_READY;
-        call->flags = command->count != 0 ? REEVE_ENTRY_CHILD_DIED : 0;
-        answer(call, was_running ? command->code : REEVE_ECANCELLED, command->text);
+    for (uint32_t i = 0; i < channel->end.geometry.call_slots; i++) {
+        struct daemon_sent *sent = &channel->sent[i];
+        if (!sent->taken)
+            continue;
+        bool begun = reeve_ring_state(&channel->end.calls, sent->position) != REEVE_SLOT_REVOKED;
+        if (begun)
+            sent_answer(channel, sent, flags, command->code, command->text);
+        else
+            sent_answer(channel, sent, 0, REEVE_ECANCELLED, "");
+    }
+    while (!reeve_list_is_empty(&channel->calls)) {
+        struct daemon_call *call = REEVE_LIST_ENTRY(channel->calls.next, struct daemon_call, link);
+        daemon_entry_answer(channel, &call->entry, REEVE_ECANCELLED, "");
+        call_free(call);
     }
 }
 
 void daemon_executor_free(struct daemon_channel *channel)
 {
-    REEVE_LIST_EACH_SAFE(link, &channel->calls)
-    {
-        call_free(REEVE_LIST_ENTRY(link, struct daemon_call, link));
+    for (uint32_t i = 0; channel->sent != NULL && i < channel->end.geometry.call_slots; i++) {
+        if (channel->sent[i].taken)
+            sent_free(channel, &channel->sent[i]);
     }
+    while (!reeve_list_is_empty(&channel->calls))
+        call_free(REEVE_LIST_ENTRY(channel->calls.next, struct daemon_call, link));
 }

@@ -3,16 +3,14 @@
  *   client's call ring ─claim─▶ Calls ─▶ … ─▶ Returns ─▶ client's return ring; the call is done
  *
  * A call stays CLAIMED until its answer is in the return ring: when the lease is lost the client
- * can tell from it that the task may have run. Results that find the return ring full wait here,
- * and are tried again shortly: the one case in which time alone helps, as nobody rings who makes
- * room. */
+ * can tell from it that the task may have run. Its slot is the tag by which its return is known.
+ * Results that find the return ring full wait here, and are tried again shortly: the one case in
+ * which time alone helps, as nobody rings who makes room. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
-
-#define CALLS_A_TURN 512
 
 static void broken(struct daemon_channel *channel)
 {
@@ -26,118 +24,153 @@ static void broken(struct daemon_channel *channel)
         daemon_client_hang_up(client);
 }
 
-static bool write_result(struct daemon_channel *channel, const struct daemon_result *result)
+static struct daemon_sent *sent_of(
+    const struct daemon_channel *channel, const struct reeve_run_entry *entry)
 {
-    struct reeve_slot_fill fill;
-    int error = reeve_ring_reserve(&channel->end.returns, result->size, &fill);
-    if (error != REEVE_OK)
-        return false;
-    fill.slot->task = result->task;
-    fill.slot->attempt = result->attempt;
-    fill.slot->function = result->function;
-    fill.slot->references = result->references;
-    fill.slot->kind = result->kind;
-    fill.slot->flags = result->flags;
-    fill.slot->status = result->status;
-    memcpy(fill.payload, result->payload, result->size);
+    struct daemon_sent *sent = daemon_sent_at(channel, entry->tag);
+    return sent->taken && sent->task == entry->task && sent->tag == entry->tag ? sent : NULL;
+}
+
+/* Answers that have been written, and not yet published; their calls are done once they are. */
+struct written {
+    struct daemon_channel *channel;
+    uint64_t positions[DAEMON_ENTRIES_A_TURN];
+    uint32_t count;
+};
+
+static void publish(struct written *written)
+{
+    struct daemon_channel *channel = written->channel;
+    if (written->count == 0)
+        return;
     reeve_ring_publish(&channel->end.returns);
-    uintptr_t position = (uintptr_t)reeve_map64_remove(&channel->by_task, result->task);
-    if (position != 0)
-        reeve_ring_done(&channel->end.calls, position - 1);
+    for (uint32_t i = 0; i < written->count; i++)
+        reeve_ring_done(&channel->end.calls, written->positions[i]);
+    written->count = 0;
+    const struct daemon_client *client = daemon_channel_client(channel);
+    if (client != NULL)
+        reeve_doorbell_ring(client->bell.page, client->bell.event_fd);
+}
+
+static bool write_result(struct written *written, const struct reeve_run_entry *entry)
+{
+    struct daemon_channel *channel = written->channel;
+    struct daemon_sent *sent = sent_of(channel, entry);
+    uint64_t position;
+    if (sent == NULL)
+        return true; /* it has been answered */
+    if (daemon_entry_write(&channel->end.returns, entry, &position) != REEVE_OK)
+        return false;
+    written->positions[written->count++] = sent->position;
+    *sent = (struct daemon_sent){0};
+    channel->sent_count--;
+    if (written->count == DAEMON_ENTRIES_A_TURN)
+        publish(written);
     return true;
 }
 
-static bool write_results(struct daemon_channel *channel)
+static void write_results(struct daemon_channel *channel)
 {
-    bool any = false;
+    struct written written = {.channel = channel};
     REEVE_LIST_EACH_SAFE(link, &channel->results)
     {
         struct daemon_result *result = REEVE_LIST_ENTRY(link, struct daemon_result, link);
-        if (!write_result(channel, result))
+        if (!write_result(&written, &result->entry))
             break;
-        any = true;
         reeve_list_remove(&result->link);
         free(result);
     }
-    struct daemon_client *client = daemon_channel_client(channel);
-    if (any && client != NULL)
-        reeve_doorbell_ring(client->bell.page, client->bell.event_fd);
-    return any;
+    publish(&written);
+}
+
+static void result_wait(struct daemon_channel *channel, const struct reeve_run_entry *entry)
+{
+    struct daemon_result *result = daemon_alloc(sizeof *result + entry->length);
+    result->entry = *entry;
+    result->entry.payload = result->payload;
+    if (entry->length > 0)
+        memcpy(result->payload, entry->payload, entry->length);
+    reeve_list_push_back(&channel->results, &result->link);
 }
 
 void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns *returns)
 {
-    for (size_t i = 0; i < returns->n_entries; i++) {
-        const Reeve__Entry *entry = returns->entries[i];
-        if (!daemon_entry_check(entry) ||
-            entry->payload.len > channel->end.geometry.return_payload_bytes ||
-            reeve_map64_get(&channel->by_task, entry->task) == NULL)
+    const uint8_t *at = returns->entries.data;
+    size_t left = returns->entries.len;
+    struct reeve_run_entry entry;
+    struct written written = {.channel = channel};
+    while (reeve_run_next(&at, &left, &entry)) {
+        if (!daemon_entry_check(&entry) ||
+            entry.length > channel->end.geometry.return_payload_bytes ||
+            sent_of(channel, &entry) == NULL)
             continue;
-        struct daemon_result *result = daemon_alloc(sizeof *result + entry->payload.len);
-        reeve_list_push_back(&channel->results, &result->link);
-        result->task = entry->task;
-        result->attempt = entry->attempt;
-        result->function = entry->function;
-        result->status = (int16_t)entry->status;
-        result->references = (uint16_t)entry->reference_count;
-        result->flags = (uint16_t)entry->flags;
-        result->kind = (uint8_t)entry->kind;
-        result->size = (uint32_t)entry->payload.len;
-        if (result->size > 0)
-            memcpy(result->payload, entry->payload.data, result->size);
+        if (!reeve_list_is_empty(&channel->results) || !write_result(&written, &entry))
+            result_wait(channel, &entry);
     }
-    write_results(channel);
+    publish(&written);
+    if (!reeve_list_is_empty(&channel->results))
+        write_results(channel);
 }
 
 void daemon_holder_answer_all(struct daemon_channel *channel)
 {
-    size_t at = 0;
-    uint64_t task;
-    void *value;
-    while (reeve_map64_next(&channel->by_task, &at, &task, &value)) {
-        const struct reeve_slot *slot = reeve_ring_slot(&channel->end.calls, (uintptr_t)value - 1);
-        struct daemon_result *result = daemon_alloc(sizeof *result);
-        result->task = task;
-        result->attempt = slot->attempt;
-        result->function = slot->function;
-        result->status = REEVE_ECANCELLED;
-        result->kind = REEVE_ENTRY_RECALLED;
-        reeve_list_push_back(&channel->results, &result->link);
+    for (uint32_t i = 0; i < channel->end.geometry.call_slots; i++) {
+        const struct daemon_sent *sent = &channel->sent[i];
+        if (!sent->taken)
+            continue;
+        struct reeve_run_entry entry = {.task = sent->task,
+            .tag = sent->tag,
+            .attempt = sent->attempt,
+            .function = sent->function,
+            .status = REEVE_ECANCELLED,
+            .kind = REEVE_ENTRY_RECALLED};
+        result_wait(channel, &entry);
     }
     write_results(channel);
 }
 
-bool daemon_holder_turn(struct daemon_channel *channel)
+uint32_t daemon_holder_turn(struct daemon_channel *channel)
 {
     if (!reeve_list_is_empty(&channel->results))
         write_results(channel);
     if (channel->broken || !reeve_ring_peek(&channel->end.calls) || daemon_bridge_is_full(channel))
-        return false;
-    static struct daemon_batch batch; /* the loop's thread alone is here, and never twice */
-    unsigned count = 0;
+        return 0;
+    uint32_t count = 0;
     int error = REEVE_OK;
     struct reeve_entry_view view;
-    daemon_batch_init(&batch, channel, false);
-    while (count < CALLS_A_TURN &&
+    while (count < DAEMON_ENTRIES_A_TURN &&
            (error = reeve_ring_claim(&channel->end.calls, &view)) == REEVE_OK) {
+        struct reeve_run_entry entry;
+        struct daemon_sent *sent = daemon_sent_at(channel, view.position);
         count++;
-        if (reeve_map64_get(&channel->by_task, view.task) != NULL) {
-            broken(channel); /* one task twice */
-            return false;
-        }
-        daemon_put(&channel->by_task, view.task, (void *)(uintptr_t)(view.position + 1));
-        daemon_entry_from_view(&view, daemon_batch_next(&batch));
-        (void)daemon_batch_add(&batch);
+        *sent = (struct daemon_sent){.task = view.task,
+            .position = view.position,
+            .tag = (uint32_t)view.position,
+            .attempt = view.attempt,
+            .function = view.function,
+            .taken = true};
+        channel->sent_count++;
+        daemon_entry_from_view(&view, sent->tag, &entry);
+        daemon_entry_send(channel, &entry);
     }
-    daemon_batch_send(&batch);
     if (error != REEVE_OK && error != REEVE_EAGAIN)
         broken(channel);
-    return count > 0;
+    return count;
+}
+
+bool daemon_holder_has(const struct daemon_channel *channel, uint64_t task)
+{
+    for (uint32_t i = 0; i < channel->end.geometry.call_slots; i++) {
+        if (channel->sent[i].taken && channel->sent[i].task == task)
+            return true;
+    }
+    return false;
 }
 
 void daemon_holder_free(struct daemon_channel *channel)
 {
-    write_results(channel);
+    if (channel->sent != NULL)
+        write_results(channel);
     REEVE_LIST_EACH_SAFE(link, &channel->results)
     {
         reeve_list_remove(link);

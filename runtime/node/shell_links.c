@@ -360,6 +360,20 @@ reeve_peer daemon_peer_session(struct daemon *daemon, uint32_t node)
     return 0;
 }
 
+/* A heartbeat says how full the store is. */
+static void send_head(struct daemon *daemon, struct reeve_message message)
+{
+    if (daemon->head_session == 0)
+        return;
+    if (message.kind == REEVE_MESSAGE_HEARTBEAT) {
+        struct reeve_store_status store;
+        reeve_store_shell_status(daemon->store, &store);
+        message.memory_bytes = store.capacity_bytes;
+        message.count = store.used_bytes;
+    }
+    (void)reeve_link_send_control(daemon->link, daemon->head_session, &message);
+}
+
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command)
 {
     switch (command->kind) {
@@ -374,10 +388,7 @@ void daemon_links_command(struct daemon *daemon, const struct reeve_node_command
             reeve_link_close_peer(
                 daemon->link, daemon->head_session, REEVE_ETIMEDOUT, command->text);
         break;
-    case REEVE_NODE_COMMAND_SEND_HEAD:
-        if (daemon->head_session != 0)
-            (void)reeve_link_send_control(daemon->link, daemon->head_session, &command->message);
-        break;
+    case REEVE_NODE_COMMAND_SEND_HEAD: send_head(daemon, command->message); break;
     case REEVE_NODE_COMMAND_SEND_PEER: send_peer(daemon, command); break;
     case REEVE_NODE_COMMAND_PEER_KNOWN: peer_known(daemon, &command->message); break;
     case REEVE_NODE_COMMAND_PEER_FORGET: peer_forget(daemon, command->node, command->text); break;

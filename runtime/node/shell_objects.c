@@ -63,26 +63,11 @@ static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
         (void)reeve_link_send(daemon->link, session, message);
 }
 
-static void send_all_nodes(void *arg, const Reeve__Message *message)
-{
-    struct daemon *daemon = arg;
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
-        const struct daemon_peer *peer = value;
-        if (peer->session != 0)
-            (void)reeve_link_send(daemon->link, peer->session, message);
-    }
-}
-
 int daemon_objects_open(struct daemon *daemon)
 {
     struct reeve_store_shell_settings settings = {
         .store = {.capacity_bytes = daemon->options->store_bytes},
-        .callbacks = {.send_client = send_client,
-            .send_node = send_node,
-            .send_all_nodes = send_all_nodes,
-            .wake = wake},
+        .callbacks = {.send_client = send_client, .send_node = send_node, .wake = wake},
         .arg = daemon};
     uv_timer_init(&daemon->loop, &daemon->store_deadline);
     uv_idle_init(&daemon->loop, &daemon->store_work);

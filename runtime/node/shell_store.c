@@ -16,7 +16,6 @@
 #include "runtime/node/shell_store_internal.h"
 
 #define MEMORY_PERIOD_NS (100 * REEVE_NS_PER_MS)
-#define SEQUENCE_ALL     UINT64_MAX /* in an ObjectFree: all objects of the owner */
 
 /* --- commands --------------------------------------------------------------------------------- */
 
@@ -163,23 +162,18 @@ static void send_chunk(struct reeve_store_shell *shell, const struct reeve_store
     shell->callbacks.send_node(shell->arg, command->node, &message);
 }
 
-static void send_free(
-    struct reeve_store_shell *shell, const struct reeve_store_command *command, bool gone)
+static void send_free(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
-    struct reeve_object_id which = command->id;
-    if (gone)
-        which = (struct reeve_object_id){.owner = command->process, .sequence = SEQUENCE_ALL};
-    Reeve__ObjectId id = id_of(which), *ids[] = {&id};
+    Reeve__ObjectId id = id_of(command->id), *ids[] = {&id};
     Reeve__ObjectFree object_free = REEVE__OBJECT_FREE__INIT;
     object_free.n_ids = 1;
     object_free.ids = ids;
+    object_free.has_number = 1;
+    object_free.number = command->number;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
     message.object_free = &object_free;
-    if (gone)
-        shell->callbacks.send_all_nodes(shell->arg, &message);
-    else
-        shell->callbacks.send_node(shell->arg, command->node, &message);
+    shell->callbacks.send_node(shell->arg, command->node, &message);
 }
 
 static void copy_in(struct reeve_store_shell *shell, const struct reeve_store_command *command)
@@ -212,8 +206,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEND_PULL: send_pull(shell, command); return;
     case REEVE_STORE_COPY_IN: copy_in(shell, command); return;
     case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
-    case REEVE_STORE_SEND_FREE: send_free(shell, command, false); return;
-    case REEVE_STORE_SEND_GONE: send_free(shell, command, true); return;
+    case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
     REEVE_ASSERT(!"a command of the store");
@@ -374,6 +367,25 @@ static void on_chunk(
     }
 }
 
+static void on_free(
+    struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectFree *object_free)
+{
+    for (size_t i = 0; i < object_free->n_ids; i++) {
+        const Reeve__ObjectId *id = object_free->ids[i];
+        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
+                                           .node = node,
+                                           .id = {.owner = id->owner, .sequence = id->sequence}});
+    }
+    if (!object_free->has_number)
+        return;
+    Reeve__ObjectFreed freed = REEVE__OBJECT_FREED__INIT;
+    freed.number = object_free->number;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREED;
+    message.object_freed = &freed;
+    shell->callbacks.send_node(shell->arg, node, &message);
+}
+
 bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code)
 {
@@ -396,17 +408,11 @@ bool reeve_store_shell_peer_message(
         else
             on_chunk(shell, node, message->object_chunk);
         return true;
-    case REEVE__MESSAGE__BODY_OBJECT_FREE:
-        for (size_t i = 0; i < message->object_free->n_ids; i++) {
-            const Reeve__ObjectId *id = message->object_free->ids[i];
-            if (id->sequence == SEQUENCE_ALL)
-                reeve_store_shell_owner_gone(shell, id->owner);
-            else
-                reeve_store_shell_event(
-                    shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
-                               .node = node,
-                               .id = {.owner = id->owner, .sequence = id->sequence}});
-        }
+    case REEVE__MESSAGE__BODY_OBJECT_FREE: on_free(shell, node, message->object_free); return true;
+    case REEVE__MESSAGE__BODY_OBJECT_FREED:
+        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,
+                                           .node = node,
+                                           .number = message->object_freed->number});
         return true;
     default: return false;
     }

@@ -28,8 +28,6 @@ struct reeve_store_shell_callbacks {
      * reached is no error: either its session begins anew (peer_reset) or it is dead
      * (peer_down). */
     void (*send_node)(void *arg, uint32_t node, const Reeve__Message *message);
-    /* To every other node of the cluster. */
-    void (*send_all_nodes)(void *arg, const Reeve__Message *message);
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */
     void (*wake)(void *arg);

@@ -264,6 +264,9 @@ const Reeve__Message *reeve_decoder_decode(
     struct reeve_decoder *decoder, const uint8_t *bytes, size_t size)
 {
     reeve_decoder_reset(decoder);
+    const Reeve__Message *plain = reeve_plain_decode(&decoder->plain, bytes, size);
+    if (plain != NULL)
+        return plain;
     Reeve__Message *message = reeve__message__unpack(&decoder->allocator, size, bytes);
     if (message == NULL || message->body_case == REEVE__MESSAGE__BODY__NOT_SET)
         return NULL;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "runtime/wire/message.h"
+#include "runtime/wire/plain.h"
 #include "runtime/wire/reeve.pb-c.h"
 
 /* A control message in protobuf's shape without any allocation: the strings and bytes point into
@@ -58,6 +59,7 @@ struct reeve_decoder {
     size_t used;
     void *overflow; /* singly linked, freed at reset */
     size_t overflow_size;
+    struct reeve_plain plain;
 };
 
 #define REEVE_DECODER_BLOCK_SIZE   (16u * 1024u)
@@ -66,8 +68,8 @@ struct reeve_decoder {
 void reeve_decoder_init(struct reeve_decoder *decoder);
 void reeve_decoder_fini(struct reeve_decoder *decoder);
 
-/* A message with a body, valid until the next decode or reset; NULL when the bytes are not one
- * (or memory ran out). */
+/* A message with a body, valid until the next decode or reset and as long as `bytes` (plain.h);
+ * NULL when the bytes are not one (or memory ran out). */
 const Reeve__Message *reeve_decoder_decode(
     struct reeve_decoder *decoder, const uint8_t *bytes, size_t size);
 

@@ -33,7 +33,6 @@
 struct peer {
     uint64_t id;
     struct reeve_outbox *outbox;
-    bool sending;
     bool above_low_water;
     size_t flying_bytes; /* handed to the outbox, not yet taken by nng */
     struct reeve_outgoing outgoing;
@@ -88,26 +87,27 @@ static void mark(struct reeve_link *link, struct peer *peer, struct reeve_list *
     uv_prepare_start(&link->prepare, on_prepare);
 }
 
-/* Hands the next frame to the outbox, if that is free. */
+/* Hands frames to the outbox, as long as that is free; then SENT goes on with what is left. Where
+ * nothing is left nobody needs to know when nng has taken the last one. */
 static void flush(struct reeve_link *link, struct peer *peer)
 {
     struct reeve_outgoing_frame frame;
-    if (peer->sending || !reeve_outgoing_take(&peer->outgoing, &frame))
-        return;
-    size_t size = nng_msg_len(frame.message);
-    if (frame.type == REEVE_FRAME_MESSAGES || frame.type == REEVE_FRAME_GOODBYE) {
-        struct reeve_session *session = reeve_map64_get(&link->sessions.by_id, peer->id);
-        REEVE_ASSERT(session != NULL);
-        reeve_session_seal(session, nng_msg_body(frame.message), size, frame.type);
+    while (peer->outgoing.frames.count > 0 && reeve_outbox_free_or_tell(peer->outbox) &&
+           reeve_outgoing_take(&peer->outgoing, &frame)) {
+        size_t size = nng_msg_len(frame.message);
+        if (frame.type == REEVE_FRAME_MESSAGES || frame.type == REEVE_FRAME_GOODBYE) {
+            struct reeve_session *session = reeve_map64_get(&link->sessions.by_id, peer->id);
+            REEVE_ASSERT(session != NULL);
+            reeve_session_seal(session, nng_msg_body(frame.message), size, frame.type);
+        }
+        peer->flying_bytes = size;
+        reeve_outbox_send(peer->outbox, frame.message, peer->above_low_water);
     }
-    peer->sending = true;
-    peer->flying_bytes = size;
-    reeve_outbox_send(peer->outbox, frame.message);
 }
 
 static size_t queued_bytes(const struct peer *peer)
 {
-    return peer->outgoing.bytes + peer->flying_bytes;
+    return peer->outgoing.bytes + (reeve_outbox_is_free(peer->outbox) ? 0 : peer->flying_bytes);
 }
 
 static void on_sent(struct reeve_link *link, uint64_t id)
@@ -116,14 +116,20 @@ static void on_sent(struct reeve_link *link, uint64_t id)
     if (session == NULL || session->shell == NULL)
         return;
     struct peer *peer = session->shell;
-    peer->sending = false;
-    peer->flying_bytes = 0;
     flush(link, peer);
     if (peer->above_low_water && queued_bytes(peer) < REEVE_LINK_LOW_WATER_BYTES) {
         peer->above_low_water = false;
         if (session->state == REEVE_SESSION_UP && link->callbacks.drained != NULL)
             link->callbacks.drained(link->arg, id);
     }
+}
+
+static void queued(struct reeve_link *link, struct peer *peer)
+{
+    if (queued_bytes(peer) > REEVE_LINK_LOW_WATER_BYTES)
+        peer->above_low_water = true;
+    if (!reeve_list_is_linked(&peer->node))
+        mark(link, peer, &link->dirty);
 }
 
 int reeve_link_send(struct reeve_link *link, reeve_peer id, const Reeve__Message *message)
@@ -133,13 +139,25 @@ int reeve_link_send(struct reeve_link *link, reeve_peer id, const Reeve__Message
         return REEVE_EHANDLE;
     struct peer *peer = session->shell;
     int error = reeve_outgoing_add(&peer->outgoing, message);
-    if (error != REEVE_OK)
-        return error;
-    if (queued_bytes(peer) > REEVE_LINK_LOW_WATER_BYTES)
-        peer->above_low_water = true;
-    if (!reeve_list_is_linked(&peer->node))
-        mark(link, peer, &link->dirty);
-    return REEVE_OK;
+    if (error == REEVE_OK)
+        queued(link, peer);
+    return error;
+}
+
+bool reeve_link_send_entry(struct reeve_link *link, reeve_peer id, enum reeve_run_kind kind,
+    uint64_t lease, const struct reeve_run_entry *entry)
+{
+    struct reeve_session *session = reeve_sessions_find(&link->sessions, id);
+    if (session == NULL || link->closed)
+        return false;
+    struct peer *peer = session->shell;
+    uint8_t *out = reeve_outgoing_add_entry(
+        &peer->outgoing, kind, lease, REEVE_ENTRY_HEAD_SIZE + (size_t)entry->length);
+    if (out == NULL)
+        return false;
+    reeve_run_entry_write(out, entry);
+    queued(link, peer);
+    return true;
 }
 
 int reeve_link_send_control(

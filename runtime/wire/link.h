@@ -27,6 +27,7 @@
 #include "runtime/wire/frame.h"
 #include "runtime/wire/key.h"
 #include "runtime/wire/message.h"
+#include "runtime/wire/run.h"
 
 #define REEVE_FRAME_SIZE_MAX \
     (1024u * 1024u) /* payload; with the header the receive limit of every listener */
@@ -109,6 +110,11 @@ int reeve_link_dial(struct reeve_link *link, const char *address);
 int reeve_link_send(struct reeve_link *link, reeve_peer peer, const Reeve__Message *message);
 int reeve_link_send_control(
     struct reeve_link *link, reeve_peer peer, const struct reeve_message *message);
+
+/* Queues an entry of a bridged channel, behind others of the same kind and lease in one message:
+ * copied at once, once. False: the session is over, or it can never fit a frame. */
+bool reeve_link_send_entry(struct reeve_link *link, reeve_peer peer, enum reeve_run_kind kind,
+    uint64_t lease, const struct reeve_run_entry *entry);
 
 /* Bytes queued and not yet taken by nng: those who stream (objects, programs, output) wait while
  * it is above their mark. */

@@ -14,7 +14,9 @@
  *                  (memfd, see below) mode worker: the token its daemon gave it in the environment;
  *                  fds: the table of functions
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of
- *                                                          the class in all (level, not edge)
+ *                  node                                    the class in all (level, not edge), best
+ *                                                          on `node` (0: anywhere), where large
+ *                                                          arguments lie
  *   LEASE_RETURN   lease code                              every entry of the lease has been
  *                                                          answered or taken back; code not 0: its
  *                                                          worker wrote nonsense, and what it has

@@ -14,9 +14,10 @@
  *   HOLDING     node -> head: lease class process
  *               after JOIN, once per lease this node executes and, with lease 0, once per job of
  *               a driver elsewhere
- *   DEMAND      node -> head: process class count
+ *   DEMAND      node -> head: process class count node
  *               this process could use `count` leases of the class in all, those it has
- *               included; the newest word replaces older ones; 0 withdraws
+ *               included; the newest word replaces older ones; 0 withdraws; node: where large
+ *               arguments of what waits lie, or 0
  *   REFUSED     executor -> head: lease code text
  *               a granted lease could not be admitted or came to nothing
  *   ENDED       executor -> head: lease
@@ -51,7 +52,9 @@
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text
  *               no node of the cluster could ever satisfy the class
- *   HEARTBEAT   both ways: -
+ *   HEARTBEAT   node -> head: memory_bytes count
+ *               I live; the size of my store, and how much of it is used
+ *   HEARTBEAT   head -> node, or node -> node: -
  *               I live
  *   OPEN        executor -> holder's node: lease class process worker
  *               the worker is ready; a channel can be made

@@ -4,6 +4,7 @@
  * outbox closes the socket under the dial, which makes it return, and joins the thread. */
 #include "runtime/wire/transport_internal.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,15 @@
 #define DIAL_THREAD_STACK_SIZE (128u * 1024u)
 #define NEVER_MS               (24 * 3600 * 1000)
 
+/* What goes on with the one message: nng's thread makes it FREE. */
+enum { FREE, BUSY, BUSY_TELL };
+
 struct reeve_outbox {
     struct reeve_transport *transport;
     uint64_t number;
     pthread_t thread;
     nng_aio *send;
+    _Atomic uint32_t sending;
     pthread_mutex_t mutex; /* for what follows */
     nng_socket socket;
     bool opened;
@@ -64,7 +69,8 @@ static void on_sent(void *arg)
 {
     struct reeve_outbox *outbox = arg;
     if (nng_aio_result(outbox->send) == 0) {
-        post(outbox, REEVE_TRANSPORT_SENT, 0);
+        if (atomic_exchange(&outbox->sending, FREE) == BUSY_TELL)
+            post(outbox, REEVE_TRANSPORT_SENT, 0);
         return;
     }
     nng_msg *message = nng_aio_get_msg(outbox->send);
@@ -136,10 +142,22 @@ fail_aio:
     return NULL;
 }
 
-void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message)
+void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell)
 {
+    atomic_store(&outbox->sending, tell ? BUSY_TELL : BUSY);
     nng_aio_set_msg(outbox->send, message);
     nng_send_aio(outbox->socket, outbox->send);
+}
+
+bool reeve_outbox_is_free(const struct reeve_outbox *outbox)
+{
+    return atomic_load(&outbox->sending) == FREE;
+}
+
+bool reeve_outbox_free_or_tell(struct reeve_outbox *outbox)
+{
+    uint32_t busy = BUSY;
+    return !atomic_compare_exchange_strong(&outbox->sending, &busy, BUSY_TELL) && busy == FREE;
 }
 
 void reeve_outbox_close(struct reeve_outbox *outbox)

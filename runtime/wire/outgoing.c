@@ -47,11 +47,9 @@ static nng_msg *frame_add(
     return message;
 }
 
-int reeve_outgoing_add(struct reeve_outgoing *outgoing, const Reeve__Message *message)
+/* `size` more bytes at the end of the open frame, or in a new one; they are not written yet. */
+static uint8_t *open_more(struct reeve_outgoing *outgoing, size_t size)
 {
-    size_t size = reeve_frame_message_size(message);
-    if (size > outgoing->message_max)
-        return REEVE_ETOOLARGE;
     nng_msg *open = outgoing->open;
     if (open != NULL && nng_msg_len(open) + size > FRAME_TARGET)
         open = NULL;
@@ -59,17 +57,51 @@ int reeve_outgoing_add(struct reeve_outgoing *outgoing, const Reeve__Message *me
         open = frame_add(outgoing, REEVE_FRAME_MESSAGES, REEVE_FRAME_HEADER_SIZE,
             REEVE_MAX(REEVE_FRAME_HEADER_SIZE + size, FRAME_FIRST));
         if (open == NULL)
-            return REEVE_ENOMEM;
+            return NULL;
         outgoing->open = open;
     }
     size_t used = nng_msg_len(open), capacity = nng_msg_capacity(open);
     if (used + size > capacity && nng_msg_reserve(open, REEVE_MAX(used + size, 2 * capacity)) != 0)
-        return REEVE_ENOMEM;
+        return NULL;
     if (nng_msg_realloc(open, used + size) != 0)
-        return REEVE_ENOMEM;
-    reeve_frame_message_pack(message, (uint8_t *)nng_msg_body(open) + used);
+        return NULL;
     outgoing->bytes += size;
+    return (uint8_t *)nng_msg_body(open) + used;
+}
+
+int reeve_outgoing_add(struct reeve_outgoing *outgoing, const Reeve__Message *message)
+{
+    size_t size = reeve_frame_message_size(message);
+    if (size > outgoing->message_max)
+        return REEVE_ETOOLARGE;
+    uint8_t *out = open_more(outgoing, size);
+    if (out == NULL)
+        return REEVE_ENOMEM;
+    outgoing->run_at = 0;
+    reeve_frame_message_pack(message, out);
     return REEVE_OK;
+}
+
+uint8_t *reeve_outgoing_add_entry(
+    struct reeve_outgoing *outgoing, enum reeve_run_kind kind, uint64_t lease, size_t size)
+{
+    if (REEVE_RUN_HEAD_SIZE + size > outgoing->message_max)
+        return NULL;
+    bool grows = outgoing->open != NULL && outgoing->run_at != 0 && outgoing->run_kind == kind &&
+                 outgoing->run_lease == lease && nng_msg_len(outgoing->open) + size <= FRAME_TARGET;
+    uint8_t *out = open_more(outgoing, grows ? size : REEVE_RUN_HEAD_SIZE + size);
+    if (out == NULL)
+        return NULL;
+    uint8_t *frame = nng_msg_body(outgoing->open);
+    if (!grows) {
+        outgoing->run_at = (size_t)(out - frame);
+        outgoing->run_kind = kind;
+        outgoing->run_lease = lease;
+        out += REEVE_RUN_HEAD_SIZE;
+    }
+    reeve_run_head_write(frame + outgoing->run_at, kind, lease,
+        nng_msg_len(outgoing->open) - outgoing->run_at - REEVE_RUN_HEAD_SIZE);
+    return out;
 }
 
 int reeve_outgoing_add_raw(

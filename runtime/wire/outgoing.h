@@ -15,6 +15,7 @@
 #include "runtime/base/fifo.h"
 #include "runtime/wire/codec.h"
 #include "runtime/wire/frame.h"
+#include "runtime/wire/run.h"
 
 struct reeve_outgoing_frame {
     nng_msg *message;
@@ -26,6 +27,9 @@ struct reeve_outgoing {
     nng_msg *open;            /* the last one, of messages; NULL: none */
     size_t bytes;
     size_t message_max;
+    size_t run_at; /* where in it the run starts that is its end; 0: its end is another message */
+    uint64_t run_lease;
+    enum reeve_run_kind run_kind;
 };
 
 void reeve_outgoing_init(struct reeve_outgoing *outgoing, size_t message_max);
@@ -33,6 +37,12 @@ void reeve_outgoing_fini(struct reeve_outgoing *outgoing);
 
 /* REEVE_OK, REEVE_ETOOLARGE or REEVE_ENOMEM (then nothing has changed). */
 int reeve_outgoing_add(struct reeve_outgoing *outgoing, const Reeve__Message *message);
+
+/* Room for an entry of so many bytes, head included (run.h), behind those of the same kind and
+ * lease that are the last in the open frame, or in a message of its own. To be written at once.
+ * NULL: too large, or no memory. */
+uint8_t *reeve_outgoing_add_entry(
+    struct reeve_outgoing *outgoing, enum reeve_run_kind kind, uint64_t lease, size_t size);
 
 /* A whole frame, header included. */
 int reeve_outgoing_add_raw(

@@ -38,7 +38,7 @@ enum reeve_transport_event_kind {
     REEVE_TRANSPORT_CONNECTED,     /* outbox */
     REEVE_TRANSPORT_NOT_CONNECTED, /* outbox result */
     REEVE_TRANSPORT_OUTBOX_LOST,   /* outbox */
-    REEVE_TRANSPORT_SENT,          /* outbox: nng has taken the message; the next may follow */
+    REEVE_TRANSPORT_SENT,          /* outbox: nng has taken the message, and somebody had asked */
 };
 
 struct reeve_transport_event {
@@ -74,8 +74,14 @@ void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe)
 struct reeve_outbox *reeve_outbox_open(
     struct reeve_transport *transport, uint64_t number, const char *address);
 
-/* One at a time; only when connected. Takes the message. */
-void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message);
+/* One at a time; only when connected and free. Takes the message. `tell`: with SENT, when nng has
+ * taken it; else nobody's loop is woken for that. */
+void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell);
+
+/* Nothing is being sent. */
+bool reeve_outbox_is_free(const struct reeve_outbox *outbox);
+/* The same; but when something is, SENT will come. */
+bool reeve_outbox_free_or_tell(struct reeve_outbox *outbox);
 
 /* Drops what has not been sent, frees the outbox. */
 void reeve_outbox_close(struct reeve_outbox *outbox);

@@ -238,12 +238,15 @@ def test_status(cluster, operator, mail):
 
     def waits():
         status = json.loads(operator("status", "--json", "--leases").stdout)
-        return status if any(demand["why"] for demand in status["demands"]) else None
+        heard = all(node["store_bytes"] for node in status["nodes"])
+        return status if heard and any(demand["why"] for demand in status["demands"]) else None
 
     status = processes.until(waits, settings.seconds(5), "a demand that waits")
     assert {"address", "host", "release", "pid", "machine", "incarnation", "uptime_s", "rejected"} == set(status["head"])
     assert status["totals"]["slots"] == status["totals"]["slots_used"] == 4.0
     assert [node["state"] for node in status["nodes"]] == ["up", "up"]
+    stores = [(node["store_bytes"] >> 20, node["store_used_bytes"]) for node in status["nodes"]]
+    assert stores == [(256, 0), (256, 0)]
     assert [job["name"] for job in status["jobs"]] == ["gated"]
     assert len(status["leases"]) == 4 and status["left_out"] == 0
     table = operator("status").stdout

@@ -17,7 +17,7 @@ def test_first(run):
     out = run("first").succeed()
     assert out.splitlines() == [
         "7 * 6 = 42", "(7 * 6) * 2 = 84", "divide said: cannot divide 1 by zero (its code 33)",
-        'centre (1.5, 2.0) "middle"', "as they come: 1 + 4 + 9 + 16 = 30"]
+        'centre (1.5, 2.0) "middle"', "as they come: 1 + 4 + 9 + 16 = 30", "all at once: 1 + 4 + ... + 10000 = 338350"]
 
 
 def answer(out):
@@ -35,7 +35,7 @@ def test_wordcount(run, corpus):
 
 
 @pytest.mark.parametrize("what", [
-    "many", "chain", "recursion", "big", "stream", "types", "dynamic", "threads", "waits"])
+    "many", "chain", "recursion", "big", "stream", "types", "dynamic", "bulk", "wide", "threads", "waits"])
 def test_answers(run, what):
     environment = {"REEVE_STORE_SIZE": "64M"} if what == "stream" else {}
     assert run("answers", what, environment=environment).succeed(60) == f"ok {what}\n"
@@ -43,12 +43,14 @@ def test_answers(run, what):
 
 def test_ten_thousand(run):
     assert run("answers", "many", 10000).succeed(60) == "ok many\n"
+    assert run("answers", "bulk", 10000).succeed(60) == "ok bulk\n"
 
 
 def test_one_slot(run):
     """One slot is enough for anything: what waits runs what it waits for."""
     out = run("answers", "recursion", 12, environment={"REEVE_SLOTS": "1"}).succeed(60)
     assert out == "ok recursion\n"
+    assert run("answers", "bulk", environment={"REEVE_SLOTS": "1"}).succeed(60) == "ok bulk\n"
 
 
 @pytest.mark.parametrize("program", ["process_data", "first"])
@@ -62,7 +64,7 @@ def test_inline(run, home, program):
 
 def test_inline_answers(run):
     out = run("answers", "all", environment={"REEVE_MODE": "inline", "REEVE_PROGRAM": "/nonexistent"}).succeed(60)
-    assert len(out.splitlines()) == 8
+    assert len(out.splitlines()) == 10
 
 
 def test_start_to_first_result(run, capsys):

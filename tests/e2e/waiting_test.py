@@ -76,5 +76,11 @@ def test_whose_fault_a_crash_is(run, home):
         .succeed(30) == "ok crashes\n"
 
 
-def test_whose_fault_a_crash_is_on_other_nodes(cluster, home):
-    assert cluster.driver([find_program("waiting"), "crashes", home.work / "count"]).succeed(30) == "ok crashes\n"
+def test_whose_fault_a_crash_is_on_another_node(empty_cluster, home):
+    """Where the worker died, its node's daemon answers for it."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(slots=0)
+    empty_cluster.start_node(slots=1)
+    program = empty_cluster.driver(
+        [find_program("waiting"), "crashes", home.work / "count"], environment={"WAITING_ALONE": "1"})
+    assert program.succeed(30) == "ok crashes\n"

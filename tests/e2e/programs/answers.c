@@ -232,6 +232,145 @@ static void dynamic(long n)
     }
 }
 
+/* A task that makes many more, and waits for them all. */
+REEVE_REMOTE(int64_t, squares_sum, (int64_t, n))
+{
+    int64_t xs[500], ys[500], sum = 0;
+    square_future futures[500];
+    for (int64_t i = 0; i < n; i++)
+        xs[i] = i;
+    if (square_remote_many((size_t)n, xs, futures) != REEVE_OK ||
+        square_get_many(futures, (size_t)n, ys, NULL) != REEVE_OK)
+        reeve_fail(1, "%s", reeve_last_error()->message);
+    for (int64_t i = 0; i < n; i++)
+        sum += ys[i];
+    return sum;
+}
+
+/* Many calls with one call, many results with another; among them large ones, in order. */
+static void bulk(long n)
+{
+    int64_t *xs = malloc((size_t)n * sizeof *xs), *ys = malloc((size_t)n * sizeof *ys);
+    square_future *futures = malloc((size_t)n * sizeof *futures);
+    for (long i = 0; i < n; i++)
+        xs[i] = i;
+    for (int round = 0; round < 3; round++) {
+        NEED(square_remote_many((size_t)n, xs, futures) == REEVE_OK);
+        NEED(square_get_many(futures, (size_t)n, ys, NULL) == REEVE_OK);
+        for (long i = 0; i < n; i++)
+            NEED(ys[i] == (int64_t)i * i);
+    }
+    NEED(square_get_many(futures, 1, ys, NULL) == REEVE_EHANDLE);
+    int64_t sum;
+    NEED(squares_sum_get(squares_sum_remote(500), &sum) == REEVE_OK);
+    NEED(sum == INT64_C(499) * 500 * 999 / 6);
+    double *numbers = counting(50000), by[40], first = 0;
+    reeve_double_array in[40], out[40];
+    scale_future scaled[40];
+    int codes[40];
+    for (int i = 0; i < 40; i++) {
+        in[i] = (reeve_double_array){numbers, i % 5 == 0 ? 50000 : 10};
+        by[i] = i;
+    }
+    NEED(scale_remote_many(40, in, by, scaled) == REEVE_OK);
+    NEED(reeve_release(scaled[7]) == REEVE_OK);
+    NEED(scale_get_many(scaled, 40, out, codes) == REEVE_EHANDLE);
+    for (int i = 0; i < 40; i++) {
+        NEED(codes[i] == (i == 7 ? REEVE_EHANDLE : REEVE_OK));
+        NEED(out[i].count == (i == 7 ? 0 : in[i].count));
+        if (i != 7)
+            first = out[i].items[9];
+        NEED(i == 7 || first == 9.0 * i);
+        reeve_clear(reeve_double_array, &out[i]);
+    }
+    free(numbers);
+    free(futures);
+    free(xs);
+    free(ys);
+}
+
+static uint64_t bytes_sum(const void *bytes, size_t size)
+{
+    uint64_t sum = size;
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 31 + ((const uint8_t *)bytes)[i];
+    return sum;
+}
+
+/* A handler: a sum over all that it gets, as an unsigned 64-bit number. */
+static int sum_up(void *context, const void *args, size_t size, reeve_packed *result)
+{
+    uint8_t *packed = reeve_alloc(9);
+    uint64_t sum = __builtin_bswap64(bytes_sum(args, size));
+    (void)context;
+    packed[0] = 0xcf;
+    memcpy(packed + 1, &sum, 8);
+    *result = (reeve_packed){packed, 9};
+    return REEVE_OK;
+}
+
+static void expect_sum(const reeve_submission *call, uint64_t expected)
+{
+    reeve_future future;
+    reeve_packed answer;
+    NEED(reeve_submit(call, &future) == REEVE_OK);
+    NEED(reeve_get_packed(future, REEVE_FOREVER, &answer) == REEVE_OK);
+    expected = __builtin_bswap64(expected);
+    NEED(answer.size == 9 && memcmp((const uint8_t *)answer.bytes + 1, &expected, 8) == 0);
+    reeve_free(answer.bytes);
+}
+
+/* One call with many arguments, `each` bytes apiece. The array that it is to get is left in
+ * *ret. */
+static size_t wide_arguments(long n, size_t each, uint8_t **ret)
+{
+    size_t size = 3 + (size_t)n * (each + 3);
+    uint8_t *args = malloc(size);
+    memset(args, 7, size);
+    memcpy(args, ((uint8_t[]){0xdc, (uint8_t)(n >> 8), (uint8_t)n}), 3);
+    for (long i = 0; i < n; i++) {
+        uint8_t *at = args + 3 + (size_t)i * (each + 3);
+        memcpy(at, ((uint8_t[]){0xc5, (uint8_t)(each >> 8), (uint8_t)each, (uint8_t)i}), 4);
+    }
+    *ret = args;
+    return size;
+}
+
+static void wide(long n)
+{
+    /* Large ones, too many to be objects each; small ones, too many to ride along. */
+    const size_t sizes[] = {5000, 100};
+    uint8_t *args, nils[3 + 100];
+    reeve_submission call = {.size = sizeof call, .function = "sum_up"};
+    for (int i = 0; i < 2; i++) {
+        call.args_size = wide_arguments(n, sizes[i], &args);
+        call.args = args;
+        expect_sum(&call, bytes_sum(args, call.args_size));
+        free(args);
+    }
+    /* Futures of values just large enough to be objects. */
+    enum { FUTURES = 100, EACH = 65535 };
+    size_t size = wide_arguments(FUTURES, EACH, &args);
+    reeve_future values[FUTURES];
+    reeve_splice splices[FUTURES];
+    memset(nils, 0xc0, sizeof nils);
+    memcpy(nils, args, 3);
+    for (int i = 0; i < FUTURES; i++) {
+        NEED(reeve_put_packed(args + 3 + (size_t)i * (EACH + 3), EACH + 3, &values[i]) == REEVE_OK);
+        splices[i] = (reeve_splice){3 + (size_t)i, values[i]};
+    }
+    call = (reeve_submission){.size = sizeof call,
+        .function = "sum_up",
+        .args = nils,
+        .args_size = sizeof nils,
+        .splices = splices,
+        .splice_count = FUTURES};
+    expect_sum(&call, bytes_sum(args, size));
+    for (int i = 0; i < FUTURES; i++)
+        NEED(reeve_release(values[i]) == REEVE_OK);
+    free(args);
+}
+
 static void *thread_main(void *arg)
 {
     long base = *(long *)arg;
@@ -302,8 +441,9 @@ int main(int argc, char **argv)
         long n;
     } all[] = {{"many", many, 1000}, {"chain", chain, 300}, {"recursion", recursion, 15},
         {"big", big, 10}, {"stream", stream, 100}, {"types", types, 1}, {"dynamic", dynamic, 200},
-        {"threads", threads, 8}, {"waits", waits, 1}};
+        {"bulk", bulk, 2000}, {"wide", wide, 5000}, {"threads", threads, 8}, {"waits", waits, 1}};
     int before = descriptors();
+    NEED(reeve_register("sum_up", sum_up, NULL) == REEVE_OK);
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     const char *name = argc > 1 ? argv[1] : "", *mode = getenv("REEVE_MODE");

@@ -13,7 +13,7 @@ from . import processes, settings
 class Daemon:
     """`reeve head` or `reeve worker`, ready when it has said so. Its output and log are files in its state folder."""
 
-    def __init__(self, kind, arguments, environment, folder, within=15, prefix=()):
+    def __init__(self, kind, arguments, environment, folder, within=15, prefix=(), log_level="debug"):
         folder.mkdir(parents=True, exist_ok=True)
         self.kind, self.folder = kind, folder
         self.log_path = folder / f"{kind}.log"
@@ -21,7 +21,7 @@ class Daemon:
         ready, ready_end = os.pipe()
         self.command = [
             *prefix, str(settings.REEVE), kind, *map(str, arguments), "--state-dir", str(folder), "--log-file", str(self.log_path),
-            "--log-level", "debug", "--ready-fd", str(ready_end)]
+            "--log-level", log_level, "--ready-fd", str(ready_end)]
         with open(self.said_path, "ab") as said:
             self.popen = subprocess.Popen(
                 self.command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, pass_fds=(ready_end,))
@@ -99,13 +99,14 @@ class Cluster:
         self.address = words[0] if words else listen
         return self.head
 
-    def start_node(self, slots=2, host=None, name=None, hidden=(), arguments=(), environment=(), within=15):
+    def start_node(self, slots=2, host=None, name=None, hidden=(), arguments=(), environment=(), within=15,
+                   log_level="debug"):
         prefix = host.prefix(hidden) if host else ()
         folder = self.folder / (name or f"node{len(self.nodes) + 1}")
         node = Daemon(
             "worker", ["--head", self.address, "--slots", str(slots), "--store", "256MiB", "--key-file", self.key_file,
                        *arguments],
-            {**self.environment, **dict(environment)}, folder, within, prefix)
+            {**self.environment, **dict(environment)}, folder, within, prefix, log_level)
         self.daemons.append(node)
         self.nodes.append(node)
         return node

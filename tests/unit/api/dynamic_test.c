@@ -115,6 +115,40 @@ static void bad_submissions(void **state)
     assert_int_equal(packed.size, 5);
 }
 
+static void many_at_once(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    static reeve_submission submissions[MANY];
+    static reeve_future futures[MANY];
+    static reeve_packed values[MANY];
+    static int codes[MANY];
+    reeve_future two;
+    assert_int_equal(reeve_put_packed("\x02", 1, &two), REEVE_OK);
+    reeve_splice both[] = {{1, two}, {2, two}};
+    for (int i = 0; i < MANY; i++)
+        submissions[i] = (reeve_submission){.size = sizeof(reeve_submission),
+            .function = i == 200 ? "subtract" : "add",
+            .args = i % 3 ? "\x92\xc0\xc0" : "\x92\x01\x02",
+            .args_size = 3,
+            .splices = both,
+            .splice_count = i % 3 ? 2 : 0};
+    submissions[7].args_size = 2;
+    assert_int_equal(reeve_submit_many(submissions, MANY, futures), REEVE_EPROTOCOL);
+    assert_string_equal(reeve_last_error()->function, "add");
+    assert_int_equal(reeve_get_packed_many(futures, MANY, values, codes), REEVE_EPROTOCOL);
+    for (int i = 0; i < MANY; i++) {
+        int code = i == 7 ? REEVE_EPROTOCOL : i == 200 ? REEVE_ENOFUNCTION : REEVE_OK;
+        assert_int_equal(codes[i], code);
+        assert_int_equal(values[i].size, code == REEVE_OK);
+        if (code == REEVE_OK)
+            assert_memory_equal(values[i].bytes, i % 3 ? "\x04" : "\x03", 1);
+        reeve_free(values[i].bytes);
+    }
+    assert_int_equal(reeve_submit_many(submissions, 0, NULL), REEVE_OK);
+    assert_int_equal(reeve_get_packed_many(NULL, 0, NULL, NULL), REEVE_OK);
+}
+
 static void packed_values(void **state)
 {
     (void)state;
@@ -149,6 +183,7 @@ int main(void)
         cmocka_unit_test(calls_by_name),
         cmocka_unit_test(splices),
         cmocka_unit_test(bad_submissions),
+        cmocka_unit_test(many_at_once),
         cmocka_unit_test(packed_values),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -193,7 +193,14 @@ static void objects_stand_for_arguments(void **state)
         invocation.error.message, "argument 2 (b): expected int64, got a string of 1 bytes");
     object = (struct object){"\1\1", 2, REEVE_OK};
     assert_int_equal(invoke_with_object("add", "\x92\x01", 2, &object), REEVE_EPROTOCOL);
+    /* One object that holds all arguments. */
+    object = (struct object){"\x92\1\2", 3, REEVE_OK};
+    assert_int_equal(invoke_with_object("add", "", 0, &object), 0);
+    expect_result("\3", 1);
+    object = (struct object){"\x91\1", 2, REEVE_OK};
+    assert_int_equal(invoke_with_object("add", "", 0, &object), REEVE_EARITY);
     object = (struct object){NULL, 5, REEVE_ELOST};
+    assert_int_equal(invoke_with_object("add", "", 0, &object), REEVE_ELOST);
     assert_int_equal(invoke_with_object("add", "\x92\x01", 2, &object), REEVE_ELOST);
     assert_true(invocation.error.message[0]);
     assert_int_equal(INVOKE("echo", "\x91\xc7\x18\x20"

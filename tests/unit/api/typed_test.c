@@ -359,6 +359,133 @@ static void tasks_call_tasks(void **state)
     assert_int_equal(n, 55);
 }
 
+/* As a loop would, with more than a slice of calls and of gets. */
+static void many_calls_and_gets_at_once(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    static int64_t a[MANY], b[MANY], sums[MANY];
+    static add_future futures[MANY];
+    static int codes[MANY];
+    for (int i = 0; i < MANY; i++) {
+        a[i] = i;
+        b[i] = (int64_t)i << 30; /* packed sizes differ */
+        codes[i] = 77;
+    }
+    calls = 0;
+    assert_int_equal(add_remote_many(MANY, a, b, futures), REEVE_OK);
+    assert_int_equal(calls, MANY);
+    assert_int_equal(add_get_many(futures, MANY, sums, codes), REEVE_OK);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(sums[i], a[i] + b[i]);
+        assert_int_equal(codes[i], REEVE_OK);
+    }
+    /* They are released. */
+    assert_int_equal(add_get_many(futures, 2, sums, codes), REEVE_EHANDLE);
+    assert_int_equal(codes[1], REEVE_EHANDLE);
+    assert_int_equal(sums[0], 0);
+    /* None, and none of anything. */
+    assert_int_equal(add_remote_many(0, NULL, NULL, NULL), REEVE_OK);
+    assert_int_equal(add_get_many(NULL, 0, NULL, NULL), REEVE_OK);
+    /* Without parameters, without a result. */
+    count_call_future counted[3];
+    calls = 0;
+    assert_int_equal(count_call_remote_many(3, counted), REEVE_OK);
+    assert_int_equal(count_call_get_many(counted, 3, codes), REEVE_OK);
+    assert_int_equal(calls, 3);
+    /* Sixteen columns; values with memory; options; other types' put. */
+    static int64_t ones[MANY], sixteen[MANY];
+    static sum16_future sums16[MANY];
+    for (int i = 0; i < MANY; i++)
+        ones[i] = 1;
+    assert_int_equal(sum16_remote_many(MANY, ones, ones, ones, ones, ones, ones, ones, ones, ones,
+                         ones, ones, ones, ones, ones, ones, a, sums16),
+        REEVE_OK);
+    assert_int_equal(sum16_get_many(sums16, MANY, sixteen, NULL), REEVE_OK);
+    assert_int_equal(sixteen[MANY - 1], 15 + MANY - 1);
+    const char *words[2] = {"one", "two"};
+    reeve_string back[2];
+    echo_string_future echoes[2];
+    assert_int_equal(
+        echo_string_remote_many_opts(REEVE_TASK_OPTIONS(.cpus = 0.5), 2, words, echoes), REEVE_OK);
+    assert_int_equal(echo_string_get_many(echoes, 2, back, NULL), REEVE_OK);
+    assert_string_equal(back[1], "two");
+    reeve_free(back[0]);
+    reeve_free(back[1]);
+    bool yes[2] = {true, false}, booleans[2];
+    reeve_future_bool puts[2] = {reeve_put(bool, yes[0]), reeve_put(bool, yes[1])};
+    assert_int_equal(reeve_get_many(bool, puts, 2, booleans, NULL), REEVE_OK);
+    assert_true(booleans[0] && !booleans[1]);
+}
+
+static void of_many_calls_some_fail_alone(void **state)
+{
+    (void)state;
+    /* Cannot be submitted, first of its slice and in the middle. */
+    enum { MANY = 300 };
+    static const char *words[MANY];
+    static echo_string_future echoes[MANY];
+    static reeve_string back[MANY];
+    static int codes[MANY];
+    for (int i = 0; i < MANY; i++)
+        words[i] = i % 130 == 0 ? NULL : "word";
+    assert_int_equal(echo_string_remote_many(MANY, words, echoes), REEVE_EINVAL);
+    assert_string_equal(
+        reeve_last_error()->message, "argument 1 (v): a string is NULL (an empty one is \"\")");
+    assert_string_equal(reeve_last_error()->function, "echo_string");
+    assert_int_equal(echo_string_get_many(echoes, MANY, back, codes), REEVE_EINVAL);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(codes[i], i % 130 == 0 ? REEVE_EINVAL : REEVE_OK);
+        if (i % 130 == 0)
+            assert_null(back[i]);
+        else
+            assert_string_equal(back[i], "word");
+        reeve_clear(reeve_string, &back[i]);
+    }
+    /* Fail when they run: the first in order is described, whatever came after it. */
+    int64_t how[4] = {5, 6, 7, 8}, values[4];
+    fail_with_future failures[4];
+    assert_int_equal(fail_with_remote_many(4, how, failures), REEVE_OK);
+    assert_int_equal(reeve_release(failures[2]), REEVE_OK);
+    assert_int_equal(fail_with_get_many(failures, 4, values, codes), REEVE_EFUNCTION);
+    assert_int_equal(codes[0], REEVE_EFUNCTION);
+    assert_int_equal(codes[2], REEVE_EHANDLE);
+    assert_int_equal(codes[3], REEVE_EFUNCTION);
+    assert_int_equal(reeve_last_error()->user_code, 5);
+    /* The same future twice is got once. */
+    add_future twice[2] = {add_remote(1, 2)};
+    int64_t sums[2];
+    twice[1] = twice[0];
+    assert_int_equal(add_get_many(twice, 2, sums, codes), REEVE_EHANDLE);
+    assert_int_equal(codes[0], REEVE_OK);
+    assert_int_equal(sums[0], 3);
+    /* Options that make no sense: none is submitted. */
+    calls = 0;
+    assert_int_equal(
+        add_remote_many_opts(REEVE_TASK_OPTIONS(.cpus = -1), 2, how, how, twice), REEVE_EINVAL);
+    assert_int_equal(calls, 0);
+    assert_int_equal(add_get_many(twice, 2, sums, codes), REEVE_EINVAL);
+    assert_int_equal(codes[1], REEVE_EINVAL);
+}
+
+/* Among small ones, arguments that go into the store, and some that fill a slice. */
+static void of_many_calls_some_are_large(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {1, 300, 400000, 511, 600, 9000, 2, 100000};
+    enum { MANY = 8 * 20 };
+    static reeve_bytes spans[MANY];
+    static uint64_t back[MANY];
+    static size_of_future futures[MANY];
+    static char bytes[400000];
+    for (int i = 0; i < MANY; i++)
+        spans[i] = (reeve_bytes){bytes, sizes[i % 8]};
+    assert_int_equal(size_of_remote_many(MANY, spans, futures), REEVE_OK);
+    assert_int_equal(size_of_get_many(futures, MANY, back, NULL), REEVE_OK);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(back[i], sizes[i % 8]);
+}
+
 static void memory_outside_of_a_task_is_the_callers(void **state)
 {
     (void)state;
@@ -396,6 +523,9 @@ int main(void)
         cmocka_unit_test(large_values_travel_as_objects),
         cmocka_unit_test(a_value_of_another_type_is_an_error),
         cmocka_unit_test(tasks_call_tasks),
+        cmocka_unit_test(many_calls_and_gets_at_once),
+        cmocka_unit_test(of_many_calls_some_fail_alone),
+        cmocka_unit_test(of_many_calls_some_are_large),
         cmocka_unit_test(memory_outside_of_a_task_is_the_callers),
     };
     return cmocka_run_group_tests(tests, begin, end);

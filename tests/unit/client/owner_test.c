@@ -294,6 +294,111 @@ static void what_is_stuck_behind_a_long_task_is_taken_back(void **state)
     reeve_owner_free(world.owner);
 }
 
+/* Answers of another node come in uneven batches; one that comes late and alone does not make all
+ * tasks look long, or the worker would never again be given enough to do. */
+static void depth_follows_the_rate_whatever_the_batches(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    for (int i = 0; i < 200; i++)
+        submit(&world);
+    reeve_lease_index index = lease(&world, 1);
+    for (int round = 0; round < 60; round++) {
+        for (uint32_t batch = 1; batch <= 200; batch += 199) {
+            world.now_ns += batch == 1 ? 3 * MS : 10000;
+            uint64_t position;
+            uint32_t attempt, count = 0;
+            reeve_task_id task;
+            while (count++ < batch && (task = reeve_owner_each_in_flight(
+                                           world.owner, index, 0, &position, &attempt)) != 0) {
+                assert_true(reeve_owner_answer(
+                    world.owner, world.now_ns, index, task, attempt, 0, "", 0, NULL));
+                assert_int_equal(reeve_owner_release(world.owner, task), 0);
+                submit(&world);
+            }
+            send_all(&world, &sent);
+        }
+    }
+    /* some 15 us each: more than 200 in what is given ahead */
+    assert_int_equal(reeve_owner_in_flight(world.owner, index), 200);
+    reeve_owner_free(world.owner);
+}
+
+/* A future whose value is an object on that node. */
+static reeve_task_id object_on(struct world *world, uint32_t node, uint64_t size)
+{
+    reeve_task_id task;
+    assert_int_equal(reeve_owner_put(world->owner, NULL, 0, &task), 0);
+    struct reeve_reference object = {.id = {5, task}, .size_bytes = size, .node = node};
+    reeve_owner_filled(world->owner, world->now_ns, task, 0, &object);
+    return task;
+}
+
+static void tasks_go_where_their_large_arguments_are(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_command told;
+    reeve_task_id small = object_on(&world, 3, 1000), large = object_on(&world, 4, 64u << 20),
+                  other = object_on(&world, 3, 2u << 20);
+    submit(&world);
+    told = command(&world, REEVE_OWNER_DEMAND);
+    assert_true(told.count == 1 && told.near == 0);
+    reeve_lease_index index[5] = {0};
+    for (uint32_t node = 2; node <= 4; node++)
+        assert_int_equal(reeve_owner_lease_gained(world.owner, world.now_ns, world.class_index,
+                             node, node, &index[node]),
+            0);
+    assert_int_equal(send_all(&world, &sent), 1);
+    answer(&world, sent.lease_index, sent.task, 1, 0, "");
+    reeve_task_id all[] = {small, large, other};
+    for (int i = 0; i < 3; i++) { /* to the idle lease on that node */
+        submit_on(&world, all, 3, 3);
+        assert_int_equal(send_all(&world, &sent), 1);
+        assert_int_equal(sent.lease_index, index[4]);
+        answer(&world, sent.lease_index, sent.task, 1, 0, "");
+        submit_on(&world, &other, 1, 3);
+        assert_int_equal(send_all(&world, &sent), 1);
+        assert_int_equal(sent.lease_index, index[3]);
+        answer(&world, sent.lease_index, sent.task, 1, 0, "");
+    }
+    /* one that is busy is not waited for */
+    submit_on(&world, &large, 1, 3);
+    submit_on(&world, &large, 1, 3);
+    struct reeve_owner_send second;
+    assert_true(reeve_owner_next_send(world.owner, &sent));
+    reeve_owner_sent(world.owner, world.now_ns, sent.task, 0);
+    assert_true(reeve_owner_next_send(world.owner, &second));
+    reeve_owner_sent(world.owner, world.now_ns, second.task, 0);
+    assert_int_equal(sent.lease_index, index[4]);
+    assert_int_not_equal(second.lease_index, index[4]);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
+static void demand_names_the_node_of_large_arguments(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_command told;
+    struct reeve_owner_send sent;
+    reeve_task_id large = object_on(&world, 4, 64u << 20), small = object_on(&world, 3, 1000);
+    submit_on(&world, &small, 1, 3);
+    told = command(&world, REEVE_OWNER_DEMAND);
+    assert_true(told.count == 1 && told.near == 0); /* what is small is soon brought anywhere */
+    submit_on(&world, &large, 1, 3);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).near, 0); /* it is second */
+    lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    submit(&world); /* that one is first now, and a lease is still to come */
+    told = command(&world, REEVE_OWNER_DEMAND);
+    assert_true(told.count == 3 && told.near == 4);
+    no_command(&world);
+    reeve_owner_free(world.owner);
+}
+
 static void a_class_that_cannot_run_fails_unless_some_lease_has_it(void **state)
 {
     (void)state;
@@ -586,6 +691,9 @@ int main(void)
         cmocka_unit_test(workers_that_die_before_they_take_anything_are_not_started_for_ever),
         cmocka_unit_test(a_recalled_lease_drains_and_goes_back),
         cmocka_unit_test(what_is_stuck_behind_a_long_task_is_taken_back),
+        cmocka_unit_test(depth_follows_the_rate_whatever_the_batches),
+        cmocka_unit_test(tasks_go_where_their_large_arguments_are),
+        cmocka_unit_test(demand_names_the_node_of_large_arguments),
         cmocka_unit_test(a_class_that_cannot_run_fails_unless_some_lease_has_it),
         cmocka_unit_test(a_class_that_was_refused_asks_anew_when_its_last_lease_is_gone),
         cmocka_unit_test(a_refused_class_whose_lease_is_called_back_asks_anew),

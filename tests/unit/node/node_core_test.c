@@ -29,8 +29,8 @@ static const char *message_text(const struct reeve_message *m, char *text, size_
     case REEVE_MESSAGE_JOIN: snprintf(text, size, "join %u", m->node); break;
     case REEVE_MESSAGE_HOLDING: snprintf(text, size, "holding %d", (int)m->lease); break;
     case REEVE_MESSAGE_DEMAND:
-        snprintf(text, size, "demand %d %u %d", (int)(uint32_t)m->process, m->class.cpu_milli,
-            (int)m->count);
+        snprintf(text, size, m->node != 0 ? "demand %d %u %d near %u" : "demand %d %u %d",
+            (int)(uint32_t)m->process, m->class.cpu_milli, (int)m->count, m->node);
         break;
     case REEVE_MESSAGE_REFUSED:
         snprintf(text, size, "refused %d %d", (int)m->lease, m->code);
@@ -210,6 +210,10 @@ static void test_lease_and_return(void **state)
     make_leased();
     EVENT(CLIENT_DEMAND, .serial = 1, .class_index = 4, .cpu_milli = 1000, .count = 2);
     EXPECT(""); /* nothing new */
+    EVENT(CLIENT_DEMAND, .serial = 1, .class_index = 4, .cpu_milli = 1000, .count = 2, .node = 9);
+    EXPECT("head demand 1 1000 2 near 9");
+    EVENT(CLIENT_DEMAND, .serial = 1, .class_index = 4, .cpu_milli = 1000, .count = 2);
+    EXPECT("head demand 1 1000 2");
     grant(8, process(3, 1), process(3, 1), 1000);
     EXPECT("head refused 8 -1032"); /* the only cpu is taken */
     grant(7, process(3, 1), process(3, 1), 1000);

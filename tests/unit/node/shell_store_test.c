@@ -104,15 +104,9 @@ static void send_node(void *arg, uint32_t to, const Reeve__Message *message)
     reeve__message__pack(message, parcel->bytes);
 }
 
-static void send_all_nodes(void *arg, const Reeve__Message *message)
+static void deliver_one(struct world *world)
 {
-    struct node *node = arg;
-    send_node(arg, node->number == 1 ? 2 : 1, message);
-}
-
-static void deliver(struct world *world)
-{
-    while (world->first < world->count) {
+    if (world->first < world->count) {
         struct parcel parcel = world->parcels[world->first++ % 256];
         Reeve__Message *message = reeve__message__unpack(NULL, parcel.size, parcel.bytes);
         free(parcel.bytes);
@@ -125,6 +119,12 @@ static void deliver(struct world *world)
     }
 }
 
+static void deliver(struct world *world)
+{
+    while (world->first < world->count)
+        deliver_one(world);
+}
+
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
@@ -134,9 +134,7 @@ static int set_up(void **state)
         node->number = i + 1;
         struct reeve_store_shell_settings settings = {
             .store = {.capacity_bytes = 16 * MIB, .segment_size_bytes = 8 * MIB},
-            .callbacks = {.send_client = send_client,
-                .send_node = send_node,
-                .send_all_nodes = send_all_nodes},
+            .callbacks = {.send_client = send_client, .send_node = send_node},
             .arg = node};
         assert_int_equal(reeve_store_shell_create(&settings, &node->shell), REEVE_OK);
         reeve_store_shell_node(node->shell, i + 1);
@@ -144,6 +142,8 @@ static int set_up(void **state)
             reeve_store_shell_client_added(
                 node->shell, client, reeve_process_id_make(i + 1, client));
     }
+    for (uint32_t i = 0; i < 2; i++)
+        reeve_store_shell_peer_reset(world->nodes[i].shell, 2 - i);
     *state = world;
     return 0;
 }
@@ -272,6 +272,27 @@ static void test_pull_from_another_node(void **state)
     assert_int_equal(here->clients[1].last.code, REEVE_ELOST);
 }
 
+/* A session ends with words on their way: they are said in the next one. */
+static void test_freed_without_a_session(void **state)
+{
+    struct world *world = *state;
+    struct node *here = &world->nodes[0], *there = &world->nodes[1];
+    struct reeve_object_id id = OBJECT(reeve_process_id_make(1, 1), 7);
+    put(there, 2, id, 100);
+    ask(here, 1, (struct reeve_local_message){.kind = REEVE_LOCAL_FREE, .object = id, .node = 2});
+    while (world->first < world->count)
+        free(world->parcels[world->first++ % 256].bytes);
+    struct reeve_store_status status;
+    reeve_store_shell_status(here->shell, &status);
+    assert_int_equal(status.untold_count, 1);
+    reeve_store_shell_peer_reset(here->shell, 2);
+    deliver(world);
+    reeve_store_shell_status(here->shell, &status);
+    assert_int_equal(status.untold_count, 0);
+    reeve_store_shell_status(there->shell, &status);
+    assert_int_equal(status.object_count, 0);
+}
+
 static void staged(void *arg, uint64_t stage, int code, const char *text)
 {
     struct node *node = arg;
@@ -373,6 +394,85 @@ static void test_stages_do_not_block_each_other(void **state)
     assert_int_equal(status.pulled_count, 2);
 }
 
+/* Each stage, when it is there, calls off the one behind it: nothing is held on to that has
+ * gone. */
+struct chain {
+    struct node *node;
+    uint64_t own, next;
+    uint32_t called;
+    int code;
+};
+
+static void call_off_next(void *arg, uint64_t stage, int code, const char *text)
+{
+    struct chain *chain = arg;
+    (void)text;
+    assert_int_equal(stage, chain->own);
+    chain->called++;
+    chain->code = code;
+    reeve_store_shell_unstage(chain->node->shell, chain->next);
+    if (code == REEVE_OK)
+        reeve_store_shell_unstage(chain->node->shell, stage);
+}
+
+static void test_stages_called_off_in_callbacks(void **state)
+{
+    struct world *world = *state;
+    struct node *here = &world->nodes[0], *there = &world->nodes[1];
+    struct chain chains[6] = {0};
+    put(there, 1, OBJECT(reeve_process_id_make(2, 1), 1), 6 * MIB);
+    for (uint64_t i = 0; i < 6; i++) { /* the third, which is nowhere, fails as soon as it begins */
+        struct reeve_store_wanted wanted = {
+            .id = OBJECT(reeve_process_id_make(2, 1), i == 2 ? 9 : 1), .size = 6 * MIB, .node = 2};
+        const char *text;
+        chains[i].node = here;
+        assert_int_equal(reeve_store_shell_stage(here->shell, &wanted, 1, call_off_next, &chains[i],
+                             &chains[i].own, &text),
+            REEVE_EAGAIN);
+        if (i > 0)
+            chains[i - 1].next = chains[i].own;
+    }
+    deliver(world);
+    for (int i = 0; i < 6; i++) /* 0 calls 1 off, 2 fails and calls 3 off, 4 calls 5 off */
+        assert_int_equal(chains[i].called, i % 2 == 0);
+    assert_int_equal(chains[2].code, REEVE_ELOST);
+    struct reeve_store_status status;
+    reeve_store_shell_status(here->shell, &status);
+    assert_int_equal(status.pin_count, 0);
+    assert_int_equal(status.pull_count, 0);
+}
+
+/* The only source dies when some pieces have come: all who wait are told, nothing stays; what waits
+ * behind begins. */
+static void test_a_source_dies_under_a_stage(void **state)
+{
+    struct world *world = *state;
+    struct node *here = &world->nodes[0], *there = &world->nodes[1];
+    struct reeve_object_id id = OBJECT(reeve_process_id_make(1, 1), 1);
+    uint64_t stages[3];
+    put(there, 2, id, 6 * MIB);
+    for (int i = 0; i < 3; i++) {
+        struct reeve_store_wanted wanted = {.id = id, .size = 6 * MIB, .node = 2};
+        const char *text;
+        assert_int_equal(
+            reeve_store_shell_stage(here->shell, &wanted, 1, staged, here, &stages[i], &text),
+            REEVE_EAGAIN);
+    }
+    for (int i = 0; i < 12; i++)
+        deliver_one(world);
+    assert_int_equal(here->staged_count, 0);
+    reeve_store_shell_peer_down(here->shell, 2);
+    assert_int_equal(here->staged_count, 3);
+    assert_int_equal(here->staged_code, REEVE_ELOST);
+    struct reeve_store_status status;
+    reeve_store_shell_status(here->shell, &status);
+    assert_int_equal(status.object_count, 0);
+    assert_int_equal(status.pin_count, 0);
+    assert_int_equal(status.used_bytes, 0);
+    while (world->first < world->count)
+        free(world->parcels[world->first++ % 256].bytes);
+}
+
 static void test_a_dead_owner_is_known_everywhere(void **state)
 {
     struct world *world = *state;
@@ -428,8 +528,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_put_and_get_on_one_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pull_from_another_node, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_freed_without_a_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_staging, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stages_do_not_block_each_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_stages_called_off_in_callbacks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_source_dies_under_a_stage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_owner_is_known_everywhere, set_up, tear_down),
         cmocka_unit_test(test_pages_are_given_back),
     };

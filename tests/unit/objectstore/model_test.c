@@ -314,17 +314,11 @@ static void carry_out(struct world *world, uint32_t at, const struct reeve_store
         return;
     case REEVE_STORE_SEND_FREE:
         send(world, at, command->node,
-            (struct reeve_store_event){
-                .kind = REEVE_STORE_PEER_FREE, .node = node->number, .id = command->id},
+            (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
+                .node = node->number,
+                .id = command->id,
+                .number = command->number},
             NULL);
-        return;
-    case REEVE_STORE_SEND_GONE:
-        for (uint32_t to = 0; to < NODES; to++)
-            if (world->nodes[to].number != 0)
-                send(world, at, world->nodes[to].number,
-                    (struct reeve_store_event){
-                        .kind = REEVE_STORE_OWNER_GONE, .process = command->process},
-                    NULL);
         return;
     default: fail_msg("unknown command %d", command->kind);
     }
@@ -361,6 +355,8 @@ static void step_node(
 
 /* --- what may happen -------------------------------------------------------------------------- */
 
+static void reset_session(struct world *world, uint32_t a, uint32_t b);
+
 static void node_start(struct world *world, uint32_t at)
 {
     struct model_node *node = &world->nodes[at];
@@ -371,6 +367,9 @@ static void node_start(struct world *world, uint32_t at)
         .node = node->number,
         .pull_wait_ns = 20 * MILLISECOND}; /* so that pieces are asked for twice */
     node->store = reeve_store_create(&settings);
+    for (uint32_t other = 0; other < NODES; other++)
+        if (other != at && world->nodes[other].number != 0)
+            reset_session(world, at, other); /* they get to know each other */
 }
 
 static void link_cut(struct world *world, uint32_t from, uint32_t to)
@@ -569,28 +568,21 @@ static void deliver(struct world *world, uint32_t from, uint32_t to)
     struct parcel parcel = link->parcels[link->first++ % LINK_MAX];
     if (world->nodes[to].number != 0)
         step_node(world, to, parcel.event, parcel.bytes);
+    if (parcel.event.kind == REEVE_STORE_PEER_FREE)
+        send(world, to, parcel.event.node,
+            (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,
+                .node = world->nodes[to].number,
+                .number = parcel.event.number},
+            NULL);
     free(parcel.bytes);
 }
 
-/* What frees objects is not lost with a session in this model: whoever carries FREE has to say it
- * again. */
+/* All that was on its way is lost. */
 static void reset_session(struct world *world, uint32_t a, uint32_t b)
 {
     uint32_t ends[2][2] = {{a, b}, {b, a}};
-    for (int i = 0; i < 2; i++) {
-        struct link *link = &world->links[ends[i][0]][ends[i][1]];
-        struct link kept = {.first = 0};
-        struct parcel *parcels = kept.parcels;
-        for (; link->first < link->count; link->first++) {
-            struct parcel *parcel = &link->parcels[link->first % LINK_MAX];
-            if (parcel->event.kind == REEVE_STORE_PEER_FREE ||
-                parcel->event.kind == REEVE_STORE_OWNER_GONE)
-                parcels[kept.count++] = *parcel;
-            else
-                free(parcel->bytes);
-        }
-        memcpy(link, &kept, sizeof(kept));
-    }
+    for (int i = 0; i < 2; i++)
+        link_cut(world, ends[i][0], ends[i][1]);
     for (int i = 0; i < 2; i++)
         if (world->nodes[ends[i][0]].number != 0 && world->nodes[ends[i][1]].number != 0)
             step_node(world, ends[i][0],
@@ -735,6 +727,7 @@ static void heal(struct world *world)
     for (uint32_t at = 0; at < NODES; at++) {
         struct model_node *node = &world->nodes[at];
         reeve_store_status(node->store, &state);
+        assert_int_equal(state.untold_count, 0);
         assert_int_equal(state.used_bytes, state.copy_bytes);
         assert_int_equal(state.object_count, 0);
         assert_int_equal(state.used_bytes, 0);

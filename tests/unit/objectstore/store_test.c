@@ -160,7 +160,6 @@ static void test_pin_for_the_owner(void **state)
     assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_SHOW).client, 6);
     take(&kit, REEVE_STORE_REPLY_SEAL);
     client_reaped(&kit, 5); /* the worker that made it has gone: the result stays */
-    take(&kit, REEVE_STORE_SEND_GONE);
     assert_int_equal(status(&kit).pin_count, 1);
     unpin(&kit, 6, OBJECT(PROCESS(6), 1));
     free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0);
@@ -183,7 +182,6 @@ static void test_a_dead_client_keeps_its_extents_until_it_is_reaped(void **state
     pass(&kit, 5 * SECOND); /* it could still write */
     nothing_more(&kit);
     client_reaped(&kit, 5);
-    take(&kit, REEVE_STORE_SEND_GONE);
     assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
     assert_int_equal(status(&kit).unsealed_bytes, 3 * MIB);
     kit_fini(&kit);
@@ -209,7 +207,6 @@ static void test_owner_gone(void **state)
     while (reeve_store_run_some(kit.store, kit.now_ns, &kit.out))
         assert_null(reeve_store_check(kit.store));
     assert_int_equal(status(&kit).object_count, 5); /* two are being read */
-    take(&kit, REEVE_STORE_SEND_GONE);
     get(&kit, 5, 3, OBJECT(PROCESS(6), 3), 0, 0);
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_EOWNERDIED);
     unpin(&kit, 5, OBJECT(PROCESS(6), 1500));
@@ -353,7 +350,6 @@ static void test_segments_of_the_dead_are_used_again(void **state)
     client_added(&kit, 6);
     struct reeve_store_command first = put(&kit, 5, OBJECT(PROCESS(6), 1), 1000);
     client_reaped(&kit, 5);
-    take(&kit, REEVE_STORE_SEND_GONE);
     client_added(&kit, 7);
     struct reeve_store_command second = put(&kit, 7, OBJECT(PROCESS(6), 2), 1000);
     assert_int_not_equal(first.segment, second.segment); /* the first still has somebody's object */

@@ -34,6 +34,27 @@ static void the_holders_own_node_comes_first(void **state)
     finish(&x);
 }
 
+static void large_arguments_are_gone_to(void **state)
+{
+    (void)state;
+    struct scenario x;
+    two_nodes(&x);
+    struct reeve_message m = {.kind = REEVE_MESSAGE_DEMAND,
+        .process = P(1, 1),
+        .class = one(P(1, 1)),
+        .count = 3,
+        .node = 2};
+    say(&x, 1, &m); /* as long as there is room */
+    expect(&x, "send 2 PEER_UP 1; send 1 PEER_UP 2; send 2 GRANT 1 to 1.1; send 2 GRANT 2 to 1.1; "
+               "send 1 GRANT 3 to 1.1");
+    ended(&x, 2, L(2));
+    m.node = 77; /* nobody knows it, or it is dead */
+    say(&x, 1, &m);
+    forget(&x);
+    assert_int_equal(totals(&x).lease_count, 3);
+    finish(&x);
+}
+
 static void never_more_leases_than_the_newest_demand(void **state)
 {
     (void)state;
@@ -326,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_holders_own_node_comes_first),
+        cmocka_unit_test(large_arguments_are_gone_to),
         cmocka_unit_test(never_more_leases_than_the_newest_demand),
         cmocka_unit_test(the_freest_node_comes_next_ties_by_number),
         cmocka_unit_test(cpu_is_counted_in_thousandths),

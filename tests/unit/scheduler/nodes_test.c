@@ -220,6 +220,24 @@ static void who_breaks_the_rules_is_dropped(void **state)
     finish(&x);
 }
 
+static void heartbeats_say_how_full_the_store_is(void **state)
+{
+    (void)state;
+    struct scenario x;
+    struct reeve_sched_node_info info;
+    uint64_t cursor = 0;
+    begin(&x, NULL);
+    join(&x, 1, 1000);
+    forget(&x);
+    say(&x, 1,
+        &(struct reeve_message){
+            .kind = REEVE_MESSAGE_HEARTBEAT, .memory_bytes = 5000, .count = 70});
+    assert_true(reeve_sched_next_node(x.sched, &cursor, &info));
+    assert_int_equal(info.store_bytes, 5000);
+    assert_int_equal(info.store_used_bytes, 70);
+    finish(&x);
+}
+
 static void a_head_that_slept_blames_nobody(void **state)
 {
     (void)state;
@@ -346,6 +364,7 @@ int main(void)
         cmocka_unit_test(the_dead_do_not_come_back),
         cmocka_unit_test(a_second_session_replaces_the_first),
         cmocka_unit_test(who_breaks_the_rules_is_dropped),
+        cmocka_unit_test(heartbeats_say_how_full_the_store_is),
         cmocka_unit_test(a_head_that_slept_blames_nobody),
         cmocka_unit_test(a_new_head_rebuilds_from_journal_and_nodes),
         cmocka_unit_test(a_job_whose_driver_went_with_the_last_head_ends),

@@ -1,0 +1,81 @@
+/* Rows of values put and got. */
+#include <reeve.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/bench.h"
+
+#define IN_FLIGHT   1000
+#define SMALL_CALLS 200000
+
+static void put_small(struct bench *bench)
+{
+    static reeve_future_int64_t futures[IN_FLIGHT];
+    double spent = 0;
+    int64_t puts = 0, y;
+    while (puts < SMALL_CALLS) {
+        double begin = bench_now_s();
+        for (int i = 0; i < IN_FLIGHT; i++)
+            futures[i] = reeve_put_int64_t(i);
+        spent += bench_now_s() - begin;
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (reeve_get_int64_t(futures[i], &y) != REEVE_OK || y != i) {
+                bench_call_failed(bench, "put_small");
+                return;
+            }
+        }
+        puts += IN_FLIGHT;
+    }
+    bench_say(bench, "put_small", (double)puts / spent, "1/s", 0);
+}
+
+/* Median of a few puts and gets of `size` bytes, in GB/s. The floor is memcpy into warm memory:
+ * a put is one copy into the store; a get here gives the caller a copy of its own. */
+static void put_and_get(struct bench *bench, const char *suffix, size_t size, int rounds)
+{
+    char put_name[32], get_name[32];
+    double put_times[16], get_times[16];
+    snprintf(put_name, sizeof(put_name), "put_%s", suffix);
+    snprintf(get_name, sizeof(get_name), "get_%s", suffix);
+    if (!bench_wanted(bench, put_name) && !bench_wanted(bench, get_name))
+        return;
+    uint8_t *bytes = malloc(size);
+    if (bytes == NULL)
+        return;
+    memset(bytes, 7, size);
+    for (int i = 0; i < rounds; i++) {
+        bytes[size / 2] = (uint8_t)i;
+        double begin = bench_now_s();
+        reeve_future_reeve_bytes future = reeve_put_reeve_bytes((reeve_bytes){bytes, size});
+        put_times[i] = bench_now_s() - begin;
+        reeve_bytes back;
+        begin = bench_now_s();
+        if (reeve_get_reeve_bytes(future, &back) != REEVE_OK) {
+            bench_call_failed(bench, get_name);
+            break;
+        }
+        get_times[i] = bench_now_s() - begin;
+        if (back.size != size || memcmp(back.data, bytes, size) != 0)
+            bench_wrong(bench, get_name, "other bytes than were put");
+        reeve_free(back.data);
+        if (i == rounds - 1) {
+            bench_say(bench, put_name,
+                (double)size / bench_percentile(put_times, (size_t)rounds, 0.5) / 1e9, "GB/s",
+                bench->floors.memcpy_warm_gb_s);
+            bench_say(bench, get_name,
+                (double)size / bench_percentile(get_times, (size_t)rounds, 0.5) / 1e9, "GB/s",
+                bench->floors.memcpy_warm_gb_s);
+        }
+    }
+    free(bytes);
+}
+
+void bench_objects(struct bench *bench)
+{
+    if (bench_wanted(bench, "put_small"))
+        put_small(bench);
+    put_and_get(bench, "1mb", 1000 * 1000, 15);
+    put_and_get(bench, "100mb", 100 * 1000 * 1000, 5);
+    put_and_get(bench, "1gb", 1000 * 1000 * 1000, 3);
+}

@@ -1,0 +1,296 @@
+/* The path between nodes, for nodes.py, which makes the hosts and starts everything:
+ *
+ *     reeve_bench_nodes serve ADDRESS          the far end of the floors
+ *     reeve_bench_nodes floors ADDRESS         the bare mechanisms between the two hosts
+ *     reeve_bench_nodes drive SECONDS [ROW]    Reeve over the same way, as a driver that joins
+ *
+ * Each measurement is printed as a line "name value". Every answer is checked. */
+#include <arpa/inet.h>
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <pthread.h>
+#include <reeve.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/bench/floors_internal.h"
+
+#define NNG_PORT      7001
+#define STREAM_PORT   7002
+#define CHUNK_BYTES   (256u << 10)
+#define FLOOR_S       0.5
+#define IN_FLIGHT     4000
+#define SYNC_CALLS    2000
+#define COLD_CALLS    100
+#define COLD_PAUSE_NS 5000000
+#define LARGE_BYTES   (64u << 20)
+#define LARGE_ROUNDS  7
+
+REEVE_REMOTE(int64_t, next, (int64_t, x))
+{
+    return x + 1;
+}
+
+/* The last byte, so that nothing is read but what has travelled. */
+REEVE_REMOTE(int64_t, last, (reeve_bytes, value))
+{
+    return ((const uint8_t *)value.data)[value.size - 1];
+}
+
+REEVE_REMOTE(reeve_bytes, make, (int64_t, size), (int64_t, byte))
+{
+    uint8_t *bytes = reeve_alloc((size_t)size);
+    memset(bytes, (int)byte, (size_t)size);
+    return (reeve_bytes){bytes, (size_t)size};
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare);
+    return values[count / 2];
+}
+
+static void say(const char *name, double value)
+{
+    printf("%s %.6g\n", name, value);
+    fflush(stdout);
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "reeve_bench_nodes: %s\n", what);
+    exit(1);
+}
+
+/* ---- floors ---------------------------------------------------------------------------------- */
+
+static void *stream_serve(void *arg)
+{
+    int listener = *(int *)arg;
+    static uint8_t chunk[CHUNK_BYTES];
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        while (fd >= 0 && recv(fd, chunk, sizeof chunk, 0) > 0)
+            continue;
+        close(fd);
+    }
+    return NULL;
+}
+
+static int stream_socket(const char *address, struct sockaddr_in *ret)
+{
+    *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(STREAM_PORT)};
+    inet_pton(AF_INET, address, &ret->sin_addr);
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static void serve(const char *address)
+{
+    struct sockaddr_in own;
+    int listener = stream_socket(address, &own), on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&own, sizeof own) != 0 || listen(listener, 1) != 0)
+        fail("cannot listen");
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, stream_serve, &listener) != 0)
+        fail("no thread");
+    char url[64];
+    nng_socket socket;
+    nng_msg *message;
+    snprintf(url, sizeof url, "tcp://%s:%d", address, NNG_PORT);
+    if (nng_rep0_open(&socket) != 0 || nng_listen(socket, url, NULL, 0) != 0)
+        fail("cannot listen with nng");
+    say("ready", 1);
+    while (nng_recvmsg(socket, &message, 0) == 0 && nng_sendmsg(socket, message, 0) == 0)
+        continue;
+}
+
+static void floor_stream(const char *address)
+{
+    struct sockaddr_in far;
+    int fd = stream_socket(address, &far);
+    static uint8_t chunk[CHUNK_BYTES];
+    if (connect(fd, (struct sockaddr *)&far, sizeof far) != 0)
+        fail("cannot connect");
+    double begin = now_s(), end = begin + FLOOR_S, bytes = 0;
+    for (int warm = 1; warm >= 0; warm--) {
+        begin = now_s();
+        bytes = 0;
+        for (end = begin + (warm ? FLOOR_S / 4 : FLOOR_S); now_s() < end; bytes += sizeof chunk)
+            for (size_t sent = 0; sent < sizeof chunk;) {
+                ssize_t count = send(fd, chunk + sent, sizeof chunk - sent, MSG_NOSIGNAL);
+                if (count <= 0)
+                    fail("the stream broke");
+                sent += (size_t)count;
+            }
+    }
+    say("tcp_stream", bytes / (now_s() - begin) / 1e9);
+    close(fd);
+}
+
+static void floor_nng(const char *address)
+{
+    static double times[SYNC_CALLS];
+    char url[64], bytes[64] = "a call";
+    nng_socket socket;
+    snprintf(url, sizeof url, "tcp://%s:%d", address, NNG_PORT);
+    if (nng_req0_open(&socket) != 0 || nng_dial(socket, url, NULL, 0) != 0)
+        fail("cannot dial");
+    for (int i = -100; i < SYNC_CALLS; i++) {
+        size_t size = sizeof bytes;
+        double begin = now_s();
+        if (nng_send(socket, bytes, sizeof bytes, 0) != 0 || nng_recv(socket, bytes, &size, 0) != 0)
+            fail("no answer");
+        if (i >= 0)
+            times[i] = (now_s() - begin) * 1e6;
+    }
+    say("nng_round_trip", median(times, SYNC_CALLS));
+    nng_close(socket);
+}
+
+/* ---- Reeve ----------------------------------------------------------------------------------- */
+
+static void need(bool condition)
+{
+    if (!condition)
+        fail(reeve_last_error()->message);
+}
+
+static void call_once(int64_t x)
+{
+    int64_t y;
+    need(next_get(next_remote(x), &y) == REEVE_OK);
+    if (y != x + 1)
+        fail("a wrong answer");
+}
+
+static void drive_async(double seconds)
+{
+    static next_future futures[IN_FLIGHT];
+    double begin = 0, end;
+    int64_t calls = 0;
+    for (int warm = 1; warm >= 0; warm--) {
+        calls = 0;
+        begin = now_s();
+        end = begin + (warm ? 1 : seconds);
+        for (int i = 0; i < IN_FLIGHT; i++)
+            futures[i] = next_remote(i);
+        do { /* always as many under way: each answer is followed by a call */
+            for (int i = 0; i < IN_FLIGHT; i++) {
+                int64_t y;
+                need(next_get(futures[i], &y) == REEVE_OK);
+                if (y != i + 1)
+                    fail("a wrong answer");
+                futures[i] = next_remote(i);
+            }
+            calls += IN_FLIGHT;
+        } while (now_s() < end);
+        end = now_s();
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            int64_t y;
+            need(next_get(futures[i], &y) == REEVE_OK);
+        }
+        begin = (double)calls / (end - begin);
+    }
+    say("nodes_async", begin);
+}
+
+static void drive_sync(void)
+{
+    static double times[SYNC_CALLS];
+    for (int i = -200; i < SYNC_CALLS; i++) {
+        double begin = now_s();
+        call_once(i);
+        if (i >= 0)
+            times[i] = (now_s() - begin) * 1e6;
+    }
+    say("nodes_sync", median(times, SYNC_CALLS));
+    for (int i = 0; i < COLD_CALLS; i++) {
+        struct timespec pause = {0, COLD_PAUSE_NS};
+        nanosleep(&pause, NULL);
+        double begin = now_s();
+        call_once(i);
+        times[i] = (now_s() - begin) * 1e6;
+    }
+    say("nodes_sync_cold", median(times, COLD_CALLS));
+}
+
+/* Each value is a new one: nothing is there already. */
+static void drive_large(void)
+{
+    double argument[LARGE_ROUNDS], result[LARGE_ROUNDS];
+    uint8_t *bytes = calloc(1, LARGE_BYTES);
+    for (int i = -1; i < LARGE_ROUNDS; i++) {
+        int64_t y;
+        memset(bytes, 7 + i, LARGE_BYTES);
+        reeve_future_reeve_bytes value = reeve_put_bytes(bytes, LARGE_BYTES);
+        double begin = now_s();
+        last_future answer = reeve_call(last, value);
+        need(last_get(answer, &y) == REEVE_OK);
+        if (i >= 0)
+            argument[i] = LARGE_BYTES / (now_s() - begin) / 1e9;
+        if (y != (uint8_t)(7 + i))
+            fail("another value than was put");
+        need(reeve_release(value) == REEVE_OK);
+
+        make_future made = make_remote(LARGE_BYTES, i + 9);
+        reeve_future any = {made.id};
+        size_t ready;
+        need(reeve_wait(&any, 1, 1, REEVE_FOREVER, NULL, &ready) == REEVE_OK);
+        begin = now_s();
+        reeve_bytes back;
+        need(make_get(made, &back) == REEVE_OK);
+        if (i >= 0)
+            result[i] = LARGE_BYTES / (now_s() - begin) / 1e9;
+        if (((const uint8_t *)back.data)[LARGE_BYTES - 1] != i + 9)
+            fail("another value than was made");
+        reeve_clear(reeve_bytes, &back);
+    }
+    free(bytes);
+    say("nodes_argument_64mb", median(argument, LARGE_ROUNDS));
+    say("nodes_result_64mb", median(result, LARGE_ROUNDS));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "serve") == 0)
+        serve(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "floors") == 0) {
+        say("ring_futex", floor_in_child(floor_ring_futex_us)); /* before nng is used */
+        floor_stream(argv[2]);
+        floor_nng(argv[2]);
+        return 0;
+    }
+    if (reeve_init(argc, argv, NULL) != REEVE_OK)
+        return reeve_perror("reeve_init"), 1;
+    const char *only = argc > 3 ? argv[3] : "";
+    if (argc < 3 || strcmp(argv[1], "drive") != 0)
+        fail("usage: serve ADDRESS, floors ADDRESS, or drive SECONDS [ROW]");
+    call_once(1);
+    if (strstr("nodes_async", only) != NULL)
+        drive_async(strtod(argv[2], NULL));
+    if (strstr("nodes_sync nodes_sync_cold", only) != NULL)
+        drive_sync();
+    if (strstr("nodes_argument_64mb nodes_result_64mb", only) != NULL)
+        drive_large();
+    reeve_shutdown();
+    return 0;
+}

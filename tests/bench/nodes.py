@@ -1,0 +1,85 @@
+"""The bench of the path between nodes: nodes.py BUILD [--json] [--seconds S] [--only ROW]
+
+Makes four hosts (network namespaces on a bridge, tests/e2e/support): the head, two nodes with a worker each, a driver. Prints rows as
+`reeve bench` does; the floors are measured between the driver's host and the first node's, in the same run, when nothing else runs.
+
+    nodes_async            calls a second, 4,000 under way
+    nodes_sync             one call at a time, median; floor: an nng round trip between the hosts, and two processes woken
+    nodes_sync_cold        the same, each after 5 ms of rest
+    nodes_argument_64mb    from the call to its answer, with an argument that has to travel; floor: a TCP stream between the hosts
+    nodes_result_64mb      from the answer to the value in the program's own memory"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER.parent / "e2e"))
+
+
+def figures(text):
+    return {name: float(value) for name, value in (line.split() for line in text.splitlines())}
+
+
+def run(options):
+    from support import cluster as clusters
+    from support import hosts, settings
+    program = str(settings.BIN / "reeve_bench_nodes")
+    environment = {"PATH": os.environ["PATH"], "HOME": options.folder, "TMPDIR": options.folder}
+    network = hosts.Network(4)
+    first, second, third, fourth = network.hosts
+
+    def call(*words, host, **more):
+        return subprocess.run([*host.prefix(), program, *words], env={**environment, **more}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    with subprocess.Popen([*second.prefix(), program, "serve", second.address], env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True) as server:
+        server.stdout.readline()
+        floors = figures(call("floors", second.address, host=fourth))
+        server.kill()
+    cluster = clusters.Cluster(pathlib.Path(options.folder), environment)
+    try:
+        cluster.start_head(f"tcp://{first.address}:6380", host=first)
+        for host in second, third:
+            cluster.start_node(slots=1, host=host, log_level="warn")
+        values = figures(call("drive", str(options.seconds), options.only, host=fourth, REEVE_ADDRESS=cluster.address,
+                              REEVE_KEY_FILE=str(cluster.key_file)))
+    finally:
+        cluster.stop()
+        network.close()
+    round_trip = floors["nng_round_trip"] + floors["ring_futex"]
+    rows = {"nodes_async": ("1/s", None), "nodes_sync": ("us", round_trip), "nodes_sync_cold": ("us", round_trip),
+            "nodes_argument_64mb": ("GB/s", floors["tcp_stream"]), "nodes_result_64mb": ("GB/s", floors["tcp_stream"])}
+    for name, value in values.items():
+        unit, floor = rows[name]
+        row = {"name": name, "value": value, "unit": unit, "floor": floor, "ratio": floor and round(value / floor, 3)}
+        if options.json:
+            print(json.dumps(row))
+        else:
+            print(f"{name:28} {value:14.4g} {unit:8} {floor or '-':>14} {row['ratio'] or '-':>10}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the path between nodes")
+    parser.add_argument("build")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not options.inside:
+        import run as e2e
+        os.environ["REEVE_E2E_BUILD"] = os.path.abspath(options.build)
+        words = [*e2e.unshare(), "sh", "-c", e2e.SETUP + ' && exec "$@"', "sh", sys.executable, __file__, *sys.argv[1:], "--inside"]
+        os.execvp(words[0], words)
+    with tempfile.TemporaryDirectory() as folder:
+        options.folder = folder
+        run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,330 @@
+/* The suite `envelope`: how far it goes in one direction at a time. The dimensions are those of
+ * Ray's scalability envelope of one node, with its published times beside ours (one m4.16xlarge:
+ * 64 cores, 256 GiB; Python). After each step everything there is must be available again. */
+#include <jansson.h>
+#include <reeve.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/bench/bench.h"
+
+#define ARGUMENTS      10000
+#define ARGUMENT_BYTES 10000
+#define OBJECT_FUTURES 1000 /* an entry mentions 1,024 objects at most */
+#define RETURNS        3000
+#define GET_OBJECTS    10000
+#define NUMBERS        10000 /* in each of them */
+#define QUEUED         1000000
+
+/* ---- the leak check -------------------------------------------------------------------------- */
+
+/* What `reeve status --json` says is in use: NULL when nothing is, else what. */
+static const char *in_use(char *text, size_t size)
+{
+    static char answer[256 * 1024];
+    const char *const arguments[] = {"reeve", "status", "--json", NULL};
+    int out;
+    pid_t pid = bench_child_start(arguments, &out);
+    if (pid < 0 || bench_child_read(pid, out, answer, sizeof(answer)) != 0)
+        return "reeve status failed";
+    json_t *status = json_loads(answer, 0, NULL), *totals = json_object_get(status, "totals"),
+           *node;
+    json_int_t store = 0, leases = json_integer_value(json_object_get(totals, "leases"));
+    json_int_t demands = json_integer_value(json_object_get(totals, "demands"));
+    double slots = json_number_value(json_object_get(totals, "slots_used"));
+    size_t i;
+    json_array_foreach(json_object_get(status, "nodes"), i, node) store +=
+        json_integer_value(json_object_get(node, "store_used_bytes"));
+    bool free_again = status != NULL && store == 0 && leases == 0 && demands == 0 && slots == 0;
+    json_decref(status);
+    if (free_again)
+        return NULL;
+    snprintf(text, size,
+        "still in use: %g cpus, %lld leases, %lld demands, %lld bytes of the store", slots,
+        (long long)leases, (long long)demands, (long long)store);
+    return text;
+}
+
+/* Idle leases go back after half a second, and the head hears of the store once a second. */
+static void leak_check(struct bench *bench, const char *name)
+{
+    const struct timespec pause = {0, 200000000};
+    char text[128];
+    const char *used = NULL;
+    double end = bench_now_s() + 10;
+    do {
+        nanosleep(&pause, NULL);
+        used = in_use(text, sizeof(text));
+    } while (used != NULL && bench_now_s() < end);
+    if (used != NULL)
+        bench_wrong(bench, name, used);
+    else
+        fprintf(stderr,
+            "reeve bench: %s: afterwards 0 cpus, 0 leases, 0 demands, 0 bytes of the store in "
+            "use\n",
+            name);
+}
+
+/* ---- many arguments -------------------------------------------------------------------------- */
+
+/* A handler: the sum of all bytes of all arguments, which are spans (bin 16). */
+static int add_spans(void *context, const void *args, size_t size, reeve_packed *result)
+{
+    const uint8_t *bytes = args, *end = bytes + size, *at = bytes + 3;
+    uint64_t sum = 0, count = 0;
+    (void)context;
+    while (at + 3 <= end && at[0] == 0xc5) {
+        size_t length = (size_t)at[1] << 8 | at[2];
+        at += 3;
+        for (size_t i = 0; i < length && at + i < end; i++)
+            sum += at[i];
+        at += length;
+        count++;
+    }
+    uint8_t *packed = reeve_alloc(9);
+    sum = __builtin_bswap64(sum);
+    packed[0] = 0xcf;
+    memcpy(packed + 1, &sum, 8);
+    *result = (reeve_packed){packed, 9};
+    if (at != end || count != ((uint64_t)bytes[1] << 8 | bytes[2]))
+        reeve_fail(1, "%llu spans", (unsigned long long)count);
+    return REEVE_OK;
+}
+
+static bool sum_is(
+    struct bench *bench, const char *name, const reeve_submission *call, uint64_t expected)
+{
+    reeve_future future;
+    int64_t sum = 0;
+    if (reeve_submit(call, &future) != REEVE_OK ||
+        reeve_get(int64_t, (reeve_future_int64_t){future.id}, &sum) != REEVE_OK)
+        return bench_call_failed(bench, name);
+    return (uint64_t)sum == expected || bench_wrong(bench, name, "a wrong answer");
+}
+
+/* Given with the call. */
+static void many_arguments(struct bench *bench)
+{
+    const char *name = "envelope_10k_arguments";
+    size_t size = 3 + (size_t)ARGUMENTS * (ARGUMENT_BYTES + 3);
+    uint8_t *args = malloc(size);
+    if (args == NULL)
+        return;
+    double begin = bench_now_s();
+    memset(args, 1, size);
+    memcpy(args, ((uint8_t[]){0xdc, ARGUMENTS >> 8, ARGUMENTS & 0xff}), 3);
+    for (size_t at = 3; at < size; at += ARGUMENT_BYTES + 3)
+        memcpy(args + at, ((uint8_t[]){0xc5, ARGUMENT_BYTES >> 8, ARGUMENT_BYTES & 0xff}), 3);
+    reeve_submission call = {
+        .size = sizeof(call), .function = "bench_add_spans", .args = args, .args_size = size};
+    bool good = sum_is(bench, name, &call, (uint64_t)ARGUMENTS * ARGUMENT_BYTES);
+    if (good)
+        bench_say_ray(bench, name, bench_now_s() - begin, "s", 0, 17.2);
+    free(args);
+    leak_check(bench, name);
+}
+
+/* Futures of objects in the store: as many as a call can take. */
+static void object_arguments(struct bench *bench)
+{
+    enum { EACH = 65535 };
+    const char *name = "envelope_1k_object_arguments";
+    static reeve_splice splices[OBJECT_FUTURES];
+    static uint8_t args[3 + OBJECT_FUTURES], value[EACH + 3];
+    bool good = true;
+    double begin = bench_now_s();
+    memset(value, 1, sizeof(value));
+    memcpy(value, "\xc5\xff\xff", 3);
+    memset(args, 0xc0, sizeof(args));
+    memcpy(args, ((uint8_t[]){0xdc, OBJECT_FUTURES >> 8, OBJECT_FUTURES & 0xff}), 3);
+    for (size_t i = 0; i < OBJECT_FUTURES; i++) {
+        splices[i].offset = 3 + i;
+        good &= reeve_put_packed(value, sizeof(value), &splices[i].future) == REEVE_OK;
+    }
+    reeve_submission call = {.size = sizeof(call),
+        .function = "bench_add_spans",
+        .args = args,
+        .args_size = sizeof(args),
+        .splices = splices,
+        .splice_count = OBJECT_FUTURES};
+    if (!good)
+        bench_call_failed(bench, name);
+    else if (sum_is(bench, name, &call, (uint64_t)OBJECT_FUTURES * EACH))
+        bench_say(bench, name, bench_now_s() - begin, "s", 0);
+    for (size_t i = 0; i < OBJECT_FUTURES; i++)
+        (void)reeve_release(splices[i].future);
+    leak_check(bench, name);
+}
+
+/* ---- many results ---------------------------------------------------------------------------- */
+
+REEVE_REMOTE(reeve_int64_array, bench_lists, (int64_t, rows), (int64_t, columns))
+{
+    int64_t *items = reeve_alloc((size_t)(rows * columns) * sizeof(*items));
+    if (items == NULL) {
+        reeve_fail(1, "no memory");
+        return (reeve_int64_array){NULL, 0};
+    }
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t column = 0; column < columns; column++)
+            items[row * columns + column] = row + column;
+    return (reeve_int64_array){items, (size_t)(rows * columns)};
+}
+
+/* A task has one result: so 3,000 lists of 10,000 numbers are one array of 30,000,000, compared
+ * list by list. */
+static void many_returns(struct bench *bench)
+{
+    const char *name = "envelope_3k_returns";
+    reeve_int64_array lists;
+    double begin = bench_now_s();
+    if (bench_lists_get(bench_lists_remote(RETURNS, NUMBERS), &lists) != REEVE_OK) {
+        bench_call_failed(bench, name);
+        return;
+    }
+    bool good = lists.count == (size_t)RETURNS * NUMBERS;
+    for (int64_t row = 0; row < RETURNS && good; row++)
+        for (int64_t column = 0; column < NUMBERS; column++)
+            good &= lists.items[row * NUMBERS + column] == row + column;
+    double spent = bench_now_s() - begin;
+    reeve_clear(reeve_int64_array, &lists);
+    if (!good)
+        bench_wrong(bench, name, "a wrong answer");
+    else
+        bench_say_ray(bench, name, spent, "s", 0, 5.7);
+    leak_check(bench, name);
+}
+
+/* ---- many objects in one get ----------------------------------------------------------------- */
+
+static void many_in_one_get(struct bench *bench)
+{
+    const char *name = "envelope_10k_get";
+    static int64_t numbers[NUMBERS];
+    static reeve_future_reeve_int64_array futures[GET_OBJECTS];
+    static reeve_int64_array values[GET_OBJECTS];
+    for (int i = 0; i < NUMBERS; i++)
+        numbers[i] = i;
+    double begin = bench_now_s();
+    for (int i = 0; i < GET_OBJECTS; i++)
+        futures[i] = reeve_put(reeve_int64_array, ((reeve_int64_array){numbers, NUMBERS}));
+    double put = bench_now_s();
+    int code = reeve_get_many(reeve_int64_array, futures, GET_OBJECTS, values, NULL);
+    double got = bench_now_s();
+    bool good = code == REEVE_OK;
+    for (int i = 0; i < GET_OBJECTS && good; i++)
+        good = values[i].count == NUMBERS && memcmp(values[i].items, numbers, sizeof(numbers)) == 0;
+    double end = bench_now_s();
+    for (int i = 0; i < GET_OBJECTS; i++)
+        reeve_clear(reeve_int64_array, &values[i]);
+    if (code != REEVE_OK) {
+        bench_call_failed(bench, name);
+    } else if (!good) {
+        bench_wrong(bench, name, "a wrong answer");
+    } else {
+        bench_say_ray(bench, name, end - begin, "s", 0, 23.5);
+        bench_say(bench, "envelope_10k_get_puts", put - begin, "s", 0);
+        bench_say(bench, "envelope_10k_get_gets", got - put, "s", 0);
+    }
+    leak_check(bench, name);
+}
+
+/* ---- many queued ----------------------------------------------------------------------------- */
+
+REEVE_REMOTE(void, bench_nothing)
+{
+}
+
+static void many_queued(struct bench *bench)
+{
+    const char *name = "envelope_1m_queued";
+    bench_nothing_future *futures = malloc(QUEUED * sizeof(*futures));
+    struct bench_gate gate;
+    if (futures == NULL)
+        return;
+    memset(futures, 1, QUEUED * sizeof(*futures));
+    double begin = bench_now_s();
+    if (!bench_gate_shut(bench, &gate, name, (int)sysconf(_SC_NPROCESSORS_ONLN), 1)) {
+        free(futures);
+        return;
+    }
+    uint64_t before = bench_anonymous_bytes();
+    for (int i = 0; i < QUEUED; i++)
+        futures[i] = bench_nothing_remote();
+    uint64_t after = bench_anonymous_bytes();
+    double queued = bench_now_s();
+    bool good = bench_gate_open(bench, &gate, name);
+    for (int i = 0; i < QUEUED; i++)
+        if (bench_nothing_get(futures[i]) != REEVE_OK && good)
+            good = bench_call_failed(bench, name);
+    double end = bench_now_s();
+    free(futures);
+    if (good) {
+        bench_say_ray(bench, name, end - begin, "s", 0, 184.4);
+        bench_say(bench, "envelope_1m_queued_submits", queued - begin, "s", 0);
+        bench_say(bench, "envelope_1m_queued_bytes", (double)(after - before) / QUEUED, "B", 0);
+    }
+    leak_check(bench, name);
+}
+
+/* ---- one large value ------------------------------------------------------------------------- */
+
+static void large_get(struct bench *bench)
+{
+    const char *name = "envelope_large_get";
+    size_t size = bench->get_bytes;
+    uint8_t *zeros = calloc(1, size); /* never written: it takes no memory */
+    if (zeros == NULL) {
+        bench_wrong(bench, name, "there is no memory for such a value");
+        return;
+    }
+    reeve_bytes back;
+    double begin = bench_now_s();
+    reeve_future_reeve_bytes future = reeve_put_bytes(zeros, size);
+    double put = bench_now_s();
+    if (reeve_get(reeve_bytes, future, &back) != REEVE_OK) {
+        bench_call_failed(bench, name);
+    } else {
+        double end = bench_now_s();
+        const uint8_t *bytes = back.data;
+        if (back.size != size || bytes[0] != 0 || bytes[size - 1] != 0)
+            bench_wrong(bench, name, "other bytes than were put");
+        reeve_clear(reeve_bytes, &back);
+        bench_say(bench, name, end - begin, "s", 0);
+        bench_say(bench, "envelope_large_get_size", (double)size / 1e9, "GB", 0);
+        bench_say(bench, "envelope_large_get_put", (double)size / (put - begin) / 1e9, "GB/s",
+            bench->floors.memcpy_warm_gb_s);
+        bench_say(bench, "envelope_large_get_get", (double)size / (end - put) / 1e9, "GB/s",
+            bench->floors.memcpy_warm_gb_s);
+    }
+    free(zeros);
+    leak_check(bench, name);
+}
+
+/* ---- the rows -------------------------------------------------------------------------------- */
+
+int bench_envelope_register(void)
+{
+    return reeve_register("bench_add_spans", add_spans, NULL);
+}
+
+void bench_envelope(struct bench *bench)
+{
+    const struct {
+        const char *name;
+        void (*run)(struct bench *);
+    } rows[] = {
+        {"envelope_10k_arguments", many_arguments},
+        {"envelope_1k_object_arguments", object_arguments},
+        {"envelope_3k_returns", many_returns},
+        {"envelope_10k_get", many_in_one_get},
+        {"envelope_1m_queued", many_queued},
+        {"envelope_large_get", large_get},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (bench_wanted(bench, rows[i].name))
+            rows[i].run(bench);
+}
