@@ -4,10 +4,10 @@
  * copied once on each side: from its ring into the frame that is being filled, and from the frame
  * that has come into the other ring. Protobuf sees a run as one field of bytes:
  *
- *   message  | 0a | length 4 | 12 or 1a | length 4 | 09 | lease 8 | 12 | length 4 | entry | entry | …
+ *   message  | 0a | length | 12 or 1a | length | 09 | lease 8 | 12 | length | entry | entry | …
  *
- * The lengths are varints of four bytes whatever they say, so that a run can grow in place. An
- * entry:
+ * The lengths are varints of four bytes each, whatever they say, so that a run can grow in place.
+ * An entry:
  *
  *   0      8     12        16         20       24     26      28       30     31     32
  *   | task | tag | attempt | function | length | refs | flags | status | kind | zero | payload … |

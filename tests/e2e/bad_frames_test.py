@@ -160,7 +160,7 @@ def test_other_version(target):
     kind, fields = stranger.answer()
     assert kind == peer.REFUSED
     text = fields[5].decode()
-    assert "version 99" in text and "version 1" in text and "release" in text
+    assert "version 99" in text and f"version {peer.VERSION}" in text and "release" in text
     target.target.until_logged("version 99")
     stranger.close()
     connection.close()
