@@ -144,7 +144,7 @@ static const char *check_job(const struct reeve_sched *s, const struct sched_job
     {
         const struct sched_group *group = REEVE_LIST_ENTRY(link, struct sched_group, link);
         CHECK(group->classes.count > 0, "an empty group is kept");
-        CHECK(group->heap.key == sched_group_key(group), "a job's turn is stale");
+        CHECK(group->heap.key == sched_fair_key(s, group), "a job's turn is stale");
         grouped += group->classes.count;
     }
     CHECK(grouped == groups, "groups and classes disagree");

@@ -1,14 +1,29 @@
-/* Recalls: when nothing more can be granted, somebody has less than a fair share, and somebody else
- * has more.
+/* Shares over time, and recalls: when nothing more can be granted, somebody has less than a fair
+ * share, and somebody else has more.
  *
- * A lease is called back from job B for job A if B would still have no less than A afterwards (what
- * has been called back counts as gone, what has been promised as given). At rest that makes the
- * shares max-min fair, and it cannot go round in circles, for the lesser of the two grows each
- * time. Beyond that,
+ * A job's virtual time is the cpu time it has been given, divided by its weight. It is counted
+ * while somebody lacks something, and only then. A job is *ahead* by its virtual time as it would
+ * be after one turn (turn_ms) with what it holds:
  *
- *   - time is shared where leases cannot be: a job (or a demand within its job) that has had
- *     nothing for rotate_after_ms gets the oldest lease of the job that holds most, even its only
- *     one;
+ *      ahead(job, cpu) = virtual + cpu * turn / weight
+ *
+ * Whose turn it is: of the job that is least ahead. A lease is called back from job B for job A if
+ * B would afterwards still be no less ahead than A (what has been called back counts as gone, what
+ * has been promised as given). Among jobs that begin together that gives leases in proportion to
+ * the weights at once. Where that cannot be done evenly (three slots for two jobs, one slot,
+ * weights of 2 and 1), virtual times drift apart, and as soon as they are a turn apart the lease
+ * moves: time is shared where leases cannot be. It does not go round in circles, because a lease
+ * moves back only after the difference has grown by two turns the other way.
+ *
+ * A job that begins to lack something is set at most one turn of one cpu behind the others. So it
+ * need not wait to be given its first lease, and has no claim on time at which it wanted nothing.
+ * What a job is ahead of the others is bounded, too (LEAD_MAX), and forgotten when nobody lacks
+ * anything.
+ *
+ * Beyond that,
+ *
+ *   - a demand that has had nothing for rotate_after_ms gets the oldest lease of its job, or of the
+ *     job that is most ahead, even its only one;
  *   - within a job, a class of higher priority takes from those of lower priority.
  *
  * If what is wanted is larger than what any one lease frees, a node is drained: its leases are
@@ -19,6 +34,96 @@
 #define MS 1000000ull
 
 #define LOOK_MAX 64 /* candidates to look at, of each kind */
+#define RICH_MAX 4  /* jobs to take from that are looked at */
+
+/* ---- virtual time ----
+ *
+ * Its unit is a thousandth of a cpu for a millisecond at the default weight. */
+
+/* 100 cpu seconds at the default weight, one at the smallest */
+#define LEAD_MAX    (100u * 1000 * 1000)
+#define SERVED_BITS 28
+
+static uint64_t weighted(const struct sched_job *job, uint64_t cpu_milli, uint64_t ms)
+{
+    return cpu_milli * ms * REEVE_WEIGHT_DEFAULT / job->weight;
+}
+
+void sched_fair_account(struct reeve_sched *s, struct sched_job *job)
+{
+    if (job->virtual_era != s->fair_era) {
+        job->virtual_era = s->fair_era;
+        job->virtual = job->held_milli != 0 ? s->fair_floor : 0;
+        job->virtual_ns = s->fair_ns;
+        return;
+    }
+    uint64_t ms = (s->fair_ns - job->virtual_ns) / MS;
+    job->virtual_ns += ms * MS;
+    job->virtual += weighted(job, job->held_milli, ms);
+    job->virtual = REEVE_MIN(job->virtual, s->fair_floor + LEAD_MAX);
+}
+
+uint64_t sched_fair_ahead(
+    const struct reeve_sched *s, const struct sched_job *job, uint64_t cpu_milli)
+{
+    return job->virtual + weighted(job, cpu_milli, s->settings.turn_ms);
+}
+
+uint64_t sched_fair_key(const struct reeve_sched *s, const struct sched_group *group)
+{
+    uint64_t ahead = sched_fair_ahead(s, group->job, sched_job_claim(group->job));
+    uint64_t base = s->fair_floor - REEVE_MIN(s->fair_floor, (uint64_t)LEAD_MAX);
+    ahead = ahead > base ? REEVE_MIN(ahead - base, UINT64_MAX >> SERVED_BITS) : 0;
+    const struct reeve_heap_node *first = reeve_heap_peek(&group->classes);
+    bool workers =
+        first != NULL && sched_workers_want(REEVE_CONTAINER_OF(first, struct sched_class, heap));
+    uint64_t last = UINT64_C(1) << (SERVED_BITS - 1); /* among equals, workers come first */
+    return ahead << SERVED_BITS | (workers ? 0 : last) | (group->served & (last - 1));
+}
+
+/* Brings all up to date, now and then: keys in heaps age while time passes. */
+static void sweep(struct reeve_sched *s)
+{
+    if (s->fair_ns - s->fair_swept_ns < s->settings.turn_ms * MS / 8)
+        return;
+    s->fair_swept_ns = s->fair_ns;
+    uint64_t least = UINT64_MAX;
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&s->jobs, &at, NULL, &value)) {
+        struct sched_job *job = value;
+        s->totals.work_count++;
+        sched_fair_account(s, job);
+        if (!reeve_list_is_empty(&job->groups))
+            least = REEVE_MIN(least, job->virtual);
+    }
+    if (least != UINT64_MAX)
+        s->fair_floor = REEVE_MAX(s->fair_floor, least);
+    at = 0;
+    while (reeve_map64_next(&s->jobs, &at, NULL, &value)) {
+        struct sched_job *job = value;
+        if (!reeve_list_is_empty(&job->groups) || reeve_heap_contains(&job->rich))
+            sched_job_changed(s, job);
+    }
+}
+
+void sched_fair_enter(struct reeve_sched *s, struct sched_job *job)
+{
+    if (!reeve_list_is_empty(&job->groups))
+        return;
+    if (reeve_list_is_empty(&s->shapes)) {
+        s->fair_era++;
+        s->fair_floor = REEVE_MAX(s->fair_floor, (uint64_t)LEAD_MAX);
+    }
+    sweep(s);
+    uint64_t credit = weighted(job, 1000, s->settings.turn_ms);
+    uint64_t least = s->fair_floor - REEVE_MIN(credit, s->fair_floor);
+    sched_fair_account(s, job);
+    job->virtual = REEVE_MAX(job->virtual, least);
+    sched_job_changed(s, job);
+}
+
+/* ---- recalls ---- */
 
 struct want {
     struct sched_class *class;
@@ -33,7 +138,8 @@ static void look_again(struct reeve_sched *s, uint64_t at_ns)
         sched_arm(s, &s->recheck_timer, at_ns);
 }
 
-static bool may_take(const struct want *want, const struct sched_lease *lease)
+static bool may_take(
+    const struct reeve_sched *s, const struct want *want, const struct sched_lease *lease)
 {
     const struct sched_job *from = sched_lease_job(lease), *to = want->class->job;
     uint32_t cpu_milli = sched_lease_cpu(lease);
@@ -41,7 +147,8 @@ static bool may_take(const struct want *want, const struct sched_lease *lease)
         from->ended || lease->node->state != REEVE_SCHED_NODE_UP)
         return false;
     if (from != to) {
-        if (sched_job_effective(from) >= sched_job_claim(to) + want->cpu_milli + cpu_milli)
+        if (sched_fair_ahead(s, from, sched_job_effective(from) - cpu_milli) >=
+            sched_fair_ahead(s, to, sched_job_claim(to) + want->cpu_milli))
             return true;
         return want->starved && sched_job_claim(to) == 0;
     }
@@ -63,7 +170,7 @@ static bool usable(
 static bool take_one(struct reeve_sched *s, const struct want *want, struct sched_lease *lease)
 {
     const struct sched_node *node = lease->node;
-    if (!may_take(want, lease) || !usable(s, node, want) ||
+    if (!may_take(s, want, lease) || !usable(s, node, want) ||
         node->free_milli + sched_lease_cpu(lease) < want->cpu_milli)
         return false;
     sched_lease_recall(s, lease);
@@ -86,7 +193,7 @@ static bool drain(struct reeve_sched *s, const struct want *want, struct sched_n
         const struct sched_lease *lease = REEVE_LIST_ENTRY(link, struct sched_lease, node_link);
         if (free_milli >= want->cpu_milli || ++looked > 4 * LOOK_MAX)
             break;
-        if (may_take(want, lease) || (lease->recalled && !lease->lent))
+        if (may_take(s, want, lease) || (lease->recalled && !lease->lent))
             free_milli += sched_lease_cpu(lease);
     }
     if (free_milli < want->cpu_milli)
@@ -97,7 +204,7 @@ static bool drain(struct reeve_sched *s, const struct want *want, struct sched_n
         struct sched_lease *lease = REEVE_LIST_ENTRY(link, struct sched_lease, node_link);
         if (free_milli >= want->cpu_milli)
             break;
-        bool take = may_take(want,
+        bool take = may_take(s, want,
             lease); /* taking some may have made others too dear; then the drain's end is near */
         if (take || (lease->recalled && !lease->lent))
             free_milli += sched_lease_cpu(lease);
@@ -125,11 +232,23 @@ static bool take_from(struct reeve_sched *s, const struct want *want, struct sch
          link = link->prev) {
         struct sched_lease *lease = REEVE_LIST_ENTRY(link, struct sched_lease, job_link);
         s->totals.work_count++;
-        if (sched_lease_cpu(lease) < want->cpu_milli && may_take(want, lease) &&
+        if (sched_lease_cpu(lease) < want->cpu_milli && may_take(s, want, lease) &&
             drain(s, want, lease->node))
             return true;
     }
     return false;
+}
+
+/* From those that are most ahead (the first of the heap may have nothing that can be used), or from
+ * the job's own. */
+static bool take_from_any(struct reeve_sched *s, const struct want *want)
+{
+    for (size_t i = 0; i < s->rich.count && i < RICH_MAX; i++) {
+        struct sched_job *job = REEVE_CONTAINER_OF(s->rich.nodes[i], struct sched_job, rich);
+        if (job != want->class->job && take_from(s, want, job))
+            return true;
+    }
+    return take_from(s, want, want->class->job);
 }
 
 static bool recall_for(struct reeve_sched *s, struct sched_group *group)
@@ -149,21 +268,23 @@ static bool recall_for(struct reeve_sched *s, struct sched_group *group)
         if (!want.starved)
             look_again(s, due_ns);
     }
-    struct reeve_heap_node *richest = reeve_heap_peek(&s->rich);
-    if (richest == NULL)
-        return false;
-    struct sched_job *job = REEVE_CONTAINER_OF(richest, struct sched_job, rich);
     bool starved = want.starved;
     want.starved = false;
-    if (take_from(s, &want, job) || (job != class->job && take_from(s, &want, class->job)))
+    if (take_from_any(s, &want))
         return true;
     want.starved = starved;
-    return starved &&
-           (take_from(s, &want, job) || (job != class->job && take_from(s, &want, class->job)));
+    if (starved && take_from_any(s, &want))
+        return true;
+    /* Shares drift apart as time goes on. */
+    if (s->rich.count > reeve_heap_contains(&class->job->rich))
+        look_again(s, s->now_ns + s->settings.turn_ms * MS / 4);
+    return false;
 }
 
 bool sched_recall_some(struct reeve_sched *s, uint32_t *budget)
 {
+    if (s->recheck && !reeve_list_is_empty(&s->shapes))
+        sweep(s);
     while (s->recheck && *budget > 0) {
         bool recalled = false;
         --*budget;

@@ -20,32 +20,23 @@ static uint32_t turn(bool workers, uint64_t served)
     return (workers ? 0 : 1u << 31) | (uint32_t)(served & INT32_MAX);
 }
 
-static bool workers_want(const struct sched_class *class)
+bool sched_workers_want(const struct sched_class *class)
 {
     return !reeve_list_is_empty(&class->unmet[0]);
-}
-
-uint64_t sched_group_key(const struct sched_group *group)
-{
-    uint64_t claim = sched_job_claim(group->job);
-    struct reeve_heap_node *first = reeve_heap_peek(&group->classes);
-    bool workers =
-        first != NULL && workers_want(REEVE_CONTAINER_OF(first, struct sched_class, heap));
-    return REEVE_MIN(claim, UINT32_MAX) << 32 | turn(workers, group->served);
 }
 
 static uint64_t class_key(const struct sched_class *class)
 {
     return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 |
-           turn(workers_want(class), class->served);
+           turn(sched_workers_want(class), class->served);
 }
 
 /* Its place and its group's, after something has changed that decides them. */
-static void class_place(struct sched_class *class)
+static void class_place(const struct reeve_sched *s, struct sched_class *class)
 {
     struct sched_group *group = class->group;
     sched_heap_set(&group->classes, &class->heap, class_key(class));
-    sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
+    sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
 }
 
 static struct sched_shape *get_shape(struct reeve_sched *s, uint32_t cpu_milli)
@@ -72,23 +63,24 @@ static struct sched_group *get_group(
         if (group->shape->cpu_milli == cpu_milli)
             return group;
     }
+    sched_fair_enter(s, job);
     struct sched_group *group = sched_alloc(sizeof *group);
     group->job = job;
     group->shape = get_shape(s, cpu_milli);
     group->served = ++s->served;
     reeve_heap_init(&group->classes);
     reeve_list_push_back(&job->groups, &group->link);
-    sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
+    sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
     return group;
 }
 
-static void leave_group(struct sched_class *class)
+static void leave_group(const struct reeve_sched *s, struct sched_class *class)
 {
     struct sched_group *group = class->group;
     reeve_heap_remove(&group->classes, &class->heap);
     class->group = NULL;
     if (group->classes.count > 0) {
-        sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
+        sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
         return;
     }
     struct sched_shape *shape = group->shape;
@@ -110,12 +102,12 @@ void sched_class_ready(struct reeve_sched *s, struct sched_class *class)
     if (ready && class->group == NULL) {
         class->served = ++s->served;
         class->group = get_group(s, class->job, class->class.cpu_milli);
-        class_place(class);
+        class_place(s, class);
         s->recheck = true;
     } else if (!ready && class->group != NULL) {
-        leave_group(class);
+        leave_group(s, class);
     } else if (ready) {
-        class_place(class);
+        class_place(s, class);
     }
 }
 
@@ -124,7 +116,7 @@ void sched_class_served(struct reeve_sched *s, struct sched_class *class)
     if (class->group == NULL)
         return;
     class->served = class->group->served = ++s->served;
-    class_place(class);
+    class_place(s, class);
 }
 
 void sched_class_next(struct reeve_sched *s, struct sched_class *class)
@@ -132,21 +124,21 @@ void sched_class_next(struct reeve_sched *s, struct sched_class *class)
     if (class->group == NULL)
         return;
     class->served = class->group->served = 0;
-    class_place(class);
-    (void)s;
+    class_place(s, class);
 }
 
 void sched_job_changed(struct reeve_sched *s, struct sched_job *job)
 {
+    sched_fair_account(s, job);
     REEVE_LIST_EACH(link, &job->groups)
     {
         struct sched_group *group = REEVE_LIST_ENTRY(link, struct sched_group, link);
-        sched_heap_set(&group->shape->groups, &group->heap, sched_group_key(group));
+        sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
         s->totals.work_count++;
     }
     uint64_t effective = sched_job_effective(job);
     if (effective > 0 && !job->ended)
-        sched_heap_set(&s->rich, &job->rich, UINT64_MAX - effective);
+        sched_heap_set(&s->rich, &job->rich, UINT64_MAX - sched_fair_ahead(s, job, effective));
     else
         reeve_heap_remove(&s->rich, &job->rich);
     s->recheck = true;
@@ -162,6 +154,7 @@ struct sched_job *sched_job_get(struct reeve_sched *s, reeve_process_id id)
     job = sched_alloc(sizeof *job);
     job->id = id;
     job->presumed = true;
+    job->weight = REEVE_WEIGHT_DEFAULT;
     job->began_ns = s->now_ns;
     job->timer.kind = TIMER_JOB;
     struct reeve_list *lists[] = {&job->leases, &job->recalled, &job->classes, &job->groups,
@@ -217,6 +210,10 @@ void sched_job_begin(struct reeve_sched *s, struct sched_node *node, const struc
         sched_notice(s, REEVE_SCHED_NOTICE_JOB_BEGIN, node->number, job->id, "%s", job->name);
     job->begun = true;
     job->presumed = false;
+    sched_fair_account(s, job); /* with the weight it had */
+    job->weight = m->count != 0 ? (uint32_t)REEVE_MIN(m->count, (uint64_t)REEVE_WEIGHT_MAX)
+                                : REEVE_WEIGHT_DEFAULT;
+    sched_job_changed(s, job);
     job_ready(s, job);
 }
 

@@ -52,6 +52,7 @@ static void account(struct reeve_sched *s, const struct sched_lease *lease, int 
     struct sched_node *node = lease->node;
     struct sched_job *job = sched_lease_job(lease);
     int64_t cpu = (int64_t)sched_lease_cpu(lease) * sign;
+    sched_fair_account(s, job);
     node->free_milli -= cpu;
     if (node->state == REEVE_SCHED_NODE_UP || node->state == REEVE_SCHED_NODE_JOINING)
         s->totals.cpu_used_milli += cpu;

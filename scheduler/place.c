@@ -1,9 +1,9 @@
 /* Grants: whose turn it is, and where there is room.
  *
  * Turn: of the jobs whose waiting classes ask for no more than the freest node has, the one that
- * holds least; in it the class of the highest priority; in that the demands of workers, the latest
- * first (so trees of tasks that wait for each other are run in depth, not in breadth, and need few
- * processes), before the driver's, which has waited longest.
+ * is least ahead (fair.c); in it the class of the highest priority; in that the demands of workers,
+ * the latest first (so trees of tasks that wait for each other are run in depth, not in breadth,
+ * and need few processes), before the driver's, which has waited longest.
  *
  * Room: the node where large arguments of what waits lie, if it has room (they take longer to
  * travel than most tasks); the holder's own node (calls stay on the machine), a node drained for

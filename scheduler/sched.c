@@ -149,6 +149,7 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     default_to(&s->settings.outage_ms, 60000);
     default_to(&s->settings.infeasible_after_ms, 1000);
     default_to(&s->settings.rotate_after_ms, 2000);
+    default_to(&s->settings.turn_ms, 100);
     default_to(&s->settings.recall_patience_ms, 1000);
     default_to(&s->settings.deadlock_after_ms, 1000);
     default_to(&s->settings.leases_a_node_max, 4096);
@@ -388,6 +389,8 @@ static void take_time(struct reeve_sched *s, uint64_t now_ns)
         sched_notice(s, REEVE_SCHED_NOTICE_STALL, 0, 0, "the head did not run for %llu ms",
             (unsigned long long)((now_ns - s->now_ns) / MS));
     }
+    if (!reeve_list_is_empty(&s->shapes))
+        s->fair_ns += now_ns - s->now_ns;
     s->now_ns = now_ns;
 }
 

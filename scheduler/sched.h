@@ -122,8 +122,11 @@ struct reeve_sched_settings {
     uint32_t outage_ms; /* 0: 60,000: how long a new head waits for nodes of its predecessor */
     uint32_t infeasible_after_ms; /* 0: 1,000: nodes may still join */
     uint32_t
-        /* 0: 2,000: a job that has nothing may take another's only lease after so long */
+        /* 0: 2,000: a process that has nothing may take another's only lease after so long */
         rotate_after_ms;
+    uint32_t
+        /* 0: 100: how far behind its share of one cpu's time a job falls before it takes a turn */
+        turn_ms;
     uint32_t
         /* 0: 1,000: a recalled lease that has not come by then no longer holds back the next
          * recall */
@@ -208,6 +211,7 @@ struct reeve_sched_job_info {
     bool ended;    /* its leases are still being given back */
     bool presumed; /* known by hearsay: its driver's node has not (again) said that it lives */
     uint32_t lease_count, demand_count;
+    uint32_t weight;
     uint64_t held_milli;
     uint64_t wanted_count; /* leases that its demands still lack */
     uint64_t began_ns;

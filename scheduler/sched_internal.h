@@ -99,6 +99,10 @@ struct sched_job {
     uint64_t held_milli;     /* its leases, without what is lent */
     uint64_t recalled_milli; /* of those: called back */
     uint64_t promised_milli; /* called back from others for it */
+    uint32_t weight;
+    uint64_t virtual; /* its virtual time when the fair clock was virtual_ns: see fair.c */
+    uint64_t virtual_ns;
+    uint64_t virtual_era; /* in which contention that was */
     uint32_t lease_count, demand_count, class_count;
     struct reeve_heap_node rich; /* in reeve_sched.rich while it holds what could be called back */
     struct reeve_list leases;    /* by age; not those called back */
@@ -238,6 +242,12 @@ struct reeve_sched {
     struct reeve_list waits_order;
     struct sched_timer waits_timer;
 
+    /* shares over time: fair.c */
+    uint64_t fair_ns;       /* the fair clock: it stands still while nobody lacks anything */
+    uint64_t fair_swept_ns; /* when all virtual times were last brought up to date */
+    uint64_t fair_floor;    /* the least virtual time of those that lacked something then */
+    uint64_t fair_era;      /* how often contention has begun */
+
     struct reeve_heap room, sizes, rich, timers;
     struct reeve_list shapes, unmet, held_off, drains;
     struct reeve_list node_order, lost, dead, orphans, ended;
@@ -314,7 +324,8 @@ struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_cl
 struct sched_class *sched_class_find(const struct reeve_sched *s, const struct reeve_class *class);
 void sched_class_ready(struct reeve_sched *s,
     struct sched_class *class); /* brings its place in the group up to date */
-uint64_t sched_group_key(const struct sched_group *group);
+/* Whether workers lack leases of the class: their turn is before their driver's. */
+bool sched_workers_want(const struct sched_class *class);
 void sched_class_served(struct reeve_sched *s, struct sched_class *class); /* its turn is over */
 void sched_class_next(
     struct reeve_sched *s, struct sched_class *class); /* among equals it is its turn now */
@@ -402,7 +413,18 @@ void sched_wait_message(struct reeve_sched *s, struct sched_node *node,
 void sched_waits_forget(struct reeve_sched *s, struct sched_node *node);
 void sched_waits_look(struct reeve_sched *s); /* the timer */
 
-/* ---- fair.c: recalls ---- */
+/* ---- fair.c: shares over time, and recalls ---- */
+
+/* Brings the job's virtual time up to date; before what it holds changes. Its places in the heaps
+ * are stale until sched_job_changed. */
+void sched_fair_account(struct reeve_sched *s, struct sched_job *job);
+/* The job begins to lack something. */
+void sched_fair_enter(struct reeve_sched *s, struct sched_job *job);
+/* Where the job's virtual time would be after a turn with so much cpu. */
+uint64_t sched_fair_ahead(
+    const struct reeve_sched *s, const struct sched_job *job, uint64_t cpu_milli);
+/* The group's place among those that wait for the same amount of cpu. */
+uint64_t sched_fair_key(const struct reeve_sched *s, const struct sched_group *group);
 
 bool sched_recall_some(struct reeve_sched *s, uint32_t *budget);
 

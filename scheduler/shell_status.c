@@ -68,15 +68,17 @@ static json_t *jobs(struct reeve_head *head, uint64_t now_ns, uint64_t *cut)
             ++*cut;
             continue;
         }
-        json_array_append_new(list,
-            json_pack("{s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:f}", "job", id_text(info.job),
-                "name", info.name, "node", (json_int_t)reeve_process_node(info.job), "state",
-                info.ended      ? "ending"
-                : info.presumed ? "presumed"
-                                : "running",
-                "leases", (json_int_t)info.lease_count, "demands", (json_int_t)info.demand_count,
-                "wanted", (json_int_t)info.wanted_count, "slots_used",
-                cpus((int64_t)info.held_milli), "age_s", seconds_since(info.began_ns, now_ns)));
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:o, s:f}", "job",
+                      id_text(info.job), "name", info.name, "node",
+                      (json_int_t)reeve_process_node(info.job), "state",
+                      info.ended      ? "ending"
+                      : info.presumed ? "presumed"
+                                      : "running",
+                      "weight", (json_int_t)info.weight, "leases", (json_int_t)info.lease_count,
+                      "demands", (json_int_t)info.demand_count, "wanted",
+                      (json_int_t)info.wanted_count, "slots_used", cpus((int64_t)info.held_milli),
+                      "age_s", seconds_since(info.began_ns, now_ns)));
     }
     return list;
 }

@@ -60,6 +60,7 @@ bool reeve_sched_next_job(
         .presumed = job->presumed,
         .lease_count = job->lease_count,
         .demand_count = job->demand_count,
+        .weight = job->weight,
         .held_milli = job->held_milli,
         .began_ns = job->began_ns,
     };

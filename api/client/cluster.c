@@ -320,6 +320,8 @@ static int cluster_release(
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
     if (REEVE_UNLIKELY(cluster->owns_told))
         reeve_cluster_owns_look(cluster);
+    if (REEVE_UNLIKELY(cluster->room_waiters != 0))
+        reeve_cluster_room_made(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (code == 0)
         return 0;
@@ -384,6 +386,9 @@ static int cluster_seal(
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
+        code = reeve_cluster_room(cluster, REEVE_CLUSTER_NO_CLASS, error);
+    }
+    if (code == 0) {
         code = reeve_owner_put(
             cluster->owner, filling->small ? filling->bytes : NULL, (uint32_t)filling->size, &task);
         if (code != 0)
@@ -518,6 +523,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->head_pidfd = -1;
     cluster->background_wake_ns = UINT64_MAX;
     cluster->spin_ns = 50000;
+    reeve_cluster_room_init(cluster, settings);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -16,9 +16,9 @@
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
  * cluster_poll.c (role, waiting), cluster_background.c (the thread that reads the socket),
- * cluster_rings.c (channels, entries), cluster_objects.c (large values), cluster_connect.c
- * (finding a daemon, starting a cluster of our own), cluster_blocked.c (waits that
- * would never end). */
+ * cluster_rings.c (channels, entries), cluster_room.c (back-pressure), cluster_objects.c (large
+ * values), cluster_connect.c (finding a daemon, starting a cluster of our own), cluster_blocked.c
+ * (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -29,6 +29,7 @@
 #include "api/client/backend.h"
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
+#include "runtime/base/macros.h"
 #include "runtime/channel/channel.h"
 #include "runtime/wire/local.h"
 
@@ -96,6 +97,11 @@ struct reeve_cluster {
     struct reeve_cluster_request *requests;
     uint32_t request_last;
     struct reeve_fifo inbox; /* struct reeve_local_message: for the poller */
+
+    uint64_t pending_max; /* bytes of the core's memory from which on submits have to wait */
+    uint32_t pending_percent;
+    bool pending_unknown;  /* it is a first guess */
+    uint32_t room_waiters; /* threads that wait for it */
 
     /* the role */
     bool polling;
@@ -265,6 +271,21 @@ reeve_task_id reeve_cluster_take_inline(
 int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
     struct reeve_local_message *message, enum reeve_channel_role role);
 
+/* cluster_room.c */
+#define REEVE_CLUSTER_NO_CLASS UINT32_MAX
+void reeve_cluster_room_init(struct reeve_cluster *cluster, const struct reeve_settings *settings);
+/* With the lock, which it gives up while it waits or runs a task of the class itself. */
+int reeve_cluster_room_wait(
+    struct reeve_cluster *cluster, uint32_t class_index, struct reeve_error_info *error);
+static inline int reeve_cluster_room(
+    struct reeve_cluster *cluster, uint32_t class_index, struct reeve_error_info *error)
+{
+    if (REEVE_LIKELY(reeve_owner_memory(cluster->owner) < cluster->pending_max))
+        return 0;
+    return reeve_cluster_room_wait(cluster, class_index, error);
+}
+/* After a future was released: somebody may wait for the room. */
+void reeve_cluster_room_made(struct reeve_cluster *cluster);
 /* cluster_objects.c. Without the lock, and between inside_enter and inside_leave where they use
  * what was gained by create or get. */
 int reeve_cluster_inside_enter(struct reeve_cluster *cluster, struct reeve_error_info *error);

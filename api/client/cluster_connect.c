@@ -185,6 +185,7 @@ static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_set
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
         .mode = REEVE_LOCAL_DRIVER,
         .version = REEVE_LOCAL_VERSION,
+        .count = settings->weight,
         .table_hash = reeve_registry_hash()};
     const char *name =
         settings->job_name != NULL ? settings->job_name : program_invocation_short_name;

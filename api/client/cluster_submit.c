@@ -179,16 +179,21 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
     return 0;
 }
 
-/* With the lock. */
+/* With the lock. *looked: the core's time is as of this call of the program. */
 static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *submit,
-    struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
+    struct reeve_owner_task *task, bool *looked, uint64_t *ret, struct reeve_error_info *error)
 {
     int code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &task->class_index);
     if (code != 0)
         return reeve_error_set(
             error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
-    if (!reeve_owner_class_is_busy(cluster->owner, task->class_index))
+    code = reeve_cluster_room(cluster, task->class_index, error);
+    if (code != 0)
+        return code;
+    if (!*looked && !reeve_owner_class_is_busy(cluster->owner, task->class_index)) {
         cluster->now_ns = reeve_cluster_now_ns();
+        *looked = true;
+    }
     code = reeve_owner_submit(cluster->owner, cluster->now_ns, task, ret);
     if (code == REEVE_EHANDLE)
         return reeve_error_set(
@@ -199,11 +204,12 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
 static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit *submit,
     struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
 {
+    bool looked = false;
     pthread_mutex_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
-        code = task_take(cluster, submit, task, ret, error);
+        code = task_take(cluster, submit, task, &looked, ret, error);
     }
     if (code == 0)
         reeve_cluster_submitted(cluster, cluster->now_ns);
@@ -295,6 +301,7 @@ static bool is_simple(const struct reeve_cluster *cluster, const struct reeve_su
 static int simple_submit_many(struct reeve_cluster *cluster, const struct reeve_submit *submits,
     size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error)
 {
+    bool looked = false;
     pthread_mutex_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
@@ -303,7 +310,7 @@ static int simple_submit_many(struct reeve_cluster *cluster, const struct reeve_
             struct reeve_owner_task task = task_of(&submits[*at]);
             struct reeve_owner_splice few[SPLICES_FEW];
             task_splices(&task, &submits[*at], few);
-            code = task_take(cluster, &submits[*at], &task, &ret[*at], error);
+            code = task_take(cluster, &submits[*at], &task, &looked, &ret[*at], error);
             if (code != 0)
                 break;
         }

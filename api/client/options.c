@@ -2,6 +2,7 @@
 #include "api/client/options.h"
 
 #include "api/client/error.h"
+#include "runtime/base/ids.h"
 #include "runtime/base/parse.h"
 
 #include <math.h>
@@ -11,6 +12,7 @@
 #define CPU_MILLI_MAX   (1000u * 1000u)
 #define RETRIES_DEFAULT 3
 #define SLOTS_MAX       4096
+#define PENDING_MIN     65536 /* bytes: some hundred calls */
 
 /* The caller's struct may be older (smaller) than ours, or newer: then what we do not know must
  * be zero. */
@@ -53,6 +55,35 @@ static int read_environment(
     return REEVE_OK;
 }
 
+/* What concerns this process alone. */
+static int read_own(
+    const reeve_options *given, struct reeve_settings *ret, struct reeve_error_info *error)
+{
+    char why[REEVE_WHY_SIZE];
+    uint64_t weight = given->weight, size = given->pending_size_bytes;
+    const char *value = weight ? NULL : text(NULL, "REEVE_WEIGHT");
+    if (value && reeve_parse_u64(value, 1, REEVE_WEIGHT_MAX, &weight, why) != 0)
+        return reeve_error_set(error, REEVE_EINVAL, "REEVE_WEIGHT: %s", why);
+    if (weight > REEVE_WEIGHT_MAX)
+        return reeve_error_set(error, REEVE_EINVAL, "the option weight is %u: expected 1 to %u",
+            given->weight, REEVE_WEIGHT_MAX);
+    value = size ? NULL : text(NULL, "REEVE_PENDING_SIZE");
+    if (value && reeve_parse_size(value, 100, &size, why) != 0)
+        return reeve_error_set(error, REEVE_EINVAL, "REEVE_PENDING_SIZE: %s", why);
+    if (value && strchr(value, '%')) {
+        ret->pending_percent = (uint32_t)size;
+        size = 0;
+    }
+    if (size && size < PENDING_MIN)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "%llu bytes for pending calls (pending_size_bytes, REEVE_PENDING_SIZE): at least %u "
+            "are needed",
+            (unsigned long long)size, PENDING_MIN);
+    ret->pending_size_bytes = size;
+    ret->weight = (uint32_t)weight;
+    return REEVE_OK;
+}
+
 int reeve_options_resolve(
     const reeve_options *options, struct reeve_settings *ret, struct reeve_error_info *error)
 {
@@ -90,7 +121,7 @@ int reeve_options_resolve(
         return reeve_error_set(error, REEVE_EINVAL, "%llu slots: at most %d are possible",
             (unsigned long long)slots, SLOTS_MAX);
     ret->slots = (uint32_t)slots;
-    return REEVE_OK;
+    return read_own(&given, ret, error);
 }
 
 int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_task_settings *ret,

@@ -41,7 +41,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     uint32_t index = OWNER_NONE;
     while ((index = owner_task_each(owner, index)) != OWNER_NONE)
         if (!(owner_task_at(owner, index)->flags & OWNER_RESULT_OBJECT))
-            owner_task_clear(owner_task_at(owner, index));
+            owner_task_clear(owner, owner_task_at(owner, index));
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
@@ -65,7 +65,7 @@ static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
     for (uint32_t i = 0; i < task->splice_count; i++)
         owner_task_unref(owner, owner_task_index(task->splices[i].task));
     task->splice_count = 0;
-    owner_task_clear(task);
+    owner_task_clear(owner, task);
 }
 
 /* The task becomes final; its dependents are told, and theirs in turn: a list instead of
@@ -76,6 +76,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     struct owner_task *task = owner_task_at(owner, index);
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state != REEVE_TASK_FREE);
     arguments_drop(owner, task);
+    owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->flags = 0;
     task->status = status;
     task->lease_index = OWNER_NONE;
@@ -83,7 +84,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (object != NULL) {
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
-    } else if (owner_task_store(task, bytes, size) != 0) {
+    } else if (owner_task_store(owner, task, bytes, size) != 0) {
         task->status = REEVE_ENOMEM;
         task->state = REEVE_TASK_FAILED;
     } else if (status != 0 && error_is_map) {
@@ -121,7 +122,7 @@ static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t
                 dependent->next = pending;
                 pending = d;
             } else if (dependent->state == REEVE_TASK_WAITING && dependent->unresolved == 0) {
-                owner_task_queue(owner, now_ns, d, false);
+                owner_task_queue(owner, now_ns, d);
             }
             owner_task_unref(owner, d); /* the edge's reference */
         }
@@ -142,21 +143,54 @@ static void task_fail(
     task_end(owner, now_ns, index, code, false, text, (uint32_t)strlen(text), NULL);
 }
 
-void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool front)
+static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, uint32_t before)
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_class *class = owner->classes[task->class_index];
     task->state = REEVE_TASK_QUEUED;
-    owner_queue_push(owner, &class->queued, index, front);
+    owner_queue_insert(owner, &class->queued, index, before);
     class->unfinished++;
     owner_class_work_changed(owner, now_ns, class);
+}
+
+void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    owner_task_at(owner, index)->sequence = ++owner->sequence;
+    task_queued(owner, now_ns, index, OWNER_NONE);
+}
+
+/* Those taken back from one lease come one after the other, the latest first, so the place is found
+ * in a few steps from that of the one before. */
+void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    const struct owner_task *task = owner_task_at(owner, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    uint32_t before = class->returned != OWNER_NONE ? class->returned : class->queued.first;
+    while (before != OWNER_NONE && owner_task_at(owner, before)->sequence < task->sequence)
+        before = owner_task_at(owner, before)->next;
+    for (;;) {
+        uint32_t previous =
+            before != OWNER_NONE ? owner_task_at(owner, before)->previous : class->queued.last;
+        if (previous == OWNER_NONE || owner_task_at(owner, previous)->sequence < task->sequence)
+            break;
+        before = previous;
+    }
+    task_queued(owner, now_ns, index, before);
+    class->returned = index;
+}
+
+void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index)
+{
+    owner_queue_remove(owner, &class->queued, index);
+    if (class->returned == index)
+        class->returned = OWNER_NONE;
 }
 
 /* A QUEUED task leaves its queue. */
 static void task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
 {
     struct owner_class *class = owner->classes[owner_task_at(owner, index)->class_index];
-    owner_queue_remove(owner, &class->queued, index);
+    owner_task_unlink(owner, class, index);
     class->unfinished--;
     owner_class_work_changed(owner, now_ns, class);
 }
@@ -184,9 +218,9 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
-    int error = owner_task_store(task, from->arguments, from->arguments_size);
+    int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
     if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
-        error = owner_task_store_splices(task, from->splices, from->splice_count);
+        error = owner_task_store_splices(owner, task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
         struct owner_task *on = owner_task_find(owner, from->splices[i].task);
@@ -210,7 +244,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
             owner_task_bytes(failed), failed->size, NULL);
         error_origin(task, failed);
     } else if (task->unresolved == 0) {
-        owner_task_queue(owner, now_ns, index, false);
+        owner_task_queue(owner, now_ns, index);
     }
     return 0;
 }
@@ -310,11 +344,12 @@ bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32
         !reeve_owner_may_inline(owner, id, class_index))
         return false;
     struct owner_class *class = owner->classes[task->class_index];
-    owner_queue_remove(owner, &class->queued, owner_task_index(id));
+    owner_task_unlink(owner, class, owner_task_index(id));
     class->unfinished--;
     owner_ready_update(owner, class);
     task->state = REEVE_TASK_INLINE;
     task->attempt++;
+    owner->inline_count++;
     return true;
 }
 
@@ -323,7 +358,6 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
 {
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
-    owner_tick_within_idle(owner, now_ns); /* fewer leases are needed than had been asked for */
     task_end(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object);
 }
 
@@ -390,7 +424,7 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     uint32_t index = owner_task_index(id);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
     if (status == REEVE_EWORKERDIED && loss_forgiven(task)) {
-        owner_task_queue(owner, now_ns, index, true);
+        owner_task_requeue(owner, now_ns, index);
         return true;
     }
     task_end(owner, now_ns, index, status, status != 0, bytes, size, status == 0 ? object : NULL);
@@ -417,7 +451,7 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     task->attempt--;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, false);
-    owner_task_queue(owner, now_ns, index, true);
+    owner_task_requeue(owner, now_ns, index);
 }
 
 static void fail_queued(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
@@ -425,7 +459,7 @@ static void fail_queued(struct reeve_owner *owner, uint64_t now_ns, struct owner
 {
     while (class->queued.count != 0) {
         uint32_t index = class->queued.first;
-        owner_queue_remove(owner, &class->queued, index);
+        owner_task_unlink(owner, class, index);
         class->unfinished--;
         task_fail(owner, now_ns, index, code, text);
     }
@@ -468,7 +502,7 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
         task->flags &= (uint8_t)~OWNER_TAKING_BACK;
         task->lease_index = OWNER_NONE;
         if (loss_forgiven(task)) {
-            owner_task_queue(owner, now_ns, index, true);
+            owner_task_requeue(owner, now_ns, index);
         } else {
             task_fail(owner, now_ns, index, code, text);
         }
@@ -569,6 +603,16 @@ uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
 uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
 {
     return owner->stale_count;
+}
+
+uint64_t reeve_owner_memory(const struct reeve_owner *owner)
+{
+    return owner->memory_bytes - owner->inline_count * sizeof(struct owner_task);
+}
+
+bool reeve_owner_is_ahead(const struct reeve_owner *owner)
+{
+    return owner->unfinished - owner->inline_count > (owner->task_count - owner->inline_count) / 2;
 }
 
 uint64_t reeve_owner_task_count(const struct reeve_owner *owner)

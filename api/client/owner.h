@@ -18,8 +18,9 @@
  *
  * How many entries a lease is given ahead (its depth) follows the measured time a task of the class
  * takes: some milliseconds' worth, so hundreds for microseconds, one or two for milliseconds. What
- * turns out to be stuck behind a long task is taken back when another lease of the class has
- * nothing to do.
+ * turns out to be stuck behind a long task is taken back: half of it when another lease of the
+ * class has nothing to do, all of it when more waits and the lease is overdue. The lease then gets
+ * nothing until it answers.
  *
  * A task id is generation << 32 | index: a stale one is recognised, never an error in memory. It
  * is also the sequence part of the object id of the task's result. Ties are broken by order of
@@ -281,6 +282,16 @@ uint64_t reeve_owner_stale_count(const struct reeve_owner *owner);
 /* Greater than that of any task id so far: generation_first of a later owner. */
 uint32_t reeve_owner_generation(const struct reeve_owner *owner);
 uint64_t reeve_owner_task_count(const struct reeve_owner *owner); /* futures alive, final or not */
+
+/* What the futures alive take, with arguments and results. Without tasks that are INLINE, on the
+ * caller's own stack: that bounds them. */
+uint64_t reeve_owner_memory(const struct reeve_owner *owner);
+/* Whether most of them are of tasks that others have to finish: then time makes room, else the
+ * program must. */
+bool reeve_owner_is_ahead(const struct reeve_owner *owner);
+/* A task of the class that perhaps nobody has claimed: what was QUEUED last, so that a tree of
+ * tasks is run depth first; else what was sent last to some lease. 0: there is none. */
+reeve_task_id reeve_owner_unclaimed(const struct reeve_owner *owner, uint32_t class_index);
 
 /* Audits all tables against each other; asserts. For tests and the simulator. */
 void reeve_owner_check(const struct reeve_owner *owner);

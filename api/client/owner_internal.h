@@ -1,7 +1,7 @@
 /* The tables of the owner core: tasks in pages (so that they never move, and that the memory of
  * many goes back when they are done), classes, leases.
  *
- *   class ── queued: task ↔ task ↔ task     FIFO of QUEUED tasks, linked by index
+ *   class ── queued: task ↔ task ↔ task     QUEUED tasks in order of sequence, linked by index
  *     └───── room: lease ↔ lease            leases that may get one more entry; idle ones in front
  *   lease ── in flight: task ↔ task         SENT tasks, oldest first, linked by the same two fields
  *   task  ── edges: dependent → dependent   WAITING tasks to tell when this one is final
@@ -25,10 +25,9 @@ enum {
     OWNER_TAKING_BACK = 1, /* a TAKE_BACK is on its way */
     OWNER_RESULT_OBJECT = 2,
     OWNER_ERROR_MAP = 4,
-    OWNER_FIRST = 8, /* goes before others of its class: it has been under way before */
-    OWNER_NEVER_INLINE = 16,
-    OWNER_CHILD_DIED = 32, /* what its worker has died of */
-    OWNER_ALONE = 64,      /* so its children are run elsewhere now */
+    OWNER_NEVER_INLINE = 8,
+    OWNER_CHILD_DIED = 16, /* what its worker has died of */
+    OWNER_ALONE = 32,      /* so its children are run elsewhere now */
 };
 
 struct owner_task {
@@ -53,9 +52,11 @@ struct owner_task {
     uint32_t splice_count;
     int32_t status;
     uint64_t position; /* in the call ring */
+    uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
     uint32_t size;
+    uint32_t splices_size; /* in bytes, where they have memory of their own */
     union {
         uint8_t small[OWNER_SMALL_SIZE];
         uint8_t *large; /* when size > OWNER_SMALL_SIZE */
@@ -90,6 +91,7 @@ struct owner_class {
     uint32_t cpu_milli;
     int32_t priority;
     struct owner_queue queued;
+    uint32_t returned;    /* the one of them that came back last: the next one's place is near it */
     uint32_t unfinished;  /* queued or sent */
     uint32_t lease_count; /* those not draining */
     uint32_t demand_told;
@@ -114,6 +116,7 @@ struct owner_lease {
     uint64_t id;
     struct owner_queue in_flight;
     bool full;               /* the ring had no room: wait for an answer */
+    bool stuck;              /* what it had not begun was taken back: likewise */
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
@@ -137,7 +140,10 @@ struct reeve_owner {
     uint32_t lease_capacity, lease_count;
     struct reeve_list ready; /* classes */
     struct reeve_fifo commands;
+    uint64_t sequence; /* of the task that was queued last */
     uint64_t task_count, unfinished, final_count, stale_count;
+    uint64_t inline_count;
+    uint64_t memory_bytes; /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
     uint32_t send_lease; /* what next_send chose, until sent or unsent */
 };
@@ -176,12 +182,13 @@ static inline const uint8_t *owner_task_bytes(const struct owner_task *task)
     return task->size > OWNER_SMALL_SIZE ? task->bytes.large : task->bytes.small;
 }
 
-static inline void owner_queue_push(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, bool front)
+/* Before that one; OWNER_NONE: at the end. */
+static inline void owner_queue_insert(
+    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, uint32_t before)
 {
     struct owner_task *task = owner_task_at(owner, index);
-    task->next = front ? queue->first : OWNER_NONE;
-    task->previous = front ? OWNER_NONE : queue->last;
+    task->next = before;
+    task->previous = before != OWNER_NONE ? owner_task_at(owner, before)->previous : queue->last;
     if (task->next != OWNER_NONE)
         owner_task_at(owner, task->next)->previous = index;
     else
@@ -214,11 +221,12 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
 /* The index of the next task that is not FREE; from OWNER_NONE the first; OWNER_NONE: no more. */
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
-int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size);
+int owner_task_store(
+    struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size);
 /* After the arguments. */
-int owner_task_store_splices(
-    struct owner_task *task, const struct reeve_owner_splice *splices, uint32_t count);
-void owner_task_clear(struct owner_task *task);
+int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
+    const struct reeve_owner_splice *splices, uint32_t count);
+void owner_task_clear(struct reeve_owner *owner, struct owner_task *task);
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
@@ -227,13 +235,14 @@ struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);
 
 /* The state machine (owner.c). */
-void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool front);
+void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+/* The same for one that has been under way: to where it was among the others. */
+void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index);
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object);
 
 /* Leases and demand (owner_lease.c). */
-/* A tick in lease_idle_ns at the latest, to lower demands. */
-void owner_tick_within_idle(struct reeve_owner *owner, uint64_t now_ns);
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
 void owner_class_work_changed(

@@ -12,6 +12,7 @@
 #define LONG_TASK_NS  (50u * 1000 * 1000) /* tasks this long are given one at a time */
 /* up to here demand is told to the task, beyond it by powers of two */
 #define DEMAND_EXACT      16u
+#define LOOK_NS           (500u * 1000 * 1000) /* between ticks while nothing happens */
 #define TAKE_BACK_AT_ONCE 64u
 
 int reeve_owner_class(
@@ -31,7 +32,7 @@ int reeve_owner_class(
     class->cpu_milli = cpu_milli;
     class->priority = priority;
     class->depth = 1;
-    class->queued.first = class->queued.last = OWNER_NONE;
+    class->queued.first = class->queued.last = class->returned = OWNER_NONE;
     reeve_list_init(&class->room);
     reeve_list_init(&class->ready_node);
     *ret_class_index = owner->class_count;
@@ -60,11 +61,6 @@ static void tick_by(struct reeve_owner *owner, uint64_t at_ns)
 {
     if (at_ns < owner->tick_at_ns)
         owner->tick_at_ns = at_ns;
-}
-
-void owner_tick_within_idle(struct reeve_owner *owner, uint64_t now_ns)
-{
-    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
 }
 
 /* ---- demand ---------------------------------------------------------------------------------- */
@@ -162,8 +158,8 @@ void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct
 static void room_update(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
 {
-    bool room =
-        lease->state == OWNER_LEASE_ACTIVE && !lease->full && lease->in_flight.count < class->depth;
+    bool room = lease->state == OWNER_LEASE_ACTIVE && !lease->full && !lease->stuck &&
+                lease->in_flight.count < class->depth;
     if (!room) {
         reeve_list_remove(&lease->room_node);
     } else if (lease->in_flight.count == 0) {
@@ -239,14 +235,15 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
     owner_queue_remove(owner, &lease->in_flight, index);
     owner_task_at(owner, index)->lease_index = OWNER_NONE;
     class->unfinished--;
-    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
     if (answered) {
         class->barren = 0;
         service_measure(owner, class, lease, now_ns);
         lease->last_answer_ns = now_ns;
+        lease->stuck = false;
     }
     lease->full = false;
     if (lease->in_flight.count == 0) {
+        lease->stuck = false;
         lease->idle_since_ns = now_ns;
         if (lease->state == OWNER_LEASE_DRAINING) {
             lease_return(owner, class, lease);
@@ -292,7 +289,7 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     lease->node = node;
     lease->id = id;
     lease->in_flight = (struct owner_queue){OWNER_NONE, OWNER_NONE, 0};
-    lease->full = false;
+    lease->full = lease->stuck = false;
     lease->batch_count = 0;
     lease->latency_ns = UINT64_MAX;
     lease->last_answer_ns = lease->idle_since_ns = now_ns;
@@ -341,30 +338,51 @@ void reeve_owner_lease_recalled(
     take_back(owner, lease, lease->in_flight.count);
 }
 
+/* How long a lease may go without an answer before what it has not begun is given to others that
+ * are busy, too: it should have done all of it by then. */
+static uint64_t patience_ns(const struct reeve_owner *owner, const struct owner_class *class)
+{
+    return 2 * REEVE_MAX(owner->settings.work_ahead_ns, class->service_ns);
+}
+
 /* A lease of the class has nothing to do while another's worker has not answered for long: half
- * of what it has not begun comes back, to be sent again to whoever has room. */
+ * of what it has not begun comes back, to be sent to whoever has room. Or all have something to do,
+ * with more waiting behind, and one has not answered for much longer: all that it has not begun
+ * comes back, to its place among what waits. It gets nothing more until it answers. */
 static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
-    if (class->queued.count != 0 || reeve_list_is_empty(&class->room))
+    bool idle = false;
+    if (class->lease_count < 2)
         return;
-    struct owner_lease *idle =
-        REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node);
-    if (idle->in_flight.count != 0)
-        return;
+    if (class->queued.count == 0) {
+        if (reeve_list_is_empty(&class->room) ||
+            REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node)
+                    ->in_flight.count != 0)
+            return;
+        idle = true;
+    }
+    uint64_t silence_ns = idle ? owner->settings.stuck_ns : patience_ns(owner, class);
     struct owner_lease *fullest = NULL;
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
         struct owner_lease *lease = owner->leases[i];
         if (lease->state != OWNER_LEASE_ACTIVE || owner->classes[lease->class_index] != class ||
-            lease->in_flight.count < 2)
+            lease->in_flight.count < 2 || (!idle && lease->stuck))
             continue;
-        if (now_ns - lease->last_answer_ns < owner->settings.stuck_ns) {
-            tick_by(owner, lease->last_answer_ns + owner->settings.stuck_ns);
+        if (now_ns - lease->last_answer_ns < silence_ns) {
+            tick_by(owner, lease->last_answer_ns + silence_ns);
             continue;
         }
-        if (fullest == NULL || lease->in_flight.count > fullest->in_flight.count)
+        if (!idle) {
+            lease->stuck = true;
+            room_update(owner, class, lease);
+            take_back(owner, lease, lease->in_flight.count - 1);
+        } else if (fullest == NULL || lease->in_flight.count > fullest->in_flight.count) {
             fullest = lease;
+        }
     }
     if (fullest != NULL) {
+        fullest->stuck = true;
+        room_update(owner, class, fullest);
         take_back(owner, fullest, REEVE_MIN(fullest->in_flight.count / 2, TAKE_BACK_AT_ONCE));
         tick_by(owner, now_ns + owner->settings.stuck_ns);
     }
@@ -398,8 +416,12 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         demand_lower(owner, class);
         lease_return(owner, class, lease);
     }
-    for (uint32_t i = 0; i < owner->class_count; i++)
-        demand_lower(owner, owner->classes[i]);
+    for (uint32_t i = 0; i < owner->class_count; i++) {
+        struct owner_class *class = owner->classes[i];
+        demand_lower(owner, class);
+        if (class->demand_told != 0)
+            tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
+    }
 }
 
 uint64_t reeve_owner_deadline(const struct reeve_owner *owner)
@@ -431,8 +453,8 @@ void reeve_owner_sent(
     struct owner_class *class = owner->classes[task->class_index];
     struct owner_lease *lease = owner->leases[owner->send_lease];
     REEVE_ASSERT(task->state == REEVE_TASK_QUEUED && lease->state == OWNER_LEASE_ACTIVE);
-    owner_queue_remove(owner, &class->queued, index);
-    owner_queue_push(owner, &lease->in_flight, index, false);
+    owner_task_unlink(owner, class, index);
+    owner_queue_insert(owner, &lease->in_flight, index, OWNER_NONE);
     task->state = REEVE_TASK_SENT;
     task->lease_index = lease->index;
     task->position = position;
@@ -443,6 +465,8 @@ void reeve_owner_sent(
             batch_measure(class, lease);
         lease->last_answer_ns = now_ns;
     }
+    if (lease->in_flight.count == 2 && class->lease_count > 1)
+        tick_by(owner, now_ns + patience_ns(owner, class));
     if (lease->in_flight.count >= class->depth) {
         reeve_list_remove(&lease->room_node);
     } else if (class->lease_count > 1) { /* the next one's turn */
@@ -493,6 +517,16 @@ bool reeve_owner_find_lease(
     return false;
 }
 
+reeve_task_id reeve_owner_unclaimed(const struct reeve_owner *owner, uint32_t class_index)
+{
+    uint32_t index = owner->classes[class_index]->queued.last;
+    for (uint32_t i = 0; i < owner->lease_capacity && index == OWNER_NONE; i++)
+        if (owner->leases[i]->state != OWNER_LEASE_FREE &&
+            owner->leases[i]->class_index == class_index && owner->leases[i]->in_flight.count > 1)
+            index = owner->leases[i]->in_flight.last;
+    return index != OWNER_NONE ? owner_task_id(owner_task_at(owner, index), index) : 0;
+}
+
 reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
     reeve_lease_index lease_index, reeve_task_id after, uint64_t *ret_position,
     uint32_t *ret_attempt)
@@ -514,7 +548,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 
 void reeve_owner_check(const struct reeve_owner *owner)
 {
-    uint64_t alive = 0, unfinished = 0;
+    uint64_t alive = 0, unfinished = 0, memory_bytes = 0, inline_count = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
     uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
@@ -523,6 +557,10 @@ void reeve_owner_check(const struct reeve_owner *owner)
     while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
         const struct owner_task *task = owner_task_at(owner, index);
         alive++;
+        inline_count += task->state == REEVE_TASK_INLINE;
+        memory_bytes += sizeof(*task) + task->splices_size;
+        if (!(task->flags & OWNER_RESULT_OBJECT) && task->size > OWNER_SMALL_SIZE)
+            memory_bytes += task->size;
         unfinished += !reeve_task_state_is_final(task->state);
         REEVE_ASSERT(task->references > 0);
         REEVE_ASSERT((task->unresolved != 0) <=
@@ -537,6 +575,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
         }
     }
     REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);
+    REEVE_ASSERT(memory_bytes == owner->memory_bytes && inline_count == owner->inline_count);
     uint32_t lease_count = 0;
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
         const struct owner_lease *lease = owner->leases[i];
@@ -560,6 +599,11 @@ void reeve_owner_check(const struct reeve_owner *owner)
             if (owner->leases[l]->class_index == i && owner->leases[l]->state != OWNER_LEASE_FREE)
                 sent += owner->leases[l]->in_flight.count;
         REEVE_ASSERT(class->queued.count == queued[i]);
+        uint64_t sequence = 0;
+        for (uint32_t t = class->queued.first; t != OWNER_NONE; t = owner_task_at(owner, t)->next) {
+            REEVE_ASSERT(owner_task_at(owner, t)->sequence > sequence);
+            sequence = owner_task_at(owner, t)->sequence;
+        }
         REEVE_ASSERT(class->unfinished == queued[i] + sent);
         REEVE_ASSERT(class->lease_count == leases[i]);
         REEVE_ASSERT(class->demand_told != 0 || class->unfinished == 0);

@@ -119,6 +119,7 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index)
     task->lease_index = OWNER_NONE;
     task->edges = OWNER_NONE;
     owner->task_count++;
+    owner->memory_bytes += sizeof(struct owner_task);
     *ret_index = page->number << OWNER_PAGE_SHIFT | in_page;
     return 0;
 }
@@ -131,13 +132,15 @@ static void task_free(struct reeve_owner *owner, struct owner_task *task, uint32
     task->next = page->free;
     page->free = index & (OWNER_PAGE_TASKS - 1);
     owner->task_count--;
+    owner->memory_bytes -= sizeof(struct owner_task);
     if (!reeve_list_is_linked(&page->room_node))
         reeve_list_push_front(&owner->pages_room, &page->room_node);
     if (--page->live == 0 && ++owner->pages_empty > OWNER_PAGES_KEPT)
         page_free(owner, page);
 }
 
-int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size)
+int owner_task_store(
+    struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size)
 {
     if (size > OWNER_SMALL_SIZE) {
         uint8_t *large = malloc(size);
@@ -145,6 +148,7 @@ int owner_task_store(struct owner_task *task, const void *bytes, uint32_t size)
             return REEVE_ENOMEM;
         memcpy(large, bytes, size);
         task->bytes.large = large;
+        owner->memory_bytes += size;
     } else if (size != 0) {
         memcpy(task->bytes.small, bytes, size);
     }
@@ -159,30 +163,37 @@ static struct reeve_owner_splice *splices_small(struct owner_task *task)
     return (struct reeve_owner_splice *)(void *)(task->bytes.small + at);
 }
 
-int owner_task_store_splices(
-    struct owner_task *task, const struct reeve_owner_splice *splices, uint32_t count)
+int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
+    const struct reeve_owner_splice *splices, uint32_t count)
 {
     size_t size = count * sizeof(*splices);
     if (task->size <= OWNER_SMALL_SIZE &&
-        (uint8_t *)splices_small(task) + size <= task->bytes.small + OWNER_SMALL_SIZE)
+        (uint8_t *)splices_small(task) + size <= task->bytes.small + OWNER_SMALL_SIZE) {
         task->splices = splices_small(task);
-    else
+    } else {
         task->splices = malloc(size);
-    if (task->splices == NULL)
-        return REEVE_ENOMEM;
+        if (task->splices == NULL)
+            return REEVE_ENOMEM;
+        task->splices_size = (uint32_t)size;
+        owner->memory_bytes += size;
+    }
     memcpy(task->splices, splices, size);
     return 0;
 }
 
-void owner_task_clear(struct owner_task *task)
+void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
 {
     if (REEVE_UNLIKELY(task->splices != NULL)) {
-        if (task->size > OWNER_SMALL_SIZE || task->splices != splices_small(task))
+        if (task->splices_size != 0)
             free(task->splices);
+        owner->memory_bytes -= task->splices_size;
+        task->splices_size = 0;
         task->splices = NULL;
     }
-    if (task->size > OWNER_SMALL_SIZE)
+    if (task->size > OWNER_SMALL_SIZE) {
         free(task->bytes.large);
+        owner->memory_bytes -= task->size;
+    }
     task->size = 0;
 }
 
@@ -196,7 +207,7 @@ void owner_task_unref(struct reeve_owner *owner, uint32_t index)
     if (task->flags & OWNER_RESULT_OBJECT)
         owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
     else
-        owner_task_clear(task);
+        owner_task_clear(owner, task);
     task_free(owner, task, index);
 }
 

@@ -178,6 +178,22 @@ typedef struct reeve_options {
     /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of
      * memory. */
     uint64_t store_size_bytes;
+    /* What futures may take of this process's own memory: those whose calls have not finished
+     * (with their arguments) and those that have been neither got nor released (with values that
+     * are not in the store). REEVE_PENDING_SIZE (512MiB, 25%); else a quarter of memory, in a
+     * worker divided by the number of cores: with the store's 30 % that leaves the program almost
+     * half. At the limit a call that submits or puts
+     *  - waits, as long as most futures are of unfinished calls: the program is ahead of the
+     *    workers, and is held to their pace. A task (in its first thread) does not wait there but
+     *    runs one of its own calls that nobody has begun, so that no slot waits for another;
+     *  - fails with REEVE_EAGAIN otherwise: waiting would not help, the program must get or
+     *    release some. (In inline mode there is no limit.) */
+    uint64_t pending_size_bytes;
+    /* Jobs of one cluster that all want more than there is share it in proportion to their
+     * weights, 1 to 10,000; REEVE_WEIGHT; else 100. What counts is cpu time held, whatever the
+     * tasks are like. */
+    uint32_t weight;
+    uint32_t reserved;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for
@@ -246,7 +262,8 @@ typedef struct reeve_packed {
     size_t size;
 } reeve_packed;
 
-/* Submits a call. Does not wait for the task. Everything is copied before it returns. The
+/* Submits a call. Does not wait for the task, but may wait for room: see pending_size_bytes
+ * (REEVE_EAGAIN). Everything is copied before it returns. The
  * arguments are checked here: REEVE_EPROTOCOL (not one msgpack array, truncated, bytes left
  * over), REEVE_EDEPTH (nested deeper than 32). REEVE_ENOFUNCTION: no such function in this
  * program. REEVE_EHANDLE: a splice's future is not live. */

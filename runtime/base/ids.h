@@ -51,4 +51,8 @@ struct reeve_class {
     int32_t priority;
 };
 
+/* Of a job: jobs that all want more than there is share it in proportion to their weights. */
+#define REEVE_WEIGHT_DEFAULT 100u
+#define REEVE_WEIGHT_MAX     10000u
+
 #endif

@@ -94,8 +94,16 @@ void node_job_end(struct reeve_node *node, struct node_job *job, int32_t code, c
 
 /* --- drivers --- */
 
-static void accept_driver(
-    struct reeve_node *node, uint64_t connection, const uint8_t *program, const char *name)
+static void job_begin(struct reeve_node *node, const struct node_job *job)
+{
+    struct reeve_message *begin = node_send_head(node, REEVE_MESSAGE_JOB_BEGIN);
+    begin->process = job->id;
+    begin->count = job->weight;
+    node_set_text(begin->text, "%s", job->name);
+}
+
+static void accept_driver(struct reeve_node *node, uint64_t connection, const uint8_t *program,
+    const char *name, uint32_t weight)
 {
     struct node_process *driver = node_alloc(sizeof *driver);
     driver->serial = node->next_serial++;
@@ -108,12 +116,11 @@ static void accept_driver(
     node->drivers_count++;
     driver->job = node_job_make(node, node_process_id(node, driver), program, name);
     driver->job->driver = driver;
+    driver->job->weight = weight;
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLIENT_WELCOME);
     command->connection = connection;
     command->serial = driver->serial;
-    struct reeve_message *begin = node_send_head(node, REEVE_MESSAGE_JOB_BEGIN);
-    begin->process = driver->job->id;
-    node_set_text(begin->text, "%s", name);
+    job_begin(node, driver->job);
     node_workers_warm(node, driver->job);
 }
 
@@ -133,12 +140,13 @@ void node_driver_hello(struct reeve_node *node, const struct reeve_node_event *e
         return;
     }
     if (node->number != 0) {
-        accept_driver(node, event->connection, event->program, event->text);
+        accept_driver(node, event->connection, event->program, event->text, event->count);
         return;
     }
     struct node_pending *pending = node_alloc(sizeof *pending);
     pending->connection = event->connection;
     pending->timer.kind = TIMER_PENDING;
+    pending->weight = event->count;
     memcpy(pending->program, event->program, sizeof pending->program);
     memcpy(pending->name, event->text, sizeof pending->name);
     node_map_put(&node->pending, pending->connection, pending);
@@ -158,7 +166,7 @@ void node_pending_accept(struct reeve_node *node)
     void *value;
     while (reeve_map64_next(&node->pending, &at, NULL, &value)) {
         struct node_pending *pending = value;
-        accept_driver(node, pending->connection, pending->program, pending->name);
+        accept_driver(node, pending->connection, pending->program, pending->name, pending->weight);
         pending_remove(node, pending);
     }
 }
@@ -304,11 +312,8 @@ void node_announce_wants(struct reeve_node *node)
     void *value;
     while (reeve_map64_next(&node->processes, &at, NULL, &value)) {
         struct node_process *process = value;
-        if (process->state == PROCESS_DRIVER) {
-            struct reeve_message *begin = node_send_head(node, REEVE_MESSAGE_JOB_BEGIN);
-            begin->process = process->job->id;
-            node_set_text(begin->text, "%s", process->job->name);
-        }
+        if (process->state == PROCESS_DRIVER)
+            job_begin(node, process->job);
         for (uint32_t i = 0; i < process->want_count; i++) {
             if (process->wants[i].count > 0)
                 send_demand(node, process, i);

@@ -74,7 +74,7 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_PEER_LINK_UP,     /* node message(PEER_UP): a peer has introduced itself */
     REEVE_NODE_EVENT_PEER_LINK_DOWN,   /* node text: a session ended, or could not be made */
     REEVE_NODE_EVENT_PEER_MESSAGE,     /* node message */
-    REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program text(name) */
+    REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program count(weight) text(name) */
     REEVE_NODE_EVENT_CONNECTION_GONE,  /* connection: a driver that has no answer yet has left */
     REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count node */
     REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease */

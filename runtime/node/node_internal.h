@@ -83,7 +83,8 @@ struct node_job {
     uint64_t failed_until_ns;
     int32_t failed_code;
     char failed_text[REEVE_TEXT_SIZE];
-    bool ended; /* its workers are being killed */
+    bool ended;      /* its workers are being killed */
+    uint32_t weight; /* 0: the head's default */
     char name[REEVE_TEXT_SIZE];
 };
 
@@ -113,6 +114,7 @@ struct node_pending {
     uint64_t connection;
     uint8_t program[REEVE_PROGRAM_HASH_SIZE];
     char name[REEVE_TEXT_SIZE];
+    uint32_t weight;
     struct node_timer timer;
 };
 

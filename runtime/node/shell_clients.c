@@ -154,6 +154,7 @@ static void hello(struct daemon_client *client, struct reeve_local_message *mess
         return;
     }
     memcpy(client->name, message->text, strnlen(message->text, sizeof client->name - 1));
+    client->weight = message->count;
     if (message->mode == REEVE_LOCAL_WORKER) {
         worker_hello(client, message);
     } else if (message->mode == REEVE_LOCAL_DRIVER && message->fd_count == 3) {

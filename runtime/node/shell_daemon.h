@@ -99,6 +99,7 @@ struct daemon_client {
     struct daemon_worker *worker;
     struct daemon_job *job; /* a driver's, until it is welcome; then it is in the daemon's table */
     char name[REEVE_TEXT_SIZE];
+    uint32_t weight;                  /* a driver's job's */
     struct daemon_terminal *terminal; /* a driver's */
     struct reeve_fifo
         queue; /* struct reeve_local_message that would have blocked; their descriptors are ours */

@@ -96,8 +96,9 @@ static void hashed(struct daemon_client *client, const uint8_t *hash)
 {
     memcpy(client->job->program, hash, REEVE_PROGRAM_HASH_SIZE);
     client->job->ready = true;
-    struct reeve_node_event event = {
-        .kind = REEVE_NODE_EVENT_DRIVER_HELLO, .connection = client->connection};
+    struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_DRIVER_HELLO,
+        .connection = client->connection,
+        .count = client->weight};
     memcpy(event.program, hash, sizeof event.program);
     memcpy(event.text, client->name, sizeof event.text);
     daemon_event(client->daemon, &event);

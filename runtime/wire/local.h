@@ -8,10 +8,11 @@
  * results go through channels (runtime/channel), which the daemon hands out with CHANNEL.
  *
  *   client -> daemon
- *   HELLO          version mode token table_hash; text: the program's name
- *                  mode driver: token 0; fds: the table of functions (memfd, text, one "name
- *                  signature" a line, sorted), the executable (opened for reading), the launch spec
- *                  (memfd, see below) mode worker: the token its daemon gave it in the environment;
+ *   HELLO          version mode token table_hash count; text: the program's name
+ *                  mode driver: token 0; count: the job's weight, 0: the default;
+ *                  fds: the table of functions (memfd, text, one "name signature" a line, sorted),
+ *                  the executable (opened for reading), the launch spec (memfd, see below)
+ *                  mode worker: the token its daemon gave it in the environment;
  *                  fds: the table of functions
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of
  *                  node                                    the class in all (level, not edge), best

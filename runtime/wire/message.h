@@ -32,8 +32,8 @@
  *               1: it has as many workers as it may, and all of them are blocked; 0: no more
  *   DEADLOCK    head -> node: process count text
  *               that wait of this process would never end: it is to fail
- *   JOB_BEGIN   driver's node -> head: process text
- *               a driver has come (text: its name)
+ *   JOB_BEGIN   driver's node -> head: process text count
+ *               a driver has come (text: its name; count: its weight, 0: the default)
  *   JOB_END     driver's node -> head: process
  *               it has gone
  *   WELCOME     head -> node: node incarnation count

@@ -85,6 +85,8 @@ static int suite_run(
         bench_say_floors(bench);
         if (floors_only)
             return 0;
+        if (bench_wanted(bench, "tasks_sync_cold"))
+            bench->cold = reeve_floor_cold_start();
         if (suite->alone != NULL)
             suite->alone(bench);
     }
@@ -101,6 +103,9 @@ static int suite_run(
     }
     if (joins)
         reeve_bench_cluster_stop(&cluster);
+    if (bench->cold != NULL)
+        reeve_floor_cold_stop(bench->cold);
+    bench->cold = NULL;
     return code != REEVE_OK;
 }
 

@@ -37,6 +37,7 @@ struct bench {
     int calls; /* of the part `calls` */
     int failed;
     struct reeve_floors floors; /* of this run */
+    struct reeve_floor_cold *cold;
     struct bench_row rows[BENCH_ROWS_MAX];
     int row_count;
 };

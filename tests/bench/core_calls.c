@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/threads.h"
 
 #define SYNC_HOT_CALLS  20000
 #define SYNC_COLD_CALLS 200
@@ -27,28 +28,48 @@ bool bench_call_once(struct bench *bench, const char *name, int64_t x)
     return y == x + 1 || bench_wrong(bench, name, "a wrong answer");
 }
 
-static void tasks_sync(
-    struct bench *bench, const char *name, int count, int64_t pause_ns, double floor_us)
+static bool call_timed(struct bench *bench, const char *name, int64_t x, double *ret_us)
 {
-    double *times = calloc((size_t)count, sizeof(*times));
-    char tail[64];
-    if (!bench_wanted(bench, name) || times == NULL || !bench_call_once(bench, name, 1)) {
-        free(times);
+    double begin = bench_now_s();
+    bool right = bench_call_once(bench, name, x);
+    *ret_us = (bench_now_s() - begin) * 1e6;
+    return right;
+}
+
+static void tasks_sync_hot(struct bench *bench)
+{
+    static double times[SYNC_HOT_CALLS];
+    const char *name = "tasks_sync_hot";
+    if (!bench_wanted(bench, name) || !bench_call_once(bench, name, 1))
         return;
+    for (int i = 0; i < SYNC_HOT_CALLS; i++)
+        if (!call_timed(bench, name, i, &times[i]))
+            return;
+    bench_say(bench, name, bench_percentile(times, SYNC_HOT_CALLS, 0.5), "us",
+        bench->floors.ring_codec_sync_us);
+    bench_say(bench, "tasks_sync_hot_p99", bench_percentile(times, SYNC_HOT_CALLS, 0.99), "us", 0);
+}
+
+/* In turn with the floor's calls, because how cold a rest leaves the machine changes by a factor
+ * of two from one second to the next. */
+static void tasks_sync_cold(struct bench *bench)
+{
+    static double times[SYNC_COLD_CALLS], floors[SYNC_COLD_CALLS];
+    const struct timespec rest = {0, COLD_PAUSE_NS};
+    const char *name = "tasks_sync_cold";
+    if (bench->cold == NULL || !bench_wanted(bench, name) || !bench_call_once(bench, name, 1))
+        return;
+    for (int i = 0; i < SYNC_COLD_CALLS; i++) {
+        nanosleep(&rest, NULL);
+        floors[i] = reeve_floor_cold_call_us(bench->cold);
+        nanosleep(&rest, NULL);
+        if (!call_timed(bench, name, i, &times[i]))
+            return;
     }
-    for (int i = 0; i < count; i++) {
-        struct timespec pause = {0, pause_ns};
-        if (pause_ns != 0)
-            nanosleep(&pause, NULL);
-        double begin = bench_now_s();
-        if (!bench_call_once(bench, name, i))
-            break;
-        times[i] = (bench_now_s() - begin) * 1e6;
-    }
-    bench_say(bench, name, bench_percentile(times, (size_t)count, 0.5), "us", floor_us);
-    snprintf(tail, sizeof(tail), "%s_p99", name);
-    bench_say(bench, tail, bench_percentile(times, (size_t)count, 0.99), "us", 0);
-    free(times);
+    bench_say(bench, name, bench_percentile(times, SYNC_COLD_CALLS, 0.5), "us",
+        bench_percentile(floors, SYNC_COLD_CALLS, 0.5));
+    bench_say(bench, "tasks_sync_cold_p99", bench_percentile(times, SYNC_COLD_CALLS, 0.99), "us",
+        bench_percentile(floors, SYNC_COLD_CALLS, 0.99));
 }
 
 static int64_t arguments[IN_FLIGHT], answers[IN_FLIGHT];
@@ -169,9 +190,8 @@ static void pending_tasks(struct bench *bench)
 void bench_calls(struct bench *bench)
 {
     const struct reeve_floors *floors = &bench->floors;
-    tasks_sync(bench, "tasks_sync_hot", SYNC_HOT_CALLS, 0, floors->ring_codec_sync_us);
-    tasks_sync(
-        bench, "tasks_sync_cold", SYNC_COLD_CALLS, COLD_PAUSE_NS, floors->ring_codec_cold_us);
+    tasks_sync_hot(bench);
+    tasks_sync_cold(bench);
     if (bench_wanted(bench, "tasks_async"))
         bench_say(bench, "tasks_async", bench_async_rate(bench, "tasks_async"), "1/s",
             floors->ring_codec_calls_s);
@@ -179,6 +199,12 @@ void bench_calls(struct bench *bench)
         bench_say(bench, "tasks_async_bulk",
             bench_rate(bench, bulk_round, "tasks_async_bulk") * IN_FLIGHT, "1/s",
             floors->ring_codec_calls_s);
+    if (bench_wanted(bench, "tasks_async_threads_8")) {
+        double rate = reeve_bench_threads(8, bench->seconds);
+        if (rate == 0)
+            bench_wrong(bench, "tasks_async_threads_8", "a call failed");
+        bench_say(bench, "tasks_async_threads_8", rate, "1/s", floors->ring_codec_calls_s);
+    }
     if (bench_wanted(bench, "submit_small") || bench_wanted(bench, "get_small") ||
         bench_wanted(bench, "submit_small_bulk") || bench_wanted(bench, "get_small_bulk") ||
         bench_wanted(bench, "get_small_one"))

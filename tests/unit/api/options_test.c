@@ -75,6 +75,43 @@ static void environment_is_read_and_options_win(void **state)
     unsetenv("REEVE_STORE_SIZE");
 }
 
+static void weight_and_pending_size(void **state)
+{
+    (void)state;
+    struct reeve_settings settings;
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.weight, 0);
+    assert_int_equal(settings.pending_size_bytes, 0);
+    setenv("REEVE_WEIGHT", "300", 1);
+    setenv("REEVE_PENDING_SIZE", "1MiB", 1);
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.weight, 300);
+    assert_int_equal(settings.pending_size_bytes, 1 << 20);
+    assert_int_equal(
+        reeve_options_resolve(
+            REEVE_OPTIONS(.weight = 7, .pending_size_bytes = 1 << 21), &settings, &error),
+        REEVE_OK);
+    assert_int_equal(settings.weight, 7);
+    assert_int_equal(settings.pending_size_bytes, 1 << 21);
+    setenv("REEVE_PENDING_SIZE", "10%", 1);
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.pending_percent, 10);
+    assert_int_equal(settings.pending_size_bytes, 0);
+    static const char *const wrong[][2] = {{"REEVE_WEIGHT", "0"}, {"REEVE_WEIGHT", "10001"},
+        {"REEVE_WEIGHT", "heavy"}, {"REEVE_PENDING_SIZE", "1000"}, {"REEVE_PENDING_SIZE", "much"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("REEVE_WEIGHT", "300", 1);
+        setenv("REEVE_PENDING_SIZE", "1MiB", 1);
+        setenv(wrong[i][0], wrong[i][1], 1);
+        assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_EINVAL);
+        assert_non_null(strstr(error.message, wrong[i][0]));
+    }
+    unsetenv("REEVE_WEIGHT");
+    unsetenv("REEVE_PENDING_SIZE");
+    assert_int_equal(
+        reeve_options_resolve(REEVE_OPTIONS(.weight = 10001), &settings, &error), REEVE_EINVAL);
+}
+
 static void structs_of_other_versions(void **state)
 {
     (void)state;
@@ -132,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(environment_is_read_and_options_win),
+        cmocka_unit_test(weight_and_pending_size),
         cmocka_unit_test(structs_of_other_versions),
         cmocka_unit_test(task_options),
     };

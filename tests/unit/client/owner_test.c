@@ -294,6 +294,39 @@ static void what_is_stuck_behind_a_long_task_is_taken_back(void **state)
     reeve_owner_free(world.owner);
 }
 
+/* The count goes with what is alive; which of it is unfinished tells whether waiting helps. */
+static void what_futures_take_is_counted(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    char large[1000] = {0};
+    assert_int_equal(reeve_owner_memory(world.owner), 0);
+    assert_false(reeve_owner_is_ahead(world.owner));
+    reeve_task_id first = submit(&world);
+    uint64_t each = reeve_owner_memory(world.owner);
+    assert_in_range(each, 64, 256);
+    reeve_task_id second = submit_on(&world, &first, 1, 3);
+    assert_int_equal(reeve_owner_memory(world.owner), 2 * each); /* the future rides along */
+    assert_true(reeve_owner_is_ahead(world.owner));
+    assert_true(reeve_owner_unclaimed(world.owner, world.class_index) == first);
+    reeve_lease_index index = lease(&world, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    assert_true(reeve_owner_unclaimed(world.owner, world.class_index) == 0);
+    memset(large, 'x', sizeof(large) - 1);
+    answer(&world, index, first, 1, 0, large);
+    assert_true(reeve_owner_memory(world.owner) >= 2 * each + sizeof(large) - 1);
+    assert_false(reeve_owner_is_ahead(world.owner)); /* one of two */
+    assert_int_equal(send_all(&world, &sent), 1);
+    answer(&world, index, second, 1, 0, "");
+    assert_int_equal(reeve_owner_memory(world.owner), 2 * each + sizeof(large) - 1);
+    assert_int_equal(reeve_owner_release(world.owner, first), 0);
+    assert_int_equal(reeve_owner_release(world.owner, second), 0);
+    assert_int_equal(reeve_owner_memory(world.owner), 0);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
 /* Answers of another node come in uneven batches; one that comes late and alone does not make all
  * tasks look long, or the worker would never again be given enough to do. */
 static void depth_follows_the_rate_whatever_the_batches(void **state)
@@ -691,6 +724,7 @@ int main(void)
         cmocka_unit_test(workers_that_die_before_they_take_anything_are_not_started_for_ever),
         cmocka_unit_test(a_recalled_lease_drains_and_goes_back),
         cmocka_unit_test(what_is_stuck_behind_a_long_task_is_taken_back),
+        cmocka_unit_test(what_futures_take_is_counted),
         cmocka_unit_test(depth_follows_the_rate_whatever_the_batches),
         cmocka_unit_test(tasks_go_where_their_large_arguments_are),
         cmocka_unit_test(demand_names_the_node_of_large_arguments),

@@ -40,7 +40,8 @@ static const char *message_text(const struct reeve_message *m, char *text, size_
         snprintf(text, size, "lent %d %d", (int)m->lease, (int)m->count);
         break;
     case REEVE_MESSAGE_JOB_BEGIN:
-        snprintf(text, size, "job_begin %d", (int)(uint32_t)m->process);
+        snprintf(text, size, m->count != 0 ? "job_begin %d weight %u" : "job_begin %d",
+            (int)(uint32_t)m->process, (unsigned)m->count);
         break;
     case REEVE_MESSAGE_JOB_END:
         snprintf(text, size, "job_end %d", (int)(uint32_t)m->process);
@@ -202,6 +203,15 @@ static void make_leased(void)
     EXPECT("head demand 1 1000 2");
     grant(7, process(3, 1), process(3, 1), 1000);
     EXPECT("open_local 7 holder 1 worker 2 class 4");
+}
+
+/* The head hears of it with the job, also when it has to be told again. */
+static void test_weight(void **state)
+{
+    (void)state;
+    make_joined(1000, 1, 0);
+    EVENT(DRIVER_HELLO, .connection = 9, .count = 300, .text = "prog");
+    EXPECT("welcome 9 as 1\nhead job_begin 1 weight 300\nspawn 2");
 }
 
 static void test_lease_and_return(void **state)
@@ -713,6 +723,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(test_weight),
         TEST(test_lease_and_return),
         TEST(test_recall),
         TEST(test_worker_dies),
