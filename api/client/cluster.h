@@ -15,10 +15,10 @@
  * cluster_poll.c.
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
- * cluster_poll.c (role, waiting), cluster_background.c (the thread that reads the socket),
- * cluster_rings.c (channels, entries), cluster_room.c (back-pressure), cluster_objects.c (large
- * values), cluster_connect.c (finding a daemon, starting a cluster of our own), cluster_blocked.c
- * (waits that would never end). */
+ * cluster_put.c (put), cluster_poll.c (role, waiting), cluster_background.c (the thread that reads
+ * the socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure),
+ * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
+ * own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -171,6 +171,28 @@ struct reeve_cluster_awaited {
     bool all;
 };
 
+static inline struct reeve_cluster *reeve_cluster_of(struct reeve_backend *backend)
+{
+    return REEVE_CONTAINER_OF(backend, struct reeve_cluster, backend);
+}
+
+/* cluster_put.c. */
+/* With the lock. One reference more to each of the futures, or REEVE_EHANDLE and to none; and
+ * less. */
+int reeve_cluster_futures_hold(struct reeve_cluster *cluster, const uint64_t *futures, size_t count,
+    struct reeve_error_info *error);
+void reeve_cluster_futures_release(
+    struct reeve_cluster *cluster, const uint64_t *futures, size_t count);
+/* Without the lock, inside. Puts one packed value into the store, with the futures in it; `ret`
+ * is the caller's. */
+int reeve_cluster_put(struct reeve_cluster *cluster, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, reeve_task_id *ret,
+    struct reeve_error_info *error);
+int reeve_cluster_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
+    struct reeve_error_info *error);
+int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uint64_t *futures,
+    size_t future_count, uint64_t *ret, struct reeve_error_info *error);
+void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
 /* cluster.c. With the lock; REEVE_OK when the backend can work. */
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
 
@@ -252,8 +274,11 @@ struct reeve_cluster_arguments {
     const struct reeve_reference *references;
     uint16_t reference_count;
     uint8_t *made; /* what both point into, or NULL */
+    /* malloc, whoever runs it frees them: those in the arguments, in order */
+    reeve_task_id *futures;
+    uint32_t future_count;
 };
-int reeve_cluster_arguments_make(const struct reeve_cluster *cluster,
+int reeve_cluster_arguments_make(struct reeve_cluster *cluster,
     const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret);
 void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments); /* no lock needed */
 
@@ -296,6 +321,8 @@ int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, vo
     uint32_t *ret_segment, uint64_t *ret_offset, struct reeve_error_info *error);
 int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id,
     uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error);
+int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
+    reeve_process_id heir, struct reeve_error_info *error);
 void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset);
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);

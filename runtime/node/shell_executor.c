@@ -136,8 +136,10 @@ static void stage(struct daemon_call *call)
     for (uint32_t i = 0; i < entry->references; i++) {
         struct reeve_reference reference;
         memcpy(&reference, entry->payload + i * sizeof reference, sizeof reference);
-        all[i] = (struct reeve_store_wanted){
-            .id = reference.id, .size = reference.size_bytes, .node = reference.node};
+        all[i] = (struct reeve_store_wanted){.id = reference.id,
+            .size = reference.size_bytes,
+            .node = reference.node,
+            .given = reference.flags & REEVE_REFERENCE_GIVEN};
     }
     const char *text = "";
     int error = reeve_store_shell_stage(
@@ -281,12 +283,15 @@ static uint32_t returns_take(struct daemon_channel *channel)
     if (count > 0)
         drain_output(channel);
     for (uint32_t i = 0; i < count; i++) {
-        struct daemon_sent *sent = sent_answered(channel, &views[i]);
+        bool answers = views[i].kind != REEVE_ENTRY_HANDED; /* else its answer is yet to come */
+        struct daemon_sent *sent =
+            answers ? sent_answered(channel, &views[i]) : sent_find(channel, views[i].task);
         if (sent != NULL) {
             struct reeve_run_entry entry;
             daemon_entry_from_view(&views[i], sent->tag, &entry);
             daemon_entry_send(channel, &entry);
-            sent_free(channel, sent);
+            if (answers)
+                sent_free(channel, sent);
         }
         reeve_ring_done(&channel->end.returns, views[i].position);
     }

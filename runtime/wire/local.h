@@ -34,11 +34,15 @@
  *                                                          afterwards; it exists until its owner
  *                                                          says FREE (or dies)
  *   ABORT          segment offset                          the room is not needed after all
- *   GET            request object size node                wants to read it; `node` says where a
- *                                                          copy is
+ *   GET            request object size node flags(given)   wants to read it; `node` says where a
+ *                                                          copy is; given: its owner is not the
+ *                                                          process in its name
  *   UNPIN          object                                  one pin less
- *   FREE           object node                             its owner needs it no more; `node` says
+ *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                                                          where it was made
+ *   GIVE           request object node process flags(given)  its owner gives it away: it is that
+ *                                                          process's from now on, and keeps its
+ *                                                          name; answered with SEALED
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
  *   BLOCKED        count process class_index text          I have been blocked inside a task for
  *                                                          long (text: what waits for what), on
@@ -137,12 +141,14 @@ enum reeve_local_kind {
     REEVE_LOCAL_GOT,
     REEVE_LOCAL_OUTPUT,
     REEVE_LOCAL_HEAD,
+    REEVE_LOCAL_GIVE,
     REEVE_LOCAL_KIND_COUNT
 };
 
 enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
+#define REEVE_LOCAL_OBJECT_GIVEN     1u
 
 struct reeve_local_message {
     uint16_t kind;

@@ -134,6 +134,19 @@ void sim_channel_answer(
     ring_holder(sim, channel);
 }
 
+void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t position,
+    const uint8_t *bytes, size_t size)
+{
+    const struct sim_entry *call = &channel->calls[position].entry;
+    struct sim_entry *place = reeve_fifo_push(&channel->returns);
+    *place = (struct sim_entry){.task = call->task,
+        .attempt = call->attempt,
+        .function = call->function,
+        .handed = sim_keep(sim, bytes, size),
+        .handed_size = (uint32_t)size};
+    ring_holder(sim, channel);
+}
+
 /* ---- the bridge ---- */
 
 static struct sim_frame *frame_of(enum sim_frame_kind kind, uint64_t lease, uint32_t count)
@@ -205,7 +218,11 @@ void sim_channel_frame(
                 sim_violation(sim, "a bridge has more entries than the ring has slots");
             break;
         case FRAME_RETURNS:
-            if (find(channel, entry.task, ENTRY_CLAIMED, &position))
+            if (!find(channel, entry.task, ENTRY_CLAIMED, &position))
+                break;
+            if (entry.handed != NULL)
+                sim_channel_hand(sim, channel, position, entry.handed, entry.handed_size);
+            else
                 sim_channel_answer(sim, channel, position, &entry);
             break;
         case FRAME_TAKE_BACK:

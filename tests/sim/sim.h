@@ -97,6 +97,8 @@ struct sim_entry { /* a call, or an answer to one */
     bool alone;      /* a call: no child of it is to be run on the spot */
     bool child_died; /* an answer: the worker has died while one was */
     uint64_t value;
+    const uint8_t *handed; /* not NULL: a piece of a hand-over, and no answer; kept by the sim */
+    uint32_t handed_size;
 };
 
 enum sim_frame_kind { FRAME_CONTROL, FRAME_CALLS, FRAME_RETURNS, FRAME_TAKE_BACK };
@@ -228,6 +230,9 @@ bool sim_channel_recall(struct sim_channel *channel, uint32_t position);
 struct sim_call *sim_channel_claim(struct sim_channel *channel, uint32_t *position);
 void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position,
     const struct sim_entry *answer);
+/* A piece of the hand-over that goes with the answer to come. */
+void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t position,
+    const uint8_t *bytes, size_t size);
 void sim_channel_close(
     struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command);
 void sim_channel_frame(
@@ -264,7 +269,7 @@ struct sim_local {
     bool as_worker;
 };
 
-enum sim_frame_state { CALL_RUNNING, CALL_WAITING };
+enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING };
 
 #define CHILDREN_MAX 4
 #define FRAMES_MAX   64
@@ -287,6 +292,8 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
 struct sim_expected { /* a future of a driver */
     reeve_task_id task;
     uint64_t value;
+    uint32_t function;
+    uint64_t argument;
     uint64_t submitted_ns;
     bool depends; /* on another: may fail because that did */
 };
@@ -361,8 +368,11 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned;
+        abandoned, adopted;
+    struct reeve_map64 kept; /* memory that lives as long as the run */
 };
+/* A copy that lives as long as the run. */
+const uint8_t *sim_keep(struct sim *sim, const uint8_t *bytes, size_t size);
 
 void sim_chaos(struct sim *sim);
 void sim_heal(struct sim *sim);

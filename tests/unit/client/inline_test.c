@@ -76,7 +76,7 @@ static void one_of_an_equal_class_without_limit_that_does_not_refuse(void **stat
     assert_false(may(&world, 12345)); /* no task at all */
     assert_true(reeve_owner_take_inline(world.owner, plain, world.class_index));
     assert_false(reeve_owner_take_inline(world.owner, plain, world.class_index));
-    reeve_owner_finished(world.owner, 1, plain, 0, false, "\x01", 1, NULL);
+    reeve_owner_finished(world.owner, 1, plain, 0, false, "\x01", 1, NULL, NULL, 0);
     assert_false(may(&world, plain));
     reeve_owner_check(world.owner);
     reeve_owner_free(world.owner);
