@@ -34,6 +34,7 @@ struct reeve_submit { /* one checked call */
     uint32_t cpu_milli;   /* 1 to ... ; 1000 is one cpu */
     uint32_t max_retries; /* resolved: 0 is none */
     int64_t timeout_ms;   /* of one execution; 0 is none */
+    bool never_inline;    /* not in the midst of the task that waits for it */
     const char *name;     /* or NULL; copied */
 };
 

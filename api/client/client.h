@@ -32,6 +32,7 @@ static inline struct reeve_submit reeve_client_submit_of(
         .function = function,
         .cpu_milli = settings->cpu_milli,
         .max_retries = settings->max_retries,
+        .never_inline = settings->never_inline,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
     };

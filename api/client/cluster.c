@@ -16,6 +16,9 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 
+/* Workers call in bursts, and what their leases keep idle, others wait for. */
+#define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
+
 static uint64_t deadline_from(int64_t timeout_ms)
 {
     if (timeout_ms < 0)
@@ -102,14 +105,14 @@ static bool task_is_final(struct reeve_cluster *cluster, void *arg)
 static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
 {
     reeve_task_id task;
-    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster))
+    uint32_t class_index;
+    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster, &class_index))
         return;
     while (!cluster->dead && !cluster->ending && !task_is_final(cluster, &future) &&
-           (task = reeve_cluster_take_inline(cluster, future)) != 0) {
-        pthread_mutex_unlock(&cluster->lock);
+           (task = reeve_cluster_take_inline(cluster, future, class_index)) != 0) {
         cluster->run_inline(cluster, task);
-        pthread_mutex_lock(&cluster->lock);
-        reeve_cluster_submitted(cluster, reeve_cluster_now_ns()); /* what waited for it */
+        /* what waited for it */
+        reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
     }
 }
 
@@ -177,7 +180,8 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
     struct reeve_owner_result result;
     if (timeout_ms < 0)
         run_what_is_unclaimed(cluster, task);
-    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms)))
+    struct reeve_cluster_awaited awaited = {&task, 1, true};
+    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms), &awaited))
         return get_failure(cluster, task, error);
     uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
@@ -210,6 +214,8 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
     }
     if (REEVE_UNLIKELY(futures != NULL))
         free(futures);
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
     return code;
 }
 
@@ -309,7 +315,9 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     several_look(cluster, &several);
     for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count && !several.stale; i++)
         run_what_is_unclaimed(cluster, futures[i]);
-    if (!reeve_cluster_await(cluster, several_are_final, &several, deadline_from(timeout_ms)))
+    struct reeve_cluster_awaited awaited = {futures, count, wanted == count};
+    if (!reeve_cluster_await(
+            cluster, several_are_final, &several, deadline_from(timeout_ms), &awaited))
         code = await_failure(cluster, error);
     if (code == 0 || code == REEVE_ETIMEDOUT) {
         several_look(cluster, &several);
@@ -333,6 +341,8 @@ static int cluster_release(
     }
     if (code == 0)
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
     if (REEVE_UNLIKELY(cluster->room_waiters != 0))
         reeve_cluster_room_made(cluster);
     pthread_mutex_unlock(&cluster->lock);
@@ -444,6 +454,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
     owner_settings.generation_first = generation_first;
+    if (getenv(REEVE_WORKER_VARIABLE) != NULL)
+        owner_settings.lease_idle_ns = WORKER_LEASE_IDLE_NS;
     cluster->owner = reeve_owner_create(&owner_settings);
     cluster->objects = reeve_objects_create();
     int code = 0;

@@ -97,6 +97,8 @@ bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+#define SPLICES_FEW 8 /* without memory of their own */
+
 /* The parts of an entry whose arguments have futures among them. */
 struct spliced {
     struct reeve_splice_value *values;
@@ -106,15 +108,20 @@ struct spliced {
     struct reeve_buffer lent;    /* what the futures in the arguments are… */
     struct reeve_buffer objects; /* …and the objects among them */
     size_t size;                 /* of the arguments with everything in place */
+    struct reeve_splice_value few_values[SPLICES_FEW];
+    struct reeve_reference few_references[SPLICES_FEW];
+    uint8_t few_names[SPLICES_FEW][REEVE_OBJECT_REFERENCE_SIZE];
 };
 
 static void spliced_free(struct spliced *spliced)
 {
+    reeve_buffer_fini(&spliced->lent);
+    reeve_buffer_fini(&spliced->objects);
+    if (REEVE_LIKELY(spliced->values == spliced->few_values))
+        return;
     free(spliced->values);
     free(spliced->references);
     free(spliced->names);
-    reeve_buffer_fini(&spliced->lent);
-    reeve_buffer_fini(&spliced->objects);
 }
 
 static int spliced_make(
@@ -129,6 +136,17 @@ static int spliced_make(
     reeve_buffer_init(&ret->objects);
     if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
         return REEVE_ENOMEM;
+    if (REEVE_LIKELY(entry->splice_count <= SPLICES_FEW)) {
+        ret->values = ret->few_values;
+        ret->references = ret->few_references;
+        ret->names = ret->few_names;
+    } else {
+        ret->values = calloc(entry->splice_count, sizeof(*ret->values));
+        ret->references = calloc(entry->splice_count, sizeof(*ret->references));
+        ret->names = calloc(entry->splice_count, sizeof(*ret->names));
+        if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
+            return REEVE_ENOMEM;
+    }
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
         if (entry->splices[i].offset & REEVE_OWNER_NESTED) {
@@ -174,9 +192,8 @@ static void entry_fill(struct reeve_slot *slot, const struct reeve_owner_send *s
     slot->function = entry->function;
     slot->references = references;
     slot->kind = REEVE_ENTRY_CALL;
-    slot->flags = entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0;
-    if (lends)
-        slot->flags |= REEVE_ENTRY_LENT;
+    slot->flags = (entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0) |
+                  (entry->alone ? REEVE_ENTRY_ALONE : 0) | (lends ? REEVE_ENTRY_LENT : 0);
     slot->status = 0;
 }
 
@@ -327,7 +344,7 @@ static void entries_send(struct reeve_cluster *cluster, uint64_t now_ns)
     uint32_t rung[BELLS_AT_ONCE], rung_count = 0;
     while (reeve_owner_next_send(cluster->owner, &send)) {
         struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
-        uint64_t position;
+        uint64_t position = 0;
         int error = entry_write(cluster, &channel->channel.calls, &send, &position);
         if (REEVE_UNLIKELY(error == REEVE_EAGAIN || error == REEVE_EPROTOCOL)) {
             reeve_owner_unsent(cluster->owner, send.task);
@@ -397,46 +414,52 @@ static int arguments_futures(struct reeve_cluster *cluster, const struct reeve_o
     return 0;
 }
 
-int reeve_cluster_arguments_make(
-    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret)
+int reeve_cluster_arguments_make(struct reeve_cluster *cluster,
+    const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret)
 {
-    struct reeve_owner_entry entry;
     struct spliced spliced;
-    reeve_owner_entry(cluster->owner, task, &entry);
-    int error = spliced_make(cluster, &entry, &spliced);
-    *ret = (struct reeve_cluster_arguments){.size = spliced.size};
-    if (error == 0 && (ret->bytes = malloc(spliced.size + 1)) == NULL)
+    *ret =
+        (struct reeve_cluster_arguments){.bytes = entry->arguments, .size = entry->arguments_size};
+    if (REEVE_LIKELY(entry->splice_count == 0))
+        return 0;
+    int error = spliced_make(cluster, entry, &spliced);
+    size_t head = spliced.reference_count * sizeof(struct reeve_reference);
+    if (error == 0 && (ret->made = malloc(head + spliced.size + 1)) == NULL)
         error = REEVE_ENOMEM;
     if (error == 0) {
-        reeve_codec_splice(
-            ret->bytes, entry.arguments, entry.arguments_size, spliced.values, spliced.value_count);
-        ret->references = spliced.references;
+        memcpy(ret->made, spliced.references, head);
+        reeve_codec_splice(ret->made + head, entry->arguments, entry->arguments_size,
+            spliced.values, spliced.value_count);
+        ret->bytes = ret->made + head;
+        ret->size = spliced.size;
+        ret->references = (const struct reeve_reference *)(const void *)ret->made;
         ret->reference_count = (uint16_t)spliced.reference_count;
-        spliced.references = NULL;
     }
     if (error == 0 && spliced.future_count != 0)
-        error = arguments_futures(cluster, &entry, spliced.future_count, ret);
+        error = arguments_futures(cluster, entry, spliced.future_count, ret);
     spliced_free(&spliced);
     return error;
 }
 
-reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task)
+void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments)
+{
+    free(arguments->made);
+}
+
+reeve_task_id reeve_cluster_take_inline(
+    struct reeve_cluster *cluster, reeve_task_id task, uint32_t class_index)
 {
     reeve_lease_index index;
     uint64_t position;
     uint32_t attempt;
     while (reeve_owner_state(cluster->owner, task) == REEVE_TASK_WAITING)
         task = reeve_owner_dependency(cluster->owner, task);
+    if (!reeve_owner_may_inline(cluster->owner, task, class_index))
+        return 0;
     if (reeve_owner_where(cluster->owner, task, &index, &position, &attempt) &&
         reeve_ring_recall(&cluster->holders[index].channel.calls, position))
         reeve_owner_taken_back(cluster->owner, reeve_cluster_now_ns(), index, task, attempt);
-    struct reeve_owner_entry entry;
-    if (reeve_owner_state(cluster->owner, task) != REEVE_TASK_QUEUED)
-        return 0;
-    reeve_owner_entry(cluster->owner, task, &entry);
-    if (entry.timeout_ms != 0) /* it must be possible to end it without ending us */
-        return 0;
-    return reeve_owner_take_inline(cluster->owner, task) ? task : 0;
+    return reeve_owner_take_inline(cluster->owner, task, class_index) ? task : 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -463,6 +486,8 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         if (object.id.owner != cluster->process || object.id.sequence != view->task)
             return REEVE_EPROTOCOL;
     }
+    if (REEVE_UNLIKELY(view->status == REEVE_EWORKERDIED && (view->flags & REEVE_ENTRY_CHILD_DIED)))
+        reeve_owner_child_died(cluster->owner, index, view->task, view->attempt);
     bool fresh = reeve_owner_answer(cluster->owner, now_ns, index, view->task, view->attempt,
         view->status, parts.value, parts.value_size, is_object ? &object : NULL);
     if (!fresh && is_object && reeve_owner_state(cluster->owner, view->task) == REEVE_TASK_FREE)
@@ -574,7 +599,10 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
             return;
         cluster->worker_capacity++;
     }
-    (void)reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER);
+    if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) == 0 &&
+        reeve_owner_class(cluster->owner, message->cpu_milli, message->priority,
+            &cluster->workers[index]->class_index) != 0)
+        cluster->workers[index]->class_index = UINT32_MAX; /* no child's is equal */
 }
 
 static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
@@ -597,6 +625,8 @@ static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
             reeve_owner_each_in_flight(cluster->owner, index, task, &next_position, &next_attempt);
         if (reeve_ring_recall(calls, position)) /* nobody had claimed it: not an attempt */
             reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
+        else if (message->count != 0)
+            reeve_owner_child_died(cluster->owner, index, task, attempt);
         task = next;
         position = next_position;
         attempt = next_attempt;
@@ -633,6 +663,9 @@ void reeve_cluster_handle(
     case REEVE_LOCAL_INFEASIBLE:
         reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,
             message->code != 0 ? message->code : REEVE_EINFEASIBLE, text);
+        break;
+    case REEVE_LOCAL_DEADLOCK:
+        reeve_cluster_deadlocked(cluster, now_ns, message->count, text);
         break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;

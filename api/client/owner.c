@@ -277,21 +277,13 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->function = from->function;
     task->timeout_ms = from->timeout_ms;
     task->losses_max = from->losses_max;
+    task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
     int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
-    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0)) {
-        size_t size = from->splice_count * sizeof(*task->splices);
-        task->splices = malloc(size);
-        if (task->splices == NULL)
-            error = REEVE_ENOMEM;
-        else {
-            memcpy(task->splices, from->splices, size);
-            task->splices_size = (uint32_t)size;
-            owner->memory_bytes += size;
-        }
-    }
+    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
+        error = owner_task_store_splices(owner, task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
         struct owner_task *on = owner_task_find(owner, from->splices[i].task);
@@ -421,10 +413,19 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
     return 0;
 }
 
-bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id)
+bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
+           task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE));
+}
+
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
 {
     struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->state != REEVE_TASK_QUEUED)
+    if (task == NULL || task->state != REEVE_TASK_QUEUED ||
+        !reeve_owner_may_inline(owner, id, class_index))
         return false;
     struct owner_class *class = owner->classes[task->class_index];
     owner_task_unlink(owner, class, owner_task_index(id));
@@ -478,6 +479,21 @@ reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* The task has been lost with its worker: whether it is run again. */
+static bool loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id)
+{
+    bool child = owner->child_died == id;
+    owner->child_died = 0;
+    if (child && !(task->flags & OWNER_ALONE) && task->losses_max != 0) {
+        task->flags |= OWNER_ALONE;
+        return true;
+    }
+    if (task->losses == task->losses_max)
+        return false;
+    task->losses++;
+    return true;
+}
+
 /* The SENT task that an answer from this lease speaks of, or NULL when the answer is stale. */
 static struct owner_task *task_answered(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
@@ -509,8 +525,7 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         else
             owner_handed_drop(owner, id);
     }
-    if (status == REEVE_EWORKERDIED && task->losses < task->losses_max) {
-        task->losses++;
+    if (status == REEVE_EWORKERDIED && loss_forgiven(owner, task, id)) {
         owner_task_requeue(owner, now_ns, index);
         return true;
     }
@@ -524,6 +539,13 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     task_end_with(owner, now_ns, index, status, status != 0, bytes, size,
         status == 0 ? object : NULL, list, count);
     return true;
+}
+
+void reeve_owner_child_died(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
+{
+    if (task_answered(owner, lease_index, id, attempt) != NULL)
+        owner->child_died = id;
 }
 
 void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
@@ -590,8 +612,7 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
         task->flags &= (uint8_t)~OWNER_TAKING_BACK;
         owner_handed_drop(owner, owner_task_id(task, index));
         task->lease_index = OWNER_NONE;
-        if (task->losses < task->losses_max) {
-            task->losses++;
+        if (loss_forgiven(owner, task, owner_task_id(task, index))) {
             owner_task_requeue(owner, now_ns, index);
         } else {
             task_fail(owner, now_ns, index, code, text);
@@ -670,6 +691,8 @@ void reeve_owner_entry(
         .attempt = task->attempt +
                    (task->state == REEVE_TASK_QUEUED ? 1 : 0), /* the one about to be made */
         .timeout_ms = task->timeout_ms,
+        .class_index = task->class_index,
+        .alone = task->flags & OWNER_ALONE,
         .arguments = owner_task_bytes(task),
         .arguments_size = task->size,
         .splice_count = task->splice_count,

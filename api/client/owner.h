@@ -84,6 +84,7 @@ struct reeve_owner_task {
     uint32_t function;
     uint32_t timeout_ms;   /* 0: none */
     uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
+    bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
     const void *arguments; /* copied */
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -139,6 +140,8 @@ struct reeve_owner_entry {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
+    uint32_t class_index;
+    bool alone; /* its worker is to run none of its children on the spot */
     const uint8_t *arguments;
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -191,10 +194,15 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
  * REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
 
-/* The caller, a worker that waits for the task, wants to run it itself. True: it is the caller's
- * (INLINE), who reports with reeve_owner_finished. For a SENT task call it after the entry has
- * been recalled and taken_back said. */
-bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task);
+/* The caller, a worker that waits for the task, wants to run it itself, in the midst of a task of
+ * class `class_index`. May it? Not one of another class (the lease is for that one's resources),
+ * nor one with a time limit (its end would be the caller's), nor one that refuses, nor one that
+ * has brought down a worker before. For a task that is QUEUED or SENT; false for any other. */
+bool reeve_owner_may_inline(
+    const struct reeve_owner *owner, reeve_task_id task, uint32_t class_index);
+/* True: it is the caller's (INLINE), who reports with reeve_owner_finished. For a SENT task call it
+ * after the entry has been recalled and taken_back said; false if it is not QUEUED, or may not. */
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task, uint32_t class_index);
 /* `futures`: those in the value; for each time that one stands there a reference of the caller's
  * becomes the result's. */
 void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
@@ -215,6 +223,12 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     uint64_t lease, uint32_t node, reeve_lease_index *ret_lease_index);
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
+/* The worker that has just died with this task was running one of its children on the spot. So the
+ * loss, which is said next (an answer EWORKERDIED, or lease_lost), is not the task's: it is run
+ * once more without being counted, with its children elsewhere, where each is charged for
+ * itself. At most once, and not where no retries are allowed. */
+void reeve_owner_child_died(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
 /* The worker or its node is gone. All results have been taken from the return ring, and
  * taken_back has been said of entries that nobody had claimed; what is still in flight was
  * running and counts as lost once more. */

@@ -26,11 +26,13 @@ enum {
     OWNER_TAKING_BACK = 1, /* a TAKE_BACK is on its way */
     OWNER_RESULT_OBJECT = 2,
     OWNER_ERROR_MAP = 4,
+    OWNER_NEVER_INLINE = 8,
     /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
     OWNER_KEPT = 16,
     OWNER_GIVEN = 32, /* final, an object: it is another's to free */
     OWNER_LENT =
         64, /* final, came with a call that is under way: `position` is whose it is there */
+    OWNER_ALONE = 128, /* it was lost with a child of its; now these are run elsewhere */
 };
 
 struct owner_task {
@@ -60,7 +62,7 @@ struct owner_task {
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
     uint32_t size;
-    uint32_t splices_size; /* in bytes */
+    uint32_t splices_size; /* in bytes, where they have memory of their own */
     uint32_t mark;         /* of the last walk that has come by… */
     uint32_t order;        /* …and its number there */
     union {
@@ -149,7 +151,8 @@ struct reeve_owner {
     uint64_t sequence; /* of the task that was queued last */
     uint64_t task_count, unfinished, final_count, stale_count;
     uint64_t inline_count;
-    uint64_t memory_bytes; /* of tasks that are not FREE, and of what they point to */
+    reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
+    uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
     uint32_t send_lease;       /* what next_send chose, until sent or unsent */
     uint32_t mark;             /* of the latest walk */
@@ -231,6 +234,9 @@ uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
 int owner_task_store(
     struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size);
+/* After the arguments. */
+int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
+    const struct reeve_owner_splice *splices, uint32_t count);
 void owner_task_clear(struct reeve_owner *owner, struct owner_task *task);
 /* The list becomes the task's. */
 void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,

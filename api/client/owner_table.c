@@ -156,19 +156,45 @@ int owner_task_store(
     return 0;
 }
 
+/* Where splices lie when there is room for them behind small arguments. */
+static struct reeve_owner_splice *splices_small(struct owner_task *task)
+{
+    size_t at = REEVE_ALIGN_UP((size_t)task->size, _Alignof(struct reeve_owner_splice));
+    return (struct reeve_owner_splice *)(void *)(task->bytes.small + at);
+}
+
+int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
+    const struct reeve_owner_splice *splices, uint32_t count)
+{
+    size_t size = count * sizeof(*splices);
+    if (task->size <= OWNER_SMALL_SIZE &&
+        (uint8_t *)splices_small(task) + size <= task->bytes.small + OWNER_SMALL_SIZE) {
+        task->splices = splices_small(task);
+    } else {
+        task->splices = malloc(size);
+        if (task->splices == NULL)
+            return REEVE_ENOMEM;
+        task->splices_size = (uint32_t)size;
+        owner->memory_bytes += size;
+    }
+    memcpy(task->splices, splices, size);
+    return 0;
+}
+
 void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
 {
+    if (REEVE_UNLIKELY(task->splices != NULL)) {
+        if (task->splices_size != 0)
+            free(task->splices);
+        owner->memory_bytes -= task->splices_size;
+        task->splices_size = 0;
+        task->splices = NULL;
+    }
     if (task->size > OWNER_SMALL_SIZE) {
         free(task->bytes.large);
         owner->memory_bytes -= task->size;
     }
     task->size = 0;
-    if (REEVE_UNLIKELY(task->splices != NULL)) {
-        free(task->splices);
-        task->splices = NULL;
-        owner->memory_bytes -= task->splices_size;
-        task->splices_size = 0;
-    }
 }
 
 static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uint32_t index)

@@ -95,6 +95,19 @@ static inline reeve_future reeve_future_from_id(uint64_t id)
 /* Any typed future as an untyped one. The same future, not another reference. */
 #define reeve_untyped(future) reeve_future_from_id((future).id)
 
+/* Waiting inside a task. A task that waits without a time limit for all of some futures, by this
+ * or by a get, runs those of their tasks that nobody has begun itself, on the spot, one inside the
+ * other; so recursion needs no further processes. Only in the thread that runs the task, with more
+ * than 512 KiB of its stack left, and only calls with the same `cpus` as its own, without
+ * timeout_ms, and without never_inline. If the process dies meanwhile, the task that waited is run
+ * again once without this being counted (if it may be at all, see max_retries), and then its calls
+ * run elsewhere.
+ * A task that waits for anything else for more than some milliseconds lends its cpus to others
+ * until it goes on: another worker process may be started for them. A node has a limit of those
+ * (reeve worker --processes). Where all of them wait, and nothing can ever move, one of the tasks
+ * that are waited for fails with REEVE_EDEADLK after some seconds; its message names who waits for
+ * what. Recursion that is too deep for the stacks of so many processes ends like this, too. */
+
 /* Waits until `wanted` of `count` futures are ready (a future that failed is ready too), or the
  * time is over. `futures` is an array of futures of any one type. ready[i] tells which are
  * ready, *ready_count how many; both may be NULL, and both are also set when the answer is
@@ -210,7 +223,9 @@ typedef struct reeve_task_options {
     double cpus;
     /* How often it is run again when its worker or node is lost; default 3; or REEVE_NO_RETRIES. */
     int32_t max_retries;
-    uint32_t reserved;
+    /* 1: not to be run in the midst of the task that waits for it (see reeve_wait), but in a worker
+     * of its own: for a function that needs a lock or a variable that its caller may be using. */
+    uint32_t never_inline;
     /* One execution is stopped after this time, with REEVE_ETASKTIMEOUT; default: no limit. */
     int64_t timeout_ms;
     /* Shown by tools in place of the function's name. */

@@ -38,8 +38,10 @@ enum reeve_entry_kind {
 };
 
 /* flags, beside REEVE_ENTRY_OBJECT of ring.h */
-#define REEVE_ENTRY_TIMED 0x0001u
-#define REEVE_ENTRY_LENT  0x0002u
+#define REEVE_ENTRY_TIMED      0x0001u
+#define REEVE_ENTRY_LENT       0x0002u
+#define REEVE_ENTRY_ALONE      0x0004u /* a call: its children are not to be run by its worker */
+#define REEVE_ENTRY_CHILD_DIED 0x0008u /* EWORKERDIED: while it ran a child of the task's */
 
 /* flag of a reference: the object was given away, its owner is not the process in its id */
 #define REEVE_REFERENCE_GIVEN 1u

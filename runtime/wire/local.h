@@ -44,6 +44,15 @@
  *                                                          process's from now on, and keeps its
  *                                                          name; answered with SEALED
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
+ *   BLOCKED        count process class_index text          I have been blocked inside a task for
+ *                                                          long (text: what waits for what), on
+ *                                                          something that `process` has, or (0)
+ *                                                          nobody: then class_index says what it
+ *                                                          is. count: my number for this wait; 0: I
+ *                                                          go on
+ *   OWNS           count                                   1: I have futures, though I may have
+ *                                                          nothing to do: a thread that a task has
+ *                                                          left behind may want them; 0: none
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -52,21 +61,25 @@
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
  *                                                          closes next)
- *   CHANNEL        lease class_index flags(role) process(peer) node  fds: channel segment, peer's
+ *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node
+ *                                                                    fds: channel segment, peer's
  *                                                                    doorbell page, peer's eventfd
  *                                                          to the holder and to the worker; `node`:
  *                                                          where the worker is
- *   LEASE_LOST     lease code text                         to the holder: the worker is gone
+ *   LEASE_LOST     lease code count text                   to the holder: the worker is gone
  *                                                          (WORKERDIED, NODEDIED) or never came
  *                                                          (PROGRAM…: lease is 0 then, class_index
  *                                                          says for whom); the daemon has revoked
  *                                                          the call ring: READY entries are
- *                                                          RECALLED, CLAIMED ones were running
+ *                                                          RECALLED, CLAIMED ones were running;
+ *                                                          count: not 0, while it ran a child of
+ *                                                          its task's on the spot
  *   LEASE_RECALL   lease                                   to the holder: give it back
  *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
  *                                                          unmap
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
+ *   DEADLOCK       count text                              that wait would never end: it is to fail
  *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
  *                                                          message that names the segment
  *   SEGMENT_GONE   segment                                 unmap
@@ -110,6 +123,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_UNPIN,
     REEVE_LOCAL_FREE,
     REEVE_LOCAL_LEND,
+    REEVE_LOCAL_BLOCKED,
+    REEVE_LOCAL_OWNS,
     REEVE_LOCAL_BYE,
     REEVE_LOCAL_WELCOME,
     REEVE_LOCAL_REFUSED,
@@ -118,6 +133,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_LEASE_RECALL,
     REEVE_LOCAL_CHANNEL_CLOSE,
     REEVE_LOCAL_INFEASIBLE,
+    REEVE_LOCAL_DEADLOCK,
     REEVE_LOCAL_SEGMENT,
     REEVE_LOCAL_SEGMENT_GONE,
     REEVE_LOCAL_CREATED,

@@ -56,7 +56,7 @@ int reeve_handover_prepare(
     reeve_cluster_enter(cluster);
     int code = check_alive(cluster, invocation);
     /* what others are running has to end; our cpu is lent meanwhile */
-    if (code == 0 && !reeve_cluster_await(cluster, can_be_given, ids, UINT64_MAX))
+    if (code == 0 && !reeve_cluster_await(cluster, can_be_given, ids, UINT64_MAX, NULL))
         code = reeve_error_set(&invocation->error, REEVE_ESHUTDOWN, "%s", "");
     if (code == 0) {
         code = reeve_owner_handover_write(

@@ -61,6 +61,7 @@ struct worker {
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
     uint32_t timeout_ms;
+    bool alone;       /* the claimed entry's children are not to be run here */
     bool woke_holder; /* the last answer found its holder asleep */
 };
 
@@ -359,6 +360,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         execution.code = reeve_handover_borrow(cluster, &parts, &execution.invocation);
     worker.channel = channel;
     worker.view = *view;
+    worker.alone = view->flags & REEVE_ENTRY_ALONE;
     if (parts.timeout_ms != 0)
         watch_start(cluster, parts.timeout_ms);
     reeve_cluster_task_begin(cluster);
@@ -393,67 +395,75 @@ static bool may_lend(const struct reeve_cluster *cluster)
     return is_main();
 }
 
-static bool may_run_inline(const struct reeve_cluster *cluster)
+static bool may_run_inline(const struct reeve_cluster *cluster, uint32_t *ret_class_index)
 {
     const uint8_t here = 0;
-    return is_main() && (size_t)(&here - worker.stack_low) > STACK_RESERVE + cluster->inline_size;
+    (void)cluster;
+    if (!is_main() || worker.alone || (size_t)(&here - worker.stack_low) <= STACK_RESERVE)
+        return false;
+    *ret_class_index = worker.channel->class_index;
+    return true;
 }
 
-static void inline_finished(struct reeve_cluster *cluster, reeve_task_id task, int status,
-    bool error_is_map, const void *bytes, size_t size, const struct reeve_reference *object,
-    const struct reeve_future_ids *futures)
+static void run_inline_not(struct reeve_cluster *cluster, reeve_task_id task, int status,
+    struct reeve_cluster_arguments *arguments)
 {
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, error_is_map, bytes,
-        object != NULL ? 0 : (uint32_t)size, object, futures != NULL ? futures->ids : NULL,
-        futures != NULL ? (uint32_t)futures->count : 0);
-    reeve_cluster_tell(cluster);
-    pthread_mutex_unlock(&cluster->lock);
+    static const char why[] = "no memory to run it in the worker that waits for it";
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, false, why,
+        sizeof(why) - 1, NULL, NULL, 0);
+    for (uint32_t i = 0; i < arguments->future_count; i++)
+        (void)reeve_owner_release(cluster->owner, arguments->futures[i]);
+    free(arguments->futures);
+    reeve_cluster_arguments_free(arguments);
 }
 
+/* The outermost task and those run on the spot share one scratch memory: a result is packed
+ * there when its function has returned, and is gone from there before another one returns. */
 static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 {
-    static const char no_memory[] = "no memory to run it in the worker that waits for it";
     struct reeve_cluster_arguments arguments;
     struct reeve_owner_entry entry;
     struct execution execution;
-    pthread_mutex_lock(&cluster->lock);
     reeve_owner_entry(cluster->owner, task, &entry);
-    int status = reeve_cluster_arguments_make(cluster, task, &arguments);
-    pthread_mutex_unlock(&cluster->lock);
-    uint8_t *scratch = status == 0 ? malloc(cluster->inline_size) : NULL;
-    if (scratch == NULL) {
-        inline_finished(cluster, task, status != 0 ? status : REEVE_ENOMEM, false, no_memory,
-            sizeof(no_memory) - 1, NULL, NULL);
-        pthread_mutex_lock(&cluster->lock);
-        for (uint32_t i = 0; i < arguments.future_count; i++)
-            (void)reeve_owner_release(cluster->owner, arguments.futures[i]);
-        pthread_mutex_unlock(&cluster->lock);
-        free(arguments.futures);
-    } else {
-        execution_init(
-            &execution, cluster, entry.function, arguments.bytes, arguments.size, scratch);
-        execution.references = arguments.references;
-        execution.reference_count = arguments.reference_count;
-        execution.result_id = (struct reeve_object_id){cluster->process, task};
-        execution.invocation.futures = arguments.futures;
-        execution.invocation.future_count = arguments.future_count;
-        execution_run(&execution, entry.function);
-        status = execution_settle(&execution, scratch);
-        struct reeve_reference object = {.id = execution.result_id,
-            .size_bytes = execution.invocation.result_size,
-            .node = cluster->node};
-        inline_finished(cluster, task, status, status != 0,
-            status != 0 ? scratch : execution.invocation.result, execution.invocation.result_size,
-            execution.object != NULL ? &object : NULL,
-            status == 0 ? &execution.invocation.result_futures : NULL);
-        if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
-            reeve_handover_end(cluster, &execution.invocation, REEVE_HANDOVER_KEPT);
-        execution_fini(&execution);
+    int status = reeve_cluster_arguments_make(cluster, &entry, &arguments);
+    if (status != 0) {
+        run_inline_not(cluster, task, status, &arguments);
+        return;
     }
-    free(arguments.bytes);
-    free(arguments.references);
-    free(scratch);
+    pthread_mutex_unlock(&cluster->lock);
+    /* what the process dies of now is the child's doing: the daemon looks at it then */
+    uint32_t depth =
+        atomic_fetch_add_explicit(&cluster->bell->inline_depth, 1, memory_order_relaxed);
+    execution_init(
+        &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
+    execution.references = arguments.references;
+    execution.reference_count = arguments.reference_count;
+    execution.result_id = (struct reeve_object_id){cluster->process, task};
+    execution.invocation.futures = arguments.futures;
+    execution.invocation.future_count = arguments.future_count;
+    execution_run(&execution, entry.function);
+    status = execution_settle(&execution, worker.scratch);
+    struct reeve_reference object = {.id = execution.result_id,
+        .size_bytes = execution.invocation.result_size,
+        .node = cluster->node};
+    const struct reeve_future_ids *futures = &execution.invocation.result_futures;
+    bool is_object = execution.object != NULL;
+    atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
+        status != 0 ? worker.scratch : execution.invocation.result,
+        is_object ? 0 : (uint32_t)execution.invocation.result_size, is_object ? &object : NULL,
+        status == 0 ? futures->ids : NULL, status == 0 ? (uint32_t)futures->count : 0);
+    bool concerns = reeve_handover_concerns(&execution.invocation);
+    bool more = concerns || execution.pin_count != 0; /* without the lock */
+    if (REEVE_UNLIKELY(more))
+        pthread_mutex_unlock(&cluster->lock);
+    if (REEVE_UNLIKELY(concerns))
+        reeve_handover_end(cluster, &execution.invocation, REEVE_HANDOVER_KEPT);
+    execution_fini(&execution);
+    if (REEVE_UNLIKELY(more))
+        pthread_mutex_lock(&cluster->lock);
+    reeve_cluster_arguments_free(&arguments);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -514,6 +524,8 @@ static void idle(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
     bool over = cluster->dead;
+    if (!over)
+        reeve_cluster_owns_look(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (over)
         loop_end(cluster);

@@ -13,6 +13,7 @@
 
 #define CLASSES                  3
 #define OUTSTANDING              48
+#define LOSSES_MAX               3u
 #define LEND_AFTER_NS            (1 * MS)
 #define FUNCTION_GIVES           0x10000u
 #define FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
@@ -238,6 +239,7 @@ static void pump(struct sim *sim, struct sim_process *process)
             struct sim_entry call = {.task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
+                .alone = entry.alone,
                 .value = argument(process, &entry)};
             uint32_t position;
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
@@ -268,6 +270,8 @@ static void drain_channel(struct sim *sim, struct sim_process *process, struct s
     if (!reeve_owner_find_lease(process->owner, channel->lease, &index))
         return;
     while (reeve_fifo_pop(&channel->returns, &answer)) {
+        if (answer.child_died && answer.status == REEVE_EWORKERDIED)
+            reeve_owner_child_died(process->owner, index, answer.task, answer.attempt);
         if (answer.handed != NULL)
             (void)reeve_owner_handed(process->owner, index, answer.task, answer.attempt,
                 answer.handed, answer.handed_size);
@@ -308,6 +312,8 @@ static void lease_lost(struct sim *sim, struct sim_process *process, const struc
             reeve_owner_each_in_flight(process->owner, index, task, &next_position, &next_attempt);
         if (sim_channel_recall(channel, (uint32_t)position))
             reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
+        else if (m->count != 0)
+            reeve_owner_child_died(process->owner, index, task, attempt);
         task = next;
         position = next_position;
         attempt = next_attempt;
@@ -371,7 +377,7 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     struct reeve_owner_task task = {
         .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % CLASSES : 0,
         .function = function,
-        .losses_max = 3,
+        .losses_max = LOSSES_MAX,
         .arguments = &value,
         .arguments_size = sizeof value,
         .splice_count = splice_count,
@@ -421,6 +427,8 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
         struct reeve_owner_result result;
         if (reeve_owner_result(process->owner, e->task, &result) != 0)
             sim_violation(sim, "a finished task has no result");
+        if (result.attempt > LOSSES_MAX + 2) /* once more for a child run on the spot */
+            sim_violation(sim, "a task had %u attempts", result.attempt);
         uint64_t value = 0;
         if (state == REEVE_TASK_DONE) {
             memcpy(&value, result.bytes, sizeof value);
@@ -529,7 +537,8 @@ static void computed(struct sim *sim, struct sim_process *process)
         uint64_t value = child_value(frame->value, i);
         struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0,
             .function = child_function(frame->function),
-            .losses_max = 3,
+            .losses_max = LOSSES_MAX,
+            .never_inline = value % 5 == 0,
             .arguments = &value,
             .arguments_size = sizeof value};
         if (reeve_owner_submit(
@@ -541,27 +550,28 @@ static void computed(struct sim *sim, struct sim_process *process)
 /* A child that nobody has claimed is run on the spot. */
 static bool take_inline(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
-    if (process->frame_count >= FRAMES_MAX - 1 || !sim_chance(sim, 1, 2))
+    if (process->frame_count >= FRAMES_MAX - 1 || frame->alone || !sim_chance(sim, 1, 2))
         return false;
     for (uint32_t i = 0; i < frame->child_count; i++) {
         reeve_task_id task = frame->children[i];
         reeve_lease_index index;
         uint64_t position;
         uint32_t attempt;
+        if (!reeve_owner_may_inline(process->owner, task, frame->class_index))
+            continue;
         if (reeve_owner_where(process->owner, task, &index, &position, &attempt)) {
             struct sim_channel *channel = channel_of(process, index);
             if (channel != NULL && sim_channel_recall(channel, (uint32_t)position))
                 reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
         }
+        if (!reeve_owner_take_inline(process->owner, task, frame->class_index))
+            continue;
         struct reeve_owner_entry entry;
-        if (reeve_owner_state(process->owner, task) != REEVE_TASK_QUEUED)
-            continue;
         reeve_owner_entry(process->owner, task, &entry);
-        uint64_t value = argument(process, &entry);
-        uint32_t function = entry.function;
-        if (!reeve_owner_take_inline(process->owner, task))
-            continue;
-        begin_call(sim, process, function, value)->task = task;
+        struct sim_call_frame *child =
+            begin_call(sim, process, entry.function, argument(process, &entry));
+        child->task = task;
+        child->class_index = frame->class_index;
         sim->inlined++;
         return true;
     }
@@ -644,6 +654,9 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->position = position;
         frame->task = entry.task;
         frame->attempt = entry.attempt;
+        frame->alone = entry.alone;
+        while (class_cpu[frame->class_index] != channel->cpu_milli)
+            frame->class_index++;
     }
 }
 
@@ -735,7 +748,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
         struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
         struct reeve_node_event exited = {.kind = REEVE_NODE_EVENT_WORKER_EXITED,
             .serial = process->serial,
-            .code = REEVE_EWORKERDIED};
+            .code = REEVE_EWORKERDIED,
+            .count = process->frame_count > 1};
         if (daemon != NULL)
             reeve_map64_remove(&daemon->clients, process->serial);
         sim_process_free(sim, process);

@@ -94,6 +94,8 @@ struct sim_entry { /* a call, or an answer to one */
     uint32_t function;
     int32_t status;
     bool recalled;
+    bool alone;      /* a call: no child of it is to be run on the spot */
+    bool child_died; /* an answer: the worker has died while one was */
     uint64_t value;
     const uint8_t *handed; /* not NULL: a piece of a hand-over, and no answer; kept by the sim */
     uint32_t handed_size;
@@ -232,7 +234,7 @@ void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t p
 void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t position,
     const uint8_t *bytes, size_t size);
 void sim_channel_close(
-    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead);
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command);
 void sim_channel_frame(
     struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame);
 void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease);
@@ -281,6 +283,8 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint32_t function;
     uint64_t value;
     enum sim_frame_state state;
+    uint32_t class_index; /* of the task that the worker has claimed */
+    bool alone;
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
