@@ -88,6 +88,7 @@ struct store_object *store_object_add(
     table_move(store);
     struct store_object *object = store_new(sizeof(*object));
     object->id = id;
+    object->owner = id.owner;
     object->state = (uint8_t)state;
     if (state == STORE_SEALED)
         reeve_list_init(&object->lru_link);
@@ -108,7 +109,7 @@ void store_object_place(struct reeve_store *store, struct store_object *object,
     object->pad = (uint8_t)pad;
     extent->used.holder = object;
     extent->used.tag = STORE_TAG_OBJECT;
-    owner_get(store, object->id.owner)->bytes += store_extent_bytes(extent);
+    owner_get(store, object->owner)->bytes += store_extent_bytes(extent);
     if (object->flags & STORE_OBJECT_COPY)
         store->copy_bytes += store_extent_bytes(extent);
 }
@@ -125,7 +126,7 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     *slot = object->hash_next;
     store->object_count--;
 
-    struct store_owner *owner = owner_get(store, object->id.owner);
+    struct store_owner *owner = owner_get(store, object->owner);
     reeve_list_remove(&object->owner_link);
     owner->count--;
     if (object->extent != NULL) {
@@ -267,10 +268,36 @@ void store_object_free(
             store_tell(store, copy->peer->node, object->id);
     }
     store_copies_drop(object);
-    struct store_owner *owner = owner_get(store, object->id.owner);
+    struct store_owner *owner = owner_get(store, object->owner);
     reeve_list_remove(&object->owner_link);
     reeve_list_push_back(&owner->objects, &object->owner_link);
     store_object_settle(store, object);
+}
+
+/* From the table of one owner to that of another; with the owner it goes. */
+void store_object_give(
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir)
+{
+    struct store_owner *from = owner_get(store, object->owner), *to = owner_get(store, heir);
+    uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;
+    if (from == to)
+        return;
+    reeve_list_remove(&object->owner_link);
+    if (object->flags & STORE_OBJECT_FREED)
+        reeve_list_push_back(&to->objects, &object->owner_link);
+    else
+        reeve_list_push_front(&to->objects, &object->owner_link);
+    object->owner = heir;
+    to->bytes += bytes;
+    to->count++;
+    from->bytes -= bytes;
+    if (--from->count == 0) {
+        reeve_map64_remove(&store->owners, from->process);
+        reeve_list_remove(&from->dying_link);
+        free(from);
+    }
+    if (store_owner_is_gone(store, heir))
+        store_object_free(store, object, 0, REEVE_EOWNERDIED);
 }
 
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process)

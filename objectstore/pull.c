@@ -164,6 +164,8 @@ static struct store_fetch *begin(struct reeve_store *store, const struct reeve_s
     struct store_fetch *fetch = store_new(sizeof(*fetch));
     object->flags = STORE_OBJECT_COPY;
     object->size = event->size;
+    if (event->flags & REEVE_STORE_GIVEN) /* whose it is, only the node of the primary knows */
+        store_object_give(store, object, REEVE_PROCESS_NONE);
     object->fetch = fetch;
     fetch->object = object;
     fetch->size_known = event->size != 0;
@@ -186,7 +188,9 @@ void store_pull_get(
     char name[64], text[REEVE_STORE_TEXT_SIZE];
     store_object_name(event->id, name, sizeof(name));
     int code = REEVE_OK;
-    if (store_owner_is_gone(store, event->id.owner)) {
+    bool given =
+        object != NULL ? object->owner != event->id.owner : (event->flags & REEVE_STORE_GIVEN) != 0;
+    if (!given && store_owner_is_gone(store, event->id.owner)) {
         code = REEVE_EOWNERDIED;
         snprintf(text, sizeof(text),
             "%s is gone: process %" PRIu32 ".%" PRIu32 ", which owned it, has ended", name,

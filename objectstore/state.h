@@ -54,6 +54,7 @@ enum store_tag { STORE_TAG_NONE, STORE_TAG_GRANT, STORE_TAG_OBJECT };
 
 struct store_object {
     struct reeve_object_id id;
+    reeve_process_id owner; /* the process in its id, until that gives it away */
     uint64_t size;
     struct store_object *hash_next;
     struct reeve_extent *extent; /* NULL while a pull waits for room */
@@ -238,6 +239,8 @@ void store_copies_drop(struct store_object *object);
  * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
+void store_object_give(
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* One slice of what the dead have left; true: there is more. */

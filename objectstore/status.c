@@ -179,7 +179,7 @@ static const char *check_client(
 static const char *check_object(const struct reeve_store *store, const struct store_object *object)
 {
     uint64_t pins = 0;
-    CHECK(reeve_map64_get(&store->owners, object->id.owner) != NULL);
+    CHECK(reeve_map64_get(&store->owners, object->owner) != NULL);
     if (object->state == STORE_PULLING) {
         const struct store_fetch *fetch = object->fetch;
         CHECK(fetch->object == object && object->pins == NULL && object->copies == NULL);

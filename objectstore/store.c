@@ -318,19 +318,50 @@ static void on_cancel(
     }
 }
 
+/* Where the primary lies it is known who owns an object; elsewhere its name says who, or the flag
+ * that the name does not. */
+static bool may_dispose(const struct store_client *client, const struct store_object *object,
+    const struct reeve_store_event *event)
+{
+    if (object != NULL && !(object->flags & STORE_OBJECT_COPY))
+        return client->process == object->owner;
+    return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
+}
+
 static void on_free(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
-    if (client->process != event->id.owner && client != store->daemon) {
+    struct store_object *object = store_object_find(store, event->id);
+    if (!may_dispose(client, object, event) && client != store->daemon) {
         store->refused_count++;
         return;
     }
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (node != 0)
         store_tell(store, node, event->id);
-    struct store_object *object = store_object_find(store, event->id);
     if (object != NULL)
         store_object_free(store, object, node, REEVE_ELOST);
+}
+
+static void on_give(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    if (!may_dispose(client, object, event)) {
+        store->refused_count++;
+        reply_seal(store, event, REEVE_EINVAL, "only its owner can give an object away");
+        return;
+    }
+    if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
+        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_GIVE);
+        command->node = node;
+        command->id = event->id;
+        command->process = event->process;
+    }
+    if (object != NULL)
+        store_object_give(store, object, event->process);
+    reply_seal(store, event, REEVE_OK, "");
 }
 
 /* --- what other nodes say --------------------------------------------------------------------- */
@@ -344,6 +375,13 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL)
         store_object_free(store, object, event->node, REEVE_ELOST);
+}
+
+static void on_peer_give(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    if (object != NULL)
+        store_object_give(store, object, event->process);
 }
 
 static void on_peer_pull(struct reeve_store *store, const struct reeve_store_event *event)
@@ -517,6 +555,7 @@ static void client_event(struct reeve_store *store, const struct reeve_store_eve
     case REEVE_STORE_CANCEL: on_cancel(store, client, event); return;
     case REEVE_STORE_UNPIN: on_unpin(store, client, event); return;
     case REEVE_STORE_FREE: on_free(store, client, event); return;
+    case REEVE_STORE_GIVE: on_give(store, client, event); return;
     default: REEVE_ASSERT(!"an event of a client");
     }
 }
@@ -536,6 +575,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
         break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
+    case REEVE_STORE_PEER_GIVE: on_peer_give(store, event); break;
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
     case REEVE_STORE_PEER_PULL: on_peer_pull(store, event); break;
     case REEVE_STORE_PEER_CHUNK: store_pull_chunk(store, event); break;

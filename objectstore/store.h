@@ -34,14 +34,17 @@
  *                                            here already changes nothing
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
- *                 node                       known) say what and where the object is, where it is
- *                                            not here
+ *                 node flags                 known) say what and where the object is, where it is
+ *                                            not here. flags: GIVEN
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
  *  UNPIN          client id                  one pin less
- *  FREE           client id node             by its owner. node: where the primary copy is, if not
- *                                            here
+ *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
+ *                                            here; flags: GIVEN
+ *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
+ *                 process flags                   its id. Answered with REPLY_SEAL
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece
  *  PEER_CHUNK     node id offset size length  a piece has come; size is that of the whole object
@@ -73,6 +76,7 @@
  *  COPY_IN        segment offset length      stores the bytes of the PEER_CHUNK being processed
  *  SEND_CHUNK     node id offset size        sends `length` bytes of `segment` from `place` on
  *                 segment place length code  (code not 0: no bytes)
+ *  SEND_GIVE      node id process            PEER_GIVE there
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
  *                                            is dead. Said again until PEER_FREED answers its
@@ -111,7 +115,9 @@ enum reeve_store_event_kind {
     REEVE_STORE_CANCEL,
     REEVE_STORE_UNPIN,
     REEVE_STORE_FREE,
+    REEVE_STORE_GIVE,
     REEVE_STORE_PEER_FREE,
+    REEVE_STORE_PEER_GIVE,
     REEVE_STORE_PEER_FREED,
     REEVE_STORE_PEER_PULL,
     REEVE_STORE_PEER_CHUNK,
@@ -125,6 +131,9 @@ enum reeve_store_event_kind {
 #define REEVE_STORE_PIN_OWNER 2u /* SEAL: the owner does, if it is a process of this node */
 #define REEVE_STORE_KEEP_REST \
     4u /* SEAL: what is left of the extent stays granted; it starts at the next multiple of 64 */
+
+/* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
+#define REEVE_STORE_GIVEN 8u
 
 struct reeve_store_event {
     enum reeve_store_event_kind kind;
@@ -156,6 +165,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_COPY_IN,
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
+    REEVE_STORE_SEND_GIVE,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 

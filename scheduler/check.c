@@ -206,6 +206,14 @@ const char *reeve_sched_check(const struct reeve_sched *s)
         "the count of leases is wrong");
     CHECK(demands == s->totals.demand_count && demands == reeve_map64_count(&s->demands),
         "the count of demands is wrong");
+    uint64_t waits = 0;
+    for (at = 0; reeve_map64_next(&s->waits, &at, NULL, &value); waits++) {
+        const struct sched_wait *wait = value;
+        CHECK(wait->node->state == REEVE_SCHED_NODE_UP, "a wait of a node that is not there");
+        CHECK(reeve_list_is_linked(&wait->order_link) && reeve_list_is_linked(&wait->node_link),
+            "a wait is forgotten by halves");
+    }
+    CHECK(waits == reeve_list_count(&s->waits_order), "the list of waits is wrong");
     for (at = 0; reeve_map64_next(&s->avoids, &at, NULL, &value);) {
         const struct sched_avoid *avoid = value;
         CHECK(reeve_list_is_linked(&avoid->class_link) && reeve_list_is_linked(&avoid->node_link),

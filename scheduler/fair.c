@@ -74,7 +74,11 @@ uint64_t sched_fair_key(const struct reeve_sched *s, const struct sched_group *g
     uint64_t ahead = sched_fair_ahead(s, group->job, sched_job_claim(group->job));
     uint64_t base = s->fair_floor - REEVE_MIN(s->fair_floor, (uint64_t)LEAD_MAX);
     ahead = ahead > base ? REEVE_MIN(ahead - base, UINT64_MAX >> SERVED_BITS) : 0;
-    return ahead << SERVED_BITS | (group->served & ((UINT64_C(1) << SERVED_BITS) - 1));
+    const struct reeve_heap_node *first = reeve_heap_peek(&group->classes);
+    bool workers =
+        first != NULL && sched_workers_want(REEVE_CONTAINER_OF(first, struct sched_class, heap));
+    uint64_t last = UINT64_C(1) << (SERVED_BITS - 1); /* among equals, workers come first */
+    return ahead << SERVED_BITS | (workers ? 0 : last) | (group->served & (last - 1));
 }
 
 /* Brings all up to date, now and then: keys in heaps age while time passes. */

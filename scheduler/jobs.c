@@ -14,9 +14,29 @@
 
 /* ---- turns ---- */
 
+/* Among equals, what workers want for what they have begun comes first. */
+static uint32_t turn(bool workers, uint64_t served)
+{
+    return (workers ? 0 : 1u << 31) | (uint32_t)(served & INT32_MAX);
+}
+
+bool sched_workers_want(const struct sched_class *class)
+{
+    return !reeve_list_is_empty(&class->unmet[0]);
+}
+
 static uint64_t class_key(const struct sched_class *class)
 {
-    return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 | (uint32_t) class->served;
+    return (uint64_t)((int64_t)INT32_MAX - class->class.priority) << 32 |
+           turn(sched_workers_want(class), class->served);
+}
+
+/* Its place and its group's, after something has changed that decides them. */
+static void class_place(const struct reeve_sched *s, struct sched_class *class)
+{
+    struct sched_group *group = class->group;
+    sched_heap_set(&group->classes, &class->heap, class_key(class));
+    sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
 }
 
 static struct sched_shape *get_shape(struct reeve_sched *s, uint32_t cpu_milli)
@@ -54,13 +74,15 @@ static struct sched_group *get_group(
     return group;
 }
 
-static void leave_group(struct sched_class *class)
+static void leave_group(const struct reeve_sched *s, struct sched_class *class)
 {
     struct sched_group *group = class->group;
     reeve_heap_remove(&group->classes, &class->heap);
     class->group = NULL;
-    if (group->classes.count > 0)
+    if (group->classes.count > 0) {
+        sched_heap_set(&group->shape->groups, &group->heap, sched_fair_key(s, group));
         return;
+    }
     struct sched_shape *shape = group->shape;
     reeve_heap_remove(&shape->groups, &group->heap);
     reeve_heap_fini(&group->classes);
@@ -80,10 +102,12 @@ void sched_class_ready(struct reeve_sched *s, struct sched_class *class)
     if (ready && class->group == NULL) {
         class->served = ++s->served;
         class->group = get_group(s, class->job, class->class.cpu_milli);
-        sched_heap_set(&class->group->classes, &class->heap, class_key(class));
+        class_place(s, class);
         s->recheck = true;
     } else if (!ready && class->group != NULL) {
-        leave_group(class);
+        leave_group(s, class);
+    } else if (ready) {
+        class_place(s, class);
     }
 }
 
@@ -92,9 +116,7 @@ void sched_class_served(struct reeve_sched *s, struct sched_class *class)
     if (class->group == NULL)
         return;
     class->served = class->group->served = ++s->served;
-    sched_heap_set(&class->group->classes, &class->heap, class_key(class));
-    sched_heap_set(
-        &class->group->shape->groups, &class->group->heap, sched_fair_key(s, class->group));
+    class_place(s, class);
 }
 
 void sched_class_next(struct reeve_sched *s, struct sched_class *class)
@@ -102,9 +124,7 @@ void sched_class_next(struct reeve_sched *s, struct sched_class *class)
     if (class->group == NULL)
         return;
     class->served = class->group->served = 0;
-    sched_heap_set(&class->group->classes, &class->heap, class_key(class));
-    sched_heap_set(
-        &class->group->shape->groups, &class->group->heap, sched_fair_key(s, class->group));
+    class_place(s, class);
 }
 
 void sched_job_changed(struct reeve_sched *s, struct sched_job *job)
@@ -483,8 +503,10 @@ static void lacking_begins(struct reeve_sched *s, struct sched_demand *demand)
 {
     struct sched_class *class = demand->class;
     demand->unmet_ns = s->now_ns;
-    bool driver = demand->process == class->job->id;
-    reeve_list_push_back(&class->unmet[driver], &demand->unmet_link);
+    if (demand->process == class->job->id)
+        reeve_list_push_back(&class->unmet[1], &demand->unmet_link);
+    else
+        reeve_list_push_front(&class->unmet[0], &demand->unmet_link);
     if (!reeve_list_is_linked(&class->unmet_link))
         reeve_list_push_back(&s->unmet, &class->unmet_link);
     if (!demand->told && class->judge_ns == REEVE_SCHED_NEVER) {

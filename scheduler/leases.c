@@ -259,13 +259,14 @@ void sched_lease_message(
             m->text[0] != 0 ? m->text : reeve_strerror(m->code));
         sched_avoid(s, node, class, m->code, m->text);
         break;
-    default: {
-        struct sched_avoid *avoid =
-            reeve_map64_get(&s->avoids, (uint64_t)node->number << 32 | class->id);
-        if (avoid != NULL) /* it does run there after all */
-            sched_avoid_free(s, avoid);
+    default: /* it does run there after all; and what the node had no worker for finds one now */
+        REEVE_LIST_EACH_SAFE(link, &node->avoids)
+        {
+            struct sched_avoid *avoid = REEVE_LIST_ENTRY(link, struct sched_avoid, node_link);
+            if (avoid->class == class || avoid->code == REEVE_EBUSY)
+                sched_avoid_free(s, avoid);
+        }
         break;
-    }
     }
     sched_lease_end(s, lease);
 }

@@ -105,6 +105,7 @@ static void set_state(
     struct reeve_sched *s, struct sched_node *node, enum reeve_sched_node_state state)
 {
     count_in(s, node, false);
+    sched_waits_forget(s, node); /* when it is up it says them again */
     node->state = state;
     count_in(s, node, true);
     reeve_list_remove(&node->lost_link);
@@ -143,7 +144,8 @@ static struct sched_node *create(
     node->redial_ns = REEVE_SCHED_NEVER;
     node->news = s->news_first + s->news.count;
     struct reeve_list *lists[] = {&node->drains_link, &node->order_link, &node->lost_link,
-        &node->leases, &node->unconfirmed, &node->demands, &node->jobs, &node->avoids};
+        &node->leases, &node->unconfirmed, &node->demands, &node->jobs, &node->avoids,
+        &node->waits};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_map64_init(&node->told);

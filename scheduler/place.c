@@ -1,8 +1,9 @@
 /* Grants: whose turn it is, and where there is room.
  *
  * Turn: of the jobs whose waiting classes ask for no more than the freest node has, the one that
- * is least ahead (fair.c); in it the class of the highest priority; in that the demand that has
- * waited longest, workers' before the driver's.
+ * is least ahead (fair.c); in it the class of the highest priority; in that the demands of workers,
+ * the latest first (so trees of tasks that wait for each other are run in depth, not in breadth,
+ * and need few processes), before the driver's, which has waited longest.
  *
  * Room: the node where large arguments of what waits lie, if it has room (they take longer to
  * travel than most tasks); the holder's own node (calls stay on the machine), a node drained for
@@ -212,10 +213,12 @@ static void grant(struct reeve_sched *s, struct sched_class *class, struct sched
         sched_drain_end(s, class);
     }
     uint64_t id = (uint64_t)s->settings.head_incarnation << 48 | ++s->lease_next;
-    /* Its turn is over before the lease is entered, for that may end the demand's wait. */
-    bool driver = demand->process == class->job->id;
-    reeve_list_remove(&demand->unmet_link);
-    reeve_list_push_back(&class->unmet[driver], &demand->unmet_link);
+    /* Its turn is over before the lease is entered, for that may end the demand's wait. Workers do
+     * not take turns: see sched_class_first. */
+    if (demand->process == class->job->id) {
+        reeve_list_remove(&demand->unmet_link);
+        reeve_list_push_back(&class->unmet[1], &demand->unmet_link);
+    }
     demand->unmet_ns = s->now_ns;
     sched_class_served(s, class);
     sched_lease_create(s, id, node, demand);

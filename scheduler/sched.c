@@ -110,6 +110,7 @@ const char *reeve_sched_notice_name(enum reeve_sched_notice notice)
         [REEVE_SCHED_NOTICE_INFEASIBLE] = "INFEASIBLE",
         [REEVE_SCHED_NOTICE_PEER_DROPPED] = "PEER-DROPPED",
         [REEVE_SCHED_NOTICE_STALL] = "HEAD-STALLED",
+        [REEVE_SCHED_NOTICE_DEADLOCK] = "DEADLOCK",
     };
     return (unsigned)notice < REEVE_SCHED_NOTICE_COUNT ? names[notice] : "UNKNOWN";
 }
@@ -122,7 +123,8 @@ bool reeve_sched_notice_is_warning(enum reeve_sched_notice notice)
     case REEVE_SCHED_NOTICE_LEASE_REFUSED:
     case REEVE_SCHED_NOTICE_INFEASIBLE:
     case REEVE_SCHED_NOTICE_PEER_DROPPED:
-    case REEVE_SCHED_NOTICE_STALL: return true;
+    case REEVE_SCHED_NOTICE_STALL:
+    case REEVE_SCHED_NOTICE_DEADLOCK: return true;
     default: return false;
     }
 }
@@ -149,23 +151,25 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     default_to(&s->settings.rotate_after_ms, 2000);
     default_to(&s->settings.turn_ms, 100);
     default_to(&s->settings.recall_patience_ms, 1000);
+    default_to(&s->settings.deadlock_after_ms, 1000);
     default_to(&s->settings.leases_a_node_max, 4096);
     default_to(&s->settings.slice, 256);
     reeve_prng_init(&s->prng, settings->seed);
     s->number_next = s->number_end = settings->node_next;
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
     for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++)
         reeve_heap_init(heaps[i]);
     struct reeve_list *lists[] = {&s->shapes, &s->unmet, &s->held_off, &s->drains, &s->node_order,
-        &s->lost, &s->dead, &s->orphans, &s->ended};
+        &s->lost, &s->dead, &s->orphans, &s->ended, &s->waits_order};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_fifo_init(&s->news, sizeof(struct sched_news));
     s->recheck_timer.kind = TIMER_RECHECK;
+    s->waits_timer.kind = TIMER_WAITS;
     return s;
 }
 
@@ -193,6 +197,7 @@ void reeve_sched_free(struct reeve_sched *s)
     free_values(&s->leases);
     free_values(&s->avoids);
     free_values(&s->sessions);
+    free_values(&s->waits);
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&s->jobs, &at, NULL, &value)) {
@@ -225,7 +230,7 @@ void reeve_sched_free(struct reeve_sched *s)
         free(node);
     }
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -321,6 +326,8 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
     case REEVE_MESSAGE_REFUSED:
     case REEVE_MESSAGE_ENDED:
     case REEVE_MESSAGE_LENT: sched_lease_message(s, node, m); break;
+    case REEVE_MESSAGE_BLOCKED:
+    case REEVE_MESSAGE_STUCK: sched_wait_message(s, node, m); break;
     case REEVE_MESSAGE_JOB_BEGIN:
     case REEVE_MESSAGE_JOB_END: take_job(s, node, m); break;
     case REEVE_MESSAGE_PEER_UP: sched_node_ask(s, node, m); break;
@@ -351,6 +358,7 @@ static void timer_fired(struct reeve_sched *s, struct sched_timer *timer)
         sched_lease_unpromise(s, REEVE_CONTAINER_OF(timer, struct sched_lease, timer));
         break;
     case TIMER_RECHECK: s->recheck = true; break;
+    case TIMER_WAITS: sched_waits_look(s); break;
     }
 }
 

@@ -92,7 +92,8 @@ enum reeve_sched_notice {
     REEVE_SCHED_NOTICE_LEASE_REFUSED, /* a node could not run what it was asked to */
     REEVE_SCHED_NOTICE_INFEASIBLE,
     REEVE_SCHED_NOTICE_PEER_DROPPED, /* a session broke the rules */
-    REEVE_SCHED_NOTICE_STALL, /* the head itself was asleep; nobody is blamed for the silence */
+    REEVE_SCHED_NOTICE_STALL,    /* the head itself was asleep; nobody is blamed for the silence */
+    REEVE_SCHED_NOTICE_DEADLOCK, /* tasks wait for each other: one of the waits is ended */
     REEVE_SCHED_NOTICE_COUNT
 };
 
@@ -130,6 +131,10 @@ struct reeve_sched_settings {
         /* 0: 1,000: a recalled lease that has not come by then no longer holds back the next
          * recall */
         recall_patience_ms;
+    uint32_t
+        /* 0: 1,000: tasks that can only wait for each other do so for as long before one is
+         * ended */
+        deadlock_after_ms;
     uint32_t leases_a_node_max; /* 0: 4,096: classes may need no cpu at all */
     uint32_t
         slice; /* 0: 256: steps of work a call to step or run_some does beyond the event itself */

@@ -39,7 +39,8 @@ enum sched_timer_kind {
     TIMER_CLASS,
     TIMER_DRAIN,
     TIMER_LEASE,
-    TIMER_RECHECK
+    TIMER_RECHECK,
+    TIMER_WAITS
 };
 
 struct sched_timer {
@@ -81,6 +82,9 @@ struct sched_node {
     struct reeve_list demands;     /* of its processes */
     struct reeve_list jobs;        /* whose drivers are there */
     struct reeve_list avoids;
+    struct reeve_list waits; /* of its processes: waits.c */
+    bool stuck;              /* it has as many workers as it may, and all are blocked */
+    bool moves;              /* of the latest search */
     struct reeve_map64 told; /* the nodes whose address it was given in this session */
 };
 
@@ -197,6 +201,20 @@ struct sched_avoid {
     struct reeve_list node_link, class_link;
 };
 
+/* A process that is blocked inside a task: waits.c. */
+struct sched_wait {
+    reeve_process_id process;
+    reeve_process_id target; /* who has what it waits for; 0: nobody */
+    struct sched_node *node; /* of the process */
+    uint64_t report;         /* its number for it */
+    uint32_t cpu_milli;      /* of what nobody has */
+    uint64_t since_ns;
+    bool moves;                   /* of the latest search */
+    struct reeve_list order_link; /* reeve_sched.waits_order: by age */
+    struct reeve_list node_link;
+    char text[REEVE_TEXT_SIZE]; /* "this waits for that" */
+};
+
 struct sched_news {
     uint64_t at_ns;
     enum reeve_message_kind kind; /* PEER_DOWN or JOB_END */
@@ -220,6 +238,9 @@ struct reeve_sched {
 
     struct reeve_map64 sessions, nodes, uids, jobs, classes, demands, leases;
     struct reeve_map64 avoids; /* node << 32 | class id */
+    struct reeve_map64 waits;  /* by process */
+    struct reeve_list waits_order;
+    struct sched_timer waits_timer;
 
     /* shares over time: fair.c */
     uint64_t fair_ns;       /* the fair clock: it stands still while nobody lacks anything */
@@ -303,6 +324,8 @@ struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_cl
 struct sched_class *sched_class_find(const struct reeve_sched *s, const struct reeve_class *class);
 void sched_class_ready(struct reeve_sched *s,
     struct sched_class *class); /* brings its place in the group up to date */
+/* Whether workers lack leases of the class: their turn is before their driver's. */
+bool sched_workers_want(const struct sched_class *class);
 void sched_class_served(struct reeve_sched *s, struct sched_class *class); /* its turn is over */
 void sched_class_next(
     struct reeve_sched *s, struct sched_class *class); /* among equals it is its turn now */
@@ -326,8 +349,8 @@ static inline uint64_t sched_job_claim(const struct sched_job *job)
     return job->held_milli - job->recalled_milli + job->promised_milli;
 }
 
-/* The demand of the class that has waited longest, workers' before drivers'; NULL when none
- * lacks anything. */
+/* The demand of the class whose turn it is: workers' before drivers', and of those the latest,
+ * which is the deepest where tasks wait for their children; NULL when none lacks anything. */
 static inline struct sched_demand *sched_class_first(const struct sched_class *class)
 {
     for (int i = 0; i < 2; i++)
@@ -382,6 +405,13 @@ void sched_avoid_free(struct reeve_sched *s, struct sched_avoid *avoid);
 void sched_drain_begin(struct reeve_sched *s, struct sched_node *node, struct sched_class *class);
 void sched_drain_end(struct reeve_sched *s, struct sched_class *class);
 void sched_drain_timer(struct reeve_sched *s, struct sched_class *class);
+
+/* ---- waits.c: who waits for whom ---- */
+
+void sched_wait_message(struct reeve_sched *s, struct sched_node *node,
+    const struct reeve_message *m); /* BLOCKED STUCK */
+void sched_waits_forget(struct reeve_sched *s, struct sched_node *node);
+void sched_waits_look(struct reeve_sched *s); /* the timer */
 
 /* ---- fair.c: shares over time, and recalls ---- */
 

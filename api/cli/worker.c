@@ -16,11 +16,13 @@
 #define SLOTS_MAX       100000.0
 #define STORE_BYTES_MIN (1u << 20)
 #define IMPATIENT_MS    3000
+#define PROCESSES_MAX   100000
 
 static struct values {
     struct reeve_cli_daemon daemon;
     const char *head;
     const char *slots;
+    long processes;
     const char *store;
     const char *socket;
     long join_timeout_s;
@@ -44,6 +46,15 @@ static const struct reeve_cli_option options[] = {
         .help = "how many tasks of one cpu run at once; auto: the\n"
                 "cores it may use (affinity, cgroup quota); 0: none,\n"
                 "the node serves programs on this machine only"},
+    {.name = "processes",
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, processes),
+        .value = "N",
+        .initial = "0",
+        .environment = "REEVE_PROCESSES",
+        .help = "how many worker processes there may be at once, those\n"
+                "included that wait for others (default: 16 for each\n"
+                "slot, and 16)"},
     {.name = "store",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, store),
@@ -97,6 +108,9 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
         return usage(command, "--slots", why);
     }
     node->cpu_given = true;
+    if (values.processes > PROCESSES_MAX)
+        return usage(command, "--processes", "at most 100000");
+    node->process_limit = (uint32_t)values.processes;
     if (reeve_memory_detect("", &memory) != 0)
         memory.total_bytes = 0;
     if (reeve_parse_size(values.store, memory.total_bytes, &node->store_bytes, why) != 0)

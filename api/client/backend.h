@@ -27,15 +27,23 @@ struct reeve_submit { /* one checked call */
         /* ascending; each a top-level argument, a nil byte; live backend futures or stale ones */
         splices;
     size_t splice_count;
+    /* futures that the arguments contain as futures, in the order in which they stand; offset:
+     * where the argument begins that contains it */
+    const reeve_splice *nested;
+    size_t nested_count;
     uint32_t cpu_milli;   /* 1 to ... ; 1000 is one cpu */
     uint32_t max_retries; /* resolved: 0 is none */
     int64_t timeout_ms;   /* of one execution; 0 is none */
+    bool never_inline;    /* not in the midst of the task that waits for it */
     const char *name;     /* or NULL; copied */
 };
 
-/* Takes the packed value of the future at `index` (0 for a single one) in place; it is valid during
- * the call only. Its return value becomes that of get. */
-typedef int reeve_consume(size_t index, const void *bytes, size_t size, void *arg);
+/* Takes the packed value of the future at `index` (0 for a single one) in place, and the ids of the
+ * futures in it; both are valid during the call only. Its return value becomes that of get. When it
+ * succeeds the futures are the program's, one reference for each time that one stands in the list.
+ * May be called with a lock held: it does not call the API. */
+typedef int reeve_consume(size_t index, const void *bytes, size_t size, const uint64_t *futures,
+    size_t future_count, void *arg);
 
 struct reeve_backend {
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
@@ -70,11 +78,12 @@ struct reeve_backend {
 
     /* A value without a second copy: create gives `size` bytes, aligned to 64, which the caller
      * fills with one packed value; seal makes a ready future of it, abort gives it up. Exactly
-     * one of the two follows a successful create. */
+     * one of the two follows a successful create. seal: the new future keeps the `futures` in the
+     * value, which stay the caller's, too; REEVE_EHANDLE: one of them is not live. */
     int (*create)(struct reeve_backend *, size_t size, void **bytes, uint64_t *handle,
         struct reeve_error_info *error);
-    int (*seal)(
-        struct reeve_backend *, uint64_t handle, uint64_t *ret, struct reeve_error_info *error);
+    int (*seal)(struct reeve_backend *, uint64_t handle, const uint64_t *futures,
+        size_t future_count, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);
 
     /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so

@@ -34,6 +34,29 @@ static const uint8_t *walk(const uint8_t *at, const uint8_t *end, int *code)
     }
 }
 
+uint64_t reeve_codec_future_count(const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes, *end = at + size;
+    uint64_t total = 0;
+    while (at != NULL && at < end) {
+        struct reeve_token token;
+        uint32_t count = 1;
+        at = reeve_read_token(at, end, &token);
+        if (!at)
+            return UINT64_MAX;
+        if (token.kind != REEVE_TOKEN_EXT ||
+            (token.ext_type != REEVE_EXT_FUTURE && token.ext_type != REEVE_EXT_FUTURES))
+            continue;
+        bool many = token.ext_type == REEVE_EXT_FUTURES;
+        if (token.size != (many ? sizeof count : 1))
+            return UINT64_MAX;
+        if (many)
+            memcpy(&count, token.data, sizeof count);
+        total += count;
+    }
+    return total;
+}
+
 size_t reeve_codec_skip(const void *bytes, size_t size)
 {
     int code;

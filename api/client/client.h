@@ -32,6 +32,7 @@ static inline struct reeve_submit reeve_client_submit_of(
         .function = function,
         .cpu_milli = settings->cpu_milli,
         .max_retries = settings->max_retries,
+        .never_inline = settings->never_inline,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
     };
@@ -40,8 +41,8 @@ static inline struct reeve_submit reeve_client_submit_of(
 /* Options checked, function known: what reeve_typed_submit and reeve_submit have in common. */
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
-    const reeve_splice *splices, size_t splice_count, uint64_t *ret,
-    struct reeve_error_info *error);
+    const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
+    size_t nested_count, uint64_t *ret, struct reeve_error_info *error);
 
 /* Gets from any future, failed-born ones included; the thread's error is filled in. */
 int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume, void *arg);

@@ -16,10 +16,8 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 
-static struct reeve_cluster *cluster_of(struct reeve_backend *backend)
-{
-    return REEVE_CONTAINER_OF(backend, struct reeve_cluster, backend);
-}
+/* Workers call in bursts, and what their leases keep idle, others wait for. */
+#define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
 
 static uint64_t deadline_from(int64_t timeout_ms)
 {
@@ -107,14 +105,14 @@ static bool task_is_final(struct reeve_cluster *cluster, void *arg)
 static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
 {
     reeve_task_id task;
-    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster))
+    uint32_t class_index;
+    if (cluster->run_inline == NULL || !cluster->may_run_inline(cluster, &class_index))
         return;
     while (!cluster->dead && !cluster->ending && !task_is_final(cluster, &future) &&
-           (task = reeve_cluster_take_inline(cluster, future)) != 0) {
-        pthread_mutex_unlock(&cluster->lock);
+           (task = reeve_cluster_take_inline(cluster, future, class_index)) != 0) {
         cluster->run_inline(cluster, task);
-        pthread_mutex_lock(&cluster->lock);
-        reeve_cluster_submitted(cluster, reeve_cluster_now_ns()); /* what waited for it */
+        /* what waited for it */
+        reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
     }
 }
 
@@ -145,14 +143,32 @@ static int stale(struct reeve_error_info *error)
         error, REEVE_EHANDLE, "no such future: it has been got or released already");
 }
 
+/* The futures in a value that the program gets: a reference to each for it. `ret`, from malloc, is
+ * NULL where there are none. */
+static int value_futures(struct reeve_cluster *cluster, const struct reeve_owner_result *result,
+    uint64_t **ret, struct reeve_error_info *error)
+{
+    *ret = NULL;
+    if (REEVE_LIKELY(result->future_count == 0))
+        return 0;
+    uint64_t *ids = malloc(result->future_count * sizeof(*ids));
+    if (ids == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    for (uint32_t i = 0; i < result->future_count; i++)
+        ids[i] = result->futures[i].task;
+    *ret = ids;
+    return reeve_cluster_futures_hold(cluster, ids, result->future_count, error);
+}
+
 static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
-    size_t index, reeve_consume *consume, void *arg, struct reeve_error_info *error)
+    size_t index, const uint64_t *futures, size_t future_count, reeve_consume *consume, void *arg,
+    struct reeve_error_info *error)
 {
     const void *bytes;
     int code = reeve_cluster_object_get(cluster, object, &bytes, error);
     if (code != 0)
         return code;
-    code = consume(index, bytes, object->size_bytes, arg);
+    code = consume(index, bytes, object->size_bytes, futures, future_count, arg);
     reeve_cluster_object_unpin(cluster, object->id);
     return code;
 }
@@ -164,36 +180,49 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
     struct reeve_owner_result result;
     if (timeout_ms < 0)
         run_what_is_unclaimed(cluster, task);
-    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms)))
+    struct reeve_cluster_awaited awaited = {&task, 1, true};
+    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms), &awaited))
         return get_failure(cluster, task, error);
+    uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
     if (code != 0) {
         code = stale(error);
+    } else if ((code = value_futures(cluster, &result, &futures, error)) != 0) {
+        (void)reeve_owner_release(cluster->owner, task);
     } else if (result.status != 0) {
         task_error(&result, error);
         code = result.status;
         (void)reeve_owner_release(cluster->owner, task);
     } else if (!result.is_object) {
-        code = consume(index, result.bytes, result.size, arg);
+        code = consume(index, result.bytes, result.size, futures, result.future_count, arg);
+        if (REEVE_UNLIKELY(code != 0))
+            reeve_cluster_futures_release(cluster, futures, result.future_count);
         (void)reeve_owner_release(cluster->owner, task);
     } else {
         cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
-        code = object_consume(cluster, &result.object, index, consume, arg, error);
+        code = object_consume(
+            cluster, &result.object, index, futures, result.future_count, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
+        if (REEVE_UNLIKELY(code != 0))
+            reeve_cluster_futures_release(cluster, futures, result.future_count);
         (void)reeve_owner_release(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
         cluster->inside--;
         if (REEVE_UNLIKELY(cluster->ending))
             pthread_cond_broadcast(&cluster->turn);
     }
+    if (REEVE_UNLIKELY(futures != NULL))
+        free(futures);
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
     return code;
 }
 
 static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     int code;
     pthread_mutex_lock(&cluster->lock);
     if (cluster->ending) {
@@ -209,7 +238,7 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
 static int cluster_get_many(struct reeve_backend *backend, const uint64_t *futures, size_t *at,
     size_t count, reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     int code = 0;
     pthread_mutex_lock(&cluster->lock);
     for (; *at < count; (*at)++) {
@@ -274,7 +303,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,
     struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct several several = {.futures = futures, .count = count, .wanted = wanted, .ready = ready};
     int code = 0;
     pthread_mutex_lock(&cluster->lock);
@@ -286,7 +315,9 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     several_look(cluster, &several);
     for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count && !several.stale; i++)
         run_what_is_unclaimed(cluster, futures[i]);
-    if (!reeve_cluster_await(cluster, several_are_final, &several, deadline_from(timeout_ms)))
+    struct reeve_cluster_awaited awaited = {futures, count, wanted == count};
+    if (!reeve_cluster_await(
+            cluster, several_are_final, &several, deadline_from(timeout_ms), &awaited))
         code = await_failure(cluster, error);
     if (code == 0 || code == REEVE_ETIMEDOUT) {
         several_look(cluster, &several);
@@ -301,7 +332,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
 static int cluster_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     pthread_mutex_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     if (code == 0) {
@@ -310,115 +341,14 @@ static int cluster_release(
     }
     if (code == 0)
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
     if (REEVE_UNLIKELY(cluster->room_waiters != 0))
         reeve_cluster_room_made(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (code == 0)
         return 0;
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
-}
-
-/* ---- put ------------------------------------------------------------------------------------- */
-
-/* A value being filled: in the heap when it is small, else in the store. */
-struct filling {
-    size_t size;
-    uint32_t segment;
-    uint64_t offset;
-    bool small;
-    void *bytes;
-};
-
-/* The caller stays inside until the value is sealed or given up. */
-static int large_create(
-    struct reeve_cluster *cluster, struct filling *filling, struct reeve_error_info *error)
-{
-    int code = reeve_cluster_inside_enter(cluster, error);
-    if (code != 0)
-        return code;
-    code = reeve_cluster_object_create(
-        cluster, filling->size, &filling->bytes, &filling->segment, &filling->offset, error);
-    if (code != 0)
-        reeve_cluster_inside_leave(cluster);
-    return code;
-}
-
-static int cluster_create(struct reeve_backend *backend, size_t size, void **bytes,
-    uint64_t *handle, struct reeve_error_info *error)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct filling *filling = calloc(1, sizeof(*filling));
-    int code = 0;
-    if (filling == NULL)
-        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    filling->size = size;
-    filling->small = size <= cluster->inline_size;
-    if (!filling->small)
-        code = large_create(cluster, filling, error);
-    else if ((filling->bytes = aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64))) == NULL)
-        code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    if (code != 0) {
-        free(filling);
-        return code;
-    }
-    *bytes = filling->bytes;
-    *handle = (uint64_t)(uintptr_t)filling;
-    return 0;
-}
-
-static int cluster_seal(
-    struct reeve_backend *backend, uint64_t handle, uint64_t *ret, struct reeve_error_info *error)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct filling *filling = (struct filling *)(uintptr_t)handle;
-    reeve_task_id task;
-    pthread_mutex_lock(&cluster->lock);
-    int code = reeve_cluster_usable(cluster, error);
-    if (code == 0) {
-        reeve_cluster_enter(cluster);
-        code = reeve_cluster_room(cluster, REEVE_CLUSTER_NO_CLASS, error);
-    }
-    if (code == 0) {
-        code = reeve_owner_put(
-            cluster->owner, filling->small ? filling->bytes : NULL, (uint32_t)filling->size, &task);
-        if (code != 0)
-            reeve_error_set(error, code, "%s", "");
-    }
-    pthread_mutex_unlock(&cluster->lock);
-    if (!filling->small && code != 0)
-        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
-    if (!filling->small && code == 0) {
-        struct reeve_reference object = {
-            .id = {cluster->process, task}, .size_bytes = filling->size, .node = cluster->node};
-        code = reeve_cluster_object_seal(
-            cluster, object.id, filling->size, filling->segment, filling->offset, error);
-        pthread_mutex_lock(&cluster->lock);
-        reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
-        if (code != 0)
-            (void)reeve_owner_release(cluster->owner, task);
-        pthread_mutex_unlock(&cluster->lock);
-    }
-    if (filling->small)
-        free(filling->bytes);
-    else
-        reeve_cluster_inside_leave(cluster);
-    free(filling);
-    if (code == 0)
-        *ret = task;
-    return code;
-}
-
-static void cluster_abort(struct reeve_backend *backend, uint64_t handle)
-{
-    struct reeve_cluster *cluster = cluster_of(backend);
-    struct filling *filling = (struct filling *)(uintptr_t)handle;
-    if (filling->small) {
-        free(filling->bytes);
-    } else {
-        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
-        reeve_cluster_inside_leave(cluster);
-    }
-    free(filling);
 }
 
 /* ---- start and end --------------------------------------------------------------------------- */
@@ -471,7 +401,7 @@ static void fork_prepare(struct reeve_cluster *cluster)
  * the socket without the lock have left. */
 static void cluster_shutdown(struct reeve_backend *backend)
 {
-    struct reeve_cluster *cluster = cluster_of(backend);
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
     atomic_store(&forkable, NULL);
     reeve_cluster_background_stop(cluster);
@@ -504,9 +434,9 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
-        .create = cluster_create,
-        .seal = cluster_seal,
-        .abort = cluster_abort,
+        .create = reeve_cluster_create,
+        .seal = reeve_cluster_seal,
+        .abort = reeve_cluster_abort,
         .shutdown = cluster_shutdown,
     };
     cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;
@@ -524,6 +454,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
     owner_settings.generation_first = generation_first;
+    if (getenv(REEVE_WORKER_VARIABLE) != NULL)
+        owner_settings.lease_idle_ns = WORKER_LEASE_IDLE_NS;
     cluster->owner = reeve_owner_create(&owner_settings);
     cluster->objects = reeve_objects_create();
     int code = 0;

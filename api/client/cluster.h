@@ -15,9 +15,10 @@
  * cluster_poll.c.
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
- * cluster_poll.c (role, waiting), cluster_background.c (the thread that reads the socket),
- * cluster_rings.c (channels, entries), cluster_room.c (back-pressure), cluster_objects.c (large
- * values), cluster_connect.c (finding a daemon, starting a cluster of our own). */
+ * cluster_put.c (put), cluster_poll.c (role, waiting), cluster_background.c (the thread that reads
+ * the socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure),
+ * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
+ * own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -46,6 +47,7 @@ struct reeve_cluster_channel {
     uint64_t lease;
     reeve_process_id peer;
     uint32_t node;
+    uint32_t class_index; /* as its worker: of the holder's tasks, in our own owner core */
     bool open;
     bool rung; /* entries were published since the bell was last rung: owes a ring */
     /* as its worker: when the entry that runs has finished; as its holder: when the poller comes
@@ -120,10 +122,18 @@ struct reeve_cluster {
     /* the background thread looks by itself in a moment: nobody needs to arm the bell for it */
     bool timed;
     uint64_t background_wake_ns;
-    uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
-    uint64_t waited_ns;          /* when a thread of the program last had what it waited for */
-    _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
-    _Atomic bool is_owner;       /* worker: it has futures of its own, or had some */
+    uint64_t spin_ns;             /* how long a poller spins before it sleeps; the poller's */
+    uint64_t waited_ns;           /* when a thread of the program last had what it waited for */
+    _Atomic uint32_t main_state;  /* worker: enum reeve_worker_main_state */
+    _Atomic bool is_owner;        /* worker: it has futures of its own, or had some */
+    _Atomic uint64_t task_number; /* worker: of the task that runs, or ran last */
+    _Atomic uint32_t lenders; /* worker: waits by which its cpu is lent; changed with the lock */
+    /* worker: what its main thread was last reported to wait for, 0: it does not; on which process;
+     * the number of that report */
+    reeve_task_id blocked_task;
+    reeve_process_id blocked_on;
+    bool owns_told; /* worker: its daemon was told that it has futures */
+    uint32_t blocked_count;
 
     pthread_t background;
     bool background_started;
@@ -145,15 +155,44 @@ struct reeve_cluster {
     _Atomic uint64_t task_deadline_ns;
     /* without the lock; to be called whenever its time may have come */
     void (*task_expired)(struct reeve_cluster *cluster);
-    /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; without
-     * the lock. The task is INLINE. */
+    /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; with the
+     * lock, which is released meanwhile. The task is INLINE. */
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
-    /* in this thread, with the stack that is left */
-    bool (*may_run_inline)(const struct reeve_cluster *cluster);
-    /* this thread runs a task, whose cpu the node can use while it waits */
+    /* in this thread, with the stack that is left; the class of the task that it runs */
+    bool (*may_run_inline)(const struct reeve_cluster *cluster, uint32_t *ret_class_index);
+    /* this is the thread that runs the task */
     bool (*may_lend)(const struct reeve_cluster *cluster);
 };
 
+/* What a thread waits for: all of the futures, or some. */
+struct reeve_cluster_awaited {
+    const reeve_task_id *futures;
+    size_t count;
+    bool all;
+};
+
+static inline struct reeve_cluster *reeve_cluster_of(struct reeve_backend *backend)
+{
+    return REEVE_CONTAINER_OF(backend, struct reeve_cluster, backend);
+}
+
+/* cluster_put.c. */
+/* With the lock. One reference more to each of the futures, or REEVE_EHANDLE and to none; and
+ * less. */
+int reeve_cluster_futures_hold(struct reeve_cluster *cluster, const uint64_t *futures, size_t count,
+    struct reeve_error_info *error);
+void reeve_cluster_futures_release(
+    struct reeve_cluster *cluster, const uint64_t *futures, size_t count);
+/* Without the lock, inside. Puts one packed value into the store, with the futures in it; `ret`
+ * is the caller's. */
+int reeve_cluster_put(struct reeve_cluster *cluster, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, reeve_task_id *ret,
+    struct reeve_error_info *error);
+int reeve_cluster_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
+    struct reeve_error_info *error);
+int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uint64_t *futures,
+    size_t future_count, uint64_t *ret, struct reeve_error_info *error);
+void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
 /* cluster.c. With the lock; REEVE_OK when the backend can work. */
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
 
@@ -166,9 +205,10 @@ int reeve_cluster_submit_many(struct reeve_backend *backend, const struct reeve_
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);
 /* Until `done(arg)` or the deadline (UINT64_MAX: none). False: timed out, or the cluster is dead
- * or ending. Looks at the rings once, however late it is. */
+ * or ending. Looks at the rings once, however late it is. `awaited` says what `done` is about. */
 bool reeve_cluster_await(struct reeve_cluster *cluster,
-    bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns);
+    bool (*done)(struct reeve_cluster *, void *), void *arg, uint64_t deadline_ns,
+    const struct reeve_cluster_awaited *awaited);
 /* After the core may have something to send: writes it, rings bells, sees to it that somebody
  * will look for the answers. */
 void reeve_cluster_submitted(struct reeve_cluster *cluster, uint64_t now_ns);
@@ -194,15 +234,32 @@ void reeve_cluster_task_begin(struct reeve_cluster *cluster);
 bool reeve_cluster_task_end(struct reeve_cluster *cluster); /* true: the role is to be resumed */
 void reeve_cluster_loop_resume(struct reeve_cluster *cluster);
 
-/* A wait inside a task: when it has become long its cpu is lent, until it ends. */
+/* A wait inside a task: when it has become long its cpu is lent, until it ends; when it is very
+ * long and has no limit, it is reported (cluster_blocked.c). */
 struct reeve_cluster_lend {
     uint64_t due_ns; /* when to call lend_due; UINT64_MAX: never */
+    bool is_main;    /* it is the task's own thread */
     bool lent;
+    bool reported;
+    uint64_t task;             /* in which it began */
+    uint64_t since_ns, cpu_ns; /* another thread's: when the process was last looked at */
+    const struct reeve_cluster_awaited *awaited; /* NULL: not to be reported */
 };
 void reeve_cluster_lend_begin(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
 void reeve_cluster_lend_due(
     struct reeve_cluster *cluster, struct reeve_cluster_lend *lend, uint64_t now_ns);
 void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
+
+/* cluster_blocked.c. Lock held. The main thread of a worker has waited for long: says for whom, if
+ * that has changed. It goes on. The head says that the wait of that number would never end. */
+void reeve_cluster_blocked(
+    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited);
+void reeve_cluster_blocked_end(struct reeve_cluster *cluster);
+void reeve_cluster_deadlocked(
+    struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text);
+
+/* Tells the daemon whether this worker has futures, if it was told something else. */
+void reeve_cluster_owns_look(struct reeve_cluster *cluster);
 
 /* cluster_background.c */
 int reeve_cluster_background_start(struct reeve_cluster *cluster);
@@ -210,15 +267,20 @@ void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without th
 void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
 
 /* Arguments of a task with the values of futures among them in place, and the objects that they
- * mention. */
+ * mention. Where there are none, `bytes` are the core's own: they stay until the task is final. */
 struct reeve_cluster_arguments {
-    uint8_t *bytes; /* malloc */
+    const uint8_t *bytes;
     size_t size;
-    struct reeve_reference *references; /* malloc */
+    const struct reeve_reference *references;
     uint16_t reference_count;
+    uint8_t *made; /* what both point into, or NULL */
+    /* malloc, whoever runs it frees them: those in the arguments, in order */
+    reeve_task_id *futures;
+    uint32_t future_count;
 };
-int reeve_cluster_arguments_make(
-    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret);
+int reeve_cluster_arguments_make(struct reeve_cluster *cluster,
+    const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret);
+void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments); /* no lock needed */
 
 /* cluster_rings.c. Lock held; progress and messages also need the role. */
 void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns);
@@ -228,8 +290,9 @@ void reeve_cluster_handle(
     struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message);
 void reeve_cluster_channel_close(struct reeve_cluster_channel *channel);
 /* Takes the task back if nobody has claimed it (or one that it waits for), for the caller to
- * run: its id, now INLINE, or 0. */
-reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task);
+ * run in the midst of a task of that class: its id, now INLINE, or 0. */
+reeve_task_id reeve_cluster_take_inline(
+    struct reeve_cluster *cluster, reeve_task_id task, uint32_t class_index);
 int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
     struct reeve_local_message *message, enum reeve_channel_role role);
 
@@ -258,6 +321,8 @@ int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, vo
     uint32_t *ret_segment, uint64_t *ret_offset, struct reeve_error_info *error);
 int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id,
     uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error);
+int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
+    reeve_process_id heir, struct reeve_error_info *error);
 void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset);
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);

@@ -106,6 +106,18 @@ int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object
     return reeve_cluster_request(cluster, &message, &reply, error);
 }
 
+int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
+    reeve_process_id heir, struct reeve_error_info *error)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_GIVE,
+        .object = object->id,
+        .node = object->node,
+        .process = heir,
+        .flags = object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0};
+    struct reeve_local_message reply;
+    return reeve_cluster_request(cluster, &message, &reply, error);
+}
+
 void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset)
 {
     struct reeve_local_message message = {
@@ -119,7 +131,8 @@ int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_r
     struct reeve_local_message message = {.kind = REEVE_LOCAL_GET,
         .object = object->id,
         .size = object->size_bytes,
-        .node = object->node};
+        .node = object->node,
+        .flags = object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0};
     struct reeve_local_message reply;
     int code = reeve_cluster_request(cluster, &message, &reply, error);
     if (code != 0)

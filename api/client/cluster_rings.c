@@ -97,17 +97,28 @@ bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+#define SPLICES_FEW 8 /* without memory of their own */
+
 /* The parts of an entry whose arguments have futures among them. */
 struct spliced {
     struct reeve_splice_value *values;
     struct reeve_reference *references;
     uint8_t (*names)[REEVE_OBJECT_REFERENCE_SIZE];
-    uint32_t reference_count;
-    size_t size; /* of the arguments with everything in place */
+    uint32_t value_count, reference_count, future_count;
+    struct reeve_buffer lent;    /* what the futures in the arguments are… */
+    struct reeve_buffer objects; /* …and the objects among them */
+    size_t size;                 /* of the arguments with everything in place */
+    struct reeve_splice_value few_values[SPLICES_FEW];
+    struct reeve_reference few_references[SPLICES_FEW];
+    uint8_t few_names[SPLICES_FEW][REEVE_OBJECT_REFERENCE_SIZE];
 };
 
 static void spliced_free(struct spliced *spliced)
 {
+    reeve_buffer_fini(&spliced->lent);
+    reeve_buffer_fini(&spliced->objects);
+    if (REEVE_LIKELY(spliced->values == spliced->few_values))
+        return;
     free(spliced->values);
     free(spliced->references);
     free(spliced->names);
@@ -121,15 +132,33 @@ static int spliced_make(
         .references = calloc(entry->splice_count, sizeof(*ret->references)),
         .names = calloc(entry->splice_count, sizeof(*ret->names)),
     };
+    reeve_buffer_init(&ret->lent);
+    reeve_buffer_init(&ret->objects);
     if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
         return REEVE_ENOMEM;
+    if (REEVE_LIKELY(entry->splice_count <= SPLICES_FEW)) {
+        ret->values = ret->few_values;
+        ret->references = ret->few_references;
+        ret->names = ret->few_names;
+    } else {
+        ret->values = calloc(entry->splice_count, sizeof(*ret->values));
+        ret->references = calloc(entry->splice_count, sizeof(*ret->references));
+        ret->names = calloc(entry->splice_count, sizeof(*ret->names));
+        if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
+            return REEVE_ENOMEM;
+    }
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
+        if (entry->splices[i].offset & REEVE_OWNER_NESTED) {
+            ret->future_count++;
+            continue;
+        }
         int error = reeve_owner_result(cluster->owner, entry->splices[i].task, &result);
         if (error != 0 || result.status != 0)
             return REEVE_EINTERNAL;
-        struct reeve_splice_value *value = &ret->values[i];
+        struct reeve_splice_value *value = &ret->values[ret->value_count++];
         value->offset = entry->splices[i].offset;
+        ret->future_count += result.future_count;
         if (!result.is_object) {
             value->bytes = result.bytes;
             value->size = result.size;
@@ -142,20 +171,37 @@ static int spliced_make(
         value->size = REEVE_OBJECT_REFERENCE_SIZE;
         ret->references[ret->reference_count++] = result.object;
     }
-    ret->size = reeve_codec_splice_size(entry->arguments_size, ret->values, entry->splice_count);
+    ret->size = reeve_codec_splice_size(entry->arguments_size, ret->values, ret->value_count);
     return 0;
 }
 
+/* The futures in the arguments go with the entry as what they are. */
+static int spliced_lend(
+    const struct reeve_cluster *cluster, reeve_task_id task, struct spliced *spliced)
+{
+    if (spliced->future_count == 0)
+        return 0;
+    return reeve_owner_lend_write(cluster->owner, task, &spliced->lent, &spliced->objects);
+}
+
 static void entry_fill(struct reeve_slot *slot, const struct reeve_owner_send *send,
-    const struct reeve_owner_entry *entry, uint16_t references)
+    const struct reeve_owner_entry *entry, uint16_t references, bool lends)
 {
     slot->task = send->task;
     slot->attempt = entry->attempt;
     slot->function = entry->function;
     slot->references = references;
     slot->kind = REEVE_ENTRY_CALL;
-    slot->flags = entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0;
+    slot->flags = (entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0) |
+                  (entry->alone ? REEVE_ENTRY_ALONE : 0) | (lends ? REEVE_ENTRY_LENT : 0);
     slot->status = 0;
+}
+
+static uint8_t *append(uint8_t *to, const void *from, size_t size)
+{
+    if (size != 0)
+        memcpy(to, from, size);
+    return to + size;
 }
 
 /* Reserves and fills the entry; REEVE_EAGAIN when the ring has no room now. */
@@ -169,27 +215,39 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
         int error = reeve_ring_reserve(ring, entry.arguments_size, &fill);
         if (error != 0)
             return error;
-        entry_fill(fill.slot, send, &entry, 0);
+        entry_fill(fill.slot, send, &entry, 0, false);
         memcpy(fill.payload, entry.arguments, entry.arguments_size);
         *ret_position = fill.position;
         return 0;
     }
     struct spliced spliced;
     int error = spliced_make(cluster, &entry, &spliced);
-    size_t head = spliced.reference_count * sizeof(struct reeve_reference);
+    if (error == 0)
+        error = spliced_lend(cluster, send->task, &spliced);
+    bool lends = spliced.future_count != 0;
+    uint32_t lent_size = (uint32_t)spliced.lent.size;
+    size_t values = spliced.reference_count * sizeof(struct reeve_reference);
+    size_t references =
+        spliced.reference_count + spliced.objects.size / sizeof(*spliced.references);
     size_t limit = entry.timeout_ms != 0 ? sizeof(entry.timeout_ms) : 0;
-    if (error == 0 && (spliced.size > REEVE_ENTRY_SIZE_MAX ||
-                          spliced.reference_count > REEVE_ENTRY_REFERENCES_MAX))
+    size_t total = values + spliced.objects.size + limit + (lends ? sizeof(lent_size) : 0) +
+                   spliced.lent.size + spliced.size;
+    if (error == 0 && (spliced.size + spliced.lent.size > REEVE_ENTRY_SIZE_MAX ||
+                          references > REEVE_ENTRY_REFERENCES_MAX))
         error = REEVE_ETOOLARGE;
     if (error == 0)
-        error = reeve_ring_reserve(ring, (uint32_t)(head + limit + spliced.size), &fill);
+        error = reeve_ring_reserve(ring, (uint32_t)total, &fill);
     if (error == 0) {
         uint8_t *payload = fill.payload;
-        entry_fill(fill.slot, send, &entry, (uint16_t)spliced.reference_count);
-        memcpy(payload, spliced.references, head);
-        memcpy(payload + head, &entry.timeout_ms, limit);
-        reeve_codec_splice(payload + head + limit, entry.arguments, entry.arguments_size,
-            spliced.values, entry.splice_count);
+        entry_fill(fill.slot, send, &entry, (uint16_t)references, lends);
+        payload = append(payload, spliced.references, values);
+        payload = append(payload, spliced.objects.data, spliced.objects.size);
+        payload = append(payload, &entry.timeout_ms, limit);
+        if (lends)
+            payload = append(payload, &lent_size, sizeof(lent_size));
+        payload = append(payload, spliced.lent.data, spliced.lent.size);
+        reeve_codec_splice(
+            payload, entry.arguments, entry.arguments_size, spliced.values, spliced.value_count);
         *ret_position = fill.position;
     }
     spliced_free(&spliced);
@@ -209,6 +267,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .task = command->task,
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
+        .flags = command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0,
     };
     /* a dead daemon shows at the socket's other end, too */
     (void)reeve_cluster_send(cluster, &message);
@@ -271,8 +330,10 @@ static void lease_spoilt(struct reeve_cluster *cluster, uint64_t now_ns, uint32_
 static const char *unsendable_text(int error)
 {
     return error == REEVE_ETOOLARGE
-               ? "with the values of the futures among them, its arguments have more than 256 KiB "
-                 "or more than 1,024 large values; pass them as fewer, or put some together first"
+               ? "with the values of the futures among and in them, its arguments have more than "
+                 "256 KiB or more than 1,024 large values; pass them as fewer, or put some "
+                 "together "
+                 "first"
                : "its arguments could not be written for the worker";
 }
 
@@ -283,7 +344,7 @@ static void entries_send(struct reeve_cluster *cluster, uint64_t now_ns)
     uint32_t rung[BELLS_AT_ONCE], rung_count = 0;
     while (reeve_owner_next_send(cluster->owner, &send)) {
         struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
-        uint64_t position;
+        uint64_t position = 0;
         int error = entry_write(cluster, &channel->channel.calls, &send, &position);
         if (REEVE_UNLIKELY(error == REEVE_EAGAIN || error == REEVE_EPROTOCOL)) {
             reeve_owner_unsent(cluster->owner, send.task);
@@ -330,44 +391,75 @@ void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
     reeve_cluster_tell(cluster); /* some may have failed for good */
 }
 
-int reeve_cluster_arguments_make(
-    struct reeve_cluster *cluster, reeve_task_id task, struct reeve_cluster_arguments *ret)
+/* Run here, they are our own: a reference to each for the length of the call. */
+static int arguments_futures(struct reeve_cluster *cluster, const struct reeve_owner_entry *entry,
+    uint32_t count, struct reeve_cluster_arguments *ret)
 {
-    struct reeve_owner_entry entry;
+    ret->futures = malloc(count * sizeof(*ret->futures));
+    if (ret->futures == NULL)
+        return REEVE_ENOMEM;
+    for (uint32_t i = 0; i < entry->splice_count; i++) {
+        const struct reeve_owner_splice *splice = &entry->splices[i];
+        struct reeve_owner_result result;
+        if (splice->offset & REEVE_OWNER_NESTED) {
+            ret->futures[ret->future_count++] = splice->task;
+            continue;
+        }
+        (void)reeve_owner_result(cluster->owner, splice->task, &result);
+        for (uint32_t k = 0; k < result.future_count; k++)
+            ret->futures[ret->future_count++] = result.futures[k].task;
+    }
+    for (uint32_t i = 0; i < ret->future_count; i++)
+        (void)reeve_owner_hold(cluster->owner, ret->futures[i]);
+    return 0;
+}
+
+int reeve_cluster_arguments_make(struct reeve_cluster *cluster,
+    const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret)
+{
     struct spliced spliced;
-    reeve_owner_entry(cluster->owner, task, &entry);
-    int error = spliced_make(cluster, &entry, &spliced);
-    *ret = (struct reeve_cluster_arguments){.size = spliced.size};
-    if (error == 0 && (ret->bytes = malloc(spliced.size + 1)) == NULL)
+    *ret =
+        (struct reeve_cluster_arguments){.bytes = entry->arguments, .size = entry->arguments_size};
+    if (REEVE_LIKELY(entry->splice_count == 0))
+        return 0;
+    int error = spliced_make(cluster, entry, &spliced);
+    size_t head = spliced.reference_count * sizeof(struct reeve_reference);
+    if (error == 0 && (ret->made = malloc(head + spliced.size + 1)) == NULL)
         error = REEVE_ENOMEM;
     if (error == 0) {
-        reeve_codec_splice(
-            ret->bytes, entry.arguments, entry.arguments_size, spliced.values, entry.splice_count);
-        ret->references = spliced.references;
+        memcpy(ret->made, spliced.references, head);
+        reeve_codec_splice(ret->made + head, entry->arguments, entry->arguments_size,
+            spliced.values, spliced.value_count);
+        ret->bytes = ret->made + head;
+        ret->size = spliced.size;
+        ret->references = (const struct reeve_reference *)(const void *)ret->made;
         ret->reference_count = (uint16_t)spliced.reference_count;
-        spliced.references = NULL;
     }
+    if (error == 0 && spliced.future_count != 0)
+        error = arguments_futures(cluster, entry, spliced.future_count, ret);
     spliced_free(&spliced);
     return error;
 }
 
-reeve_task_id reeve_cluster_take_inline(struct reeve_cluster *cluster, reeve_task_id task)
+void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments)
+{
+    free(arguments->made);
+}
+
+reeve_task_id reeve_cluster_take_inline(
+    struct reeve_cluster *cluster, reeve_task_id task, uint32_t class_index)
 {
     reeve_lease_index index;
     uint64_t position;
     uint32_t attempt;
     while (reeve_owner_state(cluster->owner, task) == REEVE_TASK_WAITING)
         task = reeve_owner_dependency(cluster->owner, task);
+    if (!reeve_owner_may_inline(cluster->owner, task, class_index))
+        return 0;
     if (reeve_owner_where(cluster->owner, task, &index, &position, &attempt) &&
         reeve_ring_recall(&cluster->holders[index].channel.calls, position))
         reeve_owner_taken_back(cluster->owner, reeve_cluster_now_ns(), index, task, attempt);
-    struct reeve_owner_entry entry;
-    if (reeve_owner_state(cluster->owner, task) != REEVE_TASK_QUEUED)
-        return 0;
-    reeve_owner_entry(cluster->owner, task, &entry);
-    if (entry.timeout_ms != 0) /* it must be possible to end it without ending us */
-        return 0;
-    return reeve_owner_take_inline(cluster->owner, task) ? task : 0;
+    return reeve_owner_take_inline(cluster->owner, task, class_index) ? task : 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -383,6 +475,9 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
         return 0;
     }
+    if (view->kind == REEVE_ENTRY_HANDED)
+        return reeve_owner_handed(
+            cluster->owner, index, view->task, view->attempt, parts.value, parts.value_size);
     bool is_object = view->flags & REEVE_ENTRY_OBJECT;
     if (view->kind != REEVE_ENTRY_RESULT || (is_object && view->references == 0))
         return REEVE_EPROTOCOL;
@@ -391,6 +486,8 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         if (object.id.owner != cluster->process || object.id.sequence != view->task)
             return REEVE_EPROTOCOL;
     }
+    if (REEVE_UNLIKELY(view->status == REEVE_EWORKERDIED && (view->flags & REEVE_ENTRY_CHILD_DIED)))
+        reeve_owner_child_died(cluster->owner, index, view->task, view->attempt);
     bool fresh = reeve_owner_answer(cluster->owner, now_ns, index, view->task, view->attempt,
         view->status, parts.value, parts.value_size, is_object ? &object : NULL);
     if (!fresh && is_object && reeve_owner_state(cluster->owner, view->task) == REEVE_TASK_FREE)
@@ -502,7 +599,10 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
             return;
         cluster->worker_capacity++;
     }
-    (void)reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER);
+    if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) == 0 &&
+        reeve_owner_class(cluster->owner, message->cpu_milli, message->priority,
+            &cluster->workers[index]->class_index) != 0)
+        cluster->workers[index]->class_index = UINT32_MAX; /* no child's is equal */
 }
 
 static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
@@ -525,6 +625,8 @@ static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
             reeve_owner_each_in_flight(cluster->owner, index, task, &next_position, &next_attempt);
         if (reeve_ring_recall(calls, position)) /* nobody had claimed it: not an attempt */
             reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
+        else if (message->count != 0)
+            reeve_owner_child_died(cluster->owner, index, task, attempt);
         task = next;
         position = next_position;
         attempt = next_attempt;
@@ -561,6 +663,9 @@ void reeve_cluster_handle(
     case REEVE_LOCAL_INFEASIBLE:
         reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,
             message->code != 0 ? message->code : REEVE_EINFEASIBLE, text);
+        break;
+    case REEVE_LOCAL_DEADLOCK:
+        reeve_cluster_deadlocked(cluster, now_ns, message->count, text);
         break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;

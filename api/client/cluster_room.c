@@ -6,9 +6,9 @@
  * the call fails and says what to do.
  *
  * A task that waited could keep the very slot that its children need. In its first thread it
- * runs one of them itself instead, whichever nobody has claimed (the stack permitting, and none
- * with a time limit: cluster_take_inline); what others have claimed is being run, so it can be
- * waited for. */
+ * runs one of them itself instead, whichever nobody has claimed (where it may:
+ * reeve_owner_may_inline); what others have claimed is being run, so it can be waited for, and its
+ * cpu is lent meanwhile. */
 #include <inttypes.h>
 
 #include "api/client/cluster.h"
@@ -53,14 +53,13 @@ static bool has_room_or_needs_some(struct reeve_cluster *cluster, void *arg)
 static bool run_one(struct reeve_cluster *cluster, uint32_t class_index)
 {
     reeve_task_id task;
+    uint32_t ours;
     if (cluster->run_inline == NULL || class_index == REEVE_CLUSTER_NO_CLASS ||
-        !cluster->may_run_inline(cluster) ||
+        !cluster->may_run_inline(cluster, &ours) ||
         (task = reeve_owner_unclaimed(cluster->owner, class_index)) == 0 ||
-        (task = reeve_cluster_take_inline(cluster, task)) == 0)
+        (task = reeve_cluster_take_inline(cluster, task, ours)) == 0)
         return false;
-    pthread_mutex_unlock(&cluster->lock);
     cluster->run_inline(cluster, task);
-    pthread_mutex_lock(&cluster->lock);
     reeve_cluster_submitted(cluster, reeve_cluster_now_ns()); /* what waited for it */
     return true;
 }
@@ -89,7 +88,7 @@ int reeve_cluster_room_wait(
         if (!reeve_owner_is_ahead(cluster->owner))
             code = refuse(cluster, error);
         else if (!run_one(cluster, class_index))
-            (void)reeve_cluster_await(cluster, has_room_or_needs_some, NULL, UINT64_MAX);
+            (void)reeve_cluster_await(cluster, has_room_or_needs_some, NULL, UINT64_MAX, NULL);
         if (cluster->ending || cluster->dead)
             code = reeve_cluster_usable(cluster, error);
     }

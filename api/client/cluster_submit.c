@@ -16,37 +16,6 @@
 /* so many futures among a call's arguments need no memory of their own */
 #define SPLICES_FEW 8u
 
-/* Puts one packed value into the store; the future (PENDING until then) is the caller's. */
-static int value_put_object(struct reeve_cluster *cluster, const void *bytes, size_t size,
-    reeve_task_id *ret, struct reeve_error_info *error)
-{
-    void *room;
-    uint32_t segment;
-    uint64_t offset;
-    reeve_task_id task;
-    int code = reeve_cluster_object_create(cluster, size, &room, &segment, &offset, error);
-    if (code != 0)
-        return code;
-    memcpy(room, bytes, size);
-    pthread_mutex_lock(&cluster->lock);
-    code = reeve_owner_put(cluster->owner, NULL, 0, &task);
-    pthread_mutex_unlock(&cluster->lock);
-    if (code != 0) {
-        reeve_cluster_object_abort(cluster, segment, offset);
-        return reeve_error_set(error, code, "%s", "");
-    }
-    struct reeve_reference object = {
-        .id = {cluster->process, task}, .size_bytes = size, .node = cluster->node};
-    code = reeve_cluster_object_seal(cluster, object.id, size, segment, offset, error);
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, &object);
-    if (code != 0)
-        (void)reeve_owner_release(cluster->owner, task);
-    pthread_mutex_unlock(&cluster->lock);
-    *ret = task;
-    return code;
-}
-
 /* Arguments too large to ride along: the large ones among them become objects, spliced in like
  * futures. */
 struct argument_objects {
@@ -94,7 +63,8 @@ static bool arguments_go_together(const struct reeve_submit *submit)
 {
     const uint8_t *args = submit->args;
     size_t count, at, large = 0, rest = 0;
-    if (submit->splice_count != 0 || arguments_begin(submit, &count, &at, NULL) != 0)
+    if (submit->splice_count + submit->nested_count != 0 ||
+        arguments_begin(submit, &count, &at, NULL) != 0)
         return false;
     for (size_t i = 0; i < count; i++) {
         size_t size = reeve_codec_skip(args + at, submit->args_size - at);
@@ -123,7 +93,8 @@ static int arguments_join(struct reeve_cluster *cluster, const struct reeve_subm
     if (ret->args == NULL || ret->splices == NULL || ret->objects == NULL)
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     ret->args[0] = 0xc0;
-    int code = value_put_object(cluster, submit->args, submit->args_size, &ret->objects[0], error);
+    int code = reeve_cluster_put(
+        cluster, submit->args, submit->args_size, NULL, 0, &ret->objects[0], error);
     if (code != 0)
         return code;
     ret->object_count = 1;
@@ -131,16 +102,32 @@ static int arguments_join(struct reeve_cluster *cluster, const struct reeve_subm
     return 0;
 }
 
+/* An argument of its own, with the futures that stand in it: `first` to `last` of the nested. */
+static int large_put(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    const uint8_t *bytes, size_t size, size_t first, size_t last, reeve_task_id *ret,
+    struct reeve_error_info *error)
+{
+    uint64_t *ids = malloc((last - first + 1) * sizeof(*ids));
+    if (ids == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    for (size_t i = first; i < last; i++)
+        ids[i - first] = submit->nested[i].future.id;
+    int code = reeve_cluster_put(cluster, bytes, size, ids, last - first, ret, error);
+    free(ids);
+    return code;
+}
+
 static int arguments_split(struct reeve_cluster *cluster, const struct reeve_submit *submit,
     struct argument_objects *ret, struct reeve_error_info *error)
 {
     const uint8_t *args = submit->args;
-    size_t count, at, splice = 0;
+    size_t count, at, splice = 0, nested = 0;
     if (arguments_begin(submit, &count, &at, error) != 0)
         return REEVE_ETYPE;
     *ret = (struct argument_objects){
         .args = malloc(submit->args_size),
-        .splices = calloc(count + submit->splice_count + 1, sizeof(*ret->splices)),
+        .splices =
+            calloc(count + submit->splice_count + submit->nested_count + 1, sizeof(*ret->splices)),
         .objects = calloc(count + 1, sizeof(*ret->objects)),
     };
     if (ret->args == NULL || ret->splices == NULL || ret->objects == NULL)
@@ -152,12 +139,15 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
         if (size == 0)
             return reeve_error_set(
                 error, REEVE_EPROTOCOL, "argument %zu is not whole msgpack", i + 1);
+        size_t first = nested;
+        while (nested < submit->nested_count && submit->nested[nested].offset == at)
+            nested++;
         if (splice < submit->splice_count && submit->splices[splice].offset == at) {
             ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
                 (uint32_t)ret->args_size, submit->splices[splice++].future.id};
         } else if (size >= ARGUMENT_OBJECT_SIZE_MIN) {
             reeve_task_id object = 0;
-            int code = value_put_object(cluster, args + at, size, &object, error);
+            int code = large_put(cluster, submit, args + at, size, first, nested, &object, error);
             if (code != 0)
                 return code;
             ret->objects[ret->object_count++] = object;
@@ -167,6 +157,9 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
             at += size;
             continue;
         }
+        for (size_t n = first; n < nested; n++)
+            ret->splices[ret->splice_count++] = (struct reeve_owner_splice){
+                (uint32_t)ret->args_size | REEVE_OWNER_NESTED, submit->nested[n].future.id};
         memcpy(ret->args + ret->args_size, args + at, size);
         ret->args_size += size;
         at += size;
@@ -223,6 +216,7 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
         .losses_max = submit->max_retries,
+        .never_inline = submit->never_inline,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
     };
@@ -231,11 +225,18 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
 static void task_splices(struct reeve_owner_task *task, const struct reeve_submit *submit,
     struct reeve_owner_splice *splices)
 {
-    for (size_t i = 0; i < submit->splice_count; i++)
+    size_t count = submit->splice_count + submit->nested_count;
+    for (size_t i = 0, splice = 0, nested = 0; i < count; i++) {
+        bool is_splice = nested == submit->nested_count ||
+                         (splice < submit->splice_count &&
+                             submit->splices[splice].offset < submit->nested[nested].offset);
+        const reeve_splice *from =
+            is_splice ? &submit->splices[splice++] : &submit->nested[nested++];
         splices[i] = (struct reeve_owner_splice){
-            (uint32_t)submit->splices[i].offset, submit->splices[i].future.id};
+            (uint32_t)from->offset | (is_splice ? 0 : REEVE_OWNER_NESTED), from->future.id};
+    }
     task->splices = splices;
-    task->splice_count = (uint32_t)submit->splice_count;
+    task->splice_count = (uint32_t)count;
 }
 
 /* With futures among the arguments. */
@@ -243,8 +244,9 @@ static int spliced_submit(struct reeve_cluster *cluster, const struct reeve_subm
     struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_owner_splice few[SPLICES_FEW], *splices = few;
-    if (submit->splice_count > SPLICES_FEW) {
-        splices = malloc(submit->splice_count * sizeof(*splices));
+    size_t count = submit->splice_count + submit->nested_count;
+    if (count > SPLICES_FEW) {
+        splices = malloc(count * sizeof(*splices));
         if (splices == NULL)
             return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     }
@@ -285,7 +287,7 @@ int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submi
     struct reeve_owner_task task = task_of(submit);
     if (REEVE_UNLIKELY(submit->args_size > cluster->inline_size))
         return large_submit(cluster, submit, &task, ret, error);
-    if (submit->splice_count != 0)
+    if (submit->splice_count + submit->nested_count != 0)
         return spliced_submit(cluster, submit, &task, ret, error);
     return task_submit(cluster, submit, &task, ret, error);
 }
@@ -294,7 +296,8 @@ int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submi
  * lock, one look at what can be sent, one bell a worker. */
 static bool is_simple(const struct reeve_cluster *cluster, const struct reeve_submit *submit)
 {
-    return submit->args_size <= cluster->inline_size && submit->splice_count <= SPLICES_FEW;
+    return submit->args_size <= cluster->inline_size &&
+           submit->splice_count + submit->nested_count <= SPLICES_FEW;
 }
 
 static int simple_submit_many(struct reeve_cluster *cluster, const struct reeve_submit *submits,

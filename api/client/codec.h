@@ -13,6 +13,11 @@
  *     arguments of a call  array of the arguments; in place of any of them, a large object:
  *                          ext 32:  | object id, 16 bytes | size, u64 little-endian |
  *                          (the object is the packed value)
+ *     futures              ext 33, one zero byte; an array of them: ext 34: | count, u32
+ *                          little-endian |. Which futures they are does not stand in the bytes: it
+ *                          stands in a list beside them, in the order of occurrence. So a value is
+ *                          the same bytes whoever owns its futures, values can be put together by
+ *                          putting their lists together, and nobody parses msgpack to find futures
  *
  * The pad puts the elements of an array at a multiple of the element's size, counted from the start
  * of the packed message, and of 64 when they are 1 KiB or more: a message that lies aligned in
@@ -31,6 +36,9 @@
 #define REEVE_EXT_ARRAY_BASE 16 /* + enum reeve_kind of the element */
 #define REEVE_EXT_OBJECT     32
 #define REEVE_OBJECT_ID_SIZE 16
+/* 0xd4 (fixext 1), type, 0; 0xd6 (fixext 4), type, count */
+#define REEVE_FUTURE_SIZE  3
+#define REEVE_FUTURES_SIZE 6
 /* 0xc7 (ext 8), length, type, id, size */
 #define REEVE_OBJECT_REFERENCE_SIZE (3 + REEVE_OBJECT_ID_SIZE + 8)
 #define REEVE_DEPTH_MAX             32
@@ -55,11 +63,29 @@ size_t reeve_codec_pack_array_header(uint8_t *bytes, size_t count);
  * REEVE_OBJECT_REFERENCE_SIZE bytes. */
 void reeve_codec_pack_object(uint8_t *bytes, const uint8_t id[REEVE_OBJECT_ID_SIZE], uint64_t size);
 
+/* The futures of a value, in the order in which they are packed. */
+struct reeve_future_ids {
+    uint64_t *ids; /* malloc */
+    size_t count, capacity;
+};
+
+/* Adds those of the value; does nothing, fast, for a type that can have none. Call it after
+ * reeve_codec_size has found the value sound. REEVE_ENOMEM; the code of a future that was born
+ * failed, described. */
+int reeve_codec_futures(const struct reeve_type *type, const void *value,
+    struct reeve_future_ids *ids, struct reeve_error_info *error);
+int reeve_future_ids_add(struct reeve_future_ids *ids, uint64_t id);
+void reeve_future_ids_fini(struct reeve_future_ids *ids);
+
 /* ---- checking -------------------------------------------------------------------------------- */
 
 /* Is this exactly one well-formed msgpack value, no deeper than REEVE_DEPTH_MAX?
  * REEVE_EPROTOCOL, REEVE_EDEPTH; described in `error` if not NULL. */
 int reeve_codec_check(const void *bytes, size_t size, struct reeve_error_info *error);
+
+/* How many futures stand in the values that begin at bytes and fill `size`; UINT64_MAX: one is
+ * malformed. */
+uint64_t reeve_codec_future_count(const void *bytes, size_t size);
 
 /* Size of the value that begins at bytes, or 0 if it is malformed or does not end within `size`. */
 size_t reeve_codec_skip(const void *bytes, size_t size);
@@ -77,7 +103,14 @@ struct reeve_arena;
 int reeve_codec_unpack(const struct reeve_type *type, const void *bytes, size_t size, void *value,
     struct reeve_arena *arena, const char *what, struct reeve_error_info *error);
 
-/* Frees every pointer of a value that was unpacked without an arena, and zeroes it. */
+/* The same of a value with futures in it, which stand beside it: all of them, or
+ * REEVE_EPROTOCOL. */
+int reeve_codec_unpack_with(const struct reeve_type *type, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
+    const char *what, struct reeve_error_info *error);
+
+/* Frees every pointer of a value that was unpacked without an arena, and zeroes it. Its futures
+ * live on. */
 void reeve_codec_clear(const struct reeve_type *type, void *value);
 
 /* Memory of an invocation. `first` may be the caller's stack. */

@@ -13,7 +13,8 @@
 
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
-    const reeve_splice *splices, size_t splice_count, uint64_t *ret, struct reeve_error_info *error)
+    const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
+    size_t nested_count, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
     int rc = reeve_task_options_resolve(options, &settings, error);
@@ -24,6 +25,8 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     submit.args_size = args_size;
     submit.splices = splices;
     submit.splice_count = splice_count;
+    submit.nested = nested;
+    submit.nested_count = nested_count;
     rc = backend->submit(backend, &submit, ret, error);
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
@@ -50,6 +53,45 @@ static int check_splices(const reeve_submission *submission, struct reeve_error_
         next, submission->splices[next].offset);
 }
 
+static int count_mismatch(uint64_t stand, size_t beside, struct reeve_error_info *error)
+{
+    if (stand == UINT64_MAX)
+        return reeve_error_set(
+            error, REEVE_EPROTOCOL, "the extension of a future, or of several, is malformed");
+    return reeve_error_set(error, REEVE_EINVAL,
+        "%llu futures stand in the packed bytes, and %zu are given beside them",
+        (unsigned long long)stand, beside);
+}
+
+/* Finds the argument that each of the futures stands in. `ret`, from malloc, is NULL when there are
+ * none. */
+static int nested_place(
+    const reeve_submission *submission, reeve_splice **ret, struct reeve_error_info *error)
+{
+    const uint8_t *begin = submission->args, *end = begin + submission->args_size, *at = begin;
+    uint64_t total = reeve_codec_future_count(begin, submission->args_size);
+    *ret = NULL;
+    if (total != submission->future_count || (total && !submission->futures))
+        return count_mismatch(total, submission->futures ? submission->future_count : 0, error);
+    if (total == 0)
+        return REEVE_OK;
+    reeve_splice *nested = malloc(total * sizeof *nested);
+    if (!nested)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for the futures in the arguments");
+    struct reeve_token token = {.size = 0};
+    at = reeve_read_token(at, end, &token);
+    size_t next = 0;
+    for (size_t i = 0, count = token.size; i < count; i++) {
+        size_t size = reeve_codec_skip(at, (size_t)(end - at));
+        uint64_t here = reeve_codec_future_count(at, size);
+        for (; here > 0; here--, next++)
+            nested[next] = (reeve_splice){(size_t)(at - begin), submission->futures[next]};
+        at += size;
+    }
+    *ret = nested;
+    return REEVE_OK;
+}
+
 static int check_submission(const reeve_submission *submission, struct reeve_error_info *error)
 {
     if (submission->size != sizeof *submission || !submission->function ||
@@ -65,11 +107,13 @@ static int check_submission(const reeve_submission *submission, struct reeve_err
     return submission->splice_count ? check_splices(submission, error) : REEVE_OK;
 }
 
-/* Everything that can be wrong with it before a backend has seen it. */
-static int resolve_submission(
-    const reeve_submission *submission, struct reeve_submit *ret, struct reeve_error_info *error)
+/* Everything that can be wrong with it before a backend has seen it. `ret_nested`, from malloc
+ * or NULL, is needed as long as `ret`. */
+static int resolve_submission(const reeve_submission *submission, struct reeve_submit *ret,
+    reeve_splice **ret_nested, struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
+    *ret_nested = NULL;
     int rc = check_submission(submission, error);
     if (rc)
         return rc;
@@ -80,7 +124,12 @@ static int resolve_submission(
     for (size_t i = 0; i < submission->splice_count; i++)
         if (reeve_is_failed_future(submission->splices[i].future.id))
             return reeve_failed_future_get(submission->splices[i].future.id, error);
+    for (size_t i = 0; submission->futures && i < submission->future_count; i++)
+        if (reeve_is_failed_future(submission->futures[i].id))
+            return reeve_failed_future_get(submission->futures[i].id, error);
     rc = reeve_task_options_resolve(submission->options, &settings, error);
+    if (!rc)
+        rc = nested_place(submission, ret_nested, error);
     if (rc)
         return rc;
     *ret = reeve_client_submit_of(function, &settings);
@@ -88,6 +137,8 @@ static int resolve_submission(
     ret->args_size = submission->args_size;
     ret->splices = submission->splices;
     ret->splice_count = submission->splice_count;
+    ret->nested = *ret_nested;
+    ret->nested_count = submission->future_count;
     return REEVE_OK;
 }
 
@@ -105,9 +156,11 @@ REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret
     struct reeve_submit submit;
     if (!backend)
         return error->code;
-    int rc = resolve_submission(submission, &submit, error);
+    reeve_splice *nested;
+    int rc = resolve_submission(submission, &submit, &nested, error);
     if (!rc && (rc = backend->submit(backend, &submit, &ret->id, error)))
         reeve_error_complete(error, rc);
+    free(nested);
     return name_function(submission, rc, error);
 }
 
@@ -121,12 +174,17 @@ REEVE_API int reeve_submit_many(
         return reeve_batch_fail_all(&batch, count);
     for (size_t i = 0; i < count; i++) {
         struct reeve_submit submit;
-        int rc = resolve_submission(&submissions[i], &submit, error);
+        reeve_splice *nested;
+        int rc = resolve_submission(&submissions[i], &submit, &nested, error);
         if (rc) {
             name_function(&submissions[i], rc, error);
             reeve_batch_fail(&batch);
         } else {
             reeve_batch_add(&batch, &submit);
+        }
+        if (REEVE_UNLIKELY(nested != NULL)) { /* it goes by itself: its list is ours */
+            reeve_batch_flush(&batch);
+            free(nested);
         }
     }
     return reeve_batch_end(&batch);
@@ -146,16 +204,22 @@ int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
 
-static int consume_packed(size_t index, const void *bytes, size_t size, void *arg)
+static int consume_packed(size_t index, const void *bytes, size_t size, const uint64_t *futures,
+    size_t future_count, void *arg)
 {
     reeve_packed *packed = (reeve_packed *)arg + index;
     void *copy = malloc(size);
-    if (!copy)
+    reeve_future *list = future_count ? malloc(future_count * sizeof *list) : NULL;
+    if (!copy || (future_count && !list)) {
+        free(copy);
+        free(list);
         return reeve_error_set(
             reeve_error_thread(), REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
+    }
     memcpy(copy, bytes, size);
-    packed->bytes = copy;
-    packed->size = size;
+    for (size_t i = 0; i < future_count; i++)
+        list[i] = reeve_future_from_id(futures[i]);
+    *packed = (reeve_packed){copy, size, list, future_count};
     return REEVE_OK;
 }
 
@@ -168,26 +232,38 @@ REEVE_API int reeve_get_packed_many(
     const reeve_future *futures, size_t count, reeve_packed *values, int *codes)
 {
     for (size_t i = 0; i < count; i++)
-        values[i] = (reeve_packed){NULL, 0};
+        values[i] = (reeve_packed){NULL, 0, NULL, 0};
     /* the struct is its one member */
     return reeve_client_get_many((const uint64_t *)futures, count, consume_packed, values, codes);
 }
 
 REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret)
 {
+    return reeve_put_value(&(reeve_packed){bytes, size, NULL, 0}, ret);
+}
+
+REEVE_API int reeve_put_value(const reeve_packed *value, reeve_future *ret)
+{
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
     if (!backend)
         return error->code;
-    int rc = reeve_codec_check(bytes, size, error);
+    int rc = reeve_codec_check(value->bytes, value->size, error);
     if (rc)
         return rc;
+    uint64_t count = reeve_codec_future_count(value->bytes, value->size);
+    if (count != value->future_count || (count && !value->futures))
+        return count_mismatch(count, value->futures ? value->future_count : 0, error);
+    for (size_t i = 0; i < count; i++)
+        if (reeve_is_failed_future(value->futures[i].id))
+            return reeve_failed_future_get(value->futures[i].id, error);
     void *memory;
     uint64_t handle;
-    rc = backend->create(backend, size, &memory, &handle, error);
+    rc = backend->create(backend, value->size, &memory, &handle, error);
     if (!rc) {
-        memcpy(memory, bytes, size);
-        rc = backend->seal(backend, handle, &ret->id, error);
+        memcpy(memory, value->bytes, value->size);
+        rc = backend->seal(
+            backend, handle, (const uint64_t *)value->futures, count, &ret->id, error);
     }
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }

@@ -7,7 +7,10 @@
  * it.
  *
  *     futures:  id -> value  | packed bytes |  or  | error |       one reference from the table,
- *                                                                  one from each task that reads it
+ *                                 │ nested                       one from each task that reads it,
+ *                                 └▶ values of the futures in it one from each value it stands in
+ *
+ * Futures in a value have no ids: whoever gets the value is given new ones.
  */
 #include "api/client/backend.h"
 
@@ -28,6 +31,9 @@ struct value {
     struct reeve_error_info *error; /* or NULL: bytes */
     uint8_t *bytes;
     size_t size;
+    struct value **nested; /* of the futures in it, in order; held */
+    size_t nested_count;
+    struct value *next; /* while it is freed */
 };
 
 struct inline_backend {
@@ -63,13 +69,28 @@ static void value_free(struct value *value)
 {
     free(value->error);
     free(value->bytes);
+    free(value->nested);
     free(value);
 }
 
+/* With what it held: a list instead of recursion, because chains are long. */
 static void value_drop_locked(struct value *value)
 {
-    if (--value->references == 0)
+    struct value *pending = --value->references == 0 ? value : NULL;
+    if (pending)
+        pending->next = NULL;
+    while (pending) {
+        value = pending;
+        pending = value->next;
+        for (size_t i = 0; i < value->nested_count; i++) {
+            struct value *inner = value->nested[i];
+            if (--inner->references == 0) {
+                inner->next = pending;
+                pending = inner;
+            }
+        }
         value_free(value);
+    }
 }
 
 static int not_live(struct reeve_error_info *error)
@@ -102,6 +123,77 @@ static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *
     return rc;
 }
 
+/* ---- futures in values ----------------------------------------------------------------------- */
+
+static void nested_drop(struct value **nested, size_t count)
+{
+    pthread_mutex_lock(&self.lock);
+    for (size_t i = 0; i < count; i++)
+        value_drop_locked(nested[i]);
+    pthread_mutex_unlock(&self.lock);
+    free(nested);
+}
+
+/* Holds the values of live futures. */
+static int nested_hold(
+    const uint64_t *ids, size_t count, struct value ***ret, struct reeve_error_info *error)
+{
+    struct value **nested = malloc((count + 1) * sizeof(struct value *));
+    size_t held = 0;
+    if (!nested)
+        return no_memory(error);
+    pthread_mutex_lock(&self.lock);
+    for (; held < count; held++) {
+        nested[held] = reeve_map64_get(&self.futures, ids[held]);
+        if (!nested[held])
+            break;
+        nested[held]->references++;
+    }
+    int rc = held == count ? REEVE_OK : not_live(error);
+    pthread_mutex_unlock(&self.lock);
+    if (rc)
+        nested_drop(nested, held);
+    else
+        *ret = nested;
+    return rc;
+}
+
+/* Those of the ids that are live are so no more. */
+static void ids_withdraw(const uint64_t *ids, size_t count)
+{
+    pthread_mutex_lock(&self.lock);
+    for (size_t i = 0; i < count; i++) {
+        struct value *value = reeve_map64_remove(&self.futures, ids[i]);
+        if (value)
+            value_drop_locked(value);
+    }
+    pthread_mutex_unlock(&self.lock);
+}
+
+/* A new id for each of the values: `ret` is from malloc. */
+static int ids_give(
+    struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
+{
+    uint64_t *ids = malloc((count + 1) * sizeof *ids);
+    size_t given = 0;
+    int rc = ids ? REEVE_OK : no_memory(error);
+    for (; given < count && !rc; given++) {
+        pthread_mutex_lock(&self.lock);
+        nested[given]->references++;
+        pthread_mutex_unlock(&self.lock);
+        rc = publish(nested[given], &ids[given], error);
+        if (rc)
+            break;
+    }
+    if (rc) {
+        ids_withdraw(ids, given);
+        free(ids);
+        return rc;
+    }
+    *ret = ids;
+    return REEVE_OK;
+}
+
 /* ---- submit ---------------------------------------------------------------------------------- */
 
 /* A task's arguments: what the submission said, with the values of its splices, which it holds. */
@@ -112,6 +204,10 @@ struct task {
     size_t count;
     uint8_t *args;
     size_t args_size;
+    struct value **own; /* futures that the submission itself has in its arguments, held */
+    size_t own_count;
+    struct value **nested; /* all, those in spliced values included, in order */
+    size_t nested_count;
 };
 
 static void task_fini(struct task *task)
@@ -119,7 +215,11 @@ static void task_fini(struct task *task)
     pthread_mutex_lock(&self.lock);
     for (size_t i = 0; i < task->count; i++)
         value_drop_locked(task->held[i]);
+    for (size_t i = 0; i < task->own_count; i++)
+        value_drop_locked(task->own[i]);
     pthread_mutex_unlock(&self.lock);
+    free(task->own);
+    free(task->nested);
     free(task->held);
     free(task->splices);
     free(task->references);
@@ -144,6 +244,40 @@ static int hold(
     return rc;
 }
 
+/* Puts together the list of the futures in the arguments, as they will stand in them. */
+static int nested_join(
+    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+{
+    size_t total = submit->nested_count;
+    for (size_t i = 0; i < task->count; i++)
+        total += task->held[i]->nested_count;
+    uint64_t *ids = malloc((submit->nested_count + 1) * sizeof *ids);
+    task->nested = malloc((total + 1) * sizeof(struct value *));
+    if (!ids || !task->nested) {
+        free(ids);
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < submit->nested_count; i++)
+        ids[i] = submit->nested[i].future.id;
+    int rc = nested_hold(ids, submit->nested_count, &task->own, error);
+    free(ids);
+    if (rc)
+        return rc;
+    task->own_count = submit->nested_count;
+    for (size_t splice = 0, own = 0; splice < task->count || own < task->own_count;) {
+        if (splice == task->count ||
+            (own < task->own_count &&
+                submit->nested[own].offset < submit->splices[splice].offset)) {
+            task->nested[task->nested_count++] = task->own[own++];
+            continue;
+        }
+        const struct value *value = task->held[splice++];
+        for (size_t i = 0; i < value->nested_count; i++)
+            task->nested[task->nested_count++] = value->nested[i];
+    }
+    return REEVE_OK;
+}
+
 static int task_init(
     struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
@@ -156,6 +290,8 @@ static int task_init(
     if (!task->held || !task->splices || !task->references)
         return no_memory(error);
     int rc = hold(task, submit, error);
+    if (!rc)
+        rc = nested_join(task, submit, error);
     if (rc)
         return rc;
     for (size_t i = 0; i < task->count; i++) {
@@ -209,12 +345,26 @@ static struct value *run(
         }
     struct reeve_invocation invocation;
     uint8_t small[256];
+    uint64_t *ids = NULL;
+    struct value **nested = NULL;
     reeve_invocation_init(&invocation, function, args, args_size);
     invocation.result = small;
     invocation.result_capacity = sizeof small;
     invocation.resolve = resolve;
     invocation.context = task;
-    int rc = reeve_invoke(&invocation);
+    int rc = ids_give(task->nested, task->nested_count, &ids, &invocation.error);
+    if (!rc) {
+        invocation.futures = ids;
+        invocation.future_count = task->nested_count;
+        rc = reeve_invoke(&invocation);
+    }
+    const struct reeve_future_ids *given = &invocation.result_futures;
+    if (!rc) /* what the result holds is given away; what came with the call ends with it */
+        rc = nested_hold(given->ids, given->count, &nested, &invocation.error);
+    ids_withdraw(given->ids, given->count);
+    if (ids)
+        ids_withdraw(ids, task->nested_count);
+    free(ids);
     struct value *value = value_create(rc ? 0 : invocation.result_size);
     if (value && rc) {
         value->error = malloc(sizeof *value->error);
@@ -228,7 +378,12 @@ static struct value *run(
         }
     } else if (value) {
         memcpy(value->bytes, invocation.result, invocation.result_size);
+        value->nested = nested;
+        value->nested_count = given->count;
+        nested = NULL;
     }
+    if (nested)
+        nested_drop(nested, given->count);
     reeve_invocation_fini(&invocation);
     return value;
 }
@@ -274,12 +429,18 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
     pthread_mutex_unlock(&self.lock);
     if (rc)
         return rc;
+    uint64_t *ids = NULL;
     if (value->error) {
         *error = *value->error;
         rc = error->code;
-    } else {
-        rc = consume(index, value->bytes, value->size, arg);
+    } else if (value->nested_count == 0) {
+        rc = consume(index, value->bytes, value->size, NULL, 0, arg);
+    } else if ((rc = ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
+        rc = consume(index, value->bytes, value->size, ids, value->nested_count, arg);
+        if (rc)
+            ids_withdraw(ids, value->nested_count);
     }
+    free(ids);
     pthread_mutex_lock(&self.lock);
     value_drop_locked(value);
     pthread_mutex_unlock(&self.lock);
@@ -360,14 +521,27 @@ static int inline_create(struct reeve_backend *backend, size_t size, void **byte
     return rc;
 }
 
-static int inline_seal(
-    struct reeve_backend *backend, uint64_t handle, uint64_t *ret, struct reeve_error_info *error)
+static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uint64_t *futures,
+    size_t future_count, uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
+    struct value **nested = NULL;
+    int rc = future_count ? nested_hold(futures, future_count, &nested, error) : REEVE_OK;
     pthread_mutex_lock(&self.lock);
     struct value *value = reeve_map64_remove(&self.created, handle);
+    if (value && rc)
+        value_drop_locked(value);
     pthread_mutex_unlock(&self.lock);
-    return value ? publish(value, ret, error) : not_live(error);
+    if (rc)
+        return rc;
+    if (!value) {
+        if (nested)
+            nested_drop(nested, future_count);
+        return not_live(error);
+    }
+    value->nested = nested;
+    value->nested_count = future_count;
+    return publish(value, ret, error);
 }
 
 static void inline_abort(struct reeve_backend *backend, uint64_t handle)

@@ -7,6 +7,7 @@
  */
 #include "api/client/invoke.h"
 
+#include "api/client/client.h"
 #include "api/client/error.h"
 #include "api/client/reader.h"
 #include "api/client/registry.h"
@@ -30,6 +31,9 @@ void reeve_invocation_init(struct reeve_invocation *invocation,
     invocation->function = function;
     invocation->args = args;
     invocation->args_size = args_size;
+    invocation->futures = NULL;
+    invocation->future_count = 0;
+    invocation->result_futures = (struct reeve_future_ids){0};
     invocation->resolve = NULL;
     invocation->reserve = NULL;
     invocation->context = NULL;
@@ -48,6 +52,8 @@ void reeve_invocation_fini(struct reeve_invocation *invocation)
 {
     if (invocation->result_on_heap)
         free(invocation->result);
+    if (REEVE_UNLIKELY(invocation->result_futures.ids != NULL))
+        reeve_future_ids_fini(&invocation->result_futures);
     invocation->result = NULL;
     invocation->result_on_heap = false;
 }
@@ -154,9 +160,11 @@ static int unpack_argument(
     int rc = resolve(invocation, &token, &bytes, &size);
     if (rc)
         return rc;
-    struct reeve_unpack object = {
-        bytes, (const uint8_t *)bytes + size, unpack->arena, unpack->error};
+    struct reeve_unpack object = {bytes, (const uint8_t *)bytes + size, unpack->arena,
+        unpack->error, unpack->futures, unpack->future_count};
     rc = reeve_unpack_value(&object, parameter->type, arguments + parameter->offset, &path);
+    unpack->futures = object.futures;
+    unpack->future_count = object.future_count;
     if (!rc && object.at != object.end)
         rc = reeve_error_set(unpack->error, REEVE_EPROTOCOL,
             "argument %zu (%s): bytes are left over after the value", i + 1, parameter->name);
@@ -168,7 +176,7 @@ static int unpack_arguments(struct reeve_invocation *invocation, char *arguments
     const struct reeve_function *function = invocation->function;
     struct reeve_unpack unpack = {invocation->args,
         (const uint8_t *)invocation->args + invocation->args_size, &invocation->arena,
-        &invocation->error};
+        &invocation->error, invocation->futures, invocation->future_count};
     struct reeve_token token;
     const uint8_t *at = reeve_read_token(unpack.at, unpack.end, &token);
     if (!at || token.kind != REEVE_TOKEN_ARRAY)
@@ -187,6 +195,9 @@ static int unpack_arguments(struct reeve_invocation *invocation, char *arguments
     if (unpack.at != unpack.end)
         return reeve_error_set(
             unpack.error, REEVE_EPROTOCOL, "bytes are left over after the arguments");
+    if (unpack.future_count != 0)
+        return reeve_error_set(unpack.error, REEVE_EPROTOCOL,
+            "more futures are beside the arguments than stand in them");
     return REEVE_OK;
 }
 
@@ -199,7 +210,9 @@ static int pack_result(struct reeve_invocation *invocation, const void *value)
         snprintf(why, sizeof why, "%.120s", invocation->error.message);
         return reeve_error_set(&invocation->error, invocation->error.code, "the result: %s", why);
     }
-    int rc = reserve_result(invocation, size);
+    int rc = reeve_codec_futures(type, value, &invocation->result_futures, &invocation->error);
+    if (!rc)
+        rc = reserve_result(invocation, size);
     if (rc)
         return rc;
     invocation->result_size =
@@ -240,8 +253,8 @@ static int expand_objects(struct reeve_invocation *invocation, const void **args
     if (count_max > REEVE_ARRAY_COUNT(few) &&
         !(objects = reeve_arena_alloc(&invocation->arena, count_max * sizeof *objects, 16)))
         return reeve_error_set(&invocation->error, REEVE_ENOMEM, "no memory for the arguments");
-    struct reeve_unpack unpack = {
-        invocation->args, (const uint8_t *)invocation->args + invocation->args_size, NULL, NULL};
+    struct reeve_unpack unpack = {invocation->args,
+        (const uint8_t *)invocation->args + invocation->args_size, NULL, NULL, NULL, 0};
     struct reeve_token token;
     const uint8_t *at = reeve_read_token(unpack.at, unpack.end, &token);
     if (!at || token.kind != REEVE_TOKEN_ARRAY)
@@ -290,6 +303,22 @@ static int expand_objects(struct reeve_invocation *invocation, const void **args
     return REEVE_OK;
 }
 
+static int result_futures_take(struct reeve_invocation *invocation, const reeve_packed *result)
+{
+    uint64_t count = reeve_codec_future_count(result->bytes, result->size);
+    if (count != result->future_count || (count && !result->futures))
+        return reeve_error_set(&invocation->error, REEVE_EINVAL,
+            "the result: the futures beside it are not as many as stand in it");
+    for (size_t i = 0; i < count; i++) {
+        if (reeve_is_failed_future(result->futures[i].id))
+            return reeve_failed_future_get(result->futures[i].id, &invocation->error);
+        if (reeve_future_ids_add(&invocation->result_futures, result->futures[i].id))
+            return reeve_error_set(
+                &invocation->error, REEVE_ENOMEM, "no memory for the futures in the result");
+    }
+    return REEVE_OK;
+}
+
 int reeve_invoke_handler(const struct reeve_function *function, struct reeve_invocation *invocation)
 {
     const void *args = NULL;
@@ -297,7 +326,7 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
     int rc = expand_objects(invocation, &args, &args_size);
     if (rc)
         return rc;
-    reeve_packed result = {NULL, 0};
+    reeve_packed result = {NULL, 0, NULL, 0};
     current = invocation;
     rc = function->handler(function->context, args, args_size, &result);
     current = invocation->below;
@@ -312,7 +341,9 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
         snprintf(why, sizeof why, "%.150s", invocation->error.message);
         return reeve_error_set(&invocation->error, rc, "the result: %s", why);
     }
-    rc = reserve_result(invocation, result.size);
+    rc = result_futures_take(invocation, &result);
+    if (!rc)
+        rc = reserve_result(invocation, result.size);
     if (rc)
         return rc;
     memcpy(invocation->result, result.bytes, result.size);
@@ -342,6 +373,13 @@ REEVE_API void *reeve_alloc(size_t size)
     if (!current)
         return malloc(size ? size : 1);
     return reeve_arena_alloc(&current->arena, size ? size : 1, size >= 1024 ? 64 : 16);
+}
+
+REEVE_API size_t reeve_argument_futures(const reeve_future **ret)
+{
+    if (ret)
+        *ret = current ? (const reeve_future *)current->futures : NULL;
+    return current ? current->future_count : 0;
 }
 
 REEVE_API void reeve_free_later(const void *pointer)

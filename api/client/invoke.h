@@ -36,9 +36,14 @@ struct reeve_invocation {
     void *(*reserve)(struct reeve_invocation *invocation, size_t size);
     void *context; /* for resolve and reserve */
 
+    /* The futures in the arguments, in the order in which they stand; kept until fini. */
+    const uint64_t *futures;
+    size_t future_count;
+
     uint8_t *result;
     size_t result_size;
     size_t result_capacity;
+    struct reeve_future_ids result_futures; /* those in the result; freed by fini */
 
     struct reeve_error_info
         error; /* code, user_code, function and message; node and attempt are left alone */

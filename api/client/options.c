@@ -156,6 +156,10 @@ int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_t
             "the option timeout_ms is %lld: expected a positive number",
             (long long)given.timeout_ms);
     ret->timeout_ms = given.timeout_ms;
+    if (given.never_inline > 1)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option never_inline is %u: expected 0 or 1", given.never_inline);
+    ret->never_inline = given.never_inline != 0;
     ret->name = given.name;
     return REEVE_OK;
 }

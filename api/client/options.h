@@ -29,6 +29,7 @@ struct reeve_task_settings {
     uint32_t cpu_milli;
     uint32_t max_retries;
     int64_t timeout_ms;
+    bool never_inline;
     const char *name;
 };
 

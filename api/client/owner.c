@@ -31,6 +31,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     owner->tick_at_ns = UINT64_MAX;
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
+    reeve_map64_init(&owner->handed);
     return owner;
 }
 
@@ -40,8 +41,8 @@ void reeve_owner_free(struct reeve_owner *owner)
         return;
     uint32_t index = OWNER_NONE;
     while ((index = owner_task_each(owner, index)) != OWNER_NONE)
-        if (!(owner_task_at(owner, index)->flags & OWNER_RESULT_OBJECT))
-            owner_task_clear(owner, owner_task_at(owner, index));
+        owner_task_clear(owner, owner_task_at(owner, index));
+    owner_handed_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
@@ -94,6 +95,16 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     owner->final_count++;
 }
 
+/* Whether its value is needed for the task's arguments, and not just the future. */
+static bool is_spliced(const struct owner_task *task, uint32_t on)
+{
+    for (uint32_t i = 0; i < task->splice_count; i++)
+        if (owner_task_index(task->splices[i].task) == on &&
+            !(task->splices[i].offset & REEVE_OWNER_NESTED))
+            return true;
+    return false;
+}
+
 /* An error that a task has from another tells where it arose. */
 static void error_origin(struct owner_task *task, const struct owner_task *from)
 {
@@ -115,14 +126,22 @@ static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t
         for (uint32_t d; (d = owner_edge_pop(owner, task)) != OWNER_NONE;) {
             struct owner_task *dependent = owner_task_at(owner, d);
             dependent->unresolved--;
-            if (dependent->state == REEVE_TASK_WAITING && task->state == REEVE_TASK_FAILED) {
+            bool waits = dependent->state == REEVE_TASK_WAITING;
+            if (waits && task->state == REEVE_TASK_FAILED && is_spliced(dependent, index)) {
                 owner_task_finish(owner, d, task->status, task->flags & OWNER_ERROR_MAP,
                     owner_task_bytes(task), task->size, NULL);
                 error_origin(dependent, task);
                 dependent->next = pending;
                 pending = d;
-            } else if (dependent->state == REEVE_TASK_WAITING && dependent->unresolved == 0) {
-                owner_task_queue(owner, now_ns, d);
+            } else if (waits && dependent->unresolved == 0) {
+                int error = owner_task_deepen(owner, d);
+                if (error != 0) {
+                    owner_task_finish(owner, d, error, false, "", 0, NULL);
+                    dependent->next = pending;
+                    pending = d;
+                } else if (dependent->unresolved == 0) {
+                    owner_task_queue(owner, now_ns, d);
+                }
             }
             owner_task_unref(owner, d); /* the edge's reference */
         }
@@ -130,11 +149,49 @@ static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t
     }
 }
 
+/* The futures in the value of a final task; the list and its references become the task's. */
+void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
+    struct reeve_owner_splice *list, uint32_t count)
+{
+    REEVE_ASSERT(task->splice_count == 0 && task->splices == NULL);
+    task->splices = list;
+    task->splice_count = count;
+    task->splices_size = count * (uint32_t)sizeof(*list);
+    owner->memory_bytes += task->splices_size;
+}
+
+static void list_drop(struct reeve_owner *owner, struct reeve_owner_splice *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        owner_task_unref(owner, owner_task_index(list[i].task));
+    free(list);
+}
+
+/* The list is of references that are passed on; whether or not the task becomes DONE. */
+static void task_end_with(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object,
+    struct reeve_owner_splice *list, uint32_t count)
+{
+    owner_task_finish(owner, index, status, error_is_map, bytes, size, object);
+    if (REEVE_UNLIKELY(list != NULL)) {
+        if (owner_task_at(owner, index)->state == REEVE_TASK_DONE)
+            owner_task_list_set(owner, owner_task_at(owner, index), list, count);
+        else
+            list_drop(owner, list, count);
+    }
+    dependents_tell(owner, now_ns, index);
+}
+
 static void task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
     bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object)
 {
-    owner_task_finish(owner, index, status, error_is_map, bytes, size, object);
-    dependents_tell(owner, now_ns, index);
+    task_end_with(owner, now_ns, index, status, error_is_map, bytes, size, object, NULL, 0);
+}
+
+void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object)
+{
+    task_end(owner, now_ns, index, status, error_is_map, bytes, size, object);
 }
 
 static void task_fail(
@@ -147,6 +204,11 @@ static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_class *class = owner->classes[task->class_index];
+    if (REEVE_UNLIKELY(task->flags & OWNER_KEPT)) {
+        task->state = REEVE_TASK_WAITING;
+        owner_class_work_changed(owner, now_ns, class);
+        return;
+    }
     task->state = REEVE_TASK_QUEUED;
     owner_queue_insert(owner, &class->queued, index, before);
     class->unfinished++;
@@ -176,7 +238,8 @@ void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
         before = previous;
     }
     task_queued(owner, now_ns, index, before);
-    class->returned = index;
+    if (task->state == REEVE_TASK_QUEUED) /* and not kept */
+        class->returned = index;
 }
 
 void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index)
@@ -187,7 +250,7 @@ void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uin
 }
 
 /* A QUEUED task leaves its queue. */
-static void task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
 {
     struct owner_class *class = owner->classes[owner_task_at(owner, index)->class_index];
     owner_task_unlink(owner, class, index);
@@ -204,7 +267,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     uint32_t index;
     for (uint32_t i = 0; i < from->splice_count; i++) {
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
-        if (on == NULL || from->splices[i].offset > from->arguments_size)
+        if (on == NULL || (from->splices[i].offset & ~REEVE_OWNER_NESTED) > from->arguments_size)
             return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
     }
     if (owner_task_make(owner, &index) != 0)
@@ -214,21 +277,13 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->function = from->function;
     task->timeout_ms = from->timeout_ms;
     task->losses_max = from->losses_max;
+    task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
     int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
-    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0)) {
-        size_t size = from->splice_count * sizeof(*task->splices);
-        task->splices = malloc(size);
-        if (task->splices == NULL)
-            error = REEVE_ENOMEM;
-        else {
-            memcpy(task->splices, from->splices, size);
-            task->splices_size = (uint32_t)size;
-            owner->memory_bytes += size;
-        }
-    }
+    if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
+        error = owner_task_store_splices(owner, task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
         struct owner_task *on = owner_task_find(owner, from->splices[i].task);
@@ -238,13 +293,16 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
                 break;
             task->unresolved++;
             task->references++;
-        } else if (on->state == REEVE_TASK_FAILED && failed == NULL) {
+        } else if (on->state == REEVE_TASK_FAILED && failed == NULL &&
+                   !(from->splices[i].offset & REEVE_OWNER_NESTED)) {
             failed = on;
         }
         on->references++;
         task->splice_count++;
     }
     *ret_task = owner_task_id(task, index);
+    if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
+        error = owner_task_deepen(owner, index);
     if (error != 0) {
         task_fail(owner, now_ns, index, error, "no memory for its arguments");
     } else if (failed != NULL) {
@@ -317,6 +375,24 @@ int reeve_owner_result(
         ret->bytes = owner_task_bytes(task);
         ret->size = task->size;
     }
+    if (task->state == REEVE_TASK_DONE) {
+        ret->futures = task->splices;
+        ret->future_count = task->splice_count;
+    }
+    return 0;
+}
+
+int reeve_owner_attach(
+    struct reeve_owner *owner, reeve_task_id id, const reeve_task_id *futures, uint32_t count)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    struct reeve_owner_splice *list = calloc(count, sizeof(*list));
+    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_DONE && count != 0);
+    if (list == NULL)
+        return REEVE_ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        list[i].task = futures[i];
+    owner_task_list_set(owner, task, list, count);
     return 0;
 }
 
@@ -337,10 +413,19 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
     return 0;
 }
 
-bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id)
+bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
+           task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE));
+}
+
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
 {
     struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->state != REEVE_TASK_QUEUED)
+    if (task == NULL || task->state != REEVE_TASK_QUEUED ||
+        !reeve_owner_may_inline(owner, id, class_index))
         return false;
     struct owner_class *class = owner->classes[task->class_index];
     owner_task_unlink(owner, class, owner_task_index(id));
@@ -353,11 +438,20 @@ bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id)
 }
 
 void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int status,
-    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object)
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object,
+    const reeve_task_id *futures, uint32_t future_count)
 {
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
-    task_end(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object);
+    struct reeve_owner_splice *list = NULL;
+    if (REEVE_UNLIKELY(future_count != 0)) {
+        list = calloc(future_count, sizeof(*list));
+        REEVE_ASSERT(list != NULL); /* the references were taken for it */
+        for (uint32_t i = 0; i < future_count; i++)
+            list[i].task = futures[i];
+    }
+    task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
+        list, future_count);
 }
 
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
@@ -385,6 +479,21 @@ reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* The task has been lost with its worker: whether it is run again. */
+static bool loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id)
+{
+    bool child = owner->child_died == id;
+    owner->child_died = 0;
+    if (child && !(task->flags & OWNER_ALONE) && task->losses_max != 0) {
+        task->flags |= OWNER_ALONE;
+        return true;
+    }
+    if (task->losses == task->losses_max)
+        return false;
+    task->losses++;
+    return true;
+}
+
 /* The SENT task that an answer from this lease speaks of, or NULL when the answer is stale. */
 static struct owner_task *task_answered(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
@@ -406,14 +515,37 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     if (task == NULL)
         return false;
     uint32_t index = owner_task_index(id);
+    struct reeve_owner_splice *list = NULL;
+    uint32_t count = 0;
+    int handed = 0;
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
-    if (status == REEVE_EWORKERDIED && task->losses < task->losses_max) {
-        task->losses++;
+    if (REEVE_UNLIKELY(reeve_map64_count(&owner->handed) != 0)) {
+        if (status == 0)
+            handed = owner_handed_adopt(owner, now_ns, id, &list, &count);
+        else
+            owner_handed_drop(owner, id);
+    }
+    if (status == REEVE_EWORKERDIED && loss_forgiven(owner, task, id)) {
         owner_task_requeue(owner, now_ns, index);
         return true;
     }
-    task_end(owner, now_ns, index, status, status != 0, bytes, size, status == 0 ? object : NULL);
+    if (REEVE_UNLIKELY(handed != 0)) {
+        if (object != NULL)
+            owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
+        task_fail(
+            owner, now_ns, index, handed, "the futures in its result could not be taken over");
+        return true;
+    }
+    task_end_with(owner, now_ns, index, status, status != 0, bytes, size,
+        status == 0 ? object : NULL, list, count);
     return true;
+}
+
+void reeve_owner_child_died(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
+{
+    if (task_answered(owner, lease_index, id, attempt) != NULL)
+        owner->child_died = id;
 }
 
 void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
@@ -427,6 +559,7 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
      * serve again */
     task->attempt--;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
+    owner_handed_drop(owner, id);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, false);
     owner_task_requeue(owner, now_ns, index);
 }
@@ -477,9 +610,9 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
         owner_queue_remove(owner, &lease->in_flight, index);
         class->unfinished--;
         task->flags &= (uint8_t)~OWNER_TAKING_BACK;
+        owner_handed_drop(owner, owner_task_id(task, index));
         task->lease_index = OWNER_NONE;
-        if (task->losses < task->losses_max) {
-            task->losses++;
+        if (loss_forgiven(owner, task, owner_task_id(task, index))) {
             owner_task_requeue(owner, now_ns, index);
         } else {
             task_fail(owner, now_ns, index, code, text);
@@ -516,6 +649,7 @@ void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)
             uint32_t index = lease->in_flight.first;
             owner_queue_remove(owner, &lease->in_flight, index);
             owner->classes[lease->class_index]->unfinished--;
+            owner_handed_drop(owner, owner_task_id(owner_task_at(owner, index), index));
             task_fail(owner, 0, index, code, text);
         }
         reeve_list_remove(&lease->room_node);
@@ -526,11 +660,14 @@ void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)
         owner->classes[i]->lease_count = 0;
         reeve_owner_class_failed(owner, 0, i, code, text);
     }
-    /* what waited for something that is none of these: objects being filled */
+    /* what waited for something that is none of these: objects being filled, tasks that are kept */
     uint32_t index = OWNER_NONE;
-    while ((index = owner_task_each(owner, index)) != OWNER_NONE)
-        if (owner_task_at(owner, index)->state == REEVE_TASK_PENDING)
+    while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
+        const struct owner_task *task = owner_task_at(owner, index);
+        if (task->state == REEVE_TASK_PENDING ||
+            (task->state == REEVE_TASK_WAITING && task->unresolved == 0))
             task_fail(owner, 0, index, code, text);
+    }
 }
 
 void reeve_owner_unsendable(
@@ -538,7 +675,7 @@ void reeve_owner_unsendable(
 {
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
-    task_unqueue(owner, now_ns, owner_task_index(id));
+    owner_task_unqueue(owner, now_ns, owner_task_index(id));
     task_fail(owner, now_ns, owner_task_index(id), code, text);
 }
 
@@ -554,6 +691,8 @@ void reeve_owner_entry(
         .attempt = task->attempt +
                    (task->state == REEVE_TASK_QUEUED ? 1 : 0), /* the one about to be made */
         .timeout_ms = task->timeout_ms,
+        .class_index = task->class_index,
+        .alone = task->flags & OWNER_ALONE,
         .arguments = owner_task_bytes(task),
         .arguments_size = task->size,
         .splice_count = task->splice_count,

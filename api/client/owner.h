@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
 #include "runtime/channel/entry.h"
 
@@ -69,17 +70,21 @@ enum reeve_task_state {
     REEVE_TASK_FAILED,
 };
 
-/* Where the value of a future is to be spliced into the packed arguments. */
+/* Where the value of a future is to be spliced into the packed arguments; or, with
+ * REEVE_OWNER_NESTED in the offset, a future that stands itself in the argument that begins
+ * there. */
 struct reeve_owner_splice {
-    uint32_t offset; /* in the arguments; ascending */
+    uint32_t offset; /* in the arguments; ascending, NESTED aside */
     reeve_task_id task;
 };
+#define REEVE_OWNER_NESTED 0x80000000u
 
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
     uint32_t timeout_ms;   /* 0: none */
     uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
+    bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
     const void *arguments; /* copied */
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -98,6 +103,8 @@ struct reeve_owner_result {
     uint32_t function;
     uint32_t attempt; /* counted from 1 */
     uint32_t node;    /* where it ran last; 0 unknown */
+    uint32_t future_count;
+    const struct reeve_owner_splice *futures; /* that stand in the value, in order */
 };
 
 enum reeve_owner_command_kind {
@@ -133,6 +140,8 @@ struct reeve_owner_entry {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
+    uint32_t class_index;
+    bool alone; /* its worker is to run none of its children on the spot */
     const uint8_t *arguments;
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -185,13 +194,20 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
  * REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
 
-/* The caller, a worker that waits for the task, wants to run it itself. True: it is the caller's
- * (INLINE), who reports with reeve_owner_finished. For a SENT task call it after the entry has
- * been recalled and taken_back said. */
-bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task);
+/* The caller, a worker that waits for the task, wants to run it itself, in the midst of a task of
+ * class `class_index`. May it? Not one of another class (the lease is for that one's resources),
+ * nor one with a time limit (its end would be the caller's), nor one that refuses, nor one that
+ * has brought down a worker before. For a task that is QUEUED or SENT; false for any other. */
+bool reeve_owner_may_inline(
+    const struct reeve_owner *owner, reeve_task_id task, uint32_t class_index);
+/* True: it is the caller's (INLINE), who reports with reeve_owner_finished. For a SENT task call it
+ * after the entry has been recalled and taken_back said; false if it is not QUEUED, or may not. */
+bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task, uint32_t class_index);
+/* `futures`: those in the value; for each time that one stands there a reference of the caller's
+ * becomes the result's. */
 void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
     int status, bool error_is_map, const void *bytes, uint32_t size,
-    const struct reeve_reference *object);
+    const struct reeve_reference *object, const reeve_task_id *futures, uint32_t future_count);
 
 /* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any
  * more. */
@@ -207,6 +223,12 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     uint64_t lease, uint32_t node, reeve_lease_index *ret_lease_index);
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
+/* The worker that has just died with this task was running one of its children on the spot. So the
+ * loss, which is said next (an answer EWORKERDIED, or lease_lost), is not the task's: it is run
+ * once more without being counted, with its children elsewhere, where each is charged for
+ * itself. At most once, and not where no retries are allowed. */
+void reeve_owner_child_died(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
 /* The worker or its node is gone. All results have been taken from the return ring, and
  * taken_back has been said of entries that nobody had claimed; what is still in flight was
  * running and counts as lost once more. */
@@ -227,6 +249,63 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
 /* The entry has been recalled or revoked, or came back with kind RECALLED: nobody will run it. */
 void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
+
+/* --- futures in values ------------------------------------------------------------------------
+ *
+ * A task whose result has futures in it keeps them, as one whose arguments need futures does. Where
+ * a value with futures crosses to another process, a *hand-over* stands beside it: the futures in
+ * it, and all that they need, in an order in which each comes after what it needs.
+ *
+ *   result:  the worker's owner gives its futures away. What nobody has claimed it takes back, and
+ *            gives the task itself; what has ended it gives as value, object or error; what
+ *            somebody is running it waits for. On the other side they are adopted when the result
+ *            is accepted, and not before: those of a superseded attempt are dropped
+ *   call:    the holder lends: a task starts when the futures in its arguments, at any depth, are
+ *            ready, so all that is lent has ended. What comes back with the result is known by its
+ *            origin, and is the holder's own again
+ *
+ *   hand-over | record | record | …           numbers are little-endian
+ *   record    | origin 8 | count 4 | size 4 | kind 1, flags 1, 0 6 | needs: count × 4 | body |
+ *             `needs` are numbers of records before; origin is the sender's own id of it
+ *   body      VALUE the bytes; OBJECT a reference; ERROR status 4, function 4, attempt 4, node 4,
+ *             bytes; TASK cpu 4, priority 4, function 4, time limit 4, losses 4, losses_max 4,
+ *             offsets: count × 4, arguments; OWN -: `origin` is the receiver's; ROOTS -: `needs`
+ *             are the futures in the value, in the order in which they stand */
+
+/* `futures` stand in the value of this DONE task (from put): one reference of the caller's for each
+ * becomes the task's. REEVE_ENOMEM: none does. */
+int reeve_owner_attach(
+    struct reeve_owner *owner, reeve_task_id task, const reeve_task_id *futures, uint32_t count);
+
+/* The worker's side. `roots` are living futures, perhaps the same one twice, and the caller has a
+ * reference to each. Keeps back what is not begun; true when all can be given. Until then call it
+ * again after each event; it may give TAKE_BACK commands. */
+bool reeve_owner_handover_ready(
+    struct reeve_owner *owner, uint64_t now_ns, const reeve_task_id *roots, uint32_t count);
+/* Writes it, when ready; and, to `ret_objects`, struct reeve_reference of each object that changes
+ * hands. Changes nothing. REEVE_ENOMEM, REEVE_ETOOLARGE. */
+int reeve_owner_handover_write(struct reeve_owner *owner, const reeve_task_id *roots,
+    uint32_t count, struct reeve_buffer *ret, struct reeve_buffer *ret_objects);
+/* It has been published: what was given is not ours any more. Or (given false) it is called off. */
+void reeve_owner_handover_end(struct reeve_owner *owner, uint64_t now_ns,
+    const reeve_task_id *roots, uint32_t count, bool given);
+
+/* The holder's side of a call with futures in its arguments: writes what it lends with the task's
+ * entry; objects as above, for the entry's references. */
+int reeve_owner_lend_write(struct reeve_owner *owner, reeve_task_id task, struct reeve_buffer *ret,
+    struct reeve_buffer *ret_objects);
+/* …and the worker's: what came with a call; the caller gets a reference to each of `*ret` (malloc),
+ * which are the futures in the arguments in order. REEVE_EPROTOCOL, REEVE_ENOMEM. */
+int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, size_t size,
+    reeve_task_id **ret, uint32_t *ret_count);
+/* The call is over: gives the references back. Of what somebody still refers to, values stay;
+ * objects were the holder's, who may free them. */
+void reeve_owner_borrow_end(
+    struct reeve_owner *owner, const reeve_task_id *futures, uint32_t count);
+
+/* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
+int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
+    uint32_t attempt, const void *bytes, uint32_t size);
 
 /* --- what to do ------------------------------------------------------------------------------- */
 

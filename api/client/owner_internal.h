@@ -12,6 +12,7 @@
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
+#include "runtime/base/map64.h"
 
 #define OWNER_NONE       UINT32_MAX
 #define OWNER_PAGE_SHIFT 12u
@@ -25,6 +26,13 @@ enum {
     OWNER_TAKING_BACK = 1, /* a TAKE_BACK is on its way */
     OWNER_RESULT_OBJECT = 2,
     OWNER_ERROR_MAP = 4,
+    OWNER_NEVER_INLINE = 8,
+    /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
+    OWNER_KEPT = 16,
+    OWNER_GIVEN = 32, /* final, an object: it is another's to free */
+    OWNER_LENT =
+        64, /* final, came with a call that is under way: `position` is whose it is there */
+    OWNER_ALONE = 128, /* it was lost with a child of its; now these are run elsewhere */
 };
 
 struct owner_task {
@@ -50,10 +58,13 @@ struct owner_task {
     int32_t status;
     uint64_t position; /* in the call ring */
     uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
+    /* the futures that the arguments need, afterwards those in the result; each is referred to */
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
     uint32_t size;
-    uint32_t splices_size; /* in bytes */
+    uint32_t splices_size; /* in bytes, where they have memory of their own */
+    uint32_t mark;         /* of the last walk that has come by… */
+    uint32_t order;        /* …and its number there */
     union {
         uint8_t small[OWNER_SMALL_SIZE];
         uint8_t *large; /* when size > OWNER_SMALL_SIZE */
@@ -140,9 +151,12 @@ struct reeve_owner {
     uint64_t sequence; /* of the task that was queued last */
     uint64_t task_count, unfinished, final_count, stale_count;
     uint64_t inline_count;
-    uint64_t memory_bytes; /* of tasks that are not FREE, and of what they point to */
+    reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
+    uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
-    uint32_t send_lease; /* what next_send chose, until sent or unsent */
+    uint32_t send_lease;       /* what next_send chose, until sent or unsent */
+    uint32_t mark;             /* of the latest walk */
+    struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
 };
 
 /* Small and on the way of every call, so inline. */
@@ -220,7 +234,13 @@ uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
 void owner_task_unref(struct reeve_owner *owner, uint32_t index);
 int owner_task_store(
     struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size);
+/* After the arguments. */
+int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
+    const struct reeve_owner_splice *splices, uint32_t count);
 void owner_task_clear(struct reeve_owner *owner, struct owner_task *task);
+/* The list becomes the task's. */
+void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
+    struct reeve_owner_splice *list, uint32_t count);
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
@@ -235,6 +255,22 @@ void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
 void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index);
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object);
+
+void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
+void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+
+/* Futures in values (owner_handover.c, owner_adopt.c). */
+uint32_t owner_mark_next(struct reeve_owner *owner);
+/* The task waits for all futures that stand, at any depth, in what it is given, too. */
+int owner_task_deepen(struct reeve_owner *owner, uint32_t index);
+/* Takes what has been handed over with the task's present attempt, as the list of its result.
+ * `ret` is from malloc, each future in it has a reference more; NULL: none. */
+int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id,
+    struct reeve_owner_splice **ret, uint32_t *ret_count);
+/* Nobody wants it any more; does nothing where there is nothing. */
+void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
+void owner_handed_fini(struct reeve_owner *owner);
 
 /* Leases and demand (owner_lease.c). */
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);

@@ -12,6 +12,7 @@
 #define LONG_TASK_NS  (50u * 1000 * 1000) /* tasks this long are given one at a time */
 /* up to here demand is told to the task, beyond it by powers of two */
 #define DEMAND_EXACT      16u
+#define LOOK_NS           (500u * 1000 * 1000) /* between ticks while nothing happens */
 #define TAKE_BACK_AT_ONCE 64u
 
 int reeve_owner_class(
@@ -419,7 +420,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         struct owner_class *class = owner->classes[i];
         demand_lower(owner, class);
         if (class->demand_told != 0)
-            tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+            tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
     }
 }
 

@@ -156,33 +156,85 @@ int owner_task_store(
     return 0;
 }
 
+/* Where splices lie when there is room for them behind small arguments. */
+static struct reeve_owner_splice *splices_small(struct owner_task *task)
+{
+    size_t at = REEVE_ALIGN_UP((size_t)task->size, _Alignof(struct reeve_owner_splice));
+    return (struct reeve_owner_splice *)(void *)(task->bytes.small + at);
+}
+
+int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
+    const struct reeve_owner_splice *splices, uint32_t count)
+{
+    size_t size = count * sizeof(*splices);
+    if (task->size <= OWNER_SMALL_SIZE &&
+        (uint8_t *)splices_small(task) + size <= task->bytes.small + OWNER_SMALL_SIZE) {
+        task->splices = splices_small(task);
+    } else {
+        task->splices = malloc(size);
+        if (task->splices == NULL)
+            return REEVE_ENOMEM;
+        task->splices_size = (uint32_t)size;
+        owner->memory_bytes += size;
+    }
+    memcpy(task->splices, splices, size);
+    return 0;
+}
+
 void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
 {
+    if (REEVE_UNLIKELY(task->splices != NULL)) {
+        if (task->splices_size != 0)
+            free(task->splices);
+        owner->memory_bytes -= task->splices_size;
+        task->splices_size = 0;
+        task->splices = NULL;
+    }
     if (task->size > OWNER_SMALL_SIZE) {
         free(task->bytes.large);
         owner->memory_bytes -= task->size;
     }
     task->size = 0;
-    if (REEVE_UNLIKELY(task->splices != NULL)) {
-        free(task->splices);
-        task->splices = NULL;
-        owner->memory_bytes -= task->splices_size;
-        task->splices_size = 0;
-    }
 }
 
+static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
+{
+    REEVE_ASSERT(reeve_task_state_is_final(task->state) && task->edges == OWNER_NONE);
+    if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
+        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
+    owner_task_clear(owner, task); /* an object has no bytes here */
+    task_free(owner, task, index);
+}
+
+/* With a task go its holds on the futures in its result, and perhaps those: a list instead of
+ * recursion, because chains are long. */
 void owner_task_unref(struct reeve_owner *owner, uint32_t index)
 {
     struct owner_task *task = owner_task_at(owner, index);
     REEVE_ASSERT(task->references > 0);
     if (--task->references != 0)
         return;
-    REEVE_ASSERT(reeve_task_state_is_final(task->state) && task->edges == OWNER_NONE);
-    if (task->flags & OWNER_RESULT_OBJECT)
-        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
-    else
-        owner_task_clear(owner, task);
-    task_free(owner, task, index);
+    if (REEVE_LIKELY(task->splice_count == 0)) {
+        task_dispose(owner, task, index);
+        return;
+    }
+    task->next = OWNER_NONE;
+    for (uint32_t pending = index; pending != OWNER_NONE;) {
+        index = pending;
+        task = owner_task_at(owner, index);
+        pending = task->next;
+        for (uint32_t i = 0; i < task->splice_count; i++) {
+            uint32_t inner_index = owner_task_index(task->splices[i].task);
+            struct owner_task *inner = owner_task_at(owner, inner_index);
+            REEVE_ASSERT(inner->references > 0);
+            if (--inner->references != 0)
+                continue;
+            inner->next = pending;
+            pending = inner_index;
+        }
+        task->splice_count = 0;
+        task_dispose(owner, task, index);
+    }
 }
 
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent)

@@ -136,6 +136,22 @@ size_t reeve_codec_size(
         }
         return size;
     }
+    case REEVE_KIND_FUTURE:
+        if (*(const uint64_t *)value == 0)
+            return refuse(error, REEVE_EINVAL, "a future is 0, which is never one");
+        return REEVE_FUTURE_SIZE;
+    case REEVE_KIND_FUTURES: {
+        const struct reeve_span *span = value;
+        const uint64_t *ids = span->data;
+        if (!span->data && span->count)
+            return refuse(error, REEVE_EINVAL, "an array has a count, but its items are NULL");
+        if (span->count > UINT32_MAX / sizeof(uint64_t))
+            return refuse(error, REEVE_ETOOLARGE, "an array of futures has more than 2^29");
+        for (size_t i = 0; i < span->count; i++)
+            if (ids[i] == 0)
+                return refuse(error, REEVE_EINVAL, "a future in an array is 0, which is never one");
+        return REEVE_FUTURES_SIZE;
+    }
     }
     return refuse(error, REEVE_EINVAL, "a value has a type that this library does not know");
 }
@@ -223,6 +239,11 @@ static int pack(msgpack_packer *packer, const struct reeve_type *type, const voi
                 return -1;
         }
         return 0;
+    case REEVE_KIND_FUTURE: return msgpack_pack_ext_with_body(packer, "", 1, REEVE_EXT_FUTURE);
+    case REEVE_KIND_FUTURES: {
+        uint32_t count = (uint32_t)((const struct reeve_span *)value)->count;
+        return msgpack_pack_ext_with_body(packer, &count, sizeof count, REEVE_EXT_FUTURES);
+    }
     }
     return -1;
 }

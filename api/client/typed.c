@@ -27,7 +27,15 @@ struct call {
     size_t put_count;
     reeve_splice splices[ARGUMENTS_MAX];
     size_t splice_count;
+    reeve_splice *nested; /* malloc: the futures in the other arguments */
+    size_t nested_count, nested_capacity;
 };
+
+static void call_begin(struct call *call)
+{
+    call->put_count = call->splice_count = call->nested_count = call->nested_capacity = 0;
+    call->nested = NULL;
+}
 
 /* Adds up the arguments, those above `limit` counted as the one byte that a future's place
  * takes. 0: error. */
@@ -55,6 +63,28 @@ static size_t measure(struct call *call, size_t limit, struct reeve_error_info *
     return total;
 }
 
+/* The futures that stand in an argument which is packed at `offset`. */
+static int nested_note(struct call *call, const struct reeve_member *parameter, const void *value,
+    size_t offset, struct reeve_error_info *error)
+{
+    struct reeve_future_ids ids = {0};
+    int rc = reeve_codec_futures(parameter->type, value, &ids, error);
+    size_t count = call->nested_count + ids.count;
+    if (!rc && count > call->nested_capacity) {
+        reeve_splice *nested = realloc(call->nested, count * 2 * sizeof *nested);
+        if (nested) {
+            call->nested = nested;
+            call->nested_capacity = count * 2;
+        } else {
+            rc = reeve_error_set(error, REEVE_ENOMEM, "no memory for the futures in an argument");
+        }
+    }
+    for (size_t i = 0; i < ids.count && !rc; i++)
+        call->nested[call->nested_count++] = (reeve_splice){offset, {ids.ids[i]}};
+    reeve_future_ids_fini(&ids);
+    return rc;
+}
+
 static int pack_call(struct reeve_backend *backend, struct call *call, size_t limit, uint8_t *bytes,
     size_t capacity, struct reeve_error_info *error)
 {
@@ -76,6 +106,11 @@ static int pack_call(struct reeve_backend *backend, struct call *call, size_t li
             call->splices[call->splice_count++] = (reeve_splice){offset, {future}};
             bytes[offset++] = 0xc0;
             continue;
+        }
+        if (REEVE_UNLIKELY(parameter->type->kind >= REEVE_KIND_STRUCT)) {
+            int rc = nested_note(call, parameter, value, offset, error);
+            if (rc)
+                return rc;
         }
         offset = reeve_codec_pack(parameter->type, value, bytes, offset, capacity);
         if (!offset)
@@ -107,7 +142,8 @@ static int submit(struct reeve_backend *backend, struct call *call,
     int rc = pack_call(backend, call, limit, bytes, size, error);
     if (!rc)
         rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
-            call->splice_count, ret, error);
+            call->splice_count, call->nested, call->nested_count, ret, error);
+    free(call->nested);
     for (size_t i = 0; i < call->put_count; i++)
         backend->release(backend, call->put[i], NULL);
     if (bytes != stack)
@@ -143,7 +179,7 @@ REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     call.function = function;
     call.arguments = arguments;
     call.futures = futures;
-    call.put_count = call.splice_count = 0;
+    call_begin(&call);
     uint64_t future;
     if (REEVE_LIKELY(!submit(backend, &call, options, &future, error)))
         return future;
@@ -175,18 +211,23 @@ static void batch_call(struct reeve_batch *batch, struct call *call,
     bool is_small = size != 0 && size <= REEVE_BATCH_BYTES;
     for (size_t i = 0; is_small && i < call->function->parameter_count; i++)
         is_small = call->sizes[i] <= limit;
-    int rc;
+    int rc = REEVE_OK;
     if (REEVE_LIKELY(is_small)) {
         struct reeve_submit one = *like;
         uint8_t *room = reeve_batch_room(batch, size);
         rc = pack_call(batch->backend, call, limit, room, size, batch->error);
         one.args = room;
         one.args_size = size;
-        if (REEVE_LIKELY(!rc)) {
+        if (REEVE_LIKELY(!rc && call->nested_count == 0)) {
             reeve_batch_add(batch, &one);
             return;
         }
-    } else {
+        free(call->nested);
+        if (rc)
+            goto failed;
+        call_begin(call); /* with futures in its arguments: by itself */
+    }
+    if (!rc) {
         uint64_t future;
         reeve_batch_flush(batch);
         rc = submit(batch->backend, call, options, &future, batch->error);
@@ -195,6 +236,7 @@ static void batch_call(struct reeve_batch *batch, struct call *call,
             return;
         }
     }
+failed:
     if (!batch->error->function[0])
         reeve_error_function(batch->error, call->function->name);
     reeve_batch_fail(batch);
@@ -229,7 +271,7 @@ REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
     call.futures = NULL;
     for (size_t i = 0; i < count; i++) {
         arguments_gather(function, columns, i, arguments);
-        call.put_count = call.splice_count = 0;
+        call_begin(&call);
         batch_call(&batch, &call, options, &like);
     }
     if (arguments != few)
@@ -244,11 +286,12 @@ struct typed_get {
     void *value;
 };
 
-static int consume_typed(size_t index, const void *bytes, size_t size, void *arg)
+static int consume_typed(size_t index, const void *bytes, size_t size, const uint64_t *futures,
+    size_t future_count, void *arg)
 {
     const struct typed_get *get = arg;
-    return reeve_codec_unpack(get->type, bytes, size, (char *)get->value + index * get->type->size,
-        NULL, "the result", reeve_error_thread());
+    return reeve_codec_unpack_with(get->type, bytes, size, futures, future_count,
+        (char *)get->value + index * get->type->size, NULL, "the result", reeve_error_thread());
 }
 
 REEVE_API int reeve_typed_get(
@@ -272,14 +315,17 @@ int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *typ
 {
     void *bytes;
     uint64_t handle;
-    int rc = backend->create(backend, size, &bytes, &handle, error);
-    if (rc)
-        return reeve_error_complete(error, rc);
-    if (reeve_codec_pack(type, value, bytes, 0, size) != size) {
+    struct reeve_future_ids ids = {0};
+    int rc = reeve_codec_futures(type, value, &ids, error);
+    if (!rc)
+        rc = backend->create(backend, size, &bytes, &handle, error);
+    if (!rc && reeve_codec_pack(type, value, bytes, 0, size) != size) {
         backend->abort(backend, handle);
-        return reeve_error_set(error, REEVE_EINVAL, "a value changed while it was being packed");
+        rc = reeve_error_set(error, REEVE_EINVAL, "a value changed while it was being packed");
+    } else if (!rc) {
+        rc = backend->seal(backend, handle, ids.ids, ids.count, ret, error);
     }
-    rc = backend->seal(backend, handle, ret, error);
+    reeve_future_ids_fini(&ids);
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }
 

@@ -43,6 +43,11 @@ static void name_token(const struct reeve_token *token, char *text, size_t size)
     case REEVE_TOKEN_ARRAY: snprintf(text, size, "a list of %u", token->size); return;
     case REEVE_TOKEN_MAP: snprintf(text, size, "a map of %u", token->size); return;
     case REEVE_TOKEN_EXT: {
+        if (token->ext_type == REEVE_EXT_FUTURE || token->ext_type == REEVE_EXT_FUTURES) {
+            snprintf(text, size,
+                token->ext_type == REEVE_EXT_FUTURE ? "a future" : "an array of futures");
+            return;
+        }
         const char *element =
             token->ext_type >= REEVE_EXT_ARRAY_BASE
                 ? reeve_element_name((unsigned)(token->ext_type - REEVE_EXT_ARRAY_BASE))
@@ -127,6 +132,19 @@ static int get_span(struct reeve_unpack *unpack, const uint8_t *data, size_t cou
     }
     memcpy(copy, data, count * element_size);
     value->data = copy;
+    return REEVE_OK;
+}
+
+static const char futures_missing[] = "a future stands in the value that is not beside it";
+
+static int get_futures(
+    struct reeve_unpack *unpack, size_t count, void *ids, const struct reeve_path *path)
+{
+    if (count > unpack->future_count)
+        return complain(unpack, REEVE_EPROTOCOL, path, futures_missing);
+    memcpy(ids, unpack->futures, count * sizeof(uint64_t));
+    unpack->futures += count;
+    unpack->future_count -= count;
     return REEVE_OK;
 }
 
@@ -249,34 +267,68 @@ int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *typ
                 return rc;
         }
         return REEVE_OK;
+    case REEVE_KIND_FUTURE:
+        if (token.kind != REEVE_TOKEN_EXT || token.ext_type != REEVE_EXT_FUTURE)
+            break;
+        return get_futures(unpack, 1, value, path);
+    case REEVE_KIND_FUTURES: {
+        uint32_t count = 0;
+        struct reeve_span *span = value;
+        if (token.kind != REEVE_TOKEN_EXT || token.ext_type != REEVE_EXT_FUTURES)
+            break;
+        if (token.size == sizeof count)
+            memcpy(&count, token.data, sizeof count);
+        if (token.size != sizeof count || count > unpack->future_count)
+            return complain(unpack, REEVE_EPROTOCOL, path, futures_missing);
+        *span = (struct reeve_span){NULL, 0};
+        if (count == 0)
+            return REEVE_OK;
+        uint64_t *ids = obtain(unpack, count * sizeof *ids, sizeof *ids);
+        if (!ids)
+            return complain(unpack, REEVE_ENOMEM, path, "no memory for the futures");
+        *span = (struct reeve_span){ids, count};
+        return get_futures(unpack, count, ids, path);
+    }
     }
     return mismatch(unpack, type, path, &token);
 }
 
-static int unpack_whole(const struct reeve_type *type, const void *bytes, size_t size, void *value,
-    struct reeve_arena *arena, const char *what, struct reeve_error_info *error)
+static int unpack_whole(const struct reeve_type *type, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
+    const char *what, struct reeve_error_info *error)
 {
-    struct reeve_unpack unpack = {bytes, (const uint8_t *)bytes + size, arena, error};
+    struct reeve_unpack unpack = {
+        bytes, (const uint8_t *)bytes + size, arena, error, futures, future_count};
     struct reeve_path path = {NULL, what, 0};
     int rc = reeve_unpack_value(&unpack, type, value, &path);
     if (REEVE_UNLIKELY(!rc && unpack.at != unpack.end))
         rc = complain(&unpack, REEVE_EPROTOCOL, &path, "bytes are left over after the value");
+    if (REEVE_UNLIKELY(!rc && unpack.future_count != 0))
+        rc = complain(
+            &unpack, REEVE_EPROTOCOL, &path, "more futures are beside the value than in it");
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_unpack_blame(bytes, size, rc, error);
 }
 
 int reeve_codec_unpack(const struct reeve_type *type, const void *bytes, size_t size, void *value,
     struct reeve_arena *arena, const char *what, struct reeve_error_info *error)
 {
+    return reeve_codec_unpack_with(type, bytes, size, NULL, 0, value, arena, what, error);
+}
+
+int reeve_codec_unpack_with(const struct reeve_type *type, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
+    const char *what, struct reeve_error_info *error)
+{
     /* Scalars are written when all is well; with an arena, nothing is lost in a half-read value. */
-    if (arena || type->kind < REEVE_KIND_STRING)
-        return unpack_whole(type, bytes, size, value, arena, what, error);
+    if (arena || (type->kind < REEVE_KIND_STRING && future_count == 0))
+        return unpack_whole(type, bytes, size, futures, future_count, value, arena, what, error);
     /* The caller's value changes only if all of it could be read. */
     _Alignas(16) char small[256];
     void *whole = type->size <= sizeof small ? small : malloc(type->size);
     if (!whole)
         return reeve_error_set(error, REEVE_ENOMEM, "%s: no memory", what);
     memset(whole, 0, type->size);
-    int rc = unpack_whole(type, bytes, size, whole, arena, what, error);
+    int rc = unpack_whole(type, bytes, size, futures, future_count, whole, arena, what, error);
     if (!rc)
         memcpy(value, whole, type->size);
     else
@@ -291,6 +343,7 @@ void reeve_codec_clear(const struct reeve_type *type, void *value)
     switch ((enum reeve_kind)type->kind) {
     case REEVE_KIND_STRING: free((void *)(uintptr_t) * (const reeve_string *)value); break;
     case REEVE_KIND_BYTES:
+    case REEVE_KIND_FUTURES:
     case REEVE_KIND_ARRAY: free((void *)(uintptr_t)((struct reeve_span *)value)->data); break;
     case REEVE_KIND_STRUCT:
         for (uint32_t i = 0; i < type->member_count; i++)

@@ -16,6 +16,8 @@ struct reeve_unpack {
     const uint8_t *end;
     struct reeve_arena *arena; /* NULL: malloc */
     struct reeve_error_info *error;
+    const uint64_t *futures; /* the next of those beside the value… */
+    size_t future_count;     /* …and how many are left */
 };
 
 /* Reads one value at unpack->at, and moves past it. */

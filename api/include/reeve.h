@@ -95,6 +95,19 @@ static inline reeve_future reeve_future_from_id(uint64_t id)
 /* Any typed future as an untyped one. The same future, not another reference. */
 #define reeve_untyped(future) reeve_future_from_id((future).id)
 
+/* Waiting inside a task. A task that waits without a time limit for all of some futures, by this
+ * or by a get, runs those of their tasks that nobody has begun itself, on the spot, one inside the
+ * other; so recursion needs no further processes. Only in the thread that runs the task, with more
+ * than 512 KiB of its stack left, and only calls with the same `cpus` as its own, without
+ * timeout_ms, and without never_inline. If the process dies meanwhile, the task that waited is run
+ * again once without this being counted (if it may be at all, see max_retries), and then its calls
+ * run elsewhere.
+ * A task that waits for anything else for more than some milliseconds lends its cpus to others
+ * until it goes on: another worker process may be started for them. A node has a limit of those
+ * (reeve worker --processes). Where all of them wait, and nothing can ever move, one of the tasks
+ * that are waited for fails with REEVE_EDEADLK after some seconds; its message names who waits for
+ * what. Recursion that is too deep for the stacks of so many processes ends like this, too. */
+
 /* Waits until `wanted` of `count` futures are ready (a future that failed is ready too), or the
  * time is over. `futures` is an array of futures of any one type. ready[i] tells which are
  * ready, *ready_count how many; both may be NULL, and both are also set when the answer is
@@ -210,7 +223,9 @@ typedef struct reeve_task_options {
     double cpus;
     /* How often it is run again when its worker or node is lost; default 3; or REEVE_NO_RETRIES. */
     int32_t max_retries;
-    uint32_t reserved;
+    /* 1: not to be run in the midst of the task that waits for it (see reeve_wait), but in a worker
+     * of its own: for a function that needs a lock or a variable that its caller may be using. */
+    uint32_t never_inline;
     /* One execution is stopped after this time, with REEVE_ETASKTIMEOUT; default: no limit. */
     int64_t timeout_ms;
     /* Shown by tools in place of the function's name. */
@@ -239,13 +254,26 @@ typedef struct reeve_submission {
     const reeve_splice *splices; /* ascending by offset */
     size_t splice_count;
     const reeve_task_options *options; /* or NULL */
+    /* Futures that the arguments contain as futures (see reeve_packed), all of them, in the order
+     * in which they stand. */
+    const reeve_future *futures;
+    size_t future_count;
 } reeve_submission;
 
-/* A msgpack value. From a get: `bytes` is a malloc block, freed with reeve_free. */
+/* A msgpack value, and the futures in it. Where one stands, the bytes hold msgpack's extension type
+ * REEVE_EXT_FUTURE with one zero byte (0xd4 0x21 0x00); for an array of n of them,
+ * REEVE_EXT_FUTURES with n in 4 bytes, little-endian. Which futures they are stands beside, in the
+ * order in which they occur. From a get: `bytes` and `futures` (NULL when there are none) are
+ * malloc blocks, freed with reeve_free; the futures are the caller's, each to be got or
+ * released. */
 typedef struct reeve_packed {
     const void *bytes;
     size_t size;
+    const reeve_future *futures;
+    size_t future_count;
 } reeve_packed;
+#define REEVE_EXT_FUTURE  33
+#define REEVE_EXT_FUTURES 34
 
 /* Submits a call. Does not wait for the task, but may wait for room: see pending_size_bytes
  * (REEVE_EAGAIN). Everything is copied before it returns. The
@@ -275,10 +303,21 @@ REEVE_API int reeve_get_packed_many(
  * the store has no room. */
 REEVE_API int reeve_put_packed(const void *bytes, size_t size, reeve_future *ret);
 
+/* The same, of a value with futures in it. They remain the caller's; the new future keeps them as
+ * long as it lives. REEVE_EINVAL: there are not as many beside the bytes as stand in them.
+ * REEVE_EHANDLE: one of them is not live. */
+REEVE_API int reeve_put_value(const reeve_packed *value, reeve_future *ret);
+
 /* A function known by name that takes its arguments packed (one msgpack array, valid during the
- * call) and gives its result packed (result->bytes may be static, or from reeve_alloc). Returns
+ * call) and gives its result packed (result->bytes may be static, or from reeve_alloc; the futures
+ * in it are given away). Returns
  * REEVE_OK, or fails the call: with what reeve_fail was told, or with the code it returns. */
 typedef int reeve_handler(void *context, const void *args, size_t args_size, reeve_packed *result);
+
+/* In a remote function: the futures in its arguments (as futures), in the order in which they
+ * stand; how many there are. `*ret` (which may be NULL) is valid during the call, and so are the
+ * futures, except those that the result gives away. Outside of a task: 0. */
+REEVE_API size_t reeve_argument_futures(const reeve_future **ret);
 
 /* Registers one. Before reeve_init only, in driver and workers alike (that is, in main before
  * reeve_init): both must have the same functions. Works without reeve_init. The name is copied.

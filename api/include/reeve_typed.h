@@ -7,9 +7,12 @@
  *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double
  *     bool reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array
  *     reeve_double_array
+ *     reeve_future_U, reeve_futures_U, for any U of the others (or a struct, or void);
+ *     reeve_future, reeve_futures: futures of any type
  *
- * or a struct of these (and of such structs) made by REEVE_STRUCT. Arrays are of numbers; a string,
- * a span or an array has less than 4 GiB. A remote function fn of result type R and parameters (T1,
+ * or a struct of these (and of such structs) made by REEVE_STRUCT. Arrays are of numbers or of
+ * futures; a string, a span or an array has less than 4 GiB. See reeve_nested.h for what
+ * passing one on means. A remote function fn of result type R and parameters (T1,
  * a) (T2, b) has
  *
  *     R fn(T1 a, T2 b)                                        itself: an ordinary function, called
@@ -30,6 +33,8 @@
  */
 #ifndef REEVE_TYPED_H
 #define REEVE_TYPED_H
+
+#include "reeve_nested.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,6 +87,8 @@ enum reeve_kind {
     REEVE_KIND_BYTES,
     REEVE_KIND_ARRAY,  /* of numbers; element_kind says which */
     REEVE_KIND_STRUCT, /* members say what */
+    REEVE_KIND_FUTURE,
+    REEVE_KIND_FUTURES, /* an array of futures */
 };
 
 struct reeve_type;
@@ -178,7 +185,8 @@ extern REEVE_API const struct reeve_type reeve_type_void;
 /* One step between, because `bool` is a macro in C: its names end in _Bool. */
 #define REEVE_BASIC_TYPE_(T)                                 \
     extern REEVE_API const struct reeve_type reeve_type_##T; \
-    REEVE_VALUE_TYPE_(T)
+    REEVE_VALUE_TYPE_(T)                                     \
+    REEVE_FUTURE_TYPE_(T)
 REEVE_BASIC_TYPE_(int8_t)
 REEVE_BASIC_TYPE_(int16_t)
 REEVE_BASIC_TYPE_(int32_t)
@@ -198,6 +206,7 @@ REEVE_BASIC_TYPE_(_Bool)
 #define reeve_get_timeout_bool reeve_get_timeout__Bool
 #define reeve_get_many_bool    reeve_get_many__Bool
 #define reeve_clear_bool       reeve_clear__Bool
+#define reeve_futures_bool     reeve_futures__Bool
 #else
 #define reeve_type_bool reeve_type__Bool
 REEVE_BASIC_TYPE_(bool)
@@ -224,6 +233,7 @@ REEVE_BASIC_TYPE_(reeve_double_array)
 #define reeve_get_timeout_int    reeve_get_timeout_int32_t
 #define reeve_get_many_int       reeve_get_many_int32_t
 #define reeve_clear_int          reeve_clear_int32_t
+#define reeve_futures_int        reeve_futures_int32_t
 #define reeve_type_size_t        reeve_type_uint64_t
 #define reeve_future_size_t      reeve_future_uint64_t
 #define reeve_put_size_t         reeve_put_uint64_t
@@ -231,11 +241,20 @@ REEVE_BASIC_TYPE_(reeve_double_array)
 #define reeve_get_timeout_size_t reeve_get_timeout_uint64_t
 #define reeve_get_many_size_t    reeve_get_many_uint64_t
 #define reeve_clear_size_t       reeve_clear_uint64_t
+#define reeve_futures_size_t     reeve_futures_uint64_t
 
 /* The future of a function without a result. */
 typedef struct reeve_future_void {
     uint64_t id;
 } reeve_future_void;
+REEVE_FUTURE_TYPE_(void)
+
+/* Futures of any type. */
+typedef struct reeve_futures {
+    const reeve_future *items;
+    size_t count;
+} reeve_futures;
+REEVE_FUTURE_VALUES_(reeve_future, reeve_futures, "future")
 
 /* Bytes without making a span first. The bytes are copied into the store, once. */
 static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t size)
@@ -276,7 +295,8 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     __attribute__((unused)) static const struct reeve_type reeve_type_##T = {#T,                   \
         REEVE_KIND_STRUCT, 0, sizeof(T##_reeve_members) / sizeof(T##_reeve_members[0]), sizeof(T), \
         T##_reeve_members};                                                                        \
-    REEVE_VALUE_TYPE_(T)
+    REEVE_VALUE_TYPE_(T)                                                                           \
+    REEVE_FUTURE_TYPE_(T)
 
 /* ---- remote functions ------------------------------------------------------------------------ */
 
@@ -409,17 +429,17 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     }                                                                                              \
     __attribute__((unused)) static inline int fn##_remote_many_opts(                               \
         const reeve_task_options *reeve_how,                                                       \
-        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_futures)     \
+        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)         \
     {                                                                                              \
         const void *reeve_columns[] = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) NULL};              \
-        return reeve_typed_submit_many(&fn##_reeve_function, reeve_how, reeve_count,               \
-            reeve_columns, (uint64_t *)reeve_futures);                                             \
+        return reeve_typed_submit_many(                                                            \
+            &fn##_reeve_function, reeve_how, reeve_count, reeve_columns, (uint64_t *)reeve_ids);   \
     }                                                                                              \
     __attribute__((unused)) static inline int fn##_remote_many(                                    \
-        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_futures)     \
+        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)         \
     {                                                                                              \
         return fn##_remote_many_opts(                                                              \
-            NULL, reeve_count REEVE_EACH(REEVE_PASS_, __VA_ARGS__), reeve_futures);                \
+            NULL, reeve_count REEVE_EACH(REEVE_PASS_, __VA_ARGS__), reeve_ids);                    \
     }                                                                                              \
     REEVE_EACH(REEVE_ARGUMENT_, __VA_ARGS__)                                                       \
     __attribute__((unused)) static inline fn##_future fn##_call(                                   \
@@ -427,9 +447,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {                                            \
             REEVE_EACH(REEVE_CALL_VALUE_, __VA_ARGS__) 0};                                         \
-        uint64_t reeve_futures[] = {REEVE_EACH(REEVE_CALL_FUTURE_, __VA_ARGS__) 0};                \
+        uint64_t reeve_ids[] = {REEVE_EACH(REEVE_CALL_FUTURE_, __VA_ARGS__) 0};                    \
         return (fn##_future){                                                                      \
-            reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, reeve_futures)}; \
+            reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, reeve_ids)};     \
     }                                                                                              \
     REEVE_IF_VOID_(R, REEVE_GET_VOID_, REEVE_GET_VALUE_)(R, fn)
 

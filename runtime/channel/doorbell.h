@@ -59,7 +59,9 @@ struct reeve_doorbell {
     _Atomic uint32_t blocked; /* 1 while the process waits inside a task: its CPU may be lent */
     _Atomic uint32_t fault_signal; /* written by the fatal-signal handler */
     _Atomic uint64_t fault_address;
-    _Atomic uint64_t spare[1];
+    _Atomic uint32_t
+        inline_depth; /* children being run on the spot by the tasks that wait for them */
+    _Atomic uint32_t spare;
     /* the rest of the page */
     _Alignas(64) uint8_t reserved[REEVE_DOORBELL_BYTES - 128];
 };

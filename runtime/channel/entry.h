@@ -1,10 +1,11 @@
 /* What is inside the payload of an entry, call or result, and what its kind and flags mean. Rings
  * do not look at any of it; owner, worker and bridge do.
  *
- *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) | value: msgpack |
- *               32 B each; n is the slot's `references`
+ *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) |
+ *               size, 4 B, and hand-over (flag LENT) | value: msgpack |
+ *               a reference has 32 B; n is the slot's `references`
  *
- *   reference | owner 8 | sequence 8 | size 8 | node 4 | zero 4 |   `node`: where a copy is
+ *   reference | owner 8 | sequence 8 | size 8 | node 4 | flags 4 |  `node`: where a copy is
  *
  * Numbers are little-endian, as the machine's.
  *
@@ -13,6 +14,10 @@
  * the object that reference 0 names. All further references name objects that the value mentions,
  * so that nobody has to parse msgpack to find them: a bridge stages them on its node before it
  * passes the entry on.
+ *
+ * Futures in a value, as futures, stand beside it: the value does not say which they are. With a
+ * call comes what they are, as a hand-over (drawn in api/client/owner.h). Before a result comes its
+ * hand-over, in as many entries of kind HANDED as it takes.
  *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
@@ -29,16 +34,23 @@ enum reeve_entry_kind {
     REEVE_ENTRY_CALL = 1,
     REEVE_ENTRY_RESULT = 2,
     REEVE_ENTRY_RECALLED = 3,
+    REEVE_ENTRY_HANDED = 4, /* on a return ring: a piece; it does not answer the call */
 };
 
 /* flags, beside REEVE_ENTRY_OBJECT of ring.h */
-#define REEVE_ENTRY_TIMED 0x0001u
+#define REEVE_ENTRY_TIMED      0x0001u
+#define REEVE_ENTRY_LENT       0x0002u
+#define REEVE_ENTRY_ALONE      0x0004u /* a call: its children are not to be run by its worker */
+#define REEVE_ENTRY_CHILD_DIED 0x0008u /* EWORKERDIED: while it ran a child of the task's */
+
+/* flag of a reference: the object was given away, its owner is not the process in its id */
+#define REEVE_REFERENCE_GIVEN 1u
 
 struct reeve_reference {
     struct reeve_object_id id;
     uint64_t size_bytes;
     uint32_t node;
-    uint32_t zero;
+    uint32_t flags;
 };
 _Static_assert(sizeof(struct reeve_reference) == 32, "references are laid out as drawn");
 
@@ -49,6 +61,8 @@ _Static_assert(sizeof(struct reeve_reference) == 32, "references are laid out as
 struct reeve_entry_parts {
     const struct reeve_reference *references; /* may be unaligned in a byte ring: copy before use */
     uint32_t timeout_ms;
+    const uint8_t *lent; /* the hand-over, or NULL */
+    uint32_t lent_size;
     const uint8_t *value;
     uint32_t value_size;
 };
@@ -58,14 +72,26 @@ static inline _Bool reeve_entry_split(const uint8_t *payload, uint32_t length, u
 {
     uint32_t head = (uint32_t)references * (uint32_t)sizeof(struct reeve_reference);
     uint32_t limit = (flags & REEVE_ENTRY_TIMED) ? 4 : 0;
-    if (references > REEVE_ENTRY_REFERENCES_MAX || head + limit > length)
+    uint32_t lent = (flags & REEVE_ENTRY_LENT) ? 4 : 0;
+    if (references > REEVE_ENTRY_REFERENCES_MAX || head + limit + lent > length)
         return 0;
     ret->references = (const struct reeve_reference *)(const void *)payload;
     ret->timeout_ms = 0;
     if (limit)
         __builtin_memcpy(&ret->timeout_ms, payload + head, 4);
-    ret->value = payload + head + limit;
-    ret->value_size = length - head - limit;
+    head += limit;
+    ret->lent = NULL;
+    ret->lent_size = 0;
+    if (lent) {
+        __builtin_memcpy(&ret->lent_size, payload + head, 4);
+        head += lent;
+        if (ret->lent_size > length - head)
+            return 0;
+        ret->lent = payload + head;
+        head += ret->lent_size;
+    }
+    ret->value = payload + head;
+    ret->value_size = length - head;
     return 1;
 }
 

@@ -84,7 +84,7 @@ static void check_job(const struct node_job *job)
 
 void reeve_node_check(const struct reeve_node *node)
 {
-    uint32_t cpu = 0, drivers = 0, workers = 0;
+    uint32_t cpu = 0, drivers = 0, workers = 0, blocked = 0;
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&node->leases, &at, NULL, &value)) {
@@ -99,6 +99,7 @@ void reeve_node_check(const struct reeve_node *node)
         const struct node_process *process = value;
         drivers += process->state == PROCESS_DRIVER;
         workers += process->state != PROCESS_DRIVER;
+        blocked += process->blocked != NULL;
         REEVE_ASSERT(reeve_map64_get(&node->jobs, process->job->id) == process->job);
         REEVE_ASSERT((process->state == PROCESS_IDLE) == reeve_list_is_linked(&process->idle_link));
         REEVE_ASSERT(process->state != PROCESS_LEASED || process->lease != NULL);
@@ -107,7 +108,7 @@ void reeve_node_check(const struct reeve_node *node)
             process->state == PROCESS_RETIRING ? reeve_heap_contains(&process->timer.heap) : true);
     }
     REEVE_ASSERT(drivers == node->drivers_count && workers == node->workers_count);
-    REEVE_ASSERT(workers <= node->config.process_limit);
+    REEVE_ASSERT(workers <= node->config.process_limit && blocked == node->blocked_count);
     at = 0;
     while (reeve_map64_next(&node->jobs, &at, NULL, &value))
         check_job(value);

@@ -285,6 +285,7 @@ void node_client_forget(struct reeve_node *node, struct node_process *process)
             node, REEVE_LIST_ENTRY(link, struct node_lease, held_link), REEVE_EOWNERDIED);
     }
     REEVE_ASSERT(reeve_list_is_empty(&process->held));
+    node_blocked_end(node, process);
     free(process->wants);
     process->wants = NULL;
     process->want_count = 0;

@@ -132,8 +132,10 @@ void reeve_node_free(struct reeve_node *node)
         return;
     size_t at = 0;
     void *value;
-    while (reeve_map64_next(&node->processes, &at, NULL, &value))
+    while (reeve_map64_next(&node->processes, &at, NULL, &value)) {
         free(((struct node_process *)value)->wants);
+        free(((struct node_process *)value)->blocked);
+    }
     free_all(&node->processes);
     free_all(&node->jobs);
     free_all(&node->leases);
@@ -258,6 +260,11 @@ void reeve_node_step(struct reeve_node *node, uint64_t now_ns, const struct reev
     case REEVE_NODE_EVENT_CLIENT_DEMAND: node_client_demand(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_RETURN: node_client_return(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_LEND: node_client_lend(node, event); break;
+    case REEVE_NODE_EVENT_CLIENT_BLOCKED: node_client_blocked(node, event); break;
+    case REEVE_NODE_EVENT_CLIENT_OWNS:
+        if (process != NULL)
+            process->owns = event->count != 0;
+        break;
     case REEVE_NODE_EVENT_CLIENT_GONE: node_client_gone(node, event); break;
     case REEVE_NODE_EVENT_WORKER_STARTED: node_worker_started(node, process); break;
     case REEVE_NODE_EVENT_WORKER_HELLO: node_worker_hello(node, event); break;
@@ -266,6 +273,7 @@ void reeve_node_step(struct reeve_node *node, uint64_t now_ns, const struct reev
     case REEVE_NODE_EVENT_DRAIN: drain(node); break;
     case REEVE_NODE_EVENT_KIND_COUNT: break;
     }
+    node_stuck_look(node);
     drain_more(node);
     node->out = NULL;
 }

@@ -54,7 +54,7 @@ struct reeve_node_config {
     char address[REEVE_ADDRESS_SIZE]; /* where peers reach us */
     uint32_t cpu_milli;               /* 0: this node runs no tasks */
     uint64_t memory_bytes;
-    uint32_t process_limit;      /* worker processes; 16 for each whole cpu, and 16 */
+    uint32_t process_limit;      /* worker processes; 16 for each cpu, and 16 */
     uint32_t warm_limit;         /* idle workers of a job that are kept; whole cpus, at most 2 */
     uint64_t idle_ns;            /* others are retired after it; 10 s */
     uint64_t start_timeout_ns;   /* from process to hello; 30 s */
@@ -79,12 +79,16 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count node */
     REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease */
     REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
+    /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */
+    REEVE_NODE_EVENT_CLIENT_BLOCKED,
+    REEVE_NODE_EVENT_CLIENT_OWNS, /* serial count: 1 it has futures, 0 it has none */
     /* serial code: its socket has ended, all it said before has been told; or it broke the rules */
     REEVE_NODE_EVENT_CLIENT_GONE,
     REEVE_NODE_EVENT_WORKER_STARTED, /* serial: the process exists */
     /* serial code text: code not 0: not the driver's table of functions */
     REEVE_NODE_EVENT_WORKER_HELLO,
-    /* serial code text: reaped, or never began. Before hello, EPROGRAM: it never will run here */
+    /* serial code text count: reaped, or never began. Before hello, EPROGRAM: it never will run
+     * here. count: not 0, it died while it ran a child of its task's on the spot */
     REEVE_NODE_EVENT_WORKER_EXITED,
     /* lease count: answer to CLOSE; entries that the worker still had in hand */
     REEVE_NODE_EVENT_CLOSED,
@@ -103,6 +107,7 @@ struct reeve_node_event {
     uint32_t count;
     uint64_t connection;
     uint64_t lease;
+    reeve_process_id process;
     uint8_t program[REEVE_PROGRAM_HASH_SIZE];
     struct reeve_message message;
     char text[REEVE_TEXT_SIZE];
@@ -124,23 +129,26 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_CLIENT_REFUSE, /* connection code text */
     /* serial code text: end a driver's socket; no CLIENT_GONE follows */
     REEVE_NODE_COMMAND_CLIENT_DROP,
-    REEVE_NODE_COMMAND_CLIENT_LOST,       /* serial lease class_index code text: LEASE_LOST */
+    REEVE_NODE_COMMAND_CLIENT_LOST,       /* serial lease class_index code count text: LEASE_LOST */
     REEVE_NODE_COMMAND_CLIENT_RECALL,     /* serial lease */
     REEVE_NODE_COMMAND_CLIENT_INFEASIBLE, /* serial class_index text */
-    REEVE_NODE_COMMAND_CLIENT_HEAD,       /* serial code text */
-    REEVE_NODE_COMMAND_SPAWN,             /* serial job program */
-    REEVE_NODE_COMMAND_WORKER_WELCOME,    /* serial */
-    REEVE_NODE_COMMAND_RETIRE,            /* serial: close its socket, at which it ends */
-    REEVE_NODE_COMMAND_KILL,              /* serial: its process group */
-    REEVE_NODE_COMMAND_OPEN_LOCAL,        /* lease serial(holder) worker class_index */
-    /* lease worker node job: we hold for a client of that node; before OPEN is sent */
+    REEVE_NODE_COMMAND_CLIENT_DEADLOCK, /* serial count text: the wait of that number is to fail */
+    REEVE_NODE_COMMAND_CLIENT_HEAD,     /* serial code text */
+    REEVE_NODE_COMMAND_SPAWN,           /* serial job program */
+    REEVE_NODE_COMMAND_WORKER_WELCOME,  /* serial */
+    REEVE_NODE_COMMAND_RETIRE,          /* serial: close its socket, at which it ends */
+    REEVE_NODE_COMMAND_KILL,            /* serial: its process group */
+    /* lease serial(holder) worker class_index cpu_milli priority */
+    REEVE_NODE_COMMAND_OPEN_LOCAL,
+    /* lease worker cpu_milli priority node job: we hold for a client of that node; before OPEN is
+     * sent */
     REEVE_NODE_COMMAND_OPEN_EXECUTOR,
     /* lease serial class_index node process(worker): we work for a client of ours */
     REEVE_NODE_COMMAND_OPEN_HOLDER,
     /* lease code: revoke what is not claimed, unmap. Executor's: answer with CLOSED; code 0: its
      * holder says that all entries are answered, so none is in hand */
     REEVE_NODE_COMMAND_CLOSE,
-    /* lease code text: the worker is dead: revoke, answer all entries. No CLOSED */
+    /* lease code count text: the worker is dead: revoke, answer all entries. No CLOSED */
     REEVE_NODE_COMMAND_CLOSE_DEAD,
     REEVE_NODE_COMMAND_JOB_GONE, /* job: free its objects, forget its program */
     REEVE_NODE_COMMAND_END,      /* code text: nothing is left to do */
@@ -154,6 +162,9 @@ struct reeve_node_command {
     uint32_t serial;
     uint32_t worker; /* serial */
     uint32_t class_index;
+    uint32_t cpu_milli;
+    int32_t priority;
+    uint32_t count;
     uint64_t connection;
     uint64_t lease;
     reeve_process_id job;

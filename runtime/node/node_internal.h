@@ -5,6 +5,7 @@
  *   node_clients.c  drivers and jobs, what processes want
  *   node_workers.c  worker processes: started, idle, retired
  *   node_leases.c   leases, as executor and as holder's node
+ *   node_waits.c    who waits for what
  *   node_check.c    audit */
 #ifndef REEVE_NODE_NODE_INTERNAL_H
 #define REEVE_NODE_NODE_INTERNAL_H
@@ -64,7 +65,9 @@ struct node_process {
     struct node_timer timer;
     struct node_want *wants; /* as a client */
     uint32_t want_count;
-    struct reeve_list held; /* as a client: leases */
+    struct reeve_list held;        /* as a client: leases */
+    bool owns;                     /* as a client: it has futures */
+    struct reeve_message *blocked; /* what the head was told of its wait; NULL: it does not wait */
 };
 
 struct node_job {
@@ -131,6 +134,8 @@ struct reeve_node {
 
     uint32_t next_serial, drivers_count, workers_count;
     uint32_t cpu_used_milli;
+    uint32_t blocked_count;       /* workers */
+    bool stuck;                   /* the head has been told so */
     struct reeve_map64 processes; /* by serial */
     struct reeve_map64 jobs;      /* by process id */
     struct reeve_map64 leases;    /* by id */
@@ -214,7 +219,7 @@ void node_lease_fail(
 void node_lease_close(struct reeve_node *node, struct node_lease *lease, int32_t code);
 void node_lease_closed(struct reeve_node *node, const struct reeve_node_event *event);
 void node_lease_worker_died(
-    struct reeve_node *node, struct node_lease *lease, int32_t code, const char *text);
+    struct reeve_node *node, struct node_lease *lease, const struct reeve_node_event *exited);
 /* Executor's lease: cpu free again, the head told, forgotten. */
 void node_lease_end(struct reeve_node *node, struct node_lease *lease);
 void node_lease_lost(
@@ -223,5 +228,12 @@ void node_client_return(struct reeve_node *node, const struct reeve_node_event *
 void node_client_lend(struct reeve_node *node, const struct reeve_node_event *event);
 void node_peer_message(struct reeve_node *node, const struct reeve_node_event *event);
 void node_announce_leases(struct reeve_node *node);
+
+/* node_waits.c */
+void node_client_blocked(struct reeve_node *node, const struct reeve_node_event *event);
+void node_blocked_end(struct reeve_node *node, struct node_process *process);
+void node_stuck_look(struct reeve_node *node);
+void node_announce_waits(struct reeve_node *node);
+void node_deadlock(struct reeve_node *node, const struct reeve_message *message);
 
 #endif

@@ -46,8 +46,9 @@ static void lease_free(struct reeve_node *node, struct node_lease *lease)
     free(lease);
 }
 
-static void tell_lost(struct reeve_node *node, const struct node_process *holder, uint64_t lease,
-    int64_t class_index, int32_t code, const char *text)
+static struct reeve_node_command *tell_lost(struct reeve_node *node,
+    const struct node_process *holder, uint64_t lease, int64_t class_index, int32_t code,
+    const char *text)
 {
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLIENT_LOST);
     command->serial = holder->serial;
@@ -55,6 +56,7 @@ static void tell_lost(struct reeve_node *node, const struct node_process *holder
     command->class_index = class_index < 0 ? 0 : (uint32_t)class_index;
     command->code = code;
     node_set_text(command->text, "%s", text);
+    return command;
 }
 
 /* --- as executor --- */
@@ -158,6 +160,8 @@ void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct n
         command->lease = lease->id;
         command->serial = lease->holder_process->serial;
         command->worker = worker->serial;
+        command->cpu_milli = lease->class.cpu_milli;
+        command->priority = lease->class.priority;
         command->class_index = index < 0 ? 0 : (uint32_t)index;
         command->process = node_process_id(node, worker);
         command->job = lease->job->id;
@@ -166,6 +170,8 @@ void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct n
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_OPEN_EXECUTOR);
     command->lease = lease->id;
     command->worker = worker->serial;
+    command->cpu_milli = lease->class.cpu_milli;
+    command->priority = lease->class.priority;
     command->node = lease->peer;
     command->process = lease->holder;
     command->job = lease->job->id;
@@ -249,19 +255,23 @@ void node_lease_closed(struct reeve_node *node, const struct reeve_node_event *e
 }
 
 void node_lease_worker_died(
-    struct reeve_node *node, struct node_lease *lease, int32_t code, const char *text)
+    struct reeve_node *node, struct node_lease *lease, const struct reeve_node_event *exited)
 {
+    int32_t code = exited->code;
+    const char *text = exited->text;
     lease->worker = NULL;
     if (lease->channel_open) {
         struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLOSE_DEAD);
         command->lease = lease->id;
         command->code = code;
+        command->count = exited->count;
         node_set_text(command->text, "%s", text);
     }
     if (lease->state == LEASE_OPEN && !lease->job->ended) {
         if (lease->holder_process != NULL) {
-            tell_lost(node, lease->holder_process, lease->id,
-                node_class_index(lease->holder_process, &lease->class), code, text);
+            int64_t index = node_class_index(lease->holder_process, &lease->class);
+            tell_lost(node, lease->holder_process, lease->id, index, code, text)->count =
+                exited->count;
         } else if (lease->peer != 0) {
             struct reeve_message *lost = node_send_peer(node, lease->peer, REEVE_MESSAGE_LOST);
             lost->lease = lease->id;

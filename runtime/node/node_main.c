@@ -154,6 +154,7 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
     case REEVE_NODE_COMMAND_CLIENT_LOST:
     case REEVE_NODE_COMMAND_CLIENT_RECALL:
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE:
+    case REEVE_NODE_COMMAND_CLIENT_DEADLOCK:
     case REEVE_NODE_COMMAND_CLIENT_HEAD:
     case REEVE_NODE_COMMAND_WORKER_WELCOME: daemon_clients_command(daemon, command); break;
     case REEVE_NODE_COMMAND_SPAWN: daemon_worker_spawn(daemon, command); break;
@@ -274,6 +275,7 @@ static int make_core(struct daemon *daemon)
     struct reeve_node_config config = {.uid = daemon->uid,
         .incarnation = daemon->incarnation,
         .cpu_milli = cpu_milli_of(daemon->options),
+        .process_limit = daemon->options->process_limit,
         .memory_bytes = memory.total_bytes};
     memcpy(config.host, daemon->host, sizeof config.host);
     snprintf(config.address, sizeof config.address, "%s", reeve_link_address(daemon->link));

@@ -20,10 +20,11 @@ struct reeve_node_options {
     uint32_t
         /* slots × 1000; used as it is when cpu_given, so that 0 is a node that runs no tasks */
         cpu_milli;
-    bool cpu_given;       /* else from cores, cpuset and quota */
-    uint64_t store_bytes; /* 30 % of memory */
-    bool private_cluster; /* of one program: no files */
-    int lifeline_fd;      /* end of file here ends the daemon at once */
+    bool cpu_given;         /* else from cores, cpuset and quota */
+    uint32_t process_limit; /* worker processes; 16 for each cpu, and 16 */
+    uint64_t store_bytes;   /* 30 % of memory */
+    bool private_cluster;   /* of one program: no files */
+    int lifeline_fd;        /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;

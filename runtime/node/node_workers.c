@@ -3,7 +3,10 @@
  * A job's workers that are starting count towards its waiting leases, so that a lease never
  * starts a second process where a spare is on its way. Idle workers are used latest first (their
  * caches are warm) and retired longest idle first. A worker that still owns leases or wants some
- * is not retired: it has futures whose tasks run elsewhere. */
+ * is not retired: it has futures whose tasks run elsewhere. One that has futures at all, which a
+ * thread that a task has left behind may yet look at, is not retired for its idleness, only for the
+ * sake of a job that would get no process otherwise: a program that forgets to release a future
+ * would keep processes for ever. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,20 +72,21 @@ static bool owns_work(const struct node_process *worker)
     return false;
 }
 
-/* The worker of the job that has been idle longest and owns nothing. */
-static struct node_process *longest_idle(const struct node_job *job)
+/* The worker of the job that has been idle longest and owns nothing (or, with_futures, no work). */
+static struct node_process *longest_idle(const struct node_job *job, bool with_futures)
 {
     REEVE_LIST_EACH(link, &job->idle)
     {
         struct node_process *worker = REEVE_LIST_ENTRY(link, struct node_process, idle_link);
-        if (!owns_work(worker))
+        if (!owns_work(worker) && (with_futures || !worker->owns))
             return worker;
     }
     return NULL;
 }
 
-/* Retires an idle worker of another job for the sake of this one. */
-static bool evict(struct reeve_node *node, const struct node_job *for_job)
+/* The worker of another job that is to make room for this one. */
+static struct node_process *evict_whom(
+    struct reeve_node *node, const struct node_job *for_job, bool with_futures)
 {
     struct node_process *victim = NULL;
     size_t at = 0;
@@ -90,10 +94,19 @@ static bool evict(struct reeve_node *node, const struct node_job *for_job)
     while (reeve_map64_next(&node->jobs, &at, NULL, &value)) {
         if (value == for_job)
             continue;
-        struct node_process *idle = longest_idle(value);
+        struct node_process *idle = longest_idle(value, with_futures);
         if (idle != NULL && (victim == NULL || idle->idle_since_ns < victim->idle_since_ns))
             victim = idle;
     }
+    return victim;
+}
+
+/* Retires an idle worker of another job for the sake of this one. */
+static bool evict(struct reeve_node *node, const struct node_job *for_job)
+{
+    struct node_process *victim = evict_whom(node, for_job, false);
+    if (victim == NULL)
+        victim = evict_whom(node, for_job, true);
     if (victim == NULL)
         return false;
     retire(node, victim);
@@ -170,7 +183,7 @@ static void become_idle(struct reeve_node *node, struct node_process *worker)
     job->idle_count++;
     node_workers_feed(node, job);
     if (job->idle_count > REEVE_MAX(node->config.warm_limit, node->config.cpu_milli / 1000)) {
-        struct node_process *oldest = longest_idle(job);
+        struct node_process *oldest = longest_idle(job, false);
         if (oldest != NULL)
             retire(node, oldest);
     }
@@ -181,12 +194,13 @@ static void become_idle(struct reeve_node *node, struct node_process *worker)
 void node_job_timer(struct reeve_node *node, struct node_job *job)
 {
     struct node_process *oldest;
-    while (job->idle_count > node->config.warm_limit && (oldest = longest_idle(job)) != NULL &&
+    while (job->idle_count > node->config.warm_limit &&
+           (oldest = longest_idle(job, false)) != NULL &&
            oldest->idle_since_ns + node->config.idle_ns <= node->now_ns)
         retire(node, oldest);
     if (job->idle_count <= node->config.warm_limit)
         return;
-    oldest = longest_idle(job);
+    oldest = longest_idle(job, false);
     node_timer_set(node, &job->timer,
         (oldest != NULL ? oldest->idle_since_ns : node->now_ns) + node->config.idle_ns);
 }
@@ -265,7 +279,7 @@ void node_worker_exited(struct reeve_node *node, const struct reeve_node_event *
     reeve_map64_remove(&node->processes, worker->serial);
     node->workers_count--;
     if (worker->lease != NULL)
-        node_lease_worker_died(node, worker->lease, event->code, event->text);
+        node_lease_worker_died(node, worker->lease, event);
     free(worker);
     if (was_starting && !job->ended)
         start_failed(node, job, event->code, event->text);

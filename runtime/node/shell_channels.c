@@ -92,12 +92,14 @@ static struct daemon_channel *channel_make(
 
 /* `peer` and `bell`: of the other end. */
 static void tell(struct daemon_client *client, const struct daemon_channel *channel,
-    enum reeve_local_channel_role role, uint32_t class_index, reeve_process_id peer, uint32_t node,
-    const struct daemon_bell *bell)
+    enum reeve_local_channel_role role, const struct reeve_node_command *command,
+    reeve_process_id peer, uint32_t node, const struct daemon_bell *bell)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_CHANNEL,
         .lease = channel->lease,
-        .class_index = class_index,
+        .class_index = command->class_index,
+        .cpu_milli = command->cpu_milli,
+        .priority = command->priority,
         .flags = role,
         .process = peer,
         .node = node,
@@ -117,9 +119,9 @@ static void open_local(struct daemon *daemon, const struct reeve_node_command *c
         daemon_worker_kill(daemon, command->worker); /* the holder is told that the lease is lost */
         return;
     }
-    tell(worker, channel, REEVE_LOCAL_ROLE_WORKER, command->class_index,
+    tell(worker, channel, REEVE_LOCAL_ROLE_WORKER, command,
         reeve_process_id_make(daemon->node, holder->serial), daemon->node, &holder->bell);
-    tell(holder, channel, REEVE_LOCAL_ROLE_HOLDER, command->class_index,
+    tell(holder, channel, REEVE_LOCAL_ROLE_HOLDER, command,
         reeve_process_id_make(daemon->node, worker->serial), daemon->node, &worker->bell);
 }
 
@@ -133,8 +135,8 @@ static void open_executor(struct daemon *daemon, const struct reeve_node_command
         daemon_worker_kill(daemon, command->worker);
         return;
     }
-    tell(
-        worker, channel, REEVE_LOCAL_ROLE_WORKER, 0, command->process, daemon->node, &daemon->bell);
+    tell(worker, channel, REEVE_LOCAL_ROLE_WORKER, command, command->process, daemon->node,
+        &daemon->bell);
     daemon_bridge_turn(daemon); /* arms the bell */
 }
 
@@ -150,8 +152,8 @@ static void open_holder(struct daemon *daemon, const struct reeve_node_command *
                                  .lease = command->lease});
         return;
     }
-    tell(holder, channel, REEVE_LOCAL_ROLE_HOLDER, command->class_index, command->process,
-        command->node, &daemon->bell);
+    tell(holder, channel, REEVE_LOCAL_ROLE_HOLDER, command, command->process, command->node,
+        &daemon->bell);
     daemon_bridge_turn(daemon);
 }
 
@@ -165,7 +167,7 @@ static void channel_close(struct daemon *daemon, const struct reeve_node_command
         if (reeve_ring_revoke_all(&channel->revoker.calls, &census) != REEVE_OK)
             census.claimed = 1; /* scribbled: whoever did that is not used again */
         if (dead && channel->kind == CHANNEL_EXECUTOR)
-            daemon_executor_answer_all(channel, command->code, command->text);
+            daemon_executor_answer_all(channel, command);
         if (dead && channel->kind == CHANNEL_HOLDER && command->code != REEVE_ENODEDIED)
             daemon_holder_answer_all(channel);
         struct daemon_client *worker = daemon_client_get(daemon, channel->worker);

@@ -95,7 +95,8 @@ uint32_t daemon_holder_turn(struct daemon_channel *channel);
 void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *calls);
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back);
 /* The worker is dead and the ring revoked: every call is answered. */
-void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, const char *text);
+void daemon_executor_answer_all(
+    struct daemon_channel *channel, const struct reeve_node_command *command);
 void daemon_executor_free(struct daemon_channel *channel);
 void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns *returns);
 /* The executor has answered all calls that it had, and lost its worker: the others were on their

@@ -204,6 +204,19 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.count = message->count;
         daemon_event(client->daemon, &event);
         break;
+    case REEVE_LOCAL_OWNS:
+        event.kind = REEVE_NODE_EVENT_CLIENT_OWNS;
+        event.count = message->count;
+        daemon_event(client->daemon, &event);
+        break;
+    case REEVE_LOCAL_BLOCKED:
+        event.kind = REEVE_NODE_EVENT_CLIENT_BLOCKED;
+        event.count = message->count;
+        event.process = message->process;
+        event.class_index = message->class_index;
+        snprintf(event.text, sizeof event.text, "%.*s", (int)message->text_size, message->text);
+        daemon_event(client->daemon, &event);
+        break;
     default:
         if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
             protocol_error(client, "a kind of message that no client sends");
@@ -302,8 +315,12 @@ void daemon_client_close(struct daemon_client *client)
             daemon_objects_driver_gone(client);
         daemon_objects_arm(client->daemon);
     }
-    if (client->worker != NULL)
+    if (client->worker != NULL) {
+        if (client->bell.page != NULL)
+            client->worker->inline_depth =
+                atomic_load_explicit(&client->bell.page->inline_depth, memory_order_relaxed);
         client->worker->client = NULL;
+    }
     if (client->job != NULL)
         daemon_job_free(client->job);
     client->job = NULL;
@@ -425,8 +442,10 @@ void daemon_stop_listening(struct daemon *daemon)
 void daemon_clients_command(struct daemon *daemon, const struct reeve_node_command *command)
 {
     struct daemon_client *client = daemon_client_get(daemon, command->serial);
-    struct reeve_local_message message = {
-        .lease = command->lease, .class_index = command->class_index, .code = command->code};
+    struct reeve_local_message message = {.lease = command->lease,
+        .class_index = command->class_index,
+        .code = command->code,
+        .count = command->count};
     reeve_local_set_text(&message, "%s", command->text);
     switch (command->kind) {
     case REEVE_NODE_COMMAND_CLIENT_WELCOME:
@@ -458,6 +477,7 @@ void daemon_clients_command(struct daemon *daemon, const struct reeve_node_comma
     case REEVE_NODE_COMMAND_CLIENT_LOST: message.kind = REEVE_LOCAL_LEASE_LOST; break;
     case REEVE_NODE_COMMAND_CLIENT_RECALL: message.kind = REEVE_LOCAL_LEASE_RECALL; break;
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE: message.kind = REEVE_LOCAL_INFEASIBLE; break;
+    case REEVE_NODE_COMMAND_CLIENT_DEADLOCK: message.kind = REEVE_LOCAL_DEADLOCK; break;
     case REEVE_NODE_COMMAND_CLIENT_HEAD: message.kind = REEVE_LOCAL_HEAD; break;
     default: return;
     }

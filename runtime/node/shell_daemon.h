@@ -118,7 +118,8 @@ struct daemon_worker {
     bool greeted;
     bool killed;
     bool exited;
-    int32_t fail_code; /* why it will never start */
+    int32_t fail_code;     /* why it will never start */
+    uint32_t inline_depth; /* children it was running on the spot when its socket ended */
     struct daemon_output *output;
 };
 

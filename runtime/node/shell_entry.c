@@ -83,6 +83,7 @@ void daemon_entry_answer(struct daemon_channel *channel, const struct reeve_run_
         .attempt = call->attempt,
         .function = call->function,
         .status = (int16_t)code,
+        .flags = call->flags & REEVE_ENTRY_CHILD_DIED,
         .kind = recalled ? REEVE_ENTRY_RECALLED : REEVE_ENTRY_RESULT,
         .payload = space};
     if (!recalled)

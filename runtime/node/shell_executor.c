@@ -136,8 +136,10 @@ static void stage(struct daemon_call *call)
     for (uint32_t i = 0; i < entry->references; i++) {
         struct reeve_reference reference;
         memcpy(&reference, entry->payload + i * sizeof reference, sizeof reference);
-        all[i] = (struct reeve_store_wanted){
-            .id = reference.id, .size = reference.size_bytes, .node = reference.node};
+        all[i] = (struct reeve_store_wanted){.id = reference.id,
+            .size = reference.size_bytes,
+            .node = reference.node,
+            .given = reference.flags & REEVE_REFERENCE_GIVEN};
     }
     const char *text = "";
     int error = reeve_store_shell_stage(
@@ -212,11 +214,15 @@ static struct daemon_call *call_find(const struct daemon_channel *channel, uint6
 }
 
 /* To the holder, without a run of its own: RECALLED, or lost with the worker. */
-static void sent_answer(
-    struct daemon_channel *channel, struct daemon_sent *sent, int32_t code, const char *text)
+/* `flags`: of the answer. */
+static void sent_answer(struct daemon_channel *channel, struct daemon_sent *sent, uint16_t flags,
+    int32_t code, const char *text)
 {
-    struct reeve_run_entry entry = {
-        .task = sent->task, .tag = sent->tag, .attempt = sent->attempt, .function = sent->function};
+    struct reeve_run_entry entry = {.task = sent->task,
+        .tag = sent->tag,
+        .attempt = sent->attempt,
+        .function = sent->function,
+        .flags = flags};
     daemon_entry_answer(channel, &entry, code, text);
     sent_free(channel, sent);
 }
@@ -232,7 +238,7 @@ void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__Take
             channel->calls_changed = true; /* it may have been in front of others */
             daemon_bridge_soon(channel->daemon);
         } else if (sent != NULL && reeve_ring_recall(&channel->end.calls, sent->position)) {
-            sent_answer(channel, sent, REEVE_ECANCELLED, "");
+            sent_answer(channel, sent, 0, REEVE_ECANCELLED, "");
         } /* else its result is on the way */
     }
 }
@@ -277,12 +283,15 @@ static uint32_t returns_take(struct daemon_channel *channel)
     if (count > 0)
         drain_output(channel);
     for (uint32_t i = 0; i < count; i++) {
-        struct daemon_sent *sent = sent_answered(channel, &views[i]);
+        bool answers = views[i].kind != REEVE_ENTRY_HANDED; /* else its answer is yet to come */
+        struct daemon_sent *sent =
+            answers ? sent_answered(channel, &views[i]) : sent_find(channel, views[i].task);
         if (sent != NULL) {
             struct reeve_run_entry entry;
             daemon_entry_from_view(&views[i], sent->tag, &entry);
             daemon_entry_send(channel, &entry);
-            sent_free(channel, sent);
+            if (answers)
+                sent_free(channel, sent);
         }
         reeve_ring_done(&channel->end.returns, views[i].position);
     }
@@ -299,8 +308,10 @@ uint32_t daemon_executor_turn(struct daemon_channel *channel)
     return count;
 }
 
-void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, const char *text)
+void daemon_executor_answer_all(
+    struct daemon_channel *channel, const struct reeve_node_command *command)
 {
+    uint16_t flags = command->count != 0 ? REEVE_ENTRY_CHILD_DIED : 0;
     while (returns_take(channel) > 0)
         ; /* what it has returned before it died is as good as any, however full the link is */
     for (uint32_t i = 0; i < channel->end.geometry.call_slots; i++) {
@@ -308,11 +319,14 @@ void daemon_executor_answer_all(struct daemon_channel *channel, int32_t code, co
         if (!sent->taken)
             continue;
         bool begun = reeve_ring_state(&channel->end.calls, sent->position) != REEVE_SLOT_REVOKED;
-        sent_answer(channel, sent, begun ? code : REEVE_ECANCELLED, text);
+        if (begun)
+            sent_answer(channel, sent, flags, command->code, command->text);
+        else
+            sent_answer(channel, sent, 0, REEVE_ECANCELLED, "");
     }
     while (!reeve_list_is_empty(&channel->calls)) {
         struct daemon_call *call = REEVE_LIST_ENTRY(channel->calls.next, struct daemon_call, link);
-        daemon_entry_answer(channel, &call->entry, REEVE_ECANCELLED, text);
+        daemon_entry_answer(channel, &call->entry, REEVE_ECANCELLED, "");
         call_free(call);
     }
 }

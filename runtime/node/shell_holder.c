@@ -36,17 +36,19 @@ struct written {
     struct daemon_channel *channel;
     uint64_t positions[DAEMON_ENTRIES_A_TURN];
     uint32_t count;
+    bool any; /* pieces that answer no call count, too */
 };
 
 static void publish(struct written *written)
 {
     struct daemon_channel *channel = written->channel;
-    if (written->count == 0)
+    if (!written->any)
         return;
     reeve_ring_publish(&channel->end.returns);
     for (uint32_t i = 0; i < written->count; i++)
         reeve_ring_done(&channel->end.calls, written->positions[i]);
     written->count = 0;
+    written->any = false;
     const struct daemon_client *client = daemon_channel_client(channel);
     if (client != NULL)
         reeve_doorbell_ring(client->bell.page, client->bell.event_fd);
@@ -61,6 +63,9 @@ static bool write_result(struct written *written, const struct reeve_run_entry *
         return true; /* it has been answered */
     if (daemon_entry_write(&channel->end.returns, entry, &position) != REEVE_OK)
         return false;
+    written->any = true;
+    if (entry->kind == REEVE_ENTRY_HANDED) /* its answer is yet to come */
+        return true;
     written->positions[written->count++] = sent->position;
     *sent = (struct daemon_sent){0};
     channel->sent_count--;

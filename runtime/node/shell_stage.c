@@ -119,12 +119,14 @@ static void begin(struct reeve_store_shell *shell, struct stage *stage)
          i++) {
         if (stage->objects[i].state != ASKED)
             continue;
-        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_GET,
-                                           .client = REEVE_STORE_DAEMON,
-                                           .request = stage->objects[i].request,
-                                           .id = stage->objects[i].wanted.id,
-                                           .size = stage->objects[i].wanted.size,
-                                           .node = stage->objects[i].wanted.node});
+        reeve_store_shell_event(
+            shell, &(struct reeve_store_event){.kind = REEVE_STORE_GET,
+                       .client = REEVE_STORE_DAEMON,
+                       .request = stage->objects[i].request,
+                       .id = stage->objects[i].wanted.id,
+                       .size = stage->objects[i].wanted.size,
+                       .node = stage->objects[i].wanted.node,
+                       .flags = stage->objects[i].wanted.given ? REEVE_STORE_GIVEN : 0});
     }
 }
 

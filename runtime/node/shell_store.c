@@ -162,6 +162,18 @@ static void send_chunk(struct reeve_store_shell *shell, const struct reeve_store
     shell->callbacks.send_node(shell->arg, command->node, &message);
 }
 
+static void send_give(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    Reeve__ObjectId id = id_of(command->id);
+    Reeve__ObjectGive give = REEVE__OBJECT_GIVE__INIT;
+    give.id = &id;
+    give.process = command->process;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_GIVE;
+    message.object_give = &give;
+    shell->callbacks.send_node(shell->arg, command->node, &message);
+}
+
 static void send_free(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
     Reeve__ObjectId id = id_of(command->id), *ids[] = {&id};
@@ -207,6 +219,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_COPY_IN: copy_in(shell, command); return;
     case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
     case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
+    case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
     REEVE_ASSERT(!"a command of the store");
@@ -324,6 +337,7 @@ bool reeve_store_shell_client_message(
         .node = message->node,
         .segment = message->segment,
         .id = message->object,
+        .process = message->process,
         .offset = message->offset,
         .size = message->size};
     switch (message->kind) {
@@ -334,9 +348,19 @@ bool reeve_store_shell_client_message(
         break;
     case REEVE_LOCAL_SEAL: event.kind = REEVE_STORE_SEAL; break;
     case REEVE_LOCAL_ABORT: event.kind = REEVE_STORE_ABORT; break;
-    case REEVE_LOCAL_GET: event.kind = REEVE_STORE_GET; break;
+    case REEVE_LOCAL_GET:
+        event.kind = REEVE_STORE_GET;
+        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
+        break;
     case REEVE_LOCAL_UNPIN: event.kind = REEVE_STORE_UNPIN; break;
-    case REEVE_LOCAL_FREE: event.kind = REEVE_STORE_FREE; break;
+    case REEVE_LOCAL_FREE:
+        event.kind = REEVE_STORE_FREE;
+        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
+        break;
+    case REEVE_LOCAL_GIVE:
+        event.kind = REEVE_STORE_GIVE;
+        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
+        break;
     default: return false;
     }
     reeve_store_shell_event(shell, &event);
@@ -408,6 +432,15 @@ bool reeve_store_shell_peer_message(
         else
             on_chunk(shell, node, message->object_chunk);
         return true;
+    case REEVE__MESSAGE__BODY_OBJECT_GIVE: {
+        const Reeve__ObjectGive *give = message->object_give;
+        reeve_store_shell_event(
+            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVE,
+                       .node = node,
+                       .id = {.owner = give->id->owner, .sequence = give->id->sequence},
+                       .process = give->process});
+        return true;
+    }
     case REEVE__MESSAGE__BODY_OBJECT_FREE: on_free(shell, node, message->object_free); return true;
     case REEVE__MESSAGE__BODY_OBJECT_FREED:
         reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,

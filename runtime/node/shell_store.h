@@ -83,6 +83,7 @@ struct reeve_store_wanted {
     struct reeve_object_id id;
     uint64_t size; /* 0: not known */
     uint32_t node; /* where it is */
+    bool given;    /* its owner is not the process in its id */
 };
 
 /* All are here and pinned (code 0), or none is and the stage is over. Called once, unless it is

@@ -45,6 +45,7 @@ static void worker_ended(struct daemon_worker *worker, int32_t code, const char 
     reeve_map64_remove(&daemon->workers, worker->serial);
     if (worker->client != NULL)
         daemon_client_close(worker->client);
+    event.count = worker->inline_depth;
     if (worker->greeted) {
         reeve_store_shell_client_reaped(daemon->store, worker->serial);
         daemon_objects_arm(daemon);

@@ -224,8 +224,9 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
 {
     static const char *const names[REEVE_LOCAL_KIND_COUNT] = {"none", "hello", "demand",
         "lease_return", "take_back", "create", "seal", "abort", "get", "unpin", "free", "lend",
-        "bye", "welcome", "refused", "channel", "lease_lost", "lease_recall", "channel_close",
-        "infeasible", "segment", "segment_gone", "created", "sealed", "got", "output", "head"};
+        "blocked", "owns", "bye", "welcome", "refused", "channel", "lease_lost", "lease_recall",
+        "channel_close", "infeasible", "deadlock", "segment", "segment_gone", "created", "sealed",
+        "got", "output", "head", "give"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
 }
 

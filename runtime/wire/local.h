@@ -34,12 +34,25 @@
  *                                                          afterwards; it exists until its owner
  *                                                          says FREE (or dies)
  *   ABORT          segment offset                          the room is not needed after all
- *   GET            request object size node                wants to read it; `node` says where a
- *                                                          copy is
+ *   GET            request object size node flags(given)   wants to read it; `node` says where a
+ *                                                          copy is; given: its owner is not the
+ *                                                          process in its name
  *   UNPIN          object                                  one pin less
- *   FREE           object node                             its owner needs it no more; `node` says
+ *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                                                          where it was made
+ *   GIVE           request object node process flags(given)  its owner gives it away: it is that
+ *                                                          process's from now on, and keeps its
+ *                                                          name; answered with SEALED
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
+ *   BLOCKED        count process class_index text          I have been blocked inside a task for
+ *                                                          long (text: what waits for what), on
+ *                                                          something that `process` has, or (0)
+ *                                                          nobody: then class_index says what it
+ *                                                          is. count: my number for this wait; 0: I
+ *                                                          go on
+ *   OWNS           count                                   1: I have futures, though I may have
+ *                                                          nothing to do: a thread that a task has
+ *                                                          left behind may want them; 0: none
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -48,21 +61,25 @@
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
  *                                                          closes next)
- *   CHANNEL        lease class_index flags(role) process(peer) node  fds: channel segment, peer's
+ *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node
+ *                                                                    fds: channel segment, peer's
  *                                                                    doorbell page, peer's eventfd
  *                                                          to the holder and to the worker; `node`:
  *                                                          where the worker is
- *   LEASE_LOST     lease code text                         to the holder: the worker is gone
+ *   LEASE_LOST     lease code count text                   to the holder: the worker is gone
  *                                                          (WORKERDIED, NODEDIED) or never came
  *                                                          (PROGRAM…: lease is 0 then, class_index
  *                                                          says for whom); the daemon has revoked
  *                                                          the call ring: READY entries are
- *                                                          RECALLED, CLAIMED ones were running
+ *                                                          RECALLED, CLAIMED ones were running;
+ *                                                          count: not 0, while it ran a child of
+ *                                                          its task's on the spot
  *   LEASE_RECALL   lease                                   to the holder: give it back
  *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
  *                                                          unmap
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
+ *   DEADLOCK       count text                              that wait would never end: it is to fail
  *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
  *                                                          message that names the segment
  *   SEGMENT_GONE   segment                                 unmap
@@ -106,6 +123,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_UNPIN,
     REEVE_LOCAL_FREE,
     REEVE_LOCAL_LEND,
+    REEVE_LOCAL_BLOCKED,
+    REEVE_LOCAL_OWNS,
     REEVE_LOCAL_BYE,
     REEVE_LOCAL_WELCOME,
     REEVE_LOCAL_REFUSED,
@@ -114,6 +133,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_LEASE_RECALL,
     REEVE_LOCAL_CHANNEL_CLOSE,
     REEVE_LOCAL_INFEASIBLE,
+    REEVE_LOCAL_DEADLOCK,
     REEVE_LOCAL_SEGMENT,
     REEVE_LOCAL_SEGMENT_GONE,
     REEVE_LOCAL_CREATED,
@@ -121,12 +141,14 @@ enum reeve_local_kind {
     REEVE_LOCAL_GOT,
     REEVE_LOCAL_OUTPUT,
     REEVE_LOCAL_HEAD,
+    REEVE_LOCAL_GIVE,
     REEVE_LOCAL_KIND_COUNT
 };
 
 enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
+#define REEVE_LOCAL_OBJECT_GIVEN     1u
 
 struct reeve_local_message {
     uint16_t kind;

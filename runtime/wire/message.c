@@ -24,6 +24,9 @@ const char *reeve_message_kind_name(enum reeve_message_kind kind)
     case REEVE_MESSAGE_FAILED: return "FAILED";
     case REEVE_MESSAGE_LOST: return "LOST";
     case REEVE_MESSAGE_RETURN: return "RETURN";
+    case REEVE_MESSAGE_BLOCKED: return "BLOCKED";
+    case REEVE_MESSAGE_STUCK: return "STUCK";
+    case REEVE_MESSAGE_DEADLOCK: return "DEADLOCK";
     case REEVE_MESSAGE_KIND_COUNT: break;
     }
     return "UNKNOWN";

@@ -24,6 +24,14 @@
  *               the lease is over and its slot is free again
  *   LENT        executor -> head: lease count
  *               1: the lease's worker waits and lends its cpu; 0: it wants it back
+ *   BLOCKED     node -> head: process worker class count text
+ *               this process is blocked inside a task (text: what waits for what); worker: the
+ *               process that has what it waits for, 0: nobody, and class says what could run it;
+ *               count: a number for this wait, 0: it goes on. Said again after WELCOME
+ *   STUCK       node -> head: count
+ *               1: it has as many workers as it may, and all of them are blocked; 0: no more
+ *   DEADLOCK    head -> node: process count text
+ *               that wait of this process would never end: it is to fail
  *   JOB_BEGIN   driver's node -> head: process text count
  *               a driver has come (text: its name; count: its weight, 0: the default)
  *   JOB_END     driver's node -> head: process
@@ -87,6 +95,9 @@ enum reeve_message_kind {
     REEVE_MESSAGE_FAILED,
     REEVE_MESSAGE_LOST,
     REEVE_MESSAGE_RETURN,
+    REEVE_MESSAGE_BLOCKED,
+    REEVE_MESSAGE_STUCK,
+    REEVE_MESSAGE_DEADLOCK,
     REEVE_MESSAGE_KIND_COUNT
 };
 

@@ -21,11 +21,13 @@
 #include "api/client/invoke.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
+#include "runtime/worker/handover.h"
 #include "runtime/worker/output.h"
 
 #define PINS_FEW        8
 #define STACK_RESERVE   (512u * 1024)
 #define RETURN_RETRY_NS 1000000
+#define PIECE_SIZE_MAX  ((size_t)64 * 1024)
 
 /* What is being run: one a task, on the stack, because tasks nest when a waiting one runs
  * another. */
@@ -35,6 +37,9 @@ struct execution {
     const struct reeve_reference *references; /* may be unaligned */
     uint16_t reference_count;
     struct reeve_object_id result_id;
+    reeve_process_id heir; /* who called, over a channel; or none: we did */
+    struct reeve_handover handover;
+    int code; /* not 0: it has failed before it began */
     /* the result's place in the store, if it has one */
     void *object;
     uint64_t object_size;
@@ -56,6 +61,7 @@ struct worker {
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
     uint32_t timeout_ms;
+    bool alone;       /* the claimed entry's children are not to be run here */
     bool woke_holder; /* the last answer found its holder asleep */
 };
 
@@ -145,23 +151,26 @@ static void execution_init(struct execution *execution, struct reeve_cluster *cl
     execution->cluster = cluster;
     execution->references = NULL;
     execution->reference_count = 0;
+    execution->heir = REEVE_PROCESS_NONE;
+    reeve_buffer_init(&execution->handover.bytes);
+    reeve_buffer_init(&execution->handover.objects);
+    execution->code = 0;
     execution->object = NULL;
     execution->pins = execution->few;
     execution->pin_count = 0;
     execution->pin_capacity = PINS_FEW;
 }
 
-/* Runs the function and settles where its result is. Returns the task's status; on failure the
- * result is the error's map, in the scratch memory. */
-static int execution_run(struct execution *execution, uint32_t function_index, uint8_t *scratch)
+/* Runs the function. */
+static void execution_run(struct execution *execution, uint32_t function_index)
 {
     struct reeve_invocation *invocation = &execution->invocation;
     struct reeve_cluster *cluster = execution->cluster;
-    int code;
-    if (invocation->function == NULL) {
+    int code = execution->code;
+    if (code == 0 && invocation->function == NULL) {
         code = reeve_error_set(&invocation->error, REEVE_ENOFUNCTION,
             "this program has no remote function number %u", function_index);
-    } else {
+    } else if (code == 0) {
         struct reeve_doorbell *facts = cluster->bell;
         uint32_t before = atomic_exchange_explicit(
             &facts->current_function, function_index + 1, memory_order_relaxed);
@@ -169,13 +178,32 @@ static int execution_run(struct execution *execution, uint32_t function_index, u
         atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
         reeve_worker_output_flush();
     }
+    execution->code = code;
+}
+
+/* Settles what becomes of its result. Returns the task's status; on failure the result is the
+ * error's map, in the scratch memory. */
+static int execution_settle(struct execution *execution, uint8_t *scratch)
+{
+    struct reeve_invocation *invocation = &execution->invocation;
+    struct reeve_cluster *cluster = execution->cluster;
+    bool gives = execution->heir != REEVE_PROCESS_NONE, kept = false;
+    int code = execution->code;
+    if (REEVE_UNLIKELY(code == 0 && invocation->result_futures.count != 0)) {
+        code = gives ? reeve_handover_prepare(cluster, invocation, &execution->handover)
+                     : reeve_handover_keep(cluster, invocation);
+        kept = !gives && code == 0;
+    }
     if (code == 0 && execution->object != NULL)
         code = reeve_cluster_object_seal(cluster, execution->result_id, invocation->result_size,
             execution->segment, execution->offset, &invocation->error);
     else if (execution->object != NULL)
         reeve_cluster_object_abort(cluster, execution->segment, execution->offset);
     if (code != 0) {
+        if (kept)
+            reeve_handover_unkeep(cluster, invocation);
         execution->object = NULL;
+        execution->code = code;
         invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
     }
     return code;
@@ -192,24 +220,53 @@ static void execution_fini(struct execution *execution)
 
 /* ---- answering ------------------------------------------------------------------------------- */
 
-/* Publishes the answer to the claimed entry. The return ring has a slot for every entry it can
- * be given; only its bytes may be short, until the holder reads. */
+/* Room on the return ring, which has a slot for every entry it can be given; only its bytes may be
+ * short, until the holder reads. False: nobody wants it any more. */
+static bool return_reserve(
+    struct reeve_cluster_channel *channel, size_t length, struct reeve_slot_fill *fill)
+{
+    struct reeve_ring *ring = &channel->channel.returns;
+    int error;
+    while ((error = reeve_ring_reserve(ring, (uint32_t)length, fill)) == REEVE_EAGAIN) {
+        struct timespec pause = {0, RETURN_RETRY_NS};
+        (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+        if (channel->closing || worker.cluster->dead)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return error == 0; /* else the holder scribbled; the daemon ends the lease */
+}
+
+/* Publishes what the futures in the result are, in pieces, before the answer. */
+static void pieces_publish(struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, const struct reeve_buffer *bytes)
+{
+    struct reeve_slot_fill fill;
+    for (size_t at = 0, length; at < bytes->size; at += length) {
+        length = REEVE_MIN(bytes->size - at, PIECE_SIZE_MAX);
+        if (!return_reserve(channel, length, &fill))
+            return;
+        fill.slot->task = view->task;
+        fill.slot->attempt = view->attempt;
+        fill.slot->function = view->function;
+        fill.slot->references = 0;
+        fill.slot->kind = REEVE_ENTRY_HANDED;
+        fill.slot->flags = 0;
+        fill.slot->status = 0;
+        memcpy(fill.payload, bytes->data + at, length);
+        reeve_ring_publish(&channel->channel.returns);
+    }
+}
+
+/* Publishes the answer to the claimed entry. */
 static void answer(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view,
     int status, const struct reeve_reference *object, const void *bytes, size_t size)
 {
     struct reeve_ring *ring = &channel->channel.returns;
     struct reeve_slot_fill fill;
     size_t length = object != NULL ? sizeof(*object) : size;
-    int error;
-    while ((error = reeve_ring_reserve(ring, (uint32_t)length, &fill)) == REEVE_EAGAIN) {
-        struct timespec pause = {0, RETURN_RETRY_NS};
-        (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
-        if (channel->closing || worker.cluster->dead)
-            return;
-        nanosleep(&pause, NULL);
-    }
-    if (error != 0)
-        return; /* the holder scribbled; the daemon ends the lease */
+    if (!return_reserve(channel, length, &fill))
+        return;
     fill.slot->task = view->task;
     fill.slot->attempt = view->attempt;
     fill.slot->function = view->function;
@@ -267,6 +324,21 @@ static void watch_end(struct reeve_cluster *cluster)
             pause();
 }
 
+/* The result's futures go to who called, before the answer. */
+static void futures_settle(struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, struct execution *execution)
+{
+    struct reeve_handover *handover = &execution->handover;
+    if (execution->code == 0 && handover->bytes.size != 0) {
+        pieces_publish(channel, view, &handover->bytes);
+        reeve_handover_give(execution->cluster, handover, execution->heir);
+    }
+    reeve_handover_end(execution->cluster, &execution->invocation,
+        execution->code == 0 ? REEVE_HANDOVER_GIVEN : REEVE_HANDOVER_CALLED_OFF);
+    reeve_buffer_fini(&handover->bytes);
+    reeve_buffer_fini(&handover->objects);
+}
+
 static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view)
 {
@@ -283,14 +355,21 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     execution.references = parts.references;
     execution.reference_count = view->references;
     execution.result_id = (struct reeve_object_id){channel->peer, view->task};
+    execution.heir = channel->peer;
+    if (REEVE_UNLIKELY(parts.lent != NULL))
+        execution.code = reeve_handover_borrow(cluster, &parts, &execution.invocation);
     worker.channel = channel;
     worker.view = *view;
+    worker.alone = view->flags & REEVE_ENTRY_ALONE;
     if (parts.timeout_ms != 0)
         watch_start(cluster, parts.timeout_ms);
     reeve_cluster_task_begin(cluster);
-    int status = execution_run(&execution, view->function, worker.scratch);
+    execution_run(&execution, view->function);
     if (parts.timeout_ms != 0)
         watch_end(cluster);
+    int status = execution_settle(&execution, worker.scratch);
+    if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
+        futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
     struct reeve_reference object = {.id = execution.result_id,
         .size_bytes = execution.invocation.result_size,
@@ -316,54 +395,75 @@ static bool may_lend(const struct reeve_cluster *cluster)
     return is_main();
 }
 
-static bool may_run_inline(const struct reeve_cluster *cluster)
+static bool may_run_inline(const struct reeve_cluster *cluster, uint32_t *ret_class_index)
 {
     const uint8_t here = 0;
-    return is_main() && (size_t)(&here - worker.stack_low) > STACK_RESERVE + cluster->inline_size;
+    (void)cluster;
+    if (!is_main() || worker.alone || (size_t)(&here - worker.stack_low) <= STACK_RESERVE)
+        return false;
+    *ret_class_index = worker.channel->class_index;
+    return true;
 }
 
-static void inline_finished(struct reeve_cluster *cluster, reeve_task_id task, int status,
-    bool error_is_map, const void *bytes, size_t size, const struct reeve_reference *object)
+static void run_inline_not(struct reeve_cluster *cluster, reeve_task_id task, int status,
+    struct reeve_cluster_arguments *arguments)
 {
-    pthread_mutex_lock(&cluster->lock);
-    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, error_is_map, bytes,
-        object != NULL ? 0 : (uint32_t)size, object);
-    reeve_cluster_tell(cluster);
-    pthread_mutex_unlock(&cluster->lock);
+    static const char why[] = "no memory to run it in the worker that waits for it";
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, false, why,
+        sizeof(why) - 1, NULL, NULL, 0);
+    for (uint32_t i = 0; i < arguments->future_count; i++)
+        (void)reeve_owner_release(cluster->owner, arguments->futures[i]);
+    free(arguments->futures);
+    reeve_cluster_arguments_free(arguments);
 }
 
+/* The outermost task and those run on the spot share one scratch memory: a result is packed
+ * there when its function has returned, and is gone from there before another one returns. */
 static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 {
-    static const char no_memory[] = "no memory to run it in the worker that waits for it";
     struct reeve_cluster_arguments arguments;
     struct reeve_owner_entry entry;
     struct execution execution;
-    pthread_mutex_lock(&cluster->lock);
     reeve_owner_entry(cluster->owner, task, &entry);
-    int status = reeve_cluster_arguments_make(cluster, task, &arguments);
-    pthread_mutex_unlock(&cluster->lock);
-    uint8_t *scratch = status == 0 ? malloc(cluster->inline_size) : NULL;
-    if (scratch == NULL) {
-        inline_finished(cluster, task, status != 0 ? status : REEVE_ENOMEM, false, no_memory,
-            sizeof(no_memory) - 1, NULL);
-    } else {
-        execution_init(
-            &execution, cluster, entry.function, arguments.bytes, arguments.size, scratch);
-        execution.references = arguments.references;
-        execution.reference_count = arguments.reference_count;
-        execution.result_id = (struct reeve_object_id){cluster->process, task};
-        status = execution_run(&execution, entry.function, scratch);
-        struct reeve_reference object = {.id = execution.result_id,
-            .size_bytes = execution.invocation.result_size,
-            .node = cluster->node};
-        inline_finished(cluster, task, status, status != 0,
-            status != 0 ? scratch : execution.invocation.result, execution.invocation.result_size,
-            execution.object != NULL ? &object : NULL);
-        execution_fini(&execution);
+    int status = reeve_cluster_arguments_make(cluster, &entry, &arguments);
+    if (status != 0) {
+        run_inline_not(cluster, task, status, &arguments);
+        return;
     }
-    free(arguments.bytes);
-    free(arguments.references);
-    free(scratch);
+    pthread_mutex_unlock(&cluster->lock);
+    /* what the process dies of now is the child's doing: the daemon looks at it then */
+    uint32_t depth =
+        atomic_fetch_add_explicit(&cluster->bell->inline_depth, 1, memory_order_relaxed);
+    execution_init(
+        &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
+    execution.references = arguments.references;
+    execution.reference_count = arguments.reference_count;
+    execution.result_id = (struct reeve_object_id){cluster->process, task};
+    execution.invocation.futures = arguments.futures;
+    execution.invocation.future_count = arguments.future_count;
+    execution_run(&execution, entry.function);
+    status = execution_settle(&execution, worker.scratch);
+    struct reeve_reference object = {.id = execution.result_id,
+        .size_bytes = execution.invocation.result_size,
+        .node = cluster->node};
+    const struct reeve_future_ids *futures = &execution.invocation.result_futures;
+    bool is_object = execution.object != NULL;
+    atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
+    pthread_mutex_lock(&cluster->lock);
+    reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
+        status != 0 ? worker.scratch : execution.invocation.result,
+        is_object ? 0 : (uint32_t)execution.invocation.result_size, is_object ? &object : NULL,
+        status == 0 ? futures->ids : NULL, status == 0 ? (uint32_t)futures->count : 0);
+    bool concerns = reeve_handover_concerns(&execution.invocation);
+    bool more = concerns || execution.pin_count != 0; /* without the lock */
+    if (REEVE_UNLIKELY(more))
+        pthread_mutex_unlock(&cluster->lock);
+    if (REEVE_UNLIKELY(concerns))
+        reeve_handover_end(cluster, &execution.invocation, REEVE_HANDOVER_KEPT);
+    execution_fini(&execution);
+    if (REEVE_UNLIKELY(more))
+        pthread_mutex_lock(&cluster->lock);
+    reeve_cluster_arguments_free(&arguments);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -424,6 +524,8 @@ static void idle(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
     bool over = cluster->dead;
+    if (!over)
+        reeve_cluster_owns_look(cluster);
     pthread_mutex_unlock(&cluster->lock);
     if (over)
         loop_end(cluster);

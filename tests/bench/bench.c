@@ -9,6 +9,7 @@
  * The program is its own worker: the remote functions of this folder run in processes started by
  * the node daemon, which come here with the same arguments and stay in reeve_init. */
 #include "tests/bench/bench.h"
+#include "tests/bench/waiting.h"
 
 #include <popt.h>
 #include <reeve.h>
@@ -44,6 +45,11 @@ static int part_run(struct bench *bench, const char *part, int argc, char **argv
         printf("%.3f\n", (bench_now_s() - begin) * 1e3);
     } else if (strcmp(part, "async") == 0) {
         printf("%.0f\n", bench_async_rate(bench, part));
+    } else if (strcmp(part, "fib") == 0) {
+        double rate = reeve_bench_fib();
+        if (rate <= 0)
+            bench_call_failed(bench, part);
+        printf("%.0f\n", rate);
     } else if (strcmp(part, "calls") == 0) {
         /* a word when each half is done, and on with it at a line on standard input */
         for (int half = 0; half < 2 && bench_calls_made(bench, part, bench->calls); half++) {

@@ -6,6 +6,7 @@
 #include "runtime/base/macros.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/idle.h"
+#include "tests/bench/waiting.h"
 
 /* A fresh process: no cluster yet, to the first answer. */
 static void start_to_first_result(struct bench *bench)
@@ -26,32 +27,31 @@ static void start_to_first_result(struct bench *bench)
         bench_percentile(times, REEVE_ARRAY_COUNT(times), 0.5), "ms", 0);
 }
 
-/* Two drivers of one cluster with two slots: the cluster is this process's, which lends its
- * address to two children. */
-static void tasks_async_2x2(struct bench *bench)
+/* Starts a cluster with two slots and so many drivers of it, which each play the part; says the sum
+ * of what they print. The cluster is this process's, which lends its address to its children. */
+static void on_two_slots(struct bench *bench, const char *name, const char *part, int drivers)
 {
     char seconds[32];
     double total = 0;
     snprintf(seconds, sizeof(seconds), "%g", bench->seconds);
-    const char *const arguments[] = {
-        "reeve", "bench", "--part", "async", "--seconds", seconds, NULL};
+    const char *const arguments[] = {"reeve", "bench", "--part", part, "--seconds", seconds, NULL};
     pid_t pids[2];
     int outs[2];
     struct reeve_bench_cluster cluster;
     if (reeve_bench_cluster_start(&cluster, 2) != 0) {
-        bench_wrong(bench, "tasks_async_2x2", "the cluster did not start");
+        bench_wrong(bench, name, "the cluster did not start");
         return;
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < drivers; i++)
         pids[i] = bench_child_start(arguments, &outs[i]);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < drivers; i++) {
         char text[64] = "";
         if (pids[i] < 0 || bench_child_read(pids[i], outs[i], text, sizeof(text)) != 0)
-            bench_wrong(bench, "tasks_async_2x2", "a driver failed");
+            bench_wrong(bench, name, "a driver failed");
         total += strtod(text, NULL);
     }
     reeve_bench_cluster_stop(&cluster);
-    bench_say(bench, "tasks_async_2x2", total, "1/s", bench->floors.ring_codec_calls_s);
+    bench_say(bench, name, total, "1/s", bench->floors.ring_codec_calls_s);
 }
 
 void bench_core_alone(struct bench *bench)
@@ -59,7 +59,19 @@ void bench_core_alone(struct bench *bench)
     if (bench_wanted(bench, "start_to_first_result"))
         start_to_first_result(bench);
     if (bench_wanted(bench, "tasks_async_2x2"))
-        tasks_async_2x2(bench);
+        on_two_slots(bench, "tasks_async_2x2", "async", 2);
+    if (bench_wanted(bench, "tasks_fib"))
+        on_two_slots(bench, "tasks_fib", "fib", 1);
+}
+
+/* Its floor: as many tasks that wait for nothing. */
+static void tasks_graph(struct bench *bench)
+{
+    double rate, independent;
+    if (reeve_bench_graph(&rate, &independent))
+        bench_say(bench, "tasks_graph", rate, "1/s", independent);
+    else
+        bench_wrong(bench, "tasks_graph", "a wrong answer");
 }
 
 static void idle(struct bench *bench)
@@ -79,6 +91,8 @@ static void idle(struct bench *bench)
 void bench_core(struct bench *bench)
 {
     bench_calls(bench);
+    if (bench_wanted(bench, "tasks_graph"))
+        tasks_graph(bench);
     bench_objects(bench);
     if (bench_wanted(bench, "idle"))
         idle(bench);

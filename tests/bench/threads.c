@@ -6,7 +6,8 @@
 #include <reeve.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "tests/bench/bench.h"
 
 #define THREADS_MAX   64
 #define IN_FLIGHT_ALL 1000
@@ -22,13 +23,6 @@ struct caller {
     int64_t calls; /* 0: one failed, or an answer was wrong */
     atomic_bool *end;
 };
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static void *call(void *arg)
 {
@@ -53,7 +47,7 @@ double reeve_bench_threads(int threads, double seconds)
     atomic_bool end = false;
     int64_t calls = 0;
     bool ok = threads <= THREADS_MAX;
-    double begin = now_s();
+    double begin = bench_now_s();
     for (int i = 0; ok && i < threads; i++) {
         callers[i] = (struct caller){.in_flight = IN_FLIGHT_ALL / threads, .end = &end};
         if (pthread_create(&callers[i].thread, NULL, call, &callers[i]) != 0)
@@ -68,5 +62,5 @@ double reeve_bench_threads(int threads, double seconds)
         calls += callers[i].calls;
         ok = ok && callers[i].calls != 0;
     }
-    return ok ? (double)calls / (now_s() - begin) : 0;
+    return ok ? (double)calls / (bench_now_s() - begin) : 0;
 }

@@ -1,4 +1,9 @@
-"""Hot calls: no system call on their way, in either direction, and no daemon woken. Counted by strace, and in /proc."""
+"""Hot calls: no system call on their way, in either direction, and no daemon woken. Counted by strace, and in /proc.
+
+strace disturbs what it counts: a traced system call takes some 50 us, in which the other side comes to sleep, so that it must be woken
+by another one. Hence the bound of 0.2 a call, in the best of a few rounds (undisturbed it is below 0.01), and beside it how often
+the processes were given a core, which is counted without touching them.
+"""
 import os
 import re
 import select
@@ -11,6 +16,8 @@ import pytest
 from support import processes, settings
 
 CALLS = 100_000
+TRACED_MAX = CALLS // 5
+SWITCHES_MAX = CALLS // 50
 SWITCHES = re.compile(r"ctxt_switches:\s*(\d+)")
 
 
@@ -74,7 +81,7 @@ class Hot:
 def fewest(hot, pid):
     """Of a few rounds: when somebody else takes one of the cores, the side that has the other waits, and says so to the kernel."""
     rounds = []
-    while len(rounds) < 5 and not any(sum(found.values()) < CALLS * 0.05 for found in rounds):
+    while len(rounds) < 5 and not any(sum(found.values()) < TRACED_MAX for found in rounds):
         rounds.append(hot.traced(pid, CALLS))
     return min(rounds, key=lambda found: sum(found.values()))
 
@@ -91,20 +98,25 @@ def test_no_system_calls(run, mail, home, how, capsys):
         found = fewest(hot, pid)
         with capsys.disabled():
             print(f"\n{how}, {kind}: {sum(found.values()) / CALLS:.4f} system calls a call: {found}")
-        assert sum(found.values()) < CALLS * 0.05, found
+        assert sum(found.values()) < TRACED_MAX, found
     hot.end()
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
 def test_no_daemon_is_woken(run, mail, home, how, capsys):
-    """It wakes for its timers, and not more often for ten times as many calls."""
+    """It wakes for its timers, and not more often for ten times as many calls. Driver and worker wait for each other without sleeping."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("driver and worker need a core each")
     hot = Hot(run, mail, home, how)
+    pids = {"driver": hot.driver, "worker": hot.worker, "node": hot.node}
     counts = []
-    for count in (CALLS // 10, CALLS):
-        before = switches(hot.node)
+    for count in (CALLS // 10, CALLS, CALLS, CALLS):
+        before = {kind: switches(pid) for kind, pid in pids.items()}
         hot.make(count)
-        counts.append(switches(hot.node) - before)
+        counts.append({kind: switches(pid) - before[kind] for kind, pid in pids.items()})
     with capsys.disabled():
-        print(f"\n{how}: the node daemon got a core {counts[0]} times in {CALLS // 10} calls, {counts[1]} times in {CALLS}")
-    assert counts[1] < CALLS // 1000
+        print(f"\n{how}: got a core, in {CALLS // 10} calls and three times {CALLS}: {counts}")
+    assert all(count["node"] < CALLS // 1000 for count in counts)
+    for kind in ("driver", "worker"):
+        assert min(count[kind] for count in counts[1:]) < SWITCHES_MAX, counts
     hot.end()

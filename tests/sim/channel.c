@@ -134,6 +134,19 @@ void sim_channel_answer(
     ring_holder(sim, channel);
 }
 
+void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t position,
+    const uint8_t *bytes, size_t size)
+{
+    const struct sim_entry *call = &channel->calls[position].entry;
+    struct sim_entry *place = reeve_fifo_push(&channel->returns);
+    *place = (struct sim_entry){.task = call->task,
+        .attempt = call->attempt,
+        .function = call->function,
+        .handed = sim_keep(sim, bytes, size),
+        .handed_size = (uint32_t)size};
+    ring_holder(sim, channel);
+}
+
 /* ---- the bridge ---- */
 
 static struct sim_frame *frame_of(enum sim_frame_kind kind, uint64_t lease, uint32_t count)
@@ -205,7 +218,11 @@ void sim_channel_frame(
                 sim_violation(sim, "a bridge has more entries than the ring has slots");
             break;
         case FRAME_RETURNS:
-            if (find(channel, entry.task, ENTRY_CLAIMED, &position))
+            if (!find(channel, entry.task, ENTRY_CLAIMED, &position))
+                break;
+            if (entry.handed != NULL)
+                sim_channel_hand(sim, channel, position, entry.handed, entry.handed_size);
+            else
                 sim_channel_answer(sim, channel, position, &entry);
             break;
         case FRAME_TAKE_BACK:
@@ -252,8 +269,8 @@ static uint32_t revoke(struct sim_channel *channel)
 }
 
 /* Answers all that the dead worker's ring still holds: finished, claimed, not claimed. */
-static void answer_all(
-    struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel, int32_t code)
+static void answer_all(struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel,
+    const struct reeve_node_command *command)
 {
     for (uint32_t i = 0; i < channel->call_count; i++) {
         struct sim_call *call = &channel->calls[i];
@@ -263,21 +280,25 @@ static void answer_all(
         *answer = call->entry;
         answer->recalled = call->state == ENTRY_READY;
         answer->status = call->state == ENTRY_READY ? REEVE_ECANCELLED
-                         : code != 0                ? code
+                         : command->code != 0       ? command->code
                                                     : REEVE_EWORKERDIED;
+        answer->child_died = command->count != 0;
     }
     send_returns(sim, daemon, channel);
 }
 
 void sim_channel_close(
-    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead)
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command)
 {
+    uint64_t lease = command->lease;
+    int32_t code = command->code;
+    bool worker_is_dead = command->kind == REEVE_NODE_COMMAND_CLOSE_DEAD;
     struct sim_channel *channel = reeve_map64_remove(&daemon->channels, lease);
     if (channel == NULL)
         sim_violation(sim, "node %u closes lease %llx, which is not open", daemon->number,
             (unsigned long long)lease);
     if (worker_is_dead && channel->kind == CHANNEL_EXECUTOR)
-        answer_all(sim, daemon, channel, code);
+        answer_all(sim, daemon, channel, command);
     uint32_t in_hand = revoke(channel);
     if (worker_is_dead || channel->kind == CHANNEL_HOLDER)
         return;

@@ -472,6 +472,7 @@ static void carry_out(
             (struct sim_local){.kind = LOCAL_LOST,
                 .lease = c->lease,
                 .class_index = c->class_index,
+                .count = c->count,
                 .code = c->code});
         break;
     case REEVE_NODE_COMMAND_CLIENT_RECALL:
@@ -493,10 +494,8 @@ static void carry_out(
     case REEVE_NODE_COMMAND_OPEN_LOCAL:
     case REEVE_NODE_COMMAND_OPEN_EXECUTOR:
     case REEVE_NODE_COMMAND_OPEN_HOLDER: open_channel(sim, daemon, c); break;
-    case REEVE_NODE_COMMAND_CLOSE: sim_channel_close(sim, daemon, c->lease, c->code, false); break;
-    case REEVE_NODE_COMMAND_CLOSE_DEAD:
-        sim_channel_close(sim, daemon, c->lease, c->code, true);
-        break;
+    case REEVE_NODE_COMMAND_CLOSE:
+    case REEVE_NODE_COMMAND_CLOSE_DEAD: sim_channel_close(sim, daemon, c); break;
     case REEVE_NODE_COMMAND_END: sim_violation(sim, "node %u ends: %s", daemon->number, c->text);
     default: break;
     }

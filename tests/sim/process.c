@@ -2,17 +2,21 @@
  *
  * A function is `depth << 8 | children`. With depth 0 it computes; else it calls `children`
  * functions of depth - 1 and adds up what they give. A worker that waits for its children runs
- * one itself, if nobody has claimed it, or else lends its cpu after a while. A driver's tasks
+ * one itself, if nobody has claimed it, or else lends its cpu after a while. With FUNCTION_GIVES it
+ * does not wait: it gives their futures to its caller, with its result. A driver's tasks
  * may depend on each other: an argument is the task's own number plus the results of those it
- * names. */
+ * names, and some are given only the futures of others. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/sim.h"
 
-#define CLASSES       3
-#define OUTSTANDING   48
-#define LEND_AFTER_NS (1 * MS)
+#define CLASSES                  3
+#define OUTSTANDING              48
+#define LOSSES_MAX               3u
+#define LEND_AFTER_NS            (1 * MS)
+#define FUNCTION_GIVES           0x10000u
+#define FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
 
 static const uint32_t class_cpu[CLASSES] = {1000, 500, 2000};
 
@@ -23,21 +27,31 @@ static uint64_t mix(uint64_t value)
     return reeve_splitmix64(&value);
 }
 
+static uint32_t child_function(uint32_t function)
+{
+    return function - 0x100;
+}
+
+static uint64_t child_value(uint64_t value, uint32_t i)
+{
+    return value * 31 + i + 1;
+}
+
 static uint64_t compute(uint32_t function, uint64_t value)
 {
-    uint32_t depth = function >> 8, children = function & 0xff;
-    if (depth == 0)
+    uint32_t depth = FUNCTION_DEPTH(function), children = function & 0xff;
+    if (depth == 0 || function & FUNCTION_GIVES)
         return mix(value);
     uint64_t sum = value;
     for (uint32_t i = 0; i < children; i++)
-        sum += compute((depth - 1) << 8 | children, value * 31 + i + 1);
+        sum += compute(child_function(function), child_value(value, i));
     return sum;
 }
 
 static uint64_t duration(uint32_t function, uint64_t value)
 {
     uint64_t random = mix(value ^ 0x5eed) % 1000;
-    if (function >> 8 != 0)
+    if (FUNCTION_DEPTH(function) != 0)
         return 20 * US;
     if (random < 700)
         return (20 + random) * US;
@@ -164,6 +178,8 @@ static uint64_t argument(struct sim_process *process, const struct reeve_owner_e
     memcpy(&value, entry->arguments, sizeof value);
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
+        if (entry->splices[i].offset & REEVE_OWNER_NESTED)
+            continue;
         if (reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
             result.size != sizeof part)
             abort();
@@ -223,6 +239,7 @@ static void pump(struct sim *sim, struct sim_process *process)
             struct sim_entry call = {.task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
+                .alone = entry.alone,
                 .value = argument(process, &entry)};
             uint32_t position;
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
@@ -253,7 +270,12 @@ static void drain_channel(struct sim *sim, struct sim_process *process, struct s
     if (!reeve_owner_find_lease(process->owner, channel->lease, &index))
         return;
     while (reeve_fifo_pop(&channel->returns, &answer)) {
-        if (answer.recalled)
+        if (answer.child_died && answer.status == REEVE_EWORKERDIED)
+            reeve_owner_child_died(process->owner, index, answer.task, answer.attempt);
+        if (answer.handed != NULL)
+            (void)reeve_owner_handed(process->owner, index, answer.task, answer.attempt,
+                answer.handed, answer.handed_size);
+        else if (answer.recalled)
             reeve_owner_taken_back(process->owner, sim->now_ns, index, answer.task, answer.attempt);
         else
             reeve_owner_answer(process->owner, sim->now_ns, index, answer.task, answer.attempt,
@@ -290,6 +312,8 @@ static void lease_lost(struct sim *sim, struct sim_process *process, const struc
             reeve_owner_each_in_flight(process->owner, index, task, &next_position, &next_attempt);
         if (sim_channel_recall(channel, (uint32_t)position))
             reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
+        else if (m->count != 0)
+            reeve_owner_child_died(process->owner, index, task, attempt);
         task = next;
         position = next_position;
         attempt = next_attempt;
@@ -315,49 +339,79 @@ static void channel_opened(struct sim *sim, struct sim_process *process, const s
 
 /* ---- drivers ---- */
 
-static void submit_one(struct sim *sim, struct sim_process *process)
+static struct sim_expected *expect(
+    struct sim *sim, struct sim_process *process, uint32_t function, uint64_t argument_value)
 {
-    uint64_t random = sim_below(sim, 100);
-    uint32_t depth = random < 80 ? 0 : random < 95 ? 1 : 2;
-    uint32_t function = depth << 8 | (uint32_t)sim_between(sim, 1, depth == 2 ? 2 : CHILDREN_MAX);
-    uint64_t value = mix(++sim->next_id), expected = value;
-    struct reeve_owner_splice splices[2];
-    uint32_t splice_count = 0;
-    while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
-        const struct sim_expected *other =
-            &process->expected[sim_below(sim, process->expected_count)];
-        splices[splice_count].offset = 0;
-        splices[splice_count++].task = other->task;
-        expected += other->value;
-    }
-    struct reeve_owner_task task = {
-        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % CLASSES : 0,
-        .function = function,
-        .losses_max = 3,
-        .arguments = &value,
-        .arguments_size = sizeof value,
-        .splice_count = splice_count,
-        .splices = splices,
-    };
     if (process->expected_count == process->expected_capacity) {
         process->expected_capacity += OUTSTANDING;
         process->expected =
             realloc(process->expected, process->expected_capacity * sizeof *process->expected);
     }
     struct sim_expected *e = &process->expected[process->expected_count++];
-    *e = (struct sim_expected){.value = compute(function, expected),
-        .submitted_ns = sim->now_ns,
-        .depends = splice_count > 0};
+    *e = (struct sim_expected){.value = compute(function, argument_value),
+        .function = function,
+        .argument = argument_value,
+        .submitted_ns = sim->now_ns};
+    sim->submitted++;
+    return e;
+}
+
+static void submit_one(struct sim *sim, struct sim_process *process)
+{
+    uint64_t random = sim_below(sim, 100);
+    uint32_t depth = random < 80 ? 0 : random < 95 ? 1 : 2;
+    uint32_t function = depth << 8 | (uint32_t)sim_between(sim, 1, depth == 2 ? 2 : CHILDREN_MAX);
+    if (depth > 0 && sim_chance(sim, 1, 2))
+        function |= FUNCTION_GIVES;
+    uint64_t value = mix(++sim->next_id), expected = value;
+    struct reeve_owner_splice splices[2];
+    uint32_t splice_count = 0;
+    while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
+        const struct sim_expected *other =
+            &process->expected[sim_below(sim, process->expected_count)];
+        bool nested = sim_chance(sim, 1, 3);
+        splices[splice_count].offset = nested ? REEVE_OWNER_NESTED : 0;
+        splices[splice_count++].task = other->task;
+        expected += nested ? 0 : other->value;
+    }
+    struct reeve_owner_task task = {
+        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % CLASSES : 0,
+        .function = function,
+        .losses_max = LOSSES_MAX,
+        .arguments = &value,
+        .arguments_size = sizeof value,
+        .splice_count = splice_count,
+        .splices = splices,
+    };
+    struct sim_expected *e = expect(sim, process, function, expected);
+    e->depends = splice_count > 0;
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
         sim_violation(sim, "a task is not accepted");
     process->left--;
-    sim->submitted++;
 }
 
 static bool may_fail_with(int status)
 {
     return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION ||
            status == REEVE_EINFEASIBLE;
+}
+
+/* The futures in a result are the driver's own from now on: each of them has a known value, too. */
+static void adopt(struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value,
+    const struct reeve_owner_result *result)
+{
+    uint32_t count =
+        function & FUNCTION_GIVES && FUNCTION_DEPTH(function) > 0 ? function & 0xff : 0;
+    if (result->future_count != count)
+        sim_violation(sim, "a result has %u futures in it, not %u", result->future_count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct sim_expected *e =
+            expect(sim, process, child_function(function), child_value(value, i));
+        e->task = result->futures[i].task;
+        e->depends = true;
+        reeve_owner_hold(process->owner, e->task);
+        sim->adopted++;
+    }
 }
 
 /* Each accepted task ends in one state, with the right value if it has one. */
@@ -373,6 +427,8 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
         struct reeve_owner_result result;
         if (reeve_owner_result(process->owner, e->task, &result) != 0)
             sim_violation(sim, "a finished task has no result");
+        if (result.attempt > LOSSES_MAX + 2) /* once more for a child run on the spot */
+            sim_violation(sim, "a task had %u attempts", result.attempt);
         uint64_t value = 0;
         if (state == REEVE_TASK_DONE) {
             memcpy(&value, result.bytes, sizeof value);
@@ -380,6 +436,8 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
                 sim_violation(sim, "task %llx of driver %llu gave a wrong value",
                     (unsigned long long)e->task, (unsigned long long)process->uid);
             sim->succeeded++;
+            adopt(sim, process, e->function, e->argument, &result);
+            e = &process->expected[i]; /* there are more now */
         } else {
             bool healed = !sim->chaos && sim->kills + sim->cuts == 0;
             if (healed || !may_fail_with(result.status))
@@ -442,8 +500,8 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
     for (uint32_t i = 0; i < frame.child_count; i++)
         reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
-        reeve_owner_finished(
-            process->owner, sim->now_ns, frame.task, status, false, &value, sizeof value, NULL);
+        reeve_owner_finished(process->owner, sim->now_ns, frame.task, status, false, &value,
+            sizeof value, NULL, NULL, 0);
         return;
     }
     struct sim_channel *channel = sim_channel_get(sim, frame.channel);
@@ -469,17 +527,18 @@ static void lend(struct sim *sim, struct sim_process *process, bool lends)
 static void computed(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame = top(process);
-    uint32_t depth = frame->function >> 8, children = frame->function & 0xff;
+    uint32_t depth = FUNCTION_DEPTH(frame->function), children = frame->function & 0xff;
     if (depth == 0) {
         end_call(sim, process, 0, mix(frame->value));
         return;
     }
-    frame->state = CALL_WAITING;
+    frame->state = frame->function & FUNCTION_GIVES ? CALL_GIVING : CALL_WAITING;
     for (uint32_t i = 0; i < children; i++) {
-        uint64_t value = frame->value * 31 + i + 1;
+        uint64_t value = child_value(frame->value, i);
         struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0,
-            .function = (depth - 1) << 8 | children,
-            .losses_max = 3,
+            .function = child_function(frame->function),
+            .losses_max = LOSSES_MAX,
+            .never_inline = value % 5 == 0,
             .arguments = &value,
             .arguments_size = sizeof value};
         if (reeve_owner_submit(
@@ -491,27 +550,28 @@ static void computed(struct sim *sim, struct sim_process *process)
 /* A child that nobody has claimed is run on the spot. */
 static bool take_inline(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
-    if (process->frame_count >= FRAMES_MAX - 1 || !sim_chance(sim, 1, 2))
+    if (process->frame_count >= FRAMES_MAX - 1 || frame->alone || !sim_chance(sim, 1, 2))
         return false;
     for (uint32_t i = 0; i < frame->child_count; i++) {
         reeve_task_id task = frame->children[i];
         reeve_lease_index index;
         uint64_t position;
         uint32_t attempt;
+        if (!reeve_owner_may_inline(process->owner, task, frame->class_index))
+            continue;
         if (reeve_owner_where(process->owner, task, &index, &position, &attempt)) {
             struct sim_channel *channel = channel_of(process, index);
             if (channel != NULL && sim_channel_recall(channel, (uint32_t)position))
                 reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
         }
+        if (!reeve_owner_take_inline(process->owner, task, frame->class_index))
+            continue;
         struct reeve_owner_entry entry;
-        if (reeve_owner_state(process->owner, task) != REEVE_TASK_QUEUED)
-            continue;
         reeve_owner_entry(process->owner, task, &entry);
-        uint64_t value = argument(process, &entry);
-        uint32_t function = entry.function;
-        if (!reeve_owner_take_inline(process->owner, task))
-            continue;
-        begin_call(sim, process, function, value)->task = task;
+        struct sim_call_frame *child =
+            begin_call(sim, process, entry.function, argument(process, &entry));
+        child->task = task;
+        child->class_index = frame->class_index;
         sim->inlined++;
         return true;
     }
@@ -540,6 +600,44 @@ static bool children_done(
     return true;
 }
 
+/* All children can be given: a hand-over in one or two pieces, then the answer. */
+static bool children_given(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    struct sim_channel *channel = sim_channel_get(sim, frame->channel);
+    struct reeve_buffer bytes, objects;
+    if (!reeve_owner_handover_ready(
+            process->owner, sim->now_ns, frame->children, frame->child_count)) {
+        pump(sim, process); /* what can be taken back at once */
+        if (!reeve_owner_handover_ready(
+                process->owner, sim->now_ns, frame->children, frame->child_count))
+            return false;
+    }
+    reeve_buffer_init(&bytes);
+    reeve_buffer_init(&objects);
+    if (reeve_owner_handover_write(
+            process->owner, frame->children, frame->child_count, &bytes, &objects) != 0)
+        sim_violation(sim, "a hand-over cannot be written");
+    size_t first = sim_below(sim, bytes.size);
+    if (!channel->revoked && first > 0)
+        sim_channel_hand(sim, channel, frame->position, bytes.data, first);
+    if (!channel->revoked &&
+        !(sim->chaos && sim_chance(sim, 1, 200))) /* else it dies in the middle */
+        sim_channel_hand(sim, channel, frame->position, bytes.data + first, bytes.size - first);
+    else if (!channel->revoked)
+        sim_process_kill(sim, process);
+    reeve_owner_handover_end(
+        process->owner, sim->now_ns, frame->children, frame->child_count, true);
+    reeve_buffer_fini(&bytes);
+    reeve_buffer_fini(&objects);
+    if (process->dying) {
+        sim->kills++;
+        return false;
+    }
+    end_call(sim, process, 0, mix(frame->value));
+    return true;
+}
+
 static void claim_work(struct sim *sim, struct sim_process *process)
 {
     size_t at = 0;
@@ -556,15 +654,21 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->position = position;
         frame->task = entry.task;
         frame->attempt = entry.attempt;
+        frame->alone = entry.alone;
+        while (class_cpu[frame->class_index] != channel->cpu_milli)
+            frame->class_index++;
     }
 }
 
 static void work(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame;
-    while ((frame = top(process)) != NULL && frame->state == CALL_WAITING &&
-           children_done(sim, process, frame))
+    while ((frame = top(process)) != NULL && frame->state != CALL_RUNNING &&
+           (frame->state == CALL_GIVING ? children_given(sim, process, frame)
+                                        : children_done(sim, process, frame)))
         ;
+    if (process->dying)
+        return;
     if (frame != NULL && frame->state == CALL_WAITING && !process->lends)
         take_inline(sim, process, frame);
     frame = top(process);
@@ -644,7 +748,8 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
         struct sim_daemon *daemon = sim_daemon_get(sim, process->life);
         struct reeve_node_event exited = {.kind = REEVE_NODE_EVENT_WORKER_EXITED,
             .serial = process->serial,
-            .code = REEVE_EWORKERDIED};
+            .code = REEVE_EWORKERDIED,
+            .count = process->frame_count > 1};
         if (daemon != NULL)
             reeve_map64_remove(&daemon->clients, process->serial);
         sim_process_free(sim, process);
@@ -679,7 +784,7 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
     case SIM_PROCESS_LEND:
         if (process->lend_armed == event->b)
             process->lend_armed = 0;
-        if (frame != NULL && frame->token == event->b && frame->state == CALL_WAITING)
+        if (frame != NULL && frame->token == event->b && frame->state != CALL_RUNNING)
             lend(sim, process, true);
         break;
     default: turn(sim, process); break;

@@ -20,6 +20,13 @@ void *sim_alloc(size_t size)
     return memory;
 }
 
+const uint8_t *sim_keep(struct sim *sim, const uint8_t *bytes, size_t size)
+{
+    uint8_t *copy = memcpy(sim_alloc(size + 1), bytes, size);
+    reeve_map64_put(&sim->kept, ++sim->next_id, copy, NULL);
+    return copy;
+}
+
 uint64_t sim_below(struct sim *sim, uint64_t bound)
 {
     return reeve_prng_below(&sim->prng, bound);
@@ -149,7 +156,7 @@ static void begin(struct sim *sim, const struct sim_options *options)
     reeve_prng_init(&sim->prng, options->seed);
     reeve_heap_init(&sim->events);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
-        &sim->processes, &sim->channels, &sim->blocked};
+        &sim->processes, &sim->channels, &sim->blocked, &sim->kept};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     sim->journal_node_next = 1;
@@ -206,8 +213,10 @@ static void end(struct sim *sim)
     }
     for (at = 0; reeve_map64_next(&sim->journal_nodes, &at, NULL, &value);)
         free(value);
+    for (at = 0; reeve_map64_next(&sim->kept, &at, NULL, &value);)
+        free(value);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
-        &sim->processes, &sim->channels, &sim->blocked};
+        &sim->processes, &sim->channels, &sim->blocked, &sim->kept};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     reeve_heap_fini(&sim->events);
@@ -335,16 +344,16 @@ static uint64_t run(const struct sim_options *options)
             sim_process_kill(sim, value);
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
-           "%llu calls (%llu inline); %llu kills, "
+           "%llu calls (%llu inline, %llu given); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
         (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
         (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
-        (unsigned long long)sim->inlined, (unsigned long long)sim->kills,
-        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
-        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
-        (unsigned long long)sim->hash);
+        (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
+        (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
+        (unsigned long long)sim->heads, (unsigned long long)sim->fences,
+        (unsigned long long)sim->recalls, (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

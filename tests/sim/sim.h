@@ -94,7 +94,11 @@ struct sim_entry { /* a call, or an answer to one */
     uint32_t function;
     int32_t status;
     bool recalled;
+    bool alone;      /* a call: no child of it is to be run on the spot */
+    bool child_died; /* an answer: the worker has died while one was */
     uint64_t value;
+    const uint8_t *handed; /* not NULL: a piece of a hand-over, and no answer; kept by the sim */
+    uint32_t handed_size;
 };
 
 enum sim_frame_kind { FRAME_CONTROL, FRAME_CALLS, FRAME_RETURNS, FRAME_TAKE_BACK };
@@ -228,8 +232,11 @@ bool sim_channel_recall(struct sim_channel *channel, uint32_t position);
 struct sim_call *sim_channel_claim(struct sim_channel *channel, uint32_t *position);
 void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position,
     const struct sim_entry *answer);
+/* A piece of the hand-over that goes with the answer to come. */
+void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t position,
+    const uint8_t *bytes, size_t size);
 void sim_channel_close(
-    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, int32_t code, bool worker_is_dead);
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command);
 void sim_channel_frame(
     struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame);
 void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease);
@@ -264,7 +271,7 @@ struct sim_local {
     bool as_worker;
 };
 
-enum sim_frame_state { CALL_RUNNING, CALL_WAITING };
+enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING };
 
 #define CHILDREN_MAX 4
 #define FRAMES_MAX   64
@@ -278,6 +285,8 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint32_t function;
     uint64_t value;
     enum sim_frame_state state;
+    uint32_t class_index; /* of the task that the worker has claimed */
+    bool alone;
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
@@ -285,6 +294,8 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
 struct sim_expected { /* a future of a driver */
     reeve_task_id task;
     uint64_t value;
+    uint32_t function;
+    uint64_t argument;
     uint64_t submitted_ns;
     bool depends; /* on another: may fail because that did */
 };
@@ -359,8 +370,11 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned;
+        abandoned, adopted;
+    struct reeve_map64 kept; /* memory that lives as long as the run */
 };
+/* A copy that lives as long as the run. */
+const uint8_t *sim_keep(struct sim *sim, const uint8_t *bytes, size_t size);
 
 void sim_chaos(struct sim *sim);
 void sim_heal(struct sim *sim);

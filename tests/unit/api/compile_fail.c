@@ -82,6 +82,33 @@ REEVE_REMOTE(int64_t, letter, (char, c))
     return c;
 }
 int more(void);
+int more(void){
+#elif CASE == 20 /* expect: incompatible type */
+}
+REEVE_REMOTE(int64_t, later, (reeve_future_int64_t, f)) /* takes the future, and no value */
+{
+    int64_t x = 0;
+    return reeve_get(int64_t, f, &x) + x;
+}
+int more(void);
+int more(void)
+{
+    later_remote(5);
+#elif CASE == 21 /* expect: incompatible type */
+}
+REEVE_REMOTE(int64_t, later, (reeve_future_int64_t, f))
+{
+    int64_t x = 0;
+    return reeve_get(int64_t, f, &x) + x;
+}
+int more(void);
+int more(void)
+{
+    reeve_call(later, reeve_put(double, 1));
+#elif CASE == 22 /* expect: reeve_type_reeve_future_char|reeve_future_char */
+}
+REEVE_STRUCT(letters, (reeve_future_char, first))
+int more(void);
 int more(void)
 {
 #endif

@@ -224,6 +224,99 @@ static void test_owner_gone(void **state)
     kit_fini(&kit);
 }
 
+static void give(struct kit *kit, uint32_t client, struct reeve_object_id id, uint32_t node,
+    reeve_process_id heir)
+{
+    step(kit,
+        (struct reeve_store_event){
+            .kind = REEVE_STORE_GIVE, .client = client, .id = id, .node = node, .process = heir});
+}
+
+static void test_given_objects_outlive_who_made_them(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    struct reeve_object_id here = OBJECT(PROCESS(5), 1), other = OBJECT(PROCESS(5), 2);
+    struct reeve_object_id elsewhere = OBJECT(PROCESS(5), 3);
+    put(&kit, 5, here, 1000);
+    put(&kit, 5, other, 1000);
+    give(&kit, 6, here, OWN_NODE, PROCESS(6)); /* it is not 6's to give */
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    give(&kit, 5, here, OWN_NODE, PROCESS(6));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    give(&kit, 5, elsewhere, 2, PROCESS(6));
+    struct reeve_store_command sent = take(&kit, REEVE_STORE_SEND_GIVE);
+    assert_int_equal(sent.node, 2);
+    assert_true(sent.process == PROCESS(6) && reeve_object_id_equal(sent.id, elsewhere));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    free_object(&kit, 5, here, 0); /* nor 5's any more */
+    /* given on by who was given it, where only the node that has it knows */
+    struct reeve_object_id further = OBJECT(FAR(3, 1), 1);
+    give(&kit, 6, further, 2, PROCESS(5));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_GIVE,
+                   .client = 6,
+                   .id = further,
+                   .node = 2,
+                   .process = PROCESS(5),
+                   .flags = REEVE_STORE_GIVEN});
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_GIVE).node, 2);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).object_count, 2);
+    client_reaped(&kit, 5);
+    assert_int_equal(status(&kit).object_count, 1);
+    get(&kit, 6, 1, here, 1000, OWN_NODE);
+    take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
+    unpin(&kit, 6, here);
+    /* that its maker is gone says nothing of one that was given away */
+    get(&kit, 6, 2, elsewhere, 1000, 2);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_EOWNERDIED);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_GET,
+                   .client = 6,
+                   .request = 3,
+                   .id = elsewhere,
+                   .size = 1000,
+                   .node = 2,
+                   .flags = REEVE_STORE_GIVEN});
+    struct reeve_store_command pull = take(&kit, REEVE_STORE_SEGMENT_CREATE);
+    pull = take(&kit, REEVE_STORE_SEND_PULL);
+    assert_int_equal(pull.node, 2);
+    chunk(&kit, &pull, 1000);
+    take(&kit, REEVE_STORE_COPY_IN);
+    take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
+    unpin(&kit, 6, elsewhere);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_FREE,
+                   .client = 6,
+                   .id = elsewhere,
+                   .node = 2,
+                   .flags = REEVE_STORE_GIVEN});
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).node, 2);
+    assert_int_equal(status(&kit).object_count, 1);
+    client_reaped(&kit, 6);
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).id.sequence, REEVE_STORE_ALL);
+    assert_int_equal(status(&kit).object_count, 0);
+    /* from another node; to somebody who is gone by now: there is nobody to keep it for */
+    client_added(&kit, 7);
+    put(&kit, 7, OBJECT(PROCESS(7), 1), 1000);
+    put(&kit, 7, OBJECT(PROCESS(7), 2), 1000);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVE,
+                   .node = 2,
+                   .id = OBJECT(PROCESS(7), 1),
+                   .process = FAR(2, 1)});
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = FAR(2, 1)});
+    assert_int_equal(status(&kit).object_count, 1);
+    give(&kit, 7, OBJECT(PROCESS(7), 2), OWN_NODE, PROCESS(6));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).object_count, 0);
+    nothing_more(&kit);
+    kit_fini(&kit);
+}
+
 static void test_full_store_fails_when_nothing_can_move(void **state)
 {
     (void)state;
@@ -370,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_pin_for_the_owner),
         cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
         cmocka_unit_test(test_owner_gone),
+        cmocka_unit_test(test_given_objects_outlive_who_made_them),
         cmocka_unit_test(test_full_store_fails_when_nothing_can_move),
         cmocka_unit_test(test_waits_in_order_and_never_for_ever),
         cmocka_unit_test(test_free_pages_are_given_back_under_pressure),

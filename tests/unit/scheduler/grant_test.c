@@ -143,6 +143,7 @@ static void the_job_that_holds_least_goes_first(void **state)
     finish(&x);
 }
 
+/* Of workers the latest, of drivers the oldest. */
 static void in_a_job_priority_then_workers_then_age(void **state)
 {
     (void)state;
@@ -159,7 +160,7 @@ static void in_a_job_priority_then_workers_then_age(void **state)
     join(&x, 2, 8000);
     expect(&x,
         "journal up 2; send 2 WELCOME 2; notice NODE-JOINED 2; send 2 PEER_UP 1; send 1 PEER_UP 2; "
-        "send 2 GRANT 1 to 1.8; send 2 GRANT 2 to 1.9; send 2 GRANT 3 to 1.8; send 2 GRANT 4 to "
+        "send 2 GRANT 1 to 1.9; send 2 GRANT 2 to 1.8; send 2 GRANT 3 to 1.8; send 2 GRANT 4 to "
         "1.1; "
         "send 2 GRANT 5 to 1.1; send 2 GRANT 6 to 1.9");
     finish(&x);

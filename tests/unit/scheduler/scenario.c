@@ -16,6 +16,7 @@ static const char *kind_name(enum reeve_message_kind kind)
     case REEVE_MESSAGE_JOB_END: return "JOB_END";
     case REEVE_MESSAGE_INFEASIBLE: return "INFEASIBLE";
     case REEVE_MESSAGE_HEARTBEAT: return "HEARTBEAT";
+    case REEVE_MESSAGE_DEADLOCK: return "DEADLOCK";
     default: return "?";
     }
 }

@@ -1,0 +1,122 @@
+/* What the head is told of a task that waits for long, and what comes of it.
+ *
+ * A worker's main thread that has waited for a second, without a time limit, says what for: for a
+ * process (that of the lease by which the awaited task was sent), or for nobody (the task has
+ * not been sent: it waits for a worker). It says so again whenever that has changed, and when it
+ * goes on. The head finds those that can only wait for each other (scheduler/waits.c), and
+ * answers one of them with DEADLOCK: the task that it waits for fails, unless it has been sent
+ * meanwhile. */
+#include <stdio.h>
+
+#include "api/client/cluster.h"
+#include "api/client/registry.h"
+#include "runtime/base/macros.h"
+
+#define WAITED_FOR_NONE ((reeve_process_id)0)
+
+static const char *name_of(uint32_t function)
+{
+    const struct reeve_function *found = reeve_registry_at(function);
+    return found != NULL ? found->name : "a task";
+}
+
+static enum reeve_task_state state_of(const struct reeve_cluster *cluster, reeve_task_id task)
+{
+    return reeve_owner_state(cluster->owner, task);
+}
+
+/* What the future waits for in the end: a task that is QUEUED or SENT. 0: there is none, it is
+ * not for others to bring about. */
+static reeve_task_id root_of(const struct reeve_cluster *cluster, reeve_task_id task)
+{
+    while (state_of(cluster, task) == REEVE_TASK_WAITING)
+        task = reeve_owner_dependency(cluster->owner, task);
+    enum reeve_task_state state = state_of(cluster, task);
+    return state == REEVE_TASK_QUEUED || state == REEVE_TASK_SENT ? task : 0;
+}
+
+static reeve_process_id process_of(const struct reeve_cluster *cluster, reeve_task_id task)
+{
+    reeve_lease_index index;
+    uint64_t position;
+    uint32_t attempt;
+    return reeve_owner_where(cluster->owner, task, &index, &position, &attempt)
+               ? cluster->holders[index].peer
+               : WAITED_FOR_NONE;
+}
+
+/* Where all are wanted, the first that is not there decides. Where some are enough, the wait is
+ * only blocked if all of them are with one and the same process, or with nobody. */
+static reeve_task_id awaited_task(
+    const struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited)
+{
+    reeve_task_id first = 0;
+    for (size_t i = 0; i < awaited->count; i++) {
+        if (reeve_task_state_is_final(state_of(cluster, awaited->futures[i])))
+            continue;
+        reeve_task_id task = root_of(cluster, awaited->futures[i]);
+        if (awaited->all)
+            return task;
+        if (task == 0 || (first != 0 && process_of(cluster, task) != process_of(cluster, first)))
+            return 0;
+        first = first != 0 ? first : task;
+    }
+    return first;
+}
+
+void reeve_cluster_blocked_end(struct reeve_cluster *cluster)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_BLOCKED};
+    if (cluster->blocked_task == 0)
+        return;
+    cluster->blocked_task = 0;
+    (void)reeve_cluster_send(cluster, &message);
+}
+
+void reeve_cluster_blocked(
+    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_BLOCKED};
+    reeve_task_id task = awaited_task(cluster, awaited);
+    if (task == 0) {
+        reeve_cluster_blocked_end(cluster);
+        return;
+    }
+    message.process = process_of(cluster, task);
+    if (task == cluster->blocked_task && message.process == cluster->blocked_on)
+        return;
+    struct reeve_owner_entry entry;
+    reeve_owner_entry(cluster->owner, task, &entry);
+    uint32_t running = atomic_load_explicit(&cluster->bell->current_function, memory_order_relaxed);
+    cluster->blocked_task = task;
+    cluster->blocked_on = message.process;
+    cluster->blocked_count += cluster->blocked_count == UINT32_MAX ? 2 : 1; /* never 0 */
+    message.count = cluster->blocked_count;
+    message.class_index = entry.class_index;
+    reeve_local_set_text(&message, "%.100s waits for %.100s",
+        running != 0 ? name_of(running - 1) : "a task", name_of(entry.function));
+    (void)reeve_cluster_send(cluster, &message);
+}
+
+void reeve_cluster_deadlocked(
+    struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text)
+{
+    reeve_task_id task = cluster->blocked_task;
+    if (task == 0 || count != cluster->blocked_count)
+        return;
+    if (state_of(cluster, task) == REEVE_TASK_QUEUED)
+        reeve_owner_unsendable(cluster->owner, now_ns, task, REEVE_EDEADLK, text);
+    else if (cluster->waiter_count !=
+             0) /* our word is out of date: the main thread says a new one */
+        pthread_cond_broadcast(&cluster->turn);
+}
+
+void reeve_cluster_owns_look(struct reeve_cluster *cluster)
+{
+    bool owns = reeve_owner_task_count(cluster->owner) != 0;
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_OWNS, .count = owns};
+    if (REEVE_LIKELY(owns == cluster->owns_told))
+        return;
+    cluster->owns_told = owns;
+    (void)reeve_cluster_send(cluster, &message);
+}

@@ -1,0 +1,188 @@
+/* Values that the program puts: small ones into the core, large ones straight into the store; with
+ * the futures that stand in them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client/cluster.h"
+#include "api/client/error.h"
+#include "runtime/base/macros.h"
+
+void reeve_cluster_futures_release(struct reeve_cluster *cluster, const uint64_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)reeve_owner_release(cluster->owner, ids[i]);
+}
+
+/* A reference to each for a value that they stand in. With the lock. */
+int reeve_cluster_futures_hold(struct reeve_cluster *cluster, const uint64_t *ids, size_t count,
+    struct reeve_error_info *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (reeve_owner_hold(cluster->owner, ids[i]) == 0)
+            continue;
+        reeve_cluster_futures_release(cluster, ids, i);
+        return reeve_error_set(
+            error, REEVE_EHANDLE, "a future in the value is stale: it has been got or released");
+    }
+    return 0;
+}
+
+/* The object is complete, or (code not 0) will never be; what was held for it is its own. Releases
+ * the task when that fails. With the lock. */
+static int put_end(struct reeve_cluster *cluster, reeve_task_id task, int code,
+    const struct reeve_reference *object, const uint64_t *futures, size_t future_count,
+    struct reeve_error_info *error)
+{
+    reeve_owner_filled(cluster->owner, reeve_cluster_now_ns(), task, code, object);
+    if (code == 0 && future_count != 0 &&
+        (reeve_owner_state(cluster->owner, task) != REEVE_TASK_DONE ||
+            reeve_owner_attach(cluster->owner, task, futures, (uint32_t)future_count) != 0))
+        code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    if (code != 0) {
+        reeve_cluster_futures_release(cluster, futures, future_count);
+        (void)reeve_owner_release(cluster->owner, task);
+    }
+    return code;
+}
+
+/* Puts one packed value into the store; the future (PENDING until then) is the caller's. */
+int reeve_cluster_put(struct reeve_cluster *cluster, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, reeve_task_id *ret,
+    struct reeve_error_info *error)
+{
+    void *room;
+    uint32_t segment;
+    uint64_t offset;
+    reeve_task_id task;
+    int code = reeve_cluster_object_create(cluster, size, &room, &segment, &offset, error);
+    if (code != 0)
+        return code;
+    memcpy(room, bytes, size);
+    pthread_mutex_lock(&cluster->lock);
+    code = reeve_cluster_futures_hold(cluster, futures, future_count, error);
+    if (code == 0 && (code = reeve_owner_put(cluster->owner, NULL, 0, &task)) != 0) {
+        reeve_cluster_futures_release(cluster, futures, future_count);
+        reeve_error_set(error, code, "%s", "");
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    if (code != 0) {
+        reeve_cluster_object_abort(cluster, segment, offset);
+        return code;
+    }
+    struct reeve_reference object = {
+        .id = {cluster->process, task}, .size_bytes = size, .node = cluster->node};
+    code = reeve_cluster_object_seal(cluster, object.id, size, segment, offset, error);
+    pthread_mutex_lock(&cluster->lock);
+    code = put_end(cluster, task, code, &object, futures, future_count, error);
+    pthread_mutex_unlock(&cluster->lock);
+    *ret = task;
+    return code;
+}
+
+/* ---- the backend's create, seal and abort --------------------------------------------------- */
+
+/* A value being filled: in the heap when it is small, else in the store. */
+struct filling {
+    size_t size;
+    uint32_t segment;
+    uint64_t offset;
+    bool small;
+    void *bytes;
+};
+
+/* The caller stays inside until the value is sealed or given up. */
+static int large_create(
+    struct reeve_cluster *cluster, struct filling *filling, struct reeve_error_info *error)
+{
+    int code = reeve_cluster_inside_enter(cluster, error);
+    if (code != 0)
+        return code;
+    code = reeve_cluster_object_create(
+        cluster, filling->size, &filling->bytes, &filling->segment, &filling->offset, error);
+    if (code != 0)
+        reeve_cluster_inside_leave(cluster);
+    return code;
+}
+
+int reeve_cluster_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
+    struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct filling *filling = calloc(1, sizeof(*filling));
+    int code = 0;
+    if (filling == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    filling->size = size;
+    filling->small = size <= cluster->inline_size;
+    if (!filling->small)
+        code = large_create(cluster, filling, error);
+    else if ((filling->bytes = aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64))) == NULL)
+        code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+    if (code != 0) {
+        free(filling);
+        return code;
+    }
+    *bytes = filling->bytes;
+    *handle = (uint64_t)(uintptr_t)filling;
+    return 0;
+}
+
+int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uint64_t *futures,
+    size_t future_count, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct filling *filling = (struct filling *)(uintptr_t)handle;
+    reeve_task_id task;
+    pthread_mutex_lock(&cluster->lock);
+    int code = reeve_cluster_usable(cluster, error);
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        code = reeve_cluster_room(cluster, REEVE_CLUSTER_NO_CLASS, error);
+    }
+    if (code == 0)
+        code = reeve_cluster_futures_hold(cluster, futures, future_count, error);
+    if (code == 0) {
+        code = reeve_owner_put(
+            cluster->owner, filling->small ? filling->bytes : NULL, (uint32_t)filling->size, &task);
+        if (code == 0 && filling->small && future_count != 0 &&
+            (code = reeve_owner_attach(cluster->owner, task, futures, (uint32_t)future_count)) != 0)
+            (void)reeve_owner_release(cluster->owner, task);
+        if (code != 0) {
+            reeve_cluster_futures_release(cluster, futures, future_count);
+            reeve_error_set(error, code, "%s", "");
+        }
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    if (!filling->small && code != 0)
+        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
+    if (!filling->small && code == 0) {
+        struct reeve_reference object = {
+            .id = {cluster->process, task}, .size_bytes = filling->size, .node = cluster->node};
+        code = reeve_cluster_object_seal(
+            cluster, object.id, filling->size, filling->segment, filling->offset, error);
+        pthread_mutex_lock(&cluster->lock);
+        code = put_end(cluster, task, code, &object, futures, future_count, error);
+        pthread_mutex_unlock(&cluster->lock);
+    }
+    if (filling->small)
+        free(filling->bytes);
+    else
+        reeve_cluster_inside_leave(cluster);
+    free(filling);
+    if (code == 0)
+        *ret = task;
+    return code;
+}
+
+void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct filling *filling = (struct filling *)(uintptr_t)handle;
+    if (filling->small) {
+        free(filling->bytes);
+    } else {
+        reeve_cluster_object_abort(cluster, filling->segment, filling->offset);
+        reeve_cluster_inside_leave(cluster);
+    }
+    free(filling);
+}
