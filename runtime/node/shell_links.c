@@ -88,7 +88,8 @@ static void introduced(
 
 /* A dial is done when a session is up, and nothing comes of one to where a session is up already;
  * so when one ends before its peer has said which node it is, or another than was dialled had it,
- * those who still wait for an introduction would wait for good. A dial that is under way goes on. */
+ * those who still wait for an introduction would wait for good. A dial that is under way goes
+ * on. */
 static void dial_again(struct daemon *daemon)
 {
     size_t at = 0;
