@@ -127,15 +127,10 @@ static void spliced_free(struct spliced *spliced)
 static int spliced_make(
     const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry, struct spliced *ret)
 {
-    *ret = (struct spliced){
-        .values = calloc(entry->splice_count, sizeof(*ret->values)),
-        .references = calloc(entry->splice_count, sizeof(*ret->references)),
-        .names = calloc(entry->splice_count, sizeof(*ret->names)),
-    };
+    ret->value_count = ret->reference_count = ret->future_count = 0;
+    ret->size = 0;
     reeve_buffer_init(&ret->lent);
     reeve_buffer_init(&ret->objects);
-    if (ret->values == NULL || ret->references == NULL || ret->names == NULL)
-        return REEVE_ENOMEM;
     if (REEVE_LIKELY(entry->splice_count <= SPLICES_FEW)) {
         ret->values = ret->few_values;
         ret->references = ret->few_references;
