@@ -162,6 +162,16 @@ static void codec_futex_peer(void *data)
     }
 }
 
+static double codec_futex_call_us(struct floor_pair *pair, struct floor_codec *codec, uint64_t i)
+{
+    uint64_t begin = floor_now_ns();
+    send_call(pair, i);
+    bell_ring(&pair->call_bell);
+    bell_await(&pair->return_bell, (uint32_t)(i - 1));
+    take_return(pair, codec, i);
+    return (double)(floor_now_ns() - begin) / 1e3;
+}
+
 static double codec_futex_us(uint64_t pause_ns)
 {
     struct floor_pair *pair = floor_shared(sizeof *pair);
@@ -173,12 +183,7 @@ static double codec_futex_us(uint64_t pause_ns)
     for (uint64_t i = 1, end = floor_now_ns() + FLOOR_NS; floor_now_ns() < end; i++) {
         if (pause_ns != 0)
             nanosleep(&pause, NULL);
-        uint64_t begin = floor_now_ns();
-        send_call(pair, i);
-        bell_ring(&pair->call_bell);
-        bell_await(&pair->return_bell, (uint32_t)(i - 1));
-        take_return(pair, codec, i);
-        floor_samples_add(&samples, (double)(floor_now_ns() - begin) / 1e3);
+        floor_samples_add(&samples, codec_futex_call_us(pair, codec, i));
     }
     floor_peer_stop(peer);
     return floor_samples_median(&samples);
@@ -215,12 +220,7 @@ struct reeve_floor_cold *reeve_floor_cold_start(void)
 
 double reeve_floor_cold_call_us(struct reeve_floor_cold *cold)
 {
-    uint64_t i = ++cold->calls, begin = floor_now_ns();
-    send_call(cold->pair, i);
-    bell_ring(&cold->pair->call_bell);
-    bell_await(&cold->pair->return_bell, (uint32_t)(i - 1));
-    take_return(cold->pair, cold->codec, i);
-    return (double)(floor_now_ns() - begin) / 1e3;
+    return codec_futex_call_us(cold->pair, cold->codec, ++cold->calls);
 }
 
 void reeve_floor_cold_stop(struct reeve_floor_cold *cold)
