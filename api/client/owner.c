@@ -32,6 +32,10 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
     reeve_map64_init(&owner->handed);
+    reeve_map64_init(&owner->actors);
+    reeve_map64_init(&owner->hosts);
+    reeve_list_init(&owner->hosts_free);
+    reeve_list_init(&owner->judged);
     return owner;
 }
 
@@ -43,6 +47,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     while ((index = owner_task_each(owner, index)) != OWNER_NONE)
         owner_task_clear(owner, owner_task_at(owner, index));
     owner_handed_fini(owner);
+    owner_actors_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
@@ -69,6 +74,18 @@ static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
     owner_task_clear(owner, task);
 }
 
+/* A WAITING task of an ordered class is in its queue. */
+static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
+{
+    struct owner_class *class = owner->classes[task->class_index];
+    if (!owner_class_is_ordered(class))
+        return;
+    owner_task_unlink(owner, class, index);
+    class->unfinished--;
+    task->sequence = 0;
+    owner_ready_update(owner, class);
+}
+
 /* The task becomes final; its dependents are told, and theirs in turn: a list instead of
  * recursion, because chains are long. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
@@ -76,6 +93,10 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
 {
     struct owner_task *task = owner_task_at(owner, index);
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state != REEVE_TASK_FREE);
+    if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING && task->sequence != 0))
+        ordered_leave(owner, task, index);
+    if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
+        owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
     arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->flags = 0;
@@ -215,9 +236,29 @@ static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
     owner_class_work_changed(owner, now_ns, class);
 }
 
+/* Into the queue of its ordered class, in its turn, whether or not it waits for something. */
+static void ordered_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    bool waits = task->unresolved != 0;
+    task->sequence = ++owner->sequence;
+    task_queued(owner, now_ns, index, OWNER_NONE);
+    if (!waits)
+        return;
+    task->state = REEVE_TASK_WAITING;
+    owner_ready_update(owner, owner->classes[task->class_index]);
+}
+
 void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
 {
-    owner_task_at(owner, index)->sequence = ++owner->sequence;
+    struct owner_task *task = owner_task_at(owner, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class))) { /* it has its place */
+        task->state = REEVE_TASK_QUEUED;
+        owner_class_work_changed(owner, now_ns, class);
+        return;
+    }
+    task->sequence = ++owner->sequence;
     task_queued(owner, now_ns, index, OWNER_NONE);
 }
 
@@ -263,17 +304,21 @@ void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *from, reeve_task_id *ret_task)
 {
-    REEVE_ASSERT(from->class_index < owner->class_count);
+    REEVE_ASSERT(from->actor != 0 || from->class_index < owner->class_count);
     uint32_t index;
     for (uint32_t i = 0; i < from->splice_count; i++) {
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
         if (on == NULL || (from->splices[i].offset & ~REEVE_OWNER_NESTED) > from->arguments_size)
             return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
     }
+    struct owner_actor *actor = NULL;
+    if (REEVE_UNLIKELY(from->actor != 0) &&
+        ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->released))
+        return REEVE_EHANDLE;
     if (owner_task_make(owner, &index) != 0)
         return REEVE_ENOMEM;
     struct owner_task *task = owner_task_at(owner, index);
-    task->class_index = (uint16_t)from->class_index;
+    task->class_index = (uint16_t)(actor != NULL ? actor->class_index : from->class_index);
     task->function = from->function;
     task->timeout_ms = from->timeout_ms;
     task->losses_max = from->losses_max;
@@ -281,7 +326,11 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
     owner->unfinished++;
-    int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
+    int error = 0;
+    if (REEVE_UNLIKELY(actor != NULL))
+        error = owner_actor_task_begin(owner, actor, index, from);
+    if (error == 0)
+        error = owner_task_store(owner, task, from->arguments, from->arguments_size);
     if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
         error = owner_task_store_splices(owner, task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
@@ -309,6 +358,9 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         task_end(owner, now_ns, index, failed->status, failed->flags & OWNER_ERROR_MAP,
             owner_task_bytes(failed), failed->size, NULL);
         error_origin(task, failed);
+    } else if (REEVE_UNLIKELY(owner_class_is_ordered(owner->classes[task->class_index]))) {
+        if (actor == NULL || !owner_actor_refuses(owner, now_ns, actor, index))
+            ordered_queue(owner, now_ns, index);
     } else if (task->unresolved == 0) {
         owner_task_queue(owner, now_ns, index);
     }
@@ -418,7 +470,8 @@ bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, u
     const struct owner_task *task = owner_task_find(owner, id);
     return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
            task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
-           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE));
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE)) &&
+           !owner_class_is_ordered(owner->classes[class_index]);
 }
 
 bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
@@ -525,6 +578,9 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         else
             owner_handed_drop(owner, id);
     }
+    if (REEVE_UNLIKELY(status == REEVE_EACTORDIED) &&
+        owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
+        return true; /* its host does not know why */
     if (status == REEVE_EWORKERDIED && loss_forgiven(owner, task, id)) {
         owner_task_requeue(owner, now_ns, index);
         return true;
@@ -571,6 +627,7 @@ static void fail_queued(struct reeve_owner *owner, uint64_t now_ns, struct owner
         uint32_t index = class->queued.first;
         owner_task_unlink(owner, class, index);
         class->unfinished--;
+        owner_task_at(owner, index)->state = REEVE_TASK_QUEUED; /* it has left */
         task_fail(owner, now_ns, index, code, text);
     }
 }
@@ -590,6 +647,30 @@ static void count_barren(struct reeve_owner *owner, uint64_t now_ns, struct owne
     fail_queued(owner, now_ns, class, REEVE_EWORKERDIED, why);
 }
 
+void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
+    int code, const char *text)
+{
+    struct owner_class *class = owner->classes[lease->class_index];
+    if (owner_class_is_ordered(class) && code != REEVE_EUNREACHABLE)
+        code = REEVE_EACTORDIED;
+    while (lease->in_flight.count != 0) {
+        uint32_t index =
+            lease->in_flight.last; /* from the end: each goes to the front of the queue */
+        struct owner_task *task = owner_task_at(owner, index);
+        owner_queue_remove(owner, &lease->in_flight, index);
+        class->unfinished--;
+        task->flags &= (uint8_t)~OWNER_TAKING_BACK;
+        owner_handed_drop(owner, owner_task_id(task, index));
+        task->lease_index = OWNER_NONE;
+        if (owner_actor_was_being_made(owner, task, owner_task_id(task, index)) ||
+            loss_forgiven(owner, task, owner_task_id(task, index))) {
+            owner_task_requeue(owner, now_ns, index);
+        } else {
+            task_fail(owner, now_ns, index, code, text);
+        }
+    }
+}
+
 void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, int code, const char *text)
 {
@@ -603,23 +684,11 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     reeve_list_remove(&lease->room_node);
     if (code == REEVE_EWORKERDIED)
         count_barren(owner, now_ns, class, lease->in_flight.count == 0, text);
-    while (lease->in_flight.count != 0) {
-        uint32_t index =
-            lease->in_flight.last; /* from the end: each goes to the front of the queue */
-        struct owner_task *task = owner_task_at(owner, index);
-        owner_queue_remove(owner, &lease->in_flight, index);
-        class->unfinished--;
-        task->flags &= (uint8_t)~OWNER_TAKING_BACK;
-        owner_handed_drop(owner, owner_task_id(task, index));
-        task->lease_index = OWNER_NONE;
-        if (loss_forgiven(owner, task, owner_task_id(task, index))) {
-            owner_task_requeue(owner, now_ns, index);
-        } else {
-            task_fail(owner, now_ns, index, code, text);
-        }
-    }
+    owner_lease_empty(owner, now_ns, lease, code, text);
     lease->state = OWNER_LEASE_FREE;
     owner->lease_count--;
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class)) && class->process == 0)
+        owner_host_lost(owner, now_ns, class, text);
     owner_class_work_changed(owner, now_ns, class);
 }
 

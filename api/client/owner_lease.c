@@ -19,11 +19,19 @@ int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index)
 {
     for (uint32_t i = 0; i < owner->class_count; i++) {
-        if (owner->classes[i]->cpu_milli == cpu_milli && owner->classes[i]->priority == priority) {
+        if (owner->classes[i]->cpu_milli == cpu_milli && owner->classes[i]->priority == priority &&
+            owner->classes[i]->host == 0) {
             *ret_class_index = i;
             return 0;
         }
     }
+    struct owner_class *class;
+    return owner_class_make(owner, cpu_milli, priority, &class, ret_class_index);
+}
+
+int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
+    struct owner_class **ret, uint32_t *ret_class_index)
+{
     if (owner->class_count == REEVE_OWNER_CLASSES_MAX)
         return REEVE_ETOOLARGE;
     struct owner_class *class = calloc(1, sizeof(*class));
@@ -35,6 +43,9 @@ int reeve_owner_class(
     class->queued.first = class->queued.last = class->returned = OWNER_NONE;
     reeve_list_init(&class->room);
     reeve_list_init(&class->ready_node);
+    reeve_list_init(&class->actors);
+    reeve_list_init(&class->free_node);
+    *ret = class;
     *ret_class_index = owner->class_count;
     owner->classes[owner->class_count++] = class;
     return 0;
@@ -76,6 +87,8 @@ static uint32_t near_of(const struct reeve_owner *owner, const struct owner_clas
     if (class->queued.count == 0)
         return class->near_told; /* as good as any, and no reason for a message */
     const struct owner_task *first = owner_task_at(owner, class->queued.first);
+    if (owner_class_is_ordered(class)) /* there is no choice */
+        return 0;
     return first->splice_count != 0 ? owner_near_node(owner, first) : 0;
 }
 
@@ -92,14 +105,24 @@ static void demand_tell(struct reeve_owner *owner, struct owner_class *class, ui
             command->class_index = i;
     command->cpu_milli = class->cpu_milli;
     command->priority = class->priority;
+    command->process = class->process;
+    command->host = class->host;
     command->count = count;
     command->near = near;
+}
+
+/* As many leases as the class could use; its actors need one, even if nothing is called. */
+static uint32_t demand_of(const struct reeve_owner *owner, const struct owner_class *class)
+{
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class)))
+        return class->unfinished != 0 || !reeve_list_is_empty(&class->actors);
+    return REEVE_MIN(class->unfinished, owner->settings.demand_max);
 }
 
 /* Telling costs a message, so the number only grows here; ticks let it shrink. */
 static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
 {
-    uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
+    uint32_t need = demand_of(owner, class);
     if (need <= class->demand_told) {
         if (class->lease_count < need) /* one is still to come: where to? */
             demand_tell(owner, class, class->demand_told);
@@ -110,9 +133,9 @@ static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
     demand_tell(owner, class, need);
 }
 
-static void demand_lower(struct reeve_owner *owner, struct owner_class *class)
+void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class)
 {
-    uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
+    uint32_t need = demand_of(owner, class);
     need = REEVE_MAX(need, class->lease_count);
     if (need < class->demand_told)
         demand_tell(owner, class, need);
@@ -127,7 +150,7 @@ void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class)
 
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
 {
-    bool ready = class->queued.count != 0 && !reeve_list_is_empty(&class->room);
+    bool ready = owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room);
     if (ready && !reeve_list_is_linked(&class->ready_node))
         reeve_list_push_back(&owner->ready, &class->ready_node);
     else if (!ready && reeve_list_is_linked(&class->ready_node))
@@ -200,6 +223,8 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
                             : sample;
     lease->interval_ns = sample;
     lease->batch_count = 1;
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class))) /* no other could do it */
+        return;
     uint64_t service_ns = REEVE_MAX(class->service_ns, (uint64_t)1);
     uint64_t ahead_ns = owner->settings.work_ahead_ns;
     if (lease->latency_ns != UINT64_MAX) /* what is on its way is no work for the worker yet */
@@ -212,8 +237,8 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
     class->depth = (uint32_t)REEVE_MIN(depth, (uint64_t)owner->settings.depth_max);
 }
 
-static void lease_return(
-    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
+static void lease_return(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
+    struct owner_lease *lease)
 {
     if (lease->state == OWNER_LEASE_ACTIVE)
         class->lease_count--;
@@ -223,6 +248,11 @@ static void lease_return(
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_RETURN_LEASE);
     command->lease = lease->id;
     command->lease_index = lease->index;
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class)) && class->process == 0 &&
+        !reeve_list_is_empty(&class->actors)) {
+        command->count = 1;
+        owner_host_lost(owner, now_ns, class, "the node of the actor is shutting down");
+    }
     demand_anew(owner, class);
     owner_ready_update(owner, class);
 }
@@ -246,7 +276,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
         lease->stuck = false;
         lease->idle_since_ns = now_ns;
         if (lease->state == OWNER_LEASE_DRAINING) {
-            lease_return(owner, class, lease);
+            lease_return(owner, now_ns, class, lease);
             return;
         }
         if (class->queued.count == 0 && class->unfinished != 0)
@@ -323,13 +353,12 @@ static void take_back(struct reeve_owner *owner, struct owner_lease *lease, uint
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index)
 {
-    (void)now_ns;
     struct owner_lease *lease = owner_lease_at(owner, lease_index);
     if (lease == NULL || lease->state != OWNER_LEASE_ACTIVE)
         return;
     struct owner_class *class = owner->classes[lease->class_index];
     if (lease->in_flight.count == 0) {
-        lease_return(owner, class, lease);
+        lease_return(owner, now_ns, class, lease);
         return;
     }
     class->lease_count--;
@@ -405,7 +434,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             room_update(owner, class, lease);
         }
         uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
-        if (due_ns > now_ns || class->queued.count != 0) {
+        if (due_ns > now_ns || class->queued.count != 0 || !reeve_list_is_empty(&class->actors)) {
             tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
             continue;
         }
@@ -413,12 +442,12 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             /* before it is told that fewer are needed, or it would be given again */
             ->lease_count--;
         lease->state = OWNER_LEASE_DRAINING;
-        demand_lower(owner, class);
-        lease_return(owner, class, lease);
+        owner_demand_lower(owner, class);
+        lease_return(owner, now_ns, class, lease);
     }
     for (uint32_t i = 0; i < owner->class_count; i++) {
         struct owner_class *class = owner->classes[i];
-        demand_lower(owner, class);
+        owner_demand_lower(owner, class);
         if (class->demand_told != 0)
             tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
     }
@@ -433,6 +462,8 @@ uint64_t reeve_owner_deadline(const struct reeve_owner *owner)
 
 bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret)
 {
+    if (REEVE_UNLIKELY(!reeve_list_is_empty(&owner->judged)))
+        owner_actors_judge(owner, 0);
     struct reeve_list *node = reeve_list_first(&owner->ready);
     if (node == NULL)
         return false;
@@ -567,6 +598,9 @@ void reeve_owner_check(const struct reeve_owner *owner)
                      (task->state == REEVE_TASK_WAITING || reeve_task_state_is_final(task->state)));
         if (task->state == REEVE_TASK_QUEUED)
             queued[task->class_index]++;
+        bool is_ordered = task->state == REEVE_TASK_WAITING && task->sequence != 0 &&
+                          owner_class_is_ordered(owner->classes[task->class_index]);
+        queued[task->class_index] += is_ordered;
         REEVE_ASSERT((task->state == REEVE_TASK_SENT) == (task->lease_index != OWNER_NONE));
         if (task->state == REEVE_TASK_SENT) {
             REEVE_ASSERT(owner_lease_at(owner, task->lease_index) != NULL);
@@ -608,7 +642,8 @@ void reeve_owner_check(const struct reeve_owner *owner)
         REEVE_ASSERT(class->lease_count == leases[i]);
         REEVE_ASSERT(class->demand_told != 0 || class->unfinished == 0);
         REEVE_ASSERT(reeve_list_is_linked(&class->ready_node) ==
-                     (class->queued.count != 0 && !reeve_list_is_empty(&class->room)));
+                     (owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room)));
+        REEVE_ASSERT(!owner_class_is_ordered(class) || class->lease_count <= 1);
     }
     free(queued);
     free(in_flight);

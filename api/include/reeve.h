@@ -333,4 +333,6 @@ REEVE_API const char *reeve_version(void);
 
 #include "reeve_typed.h"
 
+#include "reeve_actor.h"
+
 #endif

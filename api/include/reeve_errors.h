@@ -47,7 +47,9 @@
     X(EAGAIN, -1034, "not ready yet; try again")                                       \
     X(EINTERNAL, -1035, "internal error: please report it")                            \
     X(EREFUSED, -1036, "nothing listens at the address")                               \
-    X(ELINK, -1037, "the connection was lost")
+    X(ELINK, -1037, "the connection was lost")                                         \
+    X(EACTORDIED, -1039, "the actor is dead")                                          \
+    X(EUNREACHABLE, -1040, "it cannot be reached now")
 
 enum reeve_error {
     REEVE_OK = 0,
