@@ -47,7 +47,8 @@
     X(EAGAIN, -1034, "not ready yet; try again")                                       \
     X(EINTERNAL, -1035, "internal error: please report it")                            \
     X(EREFUSED, -1036, "nothing listens at the address")                               \
-    X(ELINK, -1037, "the connection was lost")
+    X(ELINK, -1037, "the connection was lost")                                         \
+    X(EEND, -1042, "the stream has ended")
 
 enum reeve_error {
     REEVE_OK = 0,
