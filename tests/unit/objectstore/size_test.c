@@ -1,5 +1,6 @@
-/* The store at full size: what a million objects cost the daemon, what they leave behind, and that a
- * store which has been filled and emptied at random for long still has room for one large object. */
+/* The store at full size: what a million objects cost the daemon, what they leave behind, and that
+ * a store which has been filled and emptied at random for long still has room for one large
+ * object. */
 #include "tests/unit/objectstore/kit.h"
 
 #include <malloc.h>
