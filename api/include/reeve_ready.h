@@ -33,6 +33,7 @@ REEVE_API int reeve_next_ready(uint64_t *tag);
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
+/* A function of the program's, to be called when `future` is ready. */
 typedef void reeve_callback(reeve_future future, void *arg);
 
 /* Calls the function when the future is ready (perhaps it is already): once, with the future and
@@ -72,13 +73,13 @@ REEVE_API int reeve_on_ready(reeve_future future, reeve_callback *function, void
          reeve_completion_next(                                                   \
              &REEVE_JOIN(reeve_completion_, __LINE__), REEVE_FOREVER, &(index)) == REEVE_OK;)
 
-/* For one thread at a time. */
+/* An iteration over futures as they become ready. For one thread at a time. */
 typedef struct reeve_completion {
-    const reeve_future *futures;
-    size_t count;
-    size_t given; /* so many have been given */
-    size_t tried;
-    struct reeve_ready *queue;
+    const reeve_future *futures; /* those it is about */
+    size_t count;                /* how many */
+    size_t given;                /* so many of them have been given */
+    size_t tried;                /* the library's */
+    struct reeve_ready *queue;   /* the library's */
 } reeve_completion;
 
 /* `futures` must stay as they are until the end. Never fails: without memory they come in the order
