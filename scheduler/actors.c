@@ -19,8 +19,8 @@ static struct sched_demand *host_find(const struct reeve_sched *s, const struct 
 {
     uint32_t host = class->host & ~REEVE_HOST_ATTACH;
     struct sched_demand *demand = reeve_map64_get(&s->hosts, host_key(class->owner, host));
-    if (demand == NULL || demand->process != class->owner ||
-        demand->class->class.host != host || demand->class->class.job != class->job)
+    if (demand == NULL || demand->process != class->owner || demand->class->class.host != host ||
+        demand->class->class.job != class->job)
         return NULL;
     return demand;
 }

@@ -212,8 +212,8 @@ REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor
     if (backend == NULL || reeve_actor_options_resolve(options, &settings, error) != REEVE_OK)
         goto failed;
     if (constructor->invoke == NULL || end->invoke == NULL) {
-        reeve_error_set(error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init",
-            constructor->name);
+        reeve_error_set(
+            error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);
         goto failed;
     }
     settings.end = end;

@@ -32,9 +32,8 @@ static inline struct reeve_submit reeve_client_submit_of(
     return (struct reeve_submit){
         .function = function,
         .cpu_milli = settings->cpu_milli,
-        .max_retries = function->role == REEVE_ROLE_NONE || settings->retries_said
-                           ? settings->max_retries
-                           : 0,
+        .max_retries =
+            function->role == REEVE_ROLE_NONE || settings->retries_said ? settings->max_retries : 0,
         .never_inline = settings->never_inline,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,

@@ -11,8 +11,7 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
 {
     const reeve_actor *actor = submit->actor;
     uint32_t host = (uint32_t)actor->host;
-    if (actor->number == 0 || actor->number > UINT32_MAX || host == 0 ||
-        host & REEVE_HOST_ATTACH)
+    if (actor->number == 0 || actor->number > UINT32_MAX || host == 0 || host & REEVE_HOST_ATTACH)
         return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is malformed");
     if (actor->owner == cluster->process) {
         task->actor = (uint32_t)actor->number;
@@ -56,8 +55,7 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
             reeve_error_set(error, code, "%s", "");
     }
     if (code == 0)
-        *ret = (reeve_actor){
-            cluster->process, number, (uint64_t)settings->cpu_milli << 32 | host};
+        *ret = (reeve_actor){cluster->process, number, (uint64_t)settings->cpu_milli << 32 | host};
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }

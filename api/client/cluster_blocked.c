@@ -52,7 +52,8 @@ static reeve_task_id awaited_task(
 {
     reeve_task_id first = 0;
     for (size_t i = 0; i < awaited->count; i++) {
-        if (reeve_task_state_is_final(state_of(cluster, awaited->futures[i])))
+        enum reeve_task_state state = state_of(cluster, awaited->futures[i]);
+        if (reeve_task_state_is_final(state) || state == REEVE_TASK_FREE)
             continue;
         reeve_task_id task = root_of(cluster, awaited->futures[i]);
         if (awaited->all)
@@ -113,8 +114,8 @@ void reeve_cluster_deadlocked(
 
 void reeve_cluster_owns_look(struct reeve_cluster *cluster)
 {
-    bool owns = reeve_owner_task_count(cluster->owner) != 0 ||
-                reeve_owner_actor_count(cluster->owner) != 0;
+    bool owns =
+        reeve_owner_task_count(cluster->owner) != 0 || reeve_owner_actor_count(cluster->owner) != 0;
     struct reeve_local_message message = {.kind = REEVE_LOCAL_OWNS, .count = owns};
     if (REEVE_LIKELY(owns == cluster->owns_told))
         return;

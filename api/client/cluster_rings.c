@@ -543,6 +543,8 @@ void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
     if (REEVE_UNLIKELY(cluster->holders_closing))
         channels_close(cluster);
     cluster->final_told = reeve_owner_final_count(cluster->owner);
+    if (REEVE_UNLIKELY(cluster->watch_count != 0))
+        reeve_cluster_watched(cluster);
     if (cluster->waiter_count != 0 && cluster->final_told != final_before)
         pthread_cond_broadcast(&cluster->turn);
 }
@@ -608,7 +610,7 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
         cluster->workers[index]->owner = owner;
         cluster->workers[index]->class_index = UINT32_MAX; /* an actor runs none of its children */
     } else if (reeve_owner_class(cluster->owner, message->cpu_milli, message->priority,
-            &cluster->workers[index]->class_index) != 0) {
+                   &cluster->workers[index]->class_index) != 0) {
         cluster->workers[index]->class_index = UINT32_MAX; /* no child's is equal */
     }
 }

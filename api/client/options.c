@@ -153,8 +153,8 @@ int reeve_actor_options_resolve(const reeve_actor_options *options,
         return reeve_error_set(error, REEVE_EINVAL,
             "the option max_restarts is %d: expected a positive number or REEVE_FOREVER",
             given.max_restarts);
-    ret->restarts_max = given.max_restarts == REEVE_FOREVER ? UINT32_MAX
-                                                            : (uint32_t)given.max_restarts;
+    ret->restarts_max =
+        given.max_restarts == REEVE_FOREVER ? UINT32_MAX : (uint32_t)given.max_restarts;
     if (given.shared > SHARED_MAX)
         return reeve_error_set(error, REEVE_EINVAL,
             "the option shared is %u: expected 1 to %u, or 0", given.shared, SHARED_MAX);

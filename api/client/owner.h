@@ -132,7 +132,7 @@ struct reeve_owner_command {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
-    uint32_t near; /* the node that holds large arguments of what is queued, or 0 */
+    uint32_t near;            /* the node that holds large arguments of what is queued, or 0 */
     reeve_process_id process; /* with host: whose; 0: ours */
     uint32_t host;
     reeve_lease_index lease_index;
@@ -174,8 +174,8 @@ int reeve_owner_class(
 /* ---- actors: see owner_actor.c ---- */
 
 /* The class of calls to actors of another process, in that host of it. REEVE_ETOOLARGE. */
-int reeve_owner_host_class(struct reeve_owner *owner, reeve_process_id process, uint32_t host,
-    uint32_t *ret_class_index);
+int reeve_owner_host_class(
+    struct reeve_owner *owner, reeve_process_id process, uint32_t host, uint32_t *ret_class_index);
 
 struct reeve_owner_actor {
     uint32_t cpu_milli;
@@ -239,6 +239,16 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 /* One more reference to a living future, for who reads its result while others may release it.
  * REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
+
+/* Once the future is final (at once, if it is already), next_watched gives the same pair: once.
+ * Until then the watch refers to the future. REEVE_EHANDLE, REEVE_ENOMEM. */
+struct reeve_owner_watch {
+    uint64_t queue, tag;
+};
+int reeve_owner_watch(
+    struct reeve_owner *owner, reeve_task_id task, const struct reeve_owner_watch *watch);
+bool reeve_owner_next_watched(struct reeve_owner *owner, struct reeve_owner_watch *ret);
+uint32_t reeve_owner_watch_count(const struct reeve_owner *owner); /* not told yet */
 
 /* The caller, a worker that waits for the task, wants to run it itself, in the midst of a task of
  * class `class_index`. May it? Not one of another class (the lease is for that one's resources),

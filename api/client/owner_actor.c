@@ -74,13 +74,13 @@ static int host_make(struct reeve_owner *owner, reeve_process_id process, uint32
     class->process = process;
     class->host = host;
     class->depth = owner->settings.depth_max;
-    (void)reeve_map64_put(&owner->hosts, host_key(process, host),
-        (void *)((uintptr_t)*ret_class_index + 1), NULL);
+    (void)reeve_map64_put(
+        &owner->hosts, host_key(process, host), (void *)((uintptr_t)*ret_class_index + 1), NULL);
     return 0;
 }
 
-int reeve_owner_host_class(struct reeve_owner *owner, reeve_process_id process, uint32_t host,
-    uint32_t *ret_class_index)
+int reeve_owner_host_class(
+    struct reeve_owner *owner, reeve_process_id process, uint32_t host, uint32_t *ret_class_index)
 {
     uint32_t index = host_find(owner, process, host);
     if (REEVE_UNLIKELY(index == OWNER_NONE))
@@ -107,8 +107,8 @@ static int host_for(struct reeve_owner *owner, const struct reeve_owner_actor *a
             return 0;
         }
     }
-    int error = host_make(
-        owner, 0, REEVE_OWNER_SHARED_MAX + 1 + owner->host_last, actor->cpu_milli, ret);
+    int error =
+        host_make(owner, 0, REEVE_OWNER_SHARED_MAX + 1 + owner->host_last, actor->cpu_milli, ret);
     owner->host_last += error == 0;
     return error;
 }
@@ -287,8 +287,8 @@ void owner_actor_task_finish(struct reeve_owner *owner, struct owner_task *task,
         actor->state = OWNER_ACTOR_LIVE;
 }
 
-bool owner_actor_refuses(struct reeve_owner *owner, uint64_t now_ns,
-    const struct owner_actor *actor, uint32_t index)
+bool owner_actor_refuses(
+    struct reeve_owner *owner, uint64_t now_ns, const struct owner_actor *actor, uint32_t index)
 {
     if (REEVE_LIKELY(actor == NULL || actor->state != OWNER_ACTOR_DEAD))
         return false;

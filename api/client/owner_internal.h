@@ -23,7 +23,8 @@
 #define OWNER_PAGE_TASKS (1u << OWNER_PAGE_SHIFT)
 #define OWNER_PAGES_KEPT 2u /* empty ones, for what comes next */
 #define OWNER_SMALL_SIZE 56u
-#define OWNER_NEAR_BYTES (1u << 20) /* less than this is soon brought anywhere */
+#define OWNER_NEAR_BYTES (1u << 20)  /* less than this is soon brought anywhere */
+#define OWNER_WATCH      0x80000000u /* a dependent that is no task, but a watch */
 
 /* flags of a task */
 enum {
@@ -36,7 +37,7 @@ enum {
     OWNER_GIVEN = 32, /* final, an object: it is another's to free */
     OWNER_LENT =
         64, /* final, came with a call that is under way: `position` is whose it is there */
-    OWNER_LIFE = 64, /* not final: makes or ends an actor */
+    OWNER_LIFE = 64,   /* not final: makes or ends an actor */
     OWNER_ALONE = 128, /* it was lost with a child of its; now these are run elsewhere */
 };
 
@@ -98,6 +99,11 @@ struct owner_edge {
     uint32_t next;
 };
 
+struct owner_watch {
+    struct reeve_owner_watch told;
+    uint32_t next; /* when it is free */
+};
+
 struct owner_queue {
     uint32_t first, last;
     uint32_t count;
@@ -121,10 +127,10 @@ struct owner_class {
     struct reeve_list
         ready_node; /* in the owner's list of classes that may have something to send */
     /* a host of actors */
-    uint32_t host;             /* 0: it is none */
-    reeve_process_id process;  /* whose; 0: ours */
-    struct reeve_list actors;  /* those that live in it or are to, by age; if it is ours */
-    bool has_dead;             /* something may be queued for actors that are dead */
+    uint32_t host;               /* 0: it is none */
+    reeve_process_id process;    /* whose; 0: ours */
+    struct reeve_list actors;    /* those that live in it or are to, by age; if it is ours */
+    bool has_dead;               /* something may be queued for actors that are dead */
     struct reeve_list free_node; /* in the owner's list of hosts without actors, for the next one */
 };
 
@@ -182,6 +188,9 @@ struct reeve_owner {
     uint32_t edge_capacity, edge_count, edge_free;
     struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
     uint32_t class_count;
+    struct owner_watch *watches;
+    uint32_t watch_capacity, watch_count, watch_free;
+    struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct owner_lease **leases;
     uint32_t lease_capacity, lease_count;
     struct reeve_list ready; /* classes */
@@ -192,11 +201,11 @@ struct reeve_owner {
     reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
     uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
-    uint32_t send_lease;       /* what next_send chose, until sent or unsent */
-    uint32_t mark;             /* of the latest walk */
-    struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
-    struct reeve_map64 actors; /* number -> struct owner_actor: those that are not released */
-    struct reeve_map64 hosts;  /* key of owner_actor.c -> class index + 1, of all hosts */
+    uint32_t send_lease;          /* what next_send chose, until sent or unsent */
+    uint32_t mark;                /* of the latest walk */
+    struct reeve_map64 handed;    /* SENT task -> struct owner_handed: what its worker hands over */
+    struct reeve_map64 actors;    /* number -> struct owner_actor: those that are not released */
+    struct reeve_map64 hosts;     /* key of owner_actor.c -> class index + 1, of all hosts */
     struct reeve_list hosts_free; /* classes: hosts of one actor, which are without it */
     struct reeve_list judged;     /* actors of which something has become known */
     uint32_t actor_last, host_last;
@@ -302,6 +311,9 @@ int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t 
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
 
+/* A final task's edge is a watch (owner_watch.c). */
+void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
+
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);
 
@@ -336,8 +348,8 @@ struct owner_actor *owner_actor_find(const struct reeve_owner *owner, uint32_t n
 int owner_actor_task_begin(struct reeve_owner *owner, struct owner_actor *actor, uint32_t index,
     const struct reeve_owner_task *from);
 /* True: it is dead, and the task has failed with it. */
-bool owner_actor_refuses(struct reeve_owner *owner, uint64_t now_ns,
-    const struct owner_actor *actor, uint32_t index);
+bool owner_actor_refuses(
+    struct reeve_owner *owner, uint64_t now_ns, const struct owner_actor *actor, uint32_t index);
 /* The task was under way when its host was lost: true if it is the one that makes the actor. */
 bool owner_actor_was_being_made(
     struct reeve_owner *owner, const struct owner_task *task, reeve_task_id id);

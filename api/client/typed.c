@@ -21,8 +21,8 @@
 struct call {
     const struct reeve_function *function;
     const reeve_actor *actor; /* the first argument of what has to do with actors; or NULL */
-    const char *arguments;   /* the struct of arguments */
-    const uint64_t *futures; /* futures[i] != 0 stands for argument i; or NULL */
+    const char *arguments;    /* the struct of arguments */
+    const uint64_t *futures;  /* futures[i] != 0 stands for argument i; or NULL */
     size_t sizes[ARGUMENTS_MAX];
     uint64_t put[ARGUMENTS_MAX]; /* futures of large arguments, released after the submit */
     size_t put_count;
@@ -167,8 +167,8 @@ static int call_actor(struct call *call, const void *handle, struct reeve_error_
 {
     call->actor = handle;
     if (call->futures && call->futures[0])
-        return reeve_error_set(error, REEVE_EINVAL,
-            "the actor itself cannot be a future: get the handle first");
+        return reeve_error_set(
+            error, REEVE_EINVAL, "the actor itself cannot be a future: get the handle first");
     return reeve_actor_check(call->actor, error);
 }
 

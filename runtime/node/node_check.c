@@ -46,11 +46,11 @@ static void check_lease(const struct reeve_node *node, const struct node_lease *
         lease->holder_process == NULL ||
         reeve_map64_get(&node->processes, lease->holder_process->serial) == lease->holder_process);
     bool attaches = reeve_class_attaches(&lease->class) && lease->state != LEASE_HELD;
-    REEVE_ASSERT((lease->state == LEASE_WAITING && !attaches) ==
-                 reeve_list_is_linked(&lease->waiting_link));
+    REEVE_ASSERT(
+        (lease->state == LEASE_WAITING && !attaches) == reeve_list_is_linked(&lease->waiting_link));
     REEVE_ASSERT(attaches || !reeve_list_is_linked(&lease->attached_link));
-    REEVE_ASSERT(!attaches || lease->state == LEASE_CLOSING ||
-                 reeve_list_is_linked(&lease->attached_link));
+    REEVE_ASSERT(
+        !attaches || lease->state == LEASE_CLOSING || reeve_list_is_linked(&lease->attached_link));
     switch (lease->state) {
     case LEASE_WAITING:
         REEVE_ASSERT(lease->worker == NULL && !lease->lent && !lease->job->ended);

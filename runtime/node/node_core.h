@@ -78,8 +78,8 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_CONNECTION_GONE,  /* connection: a driver that has no answer yet has left */
     /* serial class_index cpu_milli priority count node process(whose host) host */
     REEVE_NODE_EVENT_CLIENT_DEMAND,
-    REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease code: not 0: with what is in its worker */
-    REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
+    REEVE_NODE_EVENT_CLIENT_RETURN, /* serial lease code: not 0: with what is in its worker */
+    REEVE_NODE_EVENT_CLIENT_LEND,   /* serial count: 1 lends, 0 goes on */
     /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */
     REEVE_NODE_EVENT_CLIENT_BLOCKED,
     REEVE_NODE_EVENT_CLIENT_OWNS, /* serial count: 1 it has futures, 0 it has none */

@@ -356,8 +356,7 @@ static bool is_early(
     struct reeve_entry_parts parts;
     reeve_actor actor;
     return channel->owner != channel->peer &&
-           reeve_entry_split(
-               view->payload, view->length, view->references, view->flags, &parts) &&
+           reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) &&
            reeve_actor_read(parts.value, parts.value_size, &actor) &&
            actor.owner == channel->owner && actor.number > reeve_actors_latest(actor.owner);
 }
