@@ -65,7 +65,8 @@ void sched_host_comes(struct reeve_sched *s, struct sched_lease *lease)
     const struct reeve_class *class = &lease->demand->class->class;
     if (!reeve_class_is_residence(class))
         return;
-    lease->demand->residence = lease;
+    if (lease->demand->residence == NULL) /* else it has two, for a while: the first counts */
+        lease->demand->residence = lease;
     struct sched_class *waiting = attaching(s, class);
     if (waiting == NULL || !waiting->held_off)
         return;
@@ -78,15 +79,28 @@ void sched_host_comes(struct reeve_sched *s, struct sched_lease *lease)
 
 void sched_host_goes(struct reeve_sched *s, struct sched_lease *lease)
 {
-    (void)s;
-    if (lease->demand->residence == lease)
-        lease->demand->residence = NULL;
+    struct sched_demand *demand = lease->demand;
+    if (demand->residence != lease)
+        return;
+    demand->residence = NULL;
+    struct reeve_list *lists[] = {&demand->class->job->leases, &demand->class->job->recalled};
+    for (int i = 0; i < 2 && demand->lease_count > 1; i++) {
+        REEVE_LIST_EACH(link, lists[i])
+        {
+            struct sched_lease *other = REEVE_LIST_ENTRY(link, struct sched_lease, job_link);
+            s->totals.work_count++;
+            if (other != lease && other->demand == demand)
+                demand->residence = other;
+        }
+    }
 }
 
 struct sched_node *sched_host_node(const struct reeve_sched *s, const struct sched_class *class)
 {
     const struct sched_demand *demand = host_find(s, &class->class);
-    return demand != NULL && demand->residence != NULL ? demand->residence->node : NULL;
+    if (demand == NULL || demand->count == 0 || demand->residence == NULL)
+        return NULL; /* or it is about to go */
+    return demand->residence->node;
 }
 
 bool sched_host_lives(const struct reeve_sched *s, const struct sched_class *class)

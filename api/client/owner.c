@@ -590,9 +590,13 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     if (REEVE_UNLIKELY(status == REEVE_EACTORDIED) &&
         owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
         return true; /* its host does not know why */
-    if (status == REEVE_EWORKERDIED && loss_forgiven(owner, task, id)) {
-        owner_task_requeue(owner, now_ns, index);
-        return true;
+    if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
+        if (owner_actor_was_being_made(owner, task, id) || loss_forgiven(owner, task, id)) {
+            owner_task_requeue(owner, now_ns, index);
+            return true;
+        }
+        if (owner_class_is_ordered(owner->classes[task->class_index]))
+            status = REEVE_EACTORDIED;
     }
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)
@@ -694,9 +698,7 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     if (code == REEVE_EWORKERDIED)
         count_barren(owner, now_ns, class, lease->in_flight.count == 0, text);
     owner_lease_empty(owner, now_ns, lease, code, text);
-    lease->state = OWNER_LEASE_FREE;
-    owner->lease_count--;
-    if (REEVE_UNLIKELY(owner_class_is_ordered(class)) && class->process == 0)
+    if (REEVE_UNLIKELY(owner_lease_freed(owner, class, lease)) && class->process == 0)
         owner_host_lost(owner, now_ns, class, text);
     owner_class_work_changed(owner, now_ns, class);
 }
@@ -735,6 +737,7 @@ void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)
         owner->lease_count--;
     }
     for (uint32_t i = 0; i < owner->class_count; i++) {
+        owner->classes[i]->serving = OWNER_NONE;
         owner->classes[i]->lease_count = 0;
         reeve_owner_class_failed(owner, 0, i, code, text);
     }

@@ -9,7 +9,8 @@
  * never has more than one lease, and is *ordered*: its tasks are sent in the order in which they
  * were submitted, so one whose arguments are not there yet holds back those behind it. (It can
  * never wait for one of these: what it needs was there before it.) So the calls of one process run
- * in order, whatever they need. The lease is kept for as long as actors live in the host.
+ * in order, whatever they need. The lease is kept for as long as actors live in the host. A second
+ * may come before word that the first is lost: it is not sent to before that.
  *
  * What makes an actor, its constructor, is a task of that queue, and so is what ends it. When the
  * host is lost, all that was in it is. Those that may be restarted are made again, by new tasks
@@ -254,6 +255,12 @@ int owner_actor_task_begin(struct reeve_owner *owner, struct owner_actor *actor,
     return actor->restarts_left != 0 ? actor_keep_arguments(owner, actor, from) : 0;
 }
 
+static void host_made(struct reeve_owner *owner, const struct owner_actor *actor)
+{
+    struct owner_class *class = owner->classes[actor->class_index];
+    class->made_last = REEVE_MAX(class->made_last, actor->number);
+}
+
 bool owner_actor_was_being_made(
     struct reeve_owner *owner, const struct owner_task *task, reeve_task_id id)
 {
@@ -263,6 +270,7 @@ bool owner_actor_was_being_made(
     if (actor->constructor_task != id || actor->state == OWNER_ACTOR_DEAD)
         return false;
     actor->begun = true;
+    host_made(owner, actor);
     return true;
 }
 
@@ -275,10 +283,13 @@ void owner_actor_task_finish(struct reeve_owner *owner, struct owner_task *task,
     if (id == actor->end_task) {
         actor->end_task = 0;
         actor->ended = true;
+        if (status != 0 && actor->state != OWNER_ACTOR_DEAD) /* with its host, perhaps */
+            actor_die(owner, actor, error_is_map, bytes, size);
         actor_judge(owner, actor);
         return;
     }
     actor->constructor_task = 0;
+    host_made(owner, actor);
     if (actor->state == OWNER_ACTOR_DEAD)
         return;
     if (status != 0)
@@ -295,6 +306,16 @@ bool owner_actor_refuses(
     owner_task_end(owner, now_ns, index, REEVE_EACTORDIED, actor->is_map,
         actor->bytes != NULL ? actor->bytes : (const uint8_t *)"", actor->size, NULL);
     return true;
+}
+
+/* Its constructor was under way. Those who call actors of the host from elsewhere may be there
+ * before it, so that the worker has to know which actors are still to be made, and which are no
+ * more (entry.h). */
+static void actor_again(struct reeve_owner *owner, struct owner_actor *actor)
+{
+    struct owner_task *task = owner_task_at(owner, owner_task_index(actor->constructor_task));
+    task->attempt = actor->restart_count;
+    task->timeout_ms = owner->classes[actor->class_index]->made_last;
 }
 
 /* A constructor, once more. */
@@ -322,6 +343,7 @@ static int actor_remake(struct reeve_owner *owner, uint64_t now_ns, struct owner
     task->flags = OWNER_LIFE;
     task->actor = actor->number;
     task->attempt = actor->restart_count;
+    task->timeout_ms = owner->classes[actor->class_index]->made_last;
     task->sequence = actor->sequence;
     actor->constructor_task = owner_task_id(task, index);
     owner_task_requeue(owner, now_ns, index);
@@ -368,7 +390,8 @@ static void host_sweep(struct reeve_owner *owner, uint64_t now_ns, struct owner_
 
 void owner_actors_judge(struct reeve_owner *owner, uint64_t now_ns)
 {
-    struct reeve_list *node;
+    struct reeve_list *node, ended;
+    reeve_list_init(&ended);
     while (!reeve_list_is_empty(&owner->judged)) {
         while ((node = reeve_list_pop_front(&owner->judged)) != NULL) {
             struct owner_actor *actor = REEVE_LIST_ENTRY(node, struct owner_actor, judged_node);
@@ -376,7 +399,7 @@ void owner_actors_judge(struct reeve_owner *owner, uint64_t now_ns)
             reeve_list_remove(&actor->class_node);
             class->has_dead |= actor->state == OWNER_ACTOR_DEAD;
             if (actor->ended)
-                actor_free(owner, actor);
+                reeve_list_push_back(&ended, &actor->judged_node);
             host_look(owner, class);
         }
         for (uint32_t i = 0; i < owner->class_count; i++) {
@@ -386,6 +409,8 @@ void owner_actors_judge(struct reeve_owner *owner, uint64_t now_ns)
             }
         }
     }
+    while ((node = reeve_list_pop_front(&ended)) != NULL) /* nothing of theirs is left */
+        actor_free(owner, REEVE_LIST_ENTRY(node, struct owner_actor, judged_node));
 }
 
 void owner_host_lost(
@@ -407,8 +432,7 @@ void owner_host_lost(
         actor->state = OWNER_ACTOR_NEW;
         static const char why[] = "there is no memory to restart it";
         if (actor->constructor_task != 0)
-            owner_task_at(owner, owner_task_index(actor->constructor_task))->attempt =
-                actor->restart_count;
+            actor_again(owner, actor);
         else if (actor_remake(owner, now_ns, actor) != 0)
             actor_die(owner, actor, false, why, sizeof(why) - 1);
     }
@@ -462,8 +486,7 @@ int reeve_owner_actor_kill(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
         lease->state = OWNER_LEASE_DRAINING;
         reeve_list_remove(&lease->room_node);
         owner_lease_empty(owner, now_ns, lease, REEVE_EACTORDIED, why);
-        lease->state = OWNER_LEASE_FREE;
-        owner->lease_count--;
+        (void)owner_lease_freed(owner, class, lease);
         struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_RETURN_LEASE);
         command->lease = lease->id;
         command->lease_index = lease->index;
@@ -492,4 +515,37 @@ void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number)
     struct owner_class *class = owner->classes[actor->class_index];
     actor_free(owner, actor);
     host_look(owner, class);
+}
+
+/* ---- audit ----------------------------------------------------------------------------------- */
+
+uint64_t owner_actors_check(const struct reeve_owner *owner)
+{
+    uint64_t memory_bytes = 0;
+    size_t at = 0;
+    uint64_t number;
+    void *value;
+    while (reeve_map64_next(&owner->actors, &at, &number, &value)) {
+        const struct owner_actor *actor = value;
+        memory_bytes += sizeof(*actor) + actor->size;
+        REEVE_ASSERT(actor->number == number);
+        bool is_judged = reeve_list_is_linked(&actor->judged_node);
+        REEVE_ASSERT(reeve_list_is_linked(&actor->class_node) ==
+                     (is_judged || (actor->state != OWNER_ACTOR_DEAD && !actor->ended)));
+        REEVE_ASSERT(!actor->ended || is_judged);
+        reeve_task_id tasks[] = {actor->constructor_task, actor->end_task};
+        for (int i = 0; i < 2; i++) {
+            const struct owner_task *task = owner_task_find(owner, tasks[i]);
+            REEVE_ASSERT(
+                tasks[i] == 0 || (task != NULL && !reeve_task_state_is_final(task->state)));
+        }
+    }
+    for (uint32_t i = 0; i < owner->class_count; i++) {
+        const struct owner_class *class = owner->classes[i];
+        REEVE_ASSERT(class->host != 0 || reeve_list_is_empty(&class->actors));
+        REEVE_ASSERT(class->process == 0 || reeve_list_is_empty(&class->actors));
+        REEVE_ASSERT(!reeve_list_is_linked(&class->free_node) || !is_shared(class));
+        REEVE_ASSERT(class->host == 0 || host_find(owner, class->process, class->host) == i);
+    }
+    return memory_bytes;
 }

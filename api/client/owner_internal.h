@@ -130,6 +130,8 @@ struct owner_class {
     uint32_t host;               /* 0: it is none */
     reeve_process_id process;    /* whose; 0: ours */
     struct reeve_list actors;    /* those that live in it or are to, by age; if it is ours */
+    uint32_t made_last;          /* number of the latest actor that was begun to be made in it */
+    uint32_t serving;            /* the index of its lease that is sent to, the oldest; or NONE */
     bool has_dead;               /* something may be queued for actors that are dead */
     struct reeve_list free_node; /* in the owner's list of hosts without actors, for the next one */
 };
@@ -166,6 +168,7 @@ struct owner_lease {
     uint32_t node;
     uint32_t index;
     uint64_t id;
+    uint64_t gained; /* counts: which came first */
     struct owner_queue in_flight;
     bool full;               /* the ring had no room: wait for an answer */
     bool stuck;              /* what it had not begun was taken back: likewise */
@@ -209,6 +212,7 @@ struct reeve_owner {
     struct reeve_list hosts_free; /* classes: hosts of one actor, which are without it */
     struct reeve_list judged;     /* actors of which something has become known */
     uint32_t actor_last, host_last;
+    uint64_t gained; /* leases, ever */
 };
 
 /* Small and on the way of every call, so inline. */
@@ -362,12 +366,18 @@ void owner_actors_judge(struct reeve_owner *owner, uint64_t now_ns);
 void owner_host_lost(
     struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class, const char *text);
 void owner_actors_fini(struct reeve_owner *owner);
+/* Audits; returns the memory of what it knows of actors. */
+uint64_t owner_actors_check(const struct reeve_owner *owner);
 int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
     struct owner_class **ret, uint32_t *ret_class_index);
 
 /* Leases and demand (owner_lease.c). */
 /* For a while nothing is wanted of it: tells so. */
 void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class);
+/* The lease is FREE from now on. Whether it was the one that is sent to, of an ordered class: then
+ * the next one is. */
+bool owner_lease_freed(
+    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease);
 /* Takes from the lease what is under way; each of these is forgiven, or fails. */
 void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     int code, const char *text);

@@ -42,6 +42,7 @@ int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t prio
     class->depth = 1;
     class->queued.first = class->queued.last = class->returned = OWNER_NONE;
     reeve_list_init(&class->room);
+    class->serving = OWNER_NONE;
     reeve_list_init(&class->ready_node);
     reeve_list_init(&class->actors);
     reeve_list_init(&class->free_node);
@@ -182,7 +183,8 @@ static void room_update(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
 {
     bool room = lease->state == OWNER_LEASE_ACTIVE && !lease->full && !lease->stuck &&
-                lease->in_flight.count < class->depth;
+                lease->in_flight.count < class->depth &&
+                (!owner_class_is_ordered(class) || class->serving == lease->index);
     if (!room) {
         reeve_list_remove(&lease->room_node);
     } else if (lease->in_flight.count == 0) {
@@ -237,19 +239,39 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
     class->depth = (uint32_t)REEVE_MIN(depth, (uint64_t)owner->settings.depth_max);
 }
 
+bool owner_lease_freed(
+    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
+{
+    lease->state = OWNER_LEASE_FREE;
+    owner->lease_count--;
+    if (REEVE_LIKELY(!owner_class_is_ordered(class)) || class->serving != lease->index)
+        return false;
+    class->serving = OWNER_NONE;
+    struct owner_lease *next = NULL;
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        struct owner_lease *other = owner->leases[i];
+        if (other->state != OWNER_LEASE_FREE && owner->classes[other->class_index] == class &&
+            (next == NULL || other->gained < next->gained))
+            next = other;
+    }
+    if (next != NULL) {
+        class->serving = next->index;
+        room_update(owner, class, next);
+    }
+    return true;
+}
+
 static void lease_return(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
     struct owner_lease *lease)
 {
     if (lease->state == OWNER_LEASE_ACTIVE)
         class->lease_count--;
-    lease->state = OWNER_LEASE_FREE;
-    owner->lease_count--;
     reeve_list_remove(&lease->room_node);
+    bool served = owner_lease_freed(owner, class, lease);
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_RETURN_LEASE);
     command->lease = lease->id;
     command->lease_index = lease->index;
-    if (REEVE_UNLIKELY(owner_class_is_ordered(class)) && class->process == 0 &&
-        !reeve_list_is_empty(&class->actors)) {
+    if (REEVE_UNLIKELY(served) && class->process == 0 && !reeve_list_is_empty(&class->actors)) {
         command->count = 1;
         owner_host_lost(owner, now_ns, class, "the node of the actor is shutting down");
     }
@@ -325,6 +347,9 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     lease->last_answer_ns = lease->idle_since_ns = now_ns;
     class->lease_count++;
     owner->lease_count++;
+    lease->gained = ++owner->gained;
+    if (owner_class_is_ordered(class) && class->serving == OWNER_NONE)
+        class->serving = lease->index;
     *ret_lease_index = lease->index;
     room_update(owner, class, lease);
     tick_by(owner, now_ns + owner->settings.lease_idle_ns);
@@ -434,7 +459,10 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             room_update(owner, class, lease);
         }
         uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
-        if (due_ns > now_ns || class->queued.count != 0 || !reeve_list_is_empty(&class->actors)) {
+        /* A second one of a host is given back, too: it may be that the first is not lost at all. */
+        bool is_second = owner_class_is_ordered(class) && class->serving != lease->index;
+        bool is_needed = class->queued.count != 0 || !reeve_list_is_empty(&class->actors);
+        if (due_ns > now_ns || (is_needed && !is_second)) {
             tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
             continue;
         }
@@ -579,7 +607,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 
 void reeve_owner_check(const struct reeve_owner *owner)
 {
-    uint64_t alive = 0, unfinished = 0, memory_bytes = 0, inline_count = 0;
+    uint64_t alive = 0, unfinished = 0, memory_bytes = owner_actors_check(owner), inline_count = 0;
     uint32_t edge_count = 0, watch_count = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
@@ -650,7 +678,13 @@ void reeve_owner_check(const struct reeve_owner *owner)
         REEVE_ASSERT(class->demand_told != 0 || class->unfinished == 0);
         REEVE_ASSERT(reeve_list_is_linked(&class->ready_node) ==
                      (owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room)));
-        REEVE_ASSERT(!owner_class_is_ordered(class) || class->lease_count <= 1);
+        if (owner_class_is_ordered(class)) {
+            const struct owner_lease *serving =
+                class->serving != OWNER_NONE ? owner_lease_at(owner, class->serving) : NULL;
+            REEVE_ASSERT((class->serving == OWNER_NONE) == (serving == NULL));
+            REEVE_ASSERT(serving == NULL || owner->classes[serving->class_index] == class);
+            REEVE_ASSERT(serving != NULL || class->lease_count == 0);
+        }
     }
     free(queued);
     free(in_flight);

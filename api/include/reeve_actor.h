@@ -42,15 +42,17 @@
 #ifndef REEVE_ACTOR_H
 #define REEVE_ACTOR_H
 
+/* ---- any actor ------------------------------------------------------------------------------- */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Any actor. The handle types of REEVE_ACTOR have the same members. */
 typedef struct reeve_actor {
-    uint64_t owner; /* the process that created it */
-    uint64_t number;
-    uint64_t host;
+    uint64_t owner;  /* the process that created it */
+    uint64_t number; /* among that one's actors; 0: none */
+    uint64_t host;   /* where it lives, as the library knows it */
 } reeve_actor;
 
 /* How to create an actor. Zero and NULL mean "default". In inline mode they have no effect. */
@@ -73,7 +75,12 @@ typedef struct reeve_actor_options {
     (&(reeve_actor_options){.size = sizeof(reeve_actor_options), __VA_ARGS__})
 
 /* Any actor's handle as an untyped one. */
-#define reeve_untyped_actor(actor) ((reeve_actor){(actor).owner, (actor).number, (actor).host})
+#define reeve_untyped_actor(actor)                                                             \
+    __extension__({                                                                            \
+        __typeof__(actor) reeve_given_ = (actor);                                              \
+        reeve_actor reeve_any_ = {reeve_given_.owner, reeve_given_.number, reeve_given_.host}; \
+        reeve_any_;                                                                            \
+    })
 
 /* The owner is done with an actor of any type: it ends after what it has been called for by this
  * process, and then its handles mean nothing. Does not wait. In other processes than the owner's it
@@ -90,19 +97,13 @@ REEVE_API int reeve_actor_kill(reeve_actor actor);
 /* In a constructor or method: how often the actor has been restarted; 0 elsewhere. */
 REEVE_API uint32_t reeve_actor_restart_count(void);
 
-/* What the macros' code calls. */
-REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
-    const struct reeve_function *end, const reeve_actor_options *options, void *arguments);
-REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size);
-REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code);
-REEVE_API void *reeve_typed_actor_self(reeve_actor actor);
-REEVE_API void reeve_typed_actor_free(reeve_actor actor);
-
 #ifdef __cplusplus
 }
 #endif
 
-#ifndef __cplusplus
+#ifndef __cplusplus /* actors are made in C; C++ has their handles */
+
+/* ---- actor types ------------------------------------------------------------------------------ */
 
 /* REEVE_ACTOR(counter, (int64_t, value), (double *, weights)): defines `struct counter`, also
  * called `counter`, with at least one and at most 32 members of any C type, and its handle
@@ -134,7 +135,15 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
 #define REEVE_METHOD(R, A, ...) \
     REEVE_METHOD_(R, A, REEVE_METHOD_NAME_(A, REEVE_FIRST(__VA_ARGS__, )), __VA_ARGS__)
 
-/* ---- machinery ------------------------------------------------------------------------------- */
+/* ---- from here on: machinery ----------------------------------------------------------------- */
+
+/* What the macros' code calls. */
+REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
+    const struct reeve_function *end, const reeve_actor_options *options, void *arguments);
+REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size);
+REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code);
+REEVE_API void *reeve_typed_actor_self(reeve_actor actor);
+REEVE_API void reeve_typed_actor_free(reeve_actor actor);
 
 #define REEVE_PAIR_(c, n, pair)   , pair
 #define REEVE_METHOD_NAME_(A, m)  REEVE_METHOD_NAME__(A, m)

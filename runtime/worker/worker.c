@@ -341,11 +341,14 @@ static void futures_settle(struct reeve_cluster_channel *channel,
 }
 
 /* Whether or not it could be made. */
-static void actor_came(const void *arguments, size_t size)
+static void actor_came(const void *arguments, size_t size, uint32_t latest)
 {
     reeve_actor actor;
-    if (reeve_actor_read(arguments, size, &actor))
-        reeve_actors_set_latest(&actor);
+    if (!reeve_actor_read(arguments, size, &actor))
+        return;
+    reeve_actors_set_latest(&actor);
+    actor.number = latest;
+    reeve_actors_set_latest(&actor);
 }
 
 /* A call of an actor comes by another way than its constructor, when it is not its owner's: it may
@@ -368,6 +371,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     struct execution execution;
     const struct reeve_function *function = reeve_registry_at(view->function);
     int role = function != NULL ? function->role : REEVE_ROLE_NONE;
+    uint32_t actor_latest = 0;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts)) {
         struct reeve_error_info error = {.message = "the call reached the worker malformed"};
         size_t size = error_pack(&error, worker.scratch, cluster->inline_size);
@@ -385,8 +389,11 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.channel = channel;
     worker.view = *view;
     worker.alone = view->flags & REEVE_ENTRY_ALONE;
-    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW)) /* attempts are counted from 1 */
-        reeve_actors_set_restart_count(view->attempt - 1);
+    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW)) {
+        reeve_actors_set_restart_count(view->attempt - 1); /* attempts are counted from 1 */
+        actor_latest = parts.timeout_ms;
+        parts.timeout_ms = 0;
+    }
     if (parts.timeout_ms != 0)
         watch_start(cluster, parts.timeout_ms);
     reeve_cluster_task_begin(cluster);
@@ -404,7 +411,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         status != 0 ? worker.scratch : execution.invocation.result,
         execution.invocation.result_size);
     if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW))
-        actor_came(parts.value, parts.value_size);
+        actor_came(parts.value, parts.value_size, actor_latest);
     execution_fini(&execution);
     if (REEVE_UNLIKELY(resume)) /* after the answer: it may take a moment */
         reeve_cluster_loop_resume(cluster);

@@ -23,7 +23,7 @@ struct world {
     /* what has been sent and not answered, in order */
     struct {
         reeve_task_id task;
-        uint32_t function, attempt;
+        uint32_t function, attempt, timeout_ms;
         reeve_lease_index lease;
     } sent[CALL_MAX];
     uint32_t sent_count;
@@ -120,6 +120,7 @@ static uint32_t send_all(struct world *world)
         world->sent[world->sent_count].task = send.task;
         world->sent[world->sent_count].function = entry.function;
         world->sent[world->sent_count].attempt = entry.attempt;
+        world->sent[world->sent_count].timeout_ms = entry.timeout_ms;
         world->sent[world->sent_count++].lease = send.lease_index;
         reeve_owner_sent(world->owner, world->now_ns, send.task, count++);
         reeve_owner_check(world->owner);
@@ -323,7 +324,8 @@ static void a_restart_makes_it_first_and_keeps_the_order(void **state)
     expect_failed(&world, calls[0], REEVE_EACTORDIED, "killed by signal 9");
     host = gain(&world, wanted.class_index);
     assert_int_equal(send_all(&world), 4);
-    assert_int_equal(world.sent[0].attempt, 2); /* so its worker knows */
+    assert_int_equal(world.sent[0].attempt, 2);        /* so its worker knows */
+    assert_int_equal(world.sent[0].timeout_ms, actor); /* and that all up to it are not to come */
     answer(&world, MAKE, 0, "");
     for (int i = 1; i < 4; i++) {
         assert_true(world.sent[0].task == calls[i]);
@@ -410,6 +412,34 @@ static void a_killed_actor_takes_its_host_with_it(void **state)
     world_end(&world);
 }
 
+/* A new head may not have known of the first, or word that it is lost is late. */
+static void a_second_lease_is_not_sent_to_before_the_first_is_lost(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    uint32_t actor = create(&world, 0, 3);
+    struct reeve_owner_command wanted = demand(&world), got;
+    reeve_lease_index first = gain(&world, wanted.class_index);
+    (void)send_all(&world);
+    answer(&world, MAKE, 0, "");
+    reeve_lease_index second = gain(&world, wanted.class_index);
+    reeve_task_id task = call(&world, actor);
+    assert_int_equal(send_all(&world), 1);
+    assert_int_equal(world.sent[0].lease, first);
+    answer(&world, CALL, 0, "");
+    expect_done(&world, task);
+    world.now_ns += 600 * MS; /* it is not needed after all */
+    reeve_owner_tick(world.owner, world.now_ns);
+    assert_true(reeve_owner_next_command(world.owner, &got));
+    assert_int_equal(got.kind, REEVE_OWNER_RETURN_LEASE);
+    assert_true(got.lease_index == second && got.count == 0);
+    second = gain(&world, wanted.class_index);
+    lose(&world, first, REEVE_EWORKERDIED); /* now it is */
+    assert_int_equal(world.sent_count, 1);
+    assert_true(world.sent[0].function == MAKE && world.sent[0].lease == second);
+    world_end(&world);
+}
+
 /* Its node is to be shut down: what is under way is finished, then it is as if its host had
  * died. */
 static void a_host_that_is_called_back_finishes_what_it_has(void **state)
@@ -491,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_host_that_dies_before_the_constructor_has_begun_costs_no_restart),
         cmocka_unit_test(those_that_share_a_host_are_made_again_in_their_order),
         cmocka_unit_test(a_killed_actor_takes_its_host_with_it),
+        cmocka_unit_test(a_second_lease_is_not_sent_to_before_the_first_is_lost),
         cmocka_unit_test(a_host_that_is_called_back_finishes_what_it_has),
         cmocka_unit_test(actors_of_others_are_called_in_order),
         cmocka_unit_test(nothing_is_left_when_the_owner_goes_in_the_midst_of_it),
