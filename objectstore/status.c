@@ -249,7 +249,13 @@ const char *reeve_store_check(const struct reeve_store *store)
     at = 0;
     while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
         const struct store_owner *owner = value;
-        CHECK(owner->count == reeve_list_count(&owner->objects) && owner->count > 0);
+        uint64_t count = 0;
+        for (uint32_t number = owner->objects; number != owner->objects || count == 0; count++) {
+            const struct store_object *object = reeve_pool_at(&store->objects, number);
+            CHECK(object != NULL && object->owner == owner->process);
+            number = object->owner_next;
+        }
+        CHECK(owner->count == count);
         owned += owner->count;
     }
     CHECK(objects == store->object_count && owned == objects && placed == sums.object_extents);
