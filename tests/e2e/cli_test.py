@@ -72,6 +72,7 @@ def test_version_and_help(home):
     (["worker", "--slots", "many"], ["--slots", "many"]),
     (["worker", "--slots", "-1"], ["--slots"]),
     (["worker", "--store", "12parsecs"], ["--store", "12parsecs"]),
+    (["worker", "--inline", "1MiB"], ["--inline", "64KiB"]),
     (["worker", "--head", "tcp://:::"], ["--head", "tcp://HOST:PORT"]),
     (["worker", "--head", "nonsense://x"], ["--head", "tcp://HOST:PORT"]),
     (["head", "--listen", "tcp://127.0.0.1:99999"], ["--listen", "65535"]),
