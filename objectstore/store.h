@@ -235,8 +235,8 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
     uint32_t *ret_segment, uint64_t *ret_offset, uint64_t *ret_size);
 
-/* What is where, for tools: from cursor 0 on; false at the end. In no order; whatever comes and goes
- * between two calls, an object that is there all the time is shown once. */
+/* What is where, for tools: from cursor 0 on; false at the end. In no order; whatever comes and
+ * goes between two calls, an object that is there all the time is shown once. */
 #define REEVE_STORE_NAMED_MAX 4 /* of those who pin an object, and of the nodes that have copies */
 struct reeve_store_object_info {
     struct reeve_object_id id;

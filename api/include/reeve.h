@@ -337,6 +337,7 @@ REEVE_API const char *reeve_version(void);
 }
 #endif
 
+#include "reeve_ready.h"
 #include "reeve_typed.h"
 
 #endif
