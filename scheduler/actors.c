@@ -1,6 +1,6 @@
 /* Hosts of actors: where those that attach to them go.
  *
- *   demand of the owner ──▶ lease: the residence      like any other, but that it is not called back
+ *   demand of the owner ──▶ lease: the residence   like any other, but is not called back
  *        ▲
  *   class that attaches ──▶ leases on the residence's node, which need no cpu
  *

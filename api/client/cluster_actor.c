@@ -1,6 +1,6 @@
 /* The cluster backend: actors. What is decided about them is in the owner core (owner_actor.c).
  *
- *   handle | owner: process | number: the owner core's | host: cpu_milli << 32 | the core's number |
+ *   handle   | owner: process | number: the core's | host: cpu_milli << 32 | the core's number |
  */
 #include "api/client/actor.h"
 #include "api/client/cluster.h"

@@ -196,8 +196,8 @@ struct reeve_owner_actor {
  * cpu_milli. */
 int reeve_owner_actor_make(struct reeve_owner *owner, const struct reeve_owner_actor *actor,
     uint32_t *ret_number, uint32_t *ret_host);
-/* The program does not want it any more: it ends when what it has been called for is done, by a call
- * of its end_function with these arguments. REEVE_EHANDLE; REEVE_ENOMEM: it is as before. */
+/* The program does not want it any more: it ends when what it has been called for is done, by a
+ * call of its end_function with these arguments. REEVE_EHANDLE; REEVE_ENOMEM: it is as before. */
 int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32_t number,
     const void *arguments, uint32_t size);
 /* It is to end at once, with its host: what is queued or under way fails. REEVE_EHANDLE;

@@ -357,6 +357,10 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
 
 void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
     bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
+/* The task has been lost with its worker: whether it is run again. */
+bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id);
+void owner_task_fail(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text);
 void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 
 /* Futures in values (owner_handover.c, owner_adopt.c). */

@@ -459,7 +459,8 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             room_update(owner, class, lease);
         }
         uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
-        /* A second one of a host is given back, too: it may be that the first is not lost at all. */
+        /* A second one of a host is given back, too: it may be that the first is not lost at
+         * all. */
         bool is_second = owner_class_is_ordered(class) && class->serving != lease->index;
         bool is_needed = class->queued.count != 0 || !reeve_list_is_empty(&class->actors);
         if (due_ns > now_ns || (is_needed && !is_second)) {

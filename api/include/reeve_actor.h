@@ -12,10 +12,10 @@
  *     reeve_actor_release(c);
  *
  * An actor is a struct, made by its constructor in a worker process of its own (its host), or, with
- * the option `shared`, in one together with others. Methods run there, one at a time. Calls that one
- * process makes run in the order in which they were made, whatever they wait for: a call whose
- * argument is a future that is not there yet holds back those behind it, those to other actors of
- * a shared host included. Calls of several processes run in any order among each other. Within
+ * the option `shared`, in one together with others. Methods run there, one at a time. Calls that
+ * one process makes run in the order in which they were made, whatever they wait for: a call whose
+ * argument is a future that is not there yet holds back those behind it, those to other actors of a
+ * shared host included. Calls of several processes run in any order among each other. Within
  * methods the API may be used as in a task; while a method waits, no other runs.
  *
  * A method is a remote function whose first parameter is the actor: counter_add_remote,
@@ -103,7 +103,7 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 
 #ifndef __cplusplus /* actors are made in C; C++ has their handles */
 
-/* ---- actor types ------------------------------------------------------------------------------ */
+/* ---- actor types ----------------------------------------------------------------------------- */
 
 /* REEVE_ACTOR(counter, (int64_t, value), (double *, weights)): defines `struct counter`, also
  * called `counter`, with at least one and at most 32 members of any C type, and its handle
@@ -129,9 +129,9 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 /* REEVE_DESTRUCTOR(counter) { body }: what is to be done when it ends because it was released. */
 #define REEVE_DESTRUCTOR(A) void A##_reeve_destroy(__attribute__((unused)) A *self)
 
-/* REEVE_METHOD(R, counter, add, (int64_t, by)) { body }: defines counter_add, a remote function with
- * the parameters (counter_ref), (int64_t, by). In the body `self` is the actor. What the result
- * points to may be a part of the actor. */
+/* REEVE_METHOD(R, counter, add, (int64_t, by)) { body }: defines counter_add, a remote function
+ * with the parameters (counter_ref), (int64_t, by). In the body `self` is the actor. What the
+ * result points to may be a part of the actor. */
 #define REEVE_METHOD(R, A, ...) \
     REEVE_METHOD_(R, A, REEVE_METHOD_NAME_(A, REEVE_FIRST(__VA_ARGS__, )), __VA_ARGS__)
 

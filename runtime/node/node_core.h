@@ -142,16 +142,16 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_KILL,            /* serial: its process group */
     /* lease serial(holder) worker class_index cpu_milli priority owner host */
     REEVE_NODE_COMMAND_OPEN_LOCAL,
-    /* lease worker cpu_milli priority node job owner host: we hold for a client of that node; before OPEN is
-     * sent */
+    /* lease worker cpu_milli priority node job owner host: we hold for a client of that node;
+     * before OPEN is sent */
     REEVE_NODE_COMMAND_OPEN_EXECUTOR,
     /* lease serial class_index node process(worker): we work for a client of ours */
     REEVE_NODE_COMMAND_OPEN_HOLDER,
     /* lease code: revoke what is not claimed, unmap. Executor's: answer with CLOSED; code 0: its
      * holder says that all entries are answered, so none is in hand */
     REEVE_NODE_COMMAND_CLOSE,
-    /* lease code count text: the worker is dead, or (host not 0) what it was the host of is: revoke,
-     * answer all entries. No CLOSED */
+    /* lease code count text: the worker is dead, or (host not 0) what it was the host of is:
+     * revoke, answer all entries. No CLOSED */
     REEVE_NODE_COMMAND_CLOSE_DEAD,
     REEVE_NODE_COMMAND_JOB_GONE, /* job: free its objects, forget its program */
     REEVE_NODE_COMMAND_END,      /* code text: nothing is left to do */

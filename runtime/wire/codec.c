@@ -26,9 +26,8 @@ static bool needs_class(uint32_t kind)
 static bool class_is_zero(const struct reeve_class *class)
 {
     static const uint8_t zero[REEVE_PROGRAM_HASH_SIZE];
-    return class->job == 0 && class->cpu_milli == 0 && class->priority == 0 &&
-           class->owner == 0 && class->host == 0 &&
-           memcmp(class->program, zero, sizeof zero) == 0;
+    return class->job == 0 && class->cpu_milli == 0 && class->priority == 0 && class->owner == 0 &&
+           class->host == 0 && memcmp(class->program, zero, sizeof zero) == 0;
 }
 
 /* --- to protobuf -------------------------------------------------------------------------- */

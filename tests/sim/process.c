@@ -11,14 +11,13 @@
 
 #include "tests/sim/sim.h"
 
-#define CLASSES                  3
 #define OUTSTANDING              48
 #define LOSSES_MAX               3u
 #define LEND_AFTER_NS            (1 * MS)
 #define FUNCTION_GIVES           0x10000u
 #define FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
 
-static const uint32_t class_cpu[CLASSES] = {1000, 500, 2000};
+const uint32_t sim_class_cpu[SIM_CLASSES] = {1000, 500, 2000};
 
 /* ---- programs ---- */
 
@@ -58,118 +57,6 @@ static uint64_t duration(uint32_t function, uint64_t value)
     if (random < 980)
         return random * 10 * US;
     return random * MS; /* a second */
-}
-
-/* ---- sockets ---- */
-
-struct sim_process *sim_process_get(struct sim *sim, uint64_t uid)
-{
-    return reeve_map64_get(&sim->processes, uid);
-}
-
-static void post(struct sim *sim, struct sim_process *process, enum sim_event_kind kind,
-    uint64_t *ready_ns, const struct sim_local *m)
-{
-    uint64_t at_ns = sim->now_ns + sim_between(sim, 1 * US, 100 * US);
-    if (at_ns < *ready_ns)
-        at_ns = *ready_ns;
-    *ready_ns = at_ns;
-    struct sim_event *event = sim_after(sim, at_ns - sim->now_ns, kind);
-    event->a = process->uid;
-    event->data = memcpy(sim_alloc(sizeof *m), m, sizeof *m);
-}
-
-void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *m)
-{
-    if (!process->dying)
-        post(sim, process, SIM_TO_DAEMON, &process->to_daemon_ns, m);
-}
-
-void sim_to_process(struct sim *sim, struct sim_process *process, const struct sim_local *m)
-{
-    if (!process->dying)
-        post(sim, process, SIM_TO_PROCESS, &process->to_process_ns, m);
-}
-
-/* ---- life ---- */
-
-struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver)
-{
-    struct sim_process *process = sim_alloc(sizeof *process);
-    process->uid = process->connection = ++sim->next_id;
-    process->life = daemon->life;
-    process->machine = daemon->machine;
-    process->is_driver = is_driver;
-    process->owner_ns = process->wake_ns = NEVER;
-    process->owner = reeve_owner_create(&reeve_owner_settings_default);
-    for (uint32_t i = 0; i < CLASSES; i++) {
-        uint32_t index;
-        reeve_owner_class(process->owner, class_cpu[i], 0, &index);
-    }
-    reeve_map64_init(&process->held);
-    reeve_map64_init(&process->worked);
-    reeve_map64_init(&process->hosted);
-    reeve_map64_put(&sim->processes, process->uid, process, NULL);
-    return process;
-}
-
-void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine)
-{
-    sim->drivers_due++;
-    sim_after(sim, delay_ns, SIM_START_DRIVER)->c = machine;
-}
-
-void sim_driver_start(struct sim *sim, uint32_t machine)
-{
-    struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
-    sim->drivers_due--;
-    if (daemon == NULL) {
-        sim_driver_later(sim, SECOND, (machine + 1) % sim->machine_count);
-        return;
-    }
-    struct sim_process *process = sim_process_make(sim, daemon, true);
-    process->left = sim->options.tasks;
-    sim_trace(sim, "driver %llu starts on machine %u", (unsigned long long)process->uid, machine);
-    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_HELLO});
-}
-
-void sim_process_free(struct sim *sim, struct sim_process *process)
-{
-    reeve_map64_remove(&sim->processes, process->uid);
-    reeve_owner_free(process->owner);
-    reeve_map64_fini(&process->held);
-    reeve_map64_fini(&process->worked);
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&process->hosted, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(&process->hosted);
-    free(process->actors);
-    free(process->expected);
-    free(process);
-}
-
-/* From now on it does nothing; what it has said is still on its way, and then the end of its
- * socket. */
-void sim_process_kill(struct sim *sim, struct sim_process *process)
-{
-    if (process->dying)
-        return;
-    sim_trace(sim, "process %llu (%s, serial %u) ends", (unsigned long long)process->uid,
-        process->is_driver ? "driver" : "worker", process->serial);
-    if (process->is_driver)
-        sim->abandoned += process->expected_count;
-    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_END});
-    process->dying = true;
-}
-
-void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns)
-{
-    uint64_t at_ns = sim->now_ns + delay_ns;
-    if (process->dying || (process->wake_ns <= at_ns && process->wake_ns >= sim->now_ns))
-        return;
-    process->wake_ns = at_ns;
-    sim_after(sim, delay_ns, SIM_PROCESS_WAKE)->a = process->uid;
 }
 
 /* ---- as holder ---- */
@@ -397,7 +284,7 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         return;
     }
     struct reeve_owner_task task = {
-        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % CLASSES : 0,
+        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % SIM_CLASSES : 0,
         .function = function,
         .losses_max = LOSSES_MAX,
         .arguments = &value,
@@ -707,7 +594,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         if (channel->host != 0)
             frame->class_index = UINT32_MAX;
         else
-            while (class_cpu[frame->class_index] != channel->cpu_milli)
+            while (sim_class_cpu[frame->class_index] != channel->cpu_milli)
                 frame->class_index++;
     }
 }

@@ -8,6 +8,7 @@
  *   daemon.c     a node daemon's shell: node core, sockets of its processes
  *   channel.c    rings, and the bridge that carries their entries between machines
  *   process.c    drivers and workers: owner core, random programs
+ *   life.c       how these come and go
  *   actors.c     actors: what drivers do with them, how they live in workers, in which order
  *   chaos.c      what goes wrong
  *
@@ -336,6 +337,10 @@ struct sim_process {
     struct sim_call_frame frames[FRAMES_MAX];
     uint32_t frame_count;
 };
+
+/* Of tasks; what the first classes of every owner core take. */
+#define SIM_CLASSES 3
+extern const uint32_t sim_class_cpu[SIM_CLASSES];
 
 /* ---- actors ---- */
 

@@ -72,8 +72,8 @@ static void grant(int lease, reeve_process_id holder, uint32_t host)
     head_says(&message);
 }
 
-/* Node 3; a driver (serial 1) with two workers (2 and 3), which wants a host; worker 3 and a process
- * of node 4 want to attach. */
+/* Node 3; a driver (serial 1) with two workers (2 and 3), which wants a host; worker 3 and a
+ * process of node 4 want to attach. */
 static int begin(void **state)
 {
     (void)state;
