@@ -4,7 +4,7 @@ import pytest
 from conftest import find_program
 
 ALL = ["one", "order", "failing", "killed", "died", "restarted", "shared", "passed", "large"]
-INLINE = ["one", "order", "failing", "large"]
+INLINE = ["one", "order", "large"]
 
 
 @pytest.mark.parametrize("what", ALL)
