@@ -189,6 +189,35 @@ static uint64_t argument(struct sim_process *process, const struct reeve_owner_e
     return value;
 }
 
+/* It is run on the spot: it is asked. It has been sent: its worker is told, where nobody has begun
+ * it it is taken back. */
+static void cancel_run(
+    struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
+{
+    reeve_lease_index index;
+    uint64_t position;
+    uint32_t attempt;
+    for (uint32_t i = 0; i < process->frame_count; i++) {
+        struct sim_call_frame *frame = &process->frames[i];
+        if (frame->channel == 0 && frame->task == c->task && !frame->asked) {
+            frame->asked = true;
+            reeve_owner_cancel_since(process->owner, sim->now_ns, frame->sequence, &c->cancel);
+        }
+    }
+    if (!reeve_owner_where(process->owner, c->task, &index, &position, &attempt) ||
+        index != c->lease_index || position != c->position)
+        return;
+    struct sim_channel *channel = channel_of(process, index);
+    if (channel == NULL)
+        return;
+    if (sim_channel_recall(channel, (uint32_t)position))
+        reeve_owner_taken_back(process->owner, sim->now_ns, index, c->task, attempt);
+    else
+        sim_to_daemon(sim, process,
+            &(struct sim_local){
+                .kind = LOCAL_CANCEL, .lease = channel->lease, .task = c->task, .count = attempt});
+}
+
 static void run_command(
     struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
 {
@@ -221,6 +250,7 @@ static void run_command(
                 &(struct sim_local){
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
+    case REEVE_OWNER_CANCEL: cancel_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT: break;
     }
 }
@@ -236,7 +266,8 @@ static void pump(struct sim *sim, struct sim_process *process)
             struct reeve_owner_entry entry;
             reeve_owner_entry(process->owner, send.task, &entry);
             struct sim_channel *channel = channel_of(process, send.lease_index);
-            struct sim_entry call = {.task = send.task,
+            struct sim_entry call = {.owner = process->uid,
+                .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
                 .alone = entry.alone,
@@ -390,8 +421,10 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     process->left--;
 }
 
-static bool may_fail_with(int status)
+static bool may_fail_with(const struct sim_expected *e, int status)
 {
+    if (status == REEVE_ECANCELLED)
+        return e->cancelled || e->depends;
     return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION ||
            status == REEVE_EINFEASIBLE;
 }
@@ -412,6 +445,30 @@ static void adopt(struct sim *sim, struct sim_process *process, uint32_t functio
         reeve_owner_hold(process->owner, e->task);
         sim->adopted++;
     }
+}
+
+/* A task that was cancelled says so only when nobody runs it. */
+static void stopped(struct sim *sim, const struct sim_process *owner, uint64_t task)
+{
+    size_t at = 0;
+    void *value;
+    sim->cancelled++;
+    while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {
+        const struct sim_process *process = value;
+        for (uint32_t i = 0; i < process->frame_count && !process->dying; i++)
+            if (process->frames[i].owner == owner->uid && process->frames[i].task == task)
+                sim_violation(sim, "task %llx of driver %llu is cancelled, and still runs",
+                    (unsigned long long)task, (unsigned long long)owner->uid);
+    }
+}
+
+static void cancel_one(struct sim *sim, struct sim_process *process)
+{
+    struct sim_expected *e = &process->expected[sim_below(sim, process->expected_count)];
+    struct reeve_owner_cancel how = {.grace_ms = 1000};
+    e->cancelled = true;
+    if (reeve_owner_cancel(process->owner, sim->now_ns, e->task, &how) != 0)
+        sim_violation(sim, "a task cannot be cancelled");
 }
 
 /* Each accepted task ends in one state, with the right value if it has one. */
@@ -440,11 +497,13 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
             e = &process->expected[i]; /* there are more now */
         } else {
             bool healed = !sim->chaos && sim->kills + sim->cuts == 0;
-            if (healed || !may_fail_with(result.status))
+            if ((healed && result.status != REEVE_ECANCELLED) || !may_fail_with(e, result.status))
                 sim_violation(sim, "task %llx of driver %llu failed with %s",
                     (unsigned long long)e->task, (unsigned long long)process->uid,
                     reeve_error_name(result.status));
             sim->failed++;
+            if (result.status == REEVE_ECANCELLED && e->cancelled)
+                stopped(sim, process, e->task);
         }
         reeve_owner_release(process->owner, e->task);
         process->expected[i] = process->expected[--process->expected_count];
@@ -471,6 +530,8 @@ static void submit_some(struct sim *sim, struct sim_process *process)
     uint64_t count = sim_between(sim, 1, 16);
     while (count-- > 0 && process->left > 0 && process->expected_count < OUTSTANDING)
         submit_one(sim, process);
+    while (process->expected_count > 0 && sim_chance(sim, 1, 6))
+        cancel_one(sim, process);
 }
 
 /* ---- workers ---- */
@@ -484,8 +545,11 @@ static struct sim_call_frame *begin_call(
     struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
 {
     struct sim_call_frame *frame = &process->frames[process->frame_count++];
-    *frame = (struct sim_call_frame){
-        .token = ++sim->next_id, .function = function, .value = value, .state = CALL_RUNNING};
+    *frame = (struct sim_call_frame){.token = ++sim->next_id,
+        .sequence = reeve_owner_sequence(process->owner),
+        .function = function,
+        .value = value,
+        .state = CALL_RUNNING};
     struct sim_event *event = sim_after(sim, duration(function, value), SIM_PROCESS_FRAME);
     event->a = process->uid;
     event->b = frame->token;
@@ -497,6 +561,8 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
 {
     struct sim_call_frame frame = *top(process);
     process->frame_count--;
+    if (frame.asked)
+        status = REEVE_ECANCELLED;
     for (uint32_t i = 0; i < frame.child_count; i++)
         reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
@@ -570,6 +636,7 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
         reeve_owner_entry(process->owner, task, &entry);
         struct sim_call_frame *child =
             begin_call(sim, process, entry.function, argument(process, &entry));
+        child->owner = process->uid;
         child->task = task;
         child->class_index = frame->class_index;
         sim->inlined++;
@@ -652,12 +719,31 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
         frame->channel = channel->uid;
         frame->position = position;
+        frame->owner = entry.owner;
         frame->task = entry.task;
         frame->attempt = entry.attempt;
         frame->alone = entry.alone;
         while (class_cpu[frame->class_index] != channel->cpu_milli)
             frame->class_index++;
     }
+}
+
+/* The claimed task is to stop: it does when it ends, or its process is ended. One that gives its
+ * futures away has ended. */
+static void told_to_stop(struct sim *sim, struct sim_process *process, const struct sim_local *m)
+{
+    struct sim_call_frame *frame = &process->frames[0];
+    struct reeve_owner_cancel how = {.grace_ms = 1000};
+    struct sim_channel *channel =
+        process->frame_count > 0 ? sim_channel_get(sim, frame->channel) : NULL;
+    if (channel == NULL || channel->lease != m->lease || frame->task != m->task ||
+        frame->attempt != m->count || frame->asked || frame->state == CALL_GIVING)
+        return;
+    frame->asked = true;
+    reeve_owner_cancel_since(process->owner, sim->now_ns, frame->sequence, &how);
+    struct sim_event *event = sim_after(sim, sim_between(sim, 1, 200 * MS), SIM_PROCESS_STOP);
+    event->a = process->uid;
+    event->b = frame->token;
 }
 
 static void work(struct sim *sim, struct sim_process *process)
@@ -711,6 +797,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_REFUSED:
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
+    case LOCAL_CANCEL: told_to_stop(sim, process, m); break;
     case LOCAL_CLOSE: reeve_map64_remove(&process->worked, m->lease); break;
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:
@@ -786,6 +873,12 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
             process->lend_armed = 0;
         if (frame != NULL && frame->token == event->b && frame->state != CALL_RUNNING)
             lend(sim, process, true);
+        break;
+    case SIM_PROCESS_STOP: /* not counted as a kill: nobody else is harmed by it */
+        if (process->frame_count > 0 && process->frames[0].token == event->b) {
+            sim->stopped++;
+            sim_process_kill(sim, process);
+        }
         break;
     default: turn(sim, process); break;
     }

@@ -1,0 +1,61 @@
+"""Cancelling: what has not begun, what looks, what does not; children; time limits; bad input; on other machines."""
+import os
+
+import pytest
+
+from conftest import find_program
+
+ONE = {"REEVE_SLOTS": "1"}
+
+
+def lines_of(mail):
+    while mail.drain():
+        pass
+    return mail.lines
+
+
+@pytest.mark.parametrize(
+    "what", ["when_it_looks", "when_it_does_not", "when_it_handles", "for_ever", "inside", "time_limits", "storm"])
+@pytest.mark.parametrize("slots", [1, 2])
+def test_in_a_program(run, mail, what, slots):
+    if what == "when_it_looks" and slots == 2:
+        pytest.skip("which process it is in is known where there is one")
+    environment = {"REEVE_SLOTS": str(slots)}
+    if what in ("when_it_handles", "time_limits"):
+        environment = ONE
+    assert run("cancel", what, mail.path, environment=environment).succeed(60) == f"ok {what}\n"
+
+
+def test_before_it_begins(run, mail):
+    assert run("cancel", "before_it_begins", mail.path, environment=ONE).succeed(30) == "ok before_it_begins\n"
+    assert mail.count("begun") <= 1
+
+
+def test_bad_input(run, mail):
+    assert run("cancel", "bad", mail.path, environment=ONE).succeed(30) == "ok bad\n"
+
+
+def check_children(mail):
+    lines = lines_of(mail)
+    assert "parent cancelled: 1" in lines
+    assert sum(line.startswith("begun") for line in lines) == sum(line.startswith("stopped") for line in lines)
+    assert not [line for line in lines if line.startswith("a child")]
+
+
+def test_children(run, mail):
+    assert run("cancel", "children", mail.path, environment={"REEVE_SLOTS": "2"}).succeed(30) == "ok children\n"
+    check_children(mail)
+
+
+def test_processes(run, mail):
+    """What the task has started ends with it, before its future says so."""
+    assert run("cancel", "processes", mail.path, environment=ONE).succeed(30) == "ok processes\n"
+    (line,) = lines_of(mail)
+    assert not os.path.exists(f"/proc/{line.split()[1]}")
+
+
+@pytest.mark.parametrize("what", ["before_it_begins", "when_it_does_not", "for_ever", "children", "storm"])
+def test_on_other_machines(cluster, mail, what):
+    assert cluster.driver([find_program("cancel"), what, mail.path]).succeed(60) == f"ok {what}\n"
+    if what == "children":
+        check_children(mail)
