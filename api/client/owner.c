@@ -783,21 +783,6 @@ bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_comm
     return reeve_fifo_pop(&owner->commands, ret);
 }
 
-uint64_t reeve_owner_unfinished(const struct reeve_owner *owner)
-{
-    return owner->unfinished;
-}
-
-uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
-{
-    return owner->final_count;
-}
-
-uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
-{
-    return owner->stale_count;
-}
-
 uint64_t reeve_owner_memory(const struct reeve_owner *owner)
 {
     return owner->memory_bytes - owner->inline_count * sizeof(struct owner_task);

@@ -5,7 +5,7 @@
  *                               it runs: its worker is told, stops it, or is stopped itself
  *                                    ├─ its answer ─▶ what that says; ECANCELLED, or it was quicker
  *                                    ├─ its worker has died ─▶ FAILED (ECANCELLED), not run again
- *                                    └─ its node is lost ─▶ FAILED with that: it may still run there
+ *                                    └─ its node is lost ─▶ FAILED with that: it may run there yet
  *   INLINE          ──cancel──▶ CANCEL commanded; what it ends with is said by who runs it
  *
  * So a future says ECANCELLED only when nobody runs its task any more. The command is given again

@@ -2,10 +2,10 @@
  *
  * The whole of <reeve.h> can be used from C++14 and later, and means the same there. What to know:
  *
- *  - The struct of REEVE_OPTIONS, REEVE_TASK_OPTIONS and REEVE_CANCEL_OPTIONS lives until the end of the expression that
- *    they stand in: write them where the call is, do not keep the pointer. They may stand inside
- *    functions only, and their fields in any order; a value with a comma of its own wants
- *    parentheses.
+ *  - The struct of REEVE_OPTIONS (REEVE_TASK_OPTIONS, REEVE_CANCEL_OPTIONS) lives until the end of
+ *    the expression that they stand in: write them where the call is, do not keep the pointer.
+ *    They may stand inside functions only, and their fields in any order; a value with a comma of
+ *    its own wants parentheses.
  *  - A remote function must be noexcept in effect: an exception that leaves it finds C frames, and
  *    ends the worker (its caller gets REEVE_EWORKERDIED). Catch it, and say reeve_fail.
  *  - Remote functions are known by their bare names: two in different namespaces may not have the

@@ -112,26 +112,6 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
     return process;
 }
 
-void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine)
-{
-    sim->drivers_due++;
-    sim_after(sim, delay_ns, SIM_START_DRIVER)->c = machine;
-}
-
-void sim_driver_start(struct sim *sim, uint32_t machine)
-{
-    struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
-    sim->drivers_due--;
-    if (daemon == NULL) {
-        sim_driver_later(sim, SECOND, (machine + 1) % sim->machine_count);
-        return;
-    }
-    struct sim_process *process = sim_process_make(sim, daemon, true);
-    process->left = sim->options.tasks;
-    sim_trace(sim, "driver %llu starts on machine %u", (unsigned long long)process->uid, machine);
-    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_HELLO});
-}
-
 void sim_process_free(struct sim *sim, struct sim_process *process)
 {
     reeve_map64_remove(&sim->processes, process->uid);
@@ -189,35 +169,6 @@ static uint64_t argument(struct sim_process *process, const struct reeve_owner_e
     return value;
 }
 
-/* It is run on the spot: it is asked. It has been sent: its worker is told, where nobody has begun
- * it it is taken back. */
-static void cancel_run(
-    struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
-{
-    reeve_lease_index index;
-    uint64_t position;
-    uint32_t attempt;
-    for (uint32_t i = 0; i < process->frame_count; i++) {
-        struct sim_call_frame *frame = &process->frames[i];
-        if (frame->channel == 0 && frame->task == c->task && !frame->asked) {
-            frame->asked = true;
-            reeve_owner_cancel_since(process->owner, sim->now_ns, frame->sequence, &c->cancel);
-        }
-    }
-    if (!reeve_owner_where(process->owner, c->task, &index, &position, &attempt) ||
-        index != c->lease_index || position != c->position)
-        return;
-    struct sim_channel *channel = channel_of(process, index);
-    if (channel == NULL)
-        return;
-    if (sim_channel_recall(channel, (uint32_t)position))
-        reeve_owner_taken_back(process->owner, sim->now_ns, index, c->task, attempt);
-    else
-        sim_to_daemon(sim, process,
-            &(struct sim_local){
-                .kind = LOCAL_CANCEL, .lease = channel->lease, .task = c->task, .count = attempt});
-}
-
 static void run_command(
     struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
 {
@@ -250,7 +201,7 @@ static void run_command(
                 &(struct sim_local){
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
-    case REEVE_OWNER_CANCEL: cancel_run(sim, process, c); break;
+    case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT: break;
     }
 }
@@ -447,30 +398,6 @@ static void adopt(struct sim *sim, struct sim_process *process, uint32_t functio
     }
 }
 
-/* A task that was cancelled says so only when nobody runs it. */
-static void stopped(struct sim *sim, const struct sim_process *owner, uint64_t task)
-{
-    size_t at = 0;
-    void *value;
-    sim->cancelled++;
-    while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {
-        const struct sim_process *process = value;
-        for (uint32_t i = 0; i < process->frame_count && !process->dying; i++)
-            if (process->frames[i].owner == owner->uid && process->frames[i].task == task)
-                sim_violation(sim, "task %llx of driver %llu is cancelled, and still runs",
-                    (unsigned long long)task, (unsigned long long)owner->uid);
-    }
-}
-
-static void cancel_one(struct sim *sim, struct sim_process *process)
-{
-    struct sim_expected *e = &process->expected[sim_below(sim, process->expected_count)];
-    struct reeve_owner_cancel how = {.grace_ms = 1000};
-    e->cancelled = true;
-    if (reeve_owner_cancel(process->owner, sim->now_ns, e->task, &how) != 0)
-        sim_violation(sim, "a task cannot be cancelled");
-}
-
 /* Each accepted task ends in one state, with the right value if it has one. */
 static void look_at_results(struct sim *sim, struct sim_process *process)
 {
@@ -503,7 +430,7 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
                     reeve_error_name(result.status));
             sim->failed++;
             if (result.status == REEVE_ECANCELLED && e->cancelled)
-                stopped(sim, process, e->task);
+                sim_cancel_check(sim, process, e->task);
         }
         reeve_owner_release(process->owner, e->task);
         process->expected[i] = process->expected[--process->expected_count];
@@ -531,7 +458,7 @@ static void submit_some(struct sim *sim, struct sim_process *process)
     while (count-- > 0 && process->left > 0 && process->expected_count < OUTSTANDING)
         submit_one(sim, process);
     while (process->expected_count > 0 && sim_chance(sim, 1, 6))
-        cancel_one(sim, process);
+        sim_cancel_one(sim, process);
 }
 
 /* ---- workers ---- */
@@ -728,24 +655,6 @@ static void claim_work(struct sim *sim, struct sim_process *process)
     }
 }
 
-/* The claimed task is to stop: it does when it ends, or its process is ended. One that gives its
- * futures away has ended. */
-static void told_to_stop(struct sim *sim, struct sim_process *process, const struct sim_local *m)
-{
-    struct sim_call_frame *frame = &process->frames[0];
-    struct reeve_owner_cancel how = {.grace_ms = 1000};
-    struct sim_channel *channel =
-        process->frame_count > 0 ? sim_channel_get(sim, frame->channel) : NULL;
-    if (channel == NULL || channel->lease != m->lease || frame->task != m->task ||
-        frame->attempt != m->count || frame->asked || frame->state == CALL_GIVING)
-        return;
-    frame->asked = true;
-    reeve_owner_cancel_since(process->owner, sim->now_ns, frame->sequence, &how);
-    struct sim_event *event = sim_after(sim, sim_between(sim, 1, 200 * MS), SIM_PROCESS_STOP);
-    event->a = process->uid;
-    event->b = frame->token;
-}
-
 static void work(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame;
@@ -797,7 +706,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_REFUSED:
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
-    case LOCAL_CANCEL: told_to_stop(sim, process, m); break;
+    case LOCAL_CANCEL: sim_cancel_told(sim, process, m); break;
     case LOCAL_CLOSE: reeve_map64_remove(&process->worked, m->lease); break;
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:

@@ -334,6 +334,13 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
 void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine);
 void sim_driver_start(struct sim *sim, uint32_t machine);
 void sim_process_kill(struct sim *sim, struct sim_process *process);
+/* cancel.c: a driver cancels one of its tasks; what its core then commands; a worker is told; a
+ * task says that it was cancelled. */
+void sim_cancel_one(struct sim *sim, struct sim_process *process);
+void sim_cancel_run(
+    struct sim *sim, struct sim_process *process, const struct reeve_owner_command *command);
+void sim_cancel_told(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+void sim_cancel_check(struct sim *sim, const struct sim_process *owner, uint64_t task);
 /* channel.c: a client does not want what it has sent on this lease. */
 void sim_cancel(
     struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task, uint32_t attempt);

@@ -18,7 +18,7 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* A function has begun: for the test, and for the program, which waits for it in the file system. */
+/* A function has begun: for the test, and for the program, which waits for a file. */
 static void begin(const char *mail, const char *word, int pid)
 {
     char path[512];

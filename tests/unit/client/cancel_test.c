@@ -79,6 +79,8 @@ static void ends_with(struct world *world, reeve_task_id task, int status, const
         assert_int_equal(result.size, strlen(text));
         assert_memory_equal(result.bytes, text, result.size);
     }
+    while (commanded(world, &command))
+        ;
     world->now_ns += 1000 * MS; /* nobody is told any more */
     reeve_owner_tick(world->owner, world->now_ns);
     assert_false(commanded(world, &command));
