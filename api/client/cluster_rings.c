@@ -211,7 +211,7 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
         if (error != 0)
             return error;
         entry_fill(fill.slot, send, &entry, 0, false);
-        memcpy(fill.payload, entry.arguments, entry.arguments_size);
+        reeve_copy(fill.payload, entry.arguments, entry.arguments_size);
         *ret_position = fill.position;
         return 0;
     }
@@ -291,6 +291,7 @@ static void command_run(
             channel_give_up(cluster, channel);
         message_send(cluster, REEVE_LOCAL_LEASE_RETURN, command);
         break;
+    case REEVE_OWNER_CANCEL: reeve_cluster_cancel_run(cluster, now_ns, command); break;
     case REEVE_OWNER_TAKE_BACK:
         if (!reeve_owner_where(cluster->owner, command->task, &lease_index, &position, &attempt) ||
             lease_index != command->lease_index || position != command->position)

@@ -39,6 +39,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
     reeve_list_init(&owner->judged);
+    reeve_map64_init(&owner->cancelling);
     reeve_list_init(&owner->lineages);
     return owner;
 }
@@ -54,13 +55,14 @@ void reeve_owner_free(struct reeve_owner *owner)
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
     owner_actors_fini(owner);
+    owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
     }
-    for (uint32_t i = 0; i < owner->class_count; i++)
+    for (uint32_t i = 1; i < owner->class_count; i++) /* the first are not from malloc */
         free(owner->classes[i]);
-    for (uint32_t i = 0; i < owner->lease_capacity; i++)
+    for (uint32_t i = 1; i < owner->lease_capacity; i++)
         free(owner->leases[i]);
     free(owner->pages);
     free(owner->edges);
@@ -86,11 +88,8 @@ static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
 static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
     struct owner_class *class = owner->classes[task->class_index];
-    if (!owner_class_is_ordered(class))
-        return;
     owner_task_unlink(owner, class, index);
     class->unfinished--;
-    task->sequence = 0;
     owner_ready_update(owner, class);
 }
 
@@ -102,7 +101,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = NULL;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
-    if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING && task->sequence != 0))
+    if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING) &&
+        owner_task_is_placed(owner, task, index))
         ordered_leave(owner, task, index);
     if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
         owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
@@ -130,6 +130,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     }
     owner->unfinished--;
     owner->final_count++;
+    if (REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0))
+        owner_cancel_forget(owner, owner_task_id(task, index));
 }
 
 /* Whether its value is needed for the task's arguments, and not just the future. */
@@ -374,6 +376,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
+    task->sequence = ++owner->sequence;
     owner->unfinished++;
     int error = 0;
     if (REEVE_UNLIKELY(actor != NULL))
@@ -520,7 +523,7 @@ bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, u
     const struct owner_task *task = owner_task_find(owner, id);
     return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
            task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
-           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE)) &&
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE)) && !owner_is_cancelling(owner, id) &&
            !owner_class_is_ordered(owner->classes[class_index]);
 }
 
@@ -639,7 +642,11 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     }
     if (REEVE_UNLIKELY(status == REEVE_EACTORDIED) &&
         owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
-        return true;                   /* its host does not know why */
+        return true; /* its host does not know why */
+    if (REEVE_UNLIKELY(status == REEVE_EWORKERDIED) && owner_is_cancelling(owner, id)) {
+        owner_cancel_stopped(owner, now_ns, index, true);
+        return true;
+    }
     if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
         if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
             owner_task_requeue(owner, now_ns, index);
@@ -684,7 +691,10 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
     owner_handed_drop(owner, id);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, false);
-    owner_task_requeue(owner, now_ns, index);
+    if (owner_is_cancelling(owner, id))
+        owner_cancel_stopped(owner, now_ns, index, false);
+    else
+        owner_task_requeue(owner, now_ns, index);
 }
 
 void reeve_owner_unsendable(
@@ -720,21 +730,6 @@ void reeve_owner_entry(
 bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)
 {
     return reeve_fifo_pop(&owner->commands, ret);
-}
-
-uint64_t reeve_owner_unfinished(const struct reeve_owner *owner)
-{
-    return owner->unfinished;
-}
-
-uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
-{
-    return owner->final_count;
-}
-
-uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
-{
-    return owner->stale_count;
 }
 
 uint64_t reeve_owner_memory(const struct reeve_owner *owner)

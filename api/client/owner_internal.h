@@ -120,6 +120,12 @@ struct owner_edge {
     uint32_t next;
 };
 
+/* A SENT or INLINE task that is not wanted any more. */
+struct owner_cancel {
+    reeve_task_id task;
+    struct reeve_owner_cancel how;
+};
+
 struct owner_watch {
     struct reeve_owner_watch told;
     uint32_t next; /* when it is free */
@@ -202,6 +208,8 @@ struct owner_lease {
     struct reeve_list room_node;
 };
 
+/* What every call touches comes first and lies together, the first class and the first lease with
+ * it: a call after a rest pays for each page. */
 struct reeve_owner {
     struct reeve_owner_settings settings;
     struct owner_page **pages; /* each stays where it is */
@@ -210,11 +218,7 @@ struct reeve_owner {
     struct reeve_list pages_room;
     struct owner_edge *edges;
     uint32_t edge_capacity, edge_count, edge_free;
-    struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
     uint32_t class_count;
-    struct owner_watch *watches;
-    uint32_t watch_capacity, watch_count, watch_free;
-    struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct owner_lease **leases;
     uint32_t lease_capacity, lease_count;
     struct reeve_list ready; /* classes */
@@ -233,10 +237,17 @@ struct reeve_owner {
     struct reeve_list hosts_free; /* classes: hosts of one actor, which are without it */
     struct reeve_list judged;     /* actors of which something has become known */
     uint32_t actor_last, host_last;
-    uint64_t gained;       /* leases, ever */
-    uint32_t node;         /* our own; 0: not known */
-    uint32_t remade_count; /* tasks that are REMADE */
-    bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
+    uint64_t gained;               /* leases, ever */
+    struct reeve_map64 cancelling; /* task -> struct owner_cancel */
+    uint32_t node;                 /* our own; 0: not known */
+    uint32_t remade_count;         /* tasks that are REMADE */
+    bool remade_failed;            /* ever: what is QUEUED may have an argument that has failed */
+    struct owner_class first_class;
+    struct owner_lease first_lease;
+    struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
+    struct owner_watch *watches;
+    uint32_t watch_capacity, watch_count, watch_free;
+    struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct reeve_list lineages;
     uint64_t lineage_bytes; /* of these, and of the objects that are kept for them alone */
 };
@@ -273,6 +284,15 @@ static inline struct owner_task *owner_task_find(const struct reeve_owner *owner
 static inline bool owner_class_is_ordered(const struct owner_class *class)
 {
     return class->host != 0;
+}
+
+/* Whether a WAITING task is in the queue of its class, as all of an ordered one are. */
+static inline bool owner_task_is_placed(
+    const struct reeve_owner *owner, const struct owner_task *task, uint32_t index)
+{
+    const struct owner_class *class = owner->classes[task->class_index];
+    return class != NULL && owner_class_is_ordered(class) &&
+           (task->previous != OWNER_NONE || class->queued.first == index);
 }
 
 /* Whether its queue has something that may be sent now. */
@@ -340,6 +360,14 @@ void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
+
+/* Cancelling (owner_cancel.c). */
+bool owner_is_cancelling(const struct reeve_owner *owner, reeve_task_id id);
+/* It runs no more, and is not to be run again. */
+void owner_cancel_stopped(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool begun);
+void owner_cancel_forget(struct reeve_owner *owner, reeve_task_id id);
+void owner_cancel_tick(struct reeve_owner *owner, uint64_t now_ns);
+void owner_cancel_fini(struct reeve_owner *owner);
 
 /* A final task's edge is a watch (owner_watch.c). */
 void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
@@ -448,6 +476,7 @@ bool owner_lease_freed(
 /* Takes from the lease what is under way; each of these is forgiven, or fails. */
 void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     int code, const char *text);
+void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns);
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
 void owner_class_work_changed(

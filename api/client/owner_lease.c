@@ -34,7 +34,8 @@ int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t prio
 {
     if (owner->class_count == REEVE_OWNER_CLASSES_MAX)
         return REEVE_ETOOLARGE;
-    struct owner_class *class = calloc(1, sizeof(*class));
+    struct owner_class *class =
+        owner->class_count == 0 ? &owner->first_class : calloc(1, sizeof(*class));
     if (class == NULL)
         return REEVE_ENOMEM;
     class->cpu_milli = cpu_milli;
@@ -69,7 +70,7 @@ struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_
     return owner->leases[index];
 }
 
-static void tick_by(struct reeve_owner *owner, uint64_t at_ns)
+void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns)
 {
     if (at_ns < owner->tick_at_ns)
         owner->tick_at_ns = at_ns;
@@ -174,7 +175,7 @@ void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct
     demand_anew(owner, class);
     owner_ready_update(owner, class);
     if (class->demand_told != 0)
-        tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+        owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);
 }
 
 /* Whether the lease may get one more, and its place among those that may: idle ones in front, so
@@ -302,7 +303,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
             return;
         }
         if (class->queued.count == 0 && class->unfinished != 0)
-            tick_by(owner, now_ns + owner->settings.stuck_ns);
+            owner_tick_by(owner, now_ns + owner->settings.stuck_ns);
     }
     room_update(owner, class, lease);
 }
@@ -319,7 +320,8 @@ static struct owner_lease *lease_make(struct reeve_owner *owner)
     if (leases == NULL)
         return NULL;
     owner->leases = leases;
-    struct owner_lease *lease = calloc(1, sizeof(*lease));
+    struct owner_lease *lease =
+        owner->lease_capacity == 0 ? &owner->first_lease : calloc(1, sizeof(*lease));
     if (lease == NULL)
         return NULL;
     lease->index = owner->lease_capacity;
@@ -352,9 +354,9 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
         class->serving = lease->index;
     *ret_lease_index = lease->index;
     room_update(owner, class, lease);
-    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+    owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);
     if (class->queued.count == 0 && class->unfinished != 0)
-        tick_by(owner, now_ns);
+        owner_tick_by(owner, now_ns);
     return 0;
 }
 
@@ -423,7 +425,7 @@ static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct own
             lease->in_flight.count < 2 || (!idle && lease->stuck))
             continue;
         if (now_ns - lease->last_answer_ns < silence_ns) {
-            tick_by(owner, lease->last_answer_ns + silence_ns);
+            owner_tick_by(owner, lease->last_answer_ns + silence_ns);
             continue;
         }
         if (!idle) {
@@ -438,7 +440,7 @@ static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct own
         fullest->stuck = true;
         room_update(owner, class, fullest);
         take_back(owner, fullest, REEVE_MIN(fullest->in_flight.count / 2, TAKE_BACK_AT_ONCE));
-        tick_by(owner, now_ns + owner->settings.stuck_ns);
+        owner_tick_by(owner, now_ns + owner->settings.stuck_ns);
     }
 }
 
@@ -447,6 +449,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
     if (now_ns < owner->tick_at_ns)
         return;
     owner->tick_at_ns = UINT64_MAX;
+    owner_cancel_tick(owner, now_ns);
     for (uint32_t i = 0; i < owner->class_count; i++)
         stuck_relieve(owner, now_ns, owner->classes[i]);
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
@@ -464,7 +467,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         bool is_second = owner_class_is_ordered(class) && class->serving != lease->index;
         bool is_needed = class->queued.count != 0 || !reeve_list_is_empty(&class->actors);
         if (due_ns > now_ns || (is_needed && !is_second)) {
-            tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
+            owner_tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
             continue;
         }
         class
@@ -478,7 +481,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         struct owner_class *class = owner->classes[i];
         owner_demand_lower(owner, class);
         if (class->demand_told != 0)
-            tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
+            owner_tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
     }
 }
 
@@ -531,7 +534,7 @@ void reeve_owner_sent(
         lease->last_answer_ns = now_ns;
     }
     if (lease->in_flight.count == 2 && class->lease_count > 1)
-        tick_by(owner, now_ns + patience_ns(owner, class));
+        owner_tick_by(owner, now_ns + patience_ns(owner, class));
     if (lease->in_flight.count >= class->depth) {
         reeve_list_remove(&lease->room_node);
     } else if (class->lease_count > 1) { /* the next one's turn */
@@ -614,7 +617,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 void reeve_owner_check(const struct reeve_owner *owner)
 {
     uint64_t alive = 0, unfinished = 0, memory_bytes = owner_actors_check(owner), inline_count = 0;
-    uint32_t edge_count = 0, watch_count = 0;
+    uint32_t edge_count = 0, watch_count = 0, cancelling = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
     uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
@@ -635,12 +638,14 @@ void reeve_owner_check(const struct reeve_owner *owner)
             edge_count++;
             watch_count += owner->edges[edge].dependent >= OWNER_WATCH;
         }
+        cancelling += owner_is_cancelling(owner, owner_task_id(task, index));
+        REEVE_ASSERT(!owner_is_cancelling(owner, owner_task_id(task, index)) ||
+                     task->state == REEVE_TASK_SENT || task->state == REEVE_TASK_INLINE);
         REEVE_ASSERT(task->edges == OWNER_NONE || !final);
         if (task->state == REEVE_TASK_QUEUED)
             queued[task->class_index]++;
-        bool is_ordered = task->state == REEVE_TASK_WAITING && task->sequence != 0 &&
-                          owner_class_is_ordered(owner->classes[task->class_index]);
-        queued[task->class_index] += is_ordered;
+        queued[task->class_index] +=
+            task->state == REEVE_TASK_WAITING && owner_task_is_placed(owner, task, index);
         REEVE_ASSERT(final || task->state == REEVE_TASK_LINEAGE ||
                      task->state == REEVE_TASK_REMADE ||
                      (task->state == REEVE_TASK_SENT) == (task->lease_index != OWNER_NONE));
@@ -650,6 +655,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
             in_flight[task->lease_index]++;
         }
     }
+    REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)
     memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;
     owner_lineage_check(owner);

@@ -39,6 +39,7 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
     int code, const char *text)
 {
     struct owner_class *class = owner->classes[lease->class_index];
+    bool stopped = code == REEVE_EWORKERDIED; /* whatever was running runs no more */
     if (owner_class_is_ordered(class) && code != REEVE_EUNREACHABLE)
         code = REEVE_EACTORDIED;
     while (lease->in_flight.count != 0) {
@@ -50,8 +51,12 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
         task->flags &= (uint8_t)~OWNER_TAKING_BACK;
         owner_handed_drop(owner, owner_task_id(task, index));
         task->lease_index = OWNER_NONE;
-        if (owner_actor_was_being_made(owner, task, owner_task_id(task, index)) ||
-            owner_loss_forgiven(owner, task, owner_task_id(task, index))) {
+        reeve_task_id id = owner_task_id(task, index);
+        bool is_cancelling = owner_is_cancelling(owner, id);
+        if (stopped && is_cancelling) {
+            owner_cancel_stopped(owner, now_ns, index, true);
+        } else if (!is_cancelling && (owner_actor_was_being_made(owner, task, id) ||
+                                         owner_loss_forgiven(owner, task, id))) {
             owner_task_requeue(owner, now_ns, index);
         } else {
             owner_task_fail(owner, now_ns, index, code, text);

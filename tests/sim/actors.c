@@ -238,15 +238,17 @@ void sim_actor_result(struct sim *sim, struct sim_process *driver, const struct 
     actor->outstanding--;
     if (e->function == SIM_FUNCTION_USES) {
         if (status != 0 && status != REEVE_EFUNCTION && status != REEVE_EWORKERDIED &&
-            status != REEVE_ENODEDIED)
+            status != REEVE_ENODEDIED && !(status == REEVE_ECANCELLED && e->cancelled))
             sim_violation(
                 sim, "a task that calls an actor fails with %s", reeve_error_name(status));
         return;
     }
     if (status != 0) {
         bool is_known = status == REEVE_EACTORDIED || status == REEVE_EUNREACHABLE ||
-                        status == REEVE_EINFEASIBLE || e->depends;
-        bool may = actor->was_killed || e->depends || sim->chaos || sim->kills + sim->cuts > 0;
+                        status == REEVE_EINFEASIBLE || e->depends ||
+                        (status == REEVE_ECANCELLED && e->cancelled);
+        bool may = actor->was_killed || e->depends || e->cancelled || sim->chaos ||
+                   sim->kills + sim->cuts + sim->stopped > 0;
         if (!is_known || !may)
             sim_violation(sim, "call %u of actor %u of driver %llu fails with %s", e->call,
                 actor->number, (unsigned long long)driver->uid, reeve_error_name(status));

@@ -120,6 +120,7 @@ static void run_command(
                 &(struct sim_local){
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
+    case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT: break;
     }
 }
@@ -135,7 +136,8 @@ static void pump(struct sim *sim, struct sim_process *process)
             struct reeve_owner_entry entry;
             reeve_owner_entry(process->owner, send.task, &entry);
             struct sim_channel *channel = channel_of(process, send.lease_index);
-            struct sim_entry call = {.task = send.task,
+            struct sim_entry call = {.owner = process->uid,
+                .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
                 .alone = entry.alone,
@@ -299,8 +301,10 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     process->left--;
 }
 
-static bool may_fail_with(int status)
+static bool may_fail_with(const struct sim_expected *e, int status)
 {
+    if (status == REEVE_ECANCELLED)
+        return e->cancelled || e->depends;
     return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION ||
            status == REEVE_EINFEASIBLE;
 }
@@ -356,11 +360,14 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
             bool healed = !sim->chaos && sim->kills + sim->cuts == 0 && !e->depends;
             bool of_actor = e->depends && (result.status == REEVE_EACTORDIED ||
                                               result.status == REEVE_EUNREACHABLE);
-            if (healed || !(may_fail_with(result.status) || of_actor))
+            if ((healed && result.status != REEVE_ECANCELLED) ||
+                !(may_fail_with(e, result.status) || of_actor))
                 sim_violation(sim, "task %llx of driver %llu failed with %s",
                     (unsigned long long)e->task, (unsigned long long)process->uid,
                     reeve_error_name(result.status));
             sim->failed++;
+            if (result.status == REEVE_ECANCELLED && e->cancelled)
+                sim_cancel_check(sim, process, e->task);
         }
         reeve_owner_release(process->owner, e->task);
         process->expected[i] = process->expected[--process->expected_count];
@@ -389,6 +396,8 @@ static void submit_some(struct sim *sim, struct sim_process *process)
     uint64_t count = sim_between(sim, 1, 16);
     while (count-- > 0 && process->left > 0 && process->expected_count < OUTSTANDING)
         submit_one(sim, process);
+    while (process->expected_count > 0 && sim_chance(sim, 1, 6))
+        sim_cancel_one(sim, process);
 }
 
 /* ---- workers ---- */
@@ -402,8 +411,11 @@ static struct sim_call_frame *begin_call(
     struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
 {
     struct sim_call_frame *frame = &process->frames[process->frame_count++];
-    *frame = (struct sim_call_frame){
-        .token = ++sim->next_id, .function = function, .value = value, .state = CALL_RUNNING};
+    *frame = (struct sim_call_frame){.token = ++sim->next_id,
+        .sequence = reeve_owner_sequence(process->owner),
+        .function = function,
+        .value = value,
+        .state = CALL_RUNNING};
     struct sim_event *event = sim_after(sim, duration(function, value), SIM_PROCESS_FRAME);
     event->a = process->uid;
     event->b = frame->token;
@@ -415,6 +427,8 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
 {
     struct sim_call_frame frame = *top(process);
     process->frame_count--;
+    if (frame.asked)
+        status = REEVE_ECANCELLED;
     for (uint32_t i = 0; i < frame.child_count; i++)
         reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
@@ -501,6 +515,7 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
         reeve_owner_entry(process->owner, task, &entry);
         struct sim_call_frame *child =
             begin_call(sim, process, entry.function, argument(process, &entry));
+        child->owner = process->uid;
         child->task = task;
         child->class_index = frame->class_index;
         sim->inlined++;
@@ -587,6 +602,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
         frame->channel = channel->uid;
         frame->position = position;
+        frame->owner = entry.owner;
         frame->task = entry.task;
         frame->attempt = entry.attempt;
         frame->alone = entry.alone;
@@ -650,6 +666,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_REFUSED:
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
+    case LOCAL_CANCEL: sim_cancel_told(sim, process, m); break;
     case LOCAL_CLOSE: {
         const struct sim_channel *channel = reeve_map64_remove(&process->worked, m->lease);
         if (channel != NULL && channel->host != 0 && !(channel->host & REEVE_HOST_ATTACH))
@@ -729,6 +746,12 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
             process->lend_armed = 0;
         if (frame != NULL && frame->token == event->b && frame->state != CALL_RUNNING)
             lend(sim, process, true);
+        break;
+    case SIM_PROCESS_STOP: /* not counted as a kill: nobody else is harmed by it */
+        if (process->frame_count > 0 && process->frames[0].token == event->b) {
+            sim->stopped++;
+            sim_process_kill(sim, process);
+        }
         break;
     default: turn(sim, process); break;
     }
