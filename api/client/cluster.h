@@ -17,9 +17,9 @@
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
  * cluster_put.c (put), cluster_actor.c (actors), cluster_poll.c (role, waiting), cluster_watch.c
  * (futures that are watched), cluster_cancel.c (stopping tasks), cluster_background.c (the
- * thread that reads the socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure), cluster_objects.c (large
- * values), cluster_connect.c (finding a daemon, starting a cluster of our own), cluster_blocked.c
- * (waits that would never end). */
+ * thread that reads the socket), cluster_rings.c (channels, entries), cluster_room.c
+ * (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a daemon,
+ * starting a cluster of our own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
