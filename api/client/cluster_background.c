@@ -59,6 +59,10 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
                 message->flags & REEVE_LOCAL_SEGMENT_WRITABLE) == 0)
             message->fd_count = 0;
         break;
+    case REEVE_LOCAL_SEGMENT_READY:
+        reeve_objects_ready(
+            cluster->objects, message->segment, message->offset, message->size);
+        break;
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
     case REEVE_LOCAL_CREATED:
     case REEVE_LOCAL_SEALED:
