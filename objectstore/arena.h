@@ -129,8 +129,8 @@ struct reeve_extent *reeve_arena_split(struct reeve_extent *extent, uint32_t uni
 uint64_t reeve_segment_cold(const struct reeve_extent *extent);
 /* Records them as touched; gives how many bytes that were. */
 uint64_t reeve_segment_touch(const struct reeve_extent *extent);
-/* Takes what is cold of the first free extent that has any such grains, at most so many units; NULL:
- * there is none. Not of a `whole` segment. */
+/* Takes what is cold of the first free extent that has any such grains, at most so many units;
+ * NULL: there is none. Not of a `whole` segment. */
 struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint32_t units_max);
 /* Finds the first run of touched grains within the free extent at or after `grain_from`, of at most
  * grain_max grains, records them as not touched, and gives it in grains; false: there is none. */

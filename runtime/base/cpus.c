@@ -190,8 +190,8 @@ void reeve_cpus_detect(const char *root, unsigned cores, struct reeve_cpus *cpus
         cpus->slots = (unsigned)REEVE_MAX(quota / 1000, 1ull);
 }
 
-/* "max" or a number. Above memory.high a group is not killed but slowed down to a crawl, which is no
- * better. */
+/* "max" or a number. Above memory.high a group is not killed but slowed down to a crawl, which
+ * is no better. */
 static uint64_t memory_limit_v2(const char *folder)
 {
     uint64_t max, high;

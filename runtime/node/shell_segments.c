@@ -120,8 +120,8 @@ int reeve_segments_descriptor(
     return REEVE_OK;
 }
 
-/* A mapping of its own, because `fallocate` leaves the zeroing of pages, and the machine's own first
- * touch under a hypervisor, to whoever comes later. */
+/* A mapping of its own, because `fallocate` leaves the zeroing of pages, and the machine's own
+ * first touch under a hypervisor, to whoever comes later. */
 int reeve_segments_touch(int fd, uint64_t offset, uint64_t length)
 {
     void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);

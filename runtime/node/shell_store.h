@@ -29,8 +29,8 @@ struct reeve_store_shell_callbacks {
      * (peer_down). */
     void (*send_node)(void *arg, uint32_t node, const Reeve__Message *message);
     /* Touches `length` bytes at `offset` of the memfd, in the background, and closes it; then
-     * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours). NULL:
-     * nothing is prepared. */
+     * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours).
+     * NULL: nothing is prepared. */
     int (*prepare)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */

@@ -259,6 +259,18 @@ def test_status(cluster, operator, mail):
     program.succeed()
 
 
+def test_prefault(empty_cluster):
+    """Memory is there before anybody asks for it, only where that was wanted; and the status says so."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(arguments=["--prefault"])
+    empty_cluster.start_node()
+    kept, lazy = empty_cluster.until_status(
+        lambda status: [node["store_held_bytes"] for node in status["nodes"]] if len(status["nodes"]) == 2 and
+        status["totals"]["store_held_bytes"] >= 200 << 20 else None, within=20, what="a store that holds its memory")
+    assert kept >= 200 << 20 and lazy == 0 or lazy >= 200 << 20 and kept == 0
+    assert all(node["store_used_bytes"] == 0 for node in empty_cluster.status()["nodes"])
+
+
 # ---- objects ----
 
 
