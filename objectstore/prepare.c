@@ -28,8 +28,8 @@ static void reserves_make(struct reeve_store *store)
 {
     uint64_t least = store->settings.segment_size_bytes, left = store->settings.capacity_bytes;
     uint64_t most = reeve_arena_bytes(REEVE_ARENA_UNITS_MAX);
-    while (left / 2 >= least) {
-        uint64_t bytes = REEVE_MIN(left / 2, most);
+    while (left > 0) {
+        uint64_t bytes = REEVE_MIN(left / 2 >= least ? left / 2 : left, most);
         bytes -= bytes % REEVE_STORE_GRAIN;
         struct reeve_segment *segment = store_segment_add(store, &store->orphans, bytes);
         segment->is_reserve = true;

@@ -60,8 +60,7 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
             message->fd_count = 0;
         break;
     case REEVE_LOCAL_SEGMENT_READY:
-        reeve_objects_ready(
-            cluster->objects, message->segment, message->offset, message->size);
+        reeve_objects_ready(cluster->objects, message->segment, message->offset, message->size);
         break;
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
     case REEVE_LOCAL_CREATED:
