@@ -26,7 +26,8 @@
  *
  * Life. The process that creates an actor owns it. The actor ends when its owner releases it, after
  * what the owner has called until then; its destructor runs then. It ends at once, with all that
- * is queued and without its destructor, when it is killed, when its owner ends, and when its
+ * is queued and without its destructor, when it is killed, when its owner ends (by reeve_shutdown,
+ * say, which does not wait for it), and when its
  * process dies, of itself or with its node. In the last case it is restarted, if it may be: the
  * constructor runs again, with the same arguments, in another process. What was under way fails
  * (REEVE_EACTORDIED), or is run again if its max_retries say so; what had not been begun

@@ -25,8 +25,9 @@ def test_one_slot(run):
 
 
 def test_the_destructor_runs_after_all_calls(run, mail):
-    program = run("actors", "ended", mail.path)
+    program = run("actors", "ended", mail.path, mail.gate)
     assert mail.until_count("ended", 1) == [["ended", "1000"]]
+    mail.let_go()
     assert program.succeed(60) == "ok ended\n"
 
 

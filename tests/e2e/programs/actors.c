@@ -366,7 +366,7 @@ static void large(void)
 }
 
 /* Its end comes after what it was called for, and runs its destructor. */
-static void ended(const char *mail)
+static void ended(const char *mail, const char *gate)
 {
     counter_ref c = counter_create(0);
     counter_watch_future watch = counter_watch_remote(c, mail);
@@ -374,6 +374,7 @@ static void ended(const char *mail)
         reeve_release(counter_add_remote(c, 1));
     NEED(reeve_actor_release(c) == REEVE_OK);
     NEED(counter_watch_get(watch) == REEVE_OK);
+    wait_at(gate); /* the end of the program would end it at once */
 }
 
 int main(int argc, char **argv)
@@ -397,7 +398,7 @@ int main(int argc, char **argv)
         fflush(stdout);
     }
     if (strcmp(what, "ended") == 0) {
-        ended(argv[2]);
+        ended(argv[2], argv[3]);
         printf("ok ended\n");
     }
     reeve_shutdown();
