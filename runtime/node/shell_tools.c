@@ -1,9 +1,11 @@
 /* Requests of tools, which come by way of the head.
  *
  *   node.status   {}   the facts of this node, as JSON
+ *   node.tasks    {}   what runs and waits here, shell_tasks.c
  *   all others         shell_runs.c */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +45,10 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
 {
     if (strcmp(request->method, "node.status") == 0) {
         status(daemon, from, request->id);
+    } else if (strcmp(request->method, "node.tasks") == 0) {
+        char *text = daemon_tasks_json(daemon);
+        reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);
+        free(text);
     } else if (from == daemon->head_session) {
         reeve_runs_request(daemon->runs, from, request);
     } else {
