@@ -49,7 +49,8 @@
     X(EAGAIN, -1034, "not ready yet; try again")                                       \
     X(EINTERNAL, -1035, "internal error: please report it")                            \
     X(EREFUSED, -1036, "nothing listens at the address")                               \
-    X(ELINK, -1037, "the connection was lost")
+    X(ELINK, -1037, "the connection was lost")                                         \
+    X(EEND, -1042, "the stream has ended")
 
 /* All codes: REEVE_EINVAL and so on. */
 enum reeve_error {

@@ -484,7 +484,7 @@ static void a_glance_shows_what_is_there(void **state)
     (void)state;
     struct fixture f;
     struct reeve_ring_sight sight;
-    struct reeve_entry_view view;
+    struct reeve_entry_view view = {0};
     open_ring(&f, 4, 64, true);
     assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), -1); /* never used */
     publish_one(&f, 1, 8);
