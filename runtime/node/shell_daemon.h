@@ -14,6 +14,7 @@
  *                      sides; shell_entry.c
  *   shell_objects.c    the object store's place in all this
  *   shell_output.c     what workers write, on its way to the terminal
+ *   shell_listing.c    what lies in the store, for `reeve objects`
  *   shell_tools.c      requests of tools
  *
  * An event for the core may come at any depth, also while its commands are carried out: it is
@@ -178,6 +179,7 @@ struct daemon {
     struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged; /* channels of which we are an end */
     struct reeve_list terminals_leaving;
+    struct reeve_list listings; /* requests for objects that are being answered */
     uv_idle_t bridge_again;
     struct reeve_bridge_pace bridge_pace;
     int bridge_pause_fd;
@@ -311,6 +313,11 @@ void daemon_tasks_job_gone(struct daemon *daemon, const struct daemon_job *job);
 void daemon_tasks_failed(struct daemon_client *client, const struct reeve_local_message *message);
 /* All of it, as JSON; NULL: no memory. Free it. */
 char *daemon_tasks_json(struct daemon *daemon);
+
+/* shell_listing.c */
+void daemon_list_objects(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);
+/* When the loop is at its end. */
+void daemon_listings_free(struct daemon *daemon);
 
 /* shell_tools.c */
 void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);

@@ -2,6 +2,7 @@
  *
  *   node.status   {}   the facts of this node, as JSON
  *   node.tasks    {}   what runs and waits here, shell_tasks.c
+ *   objects            shell_listing.c
  *   all others         shell_runs.c */
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
         char *text = daemon_tasks_json(daemon);
         reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);
         free(text);
+    } else if (strcmp(request->method, "objects") == 0 && from == daemon->head_session) {
+        daemon_list_objects(daemon, from, request);
     } else if (from == daemon->head_session) {
         reeve_runs_request(daemon->runs, from, request);
     } else {
