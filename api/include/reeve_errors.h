@@ -47,7 +47,8 @@
     X(EAGAIN, -1034, "not ready yet; try again")                                       \
     X(EINTERNAL, -1035, "internal error: please report it")                            \
     X(EREFUSED, -1036, "nothing listens at the address")                               \
-    X(ELINK, -1037, "the connection was lost")
+    X(ELINK, -1037, "the connection was lost")                                         \
+    X(ECORRUPT, -1038, "stored bytes are damaged")
 
 enum reeve_error {
     REEVE_OK = 0,
