@@ -122,10 +122,6 @@ void store_place_free(struct reeve_store *store, struct store_place *place)
         mark(store, file, place->offset, room, false);
     if (place->object != NULL)
         reeve_map64_remove(&store->places, (uintptr_t)place->object);
-    for (uint32_t i = 0; i < store->settings.spill_folder_count; i++)
-        if (store->folders[i].code == REEVE_EFULL)
-            store->folders[i].retry_ns = 0; /* there may be space again */
-    store->limited = false;
     free(place);
 }
 
@@ -141,13 +137,14 @@ void store_place_leave(struct reeve_store *store, struct store_object *object)
     object->flags &= (uint8_t) ~(STORE_OBJECT_ON_DISK | STORE_OBJECT_WRITING);
     if (place->ticket == 0) {
         store_place_free(store, place);
+        store_spill_space(store);
         return;
     }
     reeve_map64_remove(&store->places, (uintptr_t)object); /* the write goes on, for nobody */
     place->object = NULL;
     place->extent = object->extent;
-    place->extent->used.holder = place;
-    place->extent->used.tag = STORE_TAG_PLACE;
+    place->extent->holder = place;
+    place->extent->tag = STORE_TAG_PLACE;
     store->detached_bytes += store_extent_bytes(place->extent);
 }
 

@@ -74,8 +74,8 @@ void store_restore_placed(
     struct store_object *object = restore->object;
     const struct store_place *place = store_place_find(store, object);
     restore->extent = extent;
-    extent->used.holder = restore;
-    extent->used.tag = STORE_TAG_RESTORE;
+    extent->holder = restore;
+    extent->tag = STORE_TAG_RESTORE;
     store->reading_bytes += store_extent_bytes(extent);
     do
         restore->ticket = ++store->ticket_last;

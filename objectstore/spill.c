@@ -11,7 +11,8 @@
  *
  * A write that fails costs nothing but itself: the object is still in memory, and goes to another
  * folder; the one that failed is left alone for a while. When all have failed, or are full, the
- * store is as if it could not spill, until they are tried again. */
+ * store is as if it could not spill, until they are tried again. What has been written can be read
+ * back even then: creates leave that much room free (RESERVE_FRACTION). */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -21,6 +22,7 @@
 #define MARK_LOW_PERCENT  70u
 #define WRITES_MAX        512u /* under way, however small */
 #define WINDOW_FRACTION   8u   /* of the capacity */
+#define RESERVE_FRACTION  4u   /* of it: at most so much is kept free for what is on disk */
 
 void store_spill_init(struct reeve_store *store)
 {
@@ -70,6 +72,25 @@ static uint64_t bounds(const struct reeve_store *store)
     return growth < capacity - store->committed_bytes ? store->committed_bytes + growth : capacity;
 }
 
+/* What cannot be had at once: the rest is free, or can be dropped. */
+static uint64_t held(const struct reeve_store *store)
+{
+    return store->unsealed_bytes + store->object_bytes + store->reading_bytes +
+           store->detached_bytes - store->idle_bytes;
+}
+
+bool store_spill_may_create(const struct reeve_store *store, uint64_t bytes)
+{
+    if (reeve_map64_count(&store->places) == 0)
+        return true;
+    uint64_t capacity = store->settings.capacity_bytes;
+    /* Twice the largest, because what is free may be in pieces. */
+    uint64_t reserve =
+        REEVE_MIN(2 * store->largest_bytes + 4 * REEVE_STORE_GRAIN, capacity / RESERVE_FRACTION);
+    reserve = REEVE_MIN(reserve, capacity - bytes); /* a very large one goes before */
+    return held(store) + bytes + reserve <= capacity;
+}
+
 /* Is there more to be written than is under way? */
 static bool wants_more(struct reeve_store *store)
 {
@@ -77,12 +98,11 @@ static bool wants_more(struct reeve_store *store)
         return false;
     if (!store_queue_is_empty(store))
         return true;
-    uint64_t held = store->unsealed_bytes + store->object_bytes + store->reading_bytes +
-                    store->detached_bytes - store->idle_bytes - store->writing_bytes;
+    uint64_t left = held(store) - store->writing_bytes;
     uint64_t percent = bounds(store) / 100;
-    if (held > percent * MARK_HIGH_PERCENT)
+    if (left > percent * MARK_HIGH_PERCENT)
         store->spilling = true;
-    else if (held <= percent * MARK_LOW_PERCENT)
+    else if (left <= percent * MARK_LOW_PERCENT)
         store->spilling = false;
     return store->spilling;
 }
@@ -113,6 +133,14 @@ static void folder_failed(struct reeve_store *store, uint32_t index, int code)
     store_file_end(store, index);
 }
 
+void store_spill_space(struct reeve_store *store)
+{
+    store->limited = false;
+    for (uint32_t i = 0; i < store->settings.spill_folder_count; i++)
+        if (store->folders[i].code == REEVE_EFULL)
+            store->folders[i].retry_ns = 0;
+}
+
 static bool write_next(struct reeve_store *store)
 {
     struct store_object *object =
@@ -130,6 +158,9 @@ static bool write_next(struct reeve_store *store)
     store_object_unlist(store, object);
     object->flags |= STORE_OBJECT_WRITING;
     uint64_t bytes = store_extent_bytes(object->extent);
+    if (reeve_map64_count(&store->places) == 1)
+        store->largest_bytes = 0;
+    store->largest_bytes = REEVE_MAX(store->largest_bytes, bytes);
     store->writing_bytes += bytes;
     store->folders[folder].writing_bytes += bytes;
     do
@@ -231,6 +262,8 @@ void store_spill_written(struct reeve_store *store, const struct reeve_store_eve
         folder_failed(store, folder, event->code);
     if (object == NULL) {
         store->detached_bytes -= store_extent_bytes(extent);
+        if (event->code == REEVE_OK)
+            store_spill_space(store);
         store_room_release(store, extent);
     } else if (object->pin_total == 0) {
         store_object_settle(store, object);

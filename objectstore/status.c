@@ -85,7 +85,7 @@ bool reeve_store_next_object(
     for (; slot < store->table_size + store->table_old_size; slot++, place = 0) {
         const struct store_object *object = store_table_slot(store, slot);
         for (uint32_t i = 0; i < place && object != NULL; i++)
-            object = object->hash_next;
+            object = store_table_next(store, object);
         if (object == NULL)
             continue;
         uint32_t copies = 0;
@@ -154,28 +154,28 @@ static const char *check_arena(
         sums->segments++;
         sums->touched_bytes += (uint64_t)segment->touched_count * REEVE_STORE_GRAIN;
         for (const struct reeve_extent *extent = segment->first; extent != NULL;
-             extent = extent->after) {
+             extent = reeve_extent_after(extent)) {
             if (extent->is_free)
                 continue;
-            CHECK(extent->used.holder != NULL);
-            if (extent->used.tag == STORE_TAG_GRANT) {
-                const struct store_grant *grant = extent->used.holder;
+            CHECK(extent->holder != NULL);
+            if (extent->tag == STORE_TAG_GRANT) {
+                const struct store_grant *grant = extent->holder;
                 CHECK(grant->extent == extent && &grant->client->arena == arena);
                 sums->grant_extents++;
                 sums->grant_bytes += store_extent_bytes(extent);
-            } else if (extent->used.tag == STORE_TAG_PLACE) {
-                const struct store_place *place = extent->used.holder;
+            } else if (extent->tag == STORE_TAG_PLACE) {
+                const struct store_place *place = extent->holder;
                 CHECK(place->extent == extent && place->object == NULL);
                 CHECK(reeve_map64_get(&store->writes, place->ticket) == place);
                 sums->detached_bytes += store_extent_bytes(extent);
-            } else if (extent->used.tag == STORE_TAG_RESTORE) {
-                const struct store_restore *restore = extent->used.holder;
+            } else if (extent->tag == STORE_TAG_RESTORE) {
+                const struct store_restore *restore = extent->holder;
                 CHECK(restore->extent == extent && !reeve_list_is_linked(&restore->queue_link));
                 CHECK(reeve_map64_get(&store->reads, restore->ticket) == restore);
                 sums->reading_bytes += store_extent_bytes(extent);
             } else {
-                const struct store_object *object = extent->used.holder;
-                CHECK(extent->used.tag == STORE_TAG_OBJECT && object->extent == extent);
+                const struct store_object *object = extent->holder;
+                CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);
                 CHECK(object->pad + object->size <= store_extent_bytes(extent));
                 CHECK(store_object_find(store, object->id) == object);
                 sums->object_extents++;
@@ -191,10 +191,10 @@ static const char *check_client(
     const char *wrong = check_arena(store, &client->arena, sums);
     if (wrong != NULL)
         return wrong;
-    REEVE_LIST_EACH(node, &client->pins)
-    {
-        const struct store_pin *pin = REEVE_LIST_ENTRY(node, struct store_pin, client_link);
-        CHECK(pin->client == client && pin->count > 0 && pin->object->pin_total >= pin->count);
+    const struct store_pin *pin = store_pin_first(store, client);
+    for (; pin != NULL && pin->object != 0; pin = reeve_pool_at(&store->pins, pin->client_next)) {
+        const struct store_object *object = reeve_pool_at(&store->objects, pin->object);
+        CHECK(pin->client == client->handle && pin->count > 0 && object->pin_total >= pin->count);
         sums->pins += pin->count;
     }
     REEVE_LIST_EACH(node, &client->grants)
@@ -216,7 +216,7 @@ static const char *check_object(const struct reeve_store *store, const struct st
     CHECK(reeve_map64_get(&store->owners, object->owner) != NULL);
     if (object->state == STORE_PULLING) {
         const struct store_fetch *fetch = object->fetch;
-        CHECK(fetch->object == object && object->pins == NULL && object->copies == NULL);
+        CHECK(fetch->object == object && object->pins == 0 && object->copies == NULL);
         CHECK(object->flags == STORE_OBJECT_COPY);
         CHECK(!reeve_list_is_empty(&fetch->waiters) && fetch->source_count > 0);
         CHECK(reeve_list_is_linked(&fetch->queue_link) != reeve_heap_contains(&fetch->deadline));
@@ -234,7 +234,7 @@ static const char *check_object(const struct reeve_store *store, const struct st
     CHECK(!(object->flags & STORE_OBJECT_WRITING) || !(object->flags & STORE_OBJECT_ON_DISK));
     if (object->state != STORE_SEALED) {
         CHECK(object->extent == NULL && object->flags == STORE_OBJECT_ON_DISK);
-        CHECK(object->pins == NULL && object->pin_total == 0);
+        CHECK(object->pins == 0 && object->pin_total == 0);
         if (object->state == STORE_RESTORING) {
             const struct store_restore *restore = object->restore;
             CHECK(restore->object == object);
@@ -245,8 +245,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
         return NULL;
     }
     CHECK(object->extent != NULL);
-    for (const struct store_pin *pin = object->pins; pin != NULL; pin = pin->next) {
-        CHECK(pin->object == object);
+    const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
+    for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
+        CHECK(reeve_pool_at(&store->objects, pin->object) == object);
         pins += pin->count;
     }
     CHECK(pins == object->pin_total);
@@ -276,7 +277,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     uint64_t object_bytes = 0, idle_bytes = 0, writing_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
-             object = object->hash_next) {
+             object = store_table_next(store, object)) {
             CHECK(store_object_find(store, object->id) == object);
             wrong = check_object(store, object);
             if (wrong != NULL)
@@ -313,6 +314,7 @@ const char *reeve_store_check(const struct reeve_store *store)
         owned += owner->count;
     }
     CHECK(objects == store->object_count && owned == objects && placed == sums.object_extents);
+    CHECK(store->objects.used_count == objects);
     CHECK(sums.grant_extents == sums.grants && sums.grants == reeve_map64_count(&store->grants));
     CHECK(sums.grant_bytes == store->unsealed_bytes);
     CHECK(sums.segments == reeve_map64_count(&store->segments));

@@ -23,8 +23,13 @@ struct reeve_node_options {
     bool cpu_given;         /* else from cores, cpuset and quota */
     uint32_t process_limit; /* worker processes; 16 for each cpu, and 16 */
     uint64_t store_bytes;   /* 30 % of memory */
-    bool private_cluster;   /* of one program: no files */
-    int lifeline_fd;        /* end of file here ends the daemon at once */
+    /* Where values go that the store has no room for, if anywhere; and how much there may be in all
+     * (0: what the disks hold). */
+    const char *const *spill_folders;
+    uint32_t spill_folder_count;
+    uint64_t spill_bytes;
+    bool private_cluster; /* of one program: no files */
+    int lifeline_fd;      /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;
@@ -32,8 +37,7 @@ struct reeve_node_options {
     void (*ready)(uint32_t node, const char *address);
     const char *socket_name; /* abstract name for clients; reeve-<uid>-<node uid> */
     const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
-    const char
-        *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
+    const char *state_dir;   /* for kept output; must exist; NULL: keep no files */
 };
 
 /* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker

@@ -66,7 +66,11 @@ static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
 int daemon_objects_open(struct daemon *daemon)
 {
     struct reeve_store_shell_settings settings = {
-        .store = {.capacity_bytes = daemon->options->store_bytes},
+        .store = {.capacity_bytes = daemon->options->store_bytes,
+            .spill_folders = daemon->options->spill_folders,
+            .spill_folder_count = daemon->options->spill_folder_count,
+            .spill_limit_bytes = daemon->options->spill_bytes},
+        .loop = &daemon->loop,
         .callbacks = {.send_client = send_client, .send_node = send_node, .wake = wake},
         .arg = daemon};
     uv_timer_init(&daemon->loop, &daemon->store_deadline);

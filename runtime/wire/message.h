@@ -52,8 +52,9 @@
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text
  *               no node of the cluster could ever satisfy the class
- *   HEARTBEAT   node -> head: memory_bytes count
- *               I live; the size of my store, and how much of it is used
+ *   HEARTBEAT   node -> head: memory_bytes count text
+ *               I live; the size of my store, how much of it is used; where it can spill, text says
+ *               how much it has (JSON, for status)
  *   HEARTBEAT   head -> node, or node -> node: -
  *               I live
  *   OPEN        executor -> holder's node: lease class process worker

@@ -660,7 +660,8 @@ static void something(struct world *world)
     struct model_client *client = &node->clients[random_below(world, CLIENTS)];
     uint64_t dice = random_below(world, 1000);
     if (dice < 350) {
-        if (at != to)
+        /* more than one, or what is said again until it has been heard would pile up */
+        for (uint64_t i = random_below(world, 4); at != to && i < 4; i++)
             deliver(world, at, to);
         return;
     }
