@@ -6,18 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "objectstore/store.h"
-#include "runtime/node/shell_spill.h"
-
 #define SIZE_MIN (1u << 20)
 
-static const char *folders[REEVE_STORE_FOLDERS_MAX];
+static const char *folders[REEVE_SPILL_FOLDERS_MAX];
 
 /* One more folder; in its full name, because the daemon may not stay where it was started. */
 static int add(const char *name, struct reeve_node_options *node, char why[REEVE_WHY_SIZE])
 {
-    if (node->spill_folder_count == REEVE_STORE_FOLDERS_MAX) {
-        snprintf(why, REEVE_WHY_SIZE, "at most %u folders", REEVE_STORE_FOLDERS_MAX);
+    if (node->spill_folder_count == REEVE_SPILL_FOLDERS_MAX) {
+        snprintf(why, REEVE_WHY_SIZE, "at most %u folders", REEVE_SPILL_FOLDERS_MAX);
         return -1;
     }
     if (reeve_spill_try_folder(name, why, REEVE_WHY_SIZE) != 0)

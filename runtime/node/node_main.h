@@ -3,6 +3,7 @@
 #define REEVE_NODE_NODE_MAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/log.h"
@@ -28,8 +29,9 @@ struct reeve_node_options {
     const char *const *spill_folders;
     uint32_t spill_folder_count;
     uint64_t spill_bytes;
-    bool private_cluster; /* of one program: no files */
-    int lifeline_fd;      /* end of file here ends the daemon at once */
+    uint32_t inline_bytes; /* values up to this size travel with the task; 64 KiB */
+    bool private_cluster;  /* of one program: no files */
+    int lifeline_fd;       /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;
@@ -39,6 +41,16 @@ struct reeve_node_options {
     const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
     const char *state_dir;   /* for kept output; must exist; NULL: keep no files */
 };
+
+#define REEVE_SPILL_FOLDERS_MAX 16u
+
+/* Can files be made in this folder? REEVE_OK, or REEVE_ESTATE and why, for people. */
+int reeve_spill_try_folder(const char *folder, char *text, size_t size);
+/* Where to spill if nothing is said: /var/tmp, else /tmp, if files can be made there and it is not
+ * memory itself; NULL: nowhere. */
+const char *reeve_spill_default_folder(void);
+/* Of its whole file system; 0: unknown. */
+uint64_t reeve_spill_disk_bytes(const char *folder);
 
 /* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker
  * --help`: not 0 when it could not start or go on, which has been logged and said on stderr in

@@ -340,14 +340,14 @@ static void peer_free(struct daemon_peer *peer)
     free(peer);
 }
 
+/* Also of one that was never met: something may wait to hear where it is. */
 static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
 {
     struct daemon_peer *peer = reeve_map64_remove(&daemon->peers, node);
-    if (peer == NULL)
-        return;
-    if (peer->session != 0)
+    if (peer != NULL && peer->session != 0)
         reeve_link_close_peer(daemon->link, peer->session, REEVE_ENODEDIED, text);
-    peer_free(peer);
+    if (peer != NULL)
+        peer_free(peer);
     daemon_fetch_peer_lost(daemon, node, text);
     reeve_store_shell_peer_down(daemon->store, node);
     daemon_objects_arm(daemon);
@@ -388,6 +388,8 @@ static void send_head(struct daemon *daemon, struct reeve_message message)
         message.memory_bytes = store.capacity_bytes;
         message.count = store.used_bytes;
         reeve_store_shell_describe_disk(daemon->store, message.text, sizeof(message.text));
+        message.held_bytes = reeve_store_shell_held(daemon->store);
+        message.object_count = store.object_count;
     }
     (void)reeve_link_send_control(daemon->link, daemon->head_session, &message);
 }

@@ -10,11 +10,13 @@
  * A file has no name from the beginning (O_TMPFILE, or a name that is removed at once): whatever
  * kills the daemon, nothing stays. Bytes go through a buffer in which they are hashed (XXH3) while
  * they are warm. A write has succeeded when the device has the bytes (sync_file_range), for only
- * then is it known that it could take them, and the copy in memory is no longer needed; nothing is
+ * then is it known that it could take them, and the copy in memory is no longer needed. Nothing is
  * flushed to survive a power failure, because without the daemon nobody wants it. What was written
  * stays in the page cache for as long as the kernel has no better use for the memory.
  *
- * A file system is never filled to more than 95 %. All functions are called on the loop's thread. */
+ * A file system is never filled to more than 95 %.
+ *
+ * All functions are called on the loop's thread. */
 #ifndef REEVE_NODE_SHELL_SPILL_H
 #define REEVE_NODE_SHELL_SPILL_H
 
@@ -46,13 +48,5 @@ void reeve_spill_free(struct reeve_spill *spill);
 
 /* One of the store's SPILL_ commands. */
 void reeve_spill_command(struct reeve_spill *spill, const struct reeve_store_command *command);
-
-/* Can files be made in this folder? REEVE_OK, or REEVE_ESTATE and why, for people. */
-int reeve_spill_try_folder(const char *folder, char *text, size_t size);
-/* Where to spill if nothing is said: /var/tmp, else /tmp, if files can be made there and it is not
- * memory itself; NULL: nowhere. */
-const char *reeve_spill_default_folder(void);
-/* Of its whole file system; 0: unknown. */
-uint64_t reeve_spill_disk_bytes(const char *folder);
 
 #endif

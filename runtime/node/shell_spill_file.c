@@ -20,12 +20,15 @@
 
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
+#include "runtime/node/node_main.h"
 #include "runtime/node/shell_spill.h"
 
 #define BUFFER_BYTES  (1u << 20)
 #define SLICE_BYTES   (8u << 20)
 #define SPARE_PERCENT 5u /* of the file system stays free */
 #define PATH_SIZE     4200
+
+_Static_assert(REEVE_SPILL_FOLDERS_MAX == REEVE_STORE_FOLDERS_MAX, "what the store takes");
 
 /* --- files ------------------------------------------------------------------------------------ */
 

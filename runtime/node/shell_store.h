@@ -1,13 +1,13 @@
 /* The object store's shell in the node daemon: feeds the store core with what clients and peers
- * say, and carries out its commands on real memory (shell_segments.h). It knows no
- * socket: it sends through the callbacks, and is called by the daemon when
+ * say, and carries out its commands on real memory (shell_segments.h). It knows no socket: it
+ * sends through the callbacks, and is called by the daemon when
  *
  *   a client comes, hangs up, has been reaped, or says something      reeve_store_shell_client_…
  *   a peer sends something; its session is new; it is dead            reeve_store_shell_peer_…
  *   reeve_store_shell_deadline has come, or there was more to do      reeve_store_shell_turn
  *
- * What goes to disk and comes back (shell_spill.h) is done in the thread pool of a loop, which calls
- * into the shell when something has ended.
+ * What goes to disk and comes back (shell_spill.h) is done in the thread pool of a loop, which
+ * calls into the shell when something has ended.
  *
  * The callbacks are called from within these, in order, and must not call back into the shell
  * except for staging and unstaging. All functions are called on the loop's thread. */
@@ -85,6 +85,8 @@ void reeve_store_shell_status(
 /* What status says of the disk, as JSON in at most `size` bytes; empty where nothing is spilled. */
 void reeve_store_shell_describe_disk(
     const struct reeve_store_shell *shell, char *text, size_t size);
+/* Pages of all segments that exist: what the store costs the machine now. */
+uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell);
 /* The core, to ask it (reeve_store_find, reeve_store_next_object). */
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell);
 
@@ -109,6 +111,8 @@ typedef void (*reeve_store_staged)(void *arg, uint64_t stage, int code, const ch
 int reeve_store_shell_stage(struct reeve_store_shell *shell,
     const struct reeve_store_wanted *wanted, uint32_t count, reeve_store_staged callback, void *arg,
     uint64_t *ret_stage, const char **ret_text);
+/* What a stage could not get: right after it has failed, or in its callback. */
+struct reeve_object_id reeve_store_shell_stage_failed(const struct reeve_store_shell *shell);
 /* Takes the pins away, or calls the staging off. */
 void reeve_store_shell_unstage(struct reeve_store_shell *shell, uint64_t stage);
 

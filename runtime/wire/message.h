@@ -52,9 +52,9 @@
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text
  *               no node of the cluster could ever satisfy the class
- *   HEARTBEAT   node -> head: memory_bytes count text
- *               I live; the size of my store, how much of it is used; where it can spill, text says
- *               how much it has (JSON, for status)
+ *   HEARTBEAT   node -> head: memory_bytes count held_bytes object_count text
+ *               I live; the size of my store, how much of it is used, the pages that it holds, and
+ *               how many objects; where it can spill, what is on disk (JSON, for status)
  *   HEARTBEAT   head -> node, or node -> node: -
  *               I live
  *   OPEN        executor -> holder's node: lease class process worker
@@ -116,6 +116,8 @@ struct reeve_message {
     uint64_t memory_bytes;
     uint64_t lease;
     uint64_t count;
+    uint64_t held_bytes;
+    uint64_t object_count;
     reeve_process_id process;
     reeve_process_id worker;
     struct reeve_class class;

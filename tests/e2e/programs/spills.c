@@ -1,4 +1,5 @@
-/* More values than the store holds: `spills WHAT COUNT SIZE_KIB` prints "ok WHAT", or what is wrong.
+/* More values than the store holds: `spills WHAT COUNT SIZE_KIB` prints "ok WHAT", or what is
+ * wrong.
  *
  *     fill     puts them all, then gets each and looks at every byte
  *     results  the same with results of tasks, and with arguments of others

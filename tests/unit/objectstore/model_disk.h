@@ -1,6 +1,6 @@
 /* The disks of a node in the random test: files of real bytes, writes and reads that end in any
- * order or fail, bits that flip. It checks what a disk can see: nothing is written to a place that is
- * in use or being given back, and a file that is closed has nothing under way that anybody wants. */
+ * order or fail, bits that flip. It checks what a disk can see: nothing is written to a place that
+ * is in use or being given back; nothing is being written to a file that is closed. */
 #ifndef REEVE_TESTS_OBJECTSTORE_MODEL_DISK_H
 #define REEVE_TESTS_OBJECTSTORE_MODEL_DISK_H
 
