@@ -75,7 +75,7 @@ void store_restore_placed(
     const struct store_place *place = store_place_find(store, object);
     restore->extent = extent;
     extent->holder = restore;
-    extent->tag = STORE_TAG_RESTORE;
+    extent->tag = STORE_TAG_DISK;
     store->reading_bytes += store_extent_bytes(extent);
     do
         restore->ticket = ++store->ticket_last;

@@ -23,7 +23,8 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
     *ret = (struct reeve_store_status){
         .capacity_bytes = store->settings.capacity_bytes,
         .committed_bytes = store->committed_bytes,
-        .used_bytes = reeve_arena_bytes(used_units(store)),
+        .used_bytes = reeve_arena_bytes(used_units(store)) -
+                      (store->preparing != NULL ? store_extent_bytes(store->preparing) : 0),
         .unsealed_bytes = store->unsealed_bytes,
         .copy_bytes = store->copy_bytes,
         .pinned_bytes = store->pinned_bytes,
@@ -154,9 +155,10 @@ void reeve_store_layout(const struct reeve_store *store, struct reeve_store_layo
 const char *reeve_store_event_name(enum reeve_store_event_kind kind)
 {
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
-        "client added", "client closed", "client reaped", "create", "seal", "abort", "get",
-        "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed", "peer pull",
-        "peer chunk", "peer reset", "peer down", "owner gone", "spill written", "spill read done"};
+        "client added", "client hungry", "client closed", "client reaped", "create", "seal",
+        "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
+        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared",
+        "spill written", "spill read done"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -165,7 +167,8 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send give",
-        "spill write", "spill read", "spill punch", "spill close"};
+        "segment prepare", "segment ready", "spill write", "spill read", "spill punch",
+        "spill close"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -183,6 +186,23 @@ struct sums {
     uint64_t detached_bytes, reading_bytes;
 };
 
+/* Both kinds of holder begin with their ticket. */
+static const char *check_disk(
+    const struct reeve_store *store, const struct reeve_extent *extent, struct sums *sums)
+{
+    uint32_t ticket = *(const uint32_t *)extent->holder;
+    const struct store_restore *restore = reeve_map64_get(&store->reads, ticket);
+    if (restore == extent->holder) {
+        CHECK(restore->extent == extent && !reeve_list_is_linked(&restore->queue_link));
+        sums->reading_bytes += store_extent_bytes(extent);
+        return NULL;
+    }
+    const struct store_place *place = reeve_map64_get(&store->writes, ticket);
+    CHECK(place == extent->holder && place->extent == extent && place->object == NULL);
+    sums->detached_bytes += store_extent_bytes(extent);
+    return NULL;
+}
+
 static const char *check_arena(
     const struct reeve_store *store, const struct reeve_arena *arena, struct sums *sums)
 {
@@ -193,8 +213,9 @@ static const char *check_arena(
     {
         struct reeve_segment *segment = REEVE_LIST_ENTRY(node, struct reeve_segment, link);
         CHECK(reeve_map64_get(&store->segments, segment->id) == segment);
-        CHECK(reeve_heap_contains(&segment->deadline) == (segment->used_units == 0));
-        CHECK(!reeve_list_is_linked(&segment->idle_link) || segment->used_units == 0);
+        bool idle = segment->used_units == 0 && !segment->is_reserve;
+        CHECK(reeve_heap_contains(&segment->deadline) == idle);
+        CHECK(!reeve_list_is_linked(&segment->idle_link) || idle || segment->is_reserve);
         sums->segments++;
         sums->touched_bytes += (uint64_t)segment->touched_count * REEVE_STORE_GRAIN;
         for (const struct reeve_extent *extent = segment->first; extent != NULL;
@@ -207,16 +228,12 @@ static const char *check_arena(
                 CHECK(grant->extent == extent && &grant->client->arena == arena);
                 sums->grant_extents++;
                 sums->grant_bytes += store_extent_bytes(extent);
-            } else if (extent->tag == STORE_TAG_PLACE) {
-                const struct store_place *place = extent->holder;
-                CHECK(place->extent == extent && place->object == NULL);
-                CHECK(reeve_map64_get(&store->writes, place->ticket) == place);
-                sums->detached_bytes += store_extent_bytes(extent);
-            } else if (extent->tag == STORE_TAG_RESTORE) {
-                const struct store_restore *restore = extent->holder;
-                CHECK(restore->extent == extent && !reeve_list_is_linked(&restore->queue_link));
-                CHECK(reeve_map64_get(&store->reads, restore->ticket) == restore);
-                sums->reading_bytes += store_extent_bytes(extent);
+            } else if (extent->tag == STORE_TAG_PREPARED) {
+                CHECK(extent == store->preparing);
+            } else if (extent->tag == STORE_TAG_DISK) {
+                wrong = check_disk(store, extent, sums);
+                if (wrong != NULL)
+                    return wrong;
             } else {
                 const struct store_object *object = extent->holder;
                 CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);

@@ -29,6 +29,7 @@ static struct values {
     const char *store;
     struct reeve_cli_list spill;
     const char *spill_size;
+    bool prefault;
     const char *inline_size;
     const char *socket;
     long join_timeout_s;
@@ -84,6 +85,12 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_SPILL_SIZE",
         .help = "how much of it at most: 100GiB, or a part of the file\n"
                 "systems (default: until they are filled to 95%)"},
+    {.name = "prefault",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, prefault),
+        .environment = "REEVE_PREFAULT",
+        .help = "touch all of the store's memory at the start, and keep\n"
+                "it: the first large values are as fast as later ones"},
     {.name = "inline",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, inline_size),
@@ -156,6 +163,7 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
     if (inline_bytes < INLINE_BYTES_MIN || inline_bytes > INLINE_BYTES_MAX)
         return usage(command, "--inline", "from 4KiB to 64KiB");
     node->inline_bytes = (uint32_t)inline_bytes;
+    node->prefault = values.prefault;
     return 0;
 }
 

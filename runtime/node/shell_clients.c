@@ -199,6 +199,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
     case REEVE_LOCAL_TAKE_BACK:
         daemon_bridge_take_back(client->daemon, client->serial, message->lease, message->task);
         break;
+    case REEVE_LOCAL_CANCEL: daemon_bridge_cancel(client->daemon, client->serial, message); break;
     case REEVE_LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
         event.count = message->count;
@@ -459,6 +460,7 @@ void daemon_clients_command(struct daemon *daemon, const struct reeve_node_comma
         daemon_job_adopt(daemon, client->job, reeve_process_id_make(daemon->node, command->serial));
         client->job = NULL;
         daemon_client_welcome(client, command->serial);
+        reeve_store_shell_client_hungry(daemon->store, command->serial);
         return;
     case REEVE_NODE_COMMAND_CLIENT_REFUSE:
         client = reeve_map64_get(&daemon->clients, command->connection);
