@@ -114,6 +114,16 @@ void store_object_place(struct reeve_store *store, struct store_object *object,
         store->copy_bytes += store_extent_bytes(extent);
 }
 
+struct reeve_extent *store_object_unplace(struct reeve_store *store, struct store_object *object)
+{
+    struct reeve_extent *extent = object->extent;
+    owner_get(store, object->owner)->bytes -= store_extent_bytes(extent);
+    if (object->flags & STORE_OBJECT_COPY)
+        store->copy_bytes -= store_extent_bytes(extent);
+    object->extent = NULL;
+    return extent;
+}
+
 void store_object_remove(struct reeve_store *store, struct store_object *object)
 {
     REEVE_ASSERT(object->pin_total == 0);
@@ -126,15 +136,11 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     *slot = object->hash_next;
     store->object_count--;
 
+    if (object->extent != NULL)
+        store_room_release(store, store_object_unplace(store, object));
     struct store_owner *owner = owner_get(store, object->owner);
     reeve_list_remove(&object->owner_link);
     owner->count--;
-    if (object->extent != NULL) {
-        owner->bytes -= store_extent_bytes(object->extent);
-        if (object->flags & STORE_OBJECT_COPY)
-            store->copy_bytes -= store_extent_bytes(object->extent);
-        store_room_release(store, object->extent);
-    }
     if (owner->count == 0) {
         reeve_map64_remove(&store->owners, owner->process);
         reeve_list_remove(&owner->dying_link);
@@ -229,11 +235,12 @@ void store_object_settle(struct reeve_store *store, struct store_object *object)
 
 /* --- copies elsewhere ------------------------------------------------------------------------- */
 
-void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node)
+struct store_copy *store_copy_note(
+    struct reeve_store *store, struct store_object *object, uint32_t node)
 {
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
         if (copy->peer->node == node)
-            return;
+            return copy;
     struct store_peer *peer = store_peer_get(store, node);
     struct store_copy *copy = store_new(sizeof(*copy));
     copy->object = object;
@@ -241,6 +248,7 @@ void store_copy_note(struct reeve_store *store, struct store_object *object, uin
     copy->next = object->copies;
     object->copies = copy;
     reeve_list_push_back(&peer->copies, &copy->peer_link);
+    return copy;
 }
 
 void store_copies_drop(struct store_object *object)
@@ -258,16 +266,16 @@ void store_copies_drop(struct store_object *object)
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
 {
-    if (object->state == STORE_PULLING) {
-        store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
-        return;
-    }
-    object->flags |= STORE_OBJECT_FREED;
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
         if (copy->peer->node != except_node)
             store_tell(store, copy->peer->node, object->id);
     }
     store_copies_drop(object);
+    if (object->state == STORE_PULLING) {
+        store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
+        return;
+    }
+    object->flags |= STORE_OBJECT_FREED;
     struct store_owner *owner = owner_get(store, object->owner);
     reeve_list_remove(&object->owner_link);
     reeve_list_push_back(&owner->objects, &object->owner_link);

@@ -119,6 +119,7 @@ static void begin(struct reeve_store_shell *shell, struct stage *stage)
          i++) {
         if (stage->objects[i].state != ASKED)
             continue;
+        reeve_store_shell_look_at_memory(shell, stage->objects[i].wanted.size);
         reeve_store_shell_event(
             shell, &(struct reeve_store_event){.kind = REEVE_STORE_GET,
                        .client = REEVE_STORE_DAEMON,

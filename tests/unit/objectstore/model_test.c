@@ -1,8 +1,10 @@
-/* Random lives: three nodes with a store each, processes that come and die, objects made, read,
+/* Random lives: four nodes with a store each, processes that come and die, objects made, read,
  * pulled, freed; sessions that break; a node that is lost. The memory is real bytes in this test
  * (shadow segments), so that wrong places show as wrong bytes:
  *
  *   - room that is given overlaps nothing that a process which has not been reaped may still touch;
+ *   - a piece that has been called off is written to until the shell has answered, and what is sent
+ *     is read when it leaves, late;
  *   - pages are given back only where nobody may touch them;
  *   - what a reader gets is what the creator wrote, while it holds its pin, whatever
  *     dying processes scribble over their own room;
@@ -11,153 +13,10 @@
  *   - in the end, when all has been given back: no object, no pin, no segment, no memory.
  *
  * One seed is one run: MODEL_SEED=… runs a single one, MODEL_RUNS=… more of them. */
-#include <stdlib.h>
+#include "tests/unit/objectstore/model.h"
 
-#include "runtime/base/macros.h"
-#include "runtime/base/map64.h"
-#include "runtime/base/prng.h"
-#include "tests/unit/objectstore/kit.h"
-
-#define NODES        3u
-#define NODE_MAX     8u
-#define CAPACITY     (4 * MIB)
-#define SEGMENT_SIZE (1 * MIB)
-#define SEGMENTS_MAX 256u
-#define CLIENTS      5u /* a node, at a time */
-#define ROOMS        4u /* a client, at a time */
-#define OBJECTS_MAX  4000u
-#define PINS_MAX     24u
-#define LINK_MAX     4096u
-
-struct model_object {
-    struct reeve_object_id id;
-    uint64_t size;
-    uint32_t node; /* where the primary is */
-    bool sealed, freed;
-};
-
-struct model_room {
-    bool taken;
-    uint32_t segment;
-    uint64_t offset, size;
-};
-
-struct model_pin {
-    uint32_t object; /* index + 1; 0: none */
-    uint32_t segment;
-    uint64_t offset;
-};
-
-struct model_client {
-    uint32_t handle; /* 0: none */
-    bool closed;
-    uint32_t waiting_create; /* request, 0: none */
-    uint32_t waiting_get;
-    uint32_t waiting_object;
-    uint64_t create_size;
-    struct model_room rooms[ROOMS];
-    struct model_pin pins[PINS_MAX];
-    uint8_t writable[SEGMENTS_MAX], readable[SEGMENTS_MAX];
-};
-
-struct model_segment {
-    uint8_t *bytes;
-    uint64_t size;
-};
-
-struct model_node {
-    uint32_t number; /* 0: not there */
-    struct reeve_store *store;
-    struct model_segment segments[SEGMENTS_MAX];
-    struct model_client clients[CLIENTS];
-    uint32_t handle_last;
-};
-
-struct parcel { /* what one node sends to another */
-    struct reeve_store_event event;
-    uint8_t *bytes;
-};
-
-struct link {
-    struct parcel parcels[LINK_MAX];
-    uint32_t first, count;
-};
-
-struct world {
-    struct reeve_prng prng;
-    uint64_t now_ns;
-    struct model_node nodes[NODES];
-    uint32_t node_last;
-    bool node_dead[NODE_MAX * 8];
-    struct link links[NODES][NODES]; /* from, to */
-    struct model_object objects[OBJECTS_MAX];
-    uint32_t object_count;
-    uint32_t request_last;
-    struct reeve_map64 dead; /* processes */
-    uint64_t answers, failures, pulls, kills;
-    bool healing;
-};
-
-static uint64_t random_below(struct world *world, uint64_t bound)
-{
-    return reeve_prng_below(&world->prng, bound);
-}
-
-static uint8_t byte_of(struct reeve_object_id id, uint64_t at)
-{
-    return (uint8_t)((at * 31 + id.sequence * 7 + id.owner * 13) % 251);
-}
-
-static void check_bytes(
-    struct model_node *node, const struct model_object *object, uint32_t segment, uint64_t offset)
-{
-    const struct model_segment *memory = &node->segments[segment];
-    assert_true(memory->bytes != NULL && offset + object->size <= memory->size);
-    /* Not all of a large one, every time. */
-    uint64_t stride = object->size > 2048 ? 61 : 1;
-    for (uint64_t i = 0; i < object->size; i += stride)
-        if (memory->bytes[offset + i] != byte_of(object->id, i))
-            fail_msg("object %lu of %lx: wrong byte at %lu of %lu on node %u",
-                (unsigned long)object->id.sequence, (unsigned long)object->id.owner,
-                (unsigned long)i, (unsigned long)object->size, node->number);
-    if (object->size > 0)
-        assert_int_equal(
-            memory->bytes[offset + object->size - 1], byte_of(object->id, object->size - 1));
-}
-
-/* Nobody who has not been reaped may touch this place. */
-static void check_untouchable(
-    struct world *world, struct model_node *node, uint32_t segment, uint64_t offset, uint64_t size)
-{
-    for (uint32_t c = 0; c < CLIENTS; c++) {
-        struct model_client *client = &node->clients[c];
-        if (client->handle == 0)
-            continue;
-        for (uint32_t i = 0; i < ROOMS; i++) {
-            struct model_room *room = &client->rooms[i];
-            if (room->taken && room->segment == segment && room->offset < offset + size &&
-                offset < room->offset + room->size)
-                fail_msg("room of a live process is given away");
-        }
-        for (uint32_t i = 0; i < PINS_MAX; i++) {
-            struct model_pin *pin = &client->pins[i];
-            if (pin->object != 0 && pin->segment == segment && pin->offset < offset + size &&
-                offset < pin->offset + world->objects[pin->object - 1].size)
-                fail_msg("an object that is being read is given away");
-        }
-    }
-}
-
-static struct model_client *client_of(struct model_node *node, uint32_t handle)
-{
-    for (uint32_t c = 0; c < CLIENTS; c++)
-        if (node->clients[c].handle == handle)
-            return &node->clients[c];
-    return NULL;
-}
-
-static void send(struct world *world, uint32_t from, uint32_t to_number,
-    struct reeve_store_event event, const uint8_t *bytes)
+static struct parcel *send(
+    struct world *world, uint32_t from, uint32_t to_number, struct reeve_store_event event)
 {
     for (uint32_t to = 0; to < NODES; to++) {
         if (world->nodes[to].number != to_number || to == from)
@@ -165,13 +24,10 @@ static void send(struct world *world, uint32_t from, uint32_t to_number,
         struct link *link = &world->links[from][to];
         assert_true(link->count - link->first < LINK_MAX);
         struct parcel *parcel = &link->parcels[link->count++ % LINK_MAX];
-        parcel->event = event;
-        parcel->bytes = NULL;
-        if (bytes != NULL) {
-            parcel->bytes = malloc(event.length + 1);
-            memcpy(parcel->bytes, bytes, event.length);
-        }
+        *parcel = (struct parcel){.event = event};
+        return parcel;
     }
+    return NULL;
 }
 
 static void got_room(
@@ -236,8 +92,61 @@ static void got_object(
     world->answers++;
 }
 
-static void carry_out(struct world *world, uint32_t at, const struct reeve_store_command *command,
-    const uint8_t *bytes)
+static struct model_piece *piece_of(struct model_node *node, uint64_t number)
+{
+    for (uint32_t i = 0; i < PIECES_MAX; i++)
+        if (node->pieces[i].number == number)
+            return &node->pieces[i];
+    return NULL;
+}
+
+static void send_pull(struct world *world, uint32_t at, const struct reeve_store_command *command)
+{
+    struct model_node *node = &world->nodes[at];
+    struct model_piece *piece = piece_of(node, 0);
+    assert_non_null(piece);
+    assert_true(piece_of(node, command->number) == NULL);
+    *piece = (struct model_piece){.number = command->number,
+        .node = command->node,
+        .segment = command->segment,
+        .place = command->place,
+        .length = command->length};
+    if (piece->length > 0)
+        check_untouchable(world, node, piece->segment, piece->place, piece->length);
+    world->pulls++;
+    send(world, at, command->node,
+        (struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
+            .node = node->number,
+            .id = command->id,
+            .offset = command->offset,
+            .length = command->length,
+            .number = command->number,
+            .flags = command->insist ? REEVE_STORE_INSIST : 0});
+}
+
+static void send_chunk(struct world *world, uint32_t at, const struct reeve_store_command *command)
+{
+    struct parcel *parcel = send(world, at, command->node,
+        (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
+            .node = world->nodes[at].number,
+            .number = command->number,
+            .size = command->size,
+            .length = command->length,
+            .code = command->code,
+            .other = command->other});
+    struct parcel lost; /* the other end is not there any more */
+    if (parcel == NULL) {
+        lost = (struct parcel){0};
+        parcel = &lost;
+    }
+    parcel->segment = command->segment;
+    parcel->place = command->place;
+    parcel->serial = command->serial;
+    if (parcel == &lost && command->serial != 0)
+        world->unsent[at][world->unsent_count[at]++ % LINK_MAX] = command->serial;
+}
+
+static void carry_out(struct world *world, uint32_t at, const struct reeve_store_command *command)
 {
     struct model_node *node = &world->nodes[at];
     struct model_segment *segment = &node->segments[command->segment];
@@ -285,40 +194,20 @@ static void carry_out(struct world *world, uint32_t at, const struct reeve_store
     case REEVE_STORE_REPLY_CREATE: got_room(world, node, command); return;
     case REEVE_STORE_REPLY_GET: got_object(world, node, command); return;
     case REEVE_STORE_REPLY_SEAL: return;
-    case REEVE_STORE_COPY_IN:
-        assert_non_null(bytes);
-        assert_true(command->offset + command->length <= segment->size);
-        check_untouchable(world, node, command->segment, command->offset, command->length);
-        memcpy(segment->bytes + command->offset, bytes, command->length);
+    case REEVE_STORE_SEND_PULL: send_pull(world, at, command); return;
+    case REEVE_STORE_DROP_PULL: {
+        struct model_piece *piece = piece_of(node, command->number);
+        assert_true(piece != NULL && !piece->dropped);
+        piece->dropped = true; /* answered by the next turn of the shell, or by what comes */
         return;
-    case REEVE_STORE_SEND_PULL:
-        world->pulls++;
-        send(world, at, command->node,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
-                .node = node->number,
-                .id = command->id,
-                .offset = command->offset,
-                .length = command->length},
-            NULL);
-        return;
-    case REEVE_STORE_SEND_CHUNK:
-        send(world, at, command->node,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
-                .node = node->number,
-                .id = command->id,
-                .offset = command->offset,
-                .size = command->size,
-                .length = command->length,
-                .code = command->code},
-            command->code == 0 ? segment->bytes + command->place : NULL);
-        return;
+    }
+    case REEVE_STORE_SEND_CHUNK: send_chunk(world, at, command); return;
     case REEVE_STORE_SEND_FREE:
         send(world, at, command->node,
             (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
                 .node = node->number,
                 .id = command->id,
-                .number = command->number},
-            NULL);
+                .number = command->number});
         return;
     default: fail_msg("unknown command %d", command->kind);
     }
@@ -334,8 +223,7 @@ static void check_node(const struct model_node *node, const char *after)
     assert_true(state.committed_bytes <= CAPACITY && state.used_bytes <= CAPACITY);
 }
 
-static void step_node(
-    struct world *world, uint32_t at, struct reeve_store_event event, const uint8_t *bytes)
+static void step_node(struct world *world, uint32_t at, struct reeve_store_event event)
 {
     struct model_node *node = &world->nodes[at];
     struct reeve_fifo out;
@@ -346,11 +234,74 @@ static void step_node(
     bool more;
     do {
         while (reeve_fifo_pop(&out, &command))
-            carry_out(world, at, &command, bytes);
+            carry_out(world, at, &command);
         more = reeve_store_run_some(node->store, world->now_ns, &out);
     } while (more || reeve_fifo_peek(&out) != NULL);
     check_node(node, "the rest");
     reeve_fifo_fini(&out);
+}
+
+/* --- what shells owe to the core ---- */
+
+static void piece_answer(
+    struct world *world, uint32_t at, struct model_piece *piece, struct reeve_store_event event)
+{
+    event.kind = REEVE_STORE_PEER_CHUNK;
+    event.number = piece->number;
+    piece->number = 0;
+    step_node(world, at, event);
+}
+
+/* What has been called off is written to until it has been answered. */
+static void answer_dropped(struct world *world, uint32_t at)
+{
+    struct model_node *node = &world->nodes[at];
+    for (uint32_t i = 0; i < PIECES_MAX; i++) {
+        struct model_piece *piece = &node->pieces[i];
+        if (piece->number == 0 || !piece->dropped)
+            continue;
+        if (piece->length > 0) {
+            check_untouchable(world, node, piece->segment, piece->place, piece->length);
+            memset(node->segments[piece->segment].bytes + piece->place, 0xcc, piece->length);
+        }
+        piece_answer(world, at, piece, (struct reeve_store_event){.code = REEVE_ECANCELLED});
+    }
+}
+
+static void answer_unsent(struct world *world, uint32_t at)
+{
+    while (world->unsent_count[at] > 0)
+        step_node(world, at,
+            (struct reeve_store_event){
+                .kind = REEVE_STORE_SENT, .number = world->unsent[at][--world->unsent_count[at]]});
+}
+
+/* The bytes leave now; from then on the sender may do with them as it likes. */
+static void transmit(struct world *world, uint32_t from, struct parcel *parcel)
+{
+    if (parcel->serial == 0)
+        return;
+    struct model_segment *segment = &world->nodes[from].segments[parcel->segment];
+    assert_true(segment->bytes != NULL && parcel->place + parcel->event.length <= segment->size);
+    parcel->bytes = malloc(parcel->event.length + 1);
+    memcpy(parcel->bytes, segment->bytes + parcel->place, parcel->event.length);
+    step_node(world, from,
+        (struct reeve_store_event){.kind = REEVE_STORE_SENT, .number = parcel->serial});
+    parcel->serial = 0;
+}
+
+static void receive(struct world *world, uint32_t to, const struct parcel *parcel)
+{
+    struct model_node *node = &world->nodes[to];
+    struct model_piece *piece = piece_of(node, parcel->event.number);
+    if (piece == NULL || piece->node != parcel->event.node)
+        return; /* of another session */
+    if (parcel->bytes != NULL) {
+        assert_true(piece->length == parcel->event.length);
+        check_untouchable(world, node, piece->segment, piece->place, piece->length);
+        memcpy(node->segments[piece->segment].bytes + piece->place, parcel->bytes, piece->length);
+    }
+    piece_answer(world, to, piece, parcel->event);
 }
 
 /* --- what may happen -------------------------------------------------------------------------- */
@@ -365,6 +316,7 @@ static void node_start(struct world *world, uint32_t at)
     struct reeve_store_settings settings = {.capacity_bytes = CAPACITY,
         .segment_size_bytes = SEGMENT_SIZE,
         .node = node->number,
+        .piece_size_bytes = PIECE_SIZE,
         .pull_wait_ns = 20 * MILLISECOND}; /* so that pieces are asked for twice */
     node->store = reeve_store_create(&settings);
     for (uint32_t other = 0; other < NODES; other++)
@@ -375,8 +327,12 @@ static void node_start(struct world *world, uint32_t at)
 static void link_cut(struct world *world, uint32_t from, uint32_t to)
 {
     struct link *link = &world->links[from][to];
-    while (link->first < link->count)
-        free(link->parcels[link->first++ % LINK_MAX].bytes);
+    while (link->first < link->count) {
+        struct parcel parcel = link->parcels[link->first++ % LINK_MAX];
+        free(parcel.bytes);
+        if (parcel.serial != 0 && world->nodes[from].number != 0)
+            world->unsent[from][world->unsent_count[from]++ % LINK_MAX] = parcel.serial;
+    }
 }
 
 static void node_stop(struct world *world, uint32_t at)
@@ -388,12 +344,13 @@ static void node_stop(struct world *world, uint32_t at)
     world->node_dead[node->number] = true;
     uint32_t number = node->number;
     node->number = 0;
+    world->unsent_count[at] = 0;
     for (uint32_t other = 0; other < NODES; other++) {
         link_cut(world, at, other);
         link_cut(world, other, at);
         if (world->nodes[other].number != 0)
             step_node(world, other,
-                (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = number}, NULL);
+                (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = number});
     }
 }
 
@@ -408,8 +365,7 @@ static void add_client(struct world *world, uint32_t at)
     step_node(world, at,
         (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_ADDED,
             .client = client->handle,
-            .process = reeve_process_id_make(node->number, client->handle)},
-        NULL);
+            .process = reeve_process_id_make(node->number, client->handle)});
 }
 
 static void create_room(struct world *world, uint32_t at, struct model_client *client)
@@ -428,8 +384,7 @@ static void create_room(struct world *world, uint32_t at, struct model_client *c
             .client = client->handle,
             .request = client->waiting_create,
             .size = client->create_size,
-            .skew = (uint32_t)random_below(world, 100)},
-        NULL);
+            .skew = (uint32_t)random_below(world, 100)});
 }
 
 /* Owned by itself mostly; else by somebody of any node, as results are. */
@@ -446,7 +401,7 @@ static void seal_room(struct world *world, uint32_t at, struct model_client *cli
         .offset = room->offset};
     if (random_below(world, 10) == 0) {
         event.kind = REEVE_STORE_ABORT;
-        step_node(world, at, event, NULL);
+        step_node(world, at, event);
         return;
     }
     reeve_process_id owner = reeve_process_id_make(node->number, client->handle);
@@ -466,7 +421,7 @@ static void seal_room(struct world *world, uint32_t at, struct model_client *cli
         bytes[i] = byte_of(object->id, i);
     event.id = object->id;
     event.size = object->size;
-    step_node(world, at, event, NULL);
+    step_node(world, at, event);
 }
 
 static void get_object(struct world *world, uint32_t at, struct model_client *client)
@@ -489,8 +444,7 @@ static void get_object(struct world *world, uint32_t at, struct model_client *cl
             .request = client->waiting_get,
             .id = object->id,
             .size = random_below(world, 4) == 0 ? 0 : object->size,
-            .node = object->node},
-        NULL);
+            .node = object->node});
 }
 
 static void unpin_object(struct world *world, uint32_t at, struct model_client *client, bool all)
@@ -504,8 +458,7 @@ static void unpin_object(struct world *world, uint32_t at, struct model_client *
         pin->object = 0;
         step_node(world, at,
             (struct reeve_store_event){
-                .kind = REEVE_STORE_UNPIN, .client = client->handle, .id = object->id},
-            NULL);
+                .kind = REEVE_STORE_UNPIN, .client = client->handle, .id = object->id});
     }
 }
 
@@ -523,8 +476,7 @@ static void free_owned(
             (struct reeve_store_event){.kind = REEVE_STORE_FREE,
                 .client = client->handle,
                 .id = object->id,
-                .node = object->node},
-            NULL);
+                .node = object->node});
     }
 }
 
@@ -536,8 +488,8 @@ static void reap(struct world *world, uint32_t at, struct model_client *client)
         reeve_map64_put(&world->dead, reeve_process_id_make(node->number, handle), world, NULL);
     assert_int_equal(error, 0);
     memset(client, 0, sizeof(*client));
-    step_node(world, at,
-        (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = handle}, NULL);
+    step_node(
+        world, at, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = handle});
 }
 
 /* A dying process writes rubbish where it may write. */
@@ -556,8 +508,7 @@ static void close_client(struct world *world, uint32_t at, struct model_client *
     client->waiting_create = client->waiting_get = 0;
     world->kills++;
     step_node(world, at,
-        (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = client->handle},
-        NULL);
+        (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = client->handle});
 }
 
 static void deliver(struct world *world, uint32_t from, uint32_t to)
@@ -566,14 +517,18 @@ static void deliver(struct world *world, uint32_t from, uint32_t to)
     if (link->first == link->count)
         return;
     struct parcel parcel = link->parcels[link->first++ % LINK_MAX];
-    if (world->nodes[to].number != 0)
-        step_node(world, to, parcel.event, parcel.bytes);
+    transmit(world, from, &parcel);
+    if (world->nodes[to].number == 0)
+        ;
+    else if (parcel.event.kind == REEVE_STORE_PEER_CHUNK)
+        receive(world, to, &parcel);
+    else
+        step_node(world, to, parcel.event);
     if (parcel.event.kind == REEVE_STORE_PEER_FREE)
         send(world, to, parcel.event.node,
             (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,
                 .node = world->nodes[to].number,
-                .number = parcel.event.number},
-            NULL);
+                .number = parcel.event.number});
     free(parcel.bytes);
 }
 
@@ -583,12 +538,20 @@ static void reset_session(struct world *world, uint32_t a, uint32_t b)
     uint32_t ends[2][2] = {{a, b}, {b, a}};
     for (int i = 0; i < 2; i++)
         link_cut(world, ends[i][0], ends[i][1]);
+    for (int i = 0; i < 2; i++) {
+        struct model_node *node = &world->nodes[ends[i][0]];
+        for (uint32_t p = 0; node->number != 0 && p < PIECES_MAX; p++) {
+            struct model_piece *piece = &node->pieces[p];
+            if (piece->number != 0 && piece->node == world->nodes[ends[i][1]].number)
+                piece_answer(
+                    world, ends[i][0], piece, (struct reeve_store_event){.code = REEVE_ELINK});
+        }
+    }
     for (int i = 0; i < 2; i++)
         if (world->nodes[ends[i][0]].number != 0 && world->nodes[ends[i][1]].number != 0)
             step_node(world, ends[i][0],
                 (struct reeve_store_event){
-                    .kind = REEVE_STORE_PEER_RESET, .node = world->nodes[ends[i][1]].number},
-                NULL);
+                    .kind = REEVE_STORE_PEER_RESET, .node = world->nodes[ends[i][1]].number});
 }
 
 static void pass_time(struct world *world, uint64_t ns)
@@ -597,7 +560,7 @@ static void pass_time(struct world *world, uint64_t ns)
     for (uint32_t at = 0; at < NODES; at++)
         if (world->nodes[at].number != 0 &&
             reeve_store_deadline(world->nodes[at].store) <= world->now_ns)
-            step_node(world, at, (struct reeve_store_event){.kind = REEVE_STORE_TICK}, NULL);
+            step_node(world, at, (struct reeve_store_event){.kind = REEVE_STORE_TICK});
 }
 
 static void something(struct world *world)
@@ -606,6 +569,10 @@ static void something(struct world *world)
     struct model_node *node = &world->nodes[at];
     struct model_client *client = &node->clients[random_below(world, CLIENTS)];
     uint64_t dice = random_below(world, 1000);
+    if (dice % 16 == 0)
+        answer_dropped(world, at);
+    if (dice % 4 == 1)
+        answer_unsent(world, at);
     if (dice < 350) {
         if (at != to)
             deliver(world, at, to);
@@ -654,6 +621,10 @@ static void deliver_all(struct world *world)
 {
     for (bool moved = true; moved;) {
         moved = false;
+        for (uint32_t at = 0; at < NODES; at++) {
+            answer_dropped(world, at);
+            answer_unsent(world, at);
+        }
         for (uint32_t from = 0; from < NODES; from++)
             for (uint32_t to = 0; to < NODES; to++)
                 while (world->links[from][to].first < world->links[from][to].count) {
@@ -688,8 +659,7 @@ static void heal(struct world *world)
                             (struct reeve_store_event){.kind = REEVE_STORE_ABORT,
                                 .client = client->handle,
                                 .segment = room->segment,
-                                .offset = room->offset},
-                            NULL);
+                                .offset = room->offset});
                 }
                 waiting |= client->waiting_create != 0 || client->waiting_get != 0;
             }
