@@ -7,7 +7,8 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
-#define LOOKS_MAX   8u /* in the bin where a size itself belongs */
+#define LOOKS_MAX   8u   /* in the bin where a size itself belongs */
+#define LOOKS_LAST  256u /* and when no larger one has anything */
 #define GRAIN_UNITS (1u << REEVE_ARENA_GRAIN_SHIFT)
 
 /* --- bins ------------------------------------------------------------------------------------- */
@@ -22,16 +23,26 @@ static uint32_t bin_of(uint32_t units)
            ((units >> range) & ((1u << REEVE_ARENA_BIN_SHIFT) - 1));
 }
 
+static struct reeve_extent *extent_at(const struct reeve_arena *arena, uint32_t number)
+{
+    return reeve_pool_at(arena->extents, number);
+}
+
+static uint32_t number_of(const struct reeve_extent *extent)
+{
+    return reeve_pool_number(extent->segment->extents, extent);
+}
+
 static void bin_insert(struct reeve_arena *arena, struct reeve_extent *extent)
 {
     if (extent->segment->whole)
         return;
-    uint32_t bin = bin_of(extent->units);
-    extent->bin.prev = NULL;
+    uint32_t bin = bin_of(extent->units), number = number_of(extent);
+    extent->bin.prev = 0;
     extent->bin.next = arena->bins[bin];
-    if (extent->bin.next != NULL)
-        extent->bin.next->bin.prev = extent;
-    arena->bins[bin] = extent;
+    if (extent->bin.next != 0)
+        extent_at(arena, extent->bin.next)->bin.prev = number;
+    arena->bins[bin] = number;
     arena->bitmap[bin / 32] |= 1u << bin % 32;
     arena->bitmap_high |= 1u << bin / 32;
     extent->is_binned = true;
@@ -42,13 +53,13 @@ static void bin_remove(struct reeve_arena *arena, struct reeve_extent *extent)
     if (!extent->is_binned)
         return;
     uint32_t bin = bin_of(extent->units);
-    if (extent->bin.next != NULL)
-        extent->bin.next->bin.prev = extent->bin.prev;
-    if (extent->bin.prev != NULL) {
-        extent->bin.prev->bin.next = extent->bin.next;
+    if (extent->bin.next != 0)
+        extent_at(arena, extent->bin.next)->bin.prev = extent->bin.prev;
+    if (extent->bin.prev != 0) {
+        extent_at(arena, extent->bin.prev)->bin.next = extent->bin.next;
     } else {
         arena->bins[bin] = extent->bin.next;
-        if (arena->bins[bin] == NULL) {
+        if (arena->bins[bin] == 0) {
             arena->bitmap[bin / 32] &= ~(1u << bin % 32);
             if (arena->bitmap[bin / 32] == 0)
                 arena->bitmap_high &= ~(1u << bin / 32);
@@ -77,8 +88,8 @@ static uint32_t bin_at_least(const struct reeve_arena *arena, uint32_t bin)
 struct reeve_extent *reeve_arena_next_free(
     const struct reeve_arena *arena, uint32_t *bin, struct reeve_extent *after)
 {
-    if (after != NULL && after->bin.next != NULL)
-        return after->bin.next;
+    if (after != NULL && after->bin.next != 0)
+        return extent_at(arena, after->bin.next);
     uint32_t at = after != NULL ? *bin : *bin + 1;
     while (at > bin_of(GRAIN_UNITS)) {
         at--;
@@ -91,7 +102,7 @@ struct reeve_extent *reeve_arena_next_free(
         if (at < bin_of(GRAIN_UNITS))
             return NULL;
         *bin = at;
-        return arena->bins[at];
+        return extent_at(arena, arena->bins[at]);
     }
     return NULL;
 }
@@ -101,8 +112,7 @@ struct reeve_extent *reeve_arena_next_free(
 static struct reeve_extent *extent_create(
     struct reeve_segment *segment, uint32_t offset, uint32_t units)
 {
-    struct reeve_extent *extent = calloc(1, sizeof(*extent));
-    REEVE_ASSERT(extent != NULL);
+    struct reeve_extent *extent = reeve_pool_take(segment->extents);
     extent->segment = segment;
     extent->offset = offset;
     extent->units = units;
@@ -113,10 +123,11 @@ static struct reeve_extent *extent_create(
 static void extent_free(struct reeve_extent *extent)
 {
     extent->segment->extent_count--;
-    free(extent);
+    reeve_pool_give(extent->segment->extents, extent);
 }
 
-struct reeve_segment *reeve_segment_create(uint32_t id, uint32_t units, bool whole)
+struct reeve_segment *reeve_segment_create(
+    struct reeve_pool *extents, uint32_t id, uint32_t units, bool whole)
 {
     REEVE_ASSERT(units > 0 && units % GRAIN_UNITS == 0 && units <= REEVE_ARENA_UNITS_MAX);
     uint32_t grain_count = units >> REEVE_ARENA_GRAIN_SHIFT;
@@ -126,6 +137,7 @@ struct reeve_segment *reeve_segment_create(uint32_t id, uint32_t units, bool who
     segment->id = id;
     segment->units = units;
     segment->whole = whole;
+    segment->extents = extents;
     segment->grain_count = grain_count;
     segment->first = extent_create(segment, 0, units);
     segment->first->is_free = true;
@@ -141,9 +153,10 @@ void reeve_segment_free(struct reeve_segment *segment)
     free(segment);
 }
 
-void reeve_arena_init(struct reeve_arena *arena)
+void reeve_arena_init(struct reeve_arena *arena, struct reeve_pool *extents)
 {
     memset(arena, 0, sizeof(*arena));
+    arena->extents = extents;
     reeve_list_init(&arena->segments);
 }
 
@@ -154,11 +167,12 @@ void reeve_arena_fini(struct reeve_arena *arena)
 
 void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment)
 {
-    REEVE_ASSERT(segment->arena == NULL);
+    REEVE_ASSERT(segment->arena == NULL && segment->extents == arena->extents);
     segment->arena = arena;
     arena->used_units += segment->used_units;
     reeve_list_push_back(&arena->segments, &segment->link);
-    for (struct reeve_extent *extent = segment->first; extent != NULL; extent = extent->after)
+    for (struct reeve_extent *extent = segment->first; extent != NULL;
+         extent = reeve_extent_after(extent))
         if (extent->is_free)
             bin_insert(arena, extent);
 }
@@ -166,7 +180,8 @@ void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment)
 void reeve_arena_remove(struct reeve_segment *segment)
 {
     struct reeve_arena *arena = segment->arena;
-    for (struct reeve_extent *extent = segment->first; extent != NULL; extent = extent->after)
+    for (struct reeve_extent *extent = segment->first; extent != NULL;
+         extent = reeve_extent_after(extent))
         if (extent->is_free)
             bin_remove(arena, extent);
     arena->used_units -= segment->used_units;
@@ -182,11 +197,12 @@ static struct reeve_extent *cut(struct reeve_extent *extent, uint32_t units)
     REEVE_ASSERT(units > 0 && units < extent->units);
     struct reeve_extent *rest =
         extent_create(extent->segment, extent->offset + units, extent->units - units);
-    rest->before = extent;
+    uint32_t number = number_of(rest);
+    rest->before = number_of(extent);
     rest->after = extent->after;
-    if (rest->after != NULL)
-        rest->after->before = rest;
-    extent->after = rest;
+    if (rest->after != 0)
+        reeve_extent_after(rest)->before = number;
+    extent->after = number;
     extent->units = units;
     return rest;
 }
@@ -196,8 +212,8 @@ static void join(struct reeve_extent *extent, struct reeve_extent *next)
 {
     extent->units += next->units;
     extent->after = next->after;
-    if (next->after != NULL)
-        next->after->before = extent;
+    if (next->after != 0)
+        reeve_extent_after(next)->before = number_of(extent);
     extent_free(next);
 }
 
@@ -223,8 +239,8 @@ static struct reeve_extent *take_from(struct reeve_extent *extent, uint32_t unit
         bin_insert(arena, rest);
     }
     extent->is_free = false;
-    extent->used.holder = NULL;
-    extent->used.tag = 0;
+    extent->holder = NULL;
+    extent->tag = 0;
     count_used(extent->segment, units);
     return extent;
 }
@@ -233,18 +249,22 @@ struct reeve_extent *reeve_arena_take(struct reeve_arena *arena, uint32_t units)
 {
     REEVE_ASSERT(units > 0);
     uint32_t bin = bin_of(units);
-    struct reeve_extent *extent = arena->bins[bin];
-    for (uint32_t looks = 0; extent != NULL && looks < LOOKS_MAX; looks++) {
+    uint32_t number = arena->bins[bin], looks = 0;
+    for (; number != 0 && looks < LOOKS_MAX; looks++) {
+        struct reeve_extent *extent = extent_at(arena, number);
         if (extent->units >= units)
             return take_from(extent, units);
-        extent = extent->bin.next;
+        number = extent->bin.next;
     }
     uint32_t larger = bin_at_least(arena, bin + 1);
     if (larger < REEVE_ARENA_BIN_COUNT)
-        return take_from(arena->bins[larger], units);
-    for (; extent != NULL; extent = extent->bin.next) /* better slow than a new segment */
+        return take_from(extent_at(arena, arena->bins[larger]), units);
+    for (; number != 0 && looks < LOOKS_LAST; looks++) { /* better slow than a new segment */
+        struct reeve_extent *extent = extent_at(arena, number);
         if (extent->units >= units)
             return take_from(extent, units);
+        number = extent->bin.next;
+    }
     return NULL;
 }
 
@@ -260,14 +280,15 @@ void reeve_arena_release(struct reeve_extent *extent)
     struct reeve_arena *arena = extent->segment->arena;
     count_free(extent->segment, extent->units);
     extent->is_free = true;
-    if (extent->after != NULL && extent->after->is_free) {
-        bin_remove(arena, extent->after);
-        join(extent, extent->after);
+    struct reeve_extent *next = reeve_extent_after(extent), *before = reeve_extent_before(extent);
+    if (next != NULL && next->is_free) {
+        bin_remove(arena, next);
+        join(extent, next);
     }
-    if (extent->before != NULL && extent->before->is_free) {
-        extent = extent->before;
-        bin_remove(arena, extent);
-        join(extent, extent->after);
+    if (before != NULL && before->is_free) {
+        bin_remove(arena, before);
+        join(before, extent);
+        extent = before;
     }
     bin_insert(arena, extent);
 }
@@ -378,15 +399,15 @@ static const char *check_segment(const struct reeve_segment *segment)
     uint32_t offset = 0, used = 0, count = 0, touched = 0;
     const struct reeve_extent *before = NULL;
     for (const struct reeve_extent *extent = segment->first; extent != NULL;
-         extent = extent->after) {
+         extent = reeve_extent_after(extent)) {
         CHECK(extent->segment == segment);
         CHECK(extent->offset == offset && extent->units > 0);
-        CHECK(extent->before == before);
+        CHECK(reeve_extent_before(extent) == before);
         CHECK(before == NULL || !before->is_free || !extent->is_free);
         CHECK(extent->is_binned == (extent->is_free && !segment->whole));
         if (!extent->is_free) {
             used += extent->units;
-            CHECK(reeve_segment_cold(extent) == 0 || extent->used.holder == NULL);
+            CHECK(reeve_segment_cold(extent) == 0 || extent->holder == NULL);
         }
         offset += extent->units;
         count++;
@@ -411,17 +432,19 @@ const char *reeve_arena_check(const struct reeve_arena *arena)
             return wrong;
         used += segment->used_units;
         for (const struct reeve_extent *extent = segment->first; extent != NULL;
-             extent = extent->after)
+             extent = reeve_extent_after(extent))
             free_count += extent->is_binned;
     }
     CHECK(used == arena->used_units);
     for (uint32_t bin = 0; bin < REEVE_ARENA_BIN_COUNT; bin++) {
-        CHECK((arena->bitmap[bin / 32] >> bin % 32 & 1) == (arena->bins[bin] != NULL));
-        for (const struct reeve_extent *extent = arena->bins[bin]; extent != NULL;
-             extent = extent->bin.next) {
+        CHECK((arena->bitmap[bin / 32] >> bin % 32 & 1) == (arena->bins[bin] != 0));
+        for (uint32_t number = arena->bins[bin], before = 0; number != 0;) {
+            const struct reeve_extent *extent = extent_at(arena, number);
             CHECK(extent->is_binned && bin_of(extent->units) == bin);
-            CHECK(extent->bin.next == NULL || extent->bin.next->bin.prev == extent);
+            CHECK(extent->bin.prev == before);
             binned_count++;
+            before = number;
+            number = extent->bin.next;
         }
     }
     CHECK(free_count == binned_count);

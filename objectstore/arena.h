@@ -25,31 +25,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "objectstore/pool.h"
 #include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 
 #define REEVE_ARENA_UNIT_SHIFT  6u
 #define REEVE_ARENA_GRAIN_SHIFT 10u /* in units: 64 KiB */
-#define REEVE_ARENA_UNITS_MAX   (1ull << 31)
+#define REEVE_ARENA_UNITS_MAX   ((1ull << 31) - (1u << REEVE_ARENA_GRAIN_SHIFT)) /* of a segment */
 #define REEVE_ARENA_BIN_SHIFT   4u
 #define REEVE_ARENA_BIN_COUNT   (32u << REEVE_ARENA_BIN_SHIFT)
 
+/* 32 bytes, because there is one for each object: neighbours and bins are named by numbers in the
+ * segment's pool of extents. */
 struct reeve_extent {
     struct reeve_segment *segment;
-    uint32_t offset, units;
-    struct reeve_extent *before, *after; /* neighbours in the segment; NULL at its ends */
+    uint32_t offset : 31, is_free : 1;
+    uint32_t units : 31, is_binned : 1;
+    uint32_t before : 30, tag : 2; /* before: neighbour in the segment, 0 at its end; tag: used */
+    uint32_t after;
     union {
         struct {
-            struct reeve_extent *next, *prev;
-        } bin; /* free */
-        struct {
-            void *holder; /* used: the caller's */
-            uint64_t tag;
-        } used;
+            uint32_t next, prev;
+        } bin;        /* free */
+        void *holder; /* used: the caller's, as is the tag */
     };
-    bool is_free;
-    bool is_binned;
 };
+
+_Static_assert(sizeof(struct reeve_extent) == 32, "one for each object");
 
 struct reeve_segment {
     uint32_t id;
@@ -60,6 +62,7 @@ struct reeve_segment {
     bool whole;             /* one object only: its free extent is in no bin */
     bool is_made;           /* for the owner of the segments: it exists */
     struct reeve_arena *arena;
+    struct reeve_pool *extents;
     struct reeve_extent *first;
     struct reeve_list link;          /* in its arena */
     struct reeve_heap_node deadline; /* the owner of the segments uses it for empty ones */
@@ -70,10 +73,11 @@ struct reeve_segment {
 
 struct reeve_arena {
     struct reeve_list segments;
+    struct reeve_pool *extents; /* of all its segments */
     uint64_t used_units;
     uint32_t bitmap_high; /* one bit for each word of bitmap that is not 0 */
     uint32_t bitmap[REEVE_ARENA_BIN_COUNT / 32];
-    struct reeve_extent *bins[REEVE_ARENA_BIN_COUNT];
+    uint32_t bins[REEVE_ARENA_BIN_COUNT]; /* numbers of extents */
 };
 
 static inline uint32_t reeve_arena_units(uint64_t size_bytes)
@@ -86,14 +90,26 @@ static inline uint64_t reeve_arena_bytes(uint64_t units)
     return units << REEVE_ARENA_UNIT_SHIFT;
 }
 
-void reeve_arena_init(struct reeve_arena *arena);
+static inline struct reeve_extent *reeve_extent_after(const struct reeve_extent *extent)
+{
+    return reeve_pool_at(extent->segment->extents, extent->after);
+}
+
+static inline struct reeve_extent *reeve_extent_before(const struct reeve_extent *extent)
+{
+    return reeve_pool_at(extent->segment->extents, extent->before);
+}
+
+/* `extents`, a pool of struct reeve_extent, is shared by all arenas between which segments move. */
+void reeve_arena_init(struct reeve_arena *arena, struct reeve_pool *extents);
 /* All its segments must have been removed. */
 void reeve_arena_fini(struct reeve_arena *arena);
 
 /* A segment is made empty and belongs to an arena until it is removed; only an empty one may be
  * freed. `whole`: it is for one object at a time, found by the caller and taken with
  * reeve_segment_take. */
-struct reeve_segment *reeve_segment_create(uint32_t id, uint32_t units, bool whole);
+struct reeve_segment *reeve_segment_create(
+    struct reeve_pool *extents, uint32_t id, uint32_t units, bool whole);
 void reeve_segment_free(struct reeve_segment *segment);
 void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment);
 void reeve_arena_remove(struct reeve_segment *segment);

@@ -17,7 +17,7 @@ static uint32_t hash(struct reeve_object_id id)
 }
 
 /* The chain in which the object is, if it is anywhere. */
-static struct store_object **chain(const struct reeve_store *store, struct reeve_object_id id)
+static uint32_t *chain(const struct reeve_store *store, struct reeve_object_id id)
 {
     uint32_t h = hash(id);
     if (store->table_old != NULL && (h & (store->table_old_size - 1)) >= store->table_old_next)
@@ -29,9 +29,9 @@ struct store_object *store_object_find(const struct reeve_store *store, struct r
 {
     if (store->table_size == 0)
         return NULL;
-    struct store_object *object = *chain(store, id);
+    struct store_object *object = reeve_pool_at(&store->objects, *chain(store, id));
     while (object != NULL && !reeve_object_id_equal(object->id, id))
-        object = object->hash_next;
+        object = reeve_pool_at(&store->objects, object->hash_next);
     return object;
 }
 
@@ -43,21 +43,21 @@ static void table_grow(struct reeve_store *store)
     store->table_old = store->table;
     store->table_old_size = store->table_size;
     store->table_old_next = 0;
-    store->table = store_new(size * sizeof(struct store_object *));
+    store->table = store_new(size * sizeof(*store->table));
     store->table_size = size;
 }
 
 static void table_move(struct reeve_store *store)
 {
     for (int i = 0; i < TABLE_MOVES && store->table_old != NULL; i++) {
-        struct store_object *object = store->table_old[store->table_old_next];
-        store->table_old[store->table_old_next++] = NULL;
-        while (object != NULL) {
-            struct store_object *next = object->hash_next;
-            struct store_object **slot = chain(store, object->id);
+        uint32_t number = store->table_old[store->table_old_next];
+        store->table_old[store->table_old_next++] = 0;
+        while (number != 0) {
+            struct store_object *object = reeve_pool_at(&store->objects, number);
+            uint32_t next = object->hash_next, *slot = chain(store, object->id);
             object->hash_next = *slot;
-            *slot = object;
-            object = next;
+            *slot = number;
+            number = next;
         }
         if (store->table_old_next == store->table_old_size) {
             free(store->table_old);
@@ -86,15 +86,15 @@ struct store_object *store_object_add(
     if (store->object_count >= store->table_size)
         table_grow(store);
     table_move(store);
-    struct store_object *object = store_new(sizeof(*object));
+    struct store_object *object = reeve_pool_take(&store->objects);
     object->id = id;
     object->owner = id.owner;
     object->state = (uint8_t)state;
     if (state == STORE_SEALED)
         reeve_list_init(&object->lru_link);
-    struct store_object **slot = chain(store, id);
+    uint32_t *slot = chain(store, id);
     object->hash_next = *slot;
-    *slot = object;
+    *slot = reeve_pool_number(&store->objects, object);
     store->object_count++;
     struct store_owner *owner = owner_get(store, id.owner);
     reeve_list_push_front(&owner->objects, &object->owner_link);
@@ -107,8 +107,8 @@ void store_object_place(struct reeve_store *store, struct store_object *object,
 {
     object->extent = extent;
     object->pad = (uint8_t)pad;
-    extent->used.holder = object;
-    extent->used.tag = STORE_TAG_OBJECT;
+    extent->holder = object;
+    extent->tag = STORE_TAG_OBJECT;
     owner_get(store, object->owner)->bytes += store_extent_bytes(extent);
     if (object->flags & STORE_OBJECT_COPY)
         store->copy_bytes += store_extent_bytes(extent);
@@ -130,9 +130,9 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     store_copies_drop(object);
     if (object->state == STORE_SEALED)
         reeve_list_remove(&object->lru_link);
-    struct store_object **slot = chain(store, object->id);
-    while (*slot != object)
-        slot = &(*slot)->hash_next;
+    uint32_t number = reeve_pool_number(&store->objects, object), *slot = chain(store, object->id);
+    while (*slot != number)
+        slot = &((struct store_object *)reeve_pool_at(&store->objects, *slot))->hash_next;
     *slot = object->hash_next;
     store->object_count--;
 
@@ -146,36 +146,59 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
         reeve_list_remove(&owner->dying_link);
         free(owner);
     }
-    free(object);
+    reeve_pool_give(&store->objects, object);
 }
 
 const struct store_object *store_table_slot(const struct reeve_store *store, uint32_t slot)
 {
-    return slot < store->table_size ? store->table[slot]
-                                    : store->table_old[slot - store->table_size];
+    return reeve_pool_at(&store->objects,
+        slot < store->table_size ? store->table[slot] : store->table_old[slot - store->table_size]);
+}
+
+const struct store_object *store_table_next(
+    const struct reeve_store *store, const struct store_object *object)
+{
+    return reeve_pool_at(&store->objects, object->hash_next);
 }
 
 /* --- pins ------------------------------------------------------------------------------------- */
 
-static struct store_pin **pin_slot(struct store_object *object, const struct store_client *client)
+static struct store_pin *pin_at(const struct reeve_store *store, uint32_t number)
 {
-    struct store_pin **slot = &object->pins;
-    while (*slot != NULL && (*slot)->client != client)
-        slot = &(*slot)->next;
+    return reeve_pool_at(&store->pins, number);
+}
+
+/* Where the client's pin is named, or would be. */
+static uint32_t *pin_slot(
+    const struct reeve_store *store, struct store_object *object, uint32_t client)
+{
+    uint32_t *slot = &object->pins;
+    while (*slot != 0 && pin_at(store, *slot)->client != client)
+        slot = &pin_at(store, *slot)->next;
     return slot;
+}
+
+/* The last of its client. */
+static uint32_t pin_add(
+    struct reeve_store *store, struct store_object *object, const struct store_client *client)
+{
+    struct store_pin *pin = reeve_pool_take(&store->pins), *head = pin_at(store, client->pins);
+    uint32_t number = reeve_pool_number(&store->pins, pin);
+    pin->object = reeve_pool_number(&store->objects, object);
+    pin->client = client->handle;
+    pin->client_next = client->pins;
+    pin->client_prev = head->client_prev;
+    pin_at(store, head->client_prev)->client_next = number;
+    head->client_prev = number;
+    return number;
 }
 
 void store_pin(struct reeve_store *store, struct store_object *object, struct store_client *client)
 {
-    struct store_pin **slot = pin_slot(object, client);
-    if (*slot == NULL) {
-        struct store_pin *pin = store_new(sizeof(*pin));
-        pin->object = object;
-        pin->client = client;
-        reeve_list_push_back(&client->pins, &pin->client_link);
-        *slot = pin;
-    }
-    (*slot)->count++;
+    uint32_t *slot = pin_slot(store, object, client->handle);
+    if (*slot == 0)
+        *slot = pin_add(store, object, client);
+    pin_at(store, *slot)->count++;
     store->pin_count++;
     if (object->pin_total++ == 0) {
         store->pinned_bytes += store_extent_bytes(object->extent);
@@ -184,16 +207,17 @@ void store_pin(struct reeve_store *store, struct store_object *object, struct st
 }
 
 static void pins_less(
-    struct reeve_store *store, struct store_object *object, struct store_pin **slot, uint32_t count)
+    struct reeve_store *store, struct store_object *object, uint32_t *slot, uint32_t count)
 {
-    struct store_pin *pin = *slot;
+    struct store_pin *pin = pin_at(store, *slot);
     pin->count -= count;
     store->pin_count -= count;
     object->pin_total -= count;
     if (pin->count == 0) {
         *slot = pin->next;
-        reeve_list_remove(&pin->client_link);
-        free(pin);
+        pin_at(store, pin->client_prev)->client_next = pin->client_next;
+        pin_at(store, pin->client_next)->client_prev = pin->client_prev;
+        reeve_pool_give(&store->pins, pin);
     }
     if (object->pin_total == 0) {
         store->pinned_bytes -= store_extent_bytes(object->extent);
@@ -204,17 +228,24 @@ static void pins_less(
 bool store_unpin(
     struct reeve_store *store, struct store_object *object, struct store_client *client)
 {
-    struct store_pin **slot = pin_slot(object, client);
-    if (*slot == NULL)
+    uint32_t *slot = pin_slot(store, object, client->handle);
+    if (*slot == 0)
         return false;
     pins_less(store, object, slot, 1);
     return true;
 }
 
+struct store_pin *store_pin_first(
+    const struct reeve_store *store, const struct store_client *client)
+{
+    struct store_pin *pin = pin_at(store, pin_at(store, client->pins)->client_next);
+    return pin->object != 0 ? pin : NULL;
+}
+
 void store_pin_drop(struct reeve_store *store, struct store_pin *pin)
 {
-    struct store_object *object = pin->object;
-    pins_less(store, object, pin_slot(object, pin->client), pin->count);
+    struct store_object *object = reeve_pool_at(&store->objects, pin->object);
+    pins_less(store, object, pin_slot(store, object, pin->client), pin->count);
 }
 
 void store_object_settle(struct reeve_store *store, struct store_object *object)

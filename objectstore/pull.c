@@ -58,8 +58,8 @@ void store_pull_fail(
     detach(object);
     if (object->extent != NULL) {
         fetch->extent = store_object_unplace(store, object);
-        fetch->extent->used.holder = fetch;
-        fetch->extent->used.tag = STORE_TAG_WRECK;
+        fetch->extent->holder = fetch;
+        fetch->extent->tag = STORE_TAG_WRECK;
     }
     store_object_remove(store, object);
     reeve_list_remove(&fetch->queue_link);

@@ -49,8 +49,8 @@ static bool grant(struct reeve_store *store, struct store_client *client, uint32
     struct store_grant *new = store_new(sizeof(*new));
     new->extent = extent;
     new->client = client;
-    extent->used.holder = new;
-    extent->used.tag = STORE_TAG_GRANT;
+    extent->holder = new;
+    extent->tag = STORE_TAG_GRANT;
     reeve_list_push_back(&client->grants, &new->client_link);
     uint64_t offset = reeve_arena_bytes(extent->offset) + pad;
     store_put(&store->grants, store_place_key(extent->segment->id, offset), new);
@@ -160,7 +160,7 @@ static bool waits_for_room(const struct store_client *client)
 static bool nothing_can_move(const struct reeve_store *store)
 {
     if (!reeve_list_is_empty(&store->dying_clients) || !reeve_list_is_empty(&store->dying_owners) ||
-        !reeve_list_is_empty(&store->daemon->pins) || !reeve_list_is_empty(&store->wrecks))
+        store_pin_first(store, store->daemon) != NULL || !reeve_list_is_empty(&store->wrecks))
         return false;
     REEVE_LIST_EACH(node, &store->fetches)
     if (!reeve_list_is_linked(&REEVE_LIST_ENTRY(node, struct store_fetch, link)->queue_link))
@@ -168,7 +168,8 @@ static bool nothing_can_move(const struct reeve_store *store)
     REEVE_LIST_EACH(node, &store->clients)
     {
         const struct store_client *client = REEVE_LIST_ENTRY(node, struct store_client, link);
-        bool holds = !reeve_list_is_empty(&client->pins) || !reeve_list_is_empty(&client->grants);
+        bool holds =
+            store_pin_first(store, client) != NULL || !reeve_list_is_empty(&client->grants);
         if (holds && (client->closed || !waits_for_room(client)))
             return false;
     }

@@ -60,8 +60,8 @@ static struct reeve_segment *segment_add(
         uint64_t step = REEVE_MAX(1ull << (63 - __builtin_clzll(bytes)) >> 3, REEVE_STORE_GRAIN);
         bytes = REEVE_ALIGN_UP(bytes, step);
     }
-    struct reeve_segment *segment =
-        reeve_segment_create(segment_number(store), reeve_arena_units(grains_up(bytes)), whole);
+    struct reeve_segment *segment = reeve_segment_create(
+        &store->extents, segment_number(store), reeve_arena_units(grains_up(bytes)), whole);
     store_put(&store->segments, segment->id, segment);
     reeve_arena_add(&client->arena, segment);
     return segment; /* the shell hears of it when it is used */
@@ -171,8 +171,8 @@ static void punch(
 static void punch_tail(struct reeve_store *store, struct reeve_extent *extent)
 {
     uint64_t done = 0;
-    if (extent->segment->whole && extent->after != NULL)
-        punch(store, extent->after, UINT64_MAX, &done);
+    if (extent->segment->whole && extent->after != 0)
+        punch(store, reeve_extent_after(extent), UINT64_MAX, &done);
 }
 
 static void trim_arena(

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 
 #include "objectstore/arena.h"
+#include "objectstore/pool.h"
 #include "objectstore/store.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/errors.h"
@@ -65,31 +66,35 @@ struct store_object {
     struct reeve_object_id id;
     reeve_process_id owner; /* the process in its id, until that gives it away */
     uint64_t size;
-    struct store_object *hash_next;
     struct reeve_extent *extent; /* NULL while a pull waits for room */
     struct reeve_list owner_link;
     union {
         struct reeve_list lru_link; /* sealed: linked when it is an unpinned copy */
         struct store_fetch *fetch;  /* pulling */
     };
-    struct store_pin *pins;
     struct store_copy *copies;
+    uint32_t hash_next; /* in store->objects */
+    uint32_t pins;      /* the first, in store->pins; 0: none */
     uint32_t pin_total;
     uint8_t state;
     uint8_t flags;
     uint8_t pad; /* of its first byte in its extent */
 };
 
-_Static_assert(sizeof(struct store_object) + sizeof(struct reeve_extent) <= 160,
-    "a million objects must not cost the daemon more than 160 MB");
-
+/* Those of a client form a ring, in which one stands for the client itself (object 0). All links
+ * are numbers in store->pins. */
 struct store_pin {
-    struct store_object *object;
-    struct store_client *client;
-    struct store_pin *next; /* of the object */
-    struct reeve_list client_link;
+    uint32_t object; /* in store->objects */
+    uint32_t client; /* its handle */
+    uint32_t next;   /* of the object */
+    uint32_t client_next, client_prev;
     uint32_t count;
 };
+
+/* And a slot of the hash table: 4 to 8 bytes. */
+_Static_assert(
+    sizeof(struct store_object) + sizeof(struct reeve_extent) + sizeof(struct store_pin) <= 152,
+    "a million objects, each pinned, must not cost the daemon more than 160 MB");
 
 struct store_peer {
     uint32_t node;
@@ -213,7 +218,7 @@ struct store_client {
     struct reeve_arena arena;
     struct reeve_list idle_whole; /* empty segments for one object, latest first */
     struct reeve_list grants;
-    struct reeve_list pins;
+    uint32_t pins; /* the one that stands for the client */
     struct reeve_list requests;
     struct reeve_map64 shown;
 };
@@ -227,9 +232,10 @@ struct reeve_store {
     struct reeve_list clients, dying_clients;
     struct reeve_map64 client_by_handle, client_by_process;
 
-    struct store_object **table, **table_old; /* table_old: while it moves over, NULL else */
-    uint32_t table_size, table_old_size;      /* powers of two */
-    uint32_t table_old_next;                  /* what lies before has moved */
+    struct reeve_pool objects, pins, extents;
+    uint32_t *table, *table_old;         /* table_old: while it moves over, NULL else */
+    uint32_t table_size, table_old_size; /* powers of two */
+    uint32_t table_old_next;             /* what lies before has moved */
     uint32_t object_count;
     struct reeve_map64 owners; /* those with objects here */
     struct reeve_list dying_owners;
@@ -287,8 +293,10 @@ static inline uint64_t store_place_key(uint32_t segment, uint64_t offset)
 
 /* object.c: the table, owners, pins, copies. */
 struct store_object *store_object_find(const struct reeve_store *store, struct reeve_object_id id);
-/* What is in one slot; there are table_size + table_old_size of them. */
+/* The first in one slot (there are table_size + table_old_size of them), and the next after it. */
 const struct store_object *store_table_slot(const struct reeve_store *store, uint32_t slot);
+const struct store_object *store_table_next(
+    const struct reeve_store *store, const struct store_object *object);
 /* New, in the table and with its owner; without extent. */
 struct store_object *store_object_add(
     struct reeve_store *store, struct reeve_object_id id, enum store_object_state state);
@@ -303,6 +311,9 @@ void store_pin(struct reeve_store *store, struct store_object *object, struct st
 /* False: the client holds none. */
 bool store_unpin(
     struct reeve_store *store, struct store_object *object, struct store_client *client);
+/* The client's pin that has been there longest; NULL: it holds none. */
+struct store_pin *store_pin_first(
+    const struct reeve_store *store, const struct store_client *client);
 void store_pin_drop(struct reeve_store *store, struct store_pin *pin);
 /* The pins are gone, or the object has just become a copy: where does it belong now? */
 void store_object_settle(struct reeve_store *store, struct store_object *object);

@@ -64,7 +64,7 @@ bool reeve_store_next_object(
     for (; slot < store->table_size + store->table_old_size; slot++, place = 0) {
         const struct store_object *object = store_table_slot(store, slot);
         for (uint32_t i = 0; i < place && object != NULL; i++)
-            object = object->hash_next;
+            object = store_table_next(store, object);
         if (object == NULL)
             continue;
         uint32_t copies = 0;
@@ -132,22 +132,22 @@ static const char *check_arena(
         sums->segments++;
         sums->touched_bytes += (uint64_t)segment->touched_count * REEVE_STORE_GRAIN;
         for (const struct reeve_extent *extent = segment->first; extent != NULL;
-             extent = extent->after) {
+             extent = reeve_extent_after(extent)) {
             if (extent->is_free)
                 continue;
-            CHECK(extent->used.holder != NULL);
-            if (extent->used.tag == STORE_TAG_GRANT) {
-                const struct store_grant *grant = extent->used.holder;
+            CHECK(extent->holder != NULL);
+            if (extent->tag == STORE_TAG_GRANT) {
+                const struct store_grant *grant = extent->holder;
                 CHECK(grant->extent == extent && &grant->client->arena == arena);
                 sums->grant_extents++;
                 sums->grant_bytes += store_extent_bytes(extent);
-            } else if (extent->used.tag == STORE_TAG_WRECK) {
-                const struct store_fetch *fetch = extent->used.holder;
+            } else if (extent->tag == STORE_TAG_WRECK) {
+                const struct store_fetch *fetch = extent->holder;
                 CHECK(fetch->object == NULL && fetch->extent == extent);
                 sums->wreck_extents++;
             } else {
-                const struct store_object *object = extent->used.holder;
-                CHECK(extent->used.tag == STORE_TAG_OBJECT && object->extent == extent);
+                const struct store_object *object = extent->holder;
+                CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);
                 CHECK(object->pad + object->size <= store_extent_bytes(extent));
                 CHECK(store_object_find(store, object->id) == object);
                 sums->object_extents++;
@@ -163,10 +163,10 @@ static const char *check_client(
     const char *wrong = check_arena(store, &client->arena, sums);
     if (wrong != NULL)
         return wrong;
-    REEVE_LIST_EACH(node, &client->pins)
-    {
-        const struct store_pin *pin = REEVE_LIST_ENTRY(node, struct store_pin, client_link);
-        CHECK(pin->client == client && pin->count > 0 && pin->object->pin_total >= pin->count);
+    const struct store_pin *pin = store_pin_first(store, client);
+    for (; pin != NULL && pin->object != 0; pin = reeve_pool_at(&store->pins, pin->client_next)) {
+        const struct store_object *object = reeve_pool_at(&store->objects, pin->object);
+        CHECK(pin->client == client->handle && pin->count > 0 && object->pin_total >= pin->count);
         sums->pins += pin->count;
     }
     REEVE_LIST_EACH(node, &client->grants)
@@ -228,7 +228,7 @@ static const char *check_fetch(const struct reeve_store *store, const struct sto
     if (fetch->object == NULL) {
         CHECK(asked > 0 || !reeve_list_is_empty(&fetch->sends));
         CHECK(sources == 0 && fetch->parked_count == 0);
-        CHECK(fetch->extent == NULL || fetch->extent->used.holder == fetch);
+        CHECK(fetch->extent == NULL || fetch->extent->holder == fetch);
         return NULL;
     }
     for (uint32_t i = 0; fetch->pieces != NULL && i < fetch->piece_count; i++) {
@@ -272,7 +272,7 @@ static const char *check_object(const struct reeve_store *store, const struct st
     CHECK(reeve_map64_get(&store->owners, object->owner) != NULL);
     if (object->state == STORE_PULLING) {
         const struct store_fetch *fetch = object->fetch;
-        CHECK(fetch->object == object && object->pins == NULL && fetch->extent == NULL);
+        CHECK(fetch->object == object && object->pins == 0 && fetch->extent == NULL);
         CHECK(object->flags == STORE_OBJECT_COPY);
         CHECK(!reeve_list_is_empty(&fetch->waiters) && fetch->source_count > 0);
         CHECK(object->extent == NULL || !reeve_list_is_linked(&fetch->queue_link));
@@ -280,8 +280,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
         return check_fetch(store, fetch);
     }
     CHECK(object->extent != NULL);
-    for (const struct store_pin *pin = object->pins; pin != NULL; pin = pin->next) {
-        CHECK(pin->object == object);
+    const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
+    for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
+        CHECK(reeve_pool_at(&store->objects, pin->object) == object);
         pins += pin->count;
     }
     CHECK(pins == object->pin_total);
@@ -317,7 +318,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
-             object = object->hash_next) {
+             object = store_table_next(store, object)) {
             CHECK(store_object_find(store, object->id) == object);
             wrong = check_object(store, object);
             if (wrong != NULL)
@@ -348,6 +349,7 @@ const char *reeve_store_check(const struct reeve_store *store)
         owned += owner->count;
     }
     CHECK(objects == store->object_count && owned == objects && placed == sums.object_extents);
+    CHECK(store->objects.used_count == objects);
     CHECK(sums.grant_extents == sums.grants && sums.grants == reeve_map64_count(&store->grants));
     CHECK(sums.grant_bytes == store->unsealed_bytes);
     CHECK(sums.segments == reeve_map64_count(&store->segments));

@@ -79,26 +79,29 @@ static void reply_seal(
 
 /* --- clients ---------------------------------------------------------------------------------- */
 
-static struct store_client *client_create(uint32_t handle, reeve_process_id process)
+static struct store_client *client_create(
+    struct reeve_store *store, uint32_t handle, reeve_process_id process)
 {
     struct store_client *client = store_new(sizeof(*client));
     client->handle = handle;
     client->process = process;
-    reeve_arena_init(&client->arena);
+    reeve_arena_init(&client->arena, &store->extents);
     reeve_list_init(&client->link);
     reeve_list_init(&client->idle_whole);
     reeve_list_init(&client->grants);
-    reeve_list_init(&client->pins);
     reeve_list_init(&client->requests);
     reeve_map64_init(&client->shown);
+    struct store_pin *pins = reeve_pool_take(&store->pins);
+    client->pins = pins->client_next = pins->client_prev = reeve_pool_number(&store->pins, pins);
     return client;
 }
 
-static void client_free(struct store_client *client)
+static void client_free(struct reeve_store *store, struct store_client *client)
 {
     reeve_list_remove(&client->link);
     reeve_arena_fini(&client->arena);
     reeve_map64_fini(&client->shown);
+    reeve_pool_give(&store->pins, reeve_pool_at(&store->pins, client->pins));
     free(client);
 }
 
@@ -111,7 +114,7 @@ static struct store_client *client_find(struct reeve_store *store, uint32_t hand
 static void on_client_added(struct reeve_store *store, const struct reeve_store_event *event)
 {
     REEVE_ASSERT(client_find(store, event->client) == NULL);
-    struct store_client *client = client_create(event->client, event->process);
+    struct store_client *client = client_create(store, event->client, event->process);
     reeve_list_push_back(&store->clients, &client->link);
     store_put(&store->client_by_handle, event->client, client);
     if (event->process != REEVE_PROCESS_NONE)
@@ -174,15 +177,15 @@ static bool bury_clients(struct reeve_store *store)
         if (first == NULL)
             return false;
         struct store_client *client = REEVE_LIST_ENTRY(first, struct store_client, link);
-        if (!reeve_list_is_empty(&client->pins)) {
-            store_pin_drop(
-                store, REEVE_LIST_ENTRY(client->pins.next, struct store_pin, client_link));
+        struct store_pin *pin = store_pin_first(store, client);
+        if (pin != NULL) {
+            store_pin_drop(store, pin);
         } else if (!reeve_list_is_empty(&client->grants)) {
             grant_abort(
                 store, REEVE_LIST_ENTRY(client->grants.next, struct store_grant, client_link));
         } else {
             store_room_orphan(store, client);
-            client_free(client);
+            client_free(store, client);
         }
     }
     return !reeve_list_is_empty(&store->dying_clients);
@@ -226,8 +229,8 @@ static void grant_seal(struct reeve_store *store, struct store_client *client,
         struct store_grant *rest = store_new(sizeof(*rest));
         rest->extent = reeve_arena_split(extent, units);
         rest->client = client;
-        rest->extent->used.holder = rest;
-        rest->extent->used.tag = STORE_TAG_GRANT;
+        rest->extent->holder = rest;
+        rest->extent->tag = STORE_TAG_GRANT;
         reeve_list_push_back(&client->grants, &rest->client_link);
         store_put(&store->grants,
             store_place_key(extent->segment->id, reeve_arena_bytes(rest->extent->offset)), rest);
@@ -458,9 +461,12 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_heap_init(&store->idle_deadlines);
     reeve_heap_init(&store->source_deadlines);
     reeve_heap_init(&store->word_deadlines);
-    reeve_arena_init(&store->orphans);
+    reeve_pool_init(&store->objects, sizeof(struct store_object));
+    reeve_pool_init(&store->pins, sizeof(struct store_pin));
+    reeve_pool_init(&store->extents, sizeof(struct reeve_extent));
+    reeve_arena_init(&store->orphans, &store->extents);
     reeve_fifo_init(&store->free_numbers, sizeof(uint32_t));
-    store->daemon = client_create(REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
+    store->daemon = client_create(store, REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
     return store;
 }
 
@@ -522,6 +528,9 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_heap_fini(&store->idle_deadlines);
     reeve_heap_fini(&store->source_deadlines);
     reeve_heap_fini(&store->word_deadlines);
+    reeve_pool_fini(&store->objects);
+    reeve_pool_fini(&store->pins);
+    reeve_pool_fini(&store->extents);
     free(store->table);
     free(store->table_old);
     free(store);

@@ -19,6 +19,8 @@
 
 #define REEVE_FUTURE_FAILED_BIT (UINT64_C(1) << 63)
 
+struct reeve_ready; /* ready.h */
+
 struct reeve_submit { /* one checked call */
     const struct reeve_function *function;
     const void *args; /* copied before submit returns */
@@ -75,6 +77,15 @@ struct reeve_backend {
         int64_t timeout_ms, bool *ready, size_t *ready_count, struct reeve_error_info *error);
 
     int (*release)(struct reeve_backend *, uint64_t future, struct reeve_error_info *error);
+
+    /* Pushes the tag, which the queue expects, when the future is ready; at the latest when shut
+     * down. Not when it fails: REEVE_EHANDLE, REEVE_ENOMEM, REEVE_ESHUTDOWN. */
+    int (*watch)(struct reeve_backend *, uint64_t future, struct reeve_ready *ready, uint64_t tag,
+        struct reeve_error_info *error);
+    /* Waits until there is a tag in the queue, which comes from one of these futures. *tried, 0 at
+     * first, is the backend's. REEVE_ETIMEDOUT. */
+    int (*watch_wait)(struct reeve_backend *, struct reeve_ready *ready, const uint64_t *futures,
+        size_t count, size_t *tried, int64_t timeout_ms, struct reeve_error_info *error);
 
     /* A value without a second copy: create gives `size` bytes, aligned to 64, which the caller
      * fills with one packed value; seal makes a ready future of it, abort gives it up. Exactly

@@ -8,6 +8,7 @@
 #include "api/client/client.h"
 
 #include "api/client/error.h"
+#include "api/client/ready.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 
@@ -131,6 +132,7 @@ REEVE_API void reeve_shutdown(void)
         !atomic_compare_exchange_strong(&state, &expected, ENDED))
         return;
     backend->shutdown(backend);
+    reeve_callbacks_finish();
 }
 
 /* ---- futures born failed --------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 /* Workers call in bursts, and what their leases keep idle, others wait for. */
 #define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
 
-static uint64_t deadline_from(int64_t timeout_ms)
+uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms)
 {
     if (timeout_ms < 0)
         return UINT64_MAX;
@@ -102,7 +102,7 @@ static bool task_is_final(struct reeve_cluster *cluster, void *arg)
 
 /* A worker that waits without limit for a child that nobody has claimed runs it itself: so
  * recursion needs no further processes, and no slot waits for another. */
-static void run_what_is_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
+void reeve_cluster_run_unclaimed(struct reeve_cluster *cluster, reeve_task_id future)
 {
     reeve_task_id task;
     uint32_t class_index;
@@ -179,9 +179,10 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
 {
     struct reeve_owner_result result;
     if (timeout_ms < 0)
-        run_what_is_unclaimed(cluster, task);
+        reeve_cluster_run_unclaimed(cluster, task);
     struct reeve_cluster_awaited awaited = {&task, 1, true};
-    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_from(timeout_ms), &awaited))
+    if (!reeve_cluster_await(
+            cluster, task_is_final, &task, reeve_cluster_deadline_ns(timeout_ms), &awaited))
         return get_failure(cluster, task, error);
     uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
@@ -314,10 +315,10 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     reeve_cluster_enter(cluster);
     several_look(cluster, &several);
     for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count && !several.stale; i++)
-        run_what_is_unclaimed(cluster, futures[i]);
+        reeve_cluster_run_unclaimed(cluster, futures[i]);
     struct reeve_cluster_awaited awaited = {futures, count, wanted == count};
     if (!reeve_cluster_await(
-            cluster, several_are_final, &several, deadline_from(timeout_ms), &awaited))
+            cluster, several_are_final, &several, reeve_cluster_deadline_ns(timeout_ms), &awaited))
         code = await_failure(cluster, error);
     if (code == 0 || code == REEVE_ETIMEDOUT) {
         several_look(cluster, &several);
@@ -410,6 +411,10 @@ static void cluster_shutdown(struct reeve_backend *backend)
     while (cluster->polling || cluster->inside != 0) /* they have been told, and soon leave */
         pthread_cond_wait(&cluster->turn, &cluster->lock);
     cluster->waiter_count--;
+    if (cluster->watch_count != 0) { /* nobody is left waiting to be told */
+        reeve_owner_fail_all(cluster->owner, REEVE_ESHUTDOWN, "");
+        reeve_cluster_watched(cluster);
+    }
     generation_first = reeve_owner_generation(cluster->owner);
     cluster_fini(cluster); /* first: BYE says that we do not touch any shared memory any more */
     (void)reeve_cluster_send(cluster, &bye);
@@ -434,6 +439,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
+        .watch = reeve_cluster_watch,
+        .watch_wait = reeve_cluster_watch_wait,
         .create = reeve_cluster_create,
         .seal = reeve_cluster_seal,
         .abort = reeve_cluster_abort,

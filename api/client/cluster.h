@@ -15,10 +15,10 @@
  * cluster_poll.c.
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
- * cluster_put.c (put), cluster_poll.c (role, waiting), cluster_background.c (the thread that reads
- * the socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure),
- * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
- * own), cluster_blocked.c (waits that would never end). */
+ * cluster_put.c (put), cluster_poll.c (role, waiting), cluster_watch.c (futures that are watched),
+ * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
+ * cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a
+ * daemon, starting a cluster of our own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -112,6 +112,8 @@ struct reeve_cluster {
     uint32_t role_wanted; /* a worker's main thread waits for the role: others give way */
     pthread_cond_t turn;  /* the role is free, something became final, or a call has left */
     uint32_t waiter_count;
+    uint32_t watch_count; /* futures that are watched (cluster_watch.c)… */
+    uint32_t eager_count; /* …and those of them that must not wait for the program to look */
     pthread_cond_t replied;
     uint64_t final_told; /* the core's count of final tasks when waiters were last woken for it */
     uint64_t now_ns;     /* when somebody last looked at the clock for the core */
@@ -195,6 +197,18 @@ int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uin
 void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
 /* cluster.c. With the lock; REEVE_OK when the backend can work. */
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
+uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms);
+/* With the lock, which it gives up meanwhile. In a task: runs what nobody has begun of what the
+ * future needs, as far as it may. */
+void reeve_cluster_run_unclaimed(struct reeve_cluster *cluster, reeve_task_id future);
+
+/* cluster_watch.c: members of the backend; and with the lock, after tasks have become final. */
+int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error);
+int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
+    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    struct reeve_error_info *error);
+void reeve_cluster_watched(struct reeve_cluster *cluster);
 
 /* cluster_submit.c: members of the backend. */
 int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submit *submit,

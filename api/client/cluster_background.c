@@ -156,7 +156,9 @@ static void *background_main(void *arg)
             (void)reeve_cluster_role_reclaim(cluster);
         bool active = cluster->activity != activity_seen;
         bool looked = cluster->looks != looks_seen;
-        bool wanted = !attention && reeve_owner_unfinished(cluster->owner) != 0;
+        /* where a descriptor or a callback is waited for, the program is not going to look */
+        bool wanted =
+            !attention && cluster->eager_count == 0 && reeve_owner_unfinished(cluster->owner) != 0;
         activity_seen = cluster->activity;
         if (wanted && (cluster->timed ? looked : rung && active)) {
             /* it is busy with us: it will look itself, and if not, we do in a moment */

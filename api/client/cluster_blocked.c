@@ -52,7 +52,8 @@ static reeve_task_id awaited_task(
 {
     reeve_task_id first = 0;
     for (size_t i = 0; i < awaited->count; i++) {
-        if (reeve_task_state_is_final(state_of(cluster, awaited->futures[i])))
+        enum reeve_task_state state = state_of(cluster, awaited->futures[i]);
+        if (reeve_task_state_is_final(state) || state == REEVE_TASK_FREE)
             continue;
         reeve_task_id task = root_of(cluster, awaited->futures[i]);
         if (awaited->all)

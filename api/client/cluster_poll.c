@@ -160,6 +160,8 @@ void reeve_cluster_tell(struct reeve_cluster *cluster)
     if (REEVE_LIKELY(count == cluster->final_told))
         return;
     cluster->final_told = count;
+    if (REEVE_UNLIKELY(cluster->watch_count != 0))
+        reeve_cluster_watched(cluster);
     if (cluster->waiter_count != 0)
         pthread_cond_broadcast(&cluster->turn);
     reeve_cluster_poller_alert(cluster);
@@ -173,6 +175,7 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
     cluster->dead_code = code;
     snprintf(cluster->dead_text, sizeof(cluster->dead_text), "%s", text);
     reeve_owner_fail_all(cluster->owner, code, cluster->dead_text);
+    reeve_cluster_watched(cluster);
     pthread_cond_broadcast(&cluster->turn);
     pthread_cond_broadcast(&cluster->replied);
     reeve_cluster_poller_alert(cluster);

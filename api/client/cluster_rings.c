@@ -537,6 +537,8 @@ void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
     if (REEVE_UNLIKELY(cluster->holders_closing))
         channels_close(cluster);
     cluster->final_told = reeve_owner_final_count(cluster->owner);
+    if (REEVE_UNLIKELY(cluster->watch_count != 0))
+        reeve_cluster_watched(cluster);
     if (cluster->waiter_count != 0 && cluster->final_told != final_before)
         pthread_cond_broadcast(&cluster->turn);
 }

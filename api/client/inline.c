@@ -16,6 +16,7 @@
 
 #include "api/client/error.h"
 #include "api/client/invoke.h"
+#include "api/client/ready.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 
@@ -498,6 +499,33 @@ static int inline_release(
     return rc;
 }
 
+static int inline_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error)
+{
+    (void)backend;
+    pthread_mutex_lock(&self.lock);
+    bool live = self.running && reeve_map64_get(&self.futures, future);
+    int rc = live ? REEVE_OK : not_live(error);
+    pthread_mutex_unlock(&self.lock);
+    if (!rc)
+        reeve_ready_push(ready, tag);
+    return rc;
+}
+
+static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
+    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)ready; /* whatever was watched is ready */
+    (void)futures;
+    (void)count;
+    (void)tried;
+    (void)timeout_ms;
+    (void)error;
+    return REEVE_OK;
+}
+
 static int inline_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
     struct reeve_error_info *error)
 {
@@ -586,6 +614,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
+        .watch = inline_watch,
+        .watch_wait = inline_watch_wait,
         .create = inline_create,
         .seal = inline_seal,
         .abort = inline_abort,

@@ -27,6 +27,8 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
         return NULL;
     owner->settings = *settings;
     owner->edge_free = OWNER_NONE;
+    owner->watch_free = OWNER_NONE;
+    reeve_fifo_init(&owner->watched, sizeof(struct reeve_owner_watch));
     reeve_list_init(&owner->pages_room);
     owner->tick_at_ns = UINT64_MAX;
     reeve_list_init(&owner->ready);
@@ -53,6 +55,8 @@ void reeve_owner_free(struct reeve_owner *owner)
         free(owner->leases[i]);
     free(owner->pages);
     free(owner->edges);
+    free(owner->watches);
+    reeve_fifo_fini(&owner->watched);
     free(owner->leases);
     reeve_fifo_fini(&owner->commands);
     free(owner);
@@ -124,6 +128,11 @@ static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t
         pending = task->next;
         task->next = OWNER_NONE;
         for (uint32_t d; (d = owner_edge_pop(owner, task)) != OWNER_NONE;) {
+            if (REEVE_UNLIKELY(d & OWNER_WATCH)) {
+                owner_watch_tell(owner, d);
+                owner_task_unref(owner, index); /* the watch's; our own is still there */
+                continue;
+            }
             struct owner_task *dependent = owner_task_at(owner, d);
             dependent->unresolved--;
             bool waits = dependent->state == REEVE_TASK_WAITING;

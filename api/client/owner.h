@@ -194,6 +194,16 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
  * REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
 
+/* Once the future is final (at once, if it is already), next_watched gives the same pair: once.
+ * Until then the watch refers to the future. REEVE_EHANDLE, REEVE_ENOMEM. */
+struct reeve_owner_watch {
+    uint64_t queue, tag;
+};
+int reeve_owner_watch(
+    struct reeve_owner *owner, reeve_task_id task, const struct reeve_owner_watch *watch);
+bool reeve_owner_next_watched(struct reeve_owner *owner, struct reeve_owner_watch *ret);
+uint32_t reeve_owner_watch_count(const struct reeve_owner *owner); /* not told yet */
+
 /* The caller, a worker that waits for the task, wants to run it itself, in the midst of a task of
  * class `class_index`. May it? Not one of another class (the lease is for that one's resources),
  * nor one with a time limit (its end would be the caller's), nor one that refuses, nor one that

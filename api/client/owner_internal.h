@@ -19,7 +19,8 @@
 #define OWNER_PAGE_TASKS (1u << OWNER_PAGE_SHIFT)
 #define OWNER_PAGES_KEPT 2u /* empty ones, for what comes next */
 #define OWNER_SMALL_SIZE 56u
-#define OWNER_NEAR_BYTES (1u << 20) /* less than this is soon brought anywhere */
+#define OWNER_NEAR_BYTES (1u << 20)  /* less than this is soon brought anywhere */
+#define OWNER_WATCH      0x80000000u /* a dependent that is no task, but a watch */
 
 /* flags of a task */
 enum {
@@ -90,6 +91,11 @@ struct owner_edge {
     uint32_t next;
 };
 
+struct owner_watch {
+    struct reeve_owner_watch told;
+    uint32_t next; /* when it is free */
+};
+
 struct owner_queue {
     uint32_t first, last;
     uint32_t count;
@@ -144,6 +150,9 @@ struct reeve_owner {
     uint32_t edge_capacity, edge_count, edge_free;
     struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
     uint32_t class_count;
+    struct owner_watch *watches;
+    uint32_t watch_capacity, watch_count, watch_free;
+    struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct owner_lease **leases;
     uint32_t lease_capacity, lease_count;
     struct reeve_list ready; /* classes */
@@ -244,6 +253,9 @@ void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent);
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
+
+/* A final task's edge is a watch (owner_watch.c). */
+void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);

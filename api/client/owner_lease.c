@@ -549,6 +549,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 void reeve_owner_check(const struct reeve_owner *owner)
 {
     uint64_t alive = 0, unfinished = 0, memory_bytes = 0, inline_count = 0;
+    uint32_t edge_count = 0, watch_count = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
     uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
@@ -563,6 +564,11 @@ void reeve_owner_check(const struct reeve_owner *owner)
             memory_bytes += task->size;
         unfinished += !reeve_task_state_is_final(task->state);
         REEVE_ASSERT(task->references > 0);
+        for (uint32_t edge = task->edges; edge != OWNER_NONE; edge = owner->edges[edge].next) {
+            edge_count++;
+            watch_count += owner->edges[edge].dependent >= OWNER_WATCH;
+        }
+        REEVE_ASSERT(task->edges == OWNER_NONE || !reeve_task_state_is_final(task->state));
         REEVE_ASSERT((task->unresolved != 0) <=
                      (task->state == REEVE_TASK_WAITING || reeve_task_state_is_final(task->state)));
         if (task->state == REEVE_TASK_QUEUED)
@@ -574,6 +580,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
             in_flight[task->lease_index]++;
         }
     }
+    REEVE_ASSERT(edge_count == owner->edge_count && watch_count == owner->watch_count);
     REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);
     REEVE_ASSERT(memory_bytes == owner->memory_bytes && inline_count == owner->inline_count);
     uint32_t lease_count = 0;

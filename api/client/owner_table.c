@@ -27,7 +27,7 @@ uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index)
 
 static struct owner_page *page_add(struct reeve_owner *owner)
 {
-    if (owner->page_count == OWNER_NONE >> OWNER_PAGE_SHIFT)
+    if (owner->page_count == OWNER_WATCH >> OWNER_PAGE_SHIFT)
         return NULL;
     if (owner->page_count == owner->page_capacity) {
         uint32_t capacity = REEVE_MAX(owner->page_capacity * 2, 16u);

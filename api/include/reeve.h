@@ -47,8 +47,8 @@ extern "C" {
 #endif
 
 #define REEVE_API        __attribute__((visibility("default")))
-#define REEVE_FOREVER    (-1)
-#define REEVE_NO_RETRIES (-1)
+#define REEVE_FOREVER    (-1) /* a timeout_ms: wait as long as it takes */
+#define REEVE_NO_RETRIES (-1) /* a max_retries: what is lost is not run again */
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -83,9 +83,10 @@ REEVE_API const char *reeve_strerror(int code);
  * type T has a future type of its own, reeve_future_T, so that the compiler tells them apart;
  * the macros that take "any future" accept all of them. */
 typedef struct reeve_future {
-    uint64_t id;
+    uint64_t id; /* 0: none */
 } __attribute__((may_alias)) reeve_future;
 
+/* The future with this id: for those who have kept the id of one. */
 static inline reeve_future reeve_future_from_id(uint64_t id)
 {
     reeve_future future = {id};
@@ -150,9 +151,10 @@ REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
 
 /* ---- starting and ending --------------------------------------------------------------------- */
 
+/* Where tasks run. */
 enum reeve_mode {
     REEVE_MODE_DEFAULT, /* REEVE_MODE in the environment ("cluster" or "inline"), else cluster */
-    REEVE_MODE_CLUSTER,
+    REEVE_MODE_CLUSTER, /* in worker processes */
     /* every task runs inside the call that submits it, in order: for debuggers and valgrind */
     REEVE_MODE_INLINE,
 };
@@ -165,8 +167,9 @@ typedef struct reeve_options {
     /* The head to join, as `reeve head` prints it: tcp://HOST:PORT; REEVE_ADDRESS; else a
      * cluster of this program's own. */
     const char *address;
-    /* The cluster key in hex, REEVE_KEY; or a file that holds it, REEVE_KEY_FILE. */
+    /* The cluster key in hex; REEVE_KEY. */
     const char *key;
+    /* Or a file that holds it; REEVE_KEY_FILE; else `key` in the state folder of `reeve head`. */
     const char *key_file;
     /* Path of the `reeve` program to start a cluster with; REEVE_PROGRAM; else beside the
      * library, else in PATH. */
@@ -193,7 +196,7 @@ typedef struct reeve_options {
      * weights, 1 to 10,000; REEVE_WEIGHT; else 100. What counts is cpu time held, whatever the
      * tasks are like. */
     uint32_t weight;
-    uint32_t reserved;
+    uint32_t reserved; /* 0 */
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for
@@ -242,22 +245,23 @@ typedef struct reeve_task_options {
 /* A future among the arguments: at `offset` in the packed arguments stands one nil byte (0xc0)
  * that is a whole argument; the future's value takes its place before the task starts. */
 typedef struct reeve_splice {
-    size_t offset;
-    reeve_future future;
+    size_t offset;       /* of that byte, from the start of the arguments */
+    reeve_future future; /* remains the caller's */
 } reeve_splice;
 
+/* A call, for reeve_submit. Everything in it is the caller's, and is copied. */
 typedef struct reeve_submission {
-    size_t size;                 /* sizeof(reeve_submission) */
-    const char *function;        /* name, as in REEVE_REMOTE or reeve_register */
-    const void *args;            /* msgpack array of the arguments */
-    size_t args_size;            /* in bytes */
-    const reeve_splice *splices; /* ascending by offset */
-    size_t splice_count;
+    size_t size;                       /* sizeof(reeve_submission) */
+    const char *function;              /* name, as in REEVE_REMOTE or reeve_register */
+    const void *args;                  /* msgpack array of the arguments */
+    size_t args_size;                  /* in bytes */
+    const reeve_splice *splices;       /* ascending by offset */
+    size_t splice_count;               /* how many of them; 0: then splices may be NULL */
     const reeve_task_options *options; /* or NULL */
     /* Futures that the arguments contain as futures (see reeve_packed), all of them, in the order
      * in which they stand. */
     const reeve_future *futures;
-    size_t future_count;
+    size_t future_count; /* how many of them; 0: then futures may be NULL */
 } reeve_submission;
 
 /* A msgpack value, and the futures in it. Where one stands, the bytes hold msgpack's extension type
@@ -267,11 +271,13 @@ typedef struct reeve_submission {
  * malloc blocks, freed with reeve_free; the futures are the caller's, each to be got or
  * released. */
 typedef struct reeve_packed {
-    const void *bytes;
-    size_t size;
-    const reeve_future *futures;
-    size_t future_count;
+    const void *bytes;           /* one msgpack value */
+    size_t size;                 /* in bytes */
+    const reeve_future *futures; /* those in it, in order; or NULL */
+    size_t future_count;         /* how many */
 } reeve_packed;
+
+/* The extension types of msgpack where one future, or an array of them, stands in a value. */
 #define REEVE_EXT_FUTURE  33
 #define REEVE_EXT_FUTURES 34
 
@@ -331,6 +337,7 @@ REEVE_API const char *reeve_version(void);
 }
 #endif
 
+#include "reeve_ready.h"
 #include "reeve_typed.h"
 
 #endif

@@ -10,6 +10,8 @@
 #ifndef REEVE_ERRORS_H
 #define REEVE_ERRORS_H
 
+/* The list: name, number, text. REEVE_ERROR_MAP(X) is X(EINVAL, -1001, "bad argument") and so
+ * on, for programs that want a table of their own. */
 #define REEVE_ERROR_MAP(X)                                                             \
     X(EINVAL, -1001, "bad argument")                                                   \
     X(ENOMEM, -1002, "out of memory")                                                  \
@@ -47,13 +49,15 @@
     X(EAGAIN, -1034, "not ready yet; try again")                                       \
     X(EINTERNAL, -1035, "internal error: please report it")                            \
     X(EREFUSED, -1036, "nothing listens at the address")                               \
-    X(ELINK, -1037, "the connection was lost")
+    X(ELINK, -1037, "the connection was lost")                                         \
+    X(EEND, -1042, "the stream has ended")
 
+/* All codes: REEVE_EINVAL and so on. */
 enum reeve_error {
-    REEVE_OK = 0,
-#define REEVE_ERROR_ENUM(name, number, text) REEVE_##name = number,
-    REEVE_ERROR_MAP(REEVE_ERROR_ENUM)
-#undef REEVE_ERROR_ENUM
+    REEVE_OK = 0, /* success */
+#define REEVE_ERROR_ENUM_(name, number, text) REEVE_##name = number,
+    REEVE_ERROR_MAP(REEVE_ERROR_ENUM_)
+#undef REEVE_ERROR_ENUM_
 };
 
 #endif

@@ -18,12 +18,13 @@
  *    some thousands of small ones. Results and puts have no such limit.
  *  - In a value that is put: the put future keeps them; the caller keeps its own.
  *
- * REEVE_FUTURE_TYPE(T): makes reeve_future_T and reeve_futures_T value types. Done for all
- * value types above and for structs; what is left to programs is futures of futures of futures:
- * REEVE_FUTURE_TYPE(reeve_future_int64_t). */
+ */
 #ifndef REEVE_NESTED_H
 #define REEVE_NESTED_H
 
+/* REEVE_FUTURE_TYPE(T): makes reeve_future_T and reeve_futures_T value types. Done for all value
+ * types of reeve_typed.h and for structs; what is left to programs is futures of futures of
+ * futures: REEVE_FUTURE_TYPE(reeve_future_int64_t). */
 #define REEVE_FUTURE_TYPE(T) REEVE_FUTURE_TYPE_(T)
 #define REEVE_FUTURE_TYPE_(T)          \
     typedef struct reeve_futures_##T { \

@@ -48,8 +48,8 @@ typedef const char *reeve_string;
 
 /* A span of bytes. */
 typedef struct reeve_bytes {
-    const void *data;
-    size_t size;
+    const void *data; /* may be NULL when size is 0 */
+    size_t size;      /* in bytes */
 } reeve_bytes;
 
 /* Arrays of numbers. They travel as raw little-endian elements. */
@@ -69,6 +69,8 @@ REEVE_ARRAY_(reeve_uint64_array, uint64_t)
 REEVE_ARRAY_(reeve_float_array, float)
 REEVE_ARRAY_(reeve_double_array, double)
 #undef REEVE_ARRAY_
+
+/* ---- machinery: what the library knows of types and functions -------------------------------- */
 
 enum reeve_kind {
     REEVE_KIND_VOID,
@@ -147,6 +149,8 @@ REEVE_API uint64_t reeve_typed_put(const struct reeve_type *type, const void *va
 REEVE_API void reeve_typed_clear(const struct reeve_type *type, void *value);
 
 extern REEVE_API const struct reeve_type reeve_type_void;
+
+/* ---- futures of values ----------------------------------------------------------------------- */
 
 /* The future type and the functions of a value type.
  *
@@ -245,14 +249,14 @@ REEVE_BASIC_TYPE_(reeve_double_array)
 
 /* The future of a function without a result. */
 typedef struct reeve_future_void {
-    uint64_t id;
+    uint64_t id; /* 0: none */
 } reeve_future_void;
 REEVE_FUTURE_TYPE_(void)
 
 /* Futures of any type. */
 typedef struct reeve_futures {
-    const reeve_future *items;
-    size_t count;
+    const reeve_future *items; /* `count` of them */
+    size_t count;              /* 0: then items may be NULL */
 } reeve_futures;
 REEVE_FUTURE_VALUES_(reeve_future, reeve_futures, "future")
 
@@ -263,9 +267,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     return reeve_put_reeve_bytes(bytes);
 }
 
-/* reeve_put(T, value) -> reeve_future_T, reeve_get(T, future, &value), reeve_get_many(T, futures,
- * count, values, codes), and reeve_clear(T, &value), which frees every pointer in a value that a
- * get gave, and zeroes it. */
+/* The functions of a value type T, by its name: reeve_put(T, value) -> reeve_future_T,
+ * reeve_get(T, future, &value), reeve_get_many(T, futures, count, values, codes), and
+ * reeve_clear(T, &value), which frees every pointer in a value that a get gave, and zeroes it. */
 #define reeve_put(T, value)         REEVE_JOIN(reeve_put_, T)(value)
 #define reeve_get(T, future, value) REEVE_JOIN(reeve_get_, T)(future, value)
 #define reeve_clear(T, value)       REEVE_JOIN(reeve_clear_, T)(value)
@@ -276,10 +280,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 }
 #endif
 
+/* REEVE_JOIN(a, b) is ab, of what a and b are when they are macros. */
 #define REEVE_JOIN(a, b)  REEVE_JOIN_(a, b)
 #define REEVE_JOIN_(a, b) a##b
-
-#ifndef __cplusplus /* REEVE_REMOTE and REEVE_STRUCT are for C; C++ has the dynamic front door */
 
 /* ---- structs --------------------------------------------------------------------------------- */
 
@@ -389,7 +392,8 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_value##n(           \
         fn##_arg##n##_value value)                                                                \
     {                                                                                             \
-        return (struct fn##_reeve_arg##n){0, value};                                              \
+        struct fn##_reeve_arg##n argument = {0, value};                                           \
+        return argument;                                                                          \
     }                                                                                             \
     __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_future##n(          \
         fn##_arg##n##_future future)                                                              \
@@ -398,9 +402,13 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         __builtin_memset(&argument, 0, sizeof argument);                                          \
         argument.future = future.id ? future.id : UINT64_MAX; /* 0 is never a future: an error */ \
         return argument;                                                                          \
-    }
+    }                                                                                             \
+    REEVE_PICKER_(fn, n)
+#ifndef __cplusplus
+#define REEVE_PICKER_(fn, n)
 #define REEVE_PICK(fn, n, a) \
     _Generic((a), fn##_arg##n##_future : fn##_reeve_future##n, default : fn##_reeve_value##n)(a)
+#endif
 #define REEVE_CALL_(options, ...) \
     REEVE_JOIN(REEVE_CALL_, REEVE_COUNT(__VA_ARGS__))(options, __VA_ARGS__)
 #define REEVE_CALL_PARAMETER_(fn, n, pair) , struct fn##_reeve_arg##n reeve_arg##n
@@ -420,8 +428,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))        \
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) 0}; \
-        return (fn##_future){                                                                      \
+        fn##_future reeve_made = {                                                                 \
             reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, NULL)};          \
+        return reeve_made;                                                                         \
     }                                                                                              \
     __attribute__((unused)) static inline fn##_future fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))  \
     {                                                                                              \
@@ -448,8 +457,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         struct fn##_reeve_arguments reeve_arguments = {                                            \
             REEVE_EACH(REEVE_CALL_VALUE_, __VA_ARGS__) 0};                                         \
         uint64_t reeve_ids[] = {REEVE_EACH(REEVE_CALL_FUTURE_, __VA_ARGS__) 0};                    \
-        return (fn##_future){                                                                      \
+        fn##_future reeve_made = {                                                                 \
             reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, reeve_ids)};     \
+        return reeve_made;                                                                         \
     }                                                                                              \
     REEVE_IF_VOID_(R, REEVE_GET_VOID_, REEVE_GET_VALUE_)(R, fn)
 
@@ -499,23 +509,27 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     }                                                                       \
     static const struct reeve_member fn##_reeve_parameters[] = {            \
         REEVE_EACH(REEVE_PARAMETER_MEMBER_, __VA_ARGS__){"", NULL, 0}};     \
-    struct reeve_function fn##_reeve_function = {                           \
-        .size = sizeof(struct reeve_function),                              \
-        .name = #fn,                                                        \
-        .result = &REEVE_JOIN(reeve_type_, R),                              \
-        .parameters = fn##_reeve_parameters,                                \
-        .parameter_count = REEVE_COUNT(__VA_ARGS__) - 1,                    \
-        .arguments_size = sizeof(struct fn##_reeve_arguments),              \
-        .call = fn##_reeve_call,                                            \
-    };                                                                      \
+    struct reeve_function fn##_reeve_function =                             \
+        REEVE_FUNCTION_(R, fn, REEVE_COUNT(__VA_ARGS__) - 1);               \
     __attribute__((constructor)) static void fn##_reeve_register(void)      \
     {                                                                       \
         reeve_typed_register(&fn##_reeve_function);                         \
     }                                                                       \
     R fn(REEVE_PARAMETERS_(__VA_ARGS__))
+#ifndef __cplusplus
+#define REEVE_FUNCTION_(R, fn, count)                                                              \
+    {                                                                                              \
+        .size = sizeof(struct reeve_function), .name = #fn, .result = &REEVE_JOIN(reeve_type_, R), \
+        .parameters = fn##_reeve_parameters, .parameter_count = count,                             \
+        .arguments_size = sizeof(struct fn##_reeve_arguments), .call = fn##_reeve_call,            \
+    }
+#endif
 #define REEVE_PARAMETER_MEMBER_(fn, n, pair) REEVE_MEMBER_(fn##_reeve_arguments, n, pair),
 
 #include "reeve_macros.h"
 
-#endif /* __cplusplus */
+#ifdef __cplusplus
+#include "reeve_cplusplus.h"
+#endif
+
 #endif

@@ -8,6 +8,7 @@
 #   lib/cmake/reeve/                find_package(reeve) gives reeve::reeve
 #   lib/systemd/system/             units for head and node daemons
 #   share/doc/reeve/                licence, read-me
+#   share/man/man1, man3            the manual, where it was made (Manual.cmake)
 #
 # The tree can be moved after it was installed: nothing holds the prefix but the units of systemd, which want full paths.
 include(CMakePackageConfigHelpers)
@@ -59,6 +60,10 @@ if(TARGET reeve_cli)
             message(STATUS \"Installing: \$ENV{DESTDIR}\${unit}\")
             configure_file(\"${PROJECT_SOURCE_DIR}/deploy/systemd/${unit}.in\" \"\$ENV{DESTDIR}\${unit}\" @ONLY)")
     endforeach()
+endif()
+
+if(REEVE_MANUAL)
+    install(DIRECTORY "${REEVE_MANUAL}/" DESTINATION ${CMAKE_INSTALL_MANDIR} PATTERN written EXCLUDE)
 endif()
 
 foreach(document LICENSE README.md)

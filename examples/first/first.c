@@ -37,25 +37,17 @@ REEVE_REMOTE(place, centre, (place, a), (place, b))
 /* Four calls, and their sum, taken in whichever order they are answered. */
 static int64_t sum_of_squares(void)
 {
-    multiply_future open[4];
-    bool ready[4];
+    multiply_future calls[4];
     int64_t sum = 0, square;
-    size_t count = 0;
-    for (; count < 4; count++)
-        open[count] = multiply_remote((int64_t)count + 1, (int64_t)count + 1);
-    while (count > 0) {
-        if (reeve_wait(open, count, 1, 10000, ready, NULL) != REEVE_OK)
-            return reeve_perror("reeve_wait"), 0; /* none within ten seconds */
-        size_t left = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (!ready[i])
-                open[left++] = open[i];
-            else if (multiply_get(open[i], &square) == REEVE_OK)
-                sum += square;
-            else
-                reeve_perror("multiply");
-        }
-        count = left;
+    size_t i;
+    for (i = 0; i < 4; i++)
+        calls[i] = multiply_remote((int64_t)i + 1, (int64_t)i + 1);
+    reeve_as_completed(i, calls, 4)
+    {
+        if (multiply_get(calls[i], &square) == REEVE_OK)
+            sum += square;
+        else
+            reeve_perror("multiply");
     }
     return sum;
 }

@@ -24,10 +24,19 @@ static void assert_sound(const struct reeve_arena *arena)
         fail_msg("%s", wrong);
 }
 
+static struct reeve_pool extents_pool;
+
+static void arena_init(struct reeve_arena *arena)
+{
+    if (extents_pool.item_size == 0)
+        reeve_pool_init(&extents_pool, sizeof(struct reeve_extent));
+    reeve_arena_init(arena, &extents_pool);
+}
+
 static struct reeve_segment *add_segment(
     struct reeve_arena *arena, uint32_t id, uint32_t units, bool whole)
 {
-    struct reeve_segment *segment = reeve_segment_create(id, units, whole);
+    struct reeve_segment *segment = reeve_segment_create(arena->extents, id, units, whole);
     reeve_arena_add(arena, segment);
     return segment;
 }
@@ -42,7 +51,7 @@ static void test_latest_freed_is_taken_first(void **state)
 {
     (void)state;
     struct reeve_arena arena;
-    reeve_arena_init(&arena);
+    arena_init(&arena);
     struct reeve_segment *segment = add_segment(&arena, 1, 16 * MIB_UNITS, false);
     struct reeve_extent *extents[8];
     for (int i = 0; i < 8; i++)
@@ -70,7 +79,7 @@ static void test_grains(void **state)
 {
     (void)state;
     struct reeve_arena arena;
-    reeve_arena_init(&arena);
+    arena_init(&arena);
     struct reeve_segment *segment = add_segment(&arena, 1, 10 * MIB_UNITS, false);
     struct reeve_extent *small = reeve_arena_take(&arena, 1);
     assert_int_equal(reeve_segment_cold(small), 65536);
@@ -108,7 +117,7 @@ static void test_split_and_shrink(void **state)
 {
     (void)state;
     struct reeve_arena arena;
-    reeve_arena_init(&arena);
+    arena_init(&arena);
     struct reeve_segment *segment = add_segment(&arena, 1, MIB_UNITS, false);
     struct reeve_extent *first = reeve_arena_take(&arena, 100);
     struct reeve_extent *second = reeve_arena_split(first, 30);
@@ -142,7 +151,7 @@ static void test_random(void **state)
         struct reeve_prng prng;
         reeve_prng_init(&prng, seed);
         struct reeve_arena arena;
-        reeve_arena_init(&arena);
+        arena_init(&arena);
         struct reeve_segment *segments[SEGMENTS];
         uint16_t *marks[SEGMENTS];
         for (uint32_t i = 0; i < SEGMENTS; i++) {
@@ -207,7 +216,7 @@ static void test_speed(void **state)
     struct reeve_prng prng;
     reeve_prng_init(&prng, 7);
     struct reeve_arena arena;
-    reeve_arena_init(&arena);
+    arena_init(&arena);
     struct reeve_segment *segment = add_segment(&arena, 1, 256 * MIB_UNITS, false);
     struct reeve_extent **held = calloc(HELD, sizeof(struct reeve_extent *));
     uint32_t *order = calloc(ROUNDS, sizeof(*order));

@@ -1,0 +1,73 @@
+/* Futures that are watched: tags that go into queues (ready.h) when their tasks become final.
+ *
+ * Whoever sleeps on a file descriptor or in a callback's thread is woken by the background thread,
+ * which then does not leave the looking to the program, however busy that is
+ * (cluster_background.c). For this, the watches of such queues are counted. */
+#include "api/client/cluster.h"
+#include "api/client/error.h"
+#include "api/client/ready.h"
+#include "runtime/base/macros.h"
+
+void reeve_cluster_watched(struct reeve_cluster *cluster)
+{
+    struct reeve_owner_watch watch;
+    while (reeve_owner_next_watched(cluster->owner, &watch)) {
+        struct reeve_ready *ready = (struct reeve_ready *)(uintptr_t)watch.queue;
+        cluster->watch_count--;
+        cluster->eager_count -= ready->is_eager;
+        reeve_ready_push(ready, watch.tag);
+    }
+}
+
+int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct reeve_owner_watch watch = {(uint64_t)(uintptr_t)ready, tag};
+    pthread_mutex_lock(&cluster->lock);
+    int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        code = reeve_owner_watch(cluster->owner, future, &watch);
+    }
+    if (code == 0) {
+        cluster->watch_count++;
+        cluster->eager_count += ready->is_eager;
+        reeve_cluster_watched(cluster); /* it may be ready */
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    if (code == REEVE_EHANDLE)
+        return reeve_error_set(error, code, "no such future: it has been got or released already");
+    return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");
+}
+
+static bool is_any(struct reeve_cluster *cluster, void *arg)
+{
+    (void)cluster;
+    return reeve_ready_any((const struct reeve_ready *)arg);
+}
+
+int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
+    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct reeve_cluster_awaited awaited = {futures, count, false};
+    pthread_mutex_lock(&cluster->lock);
+    int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        /* all will be waited for in the end: those that nobody has begun are for us to run */
+        for (; timeout_ms < 0 && *tried < count && !reeve_ready_any(ready); (*tried)++)
+            reeve_cluster_run_unclaimed(cluster, futures[*tried]);
+        if (!reeve_cluster_await(
+                cluster, is_any, ready, reeve_cluster_deadline_ns(timeout_ms), &awaited))
+            code = reeve_cluster_usable(cluster, error);
+        else
+            code = 0;
+        if (code == 0 && !reeve_ready_any(ready))
+            code = reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}

@@ -1,0 +1,101 @@
+"""
+The manual: manual_test.py SOURCE BUILD
+
+Doxygen makes a reference of the public headers without a warning: every public name has a comment. The pages for `man` exist
+for each command and each public function, neither mandoc nor groff has anything to say of them, and they say what they are
+made of. That each check can fail is shown with a header and a page that are wrong.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+MISTAKES = "REEVE_API int reeve_wrong(void);\n\n/* Frees it. */\nREEVE_API void reeve_right(void *it);\n"
+WRONG_PAGE = ".TH X 1\n.SH NAME\nx \\- y\n.XX wrong\n"
+
+
+def run(*words, **more):
+    return subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, **more)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def doxygen(configuration, **changes):
+    text = configuration + "".join(f"\n{name} = {value}" for name, value in changes.items())
+    done = subprocess.run(["doxygen", "-"], input=text, capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 and not done.stderr else done.stdout + done.stderr
+
+
+def reference_problems(build):
+    if not shutil.which("doxygen"):
+        print("skipped: there is no doxygen")
+        return
+    configuration = read(os.path.join(build, "reference", "Doxyfile"))
+    found = doxygen(configuration)
+    if found:
+        yield found
+    page = read(os.path.join(build, "reference", "html", "reeve_8h.html"))
+    if "Waits until `wanted` of" not in page:
+        yield "the reference does not say what reeve_wait does"
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "wrong.h"), "w", encoding="utf-8") as stream:
+            stream.write("/* wrong.h - a test. */\n#ifndef X\n#define X\n\n" + MISTAKES + "#endif\n")
+        found = doxygen(configuration, INPUT=folder, OUTPUT_DIRECTORY=folder) or ""
+        if "reeve_wrong" not in found or "reeve_right" in found:
+            yield f"the test itself: of two functions the one without a comment should be named\n{found}"
+
+
+def page_problem(path):
+    """What is wrong with a page, or None."""
+    name = os.path.basename(path)
+    lint = run("mandoc", "-Tlint", "-Wwarning", name, cwd=os.path.dirname(path))
+    said = [line for line in (lint.stdout + lint.stderr).splitlines() if "mandoc: See " not in line]
+    shown = run("man", "--warnings=w", "-l", path, env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
+    if said or shown.stderr or shown.returncode != 0:
+        return "\n".join([f"{name}:", *said, shown.stderr])
+    return None
+
+
+def pages_problems(source, build):
+    if not shutil.which("mandoc") or not shutil.which("man"):
+        print("skipped: there is no mandoc, or no man")
+        return
+    manual = os.path.join(build, "manual")
+    pages = {name for folder in ("man1", "man3") for name in os.listdir(os.path.join(manual, folder))}
+    overview = run(os.path.join(build, "bin", "reeve"), "--help").stdout
+    commands = re.findall(r"^  ([a-z]+) +\S", overview.split("Commands:")[1].split("\n\n")[0], re.MULTILINE)
+    headers = "".join(read(os.path.join(source, "api", "include", name)) for name in ("reeve.h", "reeve_typed.h"))
+    headers = re.sub(r"/\* ---- machinery.*?/\* ----", "", headers, flags=re.DOTALL)
+    calls = re.findall(r"^REEVE_API [^;(]*?\b(reeve_\w+)\(", headers, re.MULTILINE)
+    wanted = {f"reeve-{c}.1" for c in commands if c != "help"} | {f"{c}.3" for c in calls} | {"reeve.1", "reeve.3"}
+    if len(calls) < 20 or len(commands) < 7:
+        yield f"the test itself: too few calls or commands were found: {calls} {commands}"
+    yield from (f"there is no {page}" for page in sorted(wanted - pages))
+    for page in sorted(pages):
+        path = os.path.join(manual, f"man{page[-1]}", page)
+        if not os.path.islink(path):
+            yield page_problem(path)
+    run_page = read(os.path.join(manual, "man1", "reeve-run.1"))
+    if ".B \\-w, \\-\\-wait" not in run_page or "ENVIRONMENT" not in run_page:
+        yield "reeve-run.1 lacks an option or the environment"
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x.1")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(WRONG_PAGE)
+        if not page_problem(path):
+            yield "the test itself: a wrong page should be complained of"
+
+
+def main(source, build):
+    wrong = [p for p in (*reference_problems(build), *pages_problems(source, build)) if p]
+    print("\n".join(wrong) if wrong else "the reference and the pages are complete and well-formed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(os.path.abspath, sys.argv[1:3])))

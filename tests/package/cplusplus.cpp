@@ -1,0 +1,158 @@
+// A program in C++: everything that the typed front door has, as a user of C++ would write it. Prints "good" when all
+// answers are right, and a line for each that is not.
+#include <reeve.h>
+
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+REEVE_STRUCT(place, (double, x), (double, y), (reeve_string, name))
+REEVE_STRUCT(both, (place, from), (place, to), (bool, straight))
+
+REEVE_REMOTE(int64_t, multiply, (int64_t, a), (int64_t, b))
+{
+    return a * b;
+}
+
+REEVE_REMOTE(place, centre, (both, way))
+{
+    place middle = {(way.from.x + way.to.x) / 2, (way.from.y + way.to.y) / 2, "middle"};
+    return middle;
+}
+
+REEVE_REMOTE(void, nothing)
+{
+}
+
+REEVE_REMOTE(bool, is_long, (reeve_string, text), (reeve_int32_array, numbers))
+{
+    return std::strlen(text) + numbers.count > 5;
+}
+
+REEVE_REMOTE(double, throws, (double, x))
+{
+    try {
+        if (x < 0)
+            throw std::runtime_error("below zero");
+    } catch (const std::exception &what) {
+        reeve_fail(7, "%s", what.what());
+    }
+    return x;
+}
+
+REEVE_REMOTE(int64_t, leaks_an_exception, (int64_t, x))
+{
+    throw std::runtime_error("nobody catches this");
+    return x;
+}
+
+REEVE_REMOTE(reeve_future_int64_t, later, (int64_t, x))
+{
+    return multiply_remote(x, x);
+}
+
+// Declared as in a header, defined further down.
+namespace mathematics {
+REEVE_REMOTE_DECLARE(size_t, twice, (size_t, x))
+}
+
+static int wrong;
+
+static void expect(bool right, const char *what)
+{
+    if (right)
+        return;
+    wrong++;
+    std::printf("%s: %s\n", what, reeve_last_error()->message);
+}
+
+static void calls()
+{
+    int64_t number = 0;
+    auto product = multiply_remote(6, 7);
+    auto more = reeve_call(multiply, product, 2);
+    expect(multiply_get(more, &number) == REEVE_OK && number == 84, "a future as an argument");
+    expect(multiply_get(product, &number) == REEVE_OK && number == 42, "a call");
+    auto with = multiply_remote_opts(REEVE_TASK_OPTIONS(.name = "times", .cpus = 0.5), 3, 4);
+    expect(multiply_get_timeout(with, 60000, &number) == REEVE_OK && number == 12, "options, in any order");
+    auto without = reeve_call_opts(REEVE_TASK_OPTIONS(), multiply, 3, 5);
+    expect(multiply_get(without, &number) == REEVE_OK && number == 15, "no options");
+    expect(nothing_get(nothing_remote()) == REEVE_OK, "no result");
+    size_t size = 0;
+    expect(mathematics::twice_get(mathematics::twice_remote(21), &size) == REEVE_OK && size == 42, "in a namespace");
+
+    reeve_future_int64_t inner = {0};
+    expect(later_get(later_remote(9), &inner) == REEVE_OK && reeve_get(int64_t, inner, &number) == REEVE_OK &&
+               number == 81,
+        "a future as a result");
+}
+
+static void values()
+{
+    both way = {{0, 0, "a"}, {4, 2, "b"}, true};
+    place middle = {};
+    expect(centre_get(centre_remote(way), &middle) == REEVE_OK && middle.x == 2 && middle.y == 1 &&
+               std::strcmp(middle.name, "middle") == 0,
+        "structs");
+    reeve_clear(place, &middle);
+
+    const int32_t numbers[] = {1, 2, 3};
+    reeve_int32_array array = {numbers, 3};
+    bool yes = false;
+    expect(is_long_get(is_long_remote("word", array), &yes) == REEVE_OK && yes, "a string and an array");
+    auto text = reeve_put(reeve_string, "kept");
+    auto whether = reeve_call(is_long, text, array);
+    expect(is_long_get(whether, &yes) == REEVE_OK && yes, "a value that was put");
+    reeve_release(text);
+    auto bytes = reeve_put_bytes("abc", 3);
+    reeve_bytes span = {};
+    expect(reeve_get(reeve_bytes, reeve_future_as(reeve_bytes, bytes), &span) == REEVE_OK && span.size == 3, "bytes");
+    reeve_clear(reeve_bytes, &span);
+}
+
+static void many()
+{
+    std::vector<int64_t> a(100), b(100), products(100);
+    std::vector<multiply_future> open(100);
+    for (int64_t i = 0; i < 100; i++)
+        a[i] = i, b[i] = i + 1;
+    expect(multiply_remote_many(100, a.data(), b.data(), open.data()) == REEVE_OK, "many calls");
+    size_t ready = 0;
+    expect(reeve_wait(open.data(), open.size(), open.size(), 60000, NULL, &ready) == REEVE_OK && ready == 100, "wait");
+    expect(multiply_get_many(open.data(), 100, products.data(), NULL) == REEVE_OK && products[99] == 9900, "many gets");
+}
+
+static void failures(bool in_workers)
+{
+    double x;
+    expect(throws_get(throws_remote(-1), &x) == REEVE_EFUNCTION && reeve_last_error()->user_code == 7 &&
+               std::strcmp(reeve_last_error()->message, "below zero") == 0,
+        "a failure");
+    int64_t number;
+    if (!in_workers)
+        return;
+    auto lost = leaks_an_exception_remote_opts(REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES), 1);
+    expect(leaks_an_exception_get(lost, &number) == REEVE_EWORKERDIED, "an exception that nobody catches");
+}
+
+int main(int argc, char **argv)
+{
+    bool in_workers = argc > 1;
+    if (reeve_init(argc, argv, REEVE_OPTIONS(.job_name = "c++", .slots = 2)) != REEVE_OK)
+        return reeve_perror("reeve_init"), 1;
+    calls();
+    values();
+    many();
+    failures(in_workers);
+    reeve_shutdown();
+    std::printf(wrong == 0 ? "good\n" : "%d wrong\n", wrong);
+    return wrong != 0;
+}
+
+namespace mathematics {
+REEVE_REMOTE_DEFINE(size_t, twice, (size_t, x))
+{
+    return 2 * x;
+}
+}
