@@ -298,6 +298,8 @@ void store_source_answer(struct reeve_store *store, const struct reeve_store_eve
         set_deadline(store, source);
     store_source_add(store, fetch, event->other);
     if (good && index == STORE_PROBE) {
+        if (source != NULL)
+            feed(store, source->lane); /* it has room for others now */
         store_pull_sized(store, fetch, event->size);
         return;
     }

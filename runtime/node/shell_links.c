@@ -347,11 +347,11 @@ static void peer_free(struct daemon_peer *peer)
 static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
 {
     struct daemon_peer *peer = reeve_map64_remove(&daemon->peers, node);
-    if (peer == NULL)
-        return;
-    if (peer->session != 0)
+    if (peer != NULL && peer->session != 0)
         reeve_link_close_peer(daemon->link, peer->session, REEVE_ENODEDIED, text);
-    peer_free(peer);
+    if (peer != NULL)
+        peer_free(peer);
+    /* one that we never met, too: it may have what is waited for */
     daemon_fetch_peer_lost(daemon, node, text);
     reeve_store_shell_peer_down(daemon->store, node);
     daemon_objects_arm(daemon);

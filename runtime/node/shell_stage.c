@@ -119,7 +119,6 @@ static void begin(struct reeve_store_shell *shell, struct stage *stage)
          i++) {
         if (stage->objects[i].state != ASKED)
             continue;
-        reeve_store_shell_look_at_memory(shell, stage->objects[i].wanted.size);
         reeve_store_shell_event(
             shell, &(struct reeve_store_event){.kind = REEVE_STORE_GET,
                        .client = REEVE_STORE_DAEMON,
@@ -203,6 +202,8 @@ int reeve_store_shell_stage(struct reeve_store_shell *shell,
             total, shell->capacity_bytes);
         return REEVE_ETOOLARGE;
     }
+    if (missing > 0)
+        reeve_store_shell_look_at_memory(shell, missing);
     struct stage *stage = calloc(1, sizeof(*stage) + count * sizeof(stage->objects[0]));
     if (stage == NULL ||
         reeve_map64_put(&shell->stages, ++shell->stage_last, stage, NULL) != REEVE_OK) {
