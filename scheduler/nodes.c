@@ -457,7 +457,7 @@ void sched_tell_pair(struct reeve_sched *s, struct sched_node *a, struct sched_n
 void sched_node_ask(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     struct sched_node *about = sched_node_get(s, m->node);
-    if (about != NULL) {
+    if (about != NULL && about->state != REEVE_SCHED_NODE_DEAD) {
         tell(s, node, about, true);
         return;
     }
@@ -465,7 +465,8 @@ void sched_node_ask(struct reeve_sched *s, struct sched_node *node, const struct
     if (answer == NULL)
         return;
     answer->node = m->node;
-    sched_copy_text(answer->text, sizeof answer->text, "there is no such node");
+    sched_copy_text(
+        answer->text, sizeof answer->text, about != NULL ? "it has died" : "there is no such node");
 }
 
 /* ---- news ---- */

@@ -173,17 +173,30 @@ static int object_consume(struct reeve_cluster *cluster, const struct reeve_refe
     return code;
 }
 
-/* With the lock, which it gives up while it waits and while it copies from the store. */
-static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t timeout_ms,
-    size_t index, reeve_consume *consume, void *arg, struct reeve_error_info *error)
+/* With the lock. The object of a future's result cannot be had, with `code`: whether that is made
+ * again, to be waited for; else `error` says why not. */
+static bool is_made_again(struct reeve_cluster *cluster, reeve_task_id task,
+    const struct reeve_reference *object, int code, struct reeve_error_info *error)
+{
+    char why[256] = "";
+    if (code != REEVE_ELOST || cluster->ending || cluster->dead)
+        return false;
+    code = reeve_owner_lost(
+        cluster->owner, reeve_cluster_now_ns(), task, &object->id, why, sizeof(why));
+    if (code == REEVE_ELOST)
+        reeve_error_set(error, code, "%s", why);
+    else if (code == 0)
+        reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
+    return code == 0;
+}
+
+/* The future is final: its value is consumed, and it is released. Or (again) its object is lost,
+ * and is being made again. */
+static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t index,
+    reeve_consume *consume, void *arg, bool *ret_again, struct reeve_error_info *error)
 {
     struct reeve_owner_result result;
-    if (timeout_ms < 0)
-        reeve_cluster_run_unclaimed(cluster, task);
-    struct reeve_cluster_awaited awaited = {&task, 1, true};
-    if (!reeve_cluster_await(
-            cluster, task_is_final, &task, reeve_cluster_deadline_ns(timeout_ms), &awaited))
-        return get_failure(cluster, task, error);
+    *ret_again = false;
     uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
     if (code != 0) {
@@ -205,9 +218,12 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
         code = object_consume(
             cluster, &result.object, index, futures, result.future_count, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
-        if (REEVE_UNLIKELY(code != 0))
+        if (REEVE_UNLIKELY(code != 0)) {
             reeve_cluster_futures_release(cluster, futures, result.future_count);
-        (void)reeve_owner_release(cluster->owner, task);
+            *ret_again = is_made_again(cluster, task, &result.object, code, error);
+        }
+        if (REEVE_LIKELY(!*ret_again))
+            (void)reeve_owner_release(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
         cluster->inside--;
         if (REEVE_UNLIKELY(cluster->ending))
@@ -217,6 +233,24 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
         free(futures);
     if (REEVE_UNLIKELY(cluster->owns_told))
         reeve_cluster_owns_look(cluster);
+    return code;
+}
+
+/* With the lock, which it gives up while it waits and while it copies from the store. */
+static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t timeout_ms,
+    size_t index, reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
+    bool again;
+    int code;
+    do {
+        if (timeout_ms < 0)
+            reeve_cluster_run_unclaimed(cluster, task);
+        struct reeve_cluster_awaited awaited = {&task, 1, true};
+        if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_ns, &awaited))
+            return get_failure(cluster, task, error);
+        code = future_take(cluster, task, index, consume, arg, &again, error);
+    } while (REEVE_UNLIKELY(again));
     return code;
 }
 

@@ -481,10 +481,13 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         if (object.id.owner != cluster->process || object.id.sequence != view->task)
             return REEVE_EPROTOCOL;
     }
+    bool names_lost = view->status == REEVE_ELOST && view->references != 0;
+    if (REEVE_UNLIKELY(names_lost))
+        memcpy(&object, parts.references, sizeof(object));
     if (REEVE_UNLIKELY(view->status == REEVE_EWORKERDIED && (view->flags & REEVE_ENTRY_CHILD_DIED)))
         reeve_owner_child_died(cluster->owner, index, view->task, view->attempt);
     bool fresh = reeve_owner_answer(cluster->owner, now_ns, index, view->task, view->attempt,
-        view->status, parts.value, parts.value_size, is_object ? &object : NULL);
+        view->status, parts.value, parts.value_size, is_object || names_lost ? &object : NULL);
     if (!fresh && is_object && reeve_owner_state(cluster->owner, view->task) == REEVE_TASK_FREE)
         message_send(cluster, REEVE_LOCAL_FREE, &(struct reeve_owner_command){.object = object});
     return 0;

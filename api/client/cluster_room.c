@@ -8,7 +8,9 @@
  * A task that waited could keep the very slot that its children need. In its first thread it
  * runs one of them itself instead, whichever nobody has claimed (where it may:
  * reeve_owner_may_inline); what others have claimed is being run, so it can be waited for, and its
- * cpu is lent meanwhile. */
+ * cpu is lent meanwhile.
+ *
+ * Before any of that, calls that are kept to make lost objects again are given up. */
 #include <inttypes.h>
 
 #include "api/client/cluster.h"
@@ -84,6 +86,8 @@ int reeve_cluster_room_wait(
     }
     int code = 0;
     cluster->room_waiters++;
+    reeve_owner_lineage_trim(cluster->owner, cluster->pending_max); /* that is not worth a wait */
+    reeve_cluster_pump(cluster, reeve_cluster_now_ns());
     while (reeve_owner_memory(cluster->owner) >= cluster->pending_max && code == 0) {
         if (!reeve_owner_is_ahead(cluster->owner))
             code = refuse(cluster, error);

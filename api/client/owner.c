@@ -18,6 +18,7 @@ const struct reeve_owner_settings reeve_owner_settings_default = {
     .work_ahead_ns = 4u * 1000 * 1000,
     .generation_first = 1,
     .stuck_ns = 500u * 1000,
+    .lineage_bytes_max = 64u << 20,
 };
 
 struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settings)
@@ -34,6 +35,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
     reeve_map64_init(&owner->handed);
+    reeve_list_init(&owner->lineages);
     return owner;
 }
 
@@ -44,6 +46,8 @@ void reeve_owner_free(struct reeve_owner *owner)
     uint32_t index = OWNER_NONE;
     while ((index = owner_task_each(owner, index)) != OWNER_NONE)
         owner_task_clear(owner, owner_task_at(owner, index));
+    while (!reeve_list_is_empty(&owner->lineages))
+        owner_lineage_forget(owner);
     owner_handed_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
@@ -79,16 +83,24 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     const void *bytes, uint32_t size, const struct reeve_reference *object)
 {
     struct owner_task *task = owner_task_at(owner, index);
-    REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state != REEVE_TASK_FREE);
-    arguments_drop(owner, task);
+    struct owner_lineage *lineage = NULL;
+    REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
+    if (REEVE_UNLIKELY(object != NULL))
+        lineage = owner_lineage_take(owner, task, object);
+    if (REEVE_LIKELY(lineage == NULL))
+        arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->flags = 0;
     task->status = status;
-    task->lease_index = OWNER_NONE;
+    if (REEVE_LIKELY(task->state != REEVE_TASK_REMADE))
+        task->lineage_references = 0;
+    else
+        owner->remade_count--;
     task->state = status == 0 ? REEVE_TASK_DONE : REEVE_TASK_FAILED;
     if (object != NULL) {
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
+        owner_lineage_set(owner, task, lineage);
     } else if (owner_task_store(owner, task, bytes, size) != 0) {
         task->status = REEVE_ENOMEM;
         task->state = REEVE_TASK_FAILED;
@@ -118,7 +130,7 @@ static void error_origin(struct owner_task *task, const struct owner_task *from)
 }
 
 /* A final task's dependents: those that wait for nothing else are queued, or fail with it. */
-static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first)
+void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first)
 {
     uint32_t pending = first; /* tasks whose dependents are to be told, linked by `next` */
     owner_task_at(owner, first)->next = OWNER_NONE;
@@ -136,7 +148,11 @@ static void dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t
             struct owner_task *dependent = owner_task_at(owner, d);
             dependent->unresolved--;
             bool waits = dependent->state == REEVE_TASK_WAITING;
-            if (waits && task->state == REEVE_TASK_FAILED && is_spliced(dependent, index)) {
+            if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_REMADE)) {
+                owner_remade_take(owner, d, index);
+                dependent->next = pending;
+                pending = d;
+            } else if (waits && task->state == REEVE_TASK_FAILED && is_spliced(dependent, index)) {
                 owner_task_finish(owner, d, task->status, task->flags & OWNER_ERROR_MAP,
                     owner_task_bytes(task), task->size, NULL);
                 error_origin(dependent, task);
@@ -188,7 +204,7 @@ static void task_end_with(struct reeve_owner *owner, uint64_t now_ns, uint32_t i
         else
             list_drop(owner, list, count);
     }
-    dependents_tell(owner, now_ns, index);
+    owner_dependents_tell(owner, now_ns, index);
 }
 
 static void task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
@@ -207,6 +223,30 @@ static void task_fail(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text)
 {
     task_end(owner, now_ns, index, code, false, text, (uint32_t)strlen(text), NULL);
+}
+
+void owner_task_fail_with(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    task->references++; /* so that it is there when it has ended */
+    task_end(owner, now_ns, index, from->status, from->flags & OWNER_ERROR_MAP,
+        owner_task_bytes(from), from->size, NULL);
+    error_origin(task, from);
+    owner_task_unref(owner, index);
+}
+
+/* It was not run, because of an object among its arguments: true if it goes on. */
+static bool answered_lost(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
+    const struct reeve_reference *object)
+{
+    char why[256] = "";
+    if (owner_lost_argument(owner, now_ns, index, object, why, sizeof(why)))
+        return true;
+    if (why[0] == '\0')
+        return false;
+    task_fail(owner, now_ns, index, REEVE_ELOST, why);
+    return true;
 }
 
 static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, uint32_t before)
@@ -410,6 +450,7 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
     if (owner_task_find(owner, id) == NULL)
         return REEVE_EHANDLE;
     owner_task_unref(owner, owner_task_index(id));
+    owner_lineage_bound(owner);
     return 0;
 }
 
@@ -436,6 +477,9 @@ bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32
     if (task == NULL || task->state != REEVE_TASK_QUEUED ||
         !reeve_owner_may_inline(owner, id, class_index))
         return false;
+    if (REEVE_UNLIKELY(owner->remade_count != 0 || owner->remade_failed) &&
+        owner_task_rewait(owner, 0, owner_task_index(id)))
+        return false;
     struct owner_class *class = owner->classes[task->class_index];
     owner_task_unlink(owner, class, owner_task_index(id));
     class->unfinished--;
@@ -452,6 +496,11 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
 {
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
+    if (REEVE_UNLIKELY(status != 0 && object != NULL)) {
+        if (status == REEVE_ELOST && answered_lost(owner, now_ns, owner_task_index(id), object))
+            return;
+        object = NULL;
+    }
     struct reeve_owner_splice *list = NULL;
     if (REEVE_UNLIKELY(future_count != 0)) {
         list = calloc(future_count, sizeof(*list));
@@ -461,6 +510,7 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
     }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);
+    owner_lineage_bound(owner);
 }
 
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
@@ -538,6 +588,9 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         owner_task_requeue(owner, now_ns, index);
         return true;
     }
+    if (REEVE_UNLIKELY(status == REEVE_ELOST && object != NULL) &&
+        answered_lost(owner, now_ns, index, object))
+        return true;
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)
             owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
@@ -547,6 +600,7 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     }
     task_end_with(owner, now_ns, index, status, status != 0, bytes, size,
         status == 0 ? object : NULL, list, count);
+    owner_lineage_bound(owner);
     return true;
 }
 

@@ -14,6 +14,9 @@
  *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
  *                                                 (the worker that waits for it runs it itself)
  *
+ *   DONE ──its object was lost with a node──▶ REMADE ──by a task of the same call──▶ DONE, FAILED
+ *                                            (see "objects that were lost")
+ *
  *   lease    gained ──▶ ACTIVE ──recalled──▶ DRAINING ──nothing in flight──▶ returned
  *
  * How many entries a lease is given ahead (its depth) follows the measured time a task of the class
@@ -56,16 +59,19 @@ struct reeve_owner_settings {
     uint32_t
         /* of task ids: later owners of a process start higher, so that no id comes twice */
         generation_first;
+    uint64_t lineage_bytes_max; /* what may be kept to make lost objects again */
 };
 extern const struct reeve_owner_settings reeve_owner_settings_default;
 
 enum reeve_task_state {
     REEVE_TASK_FREE,
+    REEVE_TASK_LINEAGE, /* nobody refers to it any more, but what was made from it is kept */
     REEVE_TASK_WAITING, /* for dependencies */
     REEVE_TASK_QUEUED,  /* for a lease with room */
     REEVE_TASK_SENT,    /* in a channel, perhaps running */
     REEVE_TASK_INLINE,  /* run by the process that waits for it */
     REEVE_TASK_PENDING, /* no task: a put object that is still being filled */
+    REEVE_TASK_REMADE,  /* its object was lost and is being made again, by another task */
     REEVE_TASK_DONE,
     REEVE_TASK_FAILED,
 };
@@ -252,7 +258,9 @@ void reeve_owner_class_failed(
 void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text);
 
 /* An answer from a return ring. Returns false when it is stale (another attempt, another lease):
- * the caller drops it. */
+ * the caller drops it. With status REEVE_ELOST `object` may name an object among the arguments
+ * that is lost, so that the task has not been run: it is run when that has been made again. The
+ * same holds for reeve_owner_finished. */
 bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     reeve_task_id task, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object);
@@ -316,6 +324,32 @@ void reeve_owner_borrow_end(
 /* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
     uint32_t attempt, const void *bytes, uint32_t size);
+
+/* --- objects that were lost -------------------------------------------------------------------
+ *
+ * A result that lies in the store of another node is lost with that node. So the call that made it
+ * is kept for as long as the result lives (its *lineage*), and the result is made again when it
+ * turns out to be lost: by a new task of the same call, whose object takes the place of the lost
+ * one. Each time costs one of the losses that the call may have.
+ *
+ *   a ──▶ f(a) ──▶ g(f)        released: f. Its object is freed, its call is kept for g
+ *                  g lost:     g(f) again ──waits──▶ f(a) again
+ *
+ * Of what only lineage needs, the value is freed where it can be made again, and kept where it
+ * cannot (a put value, or a task that may not be run again). All of that takes
+ * lineage_bytes_max at most; beyond it the oldest calls are given up. What was put, and what
+ * another process has handed over, has no lineage here. */
+
+/* Of this process: what lies there is lost only with us, and needs no lineage. 0: not known, and
+ * nothing is kept. */
+void reeve_owner_set_node(struct reeve_owner *owner, uint32_t node);
+/* The object of this DONE task cannot be had any more. 0: it is being made again (or has been: the
+ * task's object is another one by now); wait for the task, then take its result anew.
+ * REEVE_ELOST: it cannot be, and `why` says so for people. REEVE_EHANDLE. */
+int reeve_owner_lost(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
+    const struct reeve_object_id *object, char *why, size_t why_size);
+/* Gives up lineage, the oldest first, until the futures take no more than so much. */
+void reeve_owner_lineage_trim(struct reeve_owner *owner, uint64_t memory_bytes);
 
 /* --- what to do ------------------------------------------------------------------------------- */
 

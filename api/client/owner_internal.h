@@ -12,6 +12,7 @@
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
+#include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 
 #define OWNER_NONE       UINT32_MAX
@@ -51,7 +52,10 @@ struct owner_task {
     uint32_t losses_max;
     uint32_t next,
         previous; /* in the class queue or the lease's in-flight list; next also in the free list */
-    uint32_t lease_index;
+    union {
+        uint32_t lease_index;
+        uint32_t lineage_references; /* final, LINEAGE, REMADE: calls kept that need it */
+    };
     uint32_t node;
     uint32_t unresolved; /* dependencies that are not final */
     uint32_t edges;      /* first of the edges to dependents */
@@ -70,6 +74,10 @@ struct owner_task {
         uint8_t small[OWNER_SMALL_SIZE];
         uint8_t *large; /* when size > OWNER_SMALL_SIZE */
         struct reeve_reference object;
+        struct {
+            struct reeve_reference object;
+            struct owner_lineage *lineage; /* or NULL */
+        } made;
     } bytes;
 };
 _Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
@@ -84,6 +92,19 @@ struct owner_page {
     uint32_t generation;      /* of a task that is used for the first time */
     uint32_t number;
     struct reeve_list room_node;
+};
+
+/* The call that has made a task's object; in one piece of memory with what it points to. The
+ * futures in its arguments count it among their lineage_references. */
+struct owner_lineage {
+    struct reeve_list node; /* of the owner's, oldest first */
+    struct owner_task *task;
+    uint32_t size; /* of all of it */
+    uint32_t splice_count;
+    uint32_t arguments_size;
+    bool never_inline;
+    struct reeve_owner_splice *splices;
+    uint8_t *arguments;
 };
 
 struct owner_edge {
@@ -166,6 +187,11 @@ struct reeve_owner {
     uint32_t send_lease;       /* what next_send chose, until sent or unsent */
     uint32_t mark;             /* of the latest walk */
     struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
+    uint32_t node;             /* our own; 0: not known */
+    uint32_t remade_count;     /* tasks that are REMADE */
+    bool remade_failed;        /* ever: what is QUEUED may have an argument that has failed */
+    struct reeve_list lineages;
+    uint64_t lineage_bytes; /* of these, and of the objects that are kept for them alone */
 };
 
 /* Small and on the way of every call, so inline. */
@@ -192,7 +218,7 @@ static inline struct owner_task *owner_task_find(const struct reeve_owner *owner
     if (number >= owner->page_count || owner->pages[number]->tasks == NULL)
         return NULL;
     struct owner_task *task = owner_task_at(owner, index);
-    if (task->generation != (uint32_t)(id >> 32) || task->state == REEVE_TASK_FREE)
+    if (task->generation != (uint32_t)(id >> 32) || task->state <= REEVE_TASK_LINEAGE)
         return NULL;
     return task;
 }
@@ -283,6 +309,44 @@ int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
 /* Nobody wants it any more; does nothing where there is nothing. */
 void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
 void owner_handed_fini(struct reeve_owner *owner);
+
+/* For the error of a final one. */
+void owner_task_fail_with(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from);
+void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
+
+/* Objects that were lost (owner_lineage.c). */
+/* The task becomes DONE with this object: its call, out of the task, to be kept; NULL: it is not
+ * to be, and the task still has its arguments. */
+struct owner_lineage *owner_lineage_take(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_reference *object);
+void owner_lineage_set(
+    struct reeve_owner *owner, struct owner_task *task, struct owner_lineage *lineage);
+/* Nobody refers to the task any more, but kept calls do. */
+void owner_lineage_linger(struct reeve_owner *owner, struct owner_task *task);
+/* The task's own is given up; of what only that needed, `pending` (linked by next) gets more. */
+uint32_t owner_lineage_drop(struct reeve_owner *owner, struct owner_task *task, uint32_t pending);
+/* The oldest, where nothing else counts any more. */
+void owner_lineage_forget(struct reeve_owner *owner);
+void owner_lineage_give_up(struct reeve_owner *owner);
+/* What is kept for lineage goes down to its bound. */
+static inline void owner_lineage_bound(struct reeve_owner *owner)
+{
+    if (REEVE_UNLIKELY(owner->lineage_bytes > owner->settings.lineage_bytes_max))
+        owner_lineage_give_up(owner);
+}
+/* The task by which a REMADE one is made again is final: so is that one now. */
+void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
+/* A task under way could not be run because this object among its arguments is lost: true if it
+ * waits until that is there again, or has been queued anew. */
+bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
+    const struct reeve_reference *object, char *why, size_t why_size);
+/* A QUEUED task whose arguments are being made again goes back to WAITING; true if so. */
+bool owner_task_rewait(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+void owner_lineage_check(const struct reeve_owner *owner);
+
+/* Memory (owner_table.c). A list of tasks that nobody refers to any more, linked by next. */
+void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending);
 
 /* Leases and demand (owner_lease.c). */
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);

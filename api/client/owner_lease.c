@@ -433,11 +433,16 @@ uint64_t reeve_owner_deadline(const struct reeve_owner *owner)
 
 bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret)
 {
-    struct reeve_list *node = reeve_list_first(&owner->ready);
-    if (node == NULL)
-        return false;
-    struct owner_class *class = REEVE_LIST_ENTRY(node, struct owner_class, ready_node);
-    uint32_t index = class->queued.first;
+    struct owner_class *class;
+    uint32_t index;
+    do {
+        struct reeve_list *node = reeve_list_first(&owner->ready);
+        if (node == NULL)
+            return false;
+        class = REEVE_LIST_ENTRY(node, struct owner_class, ready_node);
+        index = class->queued.first;
+    } while (REEVE_UNLIKELY(owner->remade_count != 0 || owner->remade_failed) &&
+             owner_task_rewait(owner, 0, index));
     struct owner_lease *lease = owner_near_lease(owner, class, owner_task_at(owner, index));
     owner->send_lease = lease->index;
     ret->task = owner_task_id(owner_task_at(owner, index), index);
@@ -562,24 +567,29 @@ void reeve_owner_check(const struct reeve_owner *owner)
         memory_bytes += sizeof(*task) + task->splices_size;
         if (!(task->flags & OWNER_RESULT_OBJECT) && task->size > OWNER_SMALL_SIZE)
             memory_bytes += task->size;
-        unfinished += !reeve_task_state_is_final(task->state);
-        REEVE_ASSERT(task->references > 0);
+        bool final = reeve_task_state_is_final(task->state);
+        unfinished += !final && task->state != REEVE_TASK_LINEAGE;
+        REEVE_ASSERT((task->unresolved != 0) <= (task->state == REEVE_TASK_WAITING ||
+                                                    task->state == REEVE_TASK_REMADE || final));
         for (uint32_t edge = task->edges; edge != OWNER_NONE; edge = owner->edges[edge].next) {
             edge_count++;
             watch_count += owner->edges[edge].dependent >= OWNER_WATCH;
         }
-        REEVE_ASSERT(task->edges == OWNER_NONE || !reeve_task_state_is_final(task->state));
-        REEVE_ASSERT((task->unresolved != 0) <=
-                     (task->state == REEVE_TASK_WAITING || reeve_task_state_is_final(task->state)));
+        REEVE_ASSERT(task->edges == OWNER_NONE || !final);
         if (task->state == REEVE_TASK_QUEUED)
             queued[task->class_index]++;
-        REEVE_ASSERT((task->state == REEVE_TASK_SENT) == (task->lease_index != OWNER_NONE));
+        REEVE_ASSERT(final || task->state == REEVE_TASK_LINEAGE ||
+                     task->state == REEVE_TASK_REMADE ||
+                     (task->state == REEVE_TASK_SENT) == (task->lease_index != OWNER_NONE));
         if (task->state == REEVE_TASK_SENT) {
             REEVE_ASSERT(owner_lease_at(owner, task->lease_index) != NULL);
             REEVE_ASSERT(task->attempt >= 1);
             in_flight[task->lease_index]++;
         }
     }
+    REEVE_LIST_EACH(node, &owner->lineages)
+    memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;
+    owner_lineage_check(owner);
     REEVE_ASSERT(edge_count == owner->edge_count && watch_count == owner->watch_count);
     REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);
     REEVE_ASSERT(memory_bytes == owner->memory_bytes && inline_count == owner->inline_count);

@@ -199,7 +199,8 @@ void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
 
 static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
-    REEVE_ASSERT(reeve_task_state_is_final(task->state) && task->edges == OWNER_NONE);
+    REEVE_ASSERT((reeve_task_state_is_final(task->state) || task->state == REEVE_TASK_LINEAGE) &&
+                 task->edges == OWNER_NONE);
     if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
         owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
     owner_task_clear(owner, task); /* an object has no bytes here */
@@ -214,15 +215,28 @@ void owner_task_unref(struct reeve_owner *owner, uint32_t index)
     REEVE_ASSERT(task->references > 0);
     if (--task->references != 0)
         return;
-    if (REEVE_LIKELY(task->splice_count == 0)) {
+    if (REEVE_LIKELY(task->splice_count == 0 && !(task->flags & OWNER_RESULT_OBJECT) &&
+                     task->lineage_references == 0)) {
         task_dispose(owner, task, index);
         return;
     }
     task->next = OWNER_NONE;
-    for (uint32_t pending = index; pending != OWNER_NONE;) {
-        index = pending;
-        task = owner_task_at(owner, index);
+    owner_tasks_dispose(owner, index);
+}
+
+void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending)
+{
+    while (pending != OWNER_NONE) {
+        uint32_t index = pending;
+        struct owner_task *task = owner_task_at(owner, index);
         pending = task->next;
+        task->next = OWNER_NONE;
+        if (task->lineage_references != 0) {
+            owner_lineage_linger(owner, task);
+            continue;
+        }
+        if (task->flags & OWNER_RESULT_OBJECT)
+            pending = owner_lineage_drop(owner, task, pending);
         for (uint32_t i = 0; i < task->splice_count; i++) {
             uint32_t inner_index = owner_task_index(task->splices[i].task);
             struct owner_task *inner = owner_task_at(owner, inner_index);

@@ -224,7 +224,9 @@ typedef struct reeve_task_options {
     size_t size; /* sizeof(reeve_task_options): set by REEVE_TASK_OPTIONS */
     /* Cpus that the task takes while it runs, in steps of 0.001; default 1. */
     double cpus;
-    /* How often it is run again when its worker or node is lost; default 3; or REEVE_NO_RETRIES. */
+    /* How often it is run again when its worker or node is lost; default 3; or REEVE_NO_RETRIES.
+     * Also when it has ended, and its large result is lost with the node where that lies: then the
+     * result is made again when somebody wants it, and what it was made from before it. */
     int32_t max_retries;
     /* 1: not to be run in the midst of the task that waits for it (see reeve_wait), but in a worker
      * of its own: for a function that needs a lock or a variable that its caller may be using. */

@@ -91,6 +91,24 @@ void daemon_entry_answer(struct daemon_channel *channel, const struct reeve_run_
     daemon_entry_send(channel, &answer);
 }
 
+void daemon_entry_answer_lost(struct daemon_channel *channel, const struct reeve_run_entry *call,
+    struct reeve_object_id lost, const char *text)
+{
+    struct reeve_reference reference = {.id = lost};
+    uint8_t space[sizeof reference + ANSWER_SIZE];
+    struct reeve_run_entry answer = {.task = call->task,
+        .tag = call->tag,
+        .attempt = call->attempt,
+        .function = call->function,
+        .status = REEVE_ELOST,
+        .references = 1,
+        .kind = REEVE_ENTRY_RESULT,
+        .payload = space};
+    memcpy(space, &reference, sizeof reference);
+    answer.length = (uint32_t)(sizeof reference + pack_message(space + sizeof reference, text));
+    daemon_entry_send(channel, &answer);
+}
+
 struct daemon_sent *daemon_sent_at(const struct daemon_channel *channel, uint64_t position)
 {
     return &channel->sent[position & (channel->end.geometry.call_slots - 1)];

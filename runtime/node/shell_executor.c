@@ -99,7 +99,9 @@ static void serve_waiting(struct daemon_channel *channel)
         struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
         if (call->staging)
             continue;
-        if (call->code != REEVE_OK) {
+        if (call->code == REEVE_ELOST) {
+            daemon_entry_answer_lost(channel, &call->entry, call->lost, call->text);
+        } else if (call->code != REEVE_OK) {
             daemon_entry_answer(channel, &call->entry, call->code, call->text);
         } else {
             if (!give(channel, &call->entry, call->stage))
@@ -121,6 +123,7 @@ static void on_staged(void *arg, uint64_t stage, int code, const char *text)
     if (code != REEVE_OK)
         call->stage = 0; /* it is over */
     call->code = code;
+    call->lost = reeve_store_shell_stage_failed(call->channel->daemon->store);
     snprintf(call->text, sizeof call->text, "%s", text);
     call->channel->calls_changed = true;
     daemon_bridge_soon(call->channel->daemon);
@@ -148,6 +151,7 @@ static void stage(struct daemon_call *call)
     if (error != REEVE_OK && error != REEVE_EAGAIN) {
         call->stage = 0;
         call->code = error;
+        call->lost = reeve_store_shell_stage_failed(call->channel->daemon->store);
         snprintf(call->text, sizeof call->text, "%s", text);
     }
     if (all != wanted)

@@ -344,6 +344,7 @@ static void peer_free(struct daemon_peer *peer)
     free(peer);
 }
 
+/* Also of one that was never met: something may wait to hear where it is. */
 static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
 {
     struct daemon_peer *peer = reeve_map64_remove(&daemon->peers, node);
@@ -351,7 +352,6 @@ static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
         reeve_link_close_peer(daemon->link, peer->session, REEVE_ENODEDIED, text);
     if (peer != NULL)
         peer_free(peer);
-    /* one that we never met, too: it may have what is waited for */
     daemon_fetch_peer_lost(daemon, node, text);
     reeve_store_shell_peer_down(daemon->store, node);
     daemon_objects_arm(daemon);

@@ -36,6 +36,7 @@ struct stage {
     bool in_call; /* of reeve_store_shell_stage: which answers itself */
     int code;
     char text[REEVE_STORE_TEXT_SIZE];
+    struct reeve_object_id failed;
     uint32_t asked_count;
     uint32_t count;
     struct stage_object objects[];
@@ -144,8 +145,10 @@ static void begin_next(struct reeve_store_shell *shell)
 
 static void finish(struct reeve_store_shell *shell, struct stage *stage)
 {
-    if (stage->code != REEVE_OK)
+    if (stage->code != REEVE_OK) {
         undo(shell, stage);
+        shell->stage_failed = stage->failed;
+    }
     shell->staging_bytes -= stage->bytes;
     stage->complete = true;
     if (stage->in_call)
@@ -179,6 +182,7 @@ void reeve_stage_got(struct reeve_store_shell *shell, const struct reeve_store_c
     stage->asked_count--;
     if (command->code != REEVE_OK && stage->code == REEVE_OK) {
         stage->code = command->code;
+        stage->failed = object->wanted.id;
         memcpy(stage->text, command->text, sizeof(stage->text));
     }
     if (stage->asked_count == 0 || stage->code != REEVE_OK)
@@ -237,6 +241,11 @@ int reeve_store_shell_stage(struct reeve_store_shell *shell,
         forget(shell, stage);
     }
     return code;
+}
+
+struct reeve_object_id reeve_store_shell_stage_failed(const struct reeve_store_shell *shell)
+{
+    return shell->stage_failed;
 }
 
 void reeve_store_shell_unstage(struct reeve_store_shell *shell, uint64_t number)

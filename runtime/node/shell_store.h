@@ -105,6 +105,8 @@ typedef void (*reeve_store_staged)(void *arg, uint64_t stage, int code, const ch
 int reeve_store_shell_stage(struct reeve_store_shell *shell,
     const struct reeve_store_wanted *wanted, uint32_t count, reeve_store_staged callback, void *arg,
     uint64_t *ret_stage, const char **ret_text);
+/* What a stage could not get: right after it has failed, or in its callback. */
+struct reeve_object_id reeve_store_shell_stage_failed(const struct reeve_store_shell *shell);
 /* Takes the pins away, or calls the staging off. */
 void reeve_store_shell_unstage(struct reeve_store_shell *shell, uint64_t stage);
 

@@ -29,7 +29,8 @@ struct reeve_store_shell {
     struct reeve_list stage_queue;     /* in order: those not begun yet */
     uint64_t stage_last;
     uint32_t stage_request_last;
-    uint64_t staging_bytes; /* of those begun and not complete */
+    uint64_t staging_bytes;              /* of those begun and not complete */
+    struct reeve_object_id stage_failed; /* what the latest that has failed could not get */
 };
 
 void reeve_store_shell_event(

@@ -39,7 +39,8 @@ struct execution {
     struct reeve_object_id result_id;
     reeve_process_id heir; /* who called, over a channel; or none: we did */
     struct reeve_handover handover;
-    int code; /* not 0: it has failed before it began */
+    int code;                    /* not 0: it has failed before it began */
+    struct reeve_reference lost; /* an object among the arguments that is; size 0: none */
     /* the result's place in the store, if it has one */
     void *object;
     uint64_t object_size;
@@ -98,6 +99,8 @@ static int object_resolve(struct reeve_invocation *invocation,
             continue;
         int code =
             reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
+        if (code == REEVE_ELOST)
+            execution->lost = reference;
         if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
             reeve_cluster_object_unpin(execution->cluster, reference.id);
         return code;
@@ -155,6 +158,7 @@ static void execution_init(struct execution *execution, struct reeve_cluster *cl
     reeve_buffer_init(&execution->handover.bytes);
     reeve_buffer_init(&execution->handover.objects);
     execution->code = 0;
+    execution->lost.size_bytes = 0;
     execution->object = NULL;
     execution->pins = execution->few;
     execution->pin_count = 0;
@@ -258,13 +262,15 @@ static void pieces_publish(struct reeve_cluster_channel *channel,
     }
 }
 
-/* Publishes the answer to the claimed entry. */
+/* Publishes the answer to the claimed entry. `object`: where the value is; with an error, what
+ * has been lost. */
 static void answer(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view,
     int status, const struct reeve_reference *object, const void *bytes, size_t size)
 {
     struct reeve_ring *ring = &channel->channel.returns;
     struct reeve_slot_fill fill;
-    size_t length = object != NULL ? sizeof(*object) : size;
+    size_t head = object != NULL ? sizeof(*object) : 0;
+    size_t length = head + (object == NULL || status != 0 ? size : 0);
     if (!return_reserve(channel, length, &fill))
         return;
     fill.slot->task = view->task;
@@ -272,9 +278,11 @@ static void answer(struct reeve_cluster_channel *channel, const struct reeve_ent
     fill.slot->function = view->function;
     fill.slot->references = object != NULL ? 1 : 0;
     fill.slot->kind = REEVE_ENTRY_RESULT;
-    fill.slot->flags = object != NULL ? REEVE_ENTRY_OBJECT : 0;
+    fill.slot->flags = object != NULL && status == 0 ? REEVE_ENTRY_OBJECT : 0;
     fill.slot->status = (int16_t)status;
-    memcpy(fill.payload, object != NULL ? (const void *)object : bytes, length);
+    if (REEVE_UNLIKELY(head != 0))
+        memcpy(fill.payload, object, head);
+    memcpy((uint8_t *)fill.payload + head, bytes, length - head);
     reeve_ring_publish(ring);
     reeve_ring_done(&channel->channel.calls, view->position);
     worker.woke_holder = reeve_doorbell_ring(channel->bell, channel->bell_fd);
@@ -374,7 +382,10 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     struct reeve_reference object = {.id = execution.result_id,
         .size_bytes = execution.invocation.result_size,
         .node = cluster->node};
-    answer(channel, view, status, execution.object != NULL ? &object : NULL,
+    bool names_lost = status == REEVE_ELOST && execution.lost.size_bytes != 0;
+    if (REEVE_UNLIKELY(names_lost))
+        object = execution.lost;
+    answer(channel, view, status, execution.object != NULL || names_lost ? &object : NULL,
         status != 0 ? worker.scratch : execution.invocation.result,
         execution.invocation.result_size);
     execution_fini(&execution);
@@ -448,12 +459,16 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
         .node = cluster->node};
     const struct reeve_future_ids *futures = &execution.invocation.result_futures;
     bool is_object = execution.object != NULL;
+    bool names_lost = status == REEVE_ELOST && execution.lost.size_bytes != 0;
+    if (REEVE_UNLIKELY(names_lost))
+        object = execution.lost;
     atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
     pthread_mutex_lock(&cluster->lock);
     reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
         status != 0 ? worker.scratch : execution.invocation.result,
-        is_object ? 0 : (uint32_t)execution.invocation.result_size, is_object ? &object : NULL,
-        status == 0 ? futures->ids : NULL, status == 0 ? (uint32_t)futures->count : 0);
+        is_object ? 0 : (uint32_t)execution.invocation.result_size,
+        is_object || names_lost ? &object : NULL, status == 0 ? futures->ids : NULL,
+        status == 0 ? (uint32_t)futures->count : 0);
     bool concerns = reeve_handover_concerns(&execution.invocation);
     bool more = concerns || execution.pin_count != 0; /* without the lock */
     if (REEVE_UNLIKELY(more))

@@ -333,6 +333,22 @@ static void a_node_may_ask_for_anothers_address(void **state)
     finish(&x);
 }
 
+/* It was no member yet when that one died, so it has not heard the news. */
+static void who_asks_for_a_dead_node_hears_that_it_is(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, NULL);
+    join(&x, 1, 1000);
+    down(&x, 1);
+    dial_failed(&x, 1, true);
+    join(&x, 2, 1000);
+    forget(&x);
+    say(&x, 2, &(struct reeve_message){.kind = REEVE_MESSAGE_PEER_UP, .node = 1});
+    expect(&x, "send 2 PEER_DOWN 1");
+    finish(&x);
+}
+
 static void who_comes_back_hears_the_news_it_may_have_missed(void **state)
 {
     (void)state;
@@ -369,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_new_head_rebuilds_from_journal_and_nodes),
         cmocka_unit_test(a_job_whose_driver_went_with_the_last_head_ends),
         cmocka_unit_test(a_node_may_ask_for_anothers_address),
+        cmocka_unit_test(who_asks_for_a_dead_node_hears_that_it_is),
         cmocka_unit_test(who_comes_back_hears_the_news_it_may_have_missed),
     };
     return cmocka_run_group_tests_name("scheduler/nodes", tests, NULL, NULL);

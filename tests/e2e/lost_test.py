@@ -1,0 +1,53 @@
+"""Values lost with the only nodes that had them: made again by running what had made them. Head, two nodes, driver, each on its host; when
+the values have been made both nodes are killed, and others take their place."""
+import pytest
+
+from conftest import find_program
+
+
+@pytest.fixture
+def hosts(network, empty_cluster):
+    all_hosts = network(4)
+    empty_cluster.start_head(f"tcp://{all_hosts[0].address}:6380", host=all_hosts[0])
+    for host in all_hosts[1:3]:
+        empty_cluster.start_node(host=host)
+    return all_hosts
+
+
+def runs_of(mail):
+    """What was run so far: which function, for which value."""
+    mail.count("made")  # reads what has come
+    return [line.split()[:2] for line in mail.lines if line.split()[0] in ("make", "next")]
+
+
+def run_and_kill(cluster, hosts, mail, what):
+    """The program, when all that had its values is gone; what was run before."""
+    program = cluster.driver([find_program("lost"), what, mail.path, mail.gate], host=hosts[3])
+    mail.until_count("made", 1)
+    before = runs_of(mail)
+    for node in list(cluster.nodes):
+        node.kill()
+    for host in hosts[1:3]:
+        cluster.start_node(host=host)
+    mail.let_go()
+    return program, before
+
+
+@pytest.mark.parametrize("what, runs", [("one", 1), ("chain", 3), ("held", 3)])
+def test_made_again(hosts, empty_cluster, mail, what, runs):
+    """Each that is lost is made once more, what it was made from first, whether that is still held or not."""
+    program, before = run_and_kill(empty_cluster, hosts, mail, what)
+    assert program.succeed(60) == f"ok {what}\n"
+    assert len(before) == runs
+    assert sorted(runs_of(mail)[runs:]) == sorted(before)
+
+
+def test_errors(hosts, empty_cluster, mail):
+    """What was put, and what may not be run again, is lost: the error says so, with the node."""
+    program, _ = run_and_kill(empty_cluster, hosts, mail, "errors")
+    out = program.succeed(60).splitlines()
+    assert out[3] == "ok errors"
+    assert "REEVE_ELOST" in out[0] and "max_retries: 0" in out[0] and "lay on node" in out[0]
+    assert "REEVE_ELOST" in out[1] and "max_retries: 0" in out[1]
+    assert "REEVE_ELOST" in out[2] and "another process had made it" in out[2]
+    assert mail.count("make") == 1

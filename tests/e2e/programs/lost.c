@@ -1,0 +1,138 @@
+/* Values that are lost with their node: `lost WHAT MAIL GATE`. What is made is reported; at the
+ * gate the test kills the nodes that have it; then the program gets it, and prints "ok WHAT". */
+#include "tests/e2e/programs/say.h"
+
+#define SIZE 3000000
+
+static bool is_block(const reeve_bytes *block, int64_t seed)
+{
+    bool good = block->size == SIZE;
+    for (size_t i = 0; i < block->size && good; i++)
+        good = ((const uint8_t *)block->data)[i] == (uint8_t)(i * 31 + (uint64_t)seed);
+    return good;
+}
+
+static reeve_bytes block_of(int64_t seed)
+{
+    uint8_t *bytes = reeve_alloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)(i * 31 + (uint64_t)seed);
+    return (reeve_bytes){bytes, SIZE};
+}
+
+static void host_report(const char *mail, const char *what, int64_t number)
+{
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    report(mail, "%s %" PRId64 " %s", what, number, host);
+}
+
+REEVE_REMOTE(reeve_bytes, make, (int64_t, seed), (reeve_string, mail))
+{
+    host_report(mail, "make", seed);
+    return block_of(seed);
+}
+
+REEVE_REMOTE(reeve_bytes, next, (reeve_bytes, block), (int64_t, seed), (reeve_string, mail))
+{
+    host_report(mail, "next", seed);
+    if (!is_block(&block, seed - 1))
+        reeve_fail(1, "the block that came is not the one before");
+    return block_of(seed);
+}
+
+REEVE_REMOTE(int64_t, check, (reeve_bytes, block), (int64_t, seed), (reeve_string, mail))
+{
+    host_report(mail, "check", seed);
+    return is_block(&block, seed);
+}
+
+REEVE_REMOTE(reeve_future_reeve_bytes, put_there, (int64_t, seed))
+{
+    reeve_bytes block = block_of(seed);
+    return reeve_put(reeve_bytes, block);
+}
+
+static void need_block(make_future f, int64_t seed)
+{
+    reeve_bytes block;
+    NEED(reeve_get(reeve_bytes, f, &block) == REEVE_OK && is_block(&block, seed));
+    reeve_clear(reeve_bytes, &block);
+}
+
+static make_future chain_of_three(const char *mail, bool keep, make_future all[3])
+{
+    all[0] = make_remote(1, mail);
+    all[1] = reeve_call(next, all[0], 2, mail);
+    all[2] = reeve_call(next, all[1], 3, mail);
+    NEED(reeve_wait(all, 3, 3, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    for (int i = 0; i < 2 && !keep; i++)
+        NEED(reeve_release(all[i]) == REEVE_OK);
+    return all[2];
+}
+
+static void at_gate(const char *mail, const char *gate)
+{
+    report(mail, "made");
+    wait_at(gate);
+}
+
+static void one(const char *mail, const char *gate)
+{
+    make_future made = make_remote(1, mail);
+    NEED(reeve_wait(&made, 1, 1, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    at_gate(mail, gate);
+    need_block(made, 1);
+}
+
+static void chain(const char *mail, const char *gate)
+{
+    make_future all[3], last = chain_of_three(mail, false, all);
+    at_gate(mail, gate);
+    need_block(last, 3);
+}
+
+/* All are held, so that the owner learns only from those who want to read them what is lost. */
+static void held(const char *mail, const char *gate)
+{
+    make_future all[3], last = chain_of_three(mail, true, all);
+    at_gate(mail, gate);
+    int64_t good;
+    NEED(check_get(reeve_call(check, last, 3, mail), &good) == REEVE_OK && good == 1);
+    for (int i = 0; i < 3; i++)
+        need_block(all[i], i + 1);
+}
+
+/* What cannot be made again: the error says what was lost, and what to do. */
+static void errors(const char *mail, const char *gate)
+{
+    make_future never =
+        make_remote_opts(REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES), 1, mail);
+    reeve_future_reeve_bytes there;
+    reeve_bytes block;
+    int64_t good;
+    NEED(put_there_get(put_there_remote(2), &there) == REEVE_OK);
+    NEED(reeve_wait(&never, 1, 1, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    at_gate(mail, gate);
+    say_error("argument", check_get(reeve_call(check, never, 1, mail), &good));
+    say_error("never", reeve_get(reeve_bytes, never, &block));
+    say_error("there", reeve_get(reeve_bytes, there, &block));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(const char *mail, const char *gate);
+    } all[] = {{"one", one}, {"chain", chain}, {"held", held}, {"errors", errors}};
+    if (reeve_init(argc, argv, NULL) != REEVE_OK)
+        return reeve_perror("reeve_init"), 1;
+    NEED(argc == 4);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(argv[1], all[i].name) == 0) {
+            all[i].run(argv[2], argv[3]);
+            printf("ok %s\n", all[i].name);
+        }
+    reeve_shutdown();
+    return 0;
+}
