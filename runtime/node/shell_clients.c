@@ -353,7 +353,8 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
         .process = reeve_process_id_make(daemon->node, serial),
         .node = daemon->node,
         .token = daemon->incarnation,
-        .inline_size = REEVE_DAEMON_INLINE_SIZE,
+        .inline_size = daemon->options->inline_bytes != 0 ? daemon->options->inline_bytes
+                                                          : REEVE_DAEMON_INLINE_SIZE,
         .fd_count = 4,
         .fds = {client->bell.page_fd, client->bell.event_fd, daemon->bell.page_fd,
             daemon->bell.event_fd}};
