@@ -475,6 +475,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
+        .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,
         .watch_wait = reeve_cluster_watch_wait,
         .create = reeve_cluster_create,
