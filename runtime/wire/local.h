@@ -90,6 +90,8 @@
  *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
  *                                                          message that names the segment
  *   SEGMENT_GONE   segment                                 unmap
+ *   SEGMENT_READY  segment offset size                     to its writer: these pages have been
+ *                                                          touched, it may map them ahead
  *   CREATED        request code segment offset text
  *   SEALED         request code text
  *   GOT            request code object segment offset size text     pinned until UNPIN
@@ -150,6 +152,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_HEAD,
     REEVE_LOCAL_GIVE,
     REEVE_LOCAL_CANCEL,
+    REEVE_LOCAL_SEGMENT_READY,
     REEVE_LOCAL_KIND_COUNT
 };
 
