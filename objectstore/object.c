@@ -142,18 +142,31 @@ void store_object_place(struct reeve_store *store, struct store_object *object,
     extent->holder = object;
     extent->tag = STORE_TAG_OBJECT;
     owner_get(store, object->owner)->bytes += store_extent_bytes(extent);
+    store->object_bytes += store_extent_bytes(extent);
     if (object->flags & STORE_OBJECT_COPY)
         store->copy_bytes += store_extent_bytes(extent);
 }
 
-struct reeve_extent *store_object_unplace(struct reeve_store *store, struct store_object *object)
+/* Takes it away from the object; it is free, unless it is still being written from. */
+static void extent_leave(struct reeve_store *store, struct store_object *object)
 {
     struct reeve_extent *extent = object->extent;
-    owner_get(store, object->owner)->bytes -= store_extent_bytes(extent);
-    if (object->flags & STORE_OBJECT_COPY)
-        store->copy_bytes -= store_extent_bytes(extent);
+    uint64_t bytes = store_extent_bytes(extent);
     object->extent = NULL;
-    return extent;
+    owner_get(store, object->owner)->bytes -= bytes;
+    store->object_bytes -= bytes;
+    if (object->flags & STORE_OBJECT_COPY)
+        store->copy_bytes -= bytes;
+    if (extent->tag == STORE_TAG_OBJECT)
+        store_room_release(store, extent);
+}
+
+void store_object_drop(struct reeve_store *store, struct store_object *object)
+{
+    REEVE_ASSERT(object->pin_total == 0 && object->flags & STORE_OBJECT_ON_DISK);
+    store_object_unlist(store, object);
+    extent_leave(store, object);
+    object->state = STORE_SPILLED;
 }
 
 void store_object_remove(struct reeve_store *store, struct store_object *object)
@@ -161,18 +174,20 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     REEVE_ASSERT(object->pin_total == 0);
     store_copies_drop(object);
     if (object->state == STORE_SEALED)
-        reeve_list_remove(&object->lru_link);
+        store_object_unlist(store, object);
+    if (object->flags & (STORE_OBJECT_WRITING | STORE_OBJECT_ON_DISK))
+        store_place_leave(store, object); /* which may keep its extent, to be written from */
     uint32_t number = reeve_pool_number(&store->objects, object), *slot = chain(store, object->id);
     while (*slot != number)
         slot = &((struct store_object *)reeve_pool_at(&store->objects, *slot))->hash_next;
     *slot = object->hash_next;
     store->object_count--;
 
-    if (object->extent != NULL)
-        store_room_release(store, store_object_unplace(store, object));
     struct store_owner *owner = owner_get(store, object->owner);
     owner_remove(store, owner, object);
     owner->count--;
+    if (object->extent != NULL)
+        extent_leave(store, object);
     if (owner->count == 0) {
         reeve_map64_remove(&store->owners, owner->process);
         reeve_list_remove(&owner->dying_link);
@@ -235,7 +250,7 @@ void store_pin(struct reeve_store *store, struct store_object *object, struct st
     store->pin_count++;
     if (object->pin_total++ == 0) {
         store->pinned_bytes += store_extent_bytes(object->extent);
-        reeve_list_remove(&object->lru_link);
+        store_object_unlist(store, object);
     }
 }
 
@@ -290,11 +305,25 @@ void store_object_settle(struct reeve_store *store, struct store_object *object)
         store_object_remove(store, object);
         return;
     }
-    if (object->flags & STORE_OBJECT_COPY) {
-        reeve_list_remove(&object->lru_link);
-        reeve_list_push_back(&store->lru, &object->lru_link);
+    store_object_unlist(store, object);
+    if (object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK)) {
+        reeve_list_push_back(
+            object->flags & STORE_OBJECT_COPY ? &store->lru : &store->clean, &object->lru_link);
+        store->idle_bytes += store_extent_bytes(object->extent);
         store->room_changed = true;
+    } else if (store_can_spill(store) && !(object->flags & STORE_OBJECT_WRITING) &&
+               object->size > 0) {
+        reeve_list_push_back(&store->dirty, &object->lru_link);
     }
+}
+
+void store_object_unlist(struct reeve_store *store, struct store_object *object)
+{
+    if (!reeve_list_is_linked(&object->lru_link))
+        return;
+    reeve_list_remove(&object->lru_link);
+    if (object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK))
+        store->idle_bytes -= store_extent_bytes(object->extent);
 }
 
 /* --- copies elsewhere ------------------------------------------------------------------------- */
@@ -339,11 +368,16 @@ void store_object_free(
         store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
         return;
     }
+    if (object->state == STORE_RESTORING)
+        store_restore_fail(store, object, code, "its owner has freed it meanwhile");
     object->flags |= STORE_OBJECT_FREED;
     struct store_owner *owner = owner_get(store, object->owner);
     owner_remove(store, owner, object);
     owner_add(store, owner, object, false);
-    store_object_settle(store, object);
+    if (object->state == STORE_SPILLED)
+        store_object_remove(store, object);
+    else
+        store_object_settle(store, object);
 }
 
 /* From the table of one owner to that of another; with the owner it goes. */

@@ -30,8 +30,10 @@ void store_pull_settle(struct reeve_store *store, struct store_fetch *fetch)
     if (fetch->object != NULL || !reeve_list_is_empty(&fetch->asked) ||
         !reeve_list_is_empty(&fetch->sends))
         return;
-    if (fetch->extent != NULL)
+    if (fetch->extent != NULL) {
+        store->wreck_bytes -= store_extent_bytes(fetch->extent);
         store_room_release(store, fetch->extent);
+    }
     fetch_free(fetch);
 }
 
@@ -57,9 +59,10 @@ void store_pull_fail(
     store_sources_drop(store, fetch);
     detach(object);
     if (object->extent != NULL) {
-        fetch->extent = store_object_unplace(store, object);
+        fetch->extent = object->extent;
         fetch->extent->holder = fetch;
-        fetch->extent->tag = STORE_TAG_WRECK;
+        fetch->extent->tag = STORE_TAG_BUSY; /* so that it does not go with the object */
+        store->wreck_bytes += store_extent_bytes(fetch->extent);
     }
     store_object_remove(store, object);
     reeve_list_remove(&fetch->queue_link);
@@ -204,8 +207,12 @@ void store_pull_get(
         store_reply_get(store, client, event->request, object);
         return;
     }
+    if (object != NULL && object->state != STORE_PULLING) {
+        store_restore_get(store, client, event->request, object);
+        return;
+    }
     struct store_fetch *fetch = object != NULL ? object->fetch : begin(store, event);
-    store_request_add(store, client, event->request, fetch);
+    store_request_add(store, client, event->request, fetch, NULL);
     store_source_add(store, fetch, event->node);
     store_sources_ask(store, fetch);
 }

@@ -1,6 +1,7 @@
 /* What other nodes ask for: pieces of objects that are here, or on their way here.
  *
  *     PEER_PULL ─▶ here ─────────────▶ SEND_CHUNK ... SENT      (its bytes are held in between)
+ *               ├─ on disk ──────────▶ "it takes a while" ─▶ when it has been read back
  *               ├─ not here yet ─────▶ parked ─▶ when it is here, or never will be
  *               └─ has been sent to enough others ─▶ ask that one instead (EAGAIN)
  *
@@ -50,15 +51,13 @@ static struct store_send *send_of(struct reeve_store *store, uint64_t number)
     return reeve_map64_get(&store->sends, number);
 }
 
-static uint64_t send_sealed(struct reeve_store *store, uint32_t node, struct store_object *object,
+static void send_sealed(struct reeve_store *store, uint32_t node, struct store_object *object,
     uint64_t number, uint64_t offset, uint64_t length, uint32_t other)
 {
     struct reeve_store_command *command = send_out(store, node, object, number, offset, length);
     command->other = other;
-    uint64_t serial = command->serial;
-    send_of(store, serial)->object = object;
+    send_of(store, command->serial)->object = object;
     store_pin(store, object, store->daemon);
-    return serial;
 }
 
 static void send_pulling(struct reeve_store *store, uint32_t node, struct store_fetch *fetch,
@@ -127,7 +126,16 @@ static bool is_direct(
 
 /* --- what is asked for ------------------------------------------------------------------------ */
 
-static void pull_sealed(
+static void send_here(struct reeve_store *store, struct store_object *object, uint32_t node,
+    uint64_t number, uint64_t offset, uint64_t length, uint32_t other)
+{
+    length = REEVE_MIN(length, (uint64_t)store->settings.piece_size_bytes);
+    send_sealed(
+        store, node, object, number, offset, REEVE_MIN(length, object->size - offset), other);
+}
+
+/* In memory, or on disk. */
+static void pull_here(
     struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event)
 {
     struct store_copy *copy = store_copy_note(store, object, event->node);
@@ -142,10 +150,24 @@ static void pull_sealed(
             other = refer(copy);
         copy->direct = true;
     }
-    uint64_t length = REEVE_MIN(event->length, (uint64_t)store->settings.piece_size_bytes);
-    send_sealed(store, event->node, object, event->number, event->offset,
-        REEVE_MIN(length, object->size - event->offset), other);
-    store_object_settle(store, object); /* it has been used */
+    if (object->state == STORE_SEALED) {
+        send_here(store, object, event->node, event->number, event->offset, event->length, other);
+        store_object_settle(store, object); /* it has been used */
+    } else {
+        answer(store, event->node, object->id, event->number, REEVE_EAGAIN); /* it takes a while */
+        store_restore_ask(store, object, event);
+    }
+}
+
+void store_serve_ask(
+    struct reeve_store *store, struct store_object *object, const struct store_ask *ask, int code)
+{
+    if (reeve_map64_get(&store->gone_nodes, ask->node) != NULL)
+        return;
+    if (code == REEVE_OK)
+        send_here(store, object, ask->node, ask->number, ask->offset, ask->length, 0);
+    else
+        answer(store, ask->node, object->id, ask->number, code);
 }
 
 static void pull_pulling(
@@ -161,7 +183,7 @@ static void pull_pulling(
     if (fetch->pieces != NULL && fetch->pieces[index] == STORE_PIECE_HERE) {
         send_pulling(store, event->node, fetch, event->number, (uint32_t)index);
     } else if (fetch->parked_count == STORE_PARKED_MAX) {
-        answer(store, event->node, id, event->number, REEVE_EAGAIN);
+        answer(store, event->node, id, event->number, REEVE_ELOST);
     } else {
         struct store_parked *parked = store_new(sizeof(*parked));
         parked->node = event->node;
@@ -189,7 +211,7 @@ void store_serve_pull(struct reeve_store *store, const struct reeve_store_event 
     else if (pulling)
         pull_pulling(store, object->fetch, event);
     else
-        pull_sealed(store, object, event);
+        pull_here(store, object, event);
 }
 
 /* --- what is parked --------------------------------------------------------------------------- */

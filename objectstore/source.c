@@ -326,6 +326,15 @@ void store_source_answer(struct reeve_store *store, const struct reeve_store_eve
         store_sources_ask(store, fetch);
 }
 
+void store_source_busy(struct reeve_store *store, uint64_t number)
+{
+    const struct store_piece *piece = reeve_map64_get(&store->pieces, number);
+    if (piece == NULL || piece->source == NULL)
+        return;
+    piece->source->silence_count = 0;
+    set_deadline(store, piece->source);
+}
+
 void store_source_peer_down(struct reeve_store *store, uint32_t node)
 {
     struct store_lane *lane = reeve_map64_get(&store->lanes, node);

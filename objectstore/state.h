@@ -20,8 +20,14 @@
  *         └──GET of something elsewhere──▶ PULLING ──all pieces──▶ SEALED, a copy:
  *                                                                  thrown out when room is needed
  *
- * Primary copies are never thrown out. Writing them to disk adds states between SEALED and gone
- * (spilling, spilled, restoring); restores will queue where pulls do. */
+ * and that of a primary copy in a store that can spill (flags in brackets):
+ *
+ *     SEALED ─▶ SEALED [WRITING] ─written─▶ SEALED [ON_DISK] ─room is needed─▶ SPILLED [ON_DISK]
+ *                                             ▲                                  │ GET
+ *                                             └─read back── RESTORING [ON_DISK] ◀┘
+ *
+ * A sealed object that nobody pins is in one of three lists, oldest use first: copies (lru), on
+ * disk already (clean), in memory only (dirty). */
 #ifndef REEVE_OBJECTSTORE_STATE_H
 #define REEVE_OBJECTSTORE_STATE_H
 
@@ -53,14 +59,23 @@
 enum store_object_state {
     STORE_PULLING, /* has a fetch; an extent, once there is room */
     STORE_SEALED,
+    STORE_SPILLED,   /* on disk only */
+    STORE_RESTORING, /* has a restore */
 };
 
-#define STORE_OBJECT_COPY  1u /* the primary is elsewhere */
-#define STORE_OBJECT_FREED 2u /* lives only as long as its pins */
+#define STORE_OBJECT_COPY    1u /* the primary is elsewhere */
+#define STORE_OBJECT_FREED   2u /* lives only as long as its pins */
+#define STORE_OBJECT_WRITING 4u /* to its place on disk */
+#define STORE_OBJECT_ON_DISK 8u /* its place there is good */
 
-/* What an extent's `holder` is (two bits). A wreck is a fetch that has come to nothing, whose extent
- * is still being written to or read. */
-enum store_tag { STORE_TAG_GRANT, STORE_TAG_OBJECT, STORE_TAG_PREPARED, STORE_TAG_WRECK };
+/* What an extent's `holder` is; the tag has two bits. */
+enum store_tag {
+    STORE_TAG_GRANT,
+    STORE_TAG_OBJECT,
+    STORE_TAG_PREPARED,
+    STORE_TAG_BUSY, /* no object's, but still written to or read: a place whose object is gone, a
+                       restore, or a wreck; their tickets, which come first, tell which */
+};
 
 struct store_object {
     struct reeve_object_id id;
@@ -68,8 +83,9 @@ struct store_object {
     uint64_t size;
     struct reeve_extent *extent; /* NULL while a pull waits for room */
     union {
-        struct reeve_list lru_link; /* sealed: linked when it is an unpinned copy */
-        struct store_fetch *fetch;  /* pulling */
+        struct reeve_list lru_link;    /* sealed: linked when it is not pinned */
+        struct store_fetch *fetch;     /* pulling */
+        struct store_restore *restore; /* restoring */
     };
     struct store_copy *copies;
     uint32_t hash_next;              /* this and the next two: numbers in store->objects */
@@ -130,13 +146,14 @@ struct store_grant {
 
 struct store_request {
     struct store_client *client;
-    struct store_fetch *fetch; /* NULL: a create */
+    struct store_fetch *fetch;     /* waits for a pull, */
+    struct store_restore *restore; /* or for the disk; both NULL: a create */
     uint32_t request;
     uint32_t pad; /* create */
     uint64_t size;
     uint64_t since_ns;
     struct reeve_list client_link;
-    struct reeve_list queue_link; /* in the create queue, or among the waiters of a fetch */
+    struct reeve_list queue_link; /* in the create queue, or among the waiters */
 };
 
 struct store_fetch {
@@ -210,6 +227,49 @@ struct store_parked {
     uint32_t index;
 };
 
+struct store_file {
+    uint32_t number, folder;
+    uint64_t end; /* what is written next is written here */
+    uint64_t live_bytes;
+    uint32_t kept_count;  /* grains with anything in them: the others have been given back */
+    uint32_t grain_count; /* that it may have */
+    uint32_t live[];      /* bytes in each grain that are still wanted */
+};
+
+struct store_folder {
+    const char *name;
+    struct store_file *current; /* written to; NULL: the next write begins one */
+    uint64_t writing_bytes;
+    uint64_t retry_ns; /* left alone until then */
+    int code;          /* why: REEVE_EFULL, or what else has failed; 0: it works */
+};
+
+/* Of an object on disk; from the moment when it begins to be written. */
+struct store_place {
+    uint32_t ticket;             /* of the write under way; 0: it is written */
+    struct store_object *object; /* NULL: it has gone while it was being written */
+    struct reeve_extent *extent; /* its extent, then */
+    struct store_file *file;
+    uint64_t offset, size;
+    uint64_t checksum;
+};
+
+struct store_restore {
+    uint32_t ticket;              /* of the read under way */
+    struct store_object *object;  /* NULL: it has gone meanwhile */
+    struct reeve_extent *extent;  /* NULL: it waits for room */
+    struct reeve_list queue_link; /* in store->restore_queue, then */
+    struct reeve_list waiters;
+    struct reeve_fifo asks; /* struct store_ask: pieces that other nodes want */
+    uint64_t since_ns;
+};
+
+struct store_ask {
+    uint32_t node;
+    uint64_t offset, length;
+    uint64_t number; /* of its request */
+};
+
 struct store_client {
     uint32_t handle;
     bool closed;
@@ -245,7 +305,7 @@ struct reeve_store {
     struct reeve_list dying_owners;
     struct reeve_map64 gone, gone_nodes;
     struct reeve_map64 peers;
-    struct reeve_list lru; /* unpinned copies, oldest first */
+    struct reeve_list lru, clean, dirty; /* what is not pinned, oldest use first */
 
     struct reeve_map64 segments, grants;
     struct reeve_arena orphans; /* segments whose writer is gone */
@@ -257,15 +317,34 @@ struct reeve_store {
     uint32_t segment_last;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
-    struct reeve_list create_queue, pull_queue, fetches, wrecks;
+    struct reeve_list create_queue, pull_queue, restore_queue, fetches, wrecks;
     struct reeve_map64 lanes, pieces, sends;
     uint64_t piece_last, send_last;
+    uint64_t wreck_bytes;
     struct reeve_heap source_deadlines, word_deadlines;
     uint64_t queue_deadline_ns;
     bool room_changed; /* what waits for room is worth another look */
 
+    struct store_folder folders[REEVE_STORE_FOLDERS_MAX];
+    struct reeve_map64 files;         /* by number */
+    struct reeve_map64 places;        /* by the address of their object, while it has one */
+    struct reeve_map64 writes, reads; /* places and restores by ticket */
+    uint32_t file_last, ticket_last;
+    bool spilling;                    /* above the mark, and not yet well below it again */
+    uint64_t writing_bytes;           /* of extents being written */
+    uint64_t reading_bytes;           /* of extents being read into */
+    uint64_t largest_bytes;           /* of extents of what is on disk, since there was nothing */
+    uint64_t detached_bytes;          /* of extents being written though their objects are gone */
+    bool limited;                     /* nothing was written because of the limit */
+    uint64_t kept_grains, live_bytes; /* on disk */
+    uint64_t progress_ns;             /* when the disk last moved anything */
+    uint64_t written_count, written_bytes, restored_count, restored_bytes;
+    uint64_t spill_failed_count, spill_damaged_count;
+
     uint64_t committed_bytes, growth_bytes;
     uint64_t unsealed_bytes, pinned_bytes, copy_bytes, pin_count;
+    uint64_t object_bytes; /* of extents of objects */
+    uint64_t idle_bytes;   /* of those that can be dropped at once: in `lru` and `clean` */
     uint64_t evicted_count, pulled_count, refused_count, stale_count;
 };
 
@@ -310,10 +389,10 @@ struct store_object *store_object_add(
 /* Gives it its extent, and counts it. */
 void store_object_place(struct reeve_store *store, struct store_object *object,
     struct reeve_extent *extent, uint32_t pad);
-/* Out of all tables; its extent is free. It has no pins and no fetch. */
+/* Loses it, for a place on disk; with that the object is spilled. */
+void store_object_drop(struct reeve_store *store, struct store_object *object);
+/* Out of all tables; its extent is free. It has no pins, no fetch and no restore. */
 void store_object_remove(struct reeve_store *store, struct store_object *object);
-/* The object has no extent any more; the caller has. */
-struct reeve_extent *store_object_unplace(struct reeve_store *store, struct store_object *object);
 void store_pin(struct reeve_store *store, struct store_object *object, struct store_client *client);
 /* False: the client holds none. */
 bool store_unpin(
@@ -326,6 +405,8 @@ void store_pin_drop(struct reeve_store *store, struct store_pin *pin);
 void store_object_settle(struct reeve_store *store, struct store_object *object);
 struct store_copy *store_copy_note(
     struct reeve_store *store, struct store_object *object, uint32_t node);
+/* It is in no list of what is not pinned, until it settles again. */
+void store_object_unlist(struct reeve_store *store, struct store_object *object);
 void store_copies_drop(struct store_object *object);
 /* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with
  * copies are told, but not except_node. */
@@ -383,10 +464,12 @@ void store_prepare_done(struct reeve_store *store, const struct reeve_store_even
 void store_queue_create(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event);
 void store_queue_pull(struct reeve_store *store, struct store_fetch *fetch);
+void store_queue_restore(struct reeve_store *store, struct store_restore *restore);
+bool store_queue_is_empty(const struct reeve_store *store);
 void store_queue_serve(struct reeve_store *store);
 void store_queue_tick(struct reeve_store *store);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
-    uint32_t number, struct store_fetch *fetch);
+    uint32_t number, struct store_fetch *fetch, struct store_restore *restore);
 void store_request_free(struct store_request *request);
 
 /* pull.c: objects on their way here. */
@@ -415,6 +498,8 @@ void store_sources_drop(struct reeve_store *store, struct store_fetch *fetch);
 /* Something has changed: asks for as much as may be asked for. */
 void store_sources_ask(struct reeve_store *store, struct store_fetch *fetch);
 void store_source_answer(struct reeve_store *store, const struct reeve_store_event *event);
+/* The answer will take a while. */
+void store_source_busy(struct reeve_store *store, uint64_t number);
 void store_source_peer_down(struct reeve_store *store, uint32_t node);
 void store_source_tick(struct reeve_store *store);
 static inline uint64_t store_piece_offset(const struct reeve_store *store, uint32_t index)
@@ -435,6 +520,10 @@ static inline bool store_is_small(const struct reeve_store *store, uint64_t size
 /* serve.c: what other nodes ask for. */
 void store_serve_pull(struct reeve_store *store, const struct reeve_store_event *event);
 void store_serve_sent(struct reeve_store *store, uint64_t number);
+/* What has been asked for while the object was on disk; it is in memory now, or (code) will not
+ * be. */
+void store_serve_ask(
+    struct reeve_store *store, struct store_object *object, const struct store_ask *ask, int code);
 /* A piece is here: those who wait for it get it. */
 void store_serve_parked(struct reeve_store *store, struct store_fetch *fetch, uint32_t index);
 /* It will never be here. */
@@ -444,6 +533,60 @@ void store_serve_sealed(
     struct reeve_store *store, struct store_fetch *fetch, struct store_object *object);
 /* That node has forgotten what it asked for. */
 void store_serve_forget(struct reeve_store *store, uint32_t node);
+/* spill.c: what goes to disk and when. */
+void store_spill_init(struct reeve_store *store);
+void store_spill_fini(struct reeve_store *store); /* after all objects are gone */
+static inline bool store_can_spill(const struct reeve_store *store)
+{
+    return store->settings.spill_folder_count > 0;
+}
+/* Something has gone from disk: folders that were full are tried again. */
+void store_spill_space(struct reeve_store *store);
+/* Begins what should be written now. */
+void store_spill_pump(struct reeve_store *store);
+void store_spill_written(struct reeve_store *store, const struct reeve_store_event *event);
+/* So much more leaves room for what is to be read back. */
+bool store_spill_may_create(const struct reeve_store *store, uint64_t bytes);
+/* Something is being written or could be: room may come of it. */
+bool store_spill_can_move(const struct reeve_store *store);
+/* When a folder that has failed is tried again, if anything waits for that; else UINT64_MAX. */
+uint64_t store_spill_deadline(const struct reeve_store *store);
+/* "and /var/tmp is full" or nothing; the length. */
+int store_spill_describe(const struct reeve_store *store, char *text, size_t size);
+uint32_t store_spill_failed_folders(const struct reeve_store *store);
+
+/* place.c: where in which file. */
+/* In the folder's current file or a new one; NULL: the limit is reached. */
+struct store_place *store_place_take(
+    struct reeve_store *store, struct store_object *object, uint32_t folder);
+/* It is needed no more, and forgotten. */
+void store_place_free(struct reeve_store *store, struct store_place *place);
+struct store_place *store_place_find(
+    const struct reeve_store *store, const struct store_object *object);
+/* The object is going, or what is on disk of it is not wanted any more. */
+void store_place_leave(struct reeve_store *store, struct store_object *object);
+/* Nothing more is written to the folder's file. */
+void store_file_end(struct reeve_store *store, uint32_t folder);
+const char *store_place_check(const struct reeve_store *store);
+
+/* restore.c: the way back. */
+void store_restore_get(struct reeve_store *store, struct store_client *client, uint32_t request,
+    struct store_object *object);
+/* A node wants a piece of an object that is not in memory. */
+void store_restore_ask(
+    struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event);
+/* It has got its room. */
+void store_restore_placed(
+    struct reeve_store *store, struct store_restore *restore, struct reeve_extent *extent);
+void store_restore_read(struct reeve_store *store, const struct reeve_store_event *event);
+/* All who wait are told; the object is spilled as before. */
+void store_restore_fail(
+    struct reeve_store *store, struct store_object *object, int code, const char *text);
+/* One who waited does so no more. */
+void store_restore_unwanted(struct reeve_store *store, struct store_restore *restore);
+/* It has come otherwise: those who wait move to `waiters`; the object has no restore any more. */
+void store_restore_replace(
+    struct reeve_store *store, struct store_object *object, struct reeve_list *waiters);
 
 /* tell.c: what other nodes must hear. */
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node);

@@ -35,13 +35,29 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .client_count = reeve_map64_count(&store->client_by_handle),
         .pull_count = reeve_list_count(&store->fetches) + reeve_list_count(&store->wrecks),
         .send_count = reeve_map64_count(&store->sends),
-        .queue_count =
-            reeve_list_count(&store->create_queue) + reeve_list_count(&store->pull_queue),
+        .queue_count = reeve_list_count(&store->create_queue) +
+                       reeve_list_count(&store->pull_queue) +
+                       reeve_list_count(&store->restore_queue),
         .untold_count = untold,
         .evicted_count = store->evicted_count,
         .pulled_count = store->pulled_count,
         .refused_count = store->refused_count,
         .stale_count = store->stale_count,
+        .spilled_bytes = store->live_bytes,
+        .spilled_count = reeve_map64_count(&store->places),
+        .disk_bytes = store->kept_grains * REEVE_STORE_GRAIN,
+        .disk_limit_bytes = store->settings.spill_limit_bytes,
+        .writing_bytes = store->writing_bytes,
+        .restoring_count =
+            reeve_map64_count(&store->reads) + reeve_list_count(&store->restore_queue),
+        .folder_count = store->settings.spill_folder_count,
+        .folder_failed_count = store_spill_failed_folders(store),
+        .written_count = store->written_count,
+        .written_bytes = store->written_bytes,
+        .restored_count = store->restored_count,
+        .restored_bytes = store->restored_bytes,
+        .spill_failed_count = store->spill_failed_count,
+        .spill_damaged_count = store->spill_damaged_count,
     };
 }
 
@@ -55,6 +71,12 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
     *ret_offset = store_object_offset(object);
     *ret_size = object->size;
     return true;
+}
+
+static const char *state_name(const struct store_object *object)
+{
+    static const char *const names[] = {"pulling", "sealed", "spilled", "restoring"};
+    return object->flags & STORE_OBJECT_WRITING ? "spilling" : names[object->state];
 }
 
 static void describe_holders(const struct reeve_store *store, const struct store_object *object,
@@ -93,7 +115,7 @@ bool reeve_store_next_object(
             .pin_count = object->pin_total,
             .copy = object->flags & STORE_OBJECT_COPY,
             .freed = object->flags & STORE_OBJECT_FREED,
-            .state = object->state == STORE_PULLING ? "pulling" : "sealed",
+            .state = state_name(object),
         };
         describe_holders(store, object, ret);
         *cursor = number;
@@ -136,8 +158,8 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client hungry", "client closed", "client reaped", "create", "seal",
         "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
-        "peer pull", "peer chunk", "sent", "peer reset", "peer down", "owner gone",
-        "segment prepared"};
+        "peer pull", "peer chunk", "peer busy", "sent", "peer reset", "peer down", "owner gone",
+        "segment prepared", "spill written", "spill read done"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -146,7 +168,8 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free", "send give",
-        "segment prepare", "segment ready"};
+        "segment prepare", "segment ready", "spill write", "spill read", "spill punch",
+        "spill close"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -161,7 +184,32 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 struct sums {
     uint64_t touched_bytes, grant_bytes, pins;
     uint64_t grant_extents, object_extents, wreck_extents, segments, grants;
+    uint64_t detached_bytes, reading_bytes, wreck_bytes;
 };
+
+/* All three kinds of holder begin with their ticket. */
+static const char *check_busy(
+    const struct reeve_store *store, const struct reeve_extent *extent, struct sums *sums)
+{
+    uint32_t ticket = *(const uint32_t *)extent->holder;
+    if (ticket == 0) {
+        const struct store_fetch *fetch = extent->holder;
+        CHECK(fetch->object == NULL && fetch->extent == extent);
+        sums->wreck_extents++;
+        sums->wreck_bytes += store_extent_bytes(extent);
+        return NULL;
+    }
+    const struct store_restore *restore = reeve_map64_get(&store->reads, ticket);
+    if (restore == extent->holder) {
+        CHECK(restore->extent == extent && !reeve_list_is_linked(&restore->queue_link));
+        sums->reading_bytes += store_extent_bytes(extent);
+        return NULL;
+    }
+    const struct store_place *place = reeve_map64_get(&store->writes, ticket);
+    CHECK(place == extent->holder && place->extent == extent && place->object == NULL);
+    sums->detached_bytes += store_extent_bytes(extent);
+    return NULL;
+}
 
 static const char *check_arena(
     const struct reeve_store *store, const struct reeve_arena *arena, struct sums *sums)
@@ -188,12 +236,12 @@ static const char *check_arena(
                 CHECK(grant->extent == extent && &grant->client->arena == arena);
                 sums->grant_extents++;
                 sums->grant_bytes += store_extent_bytes(extent);
-            } else if (extent->tag == STORE_TAG_WRECK) {
-                const struct store_fetch *fetch = extent->holder;
-                CHECK(fetch->object == NULL && fetch->extent == extent);
-                sums->wreck_extents++;
             } else if (extent->tag == STORE_TAG_PREPARED) {
                 CHECK(extent == store->preparing);
+            } else if (extent->tag == STORE_TAG_BUSY) {
+                wrong = check_busy(store, extent, sums);
+                if (wrong != NULL)
+                    return wrong;
             } else {
                 const struct store_object *object = extent->holder;
                 CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);
@@ -328,6 +376,25 @@ static const char *check_object(const struct reeve_store *store, const struct st
         CHECK((object->extent != NULL) == (fetch->pieces != NULL));
         return check_fetch(store, fetch);
     }
+    bool placed = (object->flags & (STORE_OBJECT_ON_DISK | STORE_OBJECT_WRITING)) != 0;
+    const struct store_place *place = store_place_find(store, object);
+    CHECK(placed == (place != NULL));
+    CHECK(!placed || (place->object == object && place->size == object->size));
+    CHECK(!placed || !(object->flags & STORE_OBJECT_COPY));
+    CHECK(!placed || (place->ticket != 0) == ((object->flags & STORE_OBJECT_WRITING) != 0));
+    CHECK(!(object->flags & STORE_OBJECT_WRITING) || !(object->flags & STORE_OBJECT_ON_DISK));
+    if (object->state != STORE_SEALED) {
+        CHECK(object->extent == NULL && object->flags == STORE_OBJECT_ON_DISK);
+        CHECK(object->pins == 0 && object->pin_total == 0);
+        if (object->state == STORE_RESTORING) {
+            const struct store_restore *restore = object->restore;
+            CHECK(restore->object == object);
+            CHECK(reeve_list_is_linked(&restore->queue_link) == (restore->extent == NULL));
+            CHECK(restore->extent != NULL || !reeve_list_is_empty(&restore->waiters) ||
+                  restore->asks.count > 0);
+        }
+        return NULL;
+    }
     CHECK(object->extent != NULL);
     const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
     for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
@@ -336,8 +403,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
     }
     CHECK(pins == object->pin_total);
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
-    bool idle_copy = object->flags & STORE_OBJECT_COPY && pins == 0;
-    CHECK(reeve_list_is_linked(&object->lru_link) == idle_copy);
+    bool listed = object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK) ||
+                  (store_can_spill(store) && !placed && object->size > 0);
+    CHECK(reeve_list_is_linked(&object->lru_link) == (listed && pins == 0));
     return NULL;
 }
 
@@ -365,6 +433,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(wrecked == sums.wreck_extents);
 
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
+    uint64_t object_bytes = 0, idle_bytes = 0, writing_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
              object = store_table_next(store, object)) {
@@ -376,6 +445,12 @@ const char *reeve_store_check(const struct reeve_store *store)
             if (object->extent == NULL)
                 continue;
             placed++;
+            object_bytes += store_extent_bytes(object->extent);
+            if (object->pin_total == 0 && object->state == STORE_SEALED &&
+                object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK))
+                idle_bytes += store_extent_bytes(object->extent);
+            if (object->flags & STORE_OBJECT_WRITING)
+                writing_bytes += store_extent_bytes(object->extent);
             if (object->pin_total > 0)
                 pinned_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_COPY)
@@ -412,5 +487,10 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);
     CHECK(sums.pins == store->pin_count);
     CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
-    return NULL;
+    CHECK(object_bytes == store->object_bytes && idle_bytes == store->idle_bytes);
+    CHECK(sums.detached_bytes == store->detached_bytes);
+    CHECK(sums.wreck_bytes == store->wreck_bytes);
+    CHECK(sums.reading_bytes == store->reading_bytes);
+    CHECK(writing_bytes + sums.detached_bytes == store->writing_bytes);
+    return store_place_check(store);
 }

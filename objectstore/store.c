@@ -129,10 +129,13 @@ static void on_client_added(struct reeve_store *store, const struct reeve_store_
 static void request_cancel(struct reeve_store *store, struct store_request *request)
 {
     struct store_fetch *fetch = request->fetch;
+    struct store_restore *restore = request->restore;
     store_request_free(request);
     store->room_changed = true; /* it may have been the first in the queue */
     if (fetch != NULL && reeve_list_is_empty(&fetch->waiters))
         store_pull_fail(store, fetch, REEVE_ECANCELLED, "");
+    if (restore != NULL)
+        store_restore_unwanted(store, restore);
 }
 
 static void on_client_closed(struct reeve_store *store, struct store_client *client)
@@ -253,12 +256,13 @@ static void seal_again(struct reeve_store *store, struct store_client *client,
     if (grant != NULL)
         grant_abort(store, grant);
     if (object->flags & STORE_OBJECT_COPY) { /* from now on the primary is here */
+        store_object_unlist(store, object);
         object->flags &= (uint8_t)~STORE_OBJECT_COPY;
         store->copy_bytes -= store_extent_bytes(object->extent);
-        reeve_list_remove(&object->lru_link);
     }
     if (!(object->flags & STORE_OBJECT_FREED))
         pin_sealed(store, object, client, flags);
+    store_object_settle(store, object);
 }
 
 static void on_seal(
@@ -285,13 +289,22 @@ static void on_seal(
     }
     struct reeve_list waiters;
     reeve_list_init(&waiters);
-    if (object != NULL) /* better than what is on its way */
+    if (object != NULL && object->state == STORE_PULLING) { /* better than what is on its way */
         store_pull_replace(store, object->fetch, &waiters);
-    object = store_object_add(store, event->id, STORE_SEALED);
+        object = NULL;
+    } else if (object != NULL) { /* and than what is on disk */
+        if (object->state == STORE_RESTORING)
+            store_restore_replace(store, object, &waiters);
+        store_place_leave(store, object);
+        object->state = STORE_SEALED;
+    }
+    if (object == NULL)
+        object = store_object_add(store, event->id, STORE_SEALED);
     grant_seal(store, client, grant, object, event);
     pin_sealed(store, object, client, event->flags);
     reply_seal(store, event, REEVE_OK, "");
     store_pull_answer(store, object, &waiters);
+    store_object_settle(store, object);
 }
 
 static void on_abort(
@@ -436,11 +449,15 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     DEFAULT(pull_wait_ns, 2000000000ull);
     DEFAULT(full_grace_ns, 100000000ull);
     DEFAULT(full_wait_ns, 30000000000ull);
+    DEFAULT(spill_file_bytes, 1ull << 30);
+    DEFAULT(spill_window_bytes, 32ull << 20);
+    DEFAULT(spill_retry_ns, 10000000000ull);
 #undef DEFAULT
     own->capacity_bytes -= own->capacity_bytes % REEVE_STORE_GRAIN;
     own->segment_size_bytes = REEVE_ALIGN_UP(own->segment_size_bytes, (uint64_t)REEVE_STORE_GRAIN);
     REEVE_ASSERT(own->capacity_bytes > 0);
     store->growth_bytes = UINT64_MAX;
+    store_spill_init(store);
     store->queue_deadline_ns = UINT64_MAX;
     reeve_list_init(&store->clients);
     reeve_list_init(&store->dying_clients);
@@ -513,6 +530,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     }
     while (store_bury_owners(store))
         reeve_fifo_clear(&out);
+    store_spill_fini(store);
     store->now_ns = UINT64_MAX;
     store_room_drop_idle(store);
     store_room_drop_reserves(store);
@@ -595,6 +613,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
     case REEVE_STORE_PEER_PULL: store_serve_pull(store, event); break;
     case REEVE_STORE_PEER_CHUNK: store_source_answer(store, event); break;
+    case REEVE_STORE_PEER_BUSY: store_source_busy(store, event->number); break;
     case REEVE_STORE_SENT: store_serve_sent(store, event->number); break;
     case REEVE_STORE_PEER_RESET:
         store_serve_forget(store, event->node);
@@ -602,6 +621,8 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
         break;
     case REEVE_STORE_PEER_DOWN: on_peer_down(store, event); break;
     case REEVE_STORE_OWNER_GONE: store_owner_gone(store, event->process); break;
+    case REEVE_STORE_SPILL_WRITTEN: store_spill_written(store, event); break;
+    case REEVE_STORE_SPILL_READ_DONE: store_restore_read(store, event); break;
     default: client_event(store, event); break;
     }
     store_queue_serve(store);
@@ -620,12 +641,13 @@ bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct ree
     bool more = bury_clients(store);
     more |= store_bury_owners(store);
     store_queue_serve(store);
+    store_spill_pump(store);
     return more;
 }
 
 uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
-    uint64_t deadline = store->queue_deadline_ns;
+    uint64_t deadline = REEVE_MIN(store->queue_deadline_ns, store_spill_deadline(store));
     const struct reeve_heap *heaps[] = {
         &store->idle_deadlines, &store->source_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {

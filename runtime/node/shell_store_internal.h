@@ -6,6 +6,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/map64.h"
 #include "runtime/node/shell_segments.h"
+#include "runtime/node/shell_spill.h"
 #include "runtime/node/shell_store.h"
 
 struct reeve_store_shell {
@@ -13,6 +14,8 @@ struct reeve_store_shell {
     void *arg;
     struct reeve_store *store;
     struct reeve_segments *segments;
+    struct reeve_spill *spill; /* NULL: there is no disk */
+    const char *const *folders;
     struct reeve_fifo commands;
     bool carrying;
     uint64_t capacity_bytes;

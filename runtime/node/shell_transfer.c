@@ -136,6 +136,11 @@ static void on_chunk(
     struct landing *landing = reeve_map64_get(&shell->landings, chunk->number);
     if (landing == NULL || landing->node != node)
         return; /* late */
+    if (chunk->has_code && chunk->code == REEVE_EAGAIN && !chunk->has_other) {
+        reeve_store_shell_event(shell,
+            &(struct reeve_store_event){.kind = REEVE_STORE_PEER_BUSY, .number = landing->number});
+        return;
+    }
     struct reeve_store_event event = {.size = chunk->size,
         .length = landing->length,
         .code = chunk->has_code ? chunk->code : REEVE_OK,

@@ -1,13 +1,13 @@
-/* The world of model_test.c: its tables, and what must be true of memory at any time. */
-#ifndef REEVE_TESTS_OBJECTSTORE_MODEL_H
-#define REEVE_TESTS_OBJECTSTORE_MODEL_H
-
-#include <stdlib.h>
+/* What the random test knows of its world: nodes, their clients, memory and disks; the objects; and
+ * what is on its way between nodes. */
+#ifndef REEVE_TESTS_OBJECTSTORE_MODEL_WORLD_H
+#define REEVE_TESTS_OBJECTSTORE_MODEL_WORLD_H
 
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 #include "runtime/base/prng.h"
 #include "tests/unit/objectstore/kit.h"
+#include "tests/unit/objectstore/model_disk.h"
 
 #define NODES        4u
 #define NODE_MAX     8u
@@ -72,6 +72,7 @@ struct model_node {
     struct model_segment segments[SEGMENTS_MAX];
     struct model_client clients[CLIENTS];
     uint32_t handle_last;
+    struct model_disk *disk; /* NULL: primaries stay in memory */
 };
 
 struct parcel { /* what one node sends to another */
@@ -100,6 +101,8 @@ struct world {
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
     uint64_t answers, failures, pulls, kills;
+    uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
+    uint32_t folder_count, fail_chance, flip_chance;
     bool healing;
 };
 
@@ -130,10 +133,16 @@ static inline void check_bytes(
             memory->bytes[offset + object->size - 1], byte_of(object->id, object->size - 1));
 }
 
-/* Nobody who has not been reaped may touch this place. */
+/* Nobody who has not been reaped may touch this place, and no disk. */
 static inline void check_untouchable(
     struct world *world, struct model_node *node, uint32_t segment, uint64_t offset, uint64_t size)
 {
+    for (uint32_t i = 0; node->disk != NULL && i < node->disk->pending_count; i++) {
+        const struct reeve_store_command *pending = &node->disk->pending[i];
+        if (pending->segment == segment && pending->offset < offset + size &&
+            offset < pending->offset + pending->length)
+            fail_msg("memory that a disk works on is given away");
+    }
     for (uint32_t c = 0; c < CLIENTS; c++) {
         struct model_client *client = &node->clients[c];
         if (client->handle == 0)
