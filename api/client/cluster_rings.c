@@ -384,6 +384,8 @@ static void pump(struct reeve_cluster *cluster, uint64_t now_ns)
 void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     pump(cluster, now_ns);
+    atomic_store_explicit(
+        &cluster->bell->unfinished, reeve_owner_unfinished(cluster->owner), memory_order_relaxed);
     reeve_cluster_tell(cluster); /* some may have failed for good */
 }
 

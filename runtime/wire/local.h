@@ -56,6 +56,10 @@
  *   OWNS           count                                   1: I have futures, though I may have
  *                                                          nothing to do: a thread that a task has
  *                                                          left behind may want them; 0: none
+ *   FAILED         code task process count text            an execution of function number `count`
+ *                                                          has failed, of a task of `process`: for
+ *                                                          people (reeve tasks), and some are left
+ *                                                          out when there are many
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -153,6 +157,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_GIVE,
     REEVE_LOCAL_CANCEL,
     REEVE_LOCAL_SEGMENT_READY,
+    REEVE_LOCAL_FAILED,
     REEVE_LOCAL_KIND_COUNT
 };
 
