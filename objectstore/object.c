@@ -242,6 +242,45 @@ void store_pin_drop(struct reeve_store *store, struct store_pin *pin)
     pins_less(store, object, pin_slot(store, object, pin->client), pin->count);
 }
 
+void store_hold(struct reeve_store *store, struct store_object *object)
+{
+    uint64_t bytes = store_extent_bytes(object->extent);
+    if (object->flags & STORE_OBJECT_HELD)
+        return;
+    object->flags |= STORE_OBJECT_HELD;
+    store->pin_count++;
+    store->held_bytes += bytes;
+    owner_get(store, object->owner)->held_bytes += bytes;
+    if (object->pin_total++ == 0) {
+        store->pinned_bytes += bytes;
+        reeve_list_remove(&object->lru_link);
+    }
+}
+
+/* Without a look at what becomes of it. */
+static bool hold_end(struct reeve_store *store, struct store_object *object)
+{
+    if (!(object->flags & STORE_OBJECT_HELD))
+        return false;
+    uint64_t bytes = store_extent_bytes(object->extent);
+    object->flags &= (uint8_t)~STORE_OBJECT_HELD;
+    store->pin_count--;
+    store->held_bytes -= bytes;
+    owner_get(store, object->owner)->held_bytes -= bytes;
+    if (--object->pin_total == 0)
+        store->pinned_bytes -= bytes;
+    store->room_changed = true;
+    return true;
+}
+
+bool store_unhold(struct reeve_store *store, struct store_object *object)
+{
+    bool held = hold_end(store, object);
+    if (held)
+        store_object_settle(store, object);
+    return held;
+}
+
 void store_object_settle(struct reeve_store *store, struct store_object *object)
 {
     REEVE_ASSERT(object->state == STORE_SEALED);
@@ -293,6 +332,7 @@ void store_object_free(
         store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
         return;
     }
+    (void)hold_end(store, object);
     object->flags |= STORE_OBJECT_FREED;
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
         if (copy->peer->node != except_node)
@@ -307,8 +347,14 @@ void store_object_free(
 
 /* From the table of one owner to that of another; with the owner it goes. */
 void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir)
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin)
 {
+    if (object->flags & STORE_OBJECT_HELD) {
+        struct store_client *client = reeve_map64_get(&store->client_by_process, object->owner);
+        if (pin && client != NULL)
+            store_pin(store, object, client);
+        (void)hold_end(store, object); /* a primary that nobody has freed: it stays */
+    }
     struct store_owner *from = owner_get(store, object->owner), *to = owner_get(store, heir);
     uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;
     if (from == to)

@@ -10,7 +10,8 @@
 
 #include "objectstore/state.h"
 
-#define HOLDERS_NAMED 3
+#define HOLDERS_NAMED  3
+#define AHEAD_FRACTION 2u
 
 static uint32_t pad_of(uint32_t skew)
 {
@@ -41,7 +42,7 @@ void store_request_free(struct store_request *request)
 /* --- giving ----------------------------------------------------------------------------------- */
 
 static bool grant(struct reeve_store *store, struct store_client *client, uint32_t request,
-    uint64_t size, uint32_t pad)
+    uint64_t size, uint32_t pad, bool ahead)
 {
     struct reeve_extent *extent = store_room_take(store, client, size + pad);
     if (extent == NULL)
@@ -49,6 +50,8 @@ static bool grant(struct reeve_store *store, struct store_client *client, uint32
     struct store_grant *new = store_new(sizeof(*new));
     new->extent = extent;
     new->client = client;
+    new->ahead = ahead;
+    client->ahead_count += ahead;
     extent->holder = new;
     extent->tag = STORE_TAG_GRANT;
     reeve_list_push_back(&client->grants, &new->client_link);
@@ -77,6 +80,14 @@ static void refuse(struct reeve_store *store, struct store_client *client, uint3
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
+/* What is not needed now is granted while at least half of the store is free. */
+static uint64_t ahead_room(const struct reeve_store *store)
+{
+    uint64_t used = store_used_bytes(store);
+    uint64_t limit = store->settings.capacity_bytes / AHEAD_FRACTION;
+    return limit > used ? limit - used : 0;
+}
+
 void store_queue_create(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
@@ -89,9 +100,16 @@ void store_queue_create(
         refuse(store, client, event->request, event->size, REEVE_ETOOLARGE, text);
         return;
     }
-    if (reeve_list_is_empty(&store->create_queue) && reeve_list_is_empty(&store->pull_queue) &&
-        grant(store, client, event->request, event->size, pad))
+    bool ahead = event->flags & REEVE_STORE_AHEAD;
+    bool may = reeve_list_is_empty(&store->create_queue) && reeve_list_is_empty(&store->pull_queue);
+    if (ahead && may)
+        may = event->size + pad <= ahead_room(store);
+    if (may && grant(store, client, event->request, event->size, pad, ahead))
         return;
+    if (ahead) {
+        refuse(store, client, event->request, event->size, REEVE_EAGAIN, "");
+        return;
+    }
     struct store_request *request = store_request_add(store, client, event->request, NULL);
     request->size = event->size;
     request->pad = pad;
@@ -121,10 +139,35 @@ static bool serve_create(struct reeve_store *store)
 {
     struct store_request *request =
         REEVE_LIST_ENTRY(store->create_queue.next, struct store_request, queue_link);
-    if (!grant(store, request->client, request->request, request->size, request->pad))
+    if (!grant(store, request->client, request->request, request->size, request->pad, false))
         return false;
     store_request_free(request);
     return true;
+}
+
+void store_relax(struct reeve_store *store, uint64_t bytes)
+{
+    REEVE_LIST_EACH(node, &store->clients)
+    {
+        struct store_client *client = REEVE_LIST_ENTRY(node, struct store_client, link);
+        const struct store_owner *owner = reeve_map64_get(&store->owners, client->process);
+        bool holds = owner != NULL && owner->held_bytes != 0;
+        if (client->closed || client->relaxing || (!holds && client->ahead_count == 0))
+            continue;
+        client->relaxing = true;
+        struct reeve_store_command *command = store_command(store, REEVE_STORE_RELAX);
+        command->client = client->handle;
+        command->size = bytes;
+    }
+}
+
+/* What is first in the queue. */
+static uint64_t wanted_bytes(const struct reeve_store *store)
+{
+    if (!reeve_list_is_empty(&store->pull_queue))
+        return REEVE_LIST_ENTRY(store->pull_queue.next, struct store_fetch, queue_link)
+            ->object->size;
+    return REEVE_LIST_ENTRY(store->create_queue.next, struct store_request, queue_link)->size;
 }
 
 void store_queue_serve(struct reeve_store *store)
@@ -141,6 +184,8 @@ void store_queue_serve(struct reeve_store *store)
         store->queue_deadline_ns = UINT64_MAX;
     else if (store->queue_deadline_ns == UINT64_MAX)
         store->queue_deadline_ns = store->now_ns + store->settings.full_grace_ns;
+    if (store->queue_deadline_ns != UINT64_MAX)
+        store_relax(store, wanted_bytes(store));
 }
 
 /* --- when nothing moves ----------------------------------------------------------------------- */

@@ -49,6 +49,7 @@ enum store_object_state {
 
 #define STORE_OBJECT_COPY  1u /* the primary is elsewhere */
 #define STORE_OBJECT_FREED 2u /* lives only as long as its pins */
+#define STORE_OBJECT_HELD  4u /* by its owner, a client: one of pin_total, without a struct */
 
 /* What an extent's `holder` is. */
 enum store_tag { STORE_TAG_NONE, STORE_TAG_GRANT, STORE_TAG_OBJECT };
@@ -107,6 +108,7 @@ struct store_owner {
     reeve_process_id process;
     struct reeve_list objects; /* latest first; freed ones that are still pinned at the end */
     uint64_t bytes, count;
+    uint64_t held_bytes;
     struct reeve_list dying_link; /* linked: its objects are going */
 };
 
@@ -114,6 +116,7 @@ struct store_grant {
     struct reeve_extent *extent;
     struct store_client *client;
     struct reeve_list client_link;
+    bool ahead;
 };
 
 struct store_request {
@@ -144,12 +147,14 @@ struct store_fetch {
 struct store_client {
     uint32_t handle;
     bool closed;
+    bool relaxing; /* it has been asked to let go, and has done nothing since */
     reeve_process_id process;
     struct reeve_list link; /* in store->clients, or store->dying_clients */
     struct reeve_arena arena;
     struct reeve_list idle_whole; /* empty segments for one object, latest first */
     struct reeve_list grants;
-    uint32_t pins; /* the one that stands for the client */
+    uint32_t ahead_count; /* of these, those that it does not need yet */
+    uint32_t pins;        /* the one that stands for the client */
     struct reeve_list requests;
     struct reeve_map64 shown;
 };
@@ -178,7 +183,7 @@ struct reeve_store {
     struct reeve_arena orphans; /* segments whose writer is gone */
     struct reeve_list idle_orphans;
     struct reeve_heap idle_deadlines;
-    uint32_t segment_last;
+    uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
     struct reeve_list create_queue, pull_queue, fetches;
@@ -187,7 +192,7 @@ struct reeve_store {
     bool room_changed; /* what waits for room is worth another look */
 
     uint64_t committed_bytes, growth_bytes;
-    uint64_t unsealed_bytes, pinned_bytes, copy_bytes, pin_count;
+    uint64_t unsealed_bytes, pinned_bytes, held_bytes, copy_bytes, pin_count;
     uint64_t evicted_count, pulled_count, refused_count, stale_count;
 };
 
@@ -242,6 +247,10 @@ bool store_unpin(
 struct store_pin *store_pin_first(
     const struct reeve_store *store, const struct store_client *client);
 void store_pin_drop(struct reeve_store *store, struct store_pin *pin);
+/* For its owner. Once, however often it is said. */
+void store_hold(struct reeve_store *store, struct store_object *object);
+/* False: it is not held. */
+bool store_unhold(struct reeve_store *store, struct store_object *object);
 /* The pins are gone, or the object has just become a copy: where does it belong now? */
 void store_object_settle(struct reeve_store *store, struct store_object *object);
 void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node);
@@ -250,8 +259,9 @@ void store_copies_drop(struct store_object *object);
  * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
+/* `pin`: the hold that its owner had becomes a pin. */
 void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir);
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* One slice of what the dead have left; true: there is more. */
@@ -276,6 +286,8 @@ void store_queue_create(
 void store_queue_pull(struct reeve_store *store, struct store_fetch *fetch);
 void store_queue_serve(struct reeve_store *store);
 void store_queue_tick(struct reeve_store *store);
+/* Whoever holds something, or has been granted room ahead, is asked to let go of so much. */
+void store_relax(struct reeve_store *store, uint64_t bytes);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
     uint32_t number, struct store_fetch *fetch);
 void store_request_free(struct store_request *request);
@@ -308,6 +320,9 @@ void store_tell_all(struct reeve_store *store, struct reeve_object_id id);
 void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number);
 void store_tell_reset(struct reeve_store *store, uint32_t node);
 void store_tell_tick(struct reeve_store *store);
+
+/* status.c: in extents, of objects and of grants. */
+uint64_t store_used_bytes(const struct reeve_store *store);
 
 /* store.c: commands. */
 struct reeve_store_command *store_command(

@@ -3,14 +3,14 @@
 
 #include "objectstore/state.h"
 
-static uint64_t used_units(const struct reeve_store *store)
+uint64_t store_used_bytes(const struct reeve_store *store)
 {
     uint64_t units = store->orphans.used_units + store->daemon->arena.used_units;
     REEVE_LIST_EACH(node, &store->clients)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
     REEVE_LIST_EACH(node, &store->dying_clients)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
-    return units;
+    return reeve_arena_bytes(units);
 }
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret)
@@ -23,10 +23,11 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
     *ret = (struct reeve_store_status){
         .capacity_bytes = store->settings.capacity_bytes,
         .committed_bytes = store->committed_bytes,
-        .used_bytes = reeve_arena_bytes(used_units(store)),
+        .used_bytes = store_used_bytes(store),
         .unsealed_bytes = store->unsealed_bytes,
         .copy_bytes = store->copy_bytes,
         .pinned_bytes = store->pinned_bytes,
+        .held_bytes = store->held_bytes,
         .growth_bytes = store->growth_bytes,
         .object_count = store->object_count,
         .pin_count = store->pin_count,
@@ -89,8 +90,8 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
 {
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client closed", "client reaped", "create", "seal", "abort", "get",
-        "cancel", "unpin", "free", "peer free", "peer freed", "peer pull", "peer chunk",
-        "peer reset", "peer down", "owner gone"};
+        "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed", "peer pull",
+        "peer chunk", "peer reset", "peer down", "owner gone"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -98,7 +99,8 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 {
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
-        "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free"};
+        "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send give",
+        "relax"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -197,7 +199,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
         CHECK(reeve_pool_at(&store->objects, pin->object) == object);
         pins += pin->count;
     }
-    CHECK(pins == object->pin_total);
+    bool held = object->flags & STORE_OBJECT_HELD;
+    CHECK(pins + held == object->pin_total);
+    CHECK(!held || (object->state == STORE_SEALED && !(object->flags & STORE_OBJECT_FREED)));
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
     bool idle_copy = object->flags & STORE_OBJECT_COPY && pins == 0;
     CHECK(reeve_list_is_linked(&object->lru_link) == idle_copy);
@@ -220,6 +224,7 @@ const char *reeve_store_check(const struct reeve_store *store)
         return wrong;
 
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
+    uint64_t held = 0, held_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
              object = store_table_next(store, object)) {
@@ -231,6 +236,9 @@ const char *reeve_store_check(const struct reeve_store *store)
             if (object->extent == NULL)
                 continue;
             placed++;
+            held += (object->flags & STORE_OBJECT_HELD) != 0;
+            if (object->flags & STORE_OBJECT_HELD)
+                held_bytes += store_extent_bytes(object->extent);
             if (object->pin_total > 0)
                 pinned_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_COPY)
@@ -259,7 +267,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(sums.segments == reeve_map64_count(&store->segments));
     CHECK(sums.touched_bytes == store->committed_bytes);
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);
-    CHECK(sums.pins == store->pin_count);
+    CHECK(sums.pins + held == store->pin_count && held_bytes == store->held_bytes);
     CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
     return NULL;
 }

@@ -27,22 +27,23 @@
  *  CLIENT_REAPED  client                     the process is gone: pins, unsealed extents and its
  *                                            objects go
  *  CREATE         client request size skew   room for an object. (offset + skew) will be a
- *                                            multiple of 64: skew is the size of what comes before
- *                                            the bytes that want to be aligned
+ *                 flags                      multiple of 64: skew is the size of what comes before
+ *                                            the bytes that want to be aligned. flags: AHEAD
  *  SEAL           client request id segment  the extent is complete and becomes the object; flags:
- *                 offset size flags          PIN, PIN_OWNER, KEEP_REST. Sealing an object that is
- *                                            here already changes nothing
+ *                 offset size flags          PIN, HOLD, KEEP_REST, SILENT. Sealing an object that
+ *                                            is here already changes nothing
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
  *                 node flags                 known) say what and where the object is, where it is
  *                                            not here. flags: GIVEN
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
- *  UNPIN          client id                  one pin less
+ *  UNPIN          client id flags            one pin less; or (HOLD) its owner lets go of it
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
- *                 process flags                   its id. Answered with REPLY_SEAL
+ *                 process flags                   its id. Answered with REPLY_SEAL. flags: GIVEN;
+ *                                            HOLD: the giver held it, and has a pin instead
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
  *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
@@ -60,16 +61,20 @@
  *  -------------- -------------------------- ----------------------------------------------------
  *  SEGMENT_CREATE segment size               makes a memfd of that size, sealed against shrinking
  *                                            and growing
- *  SEGMENT_SHOW   client segment size        passes it to the client, always before the first
- *                 writable                   command that names it there
+ *  SEGMENT_SHOW   client segment serial      passes it to the client, always before the first
+ *                 size writable              command that names it there
  *  SEGMENT_HIDE   client segment             tells the client to unmap it
  *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
  *                                            REEVE_STORE_GRAIN); nobody has a claim on them
  *  SEGMENT_DROP   segment                    gives all pages back and closes
  *  REPLY_CREATE   client request code        answer to CREATE
  *                 segment offset size text
- *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here
- *                 text
+ *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here,
+ *                 segment serial offset      at that place; held: for its owner
+ *                 held text
+ *  RELAX          client size                there is too little room: the client is to let go of
+ *                                            so much of what it holds and does not use, and to
+ *                                            give back what it was granted ahead
  *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
  *                 segment offset size text   more
  *  SEND_PULL      node id offset length      asks a node for a piece
@@ -127,13 +132,22 @@ enum reeve_store_event_kind {
     REEVE_STORE_EVENT_KIND_COUNT
 };
 
-#define REEVE_STORE_PIN       1u /* SEAL: the creator holds a pin */
-#define REEVE_STORE_PIN_OWNER 2u /* SEAL: the owner does, if it is a process of this node */
+#define REEVE_STORE_PIN 1u /* SEAL: the creator holds a pin */
+/* SEAL: its owner, if that is a process of this node, holds it. That is a pin of which an object
+ * has at most one; it ends with UNPIN (HOLD), with GIVE, with FREE, and with the owner. */
+#define REEVE_STORE_HOLD 2u
 #define REEVE_STORE_KEEP_REST \
     4u /* SEAL: what is left of the extent stays granted; it starts at the next multiple of 64 */
 
 /* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
 #define REEVE_STORE_GIVEN 8u
+
+/* SEAL: nobody waits for an answer */
+#define REEVE_STORE_SILENT 16u
+
+/* CREATE: nobody needs it yet. It does not wait: REEVE_EAGAIN when there is no room to spare. What
+ * KEEP_REST leaves is of this kind, too. */
+#define REEVE_STORE_AHEAD 32u
 
 struct reeve_store_event {
     enum reeve_store_event_kind kind;
@@ -166,6 +180,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
     REEVE_STORE_SEND_GIVE,
+    REEVE_STORE_RELAX,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 
@@ -177,6 +192,8 @@ struct reeve_store_command {
     uint32_t segment;
     int32_t code;
     bool writable;
+    bool held;
+    uint32_t serial; /* of the segment: numbers come back, serials do not */
     reeve_process_id process;
     struct reeve_object_id id;
     uint64_t offset; /* in the segment; of SEND_PULL and SEND_CHUNK: in the object */
@@ -220,8 +237,9 @@ struct reeve_store_status {
     uint64_t unsealed_bytes;
     uint64_t copy_bytes; /* pulled from elsewhere */
     uint64_t pinned_bytes;
+    uint64_t held_bytes;   /* of these, those that their owners hold */
     uint64_t growth_bytes; /* what is left of the last MEMORY */
-    uint64_t object_count, pin_count, segment_count, client_count;
+    uint64_t object_count, pin_count /* holds included */, segment_count, client_count;
     uint64_t pull_count;   /* under way */
     uint64_t queue_count;  /* creates and pulls that wait for room */
     uint64_t untold_count; /* what other nodes have not yet acknowledged, SEND_FREE */

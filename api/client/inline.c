@@ -32,6 +32,7 @@ struct value {
     struct reeve_error_info *error; /* or NULL: bytes */
     uint8_t *bytes;
     size_t size;
+    uint8_t *memory;       /* in which the bytes are */
     struct value **nested; /* of the futures in it, in order; held */
     size_t nested_count;
     struct value *next; /* while it is freed */
@@ -50,26 +51,30 @@ static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static struct value *value_create(size_t size)
+/* bytes + skew is a multiple of 64. */
+static struct value *value_create(size_t size, uint32_t skew)
 {
     struct value *value = calloc(1, sizeof *value);
     if (!value)
         return NULL;
+    size_t gap = -(size_t)skew & 63;
     value->references = 1;
     value->size = size;
-    value->bytes =
-        size > PTRDIFF_MAX / 2 ? NULL : aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64));
-    if (!value->bytes) {
+    value->memory = size > PTRDIFF_MAX / 2
+                        ? NULL
+                        : aligned_alloc(64, REEVE_ALIGN_UP(gap + size + 1, (size_t)64));
+    if (!value->memory) {
         free(value);
         return NULL;
     }
+    value->bytes = value->memory + gap;
     return value;
 }
 
 static void value_free(struct value *value)
 {
     free(value->error);
-    free(value->bytes);
+    free(value->memory);
     free(value->nested);
     free(value);
 }
@@ -328,6 +333,11 @@ static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_O
     return REEVE_OK;
 }
 
+static uint32_t result_skew(const struct reeve_function *function, size_t size)
+{
+    return function->result ? reeve_codec_skew(function->result, size) : 0;
+}
+
 /* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
 static struct value *run(
     const struct reeve_function *function, struct task *task, const char *args, size_t args_size)
@@ -335,7 +345,7 @@ static struct value *run(
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
                 ->error) { /* the error of a future among the arguments becomes the task's */
-            struct value *value = value_create(0);
+            struct value *value = value_create(0, 0);
             if (value && !(value->error = malloc(sizeof *value->error))) {
                 value_free(value);
                 return NULL;
@@ -366,7 +376,8 @@ static struct value *run(
     if (ids)
         ids_withdraw(ids, task->nested_count);
     free(ids);
-    struct value *value = value_create(rc ? 0 : invocation.result_size);
+    struct value *value = value_create(
+        rc ? 0 : invocation.result_size, rc ? 0 : result_skew(function, invocation.result_size));
     if (value && rc) {
         value->error = malloc(sizeof *value->error);
         if (!value->error) {
@@ -526,11 +537,72 @@ static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     return REEVE_OK;
 }
 
-static int inline_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
-    struct reeve_error_info *error)
+/* ---- views ----------------------------------------------------------------------------------- */
+
+struct view {
+    struct value *value; /* held */
+    uint64_t *ids;       /* of the futures in it, the view's own */
+};
+
+static void view_end(struct view *view)
+{
+    if (view->ids)
+        ids_withdraw(view->ids, view->value->nested_count);
+    pthread_mutex_lock(&self.lock);
+    value_drop_locked(view->value);
+    pthread_mutex_unlock(&self.lock);
+    free(view->ids);
+    free(view);
+}
+
+static int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error)
 {
     (void)backend;
-    struct value *value = value_create(size);
+    (void)timeout_ms; /* every future is ready */
+    struct view *view = calloc(1, sizeof *view);
+    if (!view)
+        return no_memory(error);
+    pthread_mutex_lock(&self.lock);
+    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : not_live(error);
+    if (value)
+        value->references++;
+    pthread_mutex_unlock(&self.lock);
+    if (rc) {
+        free(view);
+        return rc;
+    }
+    view->value = value;
+    if (value->error) {
+        *error = *value->error;
+        rc = error->code;
+    } else if (value->nested_count) {
+        rc = ids_give(value->nested, value->nested_count, &view->ids, error);
+    }
+    if (!rc)
+        rc = consume(0, value->bytes, value->size, view->ids, value->nested_count, arg);
+    if (rc)
+        view_end(view);
+    else
+        *ret_handle = (uint64_t)(uintptr_t)view;
+    return rc;
+}
+
+static void inline_unview(struct reeve_backend *backend, uint64_t handle)
+{
+    (void)backend;
+    view_end((struct view *)(uintptr_t)handle);
+}
+
+/* ---- create ---------------------------------------------------------------------------------- */
+
+static int inline_create(struct reeve_backend *backend, size_t size, uint32_t skew, bool leisurely,
+    void **bytes, uint64_t *handle, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)leisurely; /* the bytes stay */
+    struct value *value = value_create(size, skew);
     if (!value)
         return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
     pthread_mutex_lock(&self.lock);
@@ -614,6 +686,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
+        .view = inline_view,
+        .unview = inline_unview,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,
         .create = inline_create,

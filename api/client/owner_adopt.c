@@ -97,6 +97,7 @@ static int final_make(
     memcpy(&failure, reader->body, head);
     if (is_object)
         memcpy(&object, reader->body, sizeof(object));
+    object.flags &= ~REEVE_REFERENCE_LOCATED;
     object.flags |= adoption->lent ? 0 : REEVE_REFERENCE_GIVEN;
     if (head != 0 && failure.status == 0)
         return REEVE_EPROTOCOL;

@@ -76,8 +76,12 @@ struct owner_task {
         struct reeve_reference object;
         struct {
             struct reeve_reference object;
-            struct owner_lineage *lineage; /* or NULL */
+            struct owner_lineage *lineage; /* or NULL; of an object elsewhere */
         } made;
+        struct {
+            struct reeve_reference object;
+            uint64_t readers; /* of an object that is held, here */
+        } held;
     } bytes;
 };
 _Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
@@ -184,8 +188,11 @@ struct reeve_owner {
     reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
     uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
-    uint32_t send_lease;       /* what next_send chose, until sent or unsent */
-    uint32_t mark;             /* of the latest walk */
+    uint32_t send_lease;    /* what next_send chose, until sent or unsent */
+    uint32_t mark;          /* of the latest walk */
+    struct reeve_fifo held; /* reeve_task_id, oldest first; some may be held no more */
+    uint64_t held_count;
+    uint64_t relax_bytes;      /* still to be let go of */
     struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
     uint32_t node;             /* our own; 0: not known */
     uint32_t remade_count;     /* tasks that are REMADE */
@@ -310,6 +317,19 @@ int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
 void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
 void owner_handed_fini(struct reeve_owner *owner);
 
+/* Objects that are held (owner_held.c). */
+void owner_held_add(struct reeve_owner *owner, uint32_t index);
+/* It is freed, or not ours any more. */
+void owner_held_forget(struct reeve_owner *owner, struct owner_task *task);
+/* A task is on its way to a worker of that node, or run here; it is so no more. */
+void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uint32_t node);
+void owner_reading_end(struct reeve_owner *owner, struct owner_task *task);
+void owner_held_check(const struct reeve_owner *owner); /* asserts */
+static inline bool owner_is_held(const struct owner_task *task)
+{
+    return (task->state == REEVE_TASK_DONE || task->state == REEVE_TASK_LINEAGE) &&
+           task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_LOCATED;
+}
 /* For the error of a final one. */
 void owner_task_fail_with(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from);

@@ -199,10 +199,17 @@ void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
 
 static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
+    bool held = owner_is_held(task);
     REEVE_ASSERT((reeve_task_state_is_final(task->state) || task->state == REEVE_TASK_LINEAGE) &&
                  task->edges == OWNER_NONE);
     if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
         owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
+    else if (held) /* another's by now */
+        owner_command(owner, REEVE_OWNER_UNPIN)->object = task->bytes.object;
+    if (held) {
+        REEVE_ASSERT(task->bytes.held.readers == 0);
+        owner_held_forget(owner, task);
+    }
     owner_task_clear(owner, task); /* an object has no bytes here */
     task_free(owner, task, index);
 }
@@ -249,6 +256,24 @@ void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending)
         task->splice_count = 0;
         task_dispose(owner, task, index);
     }
+}
+
+int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
+{
+    if (owner_task_find(owner, id) == NULL)
+        return REEVE_EHANDLE;
+    owner_task_unref(owner, owner_task_index(id));
+    owner_lineage_bound(owner);
+    return 0;
+}
+
+int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL)
+        return REEVE_EHANDLE;
+    task->references++;
+    return 0;
 }
 
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent)

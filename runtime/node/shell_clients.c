@@ -354,6 +354,7 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
         .node = daemon->node,
         .token = daemon->incarnation,
         .inline_size = REEVE_DAEMON_INLINE_SIZE,
+        .size = reeve_store_shell_capacity(daemon->store),
         .fd_count = 4,
         .fds = {client->bell.page_fd, client->bell.event_fd, daemon->bell.page_fd,
             daemon->bell.event_fd}};

@@ -42,6 +42,7 @@ static void segment_show(struct reeve_store_shell *shell, const struct reeve_sto
     struct reeve_local_message message = {.kind = REEVE_LOCAL_SEGMENT,
         .segment = command->segment,
         .size = command->size,
+        .count = command->serial,
         .flags = command->writable ? REEVE_LOCAL_SEGMENT_WRITABLE : 0,
         .fd_count = 1};
     int error = reeve_segments_descriptor(
@@ -113,8 +114,18 @@ static void reply_seal(struct reeve_store_shell *shell, const struct reeve_store
     struct reeve_local_message message = {.kind = REEVE_LOCAL_SEALED,
         .request = command->request,
         .code = command->code,
-        .object = command->id};
+        .object = command->id,
+        .segment = command->segment,
+        .count = command->serial,
+        .offset = command->offset,
+        .flags = command->held ? REEVE_LOCAL_OBJECT_HOLD : 0};
     send_client(shell, command->client, &message, command->text);
+}
+
+static void relax(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_RELAX, .size = command->size};
+    send_client(shell, command->client, &message, "");
 }
 
 static Reeve__ObjectId id_of(struct reeve_object_id id)
@@ -220,6 +231,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
     case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
     case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
+    case REEVE_STORE_RELAX: relax(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
     REEVE_ASSERT(!"a command of the store");
@@ -248,7 +260,7 @@ void reeve_store_shell_event(struct reeve_store_shell *shell, const struct reeve
 
 /* Tells the core how far it may grow: every so often, or when it has come near the end of what it
  * was told. */
-static void look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
+void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
 {
     struct reeve_store_status status;
     reeve_store_status(shell->store, &status);
@@ -282,7 +294,9 @@ int reeve_store_shell_create(
         reeve_store_shell_free(shell);
         return REEVE_ENOMEM;
     }
+    shell->node = own.node;
     reeve_fifo_init(&shell->commands, sizeof(struct reeve_store_command));
+    reeve_fifo_init(&shell->late, sizeof(struct late_message));
     reeve_stage_init(shell);
     shell->store = reeve_store_create(&own);
     *ret = shell;
@@ -297,6 +311,7 @@ void reeve_store_shell_free(struct reeve_store_shell *shell)
         reeve_stage_fini(shell);
         reeve_store_free(shell->store);
         reeve_fifo_fini(&shell->commands);
+        reeve_fifo_fini(&shell->late);
     }
     reeve_segments_free(shell->segments);
     free(shell->scratch);
@@ -305,6 +320,7 @@ void reeve_store_shell_free(struct reeve_store_shell *shell)
 
 void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node)
 {
+    shell->node = node;
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = node});
 }
@@ -329,44 +345,6 @@ void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t c
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = client});
 }
 
-bool reeve_store_shell_client_message(
-    struct reeve_store_shell *shell, uint32_t client, const struct reeve_local_message *message)
-{
-    struct reeve_store_event event = {.client = client,
-        .request = message->request,
-        .node = message->node,
-        .segment = message->segment,
-        .id = message->object,
-        .process = message->process,
-        .offset = message->offset,
-        .size = message->size};
-    switch (message->kind) {
-    case REEVE_LOCAL_CREATE:
-        event.kind = REEVE_STORE_CREATE;
-        event.skew = message->count;
-        look_at_memory(shell, message->size);
-        break;
-    case REEVE_LOCAL_SEAL: event.kind = REEVE_STORE_SEAL; break;
-    case REEVE_LOCAL_ABORT: event.kind = REEVE_STORE_ABORT; break;
-    case REEVE_LOCAL_GET:
-        event.kind = REEVE_STORE_GET;
-        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-        break;
-    case REEVE_LOCAL_UNPIN: event.kind = REEVE_STORE_UNPIN; break;
-    case REEVE_LOCAL_FREE:
-        event.kind = REEVE_STORE_FREE;
-        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-        break;
-    case REEVE_LOCAL_GIVE:
-        event.kind = REEVE_STORE_GIVE;
-        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-        break;
-    default: return false;
-    }
-    reeve_store_shell_event(shell, &event);
-    return true;
-}
-
 static void on_chunk(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectChunk *chunk)
 {
@@ -377,7 +355,7 @@ static void on_chunk(
         .size = chunk->size,
         .length = chunk->has_data ? chunk->data.len : 0,
         .code = chunk->has_code ? chunk->code : REEVE_OK};
-    look_at_memory(shell, chunk->size);
+    reeve_store_shell_look_at_memory(shell, chunk->size);
     REEVE_ASSERT(!shell->carrying);
     shell->chunk = chunk->has_data ? chunk->data.data : NULL;
     shell->chunk_size = event.length;
@@ -417,12 +395,13 @@ bool reeve_store_shell_peer_message(
     switch (message->body_case) {
     case REEVE__MESSAGE__BODY_OBJECT_PULL: {
         const Reeve__ObjectPull *pull = message->object_pull;
-        reeve_store_shell_event(
-            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
-                       .node = node,
-                       .id = {.owner = pull->id->owner, .sequence = pull->id->sequence},
-                       .offset = pull->offset,
-                       .length = pull->length});
+        struct reeve_object_id id = {.owner = pull->id->owner, .sequence = pull->id->sequence};
+        reeve_store_shell_hear_first(shell, id);
+        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
+                                           .node = node,
+                                           .id = id,
+                                           .offset = pull->offset,
+                                           .length = pull->length});
         return true;
     }
     case REEVE__MESSAGE__BODY_OBJECT_CHUNK:
@@ -475,7 +454,7 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell)
     struct reeve_store_status status;
     reeve_store_status(shell->store, &status);
     if (status.queue_count > 0)
-        look_at_memory(shell, 0);
+        reeve_store_shell_look_at_memory(shell, 0);
     if (reeve_store_deadline(shell->store) <= now_ns) {
         struct reeve_store_event event = {.kind = REEVE_STORE_TICK};
         reeve_store_step(shell->store, reeve_clock_monotonic_ns(), &event, &shell->commands);
@@ -488,6 +467,11 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell)
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell)
 {
     return reeve_store_deadline(shell->store);
+}
+
+uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell)
+{
+    return shell->capacity_bytes;
 }
 
 void reeve_store_shell_status(const struct reeve_store_shell *shell, struct reeve_store_status *ret)

@@ -7,7 +7,8 @@
  *   reeve_store_shell_deadline has come, or there was more to do      reeve_store_shell_turn
  *
  * The callbacks are called from within these, in order, and must not call back into the shell
- * except for staging and unstaging. All functions are called on the loop's thread. */
+ * except for staging and unstaging, and for what `hear` is there for. All functions are called
+ * on the loop's thread. */
 #ifndef REEVE_NODE_SHELL_STORE_H
 #define REEVE_NODE_SHELL_STORE_H
 
@@ -28,6 +29,9 @@ struct reeve_store_shell_callbacks {
      * reached is no error: either its session begins anew (peer_reset) or it is dead
      * (peer_down). */
     void (*send_node)(void *arg, uint32_t node, const Reeve__Message *message);
+    /* Reads all that clients have sent so far, and hands it to reeve_store_shell_client_message.
+     * May be NULL, where what is sealed is known before anyone can ask. */
+    void (*hear)(void *arg);
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */
     void (*wake)(void *arg);
@@ -72,6 +76,7 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell);
 /* CLOCK_MONOTONIC; UINT64_MAX: none. */
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell);
 
+uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell);
 void reeve_store_shell_status(
     const struct reeve_store_shell *shell, struct reeve_store_status *ret);
 /* The core, to ask it (reeve_store_find, reeve_store_next_object). */

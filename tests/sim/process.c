@@ -221,7 +221,9 @@ static void run_command(
                 &(struct sim_local){
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
-    case REEVE_OWNER_FREE_OBJECT: break;
+    case REEVE_OWNER_FREE_OBJECT:
+    case REEVE_OWNER_LET_GO:
+    case REEVE_OWNER_UNPIN: break;
     }
 }
 

@@ -1,0 +1,142 @@
+/* The owner core: objects that are held. See owner.h.
+ *
+ *   result, LOCATED ──▶ held ──freed──▶ (the FREE says it)
+ *                        │ ▲──given away──▶ a pin, until nobody here reads it
+ *            relax, and nobody reads it
+ *                        ▼
+ *                   not LOCATED: who reads it asks the daemon
+ *
+ * Who reads: threads of this process (views, gets), and tasks on the object's node that are SENT or
+ * INLINE with it among their arguments; their splices are marked READING, so that each is counted
+ * once, and given back once. */
+#include "api/client/owner_internal.h"
+#include "runtime/base/assert.h"
+
+void owner_held_add(struct reeve_owner *owner, uint32_t index)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    reeve_task_id *id = reeve_fifo_push(&owner->held);
+    REEVE_ASSERT(id != NULL);
+    *id = owner_task_id(task, index);
+    task->bytes.held.readers = 0;
+    owner->held_count++;
+    /* those that are held no more are not to pile up */
+    for (int i = 0; i < 2 && owner->held.count > owner->held_count * 2 + 64; i++) {
+        reeve_task_id first;
+        reeve_fifo_pop(&owner->held, &first);
+        const struct owner_task *old = owner_task_find(owner, first);
+        if (old != NULL && owner_is_held(old)) {
+            id = reeve_fifo_push(&owner->held);
+            REEVE_ASSERT(id != NULL);
+            *id = first;
+        }
+    }
+}
+
+void owner_held_forget(struct reeve_owner *owner, struct owner_task *task)
+{
+    task->bytes.object.flags &= ~REEVE_REFERENCE_LOCATED;
+    task->bytes.made.lineage = NULL;
+    owner->held_count--;
+}
+
+static void let_go(struct reeve_owner *owner, struct owner_task *task)
+{
+    uint64_t bytes = task->bytes.object.size_bytes;
+    owner_held_forget(owner, task);
+    owner->relax_bytes -= bytes < owner->relax_bytes ? bytes : owner->relax_bytes;
+    owner_command(owner, REEVE_OWNER_LET_GO)->object = task->bytes.object;
+}
+
+static void reader_gone(struct reeve_owner *owner, struct owner_task *task)
+{
+    REEVE_ASSERT(owner_is_held(task) && task->bytes.held.readers > 0);
+    if (--task->bytes.held.readers == 0 && owner->relax_bytes != 0 && !(task->flags & OWNER_GIVEN))
+        let_go(owner, task);
+}
+
+bool reeve_owner_read_begin(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || !owner_is_held(task))
+        return false;
+    task->bytes.held.readers++;
+    return true;
+}
+
+void reeve_owner_read_end(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    REEVE_ASSERT(task != NULL);
+    reader_gone(owner, task);
+}
+
+void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uint32_t node)
+{
+    for (uint32_t i = 0; i < task->splice_count; i++) {
+        struct reeve_owner_splice *splice = &task->splices[i];
+        struct owner_task *on = owner_task_at(owner, owner_task_index(splice->task));
+        if (splice->offset & REEVE_OWNER_NESTED || !owner_is_held(on) ||
+            (node != 0 && on->bytes.object.node != node))
+            continue;
+        splice->offset |= REEVE_OWNER_READING;
+        on->bytes.held.readers++;
+    }
+}
+
+void owner_reading_end(struct reeve_owner *owner, struct owner_task *task)
+{
+    for (uint32_t i = 0; i < task->splice_count; i++) {
+        struct reeve_owner_splice *splice = &task->splices[i];
+        if (!(splice->offset & REEVE_OWNER_READING) || splice->offset & REEVE_OWNER_NESTED)
+            continue;
+        splice->offset &= ~REEVE_OWNER_READING;
+        reader_gone(owner, owner_task_at(owner, owner_task_index(splice->task)));
+    }
+}
+
+void reeve_owner_relax(struct reeve_owner *owner, uint64_t bytes)
+{
+    owner->relax_bytes = bytes;
+    for (size_t left = owner->held.count; left > 0 && owner->relax_bytes != 0; left--) {
+        reeve_task_id id;
+        reeve_fifo_pop(&owner->held, &id);
+        struct owner_task *task = owner_task_find(owner, id);
+        if (task == NULL || !owner_is_held(task))
+            continue;
+        if (task->bytes.held.readers == 0 && !(task->flags & OWNER_GIVEN)) {
+            let_go(owner, task);
+            continue;
+        }
+        reeve_task_id *again = reeve_fifo_push(&owner->held);
+        REEVE_ASSERT(again != NULL);
+        *again = id;
+    }
+}
+
+void owner_held_check(const struct reeve_owner *owner)
+{
+    uint64_t held_count = 0, reading = 0, readers = 0;
+    uint32_t index = OWNER_NONE;
+    while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
+        const struct owner_task *task = owner_task_at(owner, index);
+        if (owner_is_held(task)) {
+            held_count++;
+            readers += task->bytes.held.readers;
+        }
+        if (reeve_task_state_is_final(task->state))
+            continue;
+        for (uint32_t i = 0; i < task->splice_count; i++) {
+            if (task->splices[i].offset & REEVE_OWNER_NESTED ||
+                !(task->splices[i].offset & REEVE_OWNER_READING))
+                continue;
+            REEVE_ASSERT(task->state == REEVE_TASK_SENT || task->state == REEVE_TASK_INLINE);
+            const struct owner_task *on =
+                owner_task_at(owner, owner_task_index(task->splices[i].task));
+            REEVE_ASSERT(owner_is_held(on) && on->bytes.held.readers > 0);
+            reading++;
+        }
+    }
+    REEVE_ASSERT(held_count == owner->held_count && owner->held.count >= held_count);
+    REEVE_ASSERT(reading <= readers); /* the others are threads of this process */
+}
