@@ -22,39 +22,39 @@ enum state { NEW, STARTING, READY, ENDED };
 
 #define OURS UINT64_C(0x5265657665206f6b)
 
-static _Atomic(enum state) state;
-static struct reeve_backend *backend; /* written before READY */
-static _Atomic(uint64_t)
-    *_Atomic fork_page; /* holds OURS in the process that made it, 0 in its children */
-static _Atomic(uint64_t) no_page = OURS;
+/* What every call looks at, in a page of its own, which the kernel wipes on fork: in a child the
+ * state is NEW and `ours` is 0. */
+#define PAGE_SIZE 4096
+static _Alignas(PAGE_SIZE) union {
+    struct {
+        _Atomic(enum state) state;
+        struct reeve_backend *backend; /* written before READY */
+        _Atomic(uint64_t) ours;        /* OURS in the process that wrote it first */
+    };
+    char bytes[PAGE_SIZE];
+} page;
+static _Atomic(bool) page_made; /* not wiped */
 
 /* ---- forks ----------------------------------------------------------------------------------- */
 
 static void wipe_page(void)
 {
-    if (fork_page)
-        atomic_store(fork_page, 0);
+    memset(&page, 0, sizeof page);
 }
 
-static int make_fork_page(struct reeve_error_info *error)
+static void make_fork_page(void)
 {
-    if (fork_page)
-        return REEVE_OK;
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return reeve_error_set(error, REEVE_ENOMEM, "no memory for a page");
-    fork_page = page;
-    if (madvise(page, size, MADV_WIPEONFORK) != 0)
+    if (atomic_load(&page_made))
+        return;
+    atomic_store(&page.ours, OURS);
+    if (sysconf(_SC_PAGESIZE) != PAGE_SIZE || madvise(&page, PAGE_SIZE, MADV_WIPEONFORK) != 0)
         pthread_atfork(NULL, NULL, wipe_page);
-    atomic_store(fork_page, OURS);
-    return REEVE_OK;
+    atomic_store(&page_made, true);
 }
 
 static bool is_forked(void)
 {
-    const _Atomic(uint64_t) *page = fork_page ? fork_page : &no_page;
-    return atomic_load_explicit(page, memory_order_relaxed) != OURS;
+    return atomic_load(&page_made) && atomic_load(&page.ours) != OURS;
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */
@@ -65,15 +65,16 @@ static int refuse(struct reeve_error_info *error)
         return reeve_error_set(error, REEVE_EFORKED,
             "called in a child made by fork: only the process that called reeve_init may use the "
             "library");
-    if (atomic_load(&state) == ENDED)
+    if (atomic_load(&page.state) == ENDED)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
     return reeve_error_set(error, REEVE_ENOTINIT, "called before reeve_init");
 }
 
 struct reeve_backend *reeve_client_enter(struct reeve_error_info *error)
 {
-    if (REEVE_LIKELY(atomic_load_explicit(&state, memory_order_acquire) == READY && !is_forked()))
-        return backend;
+    /* in a forked child it is NEW */
+    if (REEVE_LIKELY(atomic_load_explicit(&page.state, memory_order_acquire) == READY))
+        return page.backend;
     refuse(error);
     return NULL;
 }
@@ -81,12 +82,11 @@ struct reeve_backend *reeve_client_enter(struct reeve_error_info *error)
 int reeve_client_attach(struct reeve_backend *to, struct reeve_error_info *error)
 {
     int rc = reeve_registry_seal(error);
-    if (!rc)
-        rc = make_fork_page(error);
     if (rc)
         return rc;
-    backend = to;
-    atomic_store_explicit(&state, READY, memory_order_release);
+    make_fork_page();
+    page.backend = to;
+    atomic_store_explicit(&page.state, READY, memory_order_release);
     return REEVE_OK;
 }
 
@@ -97,10 +97,9 @@ static int start(
     int rc = reeve_options_resolve(options, &settings, error);
     if (!rc)
         rc = reeve_registry_seal(error);
-    if (!rc)
-        rc = make_fork_page(error);
     if (rc)
         return rc;
+    make_fork_page();
     struct reeve_backend *started = NULL;
     if (settings.mode == REEVE_MODE_INLINE)
         rc = reeve_inline_backend_start(&settings, &started, error);
@@ -114,24 +113,24 @@ REEVE_API int reeve_init(int argc, char **argv, const reeve_options *options)
     struct reeve_error_info *error = reeve_error_thread();
     if (is_forked())
         return refuse(error);
-    enum state before = atomic_load(&state);
+    enum state before = atomic_load(&page.state);
     do {
         if (before == STARTING || before == READY)
             return reeve_error_set(error, REEVE_EINVAL, "reeve_init was called already");
-    } while (!atomic_compare_exchange_weak(&state, &before, STARTING));
+    } while (!atomic_compare_exchange_weak(&page.state, &before, STARTING));
     int rc = start(argc, argv, options, error);
     if (rc)
-        atomic_store(&state, before);
+        atomic_store(&page.state, before);
     return rc;
 }
 
 REEVE_API void reeve_shutdown(void)
 {
     enum state expected = READY;
-    if (is_forked() || atomic_load(&state) != READY || backend->shutdown == NULL ||
-        !atomic_compare_exchange_strong(&state, &expected, ENDED))
+    if (is_forked() || atomic_load(&page.state) != READY || page.backend->shutdown == NULL ||
+        !atomic_compare_exchange_strong(&page.state, &expected, ENDED))
         return;
-    backend->shutdown(backend);
+    page.backend->shutdown(page.backend);
     reeve_callbacks_finish();
 }
 

@@ -19,6 +19,8 @@
 /* Workers call in bursts, and what their leases keep idle, others wait for. */
 #define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
 
+#define HOLDERS_FIRST 2 /* leases that a process often has at a time */
+
 uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms)
 {
     if (timeout_ms < 0)
@@ -521,6 +523,9 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     owner_settings.generation_first = generation_first;
     if (getenv(REEVE_WORKER_VARIABLE) != NULL)
         owner_settings.lease_idle_ns = WORKER_LEASE_IDLE_NS;
+    /* in front of the owner, so that what a call touches lies together */
+    cluster->holders = calloc(HOLDERS_FIRST, sizeof(*cluster->holders));
+    cluster->holder_capacity = cluster->holders != NULL ? HOLDERS_FIRST : 0;
     cluster->owner = reeve_owner_create(&owner_settings);
     cluster->objects = reeve_objects_create();
     int code = 0;

@@ -215,7 +215,7 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
         if (error != 0)
             return error;
         entry_fill(fill.slot, send, &entry, 0, false);
-        memcpy(fill.payload, entry.arguments, entry.arguments_size);
+        reeve_copy(fill.payload, entry.arguments, entry.arguments_size);
         *ret_position = fill.position;
         return 0;
     }

@@ -62,7 +62,7 @@ static int arguments_begin(const struct reeve_submit *submit, size_t *ret_count,
 static bool arguments_go_together(const struct reeve_submit *submit)
 {
     const uint8_t *args = submit->args;
-    size_t count, at, large = 0, rest = 0;
+    size_t count = 0, at = 0, large = 0, rest = 0;
     if (submit->splice_count + submit->nested_count != 0 ||
         arguments_begin(submit, &count, &at, NULL) != 0)
         return false;
@@ -121,7 +121,7 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
     struct argument_objects *ret, struct reeve_error_info *error)
 {
     const uint8_t *args = submit->args;
-    size_t count, at, splice = 0, nested = 0;
+    size_t count = 0, at = 0, splice = 0, nested = 0;
     if (arguments_begin(submit, &count, &at, error) != 0)
         return REEVE_ETYPE;
     *ret = (struct argument_objects){

@@ -5,18 +5,20 @@
 #include <reeve.h>
 #include <stdarg.h>
 
+#include "runtime/base/macros.h"
+
 /* Starts a description anew: code and message; everything else is cleared. Returns code. error
  * may be NULL. */
-int reeve_error_set(struct reeve_error_info *error, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int reeve_error_set(struct reeve_error_info *error, int code, const char *format, ...) REEVE_COLD
+    REEVE_PRINTF(3, 4);
 
 /* Cuts off instead of failing. */
-void reeve_error_function(struct reeve_error_info *error, const char *function);
+REEVE_COLD void reeve_error_function(struct reeve_error_info *error, const char *function);
 
 /* The calling thread's description: what reeve_last_error gives. */
 struct reeve_error_info *reeve_error_thread(void);
 
 /* Fills what a callee left out (code, and the code's text as message), and returns code. */
-int reeve_error_complete(struct reeve_error_info *error, int code);
+REEVE_COLD int reeve_error_complete(struct reeve_error_info *error, int code);
 
 #endif

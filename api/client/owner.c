@@ -54,9 +54,9 @@ void reeve_owner_free(struct reeve_owner *owner)
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
     }
-    for (uint32_t i = 0; i < owner->class_count; i++)
+    for (uint32_t i = 1; i < owner->class_count; i++) /* the first are not from malloc */
         free(owner->classes[i]);
-    for (uint32_t i = 0; i < owner->lease_capacity; i++)
+    for (uint32_t i = 1; i < owner->lease_capacity; i++)
         free(owner->leases[i]);
     free(owner->pages);
     free(owner->edges);

@@ -165,6 +165,8 @@ struct owner_lease {
     struct reeve_list room_node;
 };
 
+/* What every call touches comes first and lies together, the first class and the first lease with
+ * it: a call after a rest pays for each page. */
 struct reeve_owner {
     struct reeve_owner_settings settings;
     struct owner_page **pages; /* each stays where it is */
@@ -173,11 +175,7 @@ struct reeve_owner {
     struct reeve_list pages_room;
     struct owner_edge *edges;
     uint32_t edge_capacity, edge_count, edge_free;
-    struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
     uint32_t class_count;
-    struct owner_watch *watches;
-    uint32_t watch_capacity, watch_count, watch_free;
-    struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct owner_lease **leases;
     uint32_t lease_capacity, lease_count;
     struct reeve_list ready; /* classes */
@@ -197,6 +195,12 @@ struct reeve_owner {
     uint32_t node;             /* our own; 0: not known */
     uint32_t remade_count;     /* tasks that are REMADE */
     bool remade_failed;        /* ever: what is QUEUED may have an argument that has failed */
+    struct owner_class first_class;
+    struct owner_lease first_lease;
+    struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
+    struct owner_watch *watches;
+    uint32_t watch_capacity, watch_count, watch_free;
+    struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct reeve_list lineages;
     uint64_t lineage_bytes; /* of these, and of the objects that are kept for them alone */
 };

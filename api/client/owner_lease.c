@@ -26,7 +26,8 @@ int reeve_owner_class(
     }
     if (owner->class_count == REEVE_OWNER_CLASSES_MAX)
         return REEVE_ETOOLARGE;
-    struct owner_class *class = calloc(1, sizeof(*class));
+    struct owner_class *class =
+        owner->class_count == 0 ? &owner->first_class : calloc(1, sizeof(*class));
     if (class == NULL)
         return REEVE_ENOMEM;
     class->cpu_milli = cpu_milli;
@@ -267,7 +268,8 @@ static struct owner_lease *lease_make(struct reeve_owner *owner)
     if (leases == NULL)
         return NULL;
     owner->leases = leases;
-    struct owner_lease *lease = calloc(1, sizeof(*lease));
+    struct owner_lease *lease =
+        owner->lease_capacity == 0 ? &owner->first_lease : calloc(1, sizeof(*lease));
     if (lease == NULL)
         return NULL;
     lease->index = owner->lease_capacity;

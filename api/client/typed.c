@@ -143,7 +143,8 @@ static int submit(struct reeve_backend *backend, struct call *call,
     if (!rc)
         rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
             call->splice_count, call->nested, call->nested_count, ret, error);
-    free(call->nested);
+    if (call->nested)
+        free(call->nested);
     for (size_t i = 0; i < call->put_count; i++)
         backend->release(backend, call->put[i], NULL);
     if (bytes != stack)

@@ -2,9 +2,11 @@
 # of target.
 #
 #   reeve_library(name SOURCES a.c b.c LIBS reeve_base)       static library, position independent
-#   reeve_shared_library(name SOURCES a.c WHOLE reeve_owner LIBS reeve_base)
+#   reeve_shared_library(name SOURCES a.c WHOLE reeve_owner LIBS reeve_base HOT hot.txt)
 #                                                             shared library; nothing of WHOLE is
-#                                                             left out, referenced or not
+#                                                             left out, referenced or not; the
+#                                                             functions that HOT lists lie side by
+#                                                             side, in its order
 #   reeve_program(name SOURCES main.c LIBS reeve)             program in build/bin
 #   reeve_unit_test(name SOURCES x_test.c LIBS reeve_base)    cmocka, a ctest labelled `unit`
 #   reeve_fuzz_target(name SOURCES x_fuzz.c LIBS reeve_base)  a ctest labelled `fuzz`
@@ -36,7 +38,7 @@ add_compile_options(-Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wsha
     -Wno-missing-field-initializers -fno-omit-frame-pointer)
 # A cold call pays for every cache line it touches: no jump tables, no call to find a thread's variables (there is one, of
 # less than 1 KiB, which the loader's reserve holds also where the library is loaded late).
-add_compile_options(-fno-plt -ftls-model=initial-exec)
+add_compile_options(-fno-jump-tables -fno-plt -ftls-model=initial-exec -ffunction-sections)
 # what a failed assertion says holds no folder of whoever built it
 add_compile_options("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 if(REEVE_WERROR)
@@ -142,7 +144,7 @@ endfunction()
 # Give as WHOLE
 # the static libraries that hold public functions, for a linker takes only what is referenced from others.
 function(reeve_shared_library name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;WHOLE;LIBS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "HOT" "SOURCES;WHOLE;LIBS")
     add_library(${name} SHARED ${arg_SOURCES})
     target_include_directories(${name}
         PRIVATE "${PROJECT_SOURCE_DIR}"
@@ -151,6 +153,39 @@ function(reeve_shared_library name)
         target_link_libraries(${name} PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${whole}>")
     endforeach()
     target_link_libraries(${name} PRIVATE ${arg_LIBS})
+    if(arg_HOT AND NOT REEVE_SANITIZE)
+        reeve_order_functions(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${arg_HOT}")
+    endif()
+endfunction()
+
+# A section of the functions in `list`, one name a line, in that order, in front of all others.
+function(reeve_order_functions name list)
+    file(STRINGS "${list}" functions REGEX "^[^#]")
+    set(inputs "")
+    foreach(function IN LISTS functions)
+        string(APPEND inputs "
+        *(.text.${function} .text.${function}.isra.* .text.${function}.constprop.* .text.${function}.part.*)")
+    endforeach()
+    set(script "${CMAKE_CURRENT_BINARY_DIR}/${name}_hot.ld")
+    file(CONFIGURE OUTPUT "${script}" CONTENT
+"SECTIONS
+{
+    .text.hot_path : { ${inputs} }
+}
+INSERT BEFORE .text;
+SECTIONS
+{
+    .rodata.constants : { *(.rodata.cst4 .rodata.cst8 .rodata.cst16 .rodata.cst32) }
+}
+INSERT BEFORE .rodata;
+")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${list}")
+    include(CheckLinkerFlag)
+    check_linker_flag(C "-Wl,-T,${script}" REEVE_LINKER_ORDERS)
+    if(REEVE_LINKER_ORDERS)
+        target_link_options(${name} PRIVATE "-Wl,-T,${script}")
+        set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS "${script}")
+    endif()
 endfunction()
 
 # Everything but the tests: what deploy/run builds.

@@ -5,7 +5,7 @@
 #ifndef REEVE_BASE_ASSERT_H
 #define REEVE_BASE_ASSERT_H
 
-_Noreturn void reeve_assert_failed(
+_Noreturn __attribute__((cold)) void reeve_assert_failed(
     const char *condition, const char *file, int line, const char *function);
 
 #define REEVE_ASSERT(condition)         \

@@ -3,6 +3,7 @@
 #define REEVE_BASE_MACROS_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define REEVE_ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -20,7 +21,33 @@
 #define REEVE_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define REEVE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* Of a function that only failing calls reach: what leads to it is laid out away from the rest. */
+#define REEVE_COLD __attribute__((cold))
+
 #define REEVE_PRINTF(format_at, values_at) __attribute__((format(printf, format_at, values_at)))
+
+/* memcpy for what is mostly a few bytes: these are copied on the spot. */
+static inline void reeve_copy(void *to, const void *from, size_t size)
+{
+    char *end = (char *)to + size;
+    const char *from_end = (const char *)from + size;
+    if (size > 32) {
+        memcpy(to, from, size);
+    } else if (size >= 16) {
+        memcpy(to, from, 16);
+        memcpy(end - 16, from_end - 16, 16);
+    } else if (size >= 8) {
+        memcpy(to, from, 8);
+        memcpy(end - 8, from_end - 8, 8);
+    } else if (size >= 4) {
+        memcpy(to, from, 4);
+        memcpy(end - 4, from_end - 4, 4);
+    } else if (size != 0) {
+        ((char *)to)[0] = ((const char *)from)[0];
+        ((char *)to)[size / 2] = ((const char *)from)[size / 2];
+        end[-1] = from_end[-1];
+    }
+}
 
 #define REEVE_EXPORT __attribute__((visibility("default")))
 

@@ -35,6 +35,18 @@ static long futex(
     return syscall(SYS_futex, (uint32_t *)word, operation, value, timeout, NULL, 0);
 }
 
+/* errno stays as the caller had it: user code calls this from the middle of its own. */
+static void event_write(int event_fd)
+{
+    int saved_errno = errno;
+    uint64_t one = 1; /* a full counter refuses it, and wakes all the same */
+    ssize_t written;
+    do {
+        written = write(event_fd, &one, sizeof one);
+    } while (written < 0 && errno == EINTR);
+    errno = saved_errno;
+}
+
 bool reeve_doorbell_wake(struct reeve_doorbell *bell, int event_fd)
 {
     /* The mode may have changed since the caller looked: what counts is what we took. relaxed:
@@ -44,19 +56,10 @@ bool reeve_doorbell_wake(struct reeve_doorbell *bell, int event_fd)
     if (mode == REEVE_DOORBELL_AWAKE)
         /* somebody else has taken the duty of waking, or the sleeper woke by itself */
         return false;
-    /* errno stays as the caller had it: user code calls this from the middle of its own */
-    int saved_errno = errno;
     if (mode != REEVE_DOORBELL_EVENT)
-        (void)futex(&bell->waiting, FUTEX_WAKE, INT_MAX, NULL);
-    if (mode != REEVE_DOORBELL_FUTEX && event_fd >= 0) {
-        /* A full counter refuses the write, and wakes all the same. */
-        uint64_t one = 1;
-        ssize_t written;
-        do {
-            written = write(event_fd, &one, sizeof one);
-        } while (written < 0 && errno == EINTR);
-    }
-    errno = saved_errno;
+        (void)futex(&bell->waiting, FUTEX_WAKE, INT_MAX, NULL); /* cannot fail: errno stays */
+    if (mode != REEVE_DOORBELL_FUTEX && event_fd >= 0)
+        event_write(event_fd);
     return true;
 }
 

@@ -285,7 +285,7 @@ static void answer(struct reeve_cluster_channel *channel, const struct reeve_ent
     fill.slot->status = (int16_t)status;
     if (REEVE_UNLIKELY(head != 0))
         memcpy(fill.payload, object, head);
-    memcpy((uint8_t *)fill.payload + head, bytes, length - head);
+    reeve_copy((uint8_t *)fill.payload + head, bytes, length - head);
     reeve_ring_publish(ring);
     reeve_ring_done(&channel->channel.calls, view->position);
     worker.woke_holder = reeve_doorbell_ring(channel->bell, channel->bell_fd);
