@@ -107,6 +107,15 @@ struct reeve_extent *reeve_arena_next_free(
     return NULL;
 }
 
+uint32_t reeve_arena_largest_free(const struct reeve_arena *arena)
+{
+    if (arena->bitmap_high == 0)
+        return 0;
+    uint32_t word = 31u - (uint32_t)__builtin_clz(arena->bitmap_high);
+    uint32_t bin = word * 32 + 31u - (uint32_t)__builtin_clz(arena->bitmap[word]);
+    return extent_at(arena, arena->bins[bin])->units;
+}
+
 /* --- segments --------------------------------------------------------------------------------- */
 
 static struct reeve_extent *extent_create(

@@ -140,6 +140,9 @@ bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint3
 struct reeve_extent *reeve_arena_next_free(
     const struct reeve_arena *arena, uint32_t *bin, struct reeve_extent *after);
 
+/* Units of the largest free extent, to within a sixteenth. */
+uint32_t reeve_arena_largest_free(const struct reeve_arena *arena);
+
 /* NULL, or what is wrong. */
 const char *reeve_arena_check(const struct reeve_arena *arena);
 

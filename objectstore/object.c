@@ -73,11 +73,43 @@ static struct store_owner *owner_get(struct reeve_store *store, reeve_process_id
     if (owner == NULL) {
         owner = store_new(sizeof(*owner));
         owner->process = process;
-        reeve_list_init(&owner->objects);
         reeve_list_init(&owner->dying_link);
         store_put(&store->owners, process, owner);
     }
     return owner;
+}
+
+static struct store_object *object_at(const struct reeve_store *store, uint32_t number)
+{
+    return reeve_pool_at(&store->objects, number);
+}
+
+/* At the end of its objects, and of the ring that they form; `first`: at its beginning. */
+static void owner_add(
+    struct reeve_store *store, struct store_owner *owner, struct store_object *object, bool first)
+{
+    uint32_t number = reeve_pool_number(&store->objects, object);
+    if (owner->objects == 0) {
+        owner->objects = object->owner_next = object->owner_prev = number;
+        return;
+    }
+    struct store_object *before = object_at(store, owner->objects);
+    object->owner_next = owner->objects;
+    object->owner_prev = before->owner_prev;
+    object_at(store, before->owner_prev)->owner_next = number;
+    before->owner_prev = number;
+    if (first)
+        owner->objects = number;
+}
+
+static void owner_remove(
+    struct reeve_store *store, struct store_owner *owner, struct store_object *object)
+{
+    uint32_t number = reeve_pool_number(&store->objects, object);
+    object_at(store, object->owner_prev)->owner_next = object->owner_next;
+    object_at(store, object->owner_next)->owner_prev = object->owner_prev;
+    if (owner->objects == number)
+        owner->objects = object->owner_next == number ? 0 : object->owner_next;
 }
 
 struct store_object *store_object_add(
@@ -97,7 +129,7 @@ struct store_object *store_object_add(
     *slot = reeve_pool_number(&store->objects, object);
     store->object_count++;
     struct store_owner *owner = owner_get(store, id.owner);
-    reeve_list_push_front(&owner->objects, &object->owner_link);
+    owner_add(store, owner, object, true);
     owner->count++;
     return object;
 }
@@ -127,7 +159,7 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     store->object_count--;
 
     struct store_owner *owner = owner_get(store, object->owner);
-    reeve_list_remove(&object->owner_link);
+    owner_remove(store, owner, object);
     owner->count--;
     if (object->extent != NULL) {
         owner->bytes -= store_extent_bytes(object->extent);
@@ -140,6 +172,7 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
         reeve_list_remove(&owner->dying_link);
         free(owner);
     }
+    object->owner = REEVE_PROCESS_NONE; /* for those who walk through the pool */
     reeve_pool_give(&store->objects, object);
 }
 
@@ -340,8 +373,8 @@ void store_object_free(
     }
     store_copies_drop(object);
     struct store_owner *owner = owner_get(store, object->owner);
-    reeve_list_remove(&object->owner_link);
-    reeve_list_push_back(&owner->objects, &object->owner_link);
+    owner_remove(store, owner, object);
+    owner_add(store, owner, object, false);
     store_object_settle(store, object);
 }
 
@@ -359,11 +392,8 @@ void store_object_give(
     uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;
     if (from == to)
         return;
-    reeve_list_remove(&object->owner_link);
-    if (object->flags & STORE_OBJECT_FREED)
-        reeve_list_push_back(&to->objects, &object->owner_link);
-    else
-        reeve_list_push_front(&to->objects, &object->owner_link);
+    owner_remove(store, from, object);
+    owner_add(store, to, object, !(object->flags & STORE_OBJECT_FREED));
     object->owner = heir;
     to->bytes += bytes;
     to->count++;
@@ -412,8 +442,7 @@ bool store_bury_owners(struct reeve_store *store)
         if (first == NULL)
             return false;
         struct store_owner *owner = REEVE_LIST_ENTRY(first, struct store_owner, dying_link);
-        struct store_object *object =
-            REEVE_LIST_ENTRY(owner->objects.next, struct store_object, owner_link);
+        struct store_object *object = object_at(store, owner->objects);
         if (object->flags & STORE_OBJECT_FREED)
             reeve_list_remove(&owner->dying_link);
         else

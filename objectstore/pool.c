@@ -135,3 +135,15 @@ void reeve_pool_give(struct reeve_pool *pool, void *item)
     if (chunk->used_count == 0 && (chunk->next != NULL || chunk->prev != NULL))
         chunk_remove(pool, chunk);
 }
+
+uint32_t reeve_pool_next(const struct reeve_pool *pool, uint32_t number)
+{
+    uint32_t chunk = number >> pool->shift, place = number & ((1u << pool->shift) - 1);
+    for (place = REEVE_MAX(place + 1, pool->first); chunk < pool->chunk_count; chunk++) {
+        const struct reeve_pool_chunk *at = pool->chunks[chunk];
+        if (is_chunk(at) && place < at->fresh)
+            return chunk << pool->shift | place;
+        place = pool->first;
+    }
+    return 0;
+}

@@ -41,7 +41,12 @@ void reeve_pool_fini(struct reeve_pool *pool);
 
 /* Zeroed. */
 void *reeve_pool_take(struct reeve_pool *pool);
+/* Its first four bytes are overwritten, the others stay as the caller has left them. */
 void reeve_pool_give(struct reeve_pool *pool, void *item);
+/* The number after this one (0: the first) that has ever been taken; 0 at the end. Its record may
+ * have been given back: the caller must have marked it. Whoever walks by numbers meets each record
+ * that lives meanwhile once, whatever else comes and goes. */
+uint32_t reeve_pool_next(const struct reeve_pool *pool, uint32_t number);
 
 /* NULL for 0. */
 static inline void *reeve_pool_at(const struct reeve_pool *pool, uint32_t number)

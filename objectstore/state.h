@@ -59,14 +59,14 @@ struct store_object {
     reeve_process_id owner; /* the process in its id, until that gives it away */
     uint64_t size;
     struct reeve_extent *extent; /* NULL while a pull waits for room */
-    struct reeve_list owner_link;
     union {
         struct reeve_list lru_link; /* sealed: linked when it is an unpinned copy */
         struct store_fetch *fetch;  /* pulling */
     };
     struct store_copy *copies;
-    uint32_t hash_next; /* in store->objects */
-    uint32_t pins;      /* the first, in store->pins; 0: none */
+    uint32_t hash_next;              /* this and the next two: numbers in store->objects */
+    uint32_t owner_next, owner_prev; /* a ring, of one at least */
+    uint32_t pins;                   /* the first, in store->pins; 0: none */
     uint32_t pin_total;
     uint8_t state;
     uint8_t flags;
@@ -85,7 +85,7 @@ struct store_pin {
 
 /* And a slot of the hash table: 4 to 8 bytes. */
 _Static_assert(
-    sizeof(struct store_object) + sizeof(struct reeve_extent) + sizeof(struct store_pin) <= 152,
+    sizeof(struct store_object) + sizeof(struct reeve_extent) + sizeof(struct store_pin) <= 144,
     "a million objects, each pinned, must not cost the daemon more than 160 MB");
 
 struct store_peer {
@@ -106,7 +106,7 @@ struct store_copy {
 
 struct store_owner {
     reeve_process_id process;
-    struct reeve_list objects; /* latest first; freed ones that are still pinned at the end */
+    uint32_t objects; /* latest first; freed ones that are still pinned at the end */
     uint64_t bytes, count;
     uint64_t held_bytes;
     struct reeve_list dying_link; /* linked: its objects are going */

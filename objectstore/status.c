@@ -56,34 +56,78 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
     return true;
 }
 
-/* The cursor: slot of the table in the high half, place in its chain in the low one. */
+static void describe_holders(const struct reeve_store *store, const struct store_object *object,
+    struct reeve_store_object_info *ret)
+{
+    const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
+    for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
+        uint32_t at = ret->pinner_count++;
+        const struct store_client *client = reeve_map64_get(&store->client_by_handle, pin->client);
+        if (at >= REEVE_STORE_NAMED_MAX)
+            continue;
+        ret->pinners[at].process = client != NULL ? client->process : REEVE_PROCESS_NONE;
+        ret->pinners[at].pin_count = pin->count;
+    }
+    for (const struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
+        if (ret->copy_count < REEVE_STORE_NAMED_MAX)
+            ret->copy_nodes[ret->copy_count] = copy->peer->node;
+        ret->copy_count++;
+    }
+}
+
+/* The cursor is a number of the pool: objects do not move there. */
 bool reeve_store_next_object(
     const struct reeve_store *store, uint64_t *cursor, struct reeve_store_object_info *ret)
 {
-    uint32_t slot = (uint32_t)(*cursor >> 32), place = (uint32_t)*cursor;
-    for (; slot < store->table_size + store->table_old_size; slot++, place = 0) {
-        const struct store_object *object = store_table_slot(store, slot);
-        for (uint32_t i = 0; i < place && object != NULL; i++)
-            object = store_table_next(store, object);
-        if (object == NULL)
+    uint32_t number = (uint32_t)*cursor;
+    while ((number = reeve_pool_next(&store->objects, number)) != 0) {
+        const struct store_object *object = reeve_pool_at(&store->objects, number);
+        if (object->owner == REEVE_PROCESS_NONE)
             continue;
-        uint32_t copies = 0;
-        for (const struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
-            copies++;
         *ret = (struct reeve_store_object_info){
             .id = object->id,
+            .owner = object->owner,
             .size = object->size,
             .segment = object->extent != NULL ? object->extent->segment->id : 0,
             .pin_count = object->pin_total,
-            .copy_count = copies,
             .copy = object->flags & STORE_OBJECT_COPY,
             .freed = object->flags & STORE_OBJECT_FREED,
             .state = object->state == STORE_PULLING ? "pulling" : "sealed",
         };
-        *cursor = (uint64_t)slot << 32 | (place + 1);
+        describe_holders(store, object, ret);
+        *cursor = number;
         return true;
     }
     return false;
+}
+
+static void add_layout(const struct reeve_arena *arena, struct reeve_store_layout *ret)
+{
+    uint64_t units = 0;
+    uint32_t largest = reeve_arena_largest_free(arena);
+    REEVE_LIST_EACH(node, &arena->segments)
+    {
+        const struct reeve_segment *segment = REEVE_LIST_ENTRY(node, struct reeve_segment, link);
+        units += segment->units;
+        for (const struct reeve_extent *extent = segment->first; segment->whole && extent != NULL;
+             extent = reeve_extent_after(extent))
+            if (extent->is_free)
+                largest = REEVE_MAX(largest, extent->units);
+    }
+    ret->segment_bytes += reeve_arena_bytes(units);
+    ret->free_bytes += reeve_arena_bytes(units - arena->used_units);
+    ret->largest_free_bytes = REEVE_MAX(ret->largest_free_bytes, reeve_arena_bytes(largest));
+}
+
+void reeve_store_layout(const struct reeve_store *store, struct reeve_store_layout *ret)
+{
+    *ret = (struct reeve_store_layout){0};
+    add_layout(&store->orphans, ret);
+    add_layout(&store->daemon->arena, ret);
+    REEVE_LIST_EACH(node, &store->clients)
+    add_layout(&REEVE_LIST_ENTRY(node, struct store_client, link)->arena, ret);
+    REEVE_LIST_EACH(node, &store->dying_clients)
+    add_layout(&REEVE_LIST_ENTRY(node, struct store_client, link)->arena, ret);
 }
 
 const char *reeve_store_event_name(enum reeve_store_event_kind kind)
@@ -257,7 +301,13 @@ const char *reeve_store_check(const struct reeve_store *store)
     at = 0;
     while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
         const struct store_owner *owner = value;
-        CHECK(owner->count == reeve_list_count(&owner->objects) && owner->count > 0);
+        uint64_t count = 0;
+        for (uint32_t number = owner->objects; number != owner->objects || count == 0; count++) {
+            const struct store_object *object = reeve_pool_at(&store->objects, number);
+            CHECK(object != NULL && object->owner == owner->process);
+            number = object->owner_next;
+        }
+        CHECK(owner->count == count);
         owned += owner->count;
     }
     CHECK(objects == store->object_count && owned == objects && placed == sums.object_extents);

@@ -253,16 +253,33 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
     uint32_t *ret_segment, uint64_t *ret_offset, uint64_t *ret_size);
 
-/* What is where, for tools: all objects, in no order, from cursor 0 on; false at the end. */
+/* What is where, for tools: from cursor 0 on; false at the end. In no order; whatever comes and
+ * goes between two calls, an object that is there all the time is shown once. */
+#define REEVE_STORE_NAMED_MAX 4 /* of those who pin an object, and of the nodes that have copies */
 struct reeve_store_object_info {
     struct reeve_object_id id;
+    reeve_process_id owner; /* not the one in the id, where that has given it away */
     uint64_t size;
-    uint32_t segment, pin_count, copy_count;
+    uint32_t segment;
+    uint32_t pin_count, pinner_count, copy_count; /* pins; processes with pins; other nodes */
+    struct {
+        reeve_process_id process; /* REEVE_PROCESS_NONE: the daemon, or one that is ending */
+        uint32_t pin_count;
+    } pinners[REEVE_STORE_NAMED_MAX];
+    uint32_t copy_nodes[REEVE_STORE_NAMED_MAX];
     bool copy, freed;
     const char *state;
 };
 bool reeve_store_next_object(
     const struct reeve_store *store, uint64_t *cursor, struct reeve_store_object_info *ret);
+
+/* How the free memory lies. */
+struct reeve_store_layout {
+    uint64_t segment_bytes; /* address space, most of which may never have been touched */
+    uint64_t free_bytes;    /* of these */
+    uint64_t largest_free_bytes;
+};
+void reeve_store_layout(const struct reeve_store *store, struct reeve_store_layout *ret);
 
 const char *reeve_store_event_name(enum reeve_store_event_kind kind);
 const char *reeve_store_command_name(enum reeve_store_command_kind kind);

@@ -320,6 +320,8 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
     case REEVE_MESSAGE_HEARTBEAT:
         node->store_bytes = m->memory_bytes;
         node->store_used_bytes = m->count;
+        node->store_held_bytes = m->held_bytes;
+        node->object_count = m->object_count;
         break;
     case REEVE_MESSAGE_HOLDING: sched_lease_holding(s, node, m); break;
     case REEVE_MESSAGE_DEMAND: take_demand(s, node, m); break;

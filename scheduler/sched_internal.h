@@ -58,8 +58,9 @@ struct sched_node {
     uint32_t number;
     enum reeve_sched_node_state state;
     uint64_t uid, incarnation, memory_bytes;
-    uint64_t store_bytes, store_used_bytes; /* as of its last heartbeat */
-    uint64_t session;                       /* 0: none */
+    uint64_t store_bytes, store_used_bytes; /* this and the next as of its last heartbeat */
+    uint64_t store_held_bytes, object_count;
+    uint64_t session; /* 0: none */
     char host[REEVE_HOST_SIZE];
     char address[REEVE_ADDRESS_SIZE];
     uint32_t cpu_milli;

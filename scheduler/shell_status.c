@@ -46,16 +46,36 @@ static json_t *nodes(struct reeve_head *head, uint64_t now_ns, uint64_t *cut)
             continue;
         }
         json_array_append_new(
-            list, json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:f}", "node",
-                      (json_int_t)info.node, "host", info.host, "address", info.address, "state",
-                      node_state_name(info.state), "slots", cpus(info.cpu_milli), "slots_used",
-                      cpus((int64_t)info.cpu_milli - info.cpu_free_milli), "leases",
+            list, json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
+                      "node", (json_int_t)info.node, "host", info.host, "address", info.address,
+                      "state", node_state_name(info.state), "slots", cpus(info.cpu_milli),
+                      "slots_used", cpus((int64_t)info.cpu_milli - info.cpu_free_milli), "leases",
                       (json_int_t)info.lease_count, "memory_bytes", (json_int_t)info.memory_bytes,
                       "store_bytes", (json_int_t)info.store_bytes, "store_used_bytes",
-                      (json_int_t)info.store_used_bytes, "silent_s",
-                      seconds_since(info.heard_ns, now_ns)));
+                      (json_int_t)info.store_used_bytes, "store_held_bytes",
+                      (json_int_t)info.store_held_bytes, "objects", (json_int_t)info.object_count,
+                      "silent_s", seconds_since(info.heard_ns, now_ns)));
     }
     return list;
+}
+
+/* What the stores of all nodes that are up hold together. */
+static void add_store_totals(struct reeve_head *head, json_t *totals)
+{
+    struct reeve_sched_node_info info;
+    uint64_t cursor = 0, size = 0, used = 0, held = 0, objects = 0;
+    while (reeve_sched_next_node(head->sched, &cursor, &info)) {
+        if (info.state != REEVE_SCHED_NODE_UP)
+            continue;
+        size += info.store_bytes;
+        used += info.store_used_bytes;
+        held += info.store_held_bytes;
+        objects += info.object_count;
+    }
+    json_object_set_new(totals, "store_bytes", json_integer((json_int_t)size));
+    json_object_set_new(totals, "store_used_bytes", json_integer((json_int_t)used));
+    json_object_set_new(totals, "store_held_bytes", json_integer((json_int_t)held));
+    json_object_set_new(totals, "objects", json_integer((json_int_t)objects));
 }
 
 static json_t *jobs(struct reeve_head *head, uint64_t now_ns, uint64_t *cut)
@@ -156,6 +176,7 @@ json_t *reeve_head_status(struct reeve_head *head, bool with_leases)
             "leases", (json_int_t)totals.lease_count, "leases_granted",
             (json_int_t)totals.granted_count, "leases_ended", (json_int_t)totals.ended_count,
             "leases_refused", (json_int_t)totals.refused_count));
+    add_store_totals(head, json_object_get(status, "totals"));
     json_object_set_new(status, "nodes", nodes(head, now_ns, &cut));
     json_object_set_new(status, "jobs", jobs(head, now_ns, &cut));
     json_object_set_new(status, "demands", demands(head, now_ns, &cut));

@@ -1,7 +1,8 @@
 /* Requests that come to the head by message: from tools, and from nodes about their runs.
  *
  *      status, stop, logs of the head      answered here
- *      run.*, logs of a run or a node      passed on to the node that can answer, under an id of
+ *      run.*, logs of a run or a node,
+ *      objects                             passed on to the node that can answer, under an id of
  *                                          ours
  *      run.report                          from a node, about a run of its
  *
@@ -253,6 +254,23 @@ static void logs(
     }
 }
 
+/* ---- objects ---- */
+
+static void objects(
+    struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
+{
+    struct reeve_sched_node_info info;
+    json_int_t node = json_integer_value(json_object_get(arguments, "node"));
+    if (node <= 0 || !reeve_head_find_node(head, (uint32_t)node, NULL, &info)) {
+        fail(head, tool, request->id, REEVE_EINVAL,
+            "there is no such node that is up (see reeve status)");
+        return;
+    }
+    int error = pass_on(head, info.session, tool, request, request->arguments);
+    if (error)
+        fail(head, tool, request->id, error, reeve_strerror(error));
+}
+
 /* ---- stop ---- */
 
 static void on_stop_closed(uv_handle_t *handle)
@@ -388,6 +406,8 @@ void reeve_head_tool_request(
         stop_request(head, from, request, arguments);
     else if (strcmp(method, "logs") == 0)
         logs(head, from, request, arguments);
+    else if (strcmp(method, "objects") == 0)
+        objects(head, from, request, arguments);
     else if (strcmp(method, "run.start") == 0)
         run_start(head, from, request, arguments);
     else if (strcmp(method, "run.data") == 0 || strcmp(method, "run.launch") == 0 ||

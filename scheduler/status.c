@@ -37,6 +37,8 @@ bool reeve_sched_next_node(
         .memory_bytes = node->memory_bytes,
         .store_bytes = node->store_bytes,
         .store_used_bytes = node->store_used_bytes,
+        .store_held_bytes = node->store_held_bytes,
+        .object_count = node->object_count,
         .cpu_milli = node->cpu_milli,
         .cpu_free_milli = node->free_milli,
         .lease_count = node->lease_count,

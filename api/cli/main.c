@@ -18,6 +18,7 @@ static const struct reeve_cli_command *const commands[] = {
     &reeve_cli_status,
     &reeve_cli_run,
     &reeve_cli_logs,
+    &reeve_cli_objects,
     &reeve_cli_stop,
 };
 

@@ -73,29 +73,37 @@ static void print_head(const json_t *status)
         integer_of(totals, "nodes_up"), integer_of(totals, "nodes"),
         number_of(totals, "slots_used"), number_of(totals, "slots"), integer_of(totals, "jobs"),
         integer_of(totals, "leases"), integer_of(totals, "demands"));
+    char store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE], held[REEVE_SIZE_TEXT_SIZE];
+    printf("store   %lld objects, %s of %s used, %s held as memory\n",
+        integer_of(totals, "objects"),
+        reeve_size_format((uint64_t)integer_of(totals, "store_used_bytes"), used),
+        reeve_size_format((uint64_t)integer_of(totals, "store_bytes"), store),
+        reeve_size_format((uint64_t)integer_of(totals, "store_held_bytes"), held));
 }
 
 static void print_nodes(const json_t *list)
 {
     size_t i;
     json_t *node;
-    char memory[REEVE_SIZE_TEXT_SIZE], store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE];
+    char memory[REEVE_SIZE_TEXT_SIZE], store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE],
+        held[REEVE_SIZE_TEXT_SIZE];
     if (json_array_size(list) == 0) {
         printf("\nNo nodes: start one with `reeve worker`.\n");
         return;
     }
-    printf("\n%-5s %-20s %-8s %12s %7s %10s %10s %10s  %s\n", "NODE", "HOST", "STATE", "SLOTS",
-        "LEASES", "MEMORY", "STORE", "USED", "ADDRESS");
+    printf("\n%-5s %-20s %-8s %12s %7s %10s %10s %10s %10s  %s\n", "NODE", "HOST", "STATE", "SLOTS",
+        "LEASES", "MEMORY", "STORE", "USED", "HELD", "ADDRESS");
     json_array_foreach(list, i, node)
     {
         char slots[32];
         snprintf(
             slots, sizeof(slots), "%g/%g", number_of(node, "slots_used"), number_of(node, "slots"));
-        printf("%-5lld %-20s %-8s %12s %7lld %10s %10s %10s  %s\n", integer_of(node, "node"),
+        printf("%-5lld %-20s %-8s %12s %7lld %10s %10s %10s %10s  %s\n", integer_of(node, "node"),
             text_of(node, "host"), text_of(node, "state"), slots, integer_of(node, "leases"),
             reeve_size_format((uint64_t)integer_of(node, "memory_bytes"), memory),
             reeve_size_format((uint64_t)integer_of(node, "store_bytes"), store),
             reeve_size_format((uint64_t)integer_of(node, "store_used_bytes"), used),
+            reeve_size_format((uint64_t)integer_of(node, "store_held_bytes"), held),
             text_of(node, "address"));
     }
 }

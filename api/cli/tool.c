@@ -269,19 +269,14 @@ void reeve_tool_reply_fini(struct reeve_tool_reply *reply)
     reply->size = 0;
 }
 
-int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments,
-    uint32_t timeout_ms, struct reeve_tool_reply *ret)
+int reeve_tool_collect(
+    struct reeve_tool *tool, uint64_t id, uint32_t timeout_ms, struct reeve_tool_reply *ret)
 {
-    uint64_t id;
     struct reeve_buffer pieces;
-    *ret = (struct reeve_tool_reply){0};
-    int error = reeve_tool_send(tool, method, arguments, NULL, 0, &id);
-    if (error) {
-        snprintf(ret->text, sizeof(ret->text), "%s", reeve_strerror(error));
-        return ret->code = error;
-    }
-    reeve_buffer_init(&pieces);
+    int error;
     bool more;
+    *ret = (struct reeve_tool_reply){0};
+    reeve_buffer_init(&pieces);
     do {
         reeve_tool_reply_fini(ret);
         error = reeve_tool_receive(tool, id, timeout_ms, ret);
@@ -299,6 +294,18 @@ int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *argumen
     reeve_buffer_fini(&pieces);
     if (error && !*ret->text)
         snprintf(ret->text, sizeof(ret->text), "%s", reeve_strerror(error));
+    return ret->code = error;
+}
+
+int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments,
+    uint32_t timeout_ms, struct reeve_tool_reply *ret)
+{
+    uint64_t id;
+    *ret = (struct reeve_tool_reply){0};
+    int error = reeve_tool_send(tool, method, arguments, NULL, 0, &id);
+    if (error == 0)
+        return reeve_tool_collect(tool, id, timeout_ms, ret);
+    snprintf(ret->text, sizeof(ret->text), "%s", reeve_strerror(error));
     return ret->code = error;
 }
 

@@ -40,8 +40,12 @@ int reeve_tool_receive(
     struct reeve_tool *tool, uint64_t id, uint32_t timeout_ms, struct reeve_tool_reply *ret);
 void reeve_tool_reply_fini(struct reeve_tool_reply *reply);
 
-/* Both: the last reply's JSON, where a large one comes in pieces as data. Returns the reply's
- * code. */
+/* Waits for all pieces of the reply to a request that has been sent, as reeve_tool_call does. */
+int reeve_tool_collect(
+    struct reeve_tool *tool, uint64_t id, uint32_t timeout_ms, struct reeve_tool_reply *ret);
+
+/* Sends and collects: the last reply's JSON, where a large one comes in pieces as data. Returns
+ * the reply's code. */
 int reeve_tool_call(struct reeve_tool *tool, const char *method, json_t *arguments,
     uint32_t timeout_ms, struct reeve_tool_reply *ret);
 

@@ -13,10 +13,12 @@
 #include "runtime/node/node_main.h"
 #include "runtime/wire/address.h"
 
-#define SLOTS_MAX       100000.0
-#define STORE_BYTES_MIN (1u << 20)
-#define IMPATIENT_MS    3000
-#define PROCESSES_MAX   100000
+#define SLOTS_MAX        100000.0
+#define STORE_BYTES_MIN  (1u << 20)
+#define INLINE_BYTES_MIN (4u << 10) /* an error with its text still fits */
+#define INLINE_BYTES_MAX (64u << 10)
+#define IMPATIENT_MS     3000
+#define PROCESSES_MAX    100000
 
 static struct values {
     struct reeve_cli_daemon daemon;
@@ -24,6 +26,7 @@ static struct values {
     const char *slots;
     long processes;
     const char *store;
+    const char *inline_size;
     const char *socket;
     long join_timeout_s;
 } values;
@@ -63,6 +66,14 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_STORE_SIZE",
         .help = "room for large values: 4GiB, 512MiB, or a part of\n"
                 "the memory it may use"},
+    {.name = "inline",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, inline_size),
+        .value = "SIZE",
+        .initial = "64KiB",
+        .environment = "REEVE_INLINE_SIZE",
+        .help = "larger values lie in the store, others travel with the\n"
+                "task; 4KiB at least, 64KiB at most"},
     {.name = "listen",
         .letter = 'l',
         .kind = REEVE_CLI_STRING,
@@ -119,6 +130,12 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
         snprintf(why, sizeof(why), "%.80s is not enough: a store has at least 1MiB", values.store);
         return usage(command, "--store", why);
     }
+    uint64_t inline_bytes;
+    if (reeve_parse_size(values.inline_size, 0, &inline_bytes, why) != 0)
+        return usage(command, "--inline", why);
+    if (inline_bytes < INLINE_BYTES_MIN || inline_bytes > INLINE_BYTES_MAX)
+        return usage(command, "--inline", "from 4KiB to 64KiB");
+    node->inline_bytes = (uint32_t)inline_bytes;
     return 0;
 }
 

@@ -349,6 +349,7 @@ static void clean_up(struct daemon *daemon)
     while (uv_run(&daemon->loop, UV_RUN_DEFAULT) != 0)
         ;
     uv_loop_close(&daemon->loop);
+    daemon_listings_free(daemon);
     daemon_fetch_forget_cache();
     daemon_channels_free(daemon);
     daemon_links_free(daemon);
@@ -424,6 +425,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_map64_init(&daemon->peers);
     reeve_list_init(&daemon->bridged);
     reeve_list_init(&daemon->terminals_leaving);
+    reeve_list_init(&daemon->listings);
     reeve_list_init(&daemon->leaving);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     raise_limits();

@@ -353,7 +353,7 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
         .process = reeve_process_id_make(daemon->node, serial),
         .node = daemon->node,
         .token = daemon->incarnation,
-        .inline_size = REEVE_DAEMON_INLINE_SIZE,
+        .inline_size = daemon->options->inline_size_bytes,
         .size = reeve_store_shell_capacity(daemon->store),
         .fd_count = 4,
         .fds = {client->bell.page_fd, client->bell.event_fd, daemon->bell.page_fd,

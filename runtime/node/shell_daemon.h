@@ -14,6 +14,7 @@
  *                      sides; shell_entry.c
  *   shell_objects.c    the object store's place in all this
  *   shell_output.c     what workers write, on its way to the terminal
+ *   shell_listing.c    what lies in the store, for `reeve objects`
  *   shell_tools.c      requests of tools
  *
  * An event for the core may come at any depth, also while its commands are carried out: it is
@@ -170,6 +171,7 @@ struct daemon {
     struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged; /* channels of which we are an end */
     struct reeve_list terminals_leaving;
+    struct reeve_list listings; /* requests for objects that are being answered */
     uv_idle_t bridge_again;
     struct reeve_bridge_pace bridge_pace;
     int bridge_pause_fd;
@@ -292,6 +294,11 @@ bool daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_
  * reads. */
 void daemon_terminal_leave(struct daemon_client *client, reeve_process_id job);
 void daemon_terminals_close(struct daemon *daemon);
+
+/* shell_listing.c */
+void daemon_list_objects(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);
+/* When the loop is at its end. */
+void daemon_listings_free(struct daemon *daemon);
 
 /* shell_tools.c */
 void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);

@@ -479,6 +479,11 @@ void reeve_store_shell_status(const struct reeve_store_shell *shell, struct reev
     reeve_store_status(shell->store, ret);
 }
 
+uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell)
+{
+    return reeve_segments_resident(shell->segments);
+}
+
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell)
 {
     return shell->store;

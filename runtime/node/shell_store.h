@@ -79,6 +79,8 @@ uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell);
 uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell);
 void reeve_store_shell_status(
     const struct reeve_store_shell *shell, struct reeve_store_status *ret);
+/* Pages of all segments that exist: what the store costs the machine now. */
+uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell);
 /* The core, to ask it (reeve_store_find, reeve_store_next_object). */
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell);
 

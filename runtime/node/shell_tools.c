@@ -1,6 +1,7 @@
 /* Requests of tools, which come by way of the head.
  *
  *   node.status   {}   the facts of this node, as JSON
+ *   objects            shell_listing.c
  *   all others         shell_runs.c */
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
 {
     if (strcmp(request->method, "node.status") == 0) {
         status(daemon, from, request->id);
+    } else if (strcmp(request->method, "objects") == 0 && from == daemon->head_session) {
+        daemon_list_objects(daemon, from, request);
     } else if (from == daemon->head_session) {
         reeve_runs_request(daemon->runs, from, request);
     } else {

@@ -59,6 +59,8 @@ const Reeve__Message *reeve_control_view(
     FIELD_OUT(memory_bytes);
     FIELD_OUT(lease);
     FIELD_OUT(count);
+    FIELD_OUT(held_bytes);
+    FIELD_OUT(object_count);
     FIELD_OUT(process);
     FIELD_OUT(worker);
 #undef FIELD_OUT
@@ -120,6 +122,8 @@ int reeve_control_decode(const Reeve__Control *control, struct reeve_message *re
     message.memory_bytes = control->memory_bytes;
     message.lease = control->lease;
     message.count = control->count;
+    message.held_bytes = control->held_bytes;
+    message.object_count = control->object_count;
     message.process = control->process;
     message.worker = control->worker;
     if (control->class_ != NULL) {

@@ -52,8 +52,9 @@
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text
  *               no node of the cluster could ever satisfy the class
- *   HEARTBEAT   node -> head: memory_bytes count
- *               I live; the size of my store, and how much of it is used
+ *   HEARTBEAT   node -> head: memory_bytes count held_bytes object_count
+ *               I live; the size of my store, how much of it is used, the pages that it holds,
+ *               and how many objects
  *   HEARTBEAT   head -> node, or node -> node: -
  *               I live
  *   OPEN        executor -> holder's node: lease class process worker
@@ -115,6 +116,8 @@ struct reeve_message {
     uint64_t memory_bytes;
     uint64_t lease;
     uint64_t count;
+    uint64_t held_bytes;
+    uint64_t object_count;
     reeve_process_id process;
     reeve_process_id worker;
     struct reeve_class class;

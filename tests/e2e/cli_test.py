@@ -11,7 +11,7 @@ import pytest
 from conftest import find_program
 from support import processes, settings
 
-COMMANDS = ["head", "worker", "status", "run", "logs", "stop"]
+COMMANDS = ["head", "worker", "status", "run", "logs", "objects", "stop"]
 
 
 def reeve(environment, *arguments, within=30, **options):
@@ -72,6 +72,7 @@ def test_version_and_help(home):
     (["worker", "--slots", "many"], ["--slots", "many"]),
     (["worker", "--slots", "-1"], ["--slots"]),
     (["worker", "--store", "12parsecs"], ["--store", "12parsecs"]),
+    (["worker", "--inline", "1MiB"], ["--inline", "64KiB"]),
     (["worker", "--head", "tcp://:::"], ["--head", "tcp://HOST:PORT"]),
     (["worker", "--head", "nonsense://x"], ["--head", "tcp://HOST:PORT"]),
     (["head", "--listen", "tcp://127.0.0.1:99999"], ["--listen", "65535"]),
@@ -80,6 +81,9 @@ def test_version_and_help(home):
     (["status", "--address", "tcp://0.0.0.0:1"], ["bad address"]),
     (["stop", "--all", "--node", "3"], ["contradict"]),
     (["stop", "--node", "three"], ["--node", "three"]),
+    (["objects", "--sort", "colour"], ["--sort", "colour", "size"]),
+    (["objects", "--owner", "somebody"], ["--owner", "somebody"]),
+    (["objects", "--limit", "1001"], ["--limit", "1000"]),
     (["run"], ["an argument is missing"]),
     (["run", "./no-such-program"], ["./no-such-program"]),
     (["logs", "--head", "--node", "1"], ["only one"]),
@@ -253,6 +257,72 @@ def test_status(cluster, operator, mail):
     assert "4 of 4 slots used" in table and "gated" in table and "WHY" in table
     mail.let_go()
     program.succeed()
+
+
+# ---- objects ----
+
+
+def test_objects(cluster, operator, mail):
+    """Forty of one driver, one of them held by a task; then none."""
+
+    def objects(*arguments):
+        done = operator("objects", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    program = cluster.driver([find_program("holds"), 40, 1_000_000, mail.path, mail.gate])
+    mail.until_count("holds", 1)
+    mail.until_count("start", 1)
+    told = objects("--limit", 1000)
+    primaries = [item for item in told["objects"] if not item["copy"]]
+    totals = told["totals"]
+    assert len(primaries) == 40 and totals["shown"] == totals["matched"] == totals["objects"] == len(told["objects"])
+    assert len({item["object"] for item in primaries}) == 40 and told["unanswered"] == []
+    assert all(item["size_bytes"] >= 1_000_000 and item["state"] == "sealed" for item in told["objects"])
+    (owner,) = {item["owner"] for item in primaries}
+    assert owner == operator_job(operator)
+    assert totals["used_bytes"] >= totals["matched_bytes"] >= 40_000_000
+    assert totals["committed_bytes"] >= totals["used_bytes"] and totals["held_bytes"] >= totals["matched_bytes"]
+    pinned = [item for item in told["objects"] if item["pins"]]
+    assert pinned and objects("--sort", "pins", "--limit", 1)["objects"][0]["pins"] == max(item["pins"] for item in pinned)
+    assert all(len(item["pinned_by"]) == item["pinners"] for item in pinned)
+    few = objects("--owner", owner, "--limit", 3)
+    assert few["totals"]["shown"] == 3 and few["totals"]["matched"] == totals["matched"]
+    assert objects("--owner", "77.1")["totals"]["matched"] == 0
+    assert [node["node"] for node in objects("--node", 2)["nodes"]] == [2]
+    table = operator("objects").stdout
+    assert "primary" in table and "20 shown" in table and "LARGEST" in table
+
+    def counted():
+        status = json.loads(operator("status", "--json").stdout)["totals"]
+        return status["objects"] >= 40 and status["store_held_bytes"] >= 40_000_000
+
+    processes.until(counted, settings.seconds(5), "the store's totals in the status")
+    assert "objects, " in operator("status").stdout
+    mail.let_go()
+    program.succeed()
+    processes.until(lambda: objects()["totals"]["objects"] == 0, settings.seconds(5), "the end of all objects")
+
+
+def operator_job(operator):
+    (job,) = json.loads(operator("status", "--json").stdout)["jobs"]
+    return job["job"]
+
+
+def test_objects_of_a_node_that_is_silent(cluster, operator):
+    """It is named, and the others are shown all the same."""
+    silent = cluster.nodes[1]
+    number = next(node["node"] for node in cluster.nodes_up()
+                  if f"node={node['node']}" in silent.log() or str(node["address"]) in silent.ready_line)
+    os.kill(silent.pid, signal.SIGSTOP)
+    try:
+        done = operator("objects", "--json", "--connect-timeout", "1")
+    finally:
+        os.kill(silent.pid, signal.SIGCONT)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and f"node {number} on" in done.stderr
+    assert [node["node"] for node in told["unanswered"]] == [number] and len(told["nodes"]) == 1
+    fails(operator("objects", "--node", 77), 2, "no node 77")
 
 
 # ---- runs ----
