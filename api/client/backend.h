@@ -19,7 +19,8 @@
 
 #define REEVE_FUTURE_FAILED_BIT (UINT64_C(1) << 63)
 
-struct reeve_ready; /* ready.h */
+struct reeve_ready;        /* ready.h */
+struct reeve_owner_cancel; /* owner.h */
 
 struct reeve_submit { /* one checked call */
     const struct reeve_function *function;
@@ -83,6 +84,10 @@ struct reeve_backend {
     int (*view)(struct reeve_backend *, uint64_t future, int64_t timeout_ms, reeve_consume *consume,
         void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
     void (*unview)(struct reeve_backend *, uint64_t handle);
+    /* As the owner core's: nothing happens when it has ended. REEVE_EHANDLE, REEVE_ENOMEM,
+     * REEVE_ESHUTDOWN. */
+    int (*cancel)(struct reeve_backend *, uint64_t future, const struct reeve_owner_cancel *how,
+        struct reeve_error_info *error);
 
     /* Pushes the tag, which the queue expects, when the future is ready; at the latest when shut
      * down. Not when it fails: REEVE_EHANDLE, REEVE_ENOMEM, REEVE_ESHUTDOWN. */

@@ -499,6 +499,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .release = cluster_release,
         .view = reeve_cluster_view,
         .unview = reeve_cluster_unview,
+        .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,
         .watch_wait = reeve_cluster_watch_wait,
         .create = reeve_cluster_create,

@@ -17,6 +17,7 @@
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
  * cluster_put.c (put), cluster_places.c (room for what is put), cluster_view.c (views),
  * cluster_poll.c (role, waiting), cluster_watch.c (futures that are watched),
+ * cluster_cancel.c (stopping tasks),
  * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
  * cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a
  * daemon, starting a cluster of our own), cluster_blocked.c (waits that would never end). */
@@ -171,8 +172,16 @@ struct reeve_cluster {
 
     /* worker: when the running task's time is up, or 0; the background thread enforces it */
     _Atomic uint64_t task_deadline_ns;
+    /* …and when the next step is due towards stopping it, or 0; that thread's own (stop.h) */
+    uint64_t stop_due_ns;
     /* without the lock; to be called whenever its time may have come */
-    void (*task_expired)(struct reeve_cluster *cluster);
+    void (*task_look)(struct reeve_cluster *cluster);
+    /* with the lock: the daemon says that a task is to stop; a task begins in a process that is an
+     * owner; a task of our own, which is INLINE, is to stop */
+    void (*task_cancel)(struct reeve_cluster *cluster, const struct reeve_local_message *message);
+    void (*task_begun)(struct reeve_cluster *cluster);
+    void (*cancel_inline)(struct reeve_cluster *cluster, uint64_t now_ns, reeve_task_id task,
+        const struct reeve_owner_cancel *how);
     /* worker: runs a task of our own that nobody has claimed, instead of waiting for it; with the
      * lock, which is released meanwhile. The task is INLINE. */
     void (*run_inline)(struct reeve_cluster *cluster, reeve_task_id task);
@@ -217,6 +226,12 @@ uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms);
 /* With the lock, which it gives up meanwhile. In a task: runs what nobody has begun of what the
  * future needs, as far as it may. */
 void reeve_cluster_run_unclaimed(struct reeve_cluster *cluster, reeve_task_id future);
+
+/* cluster_cancel.c: member of the backend; and with the lock, what the core commands. */
+int reeve_cluster_cancel(struct reeve_backend *backend, uint64_t future,
+    const struct reeve_owner_cancel *how, struct reeve_error_info *error);
+void reeve_cluster_cancel_run(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_owner_command *command);
 
 /* cluster_watch.c: members of the backend; and with the lock, after tasks have become final. */
 int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,

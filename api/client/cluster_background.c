@@ -48,8 +48,8 @@ static void inbox_put(struct reeve_cluster *cluster, struct reeve_local_message 
     atomic_store(&cluster->attention, 1);
 }
 
-/* Replies and segments at once, because nothing else has to be known for them; all else is for the
- * poller. */
+/* Replies, segments and that a task is to stop at once, because nothing else has to be known for
+ * them; all else is for the poller. */
 static void message_sort(struct reeve_cluster *cluster, struct reeve_local_message *message)
 {
     switch (message->kind) {
@@ -58,6 +58,10 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
             reeve_objects_add(cluster->objects, message->segment, message->count, message->fds[0],
                 message->size, message->flags & REEVE_LOCAL_SEGMENT_WRITABLE) == 0)
             message->fd_count = 0;
+        break;
+    case REEVE_LOCAL_CANCEL:
+        if (cluster->task_cancel != NULL)
+            cluster->task_cancel(cluster, message);
         break;
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
     case REEVE_LOCAL_CREATED:
@@ -115,6 +119,8 @@ static uint64_t next_wake_ns(struct reeve_cluster *cluster, uint64_t now_ns)
         next_ns = now_ns + TIMED_NS;
     if (cluster->timed)
         next_ns = REEVE_MIN(next_ns, now_ns + TIMED_NS);
+    if (cluster->stop_due_ns != 0)
+        next_ns = REEVE_MIN(next_ns, cluster->stop_due_ns);
     uint64_t task_ns = atomic_load(&cluster->task_deadline_ns);
     return task_ns != 0 ? REEVE_MIN(next_ns, task_ns) : next_ns;
 }
@@ -136,8 +142,8 @@ static bool doze(struct reeve_cluster *cluster, bool *ret_readable)
         ssize_t ignored = read(cluster->event_fd, &ignored_count, sizeof(ignored_count));
         (void)ignored;
     }
-    if (cluster->task_expired != NULL)
-        cluster->task_expired(cluster);
+    if (cluster->task_look != NULL)
+        cluster->task_look(cluster);
     pthread_mutex_lock(&cluster->lock);
     *ret_readable = count > 0 && fds[0].revents != 0;
     if (count > 0 && fds[2].revents != 0 && !cluster->ending)

@@ -200,6 +200,7 @@ void reeve_cluster_task_begin(struct reeve_cluster *cluster)
         return;
     /* What it owns goes on while the task runs: answers come, leases are called back or idle. */
     pthread_mutex_lock(&cluster->lock);
+    cluster->task_begun(cluster);
     if (reeve_owner_unfinished(cluster->owner) != 0 ||
         reeve_owner_deadline(cluster->owner) != UINT64_MAX ||
         atomic_load_explicit(&cluster->attention, memory_order_relaxed) != 0)

@@ -293,6 +293,7 @@ static void command_run(
             channel_give_up(cluster, channel);
         message_send(cluster, REEVE_LOCAL_LEASE_RETURN, command);
         break;
+    case REEVE_OWNER_CANCEL: reeve_cluster_cancel_run(cluster, now_ns, command); break;
     case REEVE_OWNER_TAKE_BACK:
         if (!reeve_owner_where(cluster->owner, command->task, &lease_index, &position, &attempt) ||
             lease_index != command->lease_index || position != command->position)

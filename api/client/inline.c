@@ -510,6 +510,19 @@ static int inline_release(
     return rc;
 }
 
+/* Whatever there is has ended. */
+static int inline_cancel(struct reeve_backend *backend, uint64_t future,
+    const struct reeve_owner_cancel *how, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)how;
+    pthread_mutex_lock(&self.lock);
+    bool live = self.running && reeve_map64_get(&self.futures, future);
+    int rc = live ? REEVE_OK : not_live(error);
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
 static int inline_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error)
 {
@@ -688,6 +701,7 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .release = inline_release,
         .view = inline_view,
         .unview = inline_unview,
+        .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,
         .create = inline_create,

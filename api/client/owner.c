@@ -36,6 +36,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
     reeve_fifo_init(&owner->held, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
+    reeve_map64_init(&owner->cancelling);
     reeve_list_init(&owner->lineages);
     return owner;
 }
@@ -50,6 +51,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     while (!reeve_list_is_empty(&owner->lineages))
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
+    owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
         free(owner->pages[i]);
@@ -115,6 +117,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     }
     owner->unfinished--;
     owner->final_count++;
+    if (REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0))
+        owner_cancel_forget(owner, owner_task_id(task, index));
 }
 
 /* Whether its value is needed for the task's arguments, and not just the future. */
@@ -337,6 +341,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
+    task->sequence = ++owner->sequence;
     owner->unfinished++;
     int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
     if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
@@ -458,7 +463,7 @@ bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, u
     const struct owner_task *task = owner_task_find(owner, id);
     return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
            task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
-           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE));
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE)) && !owner_is_cancelling(owner, id);
 }
 
 bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
@@ -576,6 +581,10 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         else
             owner_handed_drop(owner, id);
     }
+    if (REEVE_UNLIKELY(status == REEVE_EWORKERDIED) && owner_is_cancelling(owner, id)) {
+        owner_cancel_stopped(owner, now_ns, index, true);
+        return true;
+    }
     if (status == REEVE_EWORKERDIED && loss_forgiven(owner, task, id)) {
         owner_task_requeue(owner, now_ns, index);
         return true;
@@ -616,7 +625,10 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
     owner_handed_drop(owner, id);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, false);
-    owner_task_requeue(owner, now_ns, index);
+    if (owner_is_cancelling(owner, id))
+        owner_cancel_stopped(owner, now_ns, index, false);
+    else
+        owner_task_requeue(owner, now_ns, index);
 }
 
 static void fail_queued(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
@@ -667,7 +679,10 @@ void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
         task->flags &= (uint8_t)~OWNER_TAKING_BACK;
         owner_handed_drop(owner, owner_task_id(task, index));
         task->lease_index = OWNER_NONE;
-        if (loss_forgiven(owner, task, owner_task_id(task, index))) {
+        if (code == REEVE_EWORKERDIED && owner_is_cancelling(owner, owner_task_id(task, index))) {
+            owner_cancel_stopped(owner, now_ns, index, true);
+        } else if (!owner_is_cancelling(owner, owner_task_id(task, index)) &&
+                   loss_forgiven(owner, task, owner_task_id(task, index))) {
             owner_task_requeue(owner, now_ns, index);
         } else {
             task_fail(owner, now_ns, index, code, text);
@@ -758,21 +773,6 @@ void reeve_owner_entry(
 bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)
 {
     return reeve_fifo_pop(&owner->commands, ret);
-}
-
-uint64_t reeve_owner_unfinished(const struct reeve_owner *owner)
-{
-    return owner->unfinished;
-}
-
-uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
-{
-    return owner->final_count;
-}
-
-uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
-{
-    return owner->stale_count;
 }
 
 uint64_t reeve_owner_memory(const struct reeve_owner *owner)

@@ -124,7 +124,17 @@ enum reeve_owner_command_kind {
     REEVE_OWNER_FREE_OBJECT, /* object */
     REEVE_OWNER_LET_GO,      /* object: we hold it no more */
     REEVE_OWNER_UNPIN,       /* object: given away, and our pin on it is not needed any more */
+    /* task, cancel; SENT: lease, lease_index, position, attempt: recall the entry, or tell its
+     * worker to stop; INLINE: who runs it */
+    REEVE_OWNER_CANCEL,
 };
+
+/* How to cancel what runs. */
+struct reeve_owner_cancel {
+    uint32_t grace_ms; /* between two steps; REEVE_OWNER_NEVER: it is asked, and no more */
+    bool keep_children;
+};
+#define REEVE_OWNER_NEVER UINT32_MAX
 
 struct reeve_owner_command {
     enum reeve_owner_command_kind kind;
@@ -137,6 +147,8 @@ struct reeve_owner_command {
     uint64_t lease;
     reeve_task_id task;
     uint64_t position;
+    uint32_t attempt;
+    struct reeve_owner_cancel cancel;
     struct reeve_reference object;
 };
 
@@ -228,6 +240,17 @@ bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id task, uint
 void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
     int status, bool error_is_map, const void *bytes, uint32_t size,
     const struct reeve_reference *object, const reeve_task_id *futures, uint32_t future_count);
+
+/* The task is not wanted any more: see owner_cancel.c. It is a future like any other until it has
+ * ended, and afterwards. REEVE_EHANDLE; REEVE_ENOMEM: it goes on. Nothing happens when it has
+ * ended. */
+int reeve_owner_cancel(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
+    const struct reeve_owner_cancel *how);
+/* Grows with every task. All tasks that came later and have not ended are not wanted any more: the
+ * children of a task that had begun then. */
+uint64_t reeve_owner_sequence(const struct reeve_owner *owner);
+void reeve_owner_cancel_since(struct reeve_owner *owner, uint64_t now_ns, uint64_t sequence,
+    const struct reeve_owner_cancel *how);
 
 /* Where a SENT task is, to recall it. False when it is not SENT, or cannot be taken back any
  * more. */

@@ -116,6 +116,12 @@ struct owner_edge {
     uint32_t next;
 };
 
+/* A SENT or INLINE task that is not wanted any more. */
+struct owner_cancel {
+    reeve_task_id task;
+    struct reeve_owner_cancel how;
+};
+
 struct owner_watch {
     struct reeve_owner_watch told;
     uint32_t next; /* when it is free */
@@ -186,9 +192,10 @@ struct reeve_owner {
     reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
     uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
-    uint32_t send_lease;    /* what next_send chose, until sent or unsent */
-    uint32_t mark;          /* of the latest walk */
-    struct reeve_fifo held; /* reeve_task_id, oldest first; some may be held no more */
+    uint32_t send_lease;           /* what next_send chose, until sent or unsent */
+    uint32_t mark;                 /* of the latest walk */
+    struct reeve_map64 cancelling; /* task -> struct owner_cancel */
+    struct reeve_fifo held;        /* reeve_task_id, oldest first; some may be held no more */
     uint64_t held_count;
     uint64_t relax_bytes;      /* still to be let go of */
     struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
@@ -291,6 +298,14 @@ int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t 
 uint32_t owner_edge_pop(
     struct reeve_owner *owner, struct owner_task *from); /* OWNER_NONE: no more */
 
+/* Cancelling (owner_cancel.c). */
+bool owner_is_cancelling(const struct reeve_owner *owner, reeve_task_id id);
+/* It runs no more, and is not to be run again. */
+void owner_cancel_stopped(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool begun);
+void owner_cancel_forget(struct reeve_owner *owner, reeve_task_id id);
+void owner_cancel_tick(struct reeve_owner *owner, uint64_t now_ns);
+void owner_cancel_fini(struct reeve_owner *owner);
+
 /* A final task's edge is a watch (owner_watch.c). */
 void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 
@@ -373,6 +388,7 @@ void owner_lineage_check(const struct reeve_owner *owner);
 void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending);
 
 /* Leases and demand (owner_lease.c). */
+void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns);
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
 void owner_class_work_changed(

@@ -58,7 +58,7 @@ struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_
     return owner->leases[index];
 }
 
-static void tick_by(struct reeve_owner *owner, uint64_t at_ns)
+void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns)
 {
     if (at_ns < owner->tick_at_ns)
         owner->tick_at_ns = at_ns;
@@ -151,7 +151,7 @@ void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct
     demand_anew(owner, class);
     owner_ready_update(owner, class);
     if (class->demand_told != 0)
-        tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+        owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);
 }
 
 /* Whether the lease may get one more, and its place among those that may: idle ones in front, so
@@ -251,7 +251,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
             return;
         }
         if (class->queued.count == 0 && class->unfinished != 0)
-            tick_by(owner, now_ns + owner->settings.stuck_ns);
+            owner_tick_by(owner, now_ns + owner->settings.stuck_ns);
     }
     room_update(owner, class, lease);
 }
@@ -299,9 +299,9 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     owner->lease_count++;
     *ret_lease_index = lease->index;
     room_update(owner, class, lease);
-    tick_by(owner, now_ns + owner->settings.lease_idle_ns);
+    owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);
     if (class->queued.count == 0 && class->unfinished != 0)
-        tick_by(owner, now_ns);
+        owner_tick_by(owner, now_ns);
     return 0;
 }
 
@@ -371,7 +371,7 @@ static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct own
             lease->in_flight.count < 2 || (!idle && lease->stuck))
             continue;
         if (now_ns - lease->last_answer_ns < silence_ns) {
-            tick_by(owner, lease->last_answer_ns + silence_ns);
+            owner_tick_by(owner, lease->last_answer_ns + silence_ns);
             continue;
         }
         if (!idle) {
@@ -386,7 +386,7 @@ static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct own
         fullest->stuck = true;
         room_update(owner, class, fullest);
         take_back(owner, fullest, REEVE_MIN(fullest->in_flight.count / 2, TAKE_BACK_AT_ONCE));
-        tick_by(owner, now_ns + owner->settings.stuck_ns);
+        owner_tick_by(owner, now_ns + owner->settings.stuck_ns);
     }
 }
 
@@ -395,6 +395,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
     if (now_ns < owner->tick_at_ns)
         return;
     owner->tick_at_ns = UINT64_MAX;
+    owner_cancel_tick(owner, now_ns);
     for (uint32_t i = 0; i < owner->class_count; i++)
         stuck_relieve(owner, now_ns, owner->classes[i]);
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
@@ -408,7 +409,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         }
         uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
         if (due_ns > now_ns || class->queued.count != 0) {
-            tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
+            owner_tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
             continue;
         }
         class
@@ -422,7 +423,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
         struct owner_class *class = owner->classes[i];
         demand_lower(owner, class);
         if (class->demand_told != 0)
-            tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
+            owner_tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
     }
 }
 
@@ -475,7 +476,7 @@ void reeve_owner_sent(
         lease->last_answer_ns = now_ns;
     }
     if (lease->in_flight.count == 2 && class->lease_count > 1)
-        tick_by(owner, now_ns + patience_ns(owner, class));
+        owner_tick_by(owner, now_ns + patience_ns(owner, class));
     if (lease->in_flight.count >= class->depth) {
         reeve_list_remove(&lease->room_node);
     } else if (class->lease_count > 1) { /* the next one's turn */
@@ -558,7 +559,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 void reeve_owner_check(const struct reeve_owner *owner)
 {
     uint64_t alive = 0, unfinished = 0, memory_bytes = 0, inline_count = 0;
-    uint32_t edge_count = 0, watch_count = 0;
+    uint32_t edge_count = 0, watch_count = 0, cancelling = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
     uint32_t *leases = calloc(owner->class_count + 1, sizeof(uint32_t));
@@ -579,6 +580,9 @@ void reeve_owner_check(const struct reeve_owner *owner)
             edge_count++;
             watch_count += owner->edges[edge].dependent >= OWNER_WATCH;
         }
+        cancelling += owner_is_cancelling(owner, owner_task_id(task, index));
+        REEVE_ASSERT(!owner_is_cancelling(owner, owner_task_id(task, index)) ||
+                     task->state == REEVE_TASK_SENT || task->state == REEVE_TASK_INLINE);
         REEVE_ASSERT(task->edges == OWNER_NONE || !final);
         if (task->state == REEVE_TASK_QUEUED)
             queued[task->class_index]++;
@@ -592,6 +596,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
         }
     }
     owner_held_check(owner);
+    REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)
     memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;
     owner_lineage_check(owner);

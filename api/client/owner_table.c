@@ -325,3 +325,20 @@ struct reeve_owner_command *owner_command(
     command->kind = kind;
     return command;
 }
+
+/* ---- counts ---------------------------------------------------------------------------------- */
+
+uint64_t reeve_owner_unfinished(const struct reeve_owner *owner)
+{
+    return owner->unfinished;
+}
+
+uint64_t reeve_owner_final_count(const struct reeve_owner *owner)
+{
+    return owner->final_count;
+}
+
+uint64_t reeve_owner_stale_count(const struct reeve_owner *owner)
+{
+    return owner->stale_count;
+}

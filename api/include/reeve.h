@@ -118,8 +118,8 @@ REEVE_API int reeve_wait(const reeve_future *futures, size_t count, size_t wante
     int64_t timeout_ms, bool *ready, size_t *ready_count);
 #define reeve_wait(futures, ...) reeve_wait((const reeve_future *)&(futures)->id, __VA_ARGS__)
 
-/* Gives up a future of any type: its value is freed as soon as nothing else needs it. A task
- * that has not started may be dropped, one that runs is not stopped. Tasks that were given the
+/* Gives up a future of any type: its value is freed as soon as nothing else needs it. Its task
+ * goes on; reeve_cancel stops it. Tasks that were given the
  * future as an argument still get it. Does not block. REEVE_EHANDLE: not a live future. */
 REEVE_API int reeve_release(reeve_future future);
 #define reeve_release(future) reeve_release(reeve_untyped(future))
@@ -231,7 +231,8 @@ typedef struct reeve_task_options {
     /* 1: not to be run in the midst of the task that waits for it (see reeve_wait), but in a worker
      * of its own: for a function that needs a lock or a variable that its caller may be using. */
     uint32_t never_inline;
-    /* One execution is stopped after this time, with REEVE_ETASKTIMEOUT; default: no limit. */
+    /* One execution is stopped after this time, with REEVE_ETASKTIMEOUT (reeve_cancel.h says how);
+     * each one has all of it; default: no limit. */
     int64_t timeout_ms;
     /* Shown by tools in place of the function's name. */
     const char *name;
@@ -339,6 +340,7 @@ REEVE_API const char *reeve_version(void);
 }
 #endif
 
+#include "reeve_cancel.h"
 #include "reeve_ready.h"
 #include "reeve_typed.h"
 

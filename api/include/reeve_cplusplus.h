@@ -2,10 +2,10 @@
  *
  * The whole of <reeve.h> can be used from C++14 and later, and means the same there. What to know:
  *
- *  - The struct of REEVE_OPTIONS and REEVE_TASK_OPTIONS lives until the end of the expression that
- *    they stand in: write them where the call is, do not keep the pointer. They may stand inside
- *    functions only, and their fields in any order; a value with a comma of its own wants
- *    parentheses.
+ *  - The struct of REEVE_OPTIONS (REEVE_TASK_OPTIONS, REEVE_CANCEL_OPTIONS) lives until the end of
+ *    the expression that they stand in: write them where the call is, do not keep the pointer.
+ *    They may stand inside functions only, and their fields in any order; a value with a comma of
+ *    its own wants parentheses.
  *  - A remote function must be noexcept in effect: an exception that leaves it finds C frames, and
  *    ends the worker (its caller gets REEVE_EWORKERDIED). Catch it, and say reeve_fail.
  *  - Remote functions are known by their bare names: two in different namespaces may not have the
@@ -40,8 +40,10 @@ template <typename T> class reeve_filled
 
 #undef REEVE_OPTIONS
 #undef REEVE_TASK_OPTIONS
-#define REEVE_OPTIONS(...)      REEVE_FILLED_(reeve_options, __VA_ARGS__)
-#define REEVE_TASK_OPTIONS(...) REEVE_FILLED_(reeve_task_options, __VA_ARGS__)
+#undef REEVE_CANCEL_OPTIONS
+#define REEVE_OPTIONS(...)        REEVE_FILLED_(reeve_options, __VA_ARGS__)
+#define REEVE_TASK_OPTIONS(...)   REEVE_FILLED_(reeve_task_options, __VA_ARGS__)
+#define REEVE_CANCEL_OPTIONS(...) REEVE_FILLED_(reeve_cancel_options, __VA_ARGS__)
 
 #undef reeve_future_as
 #define reeve_future_as(T, future) (REEVE_JOIN(reeve_future_, T){(future).id})

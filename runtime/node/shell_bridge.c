@@ -153,7 +153,8 @@ bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Me
     }
 }
 
-void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task)
+static void take_back(
+    struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task, Reeve__Cancel *cancel)
 {
     const struct daemon_channel *channel = daemon_channel_get(daemon, lease);
     if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial ||
@@ -165,8 +166,28 @@ void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t le
     take_back.lease = lease;
     take_back.n_tasks = 1;
     take_back.tasks = &task;
+    take_back.cancel = cancel;
     message.body_case = REEVE__MESSAGE__BODY_TAKE_BACK;
     message.take_back = &take_back;
     if (peer != NULL && peer->session != 0)
         (void)reeve_link_send(daemon->link, peer->session, &message);
+}
+
+void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task)
+{
+    take_back(daemon, serial, lease, task, NULL);
+}
+
+void daemon_bridge_cancel(
+    struct daemon *daemon, uint32_t serial, const struct reeve_local_message *message)
+{
+    struct daemon_channel *channel = daemon_channel_get(daemon, message->lease);
+    Reeve__Cancel cancel = REEVE__CANCEL__INIT;
+    cancel.attempt = message->count;
+    cancel.grace_ms = (uint32_t)REEVE_MIN(message->size, (uint64_t)UINT32_MAX);
+    cancel.keep_children = message->flags & REEVE_LOCAL_KEEP_CHILDREN;
+    if (channel != NULL && channel->kind == CHANNEL_LOCAL && channel->holder == serial)
+        daemon_executor_cancel(channel, message->task, &cancel);
+    else
+        take_back(daemon, serial, message->lease, message->task, &cancel);
 }

@@ -98,6 +98,9 @@ uint32_t daemon_executor_turn(struct daemon_channel *channel);
 uint32_t daemon_holder_turn(struct daemon_channel *channel);
 void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *calls);
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back);
+/* To the worker of the channel: the task is to stop, if it is that which runs. */
+void daemon_executor_cancel(
+    struct daemon_channel *channel, uint64_t task, const Reeve__Cancel *cancel);
 /* The worker is dead and the ring revoked: every call is answered. */
 void daemon_executor_answer_all(
     struct daemon_channel *channel, const struct reeve_node_command *command);

@@ -199,6 +199,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
     case REEVE_LOCAL_TAKE_BACK:
         daemon_bridge_take_back(client->daemon, client->serial, message->lease, message->task);
         break;
+    case REEVE_LOCAL_CANCEL: daemon_bridge_cancel(client->daemon, client->serial, message); break;
     case REEVE_LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
         event.count = message->count;
@@ -353,7 +354,8 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
         .process = reeve_process_id_make(daemon->node, serial),
         .node = daemon->node,
         .token = daemon->incarnation,
-        .inline_size = daemon->options->inline_size_bytes,
+        .inline_size = daemon->options->inline_bytes != 0 ? daemon->options->inline_bytes
+                                                          : REEVE_DAEMON_INLINE_SIZE,
         .size = reeve_store_shell_capacity(daemon->store),
         .fd_count = 4,
         .fds = {client->bell.page_fd, client->bell.event_fd, daemon->bell.page_fd,

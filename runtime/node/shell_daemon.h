@@ -265,6 +265,9 @@ void daemon_bridge_turn(struct daemon *daemon);
 /* False: the message is not for the bridge. */
 bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message);
 void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task);
+/* A client does not want what it has sent: its worker is told, wherever that is. */
+void daemon_bridge_cancel(
+    struct daemon *daemon, uint32_t serial, const struct reeve_local_message *cancel);
 
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);

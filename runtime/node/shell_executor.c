@@ -231,6 +231,20 @@ static void sent_answer(struct daemon_channel *channel, struct daemon_sent *sent
     sent_free(channel, sent);
 }
 
+void daemon_executor_cancel(
+    struct daemon_channel *channel, uint64_t task, const Reeve__Cancel *cancel)
+{
+    struct daemon_worker *worker = reeve_map64_get(&channel->daemon->workers, channel->worker);
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_CANCEL,
+        .lease = channel->lease,
+        .task = task,
+        .count = cancel->attempt,
+        .size = cancel->grace_ms,
+        .flags = cancel->keep_children ? REEVE_LOCAL_KEEP_CHILDREN : 0};
+    if (worker != NULL && worker->client != NULL)
+        daemon_client_send(worker->client, &message);
+}
+
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back)
 {
     for (size_t i = 0; i < take_back->n_tasks; i++) {
@@ -243,6 +257,8 @@ void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__Take
             daemon_bridge_soon(channel->daemon);
         } else if (sent != NULL && reeve_ring_recall(&channel->end.calls, sent->position)) {
             sent_answer(channel, sent, 0, REEVE_ECANCELLED, "");
+        } else if (sent != NULL && take_back->cancel != NULL) {
+            daemon_executor_cancel(channel, sent->task, take_back->cancel);
         } /* else its result is on the way */
     }
 }

@@ -24,6 +24,9 @@
  *                                                          in hand is given up
  *   TAKE_BACK      lease task                              for an entry that a daemon has
  *                                                          forwarded: answered on the return ring
+ *   CANCEL         lease task count(attempt) size(grace) flags(keep children)
+ *                                                          for an entry that is perhaps being run:
+ *                                                          its worker is told
  *   CREATE         request size count(skew) flags(ahead)   room for an object, in a segment this
  *                                                          client may write; offset + skew will be
  *                                                          a multiple of 64. ahead: not needed yet
@@ -80,6 +83,10 @@
  *   LEASE_RECALL   lease                                   to the holder: give it back
  *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
  *                                                          unmap
+ *   CANCEL         lease task count(attempt) size(grace) flags(keep children)
+ *                                                          to the worker: that task is to stop;
+ *                                                          grace: milliseconds between two steps,
+ *                                                          UINT32_MAX: it is asked only
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
  *   DEADLOCK       count text                              that wait would never end: it is to fail
@@ -149,6 +156,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_OUTPUT,
     REEVE_LOCAL_HEAD,
     REEVE_LOCAL_GIVE,
+    REEVE_LOCAL_CANCEL,
     REEVE_LOCAL_RELAX,
     REEVE_LOCAL_KIND_COUNT
 };
@@ -161,6 +169,7 @@ enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WO
 #define REEVE_LOCAL_OBJECT_REST      4u
 #define REEVE_LOCAL_OBJECT_SILENT    8u
 #define REEVE_LOCAL_OBJECT_AHEAD     16u
+#define REEVE_LOCAL_KEEP_CHILDREN    1u
 
 struct reeve_local_message {
     uint16_t kind;

@@ -4,10 +4,8 @@
  *   call ring ──claim──▶ decode, call, encode (invoke.h) ──▶ return ring ──▶ DONE, holder's bell
  *
  * A value too large to ride along is written straight into the store and sealed before the
- * answer that names it is published. A task with a time limit is watched by the background
- * thread: when time is up it publishes the answer itself and ends the process, because a C
- * function cannot be stopped in any gentler way. Which of the two answers is decided by one
- * exchange on task_deadline_ns. */
+ * answer that names it is published. A task that is to stop, because it was cancelled or its time
+ * is up, is seen to by the background thread (stop.h). */
 #include <errno.h>
 #include <limits.h>
 #include <msgpack.h>
@@ -23,6 +21,7 @@
 #include "runtime/base/macros.h"
 #include "runtime/worker/handover.h"
 #include "runtime/worker/output.h"
+#include "runtime/worker/stop.h"
 
 #define PINS_FEW        8
 #define STACK_RESERVE   (512u * 1024)
@@ -61,7 +60,6 @@ struct worker {
     pthread_t main;
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
-    uint32_t timeout_ms;
     bool alone;       /* the claimed entry's children are not to be run here */
     bool woke_holder; /* the last answer found its holder asleep */
 };
@@ -179,8 +177,9 @@ static void execution_run(struct execution *execution, uint32_t function_index)
             "this program has no remote function number %u", function_index);
     } else if (code == 0) {
         struct reeve_doorbell *facts = cluster->bell;
-        uint32_t before = atomic_exchange_explicit(
-            &facts->current_function, function_index + 1, memory_order_relaxed);
+        /* only this thread writes it */
+        uint32_t before = atomic_load_explicit(&facts->current_function, memory_order_relaxed);
+        atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
         code = reeve_invoke(invocation);
         atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
         reeve_worker_output_flush();
@@ -291,48 +290,27 @@ static void answer(struct reeve_cluster_channel *channel, const struct reeve_ent
     worker.woke_holder = reeve_doorbell_ring(channel->bell, channel->bell_fd);
 }
 
-/* In place of a deadline: time was up, and the background thread answers. */
-#define EXPIRED 1u
-
-/* The background thread, whenever it is awake. */
-static void task_expired(struct reeve_cluster *cluster)
+/* The background thread's answer to the claimed entry, while that does not go on. */
+static void answer_stopped(
+    int status, const char *format, const char *function, uint32_t timeout_ms)
 {
     struct reeve_error_info error = {0};
     uint8_t bytes[1024];
-    uint64_t deadline_ns = atomic_load(&cluster->task_deadline_ns);
-    if (deadline_ns == 0 || reeve_cluster_now_ns() < deadline_ns)
-        return;
-    if (!atomic_compare_exchange_strong(&cluster->task_deadline_ns, &deadline_ns, EXPIRED))
-        return; /* it has just finished; what runs now has a time of its own */
-    const struct reeve_function *function = reeve_registry_at(worker.view.function);
-    snprintf(error.message, sizeof(error.message),
-        "%s ran longer than its time limit of %u ms; its worker process was ended",
-        function != NULL ? function->name : "the function", worker.timeout_ms);
+    snprintf(error.message, sizeof(error.message), format, function, timeout_ms);
     size_t size = error_pack(&error, bytes, sizeof(bytes));
-    answer(worker.channel, &worker.view, REEVE_ETASKTIMEOUT, NULL, bytes, size);
-    _exit(REEVE_WORKER_EXIT_EXPIRED);
+    answer(worker.channel, &worker.view, status, NULL, bytes, size);
 }
 
-static void watch_start(struct reeve_cluster *cluster, uint32_t timeout_ms)
+/* What it was stopped for is its outcome, whatever it has returned. */
+static int stopped(struct execution *execution, int reason, uint32_t timeout_ms)
 {
-    uint64_t deadline_ns = reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u;
-    worker.timeout_ms = timeout_ms;
-    atomic_store(&cluster->task_deadline_ns, deadline_ns);
-    /* It mostly wakes early enough for the one before. */
-    pthread_mutex_lock(&cluster->lock);
-    bool wake = deadline_ns < cluster->background_wake_ns;
-    if (wake)
-        cluster->background_wake_ns = deadline_ns;
-    pthread_mutex_unlock(&cluster->lock);
-    if (wake)
-        reeve_cluster_background_wake(cluster);
-}
-
-static void watch_end(struct reeve_cluster *cluster)
-{
-    if (atomic_exchange(&cluster->task_deadline_ns, 0) == EXPIRED)
-        for (;;) /* the background thread is ending the process */
-            pause();
+    const struct reeve_function *function = execution->invocation.function;
+    const char *name = function != NULL ? function->name : "the function";
+    if (reason == REEVE_ETASKTIMEOUT)
+        return reeve_error_set(&execution->invocation.error, reason,
+            "%s ran longer than its time limit of %u ms, and stopped when asked to", name,
+            timeout_ms);
+    return reeve_error_set(&execution->invocation.error, reason, "%s stopped when asked to", name);
 }
 
 /* The result's futures go to who called, before the answer. */
@@ -373,12 +351,12 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.channel = channel;
     worker.view = *view;
     worker.alone = view->flags & REEVE_ENTRY_ALONE;
-    if (parts.timeout_ms != 0)
-        watch_start(cluster, parts.timeout_ms);
     reeve_cluster_task_begin(cluster);
+    reeve_stop_begin(channel->lease, view->task, view->attempt, view->function, parts.timeout_ms);
     execution_run(&execution, view->function);
-    if (parts.timeout_ms != 0)
-        watch_end(cluster);
+    int reason = reeve_stop_end();
+    if (REEVE_UNLIKELY(reason != 0))
+        execution.code = stopped(&execution, reason, parts.timeout_ms);
     int status = execution_settle(&execution, worker.scratch);
     if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
         futures_settle(channel, view, &execution);
@@ -437,16 +415,18 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     struct reeve_cluster_arguments arguments;
     struct reeve_owner_entry entry;
     struct execution execution;
+    struct reeve_stop_child child;
     reeve_owner_entry(cluster->owner, task, &entry);
     int status = reeve_cluster_arguments_make(cluster, &entry, &arguments);
     if (status != 0) {
         run_inline_not(cluster, task, status, &arguments);
         return;
     }
-    pthread_mutex_unlock(&cluster->lock);
     /* what the process dies of now is the child's doing: the daemon looks at it then */
     uint32_t depth =
         atomic_fetch_add_explicit(&cluster->bell->inline_depth, 1, memory_order_relaxed);
+    reeve_stop_child_begin(&child, task, depth + 1);
+    pthread_mutex_unlock(&cluster->lock);
     execution_init(
         &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
     execution.references = arguments.references;
@@ -456,6 +436,8 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     execution.invocation.futures = arguments.futures;
     execution.invocation.future_count = arguments.future_count;
     execution_run(&execution, entry.function);
+    if (REEVE_UNLIKELY(atomic_load_explicit(&child.asked, memory_order_relaxed)))
+        execution.code = stopped(&execution, REEVE_ECANCELLED, 0);
     status = execution_settle(&execution, worker.scratch);
     const struct reeve_future_ids *futures = &execution.invocation.result_futures;
     bool is_object = execution.is_object;
@@ -465,6 +447,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
         object = &execution.lost;
     atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
     pthread_mutex_lock(&cluster->lock);
+    reeve_stop_child_end(&child);
     reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
         status != 0 ? worker.scratch : execution.invocation.result,
         is_object ? 0 : (uint32_t)execution.invocation.result_size, object,
@@ -573,7 +556,7 @@ int reeve_worker_init(struct reeve_cluster *cluster)
     worker.stack_low = stack;
     atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
     cluster->polling = true;
-    cluster->task_expired = task_expired;
+    reeve_stop_init(cluster, answer_stopped);
     cluster->run_inline = run_inline;
     cluster->may_run_inline = may_run_inline;
     cluster->may_lend = may_lend;

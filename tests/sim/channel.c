@@ -203,6 +203,17 @@ static bool find(
     return false;
 }
 
+/* That a task is to stop, if it runs; an attempt of 0: that it was only to be taken back. */
+static void tell_worker(
+    struct sim *sim, struct sim_channel *channel, uint64_t task, uint32_t attempt)
+{
+    struct sim_process *worker = sim_process_get(sim, channel->worker);
+    if (worker != NULL)
+        sim_to_process(sim, worker,
+            &(struct sim_local){
+                .kind = LOCAL_CANCEL, .lease = channel->lease, .task = task, .count = attempt});
+}
+
 void sim_channel_frame(
     struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame)
 {
@@ -226,8 +237,11 @@ void sim_channel_frame(
                 sim_channel_answer(sim, channel, position, &entry);
             break;
         case FRAME_TAKE_BACK:
-            if (!find(channel, entry.task, ENTRY_READY, &position))
+            if (!find(channel, entry.task, ENTRY_READY, &position)) {
+                if (entry.attempt != 0)
+                    tell_worker(sim, channel, entry.task, entry.attempt);
                 break;
+            }
             sim_channel_recall(channel, position);
             entry = channel->calls[position].entry;
             entry.recalled = true;
@@ -243,11 +257,20 @@ void sim_channel_frame(
 
 void sim_take_back(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task)
 {
+    sim_cancel(sim, daemon, lease, task, 0);
+}
+
+void sim_cancel(
+    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task, uint32_t attempt)
+{
     struct sim_channel *channel = reeve_map64_get(&daemon->channels, lease);
+    if (channel != NULL && channel->kind == CHANNEL_LOCAL && attempt != 0)
+        tell_worker(sim, channel, task, attempt);
     if (channel == NULL || channel->kind != CHANNEL_HOLDER)
         return;
     struct sim_frame *frame = frame_of(FRAME_TAKE_BACK, lease, 1);
     frame->entries[0].task = task;
+    frame->entries[0].attempt = attempt;
     sim_peer_send(sim, daemon, channel->node, frame);
 }
 

@@ -156,3 +156,25 @@ void sim_heal(struct sim *sim)
     for (; drivers < 2; drivers++)
         sim_driver_later(sim, 3 * SECOND, (uint32_t)sim_below(sim, sim->machine_count));
 }
+
+/* ---- drivers come ---- */
+
+void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine)
+{
+    sim->drivers_due++;
+    sim_after(sim, delay_ns, SIM_START_DRIVER)->c = machine;
+}
+
+void sim_driver_start(struct sim *sim, uint32_t machine)
+{
+    struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
+    sim->drivers_due--;
+    if (daemon == NULL) {
+        sim_driver_later(sim, SECOND, (machine + 1) % sim->machine_count);
+        return;
+    }
+    struct sim_process *process = sim_process_make(sim, daemon, true);
+    process->left = sim->options.tasks;
+    sim_trace(sim, "driver %llu starts on machine %u", (unsigned long long)process->uid, machine);
+    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_HELLO});
+}

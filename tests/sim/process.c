@@ -112,26 +112,6 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
     return process;
 }
 
-void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine)
-{
-    sim->drivers_due++;
-    sim_after(sim, delay_ns, SIM_START_DRIVER)->c = machine;
-}
-
-void sim_driver_start(struct sim *sim, uint32_t machine)
-{
-    struct sim_daemon *daemon = sim_daemon_get(sim, sim->machines[machine].life);
-    sim->drivers_due--;
-    if (daemon == NULL) {
-        sim_driver_later(sim, SECOND, (machine + 1) % sim->machine_count);
-        return;
-    }
-    struct sim_process *process = sim_process_make(sim, daemon, true);
-    process->left = sim->options.tasks;
-    sim_trace(sim, "driver %llu starts on machine %u", (unsigned long long)process->uid, machine);
-    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_HELLO});
-}
-
 void sim_process_free(struct sim *sim, struct sim_process *process)
 {
     reeve_map64_remove(&sim->processes, process->uid);
@@ -221,6 +201,7 @@ static void run_command(
                 &(struct sim_local){
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
+    case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT:
     case REEVE_OWNER_LET_GO:
     case REEVE_OWNER_UNPIN: break;
@@ -238,7 +219,8 @@ static void pump(struct sim *sim, struct sim_process *process)
             struct reeve_owner_entry entry;
             reeve_owner_entry(process->owner, send.task, &entry);
             struct sim_channel *channel = channel_of(process, send.lease_index);
-            struct sim_entry call = {.task = send.task,
+            struct sim_entry call = {.owner = process->uid,
+                .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
                 .alone = entry.alone,
@@ -392,8 +374,10 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     process->left--;
 }
 
-static bool may_fail_with(int status)
+static bool may_fail_with(const struct sim_expected *e, int status)
 {
+    if (status == REEVE_ECANCELLED)
+        return e->cancelled || e->depends;
     return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION ||
            status == REEVE_EINFEASIBLE;
 }
@@ -442,11 +426,13 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
             e = &process->expected[i]; /* there are more now */
         } else {
             bool healed = !sim->chaos && sim->kills + sim->cuts == 0;
-            if (healed || !may_fail_with(result.status))
+            if ((healed && result.status != REEVE_ECANCELLED) || !may_fail_with(e, result.status))
                 sim_violation(sim, "task %llx of driver %llu failed with %s",
                     (unsigned long long)e->task, (unsigned long long)process->uid,
                     reeve_error_name(result.status));
             sim->failed++;
+            if (result.status == REEVE_ECANCELLED && e->cancelled)
+                sim_cancel_check(sim, process, e->task);
         }
         reeve_owner_release(process->owner, e->task);
         process->expected[i] = process->expected[--process->expected_count];
@@ -473,6 +459,8 @@ static void submit_some(struct sim *sim, struct sim_process *process)
     uint64_t count = sim_between(sim, 1, 16);
     while (count-- > 0 && process->left > 0 && process->expected_count < OUTSTANDING)
         submit_one(sim, process);
+    while (process->expected_count > 0 && sim_chance(sim, 1, 6))
+        sim_cancel_one(sim, process);
 }
 
 /* ---- workers ---- */
@@ -486,8 +474,11 @@ static struct sim_call_frame *begin_call(
     struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
 {
     struct sim_call_frame *frame = &process->frames[process->frame_count++];
-    *frame = (struct sim_call_frame){
-        .token = ++sim->next_id, .function = function, .value = value, .state = CALL_RUNNING};
+    *frame = (struct sim_call_frame){.token = ++sim->next_id,
+        .sequence = reeve_owner_sequence(process->owner),
+        .function = function,
+        .value = value,
+        .state = CALL_RUNNING};
     struct sim_event *event = sim_after(sim, duration(function, value), SIM_PROCESS_FRAME);
     event->a = process->uid;
     event->b = frame->token;
@@ -499,6 +490,8 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
 {
     struct sim_call_frame frame = *top(process);
     process->frame_count--;
+    if (frame.asked)
+        status = REEVE_ECANCELLED;
     for (uint32_t i = 0; i < frame.child_count; i++)
         reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
@@ -572,6 +565,7 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
         reeve_owner_entry(process->owner, task, &entry);
         struct sim_call_frame *child =
             begin_call(sim, process, entry.function, argument(process, &entry));
+        child->owner = process->uid;
         child->task = task;
         child->class_index = frame->class_index;
         sim->inlined++;
@@ -654,6 +648,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
         frame->channel = channel->uid;
         frame->position = position;
+        frame->owner = entry.owner;
         frame->task = entry.task;
         frame->attempt = entry.attempt;
         frame->alone = entry.alone;
@@ -713,6 +708,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_REFUSED:
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
+    case LOCAL_CANCEL: sim_cancel_told(sim, process, m); break;
     case LOCAL_CLOSE: reeve_map64_remove(&process->worked, m->lease); break;
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:
@@ -788,6 +784,12 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
             process->lend_armed = 0;
         if (frame != NULL && frame->token == event->b && frame->state != CALL_RUNNING)
             lend(sim, process, true);
+        break;
+    case SIM_PROCESS_STOP: /* not counted as a kill: nobody else is harmed by it */
+        if (process->frame_count > 0 && process->frames[0].token == event->b) {
+            sim->stopped++;
+            sim_process_kill(sim, process);
+        }
         break;
     default: turn(sim, process); break;
     }

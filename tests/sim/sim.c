@@ -344,13 +344,14 @@ static uint64_t run(const struct sim_options *options)
             sim_process_kill(sim, value);
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
-           "%llu calls (%llu inline, %llu given); %llu kills, "
+           "%llu calls (%llu inline, %llu given); %llu cancelled (%llu by an end); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
         (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
         (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
         (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
+        (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
         (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
         (unsigned long long)sim->heads, (unsigned long long)sim->fences,
         (unsigned long long)sim->recalls, (unsigned long long)sim->hash);

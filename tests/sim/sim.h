@@ -56,6 +56,7 @@ enum sim_event_kind {
     SIM_PROCESS_WAKE,  /* a: process */
     SIM_PROCESS_FRAME, /* a: process, b: frame token */
     SIM_PROCESS_LEND,  /* a: process, b: frame token */
+    SIM_PROCESS_STOP,  /* a: process, b: frame token: it has not stopped when asked to */
     SIM_SUBMIT,        /* a: process: it is time for a driver to submit more */
     SIM_BRIDGE,        /* a: life, b: lease */
     SIM_REVIVE,        /* c: machine */
@@ -88,7 +89,8 @@ void *sim_alloc(size_t size);
 
 /* ---- network ---- */
 
-struct sim_entry { /* a call, or an answer to one */
+struct sim_entry {  /* a call, or an answer to one */
+    uint64_t owner; /* a call: uid of the process whose task it is */
     uint64_t task;
     uint32_t attempt;
     uint32_t function;
@@ -251,6 +253,7 @@ enum sim_local_kind {
     LOCAL_DEMAND,
     LOCAL_RETURN,
     LOCAL_TAKE_BACK,
+    LOCAL_CANCEL,
     LOCAL_LEND,
     LOCAL_END, /* the socket has ended */
     LOCAL_WELCOME,
@@ -280,6 +283,9 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint64_t token;
     uint64_t channel; /* uid; 0: run inline, for `task` of our own */
     uint32_t position;
+    uint64_t owner;    /* whose task it is: uid */
+    uint64_t sequence; /* of the worker's owner core, when it began */
+    bool asked;        /* to stop */
     uint64_t task;
     uint32_t attempt;
     uint32_t function;
@@ -297,7 +303,8 @@ struct sim_expected { /* a future of a driver */
     uint32_t function;
     uint64_t argument;
     uint64_t submitted_ns;
-    bool depends; /* on another: may fail because that did */
+    bool depends;   /* on another: may fail because that did */
+    bool cancelled; /* by the driver: its only error from then on, but for losses */
 };
 
 struct sim_process {
@@ -327,6 +334,16 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
 void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine);
 void sim_driver_start(struct sim *sim, uint32_t machine);
 void sim_process_kill(struct sim *sim, struct sim_process *process);
+/* cancel.c: a driver cancels one of its tasks; what its core then commands; a worker is told; a
+ * task says that it was cancelled. */
+void sim_cancel_one(struct sim *sim, struct sim_process *process);
+void sim_cancel_run(
+    struct sim *sim, struct sim_process *process, const struct reeve_owner_command *command);
+void sim_cancel_told(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+void sim_cancel_check(struct sim *sim, const struct sim_process *owner, uint64_t task);
+/* channel.c: a client does not want what it has sent on this lease. */
+void sim_cancel(
+    struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task, uint32_t attempt);
 void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns);
 void sim_process_fire(struct sim *sim, struct sim_event *event);
 void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *message);
@@ -370,7 +387,7 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned, adopted;
+        abandoned, adopted, cancelled, stopped;
     struct reeve_map64 kept; /* memory that lives as long as the run */
 };
 /* A copy that lives as long as the run. */

@@ -1,0 +1,132 @@
+/* The owner core: tasks that are not wanted any more.
+ *
+ *   WAITING, QUEUED ──cancel──▶ FAILED (ECANCELLED)
+ *   SENT            ──cancel──▶ CANCEL commanded: nobody has begun it ─▶ taken back ─▶ FAILED
+ *                               it runs: its worker is told, stops it, or is stopped itself
+ *                                    ├─ its answer ─▶ what that says; ECANCELLED, or it was quicker
+ *                                    ├─ its worker has died ─▶ FAILED (ECANCELLED), not run again
+ *                                    └─ its node is lost ─▶ FAILED with that: it may run there yet
+ *   INLINE          ──cancel──▶ CANCEL commanded; what it ends with is said by who runs it
+ *
+ * So a future says ECANCELLED only when nobody runs its task any more. The command is given again
+ * and again until then, because a worker may not have looked yet, or a node may not have heard. */
+#include <reeve_errors.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client/owner_internal.h"
+#include "runtime/base/macros.h"
+
+#define AGAIN_NS (50u * 1000 * 1000)
+
+static const char not_begun[] = "cancelled before it began";
+
+static void command(
+    struct reeve_owner *owner, const struct owner_task *task, const struct owner_cancel *cancel)
+{
+    struct reeve_owner_command *cancelling = owner_command(owner, REEVE_OWNER_CANCEL);
+    cancelling->task = cancel->task;
+    cancelling->lease_index = task->lease_index;
+    cancelling->position = task->position;
+    cancelling->attempt = task->attempt;
+    cancelling->cancel = cancel->how;
+    if (task->state == REEVE_TASK_SENT)
+        cancelling->lease = owner_lease_at(owner, task->lease_index)->id;
+}
+
+/* What somebody has in hand. */
+static int cancel_begun(struct reeve_owner *owner, uint64_t now_ns, const struct owner_task *task,
+    reeve_task_id id, const struct reeve_owner_cancel *how)
+{
+    struct owner_cancel *cancel = reeve_map64_get(&owner->cancelling, id);
+    if (cancel == NULL) {
+        cancel = malloc(sizeof(*cancel));
+        if (cancel == NULL || reeve_map64_put(&owner->cancelling, id, cancel, NULL) != 0) {
+            free(cancel);
+            return REEVE_ENOMEM;
+        }
+        *cancel = (struct owner_cancel){.task = id, .how = *how};
+    } else { /* once more: whatever is sooner, and more */
+        cancel->how.grace_ms = REEVE_MIN(cancel->how.grace_ms, how->grace_ms);
+        cancel->how.keep_children &= how->keep_children;
+    }
+    command(owner, task, cancel);
+    owner_tick_by(owner, now_ns + AGAIN_NS);
+    return 0;
+}
+
+int reeve_owner_cancel(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id,
+    const struct reeve_owner_cancel *how)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    uint32_t index = owner_task_index(id);
+    if (task == NULL)
+        return REEVE_EHANDLE;
+    switch ((enum reeve_task_state)task->state) {
+    case REEVE_TASK_QUEUED: owner_task_unqueue(owner, now_ns, index); /* fall through */
+    case REEVE_TASK_WAITING: owner_cancel_stopped(owner, now_ns, index, false); return 0;
+    case REEVE_TASK_SENT:
+    case REEVE_TASK_INLINE: return cancel_begun(owner, now_ns, task, id, how);
+    default: return 0; /* it has ended once, or is none */
+    }
+}
+
+uint64_t reeve_owner_sequence(const struct reeve_owner *owner)
+{
+    return owner->sequence;
+}
+
+void reeve_owner_cancel_since(struct reeve_owner *owner, uint64_t now_ns, uint64_t sequence,
+    const struct reeve_owner_cancel *how)
+{
+    uint32_t index = OWNER_NONE;
+    while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
+        const struct owner_task *task = owner_task_at(owner, index);
+        if (task->sequence > sequence && !reeve_task_state_is_final(task->state))
+            (void)reeve_owner_cancel(owner, now_ns, owner_task_id(task, index), how);
+    }
+}
+
+bool owner_is_cancelling(const struct reeve_owner *owner, reeve_task_id id)
+{
+    return REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0) &&
+           reeve_map64_get(&owner->cancelling, id) != NULL;
+}
+
+void owner_cancel_stopped(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool begun)
+{
+    const char *text = begun ? "cancelled while it ran" : not_begun;
+    if (owner->child_died == owner_task_id(owner_task_at(owner, index), index))
+        owner->child_died = 0;
+    owner_task_end(
+        owner, now_ns, index, REEVE_ECANCELLED, false, text, (uint32_t)strlen(text), NULL);
+}
+
+void owner_cancel_forget(struct reeve_owner *owner, reeve_task_id id)
+{
+    free(reeve_map64_remove(&owner->cancelling, id));
+}
+
+void owner_cancel_tick(struct reeve_owner *owner, uint64_t now_ns)
+{
+    size_t at = 0;
+    uint64_t id;
+    void *value;
+    if (reeve_map64_count(&owner->cancelling) == 0)
+        return;
+    while (reeve_map64_next(&owner->cancelling, &at, &id, &value)) {
+        const struct owner_task *task = owner_task_find(owner, id);
+        if (task->state == REEVE_TASK_SENT)
+            command(owner, task, value);
+    }
+    owner_tick_by(owner, now_ns + AGAIN_NS);
+}
+
+void owner_cancel_fini(struct reeve_owner *owner)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&owner->cancelling, &at, NULL, &value))
+        free(value);
+    reeve_map64_fini(&owner->cancelling);
+}
