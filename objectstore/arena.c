@@ -395,6 +395,43 @@ bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint3
     return true;
 }
 
+/* The first run of cold grains that lies wholly in the extent. */
+static bool find_cold(
+    const struct reeve_extent *extent, uint32_t count_max, uint32_t *ret_grain, uint32_t *ret_count)
+{
+    const struct reeve_segment *segment = extent->segment;
+    uint32_t grain = (extent->offset + GRAIN_UNITS - 1) >> REEVE_ARENA_GRAIN_SHIFT;
+    uint32_t end = (extent->offset + extent->units) >> REEVE_ARENA_GRAIN_SHIFT, count = 0;
+    while (grain < end && is_touched(segment, grain)) {
+        uint64_t bits = ~segment->touched[grain / 64] >> grain % 64; /* skips a word at a time */
+        grain += bits != 0 ? (uint32_t)__builtin_ctzll(bits) : 64 - grain % 64;
+    }
+    while (grain + count < end && count < count_max && !is_touched(segment, grain + count))
+        count++;
+    *ret_grain = grain;
+    *ret_count = count;
+    return grain < end && count > 0;
+}
+
+struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint32_t units_max)
+{
+    uint32_t grain, count, count_max = REEVE_MAX(units_max >> REEVE_ARENA_GRAIN_SHIFT, 1u);
+    REEVE_ASSERT(!segment->whole);
+    struct reeve_extent *extent = segment->first;
+    while (extent != NULL && (!extent->is_free || !find_cold(extent, count_max, &grain, &count)))
+        extent = reeve_extent_after(extent);
+    if (extent == NULL)
+        return NULL;
+    uint32_t offset = grain << REEVE_ARENA_GRAIN_SHIFT;
+    bin_remove(segment->arena, extent);
+    if (offset > extent->offset) {
+        struct reeve_extent *rest = cut(extent, offset - extent->offset);
+        bin_insert(segment->arena, extent);
+        extent = rest;
+    }
+    return take_from(extent, count << REEVE_ARENA_GRAIN_SHIFT);
+}
+
 /* --- audit ------------------------------------------------------------------------------------ */
 
 #define CHECK(condition)       \

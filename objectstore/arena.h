@@ -62,6 +62,7 @@ struct reeve_segment {
     uint32_t touched_count; /* grains */
     bool whole;             /* one object only: its free extent is in no bin */
     bool is_made;           /* for the owner of the segments: it exists */
+    bool is_reserve;        /* likewise: made and prepared before anybody needed it */
     struct reeve_arena *arena;
     struct reeve_pool *extents;
     struct reeve_extent *first;
@@ -129,6 +130,9 @@ struct reeve_extent *reeve_arena_split(struct reeve_extent *extent, uint32_t uni
 uint64_t reeve_segment_cold(const struct reeve_extent *extent);
 /* Records them as touched; gives how many bytes that were. */
 uint64_t reeve_segment_touch(const struct reeve_extent *extent);
+/* Takes what is cold of the first free extent that has any such grains, at most so many units;
+ * NULL: there is none. Not of a `whole` segment. */
+struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint32_t units_max);
 /* Finds the first run of touched grains within the free extent at or after `grain_from`, of at most
  * grain_max grains, records them as not touched, and gives it in grains; false: there is none. */
 bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint32_t grain_max,

@@ -54,7 +54,7 @@ static uint32_t segment_number(struct reeve_store *store)
 }
 
 static struct reeve_segment *segment_add(
-    struct reeve_store *store, struct store_client *client, uint64_t bytes, bool whole)
+    struct reeve_store *store, struct reeve_arena *arena, uint64_t bytes, bool whole)
 {
     if (whole) { /* a little larger, in steps, so that the next object of about that size fits */
         uint64_t step = REEVE_MAX(1ull << (63 - __builtin_clzll(bytes)) >> 3, REEVE_STORE_GRAIN);
@@ -64,8 +64,14 @@ static struct reeve_segment *segment_add(
         &store->extents, segment_number(store), reeve_arena_units(grains_up(bytes)), whole);
     segment->serial = ++store->segment_serial;
     store_put(&store->segments, segment->id, segment);
-    reeve_arena_add(&client->arena, segment);
+    reeve_arena_add(arena, segment);
     return segment; /* the shell hears of it when it is used */
+}
+
+struct reeve_segment *store_segment_add(
+    struct reeve_store *store, struct reeve_arena *arena, uint64_t bytes)
+{
+    return segment_add(store, arena, bytes, false);
 }
 
 static void hide(struct reeve_store *store, struct store_client *client, uint32_t segment)
@@ -102,6 +108,11 @@ static bool is_orphan(const struct reeve_store *store, const struct reeve_segmen
 /* The segment has just become empty, or an empty one an orphan. */
 static void segment_idle(struct reeve_store *store, struct reeve_segment *segment)
 {
+    if (segment->is_reserve) { /* kept, warm or not: it can be prepared again */
+        if (is_orphan(store, segment) && !reeve_list_is_linked(&segment->idle_link))
+            reeve_list_push_back(&store->reserves, &segment->idle_link);
+        return;
+    }
     if (segment->touched_count == 0) { /* nothing warm to keep */
         segment_drop(store, segment);
         return;
@@ -123,6 +134,8 @@ static void segment_idle(struct reeve_store *store, struct reeve_segment *segmen
 
 static void segment_busy(struct reeve_store *store, struct reeve_segment *segment)
 {
+    if (segment->is_reserve)
+        return;
     reeve_heap_remove(&store->idle_deadlines, &segment->deadline);
     reeve_list_remove(&segment->idle_link);
 }
@@ -132,6 +145,13 @@ void store_room_drop_idle(struct reeve_store *store)
     struct reeve_heap_node *node;
     while ((node = reeve_heap_peek(&store->idle_deadlines)) != NULL && node->key <= store->now_ns)
         segment_drop(store, REEVE_CONTAINER_OF(node, struct reeve_segment, deadline));
+}
+
+void store_room_drop_reserves(struct reeve_store *store)
+{
+    while (!reeve_list_is_empty(&store->reserves))
+        segment_drop(
+            store, REEVE_LIST_ENTRY(store->reserves.next, struct reeve_segment, idle_link));
 }
 
 void store_room_orphan(struct reeve_store *store, struct store_client *client)
@@ -162,6 +182,7 @@ static void punch(
         command->segment = extent->segment->id;
         command->offset = (uint64_t)grain * REEVE_STORE_GRAIN;
         command->length = (uint64_t)count * REEVE_STORE_GRAIN;
+        store->prefault_wanted |= extent->segment->is_reserve;
         uncommit(store, command->length);
         *ret_bytes += command->length;
         grain += count;
@@ -255,15 +276,39 @@ static struct reeve_segment *adopt(
     return segment;
 }
 
+void store_segment_adopt(
+    struct reeve_store *store, struct store_client *client, struct reeve_segment *segment)
+{
+    adopt(store, client, segment);
+    client->has_reserve |= segment->is_reserve;
+}
+
+/* Of the reserves that the writer has, or of one that it gets. */
+static struct reeve_extent *pick_reserve(
+    struct reeve_store *store, struct store_client *client, uint32_t units)
+{
+    struct reeve_extent *extent =
+        client->has_reserve ? reeve_arena_take(&client->arena, units) : NULL;
+    struct reeve_segment *segment = extent == NULL ? store_reserve_find(store, units) : NULL;
+    if (segment != NULL) {
+        store_segment_adopt(store, client, segment);
+        extent = reeve_arena_take(&client->arena, units);
+    }
+    return extent;
+}
+
 static struct reeve_extent *pick_whole(
     struct reeve_store *store, struct store_client *client, uint64_t bytes)
 {
     uint32_t units = reeve_arena_units(bytes);
     struct reeve_segment *segment = find_whole(&client->idle_whole, units);
+    struct reeve_extent *reserved = segment == NULL ? pick_reserve(store, client, units) : NULL;
+    if (reserved != NULL)
+        return reserved;
     if (segment == NULL)
         segment = adopt(store, client, find_whole(&store->idle_orphans, units));
     if (segment == NULL)
-        segment = segment_add(store, client, bytes, true);
+        segment = segment_add(store, &client->arena, bytes, true);
     struct reeve_extent *extent = reeve_segment_take(segment, units);
     punch_tail(store, extent);
     return extent;
@@ -278,9 +323,11 @@ static struct reeve_extent *pick(
         extent = pick_whole(store, client, bytes);
     } else {
         extent = reeve_arena_take(&client->arena, reeve_arena_units(bytes));
+        if (extent == NULL)
+            extent = pick_reserve(store, client, reeve_arena_units(bytes));
         if (extent == NULL) {
             if (adopt(store, client, find_shared(&store->idle_orphans)) == NULL)
-                segment_add(store, client, store->settings.segment_size_bytes, false);
+                segment_add(store, &client->arena, store->settings.segment_size_bytes, false);
             extent = reeve_arena_take(&client->arena, reeve_arena_units(bytes));
         }
     }
@@ -296,19 +343,29 @@ static uint64_t shortfall(const struct reeve_store *store, uint64_t bytes)
     return bytes > room ? bytes - room : 0;
 }
 
-static void commit(struct reeve_store *store, const struct reeve_extent *extent)
+void store_segment_make(struct reeve_store *store, struct reeve_segment *segment)
 {
-    struct reeve_segment *segment = extent->segment;
-    if (segment->touched_count == 0 && !segment->is_made) {
-        segment->is_made = true;
-        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_CREATE);
-        command->segment = segment->id;
-        command->size = reeve_arena_bytes(segment->units);
-    }
+    if (segment->is_made)
+        return;
+    segment->is_made = true;
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_CREATE);
+    command->segment = segment->id;
+    command->size = reeve_arena_bytes(segment->units);
+}
+
+bool store_room_has(const struct reeve_store *store, uint64_t bytes)
+{
+    return shortfall(store, bytes) == 0;
+}
+
+uint64_t store_room_commit(struct reeve_store *store, const struct reeve_extent *extent)
+{
+    store_segment_make(store, extent->segment);
     uint64_t bytes = reeve_segment_touch(extent);
     store->committed_bytes += bytes;
     if (store->growth_bytes != UINT64_MAX)
         store->growth_bytes -= bytes;
+    return bytes;
 }
 
 struct reeve_extent *store_room_take(
@@ -321,7 +378,7 @@ struct reeve_extent *store_room_take(
         if (shortfall(store, cold) > 0)
             trim(store, shortfall(store, cold));
         if (shortfall(store, cold) == 0) {
-            commit(store, extent);
+            store_prepare_touched(store, extent->segment, store_room_commit(store, extent));
             return extent;
         }
         store_room_release(store, extent);

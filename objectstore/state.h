@@ -52,7 +52,7 @@ enum store_object_state {
 #define STORE_OBJECT_HELD  4u /* by its owner, a client: one of pin_total, without a struct */
 
 /* What an extent's `holder` is. */
-enum store_tag { STORE_TAG_NONE, STORE_TAG_GRANT, STORE_TAG_OBJECT };
+enum store_tag { STORE_TAG_NONE, STORE_TAG_GRANT, STORE_TAG_OBJECT, STORE_TAG_PREPARED };
 
 struct store_object {
     struct reeve_object_id id;
@@ -157,6 +157,10 @@ struct store_client {
     uint32_t pins;        /* the one that stands for the client */
     struct reeve_list requests;
     struct reeve_map64 shown;
+    bool has_reserve;       /* one of its segments is */
+    uint32_t ahead_segment; /* where it last touched cold pages */
+    uint64_t ahead_bytes;   /* so much is to be prepared there; */
+    uint64_t ahead_ready;   /* so much has been */
 };
 
 struct reeve_store {
@@ -181,7 +185,10 @@ struct reeve_store {
 
     struct reeve_map64 segments, grants;
     struct reeve_arena orphans; /* segments whose writer is gone */
-    struct reeve_list idle_orphans;
+    struct reeve_list idle_orphans, reserves;
+    struct reeve_extent *preparing; /* NULL: no slice is under way */
+    struct store_client *ahead_client;
+    bool prefault_begun, prefault_wanted;
     struct reeve_heap idle_deadlines;
     uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
@@ -278,7 +285,35 @@ bool store_room_never(const struct reeve_store *store, uint64_t bytes);
 /* The client is dead: what it wrote in belongs to nobody now. */
 void store_room_orphan(struct reeve_store *store, struct store_client *client);
 void store_room_drop_idle(struct reeve_store *store);
+/* At the end of the store. */
+void store_room_drop_reserves(struct reeve_store *store);
 struct reeve_segment *store_segment_find(const struct reeve_store *store, uint32_t id);
+
+/* For one object at a time, or (into whichever arena) for many. */
+struct reeve_segment *store_segment_add(
+    struct reeve_store *store, struct reeve_arena *arena, uint64_t bytes);
+/* So that the shell knows of it. */
+void store_segment_make(struct reeve_store *store, struct reeve_segment *segment);
+/* An orphan gets a writer. */
+void store_segment_adopt(
+    struct reeve_store *store, struct store_client *client, struct reeve_segment *segment);
+/* So much could be touched now without anything being given back. */
+bool store_room_has(const struct reeve_store *store, uint64_t bytes);
+/* Counts the extent as touched; gives how much of it was not before. */
+uint64_t store_room_commit(struct reeve_store *store, const struct reeve_extent *extent);
+
+/* prepare.c: pages made ready ahead. */
+/* The smallest reserve that has so much and is ready, at least in part. */
+struct reeve_segment *store_reserve_find(struct reeve_store *store, uint32_t units);
+/* A writer has just come that wants its memory ready. */
+void store_prepare_client(struct reeve_store *store, struct store_client *client);
+/* The segment has just been shown to its writer. */
+void store_prepare_shown(struct reeve_store *store, struct reeve_segment *segment);
+/* Room that has just been taken there was cold. */
+void store_prepare_touched(
+    struct reeve_store *store, const struct reeve_segment *segment, uint64_t bytes);
+void store_prepare_serve(struct reeve_store *store);
+void store_prepare_done(struct reeve_store *store, const struct reeve_store_event *event);
 
 /* queue.c: what waits for room. */
 void store_queue_create(

@@ -10,7 +10,8 @@ uint64_t store_used_bytes(const struct reeve_store *store)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
     REEVE_LIST_EACH(node, &store->dying_clients)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
-    return reeve_arena_bytes(units);
+    uint64_t preparing = store->preparing != NULL ? store_extent_bytes(store->preparing) : 0;
+    return reeve_arena_bytes(units) - preparing;
 }
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret)
@@ -133,9 +134,9 @@ void reeve_store_layout(const struct reeve_store *store, struct reeve_store_layo
 const char *reeve_store_event_name(enum reeve_store_event_kind kind)
 {
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
-        "client added", "client closed", "client reaped", "create", "seal", "abort", "get",
-        "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed", "peer pull",
-        "peer chunk", "peer reset", "peer down", "owner gone"};
+        "client added", "client hungry", "client closed", "client reaped", "create", "seal",
+        "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
+        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -144,7 +145,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send give",
-        "relax"};
+        "segment prepare", "segment ready", "relax"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -171,8 +172,9 @@ static const char *check_arena(
     {
         struct reeve_segment *segment = REEVE_LIST_ENTRY(node, struct reeve_segment, link);
         CHECK(reeve_map64_get(&store->segments, segment->id) == segment);
-        CHECK(reeve_heap_contains(&segment->deadline) == (segment->used_units == 0));
-        CHECK(!reeve_list_is_linked(&segment->idle_link) || segment->used_units == 0);
+        bool idle = segment->used_units == 0 && !segment->is_reserve;
+        CHECK(reeve_heap_contains(&segment->deadline) == idle);
+        CHECK(!reeve_list_is_linked(&segment->idle_link) || idle || segment->is_reserve);
         sums->segments++;
         sums->touched_bytes += (uint64_t)segment->touched_count * REEVE_STORE_GRAIN;
         for (const struct reeve_extent *extent = segment->first; extent != NULL;
@@ -185,6 +187,8 @@ static const char *check_arena(
                 CHECK(grant->extent == extent && &grant->client->arena == arena);
                 sums->grant_extents++;
                 sums->grant_bytes += store_extent_bytes(extent);
+            } else if (extent->tag == STORE_TAG_PREPARED) {
+                CHECK(extent == store->preparing);
             } else {
                 const struct store_object *object = extent->holder;
                 CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);

@@ -42,6 +42,8 @@ void store_show(struct reeve_store *store, struct store_client *client,
     command->serial = segment->serial;
     command->size = reeve_arena_bytes(segment->units);
     command->writable = writable;
+    if (writable)
+        store_prepare_shown(store, segment);
 }
 
 void store_reply_get(struct reeve_store *store, struct store_client *client, uint32_t request,
@@ -109,6 +111,8 @@ static struct store_client *client_create(
 
 static void client_free(struct reeve_store *store, struct store_client *client)
 {
+    if (store->ahead_client == client)
+        store->ahead_client = NULL;
     reeve_list_remove(&client->link);
     reeve_arena_fini(&client->arena);
     reeve_map64_fini(&client->shown);
@@ -488,6 +492,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_list_init(&store->dying_owners);
     reeve_list_init(&store->lru);
     reeve_list_init(&store->idle_orphans);
+    reeve_list_init(&store->reserves);
     reeve_list_init(&store->create_queue);
     reeve_list_init(&store->pull_queue);
     reeve_list_init(&store->fetches);
@@ -524,6 +529,8 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
         on_client_reaped(store, REEVE_LIST_ENTRY(store->clients.next, struct store_client, link));
     on_client_closed(store, store->daemon);
     reeve_list_push_back(&store->dying_clients, &store->daemon->link);
+    if (store->preparing != NULL)
+        store_room_release(store, store->preparing);
     while (bury_clients(store))
         reeve_fifo_clear(&out);
     size_t at = 0;
@@ -537,6 +544,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
         reeve_fifo_clear(&out);
     store->now_ns = UINT64_MAX;
     store_room_drop_idle(store);
+    store_room_drop_reserves(store);
     at = 0;
     while (reeve_map64_next(&store->peers, &at, NULL, &value))
         store_peer_free(store, value);
@@ -572,6 +580,7 @@ static void client_event(struct reeve_store *store, const struct reeve_store_eve
         return;
     }
     switch (event->kind) {
+    case REEVE_STORE_CLIENT_HUNGRY: store_prepare_client(store, client); return;
     case REEVE_STORE_CLIENT_CLOSED: on_client_closed(store, client); return;
     case REEVE_STORE_CLIENT_REAPED: on_client_reaped(store, client); return;
     case REEVE_STORE_CREATE:
@@ -605,6 +614,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
         store->growth_bytes = event->size;
         store->room_changed = true;
         break;
+    case REEVE_STORE_SEGMENT_PREPARED: store_prepare_done(store, event); break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
     case REEVE_STORE_PEER_GIVE: on_peer_give(store, event); break;
@@ -625,6 +635,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     store_queue_tick(store);
     store_room_drop_idle(store);
     reeve_store_run_some(store, now_ns, out);
+    store_prepare_serve(store);
 }
 
 bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct reeve_fifo *out)

@@ -21,6 +21,7 @@
  *                                            grow by so much until the next word (before the
  *                                            first, by as much as it likes)
  *  CLIENT_ADDED   client process
+ *  CLIENT_HUNGRY  client                     it is likely to put much, and soon
  *  CLIENT_CLOSED  client                     it hung up or is being killed: nothing it waits for
  *                                            is answered any more, but all it holds stays, because
  *                                            it may still be able to touch it
@@ -55,6 +56,8 @@
  *  PEER_DOWN      node                       dead for ever, and all owners that lived there
  *  OWNER_GONE     process                    an owner elsewhere is dead, or its job is over: its
  *                                            objects go
+ *  SEGMENT_       segment offset code        SEGMENT_PREPARE has been done, or could not be
+ *   PREPARED
  *  TICK           -                          time has passed
  *
  *  command        fields                     what the shell does
@@ -67,6 +70,11 @@
  *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
  *                                            REEVE_STORE_GRAIN); nobody has a claim on them
  *  SEGMENT_DROP   segment                    gives all pages back and closes
+ *  SEGMENT_       segment offset length      touches the pages, for the first time, somewhere in
+ *   PREPARE                                  the background; one at a time, answered by
+ *                                            SEGMENT_PREPARED
+ *  SEGMENT_READY  client segment offset      tells the writer that these pages have been: it may
+ *                 length                     map them before it needs them
  *  REPLY_CREATE   client request code        answer to CREATE
  *                 segment offset size text
  *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here,
@@ -111,6 +119,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_NODE,
     REEVE_STORE_MEMORY,
     REEVE_STORE_CLIENT_ADDED,
+    REEVE_STORE_CLIENT_HUNGRY,
     REEVE_STORE_CLIENT_CLOSED,
     REEVE_STORE_CLIENT_REAPED,
     REEVE_STORE_CREATE,
@@ -129,6 +138,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_PEER_RESET,
     REEVE_STORE_PEER_DOWN,
     REEVE_STORE_OWNER_GONE,
+    REEVE_STORE_SEGMENT_PREPARED,
     REEVE_STORE_EVENT_KIND_COUNT
 };
 
@@ -180,6 +190,8 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
     REEVE_STORE_SEND_GIVE,
+    REEVE_STORE_SEGMENT_PREPARE,
+    REEVE_STORE_SEGMENT_READY,
     REEVE_STORE_RELAX,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
@@ -212,6 +224,8 @@ struct reeve_store_settings {
     uint64_t segment_idle_ns;    /* 30 s: an empty segment is kept warm for so long */
     uint64_t pull_wait_ns;  /* 2 s without a piece: it is asked for again, five times at most */
     uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
+    bool prefault;          /* touch all memory at the start, and keep it */
+    uint64_t ahead_bytes;   /* 0: none; how much is prepared ahead of a writer, at most */
     uint64_t full_wait_ns; /* 30 s: the longest that a CREATE or GET waits for memory in any case */
 };
 

@@ -26,6 +26,7 @@ static struct values {
     const char *slots;
     long processes;
     const char *store;
+    bool prefault;
     const char *inline_size;
     const char *socket;
     long join_timeout_s;
@@ -66,6 +67,12 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_STORE_SIZE",
         .help = "room for large values: 4GiB, 512MiB, or a part of\n"
                 "the memory it may use"},
+    {.name = "prefault",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, prefault),
+        .environment = "REEVE_PREFAULT",
+        .help = "touch all of the store's memory at the start, and keep\n"
+                "it: the first large values are as fast as later ones"},
     {.name = "inline",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, inline_size),
@@ -136,6 +143,7 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
     if (inline_bytes < INLINE_BYTES_MIN || inline_bytes > INLINE_BYTES_MAX)
         return usage(command, "--inline", "from 4KiB to 64KiB");
     node->inline_bytes = (uint32_t)inline_bytes;
+    node->prefault = values.prefault;
     return 0;
 }
 

@@ -59,6 +59,9 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
                 message->size, message->flags & REEVE_LOCAL_SEGMENT_WRITABLE) == 0)
             message->fd_count = 0;
         break;
+    case REEVE_LOCAL_SEGMENT_READY:
+        reeve_objects_ready(cluster->objects, message->segment, message->offset, message->size);
+        break;
     case REEVE_LOCAL_CANCEL:
         if (cluster->task_cancel != NULL)
             cluster->task_cancel(cluster, message);

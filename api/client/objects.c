@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <reeve_errors.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,17 +22,33 @@ struct segment {
     bool writable;
 };
 
+#define READY_MAX  64u          /* ranges that wait to be mapped; more are left to page faults */
+#define READY_SIZE (4ull << 20) /* mapped at a time: an unmapping waits for no more */
+
+struct range {
+    uint32_t segment;
+    uint64_t offset, size;
+};
+
 struct reeve_objects {
     pthread_mutex_t lock;
     struct segment *segments;
     uint32_t count;
+    struct range ready[READY_MAX]; /* a ring */
+    uint32_t ready_first, ready_count;
+    pthread_t mapper; /* while is_mapping, and until it has been joined */
+    bool is_mapping, has_mapper, is_ending;
+    uint32_t busy; /* 1 + the segment in which it is mapping, without the lock; 0: none */
+    pthread_cond_t idle;
 };
 
 struct reeve_objects *reeve_objects_create(void)
 {
     struct reeve_objects *objects = calloc(1, sizeof(*objects));
-    if (objects != NULL)
+    if (objects != NULL) {
         pthread_mutex_init(&objects->lock, NULL);
+        pthread_cond_init(&objects->idle, NULL);
+    }
     return objects;
 }
 
@@ -50,9 +67,15 @@ void reeve_objects_free(struct reeve_objects *objects)
 {
     if (objects == NULL)
         return;
+    pthread_mutex_lock(&objects->lock);
+    objects->is_ending = true;
+    pthread_mutex_unlock(&objects->lock);
+    if (objects->has_mapper)
+        pthread_join(objects->mapper, NULL);
     for (uint32_t i = 0; i < objects->count; i++)
         segment_forget(&objects->segments[i]);
     free(objects->segments);
+    pthread_cond_destroy(&objects->idle);
     pthread_mutex_destroy(&objects->lock);
     free(objects);
 }
@@ -87,6 +110,8 @@ int reeve_objects_add(struct reeve_objects *objects, uint32_t number, uint32_t s
 void reeve_objects_remove(struct reeve_objects *objects, uint32_t number)
 {
     pthread_mutex_lock(&objects->lock);
+    while (objects->busy == number + 1)
+        pthread_cond_wait(&objects->idle, &objects->lock);
     if (number < objects->count)
         segment_forget(&objects->segments[number]);
     pthread_mutex_unlock(&objects->lock);
@@ -101,14 +126,19 @@ uint32_t reeve_objects_serial(struct reeve_objects *objects, uint32_t number)
     return serial;
 }
 
-static void *map(const struct segment *segment, bool write)
+/* With the lock. */
+static uint8_t *segment_memory(struct segment *segment, bool write)
 {
-    int protection = PROT_READ | (write ? PROT_WRITE : 0);
-    void *memory = mmap(NULL, segment->size, protection, MAP_SHARED, segment->fd, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    (void)madvise(memory, segment->size, MADV_DONTFORK);
-    return memory;
+    void **memory = write ? &segment->writable_memory : &segment->memory;
+    if (*memory == NULL) {
+        int protection = PROT_READ | (write ? PROT_WRITE : 0);
+        void *mapped = mmap(NULL, segment->size, protection, MAP_SHARED, segment->fd, 0);
+        if (mapped != MAP_FAILED) {
+            (void)madvise(mapped, segment->size, MADV_DONTFORK);
+            *memory = mapped;
+        }
+    }
+    return *memory;
 }
 
 /* With the lock. */
@@ -119,11 +149,9 @@ static void *find(
     struct segment *segment = number < objects->count ? &objects->segments[number] : NULL;
     if (segment != NULL && segment->known && (segment->writable || !write) &&
         offset <= segment->size && size <= segment->size - offset) {
-        void **memory = write ? &segment->writable_memory : &segment->memory;
-        if (*memory == NULL)
-            *memory = map(segment, write);
-        if (*memory != NULL)
-            found = (uint8_t *)*memory + offset;
+        uint8_t *memory = segment_memory(segment, write);
+        if (memory != NULL)
+            found = memory + offset;
     }
     return found;
 }
@@ -146,4 +174,77 @@ const void *reeve_objects_find_serial(
         found = find(objects, number, offset, size, false);
     pthread_mutex_unlock(&objects->lock);
     return found;
+}
+
+/* --- mapping ahead ---------------------------------------------------------------------------- */
+
+/* The next piece, and where it is mapped; NULL: not any more. With the lock. */
+static uint8_t *piece_next(struct reeve_objects *objects, uint64_t *ret_size)
+{
+    struct range *range = &objects->ready[objects->ready_first];
+    struct segment *segment =
+        range->segment < objects->count ? &objects->segments[range->segment] : NULL;
+    uint8_t *memory = NULL;
+    uint64_t size = range->size < READY_SIZE ? range->size : READY_SIZE;
+    if (segment != NULL && segment->known && segment->writable && range->offset <= segment->size &&
+        size <= segment->size - range->offset)
+        memory = segment_memory(segment, true);
+    if (memory != NULL) {
+        memory += range->offset;
+        objects->busy = range->segment + 1;
+        range->offset += size;
+        range->size -= size;
+    }
+    if (memory == NULL || range->size == 0) {
+        objects->ready_first = (objects->ready_first + 1) % READY_MAX;
+        objects->ready_count--;
+    }
+    *ret_size = size;
+    return memory;
+}
+
+static void *mapper_main(void *arg)
+{
+    struct reeve_objects *objects = arg;
+    uint64_t size;
+    pthread_mutex_lock(&objects->lock);
+    while (objects->ready_count > 0 && !objects->is_ending) {
+        uint8_t *memory = piece_next(objects, &size);
+        if (memory == NULL)
+            continue;
+        pthread_mutex_unlock(&objects->lock);
+        (void)madvise(memory, size, MADV_POPULATE_WRITE); /* else page faults do it later */
+        pthread_mutex_lock(&objects->lock);
+        objects->busy = 0;
+        pthread_cond_broadcast(&objects->idle);
+    }
+    objects->is_mapping = false;
+    pthread_mutex_unlock(&objects->lock);
+    return NULL;
+}
+
+/* With the lock. Signals are the program's, and none of them is for this thread. */
+static void mapper_start(struct reeve_objects *objects)
+{
+    sigset_t all, before;
+    if (objects->has_mapper)
+        pthread_join(objects->mapper, NULL); /* it has let go of the lock for the last time */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    objects->has_mapper = objects->is_mapping =
+        pthread_create(&objects->mapper, NULL, mapper_main, objects) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void reeve_objects_ready(
+    struct reeve_objects *objects, uint32_t segment, uint64_t offset, uint64_t size)
+{
+    pthread_mutex_lock(&objects->lock);
+    if (objects->ready_count < READY_MAX && !objects->is_ending) {
+        uint32_t at = (objects->ready_first + objects->ready_count++) % READY_MAX;
+        objects->ready[at] = (struct range){.segment = segment, .offset = offset, .size = size};
+        if (!objects->is_mapping)
+            mapper_start(objects);
+    }
+    pthread_mutex_unlock(&objects->lock);
 }

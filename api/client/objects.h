@@ -16,6 +16,10 @@ void reeve_objects_free(struct reeve_objects *objects);
  * REEVE_ENOMEM. */
 int reeve_objects_add(struct reeve_objects *objects, uint32_t segment, uint32_t serial, int fd,
     uint64_t size, bool writable);
+/* These pages of a writable segment exist: maps them ahead, on a thread that lives while there
+ * is any to map, so that a value which is put there meets no page faults. */
+void reeve_objects_ready(
+    struct reeve_objects *objects, uint32_t segment, uint64_t offset, uint64_t size);
 /* Unmaps. Nothing in the segment may be in use. */
 void reeve_objects_remove(struct reeve_objects *objects, uint32_t segment);
 

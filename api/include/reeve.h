@@ -179,7 +179,8 @@ typedef struct reeve_options {
     /* Own cluster: how many tasks at a time; REEVE_SLOTS; else the cores of this machine. */
     uint32_t slots;
     /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of
-     * memory. */
+     * memory. With REEVE_PREFAULT=1 all of it is touched at the start, in the background, so that
+     * the first large values are as fast as later ones. */
     uint64_t store_size_bytes;
     /* What futures may take of this process's own memory: those whose calls have not finished
      * (with their arguments) and those that have been neither got nor released (with values that

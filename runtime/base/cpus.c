@@ -190,10 +190,14 @@ void reeve_cpus_detect(const char *root, unsigned cores, struct reeve_cpus *cpus
         cpus->slots = (unsigned)REEVE_MAX(quota / 1000, 1ull);
 }
 
-static uint64_t memory_limit_v2(const char *folder) /* "max" or a number */
+/* "max" or a number. Above memory.high a group is not killed but slowed down to a crawl, which
+ * is no better. */
+static uint64_t memory_limit_v2(const char *folder)
 {
-    uint64_t limit;
-    return read_number_in(folder, "memory.max", &limit) ? limit : NO_LIMIT;
+    uint64_t max, high;
+    if (!read_number_in(folder, "memory.max", &max))
+        max = NO_LIMIT;
+    return read_number_in(folder, "memory.high", &high) ? REEVE_MIN(max, high) : max;
 }
 
 static uint64_t memory_limit_v1(const char *folder)

@@ -23,6 +23,7 @@ struct reeve_node_options {
     bool cpu_given;         /* else from cores, cpuset and quota */
     uint32_t process_limit; /* worker processes; 16 for each cpu, and 16 */
     uint64_t store_bytes;   /* 30 % of memory */
+    bool prefault;          /* touch all of it at the start */
     uint32_t inline_bytes;  /* values up to this size travel with the task; 64 KiB */
     bool private_cluster;   /* of one program: no files */
     int lifeline_fd;        /* end of file here ends the daemon at once */

@@ -461,6 +461,7 @@ void daemon_clients_command(struct daemon *daemon, const struct reeve_node_comma
         daemon_job_adopt(daemon, client->job, reeve_process_id_make(daemon->node, command->serial));
         client->job = NULL;
         daemon_client_welcome(client, command->serial);
+        reeve_store_shell_client_hungry(daemon->store, command->serial);
         return;
     case REEVE_NODE_COMMAND_CLIENT_REFUSE:
         client = reeve_map64_get(&daemon->clients, command->connection);

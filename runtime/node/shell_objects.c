@@ -10,6 +10,9 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/node/shell_daemon.h"
+#include "runtime/node/shell_segments.h"
+
+#define AHEAD_BYTES (64ull << 20) /* prepared ahead of a writer that grows, at most */
 
 static void on_work(uv_idle_t *work)
 {
@@ -82,11 +85,58 @@ static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
         (void)reeve_link_send(daemon->link, session, message);
 }
 
+/* --- pages that are prepared --- */
+
+struct preparing {
+    uv_work_t work;
+    struct daemon *daemon;
+    int fd;
+    uint32_t segment;
+    uint64_t offset, length;
+    int code;
+};
+
+static void prepare_work(uv_work_t *work)
+{
+    struct preparing *preparing = work->data;
+    preparing->code = reeve_segments_touch(preparing->fd, preparing->offset, preparing->length);
+}
+
+static void prepare_done(uv_work_t *work, int status)
+{
+    struct preparing *preparing = work->data;
+    struct daemon *daemon = preparing->daemon;
+    close(preparing->fd);
+    if (!daemon->ending) {
+        reeve_store_shell_prepared(daemon->store, preparing->segment, preparing->offset,
+            status != 0 ? REEVE_ECANCELLED : preparing->code);
+        daemon_objects_arm(daemon);
+    }
+    free(preparing);
+}
+
+static int prepare(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length)
+{
+    struct daemon *daemon = arg;
+    struct preparing *preparing = daemon_alloc(sizeof *preparing);
+    *preparing = (struct preparing){
+        .daemon = daemon, .fd = fd, .segment = segment, .offset = offset, .length = length};
+    preparing->work.data = preparing;
+    if (!daemon->ending &&
+        uv_queue_work(&daemon->loop, &preparing->work, prepare_work, prepare_done) == 0)
+        return REEVE_OK;
+    free(preparing);
+    return REEVE_ESYSTEM;
+}
+
 int daemon_objects_open(struct daemon *daemon)
 {
     struct reeve_store_shell_settings settings = {
-        .store = {.capacity_bytes = daemon->options->store_bytes},
-        .callbacks = {.send_client = send_client,
+        .store = {.capacity_bytes = daemon->options->store_bytes,
+            .prefault = daemon->options->prefault,
+            .ahead_bytes = AHEAD_BYTES},
+        .callbacks = {.prepare = prepare,
+            .send_client = send_client,
             .send_node = send_node,
             .hear = hear,
             .wake = wake},

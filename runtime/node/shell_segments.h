@@ -35,8 +35,11 @@ bool reeve_segments_good(const struct reeve_segments *segments, uint32_t number)
  * (errno). */
 int reeve_segments_descriptor(
     const struct reeve_segments *segments, uint32_t number, bool writable, int *ret_fd);
-/* The daemon maps no segment: what it passes on it copies once, and its own memory stays small.
- * REEVE_EINVAL, REEVE_ESYSTEM (errno). */
+/* Touches pages that never were; slow (a millisecond a MiB): for a thread of its own. Content
+ * stays. REEVE_ESYSTEM (errno). */
+int reeve_segments_touch(int fd, uint64_t offset, uint64_t length);
+/* The daemon maps no segment for longer than that: what it passes on it copies once, and its own
+ * memory stays small. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
 int reeve_segments_read(const struct reeve_segments *segments, uint32_t number, uint64_t offset,
     void *bytes, uint64_t length);
 int reeve_segments_write(const struct reeve_segments *segments, uint32_t number, uint64_t offset,

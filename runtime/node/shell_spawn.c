@@ -24,6 +24,8 @@
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
+#define OOM_SCORE "500"
+
 struct plan {
     const struct daemon_spawn *spawn;
     const char *path; /* NULL: by descriptor */
@@ -74,6 +76,12 @@ static void child(struct plan *plan)
         fail(plan, "setpgid");
     if (dup2(plan->null_fd, 0) < 0 || dup2(spawn->out_fd, 1) < 0 || dup2(spawn->err_fd, 2) < 0)
         fail(plan, "dup2");
+    /* When memory runs out the kernel is to choose one of us, not the daemon. */
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score >= 0) {
+        (void)!write(score, OOM_SCORE, sizeof OOM_SCORE - 1);
+        close(score);
+    }
     /* What some library has opened without close-on-exec stays here; so does the executable's
      * descriptor. */
     syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);

@@ -210,6 +210,32 @@ static void copy_in(struct reeve_store_shell *shell, const struct reeve_store_co
     }
 }
 
+static void segment_prepare(
+    struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    int fd, code = reeve_segments_descriptor(shell->segments, command->segment, true, &fd);
+    if (code == REEVE_OK) {
+        code = shell->callbacks.prepare == NULL
+                   ? REEVE_ESYSTEM
+                   : shell->callbacks.prepare(
+                         shell->arg, fd, command->segment, command->offset, command->length);
+        if (code != REEVE_OK)
+            close(fd);
+    }
+    if (code != REEVE_OK)
+        reeve_store_shell_prepared(shell, command->segment, command->offset, code);
+}
+
+static void segment_ready(
+    struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_SEGMENT_READY,
+        .segment = command->segment,
+        .offset = command->offset,
+        .size = command->length};
+    send_client(shell, command->client, &message, "");
+}
+
 static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
     struct reeve_local_message gone = {
@@ -231,6 +257,8 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
     case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
     case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
+    case REEVE_STORE_SEGMENT_PREPARE: segment_prepare(shell, command); return;
+    case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
     case REEVE_STORE_RELAX: relax(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
@@ -300,6 +328,8 @@ int reeve_store_shell_create(
     reeve_stage_init(shell);
     shell->store = reeve_store_create(&own);
     *ret = shell;
+    if (own.prefault)
+        look_at_memory(shell, 0); /* and it begins */
     return REEVE_OK;
 }
 
@@ -331,6 +361,22 @@ void reeve_store_shell_client_added(
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){
                    .kind = REEVE_STORE_CLIENT_ADDED, .client = client, .process = process});
+}
+
+void reeve_store_shell_client_hungry(struct reeve_store_shell *shell, uint32_t client)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_HUNGRY, .client = client});
+}
+
+void reeve_store_shell_prepared(
+    struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code)
+{
+    look_at_memory(shell, 0);
+    reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_PREPARED,
+                                       .segment = segment,
+                                       .offset = offset,
+                                       .code = code});
 }
 
 void reeve_store_shell_client_closed(struct reeve_store_shell *shell, uint32_t client)

@@ -32,6 +32,10 @@ struct reeve_store_shell_callbacks {
     /* Reads all that clients have sent so far, and hands it to reeve_store_shell_client_message.
      * May be NULL, where what is sealed is known before anyone can ask. */
     void (*hear)(void *arg);
+    /* Touches `length` bytes at `offset` of the memfd, in the background, and closes it; then
+     * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours).
+     * NULL: nothing is prepared. */
+    int (*prepare)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */
     void (*wake)(void *arg);
@@ -54,6 +58,8 @@ void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node);
  * lives. */
 void reeve_store_shell_client_added(
     struct reeve_store_shell *shell, uint32_t client, reeve_process_id process);
+/* It is likely to put much: a driver. After its WELCOME has been sent. */
+void reeve_store_shell_client_hungry(struct reeve_store_shell *shell, uint32_t client);
 void reeve_store_shell_client_closed(struct reeve_store_shell *shell, uint32_t client);
 /* Only when the process is known to be gone, and its socket has been drained. */
 void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t client);
@@ -69,6 +75,10 @@ void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node
 void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node);
 /* A job has ended, or a process elsewhere that could own objects. */
 void reeve_store_shell_owner_gone(struct reeve_store_shell *shell, reeve_process_id process);
+
+/* What `prepare` was asked for is done (code 0), or could not be. */
+void reeve_store_shell_prepared(
+    struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code);
 
 /* Does what time has made due and what was left over. True: there is more, call again in the next
  * turn of the loop. */

@@ -94,6 +94,8 @@
  *                  flags(writable)                         message that names the segment. Numbers
  *                                                          of segments come back, serials do not
  *   SEGMENT_GONE   segment                                 unmap
+ *   SEGMENT_READY  segment offset size                     to its writer: these pages have been
+ *                                                          touched, it may map them ahead
  *   CREATED        request code segment offset size text
  *   SEALED         request code segment count(serial)      it lies there; hold: for its owner
  *                  offset flags(hold) text
@@ -157,6 +159,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_HEAD,
     REEVE_LOCAL_GIVE,
     REEVE_LOCAL_CANCEL,
+    REEVE_LOCAL_SEGMENT_READY,
     REEVE_LOCAL_RELAX,
     REEVE_LOCAL_KIND_COUNT
 };

@@ -236,9 +236,16 @@ def test_lifeline(home, tmp_path):
 # ---- status ----
 
 
+def oom_score(pid):
+    with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as file:
+        return int(file.read())
+
+
 def test_status(cluster, operator, mail):
     program = cluster.driver([find_program("gated"), 6, mail.path, mail.gate])
-    mail.until_count("start", 4)
+    started = mail.until_count("start", 4)
+    daemon = oom_score(cluster.nodes[0].pid)
+    assert all(oom_score(line[2]) > daemon for line in started), "workers go before the daemon when memory runs out"
 
     def waits():
         status = json.loads(operator("status", "--json", "--leases").stdout)
@@ -257,6 +264,74 @@ def test_status(cluster, operator, mail):
     assert "4 of 4 slots used" in table and "gated" in table and "WHY" in table
     mail.let_go()
     program.succeed()
+
+
+def test_prefault(empty_cluster):
+    """Memory is there before anybody asks for it, only where that was wanted; and the status says so."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(arguments=["--prefault"])
+    empty_cluster.start_node()
+    kept, lazy = empty_cluster.until_status(
+        lambda status: [node["store_held_bytes"] for node in status["nodes"]] if len(status["nodes"]) == 2 and
+        status["totals"]["store_held_bytes"] >= 200 << 20 else None, within=20, what="a store that holds its memory")
+    assert kept >= 200 << 20 and lazy == 0 or lazy >= 200 << 20 and kept == 0
+    assert all(node["store_used_bytes"] == 0 for node in empty_cluster.status()["nodes"])
+
+
+MEMORY_GROUPS = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
+
+
+@pytest.fixture
+def memory_group():
+    """A control group of 600 MiB; as a host, on which daemons can be started."""
+    for top, limit in MEMORY_GROUPS:
+        group = f"{top}/reeve-test-{os.getpid()}"
+        try:
+            os.mkdir(group)
+        except OSError:
+            continue
+        try:
+            with open(f"{group}/{limit}", "w", encoding="ascii") as file:
+                file.write(str(600 << 20))
+        except OSError:
+            os.rmdir(group)
+            continue
+        break
+    else:
+        pytest.skip("no control group for memory can be made here")
+
+    class Group:
+        def prefix(self, hidden=()):
+            return ["/bin/sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+
+    yield Group()
+
+    def gone():
+        try:
+            os.rmdir(group)
+        except OSError:
+            return False
+        return True
+
+    processes.until(gone, settings.seconds(5), "the end of a control group")
+
+
+def test_store_within_a_memory_limit(memory_group, empty_cluster):
+    """A store that may have all of its group's memory takes what is spare, and its daemon lives."""
+    empty_cluster.start_head()
+    node = empty_cluster.start_node(arguments=["--store", "100%", "--prefault"], host=memory_group)
+    try:
+        held = []
+
+        def is_settled(status):
+            held.append(status["totals"]["store_held_bytes"])
+            return len(held) > 100 and held[-1] == held[-100] > 300 << 20
+
+        empty_cluster.until_status(is_settled, within=30, what="a store that has taken what it may")
+        assert empty_cluster.status()["totals"]["store_bytes"] <= 600 << 20
+        assert 300 << 20 < held[-1] <= 536 << 20 and node.popen.poll() is None
+    finally:
+        node.end()
 
 
 # ---- objects ----

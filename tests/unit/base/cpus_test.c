@@ -100,8 +100,10 @@ static void test_v2_tightest_level(void **state)
     file("/sys/fs/cgroup/a/memory.current", "3221225472\n");
     file("/sys/fs/cgroup/a/memory.stat", "anon 5\nfile 6\ninactive_file 1073741824\n");
     check_memory(4 * GIB, 4 * GIB, 2 * GIB);
+    file("/sys/fs/cgroup/a/memory.high", "3221225472\n"); /* where it would be slowed down */
+    check_memory(3 * GIB, 3 * GIB, GIB);
     file("/sys/fs/cgroup/a/memory.current", "9663676416\n"); /* more than the limit */
-    check_memory(4 * GIB, 4 * GIB, 0);
+    check_memory(3 * GIB, 3 * GIB, 0);
 }
 
 static void test_v2_container(void **state)
