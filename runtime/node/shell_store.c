@@ -329,7 +329,7 @@ int reeve_store_shell_create(
     shell->store = reeve_store_create(&own);
     *ret = shell;
     if (own.prefault)
-        look_at_memory(shell, 0); /* and it begins */
+        reeve_store_shell_look_at_memory(shell, 0); /* and it begins */
     return REEVE_OK;
 }
 
