@@ -220,11 +220,15 @@ void store_pull_get(
         store_reply_get(store, client, event->request, object);
         return;
     }
+    if (object != NULL && object->state != STORE_PULLING) {
+        store_restore_get(store, client, event->request, object);
+        return;
+    }
     struct store_fetch *fetch = object != NULL ? object->fetch : begin(store, event);
     if (event->node != 0 && event->node != store->settings.node &&
         reeve_map64_get(&store->gone_nodes, event->node) == NULL)
         source_add(fetch, event->node);
-    store_request_add(store, client, event->request, fetch);
+    store_request_add(store, client, event->request, fetch, NULL);
 }
 
 void store_pull_placed(struct reeve_store *store, struct store_fetch *fetch)
@@ -242,6 +246,10 @@ void store_pull_chunk(struct reeve_store *store, const struct reeve_store_event 
         fetch->sources[0] != event->node ||
         (event->code == 0 && event->offset != fetch->received)) {
         store->stale_count++;
+        return;
+    }
+    if (event->code == REEVE_EAGAIN) { /* it is there, and is being read from disk */
+        fetch->pull_count = 0;
         return;
     }
     if (event->code != 0) {

@@ -16,8 +16,14 @@
  *         └──GET of something elsewhere──▶ PULLING ──all pieces──▶ SEALED, a copy:
  *                                                                  thrown out when room is needed
  *
- * Primary copies are never thrown out. Writing them to disk adds states between SEALED and gone
- * (spilling, spilled, restoring); restores will queue where pulls do. */
+ * and that of a primary copy in a store that can spill (flags in brackets):
+ *
+ *     SEALED ─▶ SEALED [WRITING] ─written─▶ SEALED [ON_DISK] ─room is needed─▶ SPILLED [ON_DISK]
+ *                                             ▲                                  │ GET
+ *                                             └─read back── RESTORING [ON_DISK] ◀┘
+ *
+ * A sealed object that nobody pins is in one of three lists, oldest use first: copies (lru), on
+ * disk already (clean), in memory only (dirty). */
 #ifndef REEVE_OBJECTSTORE_STATE_H
 #define REEVE_OBJECTSTORE_STATE_H
 
@@ -45,14 +51,23 @@
 enum store_object_state {
     STORE_PULLING, /* has a fetch; an extent, once there is room */
     STORE_SEALED,
+    STORE_SPILLED,   /* on disk only */
+    STORE_RESTORING, /* has a restore */
 };
 
-#define STORE_OBJECT_COPY  1u /* the primary is elsewhere */
-#define STORE_OBJECT_FREED 2u /* lives only as long as its pins */
-#define STORE_OBJECT_HELD  4u /* by its owner, a client: one of pin_total, without a struct */
+#define STORE_OBJECT_COPY    1u  /* the primary is elsewhere */
+#define STORE_OBJECT_FREED   2u  /* lives only as long as its pins */
+#define STORE_OBJECT_WRITING 4u  /* to its place on disk */
+#define STORE_OBJECT_ON_DISK 8u  /* its place there is good */
+#define STORE_OBJECT_HELD    16u /* by its owner, a client: one of pin_total, without a struct */
 
-/* What an extent's `holder` is. */
-enum store_tag { STORE_TAG_NONE, STORE_TAG_GRANT, STORE_TAG_OBJECT, STORE_TAG_PREPARED };
+/* What an extent's `holder` is; the tag has two bits. */
+enum store_tag {
+    STORE_TAG_GRANT,
+    STORE_TAG_OBJECT,
+    STORE_TAG_PREPARED,
+    STORE_TAG_DISK, /* a place, being written though its object is gone; or a restore, being read */
+};
 
 struct store_object {
     struct reeve_object_id id;
@@ -60,8 +75,9 @@ struct store_object {
     uint64_t size;
     struct reeve_extent *extent; /* NULL while a pull waits for room */
     union {
-        struct reeve_list lru_link; /* sealed: linked when it is an unpinned copy */
-        struct store_fetch *fetch;  /* pulling */
+        struct reeve_list lru_link;    /* sealed: linked when it is not pinned */
+        struct store_fetch *fetch;     /* pulling */
+        struct store_restore *restore; /* restoring */
     };
     struct store_copy *copies;
     uint32_t hash_next;              /* this and the next two: numbers in store->objects */
@@ -121,13 +137,14 @@ struct store_grant {
 
 struct store_request {
     struct store_client *client;
-    struct store_fetch *fetch; /* NULL: a create */
+    struct store_fetch *fetch;     /* waits for a pull, */
+    struct store_restore *restore; /* or for the disk; both NULL: a create */
     uint32_t request;
     uint32_t pad; /* create */
     uint64_t size;
     uint64_t since_ns;
     struct reeve_list client_link;
-    struct reeve_list queue_link; /* in the create queue, or among the waiters of a fetch */
+    struct reeve_list queue_link; /* in the create queue, or among the waiters */
 };
 
 struct store_fetch {
@@ -142,6 +159,48 @@ struct store_fetch {
     bool size_known;
     uint64_t received, requested; /* bytes, from the start */
     uint64_t since_ns;
+};
+
+struct store_file {
+    uint32_t number, folder;
+    uint64_t end; /* what is written next is written here */
+    uint64_t live_bytes;
+    uint32_t kept_count;  /* grains with anything in them: the others have been given back */
+    uint32_t grain_count; /* that it may have */
+    uint32_t live[];      /* bytes in each grain that are still wanted */
+};
+
+struct store_folder {
+    const char *name;
+    struct store_file *current; /* written to; NULL: the next write begins one */
+    uint64_t writing_bytes;
+    uint64_t retry_ns; /* left alone until then */
+    int code;          /* why: REEVE_EFULL, or what else has failed; 0: it works */
+};
+
+/* Of an object on disk; from the moment when it begins to be written. */
+struct store_place {
+    uint32_t ticket;             /* of the write under way; 0: it is written */
+    struct store_object *object; /* NULL: it has gone while it was being written */
+    struct reeve_extent *extent; /* its extent, then */
+    struct store_file *file;
+    uint64_t offset, size;
+    uint64_t checksum;
+};
+
+struct store_restore {
+    uint32_t ticket;              /* of the read under way */
+    struct store_object *object;  /* NULL: it has gone meanwhile */
+    struct reeve_extent *extent;  /* NULL: it waits for room */
+    struct reeve_list queue_link; /* in store->restore_queue, then */
+    struct reeve_list waiters;
+    struct reeve_fifo asks; /* struct store_ask: pieces that other nodes want */
+    uint64_t since_ns;
+};
+
+struct store_ask {
+    uint32_t node;
+    uint64_t offset, length;
 };
 
 struct store_client {
@@ -181,7 +240,7 @@ struct reeve_store {
     struct reeve_list dying_owners;
     struct reeve_map64 gone, gone_nodes;
     struct reeve_map64 peers;
-    struct reeve_list lru; /* unpinned copies, oldest first */
+    struct reeve_list lru, clean, dirty; /* what is not pinned, oldest use first */
 
     struct reeve_map64 segments, grants;
     struct reeve_arena orphans; /* segments whose writer is gone */
@@ -193,13 +252,31 @@ struct reeve_store {
     uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
-    struct reeve_list create_queue, pull_queue, fetches;
+    struct reeve_list create_queue, pull_queue, restore_queue, fetches;
     struct reeve_heap fetch_deadlines, word_deadlines;
     uint64_t queue_deadline_ns;
     bool room_changed; /* what waits for room is worth another look */
 
+    struct store_folder folders[REEVE_STORE_FOLDERS_MAX];
+    struct reeve_map64 files;         /* by number */
+    struct reeve_map64 places;        /* by the address of their object, while it has one */
+    struct reeve_map64 writes, reads; /* places and restores by ticket */
+    uint32_t file_last, ticket_last;
+    bool spilling;                    /* above the mark, and not yet well below it again */
+    uint64_t writing_bytes;           /* of extents being written */
+    uint64_t reading_bytes;           /* of extents being read into */
+    uint64_t largest_bytes;           /* of extents of what is on disk, since there was nothing */
+    uint64_t detached_bytes;          /* of extents being written though their objects are gone */
+    bool limited;                     /* nothing was written because of the limit */
+    uint64_t kept_grains, live_bytes; /* on disk */
+    uint64_t progress_ns;             /* when the disk last moved anything */
+    uint64_t written_count, written_bytes, restored_count, restored_bytes;
+    uint64_t spill_failed_count, spill_damaged_count;
+
     uint64_t committed_bytes, growth_bytes;
     uint64_t unsealed_bytes, pinned_bytes, held_bytes, copy_bytes, pin_count;
+    uint64_t object_bytes; /* of extents of objects */
+    uint64_t idle_bytes;   /* of those that can be dropped at once: in `lru` and `clean` */
     uint64_t evicted_count, pulled_count, refused_count, stale_count;
 };
 
@@ -244,7 +321,9 @@ struct store_object *store_object_add(
 /* Gives it its extent, and counts it. */
 void store_object_place(struct reeve_store *store, struct store_object *object,
     struct reeve_extent *extent, uint32_t pad);
-/* Out of all tables; its extent is free. It has no pins and no fetch. */
+/* Loses it, for a place on disk; with that the object is spilled. */
+void store_object_drop(struct reeve_store *store, struct store_object *object);
+/* Out of all tables; its extent is free. It has no pins, no fetch and no restore. */
 void store_object_remove(struct reeve_store *store, struct store_object *object);
 void store_pin(struct reeve_store *store, struct store_object *object, struct store_client *client);
 /* False: the client holds none. */
@@ -260,6 +339,8 @@ void store_hold(struct reeve_store *store, struct store_object *object);
 bool store_unhold(struct reeve_store *store, struct store_object *object);
 /* The pins are gone, or the object has just become a copy: where does it belong now? */
 void store_object_settle(struct reeve_store *store, struct store_object *object);
+/* It is in no list of what is not pinned, until it settles again. */
+void store_object_unlist(struct reeve_store *store, struct store_object *object);
 void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node);
 void store_copies_drop(struct store_object *object);
 /* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with
@@ -319,12 +400,14 @@ void store_prepare_done(struct reeve_store *store, const struct reeve_store_even
 void store_queue_create(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event);
 void store_queue_pull(struct reeve_store *store, struct store_fetch *fetch);
+void store_queue_restore(struct reeve_store *store, struct store_restore *restore);
+bool store_queue_is_empty(const struct reeve_store *store);
 void store_queue_serve(struct reeve_store *store);
 void store_queue_tick(struct reeve_store *store);
 /* Whoever holds something, or has been granted room ahead, is asked to let go of so much. */
 void store_relax(struct reeve_store *store, uint64_t bytes);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
-    uint32_t number, struct store_fetch *fetch);
+    uint32_t number, struct store_fetch *fetch, struct store_restore *restore);
 void store_request_free(struct store_request *request);
 
 /* pull.c: objects on their way here. */
@@ -346,6 +429,61 @@ void store_pull_replace(
 void store_pull_fail(
     struct reeve_store *store, struct store_fetch *fetch, int code, const char *text);
 
+/* spill.c: what goes to disk and when. */
+void store_spill_init(struct reeve_store *store);
+void store_spill_fini(struct reeve_store *store); /* after all objects are gone */
+static inline bool store_can_spill(const struct reeve_store *store)
+{
+    return store->settings.spill_folder_count > 0;
+}
+/* Something has gone from disk: folders that were full are tried again. */
+void store_spill_space(struct reeve_store *store);
+/* Begins what should be written now. */
+void store_spill_pump(struct reeve_store *store);
+void store_spill_written(struct reeve_store *store, const struct reeve_store_event *event);
+/* So much more leaves room for what is to be read back. */
+bool store_spill_may_create(const struct reeve_store *store, uint64_t bytes);
+/* Something is being written or could be: room may come of it. */
+bool store_spill_can_move(const struct reeve_store *store);
+/* When a folder that has failed is tried again, if anything waits for that; else UINT64_MAX. */
+uint64_t store_spill_deadline(const struct reeve_store *store);
+/* "and /var/tmp is full" or nothing; the length. */
+int store_spill_describe(const struct reeve_store *store, char *text, size_t size);
+uint32_t store_spill_failed_folders(const struct reeve_store *store);
+
+/* place.c: where in which file. */
+/* In the folder's current file or a new one; NULL: the limit is reached. */
+struct store_place *store_place_take(
+    struct reeve_store *store, struct store_object *object, uint32_t folder);
+/* It is needed no more, and forgotten. */
+void store_place_free(struct reeve_store *store, struct store_place *place);
+struct store_place *store_place_find(
+    const struct reeve_store *store, const struct store_object *object);
+/* The object is going, or what is on disk of it is not wanted any more. */
+void store_place_leave(struct reeve_store *store, struct store_object *object);
+/* Nothing more is written to the folder's file. */
+void store_file_end(struct reeve_store *store, uint32_t folder);
+const char *store_place_check(const struct reeve_store *store);
+
+/* restore.c: the way back. */
+void store_restore_get(struct reeve_store *store, struct store_client *client, uint32_t request,
+    struct store_object *object);
+/* A node wants a piece of an object that is not in memory. */
+void store_restore_ask(
+    struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event);
+/* It has got its room. */
+void store_restore_placed(
+    struct reeve_store *store, struct store_restore *restore, struct reeve_extent *extent);
+void store_restore_read(struct reeve_store *store, const struct reeve_store_event *event);
+/* All who wait are told; the object is spilled as before. */
+void store_restore_fail(
+    struct reeve_store *store, struct store_object *object, int code, const char *text);
+/* One who waited does so no more. */
+void store_restore_unwanted(struct reeve_store *store, struct store_restore *restore);
+/* It has come otherwise: those who wait move to `waiters`; the object has no restore any more. */
+void store_restore_replace(
+    struct reeve_store *store, struct store_object *object, struct reeve_list *waiters);
+
 /* tell.c: what other nodes must hear. */
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node);
 void store_peer_free(struct reeve_store *store, struct store_peer *peer);
@@ -366,6 +504,11 @@ void store_show(struct reeve_store *store, struct store_client *client,
     struct reeve_segment *segment, bool writable);
 void store_reply_get(struct reeve_store *store, struct store_client *client, uint32_t request,
     struct store_object *object);
+/* A piece of an object in memory, to a node that wants it. */
+void store_send_piece(struct reeve_store *store, struct store_object *object, uint32_t node,
+    uint64_t offset, uint64_t length);
+void store_send_no_piece(
+    struct reeve_store *store, struct reeve_object_id id, uint32_t node, uint64_t offset, int code);
 void store_reply_get_failed(struct reeve_store *store, struct store_client *client,
     uint32_t request, struct reeve_object_id id, int code, const char *text);
 /* "object 3.7/12": node, serial and sequence. */

@@ -35,14 +35,35 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .segment_count = reeve_map64_count(&store->segments),
         .client_count = reeve_map64_count(&store->client_by_handle),
         .pull_count = reeve_list_count(&store->fetches),
-        .queue_count =
-            reeve_list_count(&store->create_queue) + reeve_list_count(&store->pull_queue),
+        .queue_count = reeve_list_count(&store->create_queue) +
+                       reeve_list_count(&store->pull_queue) +
+                       reeve_list_count(&store->restore_queue),
         .untold_count = untold,
         .evicted_count = store->evicted_count,
         .pulled_count = store->pulled_count,
         .refused_count = store->refused_count,
         .stale_count = store->stale_count,
+        .spilled_bytes = store->live_bytes,
+        .spilled_count = reeve_map64_count(&store->places),
+        .disk_bytes = store->kept_grains * REEVE_STORE_GRAIN,
+        .disk_limit_bytes = store->settings.spill_limit_bytes,
+        .writing_bytes = store->writing_bytes,
+        .restoring_count =
+            reeve_map64_count(&store->reads) + reeve_list_count(&store->restore_queue),
+        .folder_count = store->settings.spill_folder_count,
+        .folder_failed_count = store_spill_failed_folders(store),
+        .written_count = store->written_count,
+        .written_bytes = store->written_bytes,
+        .restored_count = store->restored_count,
+        .restored_bytes = store->restored_bytes,
+        .spill_failed_count = store->spill_failed_count,
+        .spill_damaged_count = store->spill_damaged_count,
     };
+}
+
+bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id)
+{
+    return store_object_find(store, id) != NULL;
 }
 
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
@@ -55,6 +76,12 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
     *ret_offset = store_object_offset(object);
     *ret_size = object->size;
     return true;
+}
+
+static const char *state_name(const struct store_object *object)
+{
+    static const char *const names[] = {"pulling", "sealed", "spilled", "restoring"};
+    return object->flags & STORE_OBJECT_WRITING ? "spilling" : names[object->state];
 }
 
 static void describe_holders(const struct reeve_store *store, const struct store_object *object,
@@ -93,7 +120,7 @@ bool reeve_store_next_object(
             .pin_count = object->pin_total,
             .copy = object->flags & STORE_OBJECT_COPY,
             .freed = object->flags & STORE_OBJECT_FREED,
-            .state = object->state == STORE_PULLING ? "pulling" : "sealed",
+            .state = state_name(object),
         };
         describe_holders(store, object, ret);
         *cursor = number;
@@ -136,7 +163,8 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client hungry", "client closed", "client reaped", "create", "seal",
         "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
-        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared"};
+        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared",
+        "spill written", "spill read done"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -145,7 +173,8 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send give",
-        "segment prepare", "segment ready", "relax"};
+        "segment prepare", "segment ready", "spill write", "spill read", "spill punch",
+        "spill close", "relax"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -160,7 +189,25 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 struct sums {
     uint64_t touched_bytes, grant_bytes, pins;
     uint64_t grant_extents, object_extents, segments, grants;
+    uint64_t detached_bytes, reading_bytes;
 };
+
+/* Both kinds of holder begin with their ticket. */
+static const char *check_disk(
+    const struct reeve_store *store, const struct reeve_extent *extent, struct sums *sums)
+{
+    uint32_t ticket = *(const uint32_t *)extent->holder;
+    const struct store_restore *restore = reeve_map64_get(&store->reads, ticket);
+    if (restore == extent->holder) {
+        CHECK(restore->extent == extent && !reeve_list_is_linked(&restore->queue_link));
+        sums->reading_bytes += store_extent_bytes(extent);
+        return NULL;
+    }
+    const struct store_place *place = reeve_map64_get(&store->writes, ticket);
+    CHECK(place == extent->holder && place->extent == extent && place->object == NULL);
+    sums->detached_bytes += store_extent_bytes(extent);
+    return NULL;
+}
 
 static const char *check_arena(
     const struct reeve_store *store, const struct reeve_arena *arena, struct sums *sums)
@@ -189,6 +236,10 @@ static const char *check_arena(
                 sums->grant_bytes += store_extent_bytes(extent);
             } else if (extent->tag == STORE_TAG_PREPARED) {
                 CHECK(extent == store->preparing);
+            } else if (extent->tag == STORE_TAG_DISK) {
+                wrong = check_disk(store, extent, sums);
+                if (wrong != NULL)
+                    return wrong;
             } else {
                 const struct store_object *object = extent->holder;
                 CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);
@@ -241,6 +292,25 @@ static const char *check_object(const struct reeve_store *store, const struct st
               object->size == 0);
         return NULL;
     }
+    bool placed = (object->flags & (STORE_OBJECT_ON_DISK | STORE_OBJECT_WRITING)) != 0;
+    const struct store_place *place = store_place_find(store, object);
+    CHECK(placed == (place != NULL));
+    CHECK(!placed || (place->object == object && place->size == object->size));
+    CHECK(!placed || !(object->flags & STORE_OBJECT_COPY));
+    CHECK(!placed || (place->ticket != 0) == ((object->flags & STORE_OBJECT_WRITING) != 0));
+    CHECK(!(object->flags & STORE_OBJECT_WRITING) || !(object->flags & STORE_OBJECT_ON_DISK));
+    if (object->state != STORE_SEALED) {
+        CHECK(object->extent == NULL && object->flags == STORE_OBJECT_ON_DISK);
+        CHECK(object->pins == 0 && object->pin_total == 0);
+        if (object->state == STORE_RESTORING) {
+            const struct store_restore *restore = object->restore;
+            CHECK(restore->object == object);
+            CHECK(reeve_list_is_linked(&restore->queue_link) == (restore->extent == NULL));
+            CHECK(restore->extent != NULL || !reeve_list_is_empty(&restore->waiters) ||
+                  restore->asks.count > 0);
+        }
+        return NULL;
+    }
     CHECK(object->extent != NULL);
     const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
     for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
@@ -251,8 +321,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
     CHECK(pins + held == object->pin_total);
     CHECK(!held || (object->state == STORE_SEALED && !(object->flags & STORE_OBJECT_FREED)));
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
-    bool idle_copy = object->flags & STORE_OBJECT_COPY && pins == 0;
-    CHECK(reeve_list_is_linked(&object->lru_link) == idle_copy);
+    bool listed = object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK) ||
+                  (store_can_spill(store) && !placed && object->size > 0);
+    CHECK(reeve_list_is_linked(&object->lru_link) == (listed && pins == 0));
     return NULL;
 }
 
@@ -272,6 +343,7 @@ const char *reeve_store_check(const struct reeve_store *store)
         return wrong;
 
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
+    uint64_t object_bytes = 0, idle_bytes = 0, writing_bytes = 0;
     uint64_t held = 0, held_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
@@ -284,6 +356,12 @@ const char *reeve_store_check(const struct reeve_store *store)
             if (object->extent == NULL)
                 continue;
             placed++;
+            object_bytes += store_extent_bytes(object->extent);
+            if (object->pin_total == 0 && object->state == STORE_SEALED &&
+                object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK))
+                idle_bytes += store_extent_bytes(object->extent);
+            if (object->flags & STORE_OBJECT_WRITING)
+                writing_bytes += store_extent_bytes(object->extent);
             held += (object->flags & STORE_OBJECT_HELD) != 0;
             if (object->flags & STORE_OBJECT_HELD)
                 held_bytes += store_extent_bytes(object->extent);
@@ -323,5 +401,9 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);
     CHECK(sums.pins + held == store->pin_count && held_bytes == store->held_bytes);
     CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
-    return NULL;
+    CHECK(object_bytes == store->object_bytes && idle_bytes == store->idle_bytes);
+    CHECK(sums.detached_bytes == store->detached_bytes);
+    CHECK(sums.reading_bytes == store->reading_bytes);
+    CHECK(writing_bytes + sums.detached_bytes == store->writing_bytes);
+    return store_place_check(store);
 }

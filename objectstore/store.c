@@ -60,6 +60,35 @@ void store_reply_get(struct reeve_store *store, struct store_client *client, uin
     command->size = object->size;
 }
 
+void store_send_no_piece(
+    struct reeve_store *store, struct reeve_object_id id, uint32_t node, uint64_t offset, int code)
+{
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
+    command->node = node;
+    command->id = id;
+    command->offset = offset;
+    command->code = code;
+}
+
+void store_send_piece(struct reeve_store *store, struct store_object *object, uint32_t node,
+    uint64_t offset, uint64_t length)
+{
+    if (offset > object->size) {
+        store_send_no_piece(store, object->id, node, offset, REEVE_EPROTOCOL);
+        return;
+    }
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
+    command->node = node;
+    command->id = object->id;
+    command->offset = offset;
+    command->size = object->size;
+    command->segment = object->extent->segment->id;
+    command->place = store_object_offset(object) + offset;
+    command->length =
+        REEVE_MIN(REEVE_MIN(length, (uint64_t)REEVE_STORE_CHUNK_SIZE), object->size - offset);
+    store_copy_note(store, object, node);
+}
+
 void store_reply_get_failed(struct reeve_store *store, struct store_client *client,
     uint32_t request, struct reeve_object_id id, int code, const char *text)
 {
@@ -140,10 +169,13 @@ static void on_client_added(struct reeve_store *store, const struct reeve_store_
 static void request_cancel(struct reeve_store *store, struct store_request *request)
 {
     struct store_fetch *fetch = request->fetch;
+    struct store_restore *restore = request->restore;
     store_request_free(request);
     store->room_changed = true; /* it may have been the first in the queue */
     if (fetch != NULL && reeve_list_is_empty(&fetch->waiters))
         store_pull_fail(store, fetch, REEVE_ECANCELLED, "");
+    if (restore != NULL)
+        store_restore_unwanted(store, restore);
 }
 
 static void on_client_closed(struct reeve_store *store, struct store_client *client)
@@ -269,12 +301,13 @@ static void seal_again(struct reeve_store *store, struct store_client *client,
     if (grant != NULL)
         grant_abort(store, grant);
     if (object->flags & STORE_OBJECT_COPY) { /* from now on the primary is here */
+        store_object_unlist(store, object);
         object->flags &= (uint8_t)~STORE_OBJECT_COPY;
         store->copy_bytes -= store_extent_bytes(object->extent);
-        reeve_list_remove(&object->lru_link);
     }
     if (!(object->flags & STORE_OBJECT_FREED))
         pin_sealed(store, object, client, flags & ~REEVE_STORE_HOLD);
+    store_object_settle(store, object);
 }
 
 static void on_seal(
@@ -301,13 +334,22 @@ static void on_seal(
     }
     struct reeve_list waiters;
     reeve_list_init(&waiters);
-    if (object != NULL) /* better than what is on its way */
+    if (object != NULL && object->state == STORE_PULLING) { /* better than what is on its way */
         store_pull_replace(store, object->fetch, &waiters);
-    object = store_object_add(store, event->id, STORE_SEALED);
+        object = NULL;
+    } else if (object != NULL) { /* and than what is on disk */
+        if (object->state == STORE_RESTORING)
+            store_restore_replace(store, object, &waiters);
+        store_place_leave(store, object);
+        object->state = STORE_SEALED;
+    }
+    if (object == NULL)
+        object = store_object_add(store, event->id, STORE_SEALED);
     grant_seal(store, client, grant, object, event);
     pin_sealed(store, object, client, event->flags);
     reply_seal(store, event, object, REEVE_OK, "");
     store_pull_answer(store, object, &waiters);
+    store_object_settle(store, object);
 }
 
 static void on_abort(
@@ -417,24 +459,16 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
 static void on_peer_pull(struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
-    command->node = event->node;
-    command->id = event->id;
-    command->offset = event->offset;
-    if (object == NULL || object->state != STORE_SEALED || object->flags & STORE_OBJECT_FREED) {
-        command->code = REEVE_ELOST;
+    if (object == NULL || object->state == STORE_PULLING || object->flags & STORE_OBJECT_FREED) {
+        store_send_no_piece(store, event->id, event->node, event->offset, REEVE_ELOST);
         return;
     }
-    command->size = object->size;
-    if (event->offset > object->size) {
-        command->code = REEVE_EPROTOCOL;
+    if (object->state != STORE_SEALED) { /* it must be read first: this may take a while */
+        store_send_no_piece(store, event->id, event->node, event->offset, REEVE_EAGAIN);
+        store_restore_ask(store, object, event);
         return;
     }
-    command->segment = object->extent->segment->id;
-    command->place = store_object_offset(object) + event->offset;
-    command->length = REEVE_MIN(
-        REEVE_MIN(event->length, (uint64_t)REEVE_STORE_CHUNK_SIZE), object->size - event->offset);
-    store_copy_note(store, object, event->node);
+    store_send_piece(store, object, event->node, event->offset, event->length);
     store_object_settle(store, object); /* it has been used */
 }
 
@@ -481,11 +515,15 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     DEFAULT(pull_wait_ns, 2000000000ull);
     DEFAULT(full_grace_ns, 100000000ull);
     DEFAULT(full_wait_ns, 30000000000ull);
+    DEFAULT(spill_file_bytes, 1ull << 30);
+    DEFAULT(spill_window_bytes, 32ull << 20);
+    DEFAULT(spill_retry_ns, 10000000000ull);
 #undef DEFAULT
     own->capacity_bytes -= own->capacity_bytes % REEVE_STORE_GRAIN;
     own->segment_size_bytes = REEVE_ALIGN_UP(own->segment_size_bytes, (uint64_t)REEVE_STORE_GRAIN);
     REEVE_ASSERT(own->capacity_bytes > 0);
     store->growth_bytes = UINT64_MAX;
+    store_spill_init(store);
     store->queue_deadline_ns = UINT64_MAX;
     reeve_list_init(&store->clients);
     reeve_list_init(&store->dying_clients);
@@ -542,6 +580,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     }
     while (store_bury_owners(store))
         reeve_fifo_clear(&out);
+    store_spill_fini(store);
     store->now_ns = UINT64_MAX;
     store_room_drop_idle(store);
     store_room_drop_reserves(store);
@@ -627,6 +666,8 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
         break;
     case REEVE_STORE_PEER_DOWN: on_peer_down(store, event); break;
     case REEVE_STORE_OWNER_GONE: store_owner_gone(store, event->process); break;
+    case REEVE_STORE_SPILL_WRITTEN: store_spill_written(store, event); break;
+    case REEVE_STORE_SPILL_READ_DONE: store_restore_read(store, event); break;
     default: client_event(store, event); break;
     }
     store_queue_serve(store);
@@ -645,12 +686,13 @@ bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct ree
     bool more = bury_clients(store);
     more |= store_bury_owners(store);
     store_queue_serve(store);
+    store_spill_pump(store);
     return more;
 }
 
 uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
-    uint64_t deadline = store->queue_deadline_ns;
+    uint64_t deadline = REEVE_MIN(store->queue_deadline_ns, store_spill_deadline(store));
     const struct reeve_heap *heaps[] = {
         &store->idle_deadlines, &store->fetch_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {

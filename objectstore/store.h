@@ -58,6 +58,11 @@
  *                                            objects go
  *  SEGMENT_       segment offset code        SEGMENT_PREPARE has been done, or could not be
  *   PREPARED
+ *  SPILL_WRITTEN  request code number        a SPILL_WRITE has ended; number: the checksum. Code
+ *                                            not 0: nothing of it counts, and its folder is left
+ *                                            alone for a while
+ *  SPILL_READ_    request code               a SPILL_READ has ended; REEVE_ECORRUPT: not with the
+ *   DONE                                     bytes that were written
  *  TICK           -                          time has passed
  *
  *  command        fields                     what the shell does
@@ -94,6 +99,16 @@
  *                                            OWNER_GONE: that process could own objects there, and
  *                                            is dead. Said again until PEER_FREED answers its
  *                                            number
+ *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
+ *                 length file folder place   seen for the first time is a new file in that folder
+ *  SPILL_READ     request id segment offset  reads them back, and compares with the checksum
+ *                 length file folder place   (number)
+ *                 number
+ *  SPILL_PUNCH    file place length          that much of the file is needed no more
+ *  SPILL_CLOSE    file                       none of it is
+ *
+ * Writes and reads take their time and may end in any order; the places in memory that they name
+ * stay theirs until they have ended.
  *
  * Own tables are small and Linux hands out small memory without fail: a failing malloc is an
  * assert. */
@@ -107,12 +122,13 @@
 #include "runtime/base/fifo.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_STORE_DAEMON     0u
-#define REEVE_STORE_ALIGN      64u          /* of every object, before skew */
-#define REEVE_STORE_GRAIN      (64u << 10)  /* memory is counted, and given back, in grains */
-#define REEVE_STORE_CHUNK_SIZE (256u << 10) /* a piece on its way between nodes */
-#define REEVE_STORE_TEXT_SIZE  200
-#define REEVE_STORE_ALL        UINT64_MAX /* as a sequence: all objects of the owner */
+#define REEVE_STORE_DAEMON      0u
+#define REEVE_STORE_ALIGN       64u          /* of every object, before skew */
+#define REEVE_STORE_GRAIN       (64u << 10)  /* memory is counted, and given back, in grains */
+#define REEVE_STORE_CHUNK_SIZE  (256u << 10) /* a piece on its way between nodes */
+#define REEVE_STORE_TEXT_SIZE   200
+#define REEVE_STORE_FOLDERS_MAX 16u
+#define REEVE_STORE_ALL         UINT64_MAX /* as a sequence: all objects of the owner */
 
 enum reeve_store_event_kind {
     REEVE_STORE_TICK,
@@ -139,6 +155,8 @@ enum reeve_store_event_kind {
     REEVE_STORE_PEER_DOWN,
     REEVE_STORE_OWNER_GONE,
     REEVE_STORE_SEGMENT_PREPARED,
+    REEVE_STORE_SPILL_WRITTEN,
+    REEVE_STORE_SPILL_READ_DONE,
     REEVE_STORE_EVENT_KIND_COUNT
 };
 
@@ -192,6 +210,10 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEND_GIVE,
     REEVE_STORE_SEGMENT_PREPARE,
     REEVE_STORE_SEGMENT_READY,
+    REEVE_STORE_SPILL_WRITE,
+    REEVE_STORE_SPILL_READ,
+    REEVE_STORE_SPILL_PUNCH,
+    REEVE_STORE_SPILL_CLOSE,
     REEVE_STORE_RELAX,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
@@ -202,6 +224,7 @@ struct reeve_store_command {
     uint32_t request;
     uint32_t node;
     uint32_t segment;
+    uint32_t file, folder;
     int32_t code;
     bool writable;
     bool held;
@@ -209,10 +232,10 @@ struct reeve_store_command {
     reeve_process_id process;
     struct reeve_object_id id;
     uint64_t offset; /* in the segment; of SEND_PULL and SEND_CHUNK: in the object */
-    uint64_t place;  /* of SEND_CHUNK: in the segment */
+    uint64_t place;  /* of SEND_CHUNK: in the segment; of SPILL_…: in the file */
     uint64_t size;
     uint64_t length;
-    uint64_t number;                  /* of SEND_FREE: counts from 1 for each node */
+    uint64_t number; /* of SEND_FREE: counts from 1 for each node; of SPILL_READ: the checksum */
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };
 
@@ -226,7 +249,18 @@ struct reeve_store_settings {
     uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
     bool prefault;          /* touch all memory at the start, and keep it */
     uint64_t ahead_bytes;   /* 0: none; how much is prepared ahead of a writer, at most */
-    uint64_t full_wait_ns; /* 30 s: the longest that a CREATE or GET waits for memory in any case */
+    /* 30 s: the longest that a CREATE or GET waits for memory, since the disk last moved anything
+     */
+    uint64_t full_wait_ns;
+
+    /* Where primary copies go that memory has no room for; none: they stay. The names are for
+     * people, and must live as long as the store. */
+    const char *const *spill_folders;
+    uint32_t spill_folder_count; /* at most REEVE_STORE_FOLDERS_MAX */
+    uint64_t spill_limit_bytes;  /* of all files together; 0: what the disks hold */
+    uint64_t spill_file_bytes;   /* 1 GiB: then another is begun */
+    uint64_t spill_window_bytes; /* 32 MiB, an eighth of the capacity: under way to disk at once */
+    uint64_t spill_retry_ns;     /* 10 s: a folder that has failed is left alone for so long */
 };
 
 struct reeve_store;
@@ -258,9 +292,20 @@ struct reeve_store_status {
     uint64_t queue_count;  /* creates and pulls that wait for room */
     uint64_t untold_count; /* what other nodes have not yet acknowledged, SEND_FREE */
     uint64_t evicted_count, pulled_count, refused_count, stale_count; /* since the start */
+
+    uint64_t spilled_bytes, spilled_count;   /* values that are on disk, in memory too or not */
+    uint64_t disk_bytes;                     /* that the files take */
+    uint64_t disk_limit_bytes;               /* 0: none */
+    uint64_t writing_bytes, restoring_count; /* under way */
+    uint32_t folder_count, folder_failed_count;
+    uint64_t written_count, written_bytes, restored_count, restored_bytes; /* since the start */
+    uint64_t spill_failed_count, spill_damaged_count;
 };
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret);
+
+/* There is anything of it here, or on its way. */
+bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id);
 
 /* Where the object's bytes are, if it is here and complete. The daemon's own way to read without a
  * pin. */

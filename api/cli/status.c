@@ -108,6 +108,33 @@ static void print_nodes(const json_t *list)
     }
 }
 
+/* The nodes that have anything on disk, or whose disks fail. */
+static void print_spills(const json_t *list)
+{
+    size_t i, printed = 0;
+    json_t *node;
+    json_array_foreach(list, i, node)
+    {
+        const json_t *spill = json_object_get(node, "spill");
+        char bytes[REEVE_SIZE_TEXT_SIZE], disk[REEVE_SIZE_TEXT_SIZE], more[64] = "";
+        if (spill == NULL ||
+            (integer_of(spill, "written") == 0 && integer_of(spill, "failed") == 0))
+            continue;
+        if (printed++ == 0)
+            printf("\n%-5s %10s %10s %10s %10s %10s %8s  %s\n", "NODE", "SPILLED", "OBJECTS",
+                "ON DISK", "WRITTEN", "RESTORED", "FAILURES", "FOLDER");
+        if (integer_of(spill, "folders") > 1)
+            snprintf(more, sizeof(more), " and %lld more", integer_of(spill, "folders") - 1);
+        printf("%-5lld %10s %10lld %10s %10lld %10lld %8lld  %s%s%s\n", integer_of(node, "node"),
+            reeve_size_format((uint64_t)integer_of(spill, "bytes"), bytes),
+            integer_of(spill, "objects"),
+            reeve_size_format((uint64_t)integer_of(spill, "disk_bytes"), disk),
+            integer_of(spill, "written"), integer_of(spill, "restored"),
+            integer_of(spill, "failed"), text_of(spill, "folder"), more,
+            integer_of(spill, "folders_failed") > 0 ? " (full or failing)" : "");
+    }
+}
+
 static void print_jobs(const json_t *list)
 {
     size_t i;
@@ -215,6 +242,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     } else {
         print_head(reply.result);
         print_nodes(json_object_get(reply.result, "nodes"));
+        print_spills(json_object_get(reply.result, "nodes"));
         print_jobs(json_object_get(reply.result, "jobs"));
         print_demands(json_object_get(reply.result, "demands"));
         print_leases(json_object_get(reply.result, "leases"));

@@ -198,6 +198,14 @@ typedef struct reeve_options {
      * tasks are like. */
     uint32_t weight;
     uint32_t reserved; /* 0 */
+    /* Own cluster: folders where values go that the store has no room for, separated by colons, or
+     * "none"; REEVE_SPILL; else /var/tmp, or /tmp, if it is on a disk. Nothing stays there when the
+     * cluster ends, however it ends. With "none" a store that is full makes calls fail with
+     * REEVE_EFULL. */
+    const char *spill;
+    /* Own cluster: how much of them at most; REEVE_SPILL_SIZE (100GiB, 20%); else until their file
+     * systems are filled to 95 %. */
+    uint64_t spill_size_bytes;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for

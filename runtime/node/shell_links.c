@@ -387,6 +387,7 @@ static void send_head(struct daemon *daemon, struct reeve_message message)
         reeve_store_shell_status(daemon->store, &store);
         message.memory_bytes = store.capacity_bytes;
         message.count = store.used_bytes;
+        reeve_store_shell_describe_disk(daemon->store, message.text, sizeof(message.text));
         message.held_bytes = reeve_store_shell_held(daemon->store);
         message.object_count = store.object_count;
     }

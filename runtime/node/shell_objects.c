@@ -134,7 +134,11 @@ int daemon_objects_open(struct daemon *daemon)
     struct reeve_store_shell_settings settings = {
         .store = {.capacity_bytes = daemon->options->store_bytes,
             .prefault = daemon->options->prefault,
-            .ahead_bytes = AHEAD_BYTES},
+            .ahead_bytes = AHEAD_BYTES,
+            .spill_folders = daemon->options->spill_folders,
+            .spill_folder_count = daemon->options->spill_folder_count,
+            .spill_limit_bytes = daemon->options->spill_bytes},
+        .loop = &daemon->loop,
         .callbacks = {.prepare = prepare,
             .send_client = send_client,
             .send_node = send_node,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <reeve_errors.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -257,6 +258,13 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
     case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
     case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
+    case REEVE_STORE_SPILL_WRITE:
+    case REEVE_STORE_SPILL_READ:
+    case REEVE_STORE_SPILL_PUNCH:
+    case REEVE_STORE_SPILL_CLOSE:
+        if (shell->spill != NULL)
+            reeve_spill_command(shell->spill, command);
+        return;
     case REEVE_STORE_SEGMENT_PREPARE: segment_prepare(shell, command); return;
     case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
     case REEVE_STORE_RELAX: relax(shell, command); return;
@@ -304,6 +312,11 @@ void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t 
                    .size = reeve_segments_spare(shell->segments, status.committed_bytes)});
 }
 
+static void spill_done(void *arg, const struct reeve_store_event *event)
+{
+    reeve_store_shell_event(arg, event);
+}
+
 int reeve_store_shell_create(
     const struct reeve_store_shell_settings *settings, struct reeve_store_shell **ret)
 {
@@ -316,9 +329,17 @@ int reeve_store_shell_create(
     if (own.capacity_bytes == 0)
         own.capacity_bytes = reeve_segments_default_capacity();
     shell->capacity_bytes = own.capacity_bytes;
+    shell->folders = own.spill_folders;
     shell->segments = reeve_segments_create();
     shell->scratch = malloc(REEVE_STORE_CHUNK_SIZE);
-    if (shell->segments == NULL || shell->scratch == NULL) {
+    struct reeve_spill_settings spill = {.loop = settings->loop,
+        .segments = shell->segments,
+        .folders = own.spill_folders,
+        .folder_count = own.spill_folder_count,
+        .done = spill_done,
+        .arg = shell};
+    if (shell->segments == NULL || shell->scratch == NULL ||
+        (spill.folder_count > 0 && reeve_spill_create(&spill, &shell->spill) != REEVE_OK)) {
         reeve_store_shell_free(shell);
         return REEVE_ENOMEM;
     }
@@ -333,10 +354,17 @@ int reeve_store_shell_create(
     return REEVE_OK;
 }
 
+void reeve_store_shell_end_disk(struct reeve_store_shell *shell)
+{
+    reeve_spill_free(shell->spill);
+    shell->spill = NULL;
+}
+
 void reeve_store_shell_free(struct reeve_store_shell *shell)
 {
     if (shell == NULL)
         return;
+    reeve_store_shell_end_disk(shell);
     if (shell->store != NULL) {
         reeve_stage_fini(shell);
         reeve_store_free(shell->store);
@@ -372,7 +400,7 @@ void reeve_store_shell_client_hungry(struct reeve_store_shell *shell, uint32_t c
 void reeve_store_shell_prepared(
     struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code)
 {
-    look_at_memory(shell, 0);
+    reeve_store_shell_look_at_memory(shell, 0);
     reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_PREPARED,
                                        .segment = segment,
                                        .offset = offset,
@@ -533,4 +561,23 @@ uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell)
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell)
 {
     return shell->store;
+}
+
+void reeve_store_shell_describe_disk(const struct reeve_store_shell *shell, char *text, size_t size)
+{
+    struct reeve_store_status store;
+    reeve_store_status(shell->store, &store);
+    text[0] = 0;
+    if (store.folder_count == 0)
+        return;
+    const char *folder = shell->folders[0];
+    if (strpbrk(folder, "\"\\\n\t") != NULL || strlen(folder) > 80)
+        folder = "(a long name)";
+    snprintf(text, size,
+        "{\"bytes\":%" PRIu64 ",\"objects\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
+        ",\"written\":%" PRIu64 ",\"restored\":%" PRIu64 ",\"failed\":%" PRIu64
+        ",\"folders\":%" PRIu32 ",\"folders_failed\":%" PRIu32 ",\"folder\":\"%s\"}",
+        store.spilled_bytes, store.spilled_count, store.disk_bytes, store.written_count,
+        store.restored_count, store.spill_failed_count + store.spill_damaged_count,
+        store.folder_count, store.folder_failed_count, folder);
 }

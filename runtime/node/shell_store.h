@@ -1,10 +1,13 @@
 /* The object store's shell in the node daemon: feeds the store core with what clients and peers
- * say, and carries out its commands on real memory (shell_segments.h). It knows no loop and no
- * socket: it sends through the callbacks, and is called by the daemon when
+ * say, and carries out its commands on real memory (shell_segments.h). It knows no socket: it
+ * sends through the callbacks, and is called by the daemon when
  *
  *   a client comes, hangs up, has been reaped, or says something      reeve_store_shell_client_…
  *   a peer sends something; its session is new; it is dead            reeve_store_shell_peer_…
  *   reeve_store_shell_deadline has come, or there was more to do      reeve_store_shell_turn
+ *
+ * What goes to disk and comes back (shell_spill.h) is done in the thread pool of a loop, which
+ * calls into the shell when something has ended.
  *
  * The callbacks are called from within these, in order, and must not call back into the shell
  * except for staging and unstaging, and for what `hear` is there for. All functions are called
@@ -14,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "objectstore/store.h"
 #include "runtime/wire/codec.h"
@@ -43,6 +47,7 @@ struct reeve_store_shell_callbacks {
 
 struct reeve_store_shell_settings {
     struct reeve_store_settings store; /* capacity_bytes 0: 30 % of memory */
+    uv_loop_t *loop; /* where there are folders to spill to; must outlive the shell's disk */
     struct reeve_store_shell_callbacks callbacks;
     void *arg;
 };
@@ -50,6 +55,9 @@ struct reeve_store_shell_settings {
 /* REEVE_ENOMEM. */
 int reeve_store_shell_create(
     const struct reeve_store_shell_settings *settings, struct reeve_store_shell **ret);
+/* Ends what the disk is doing, while the loop is still there; nothing is spilled or restored from
+ * then on. Runs the loop. Nothing to do where nothing is spilled. */
+void reeve_store_shell_end_disk(struct reeve_store_shell *shell);
 /* Takes NULL. Nobody is told anything; all memory is given back. */
 void reeve_store_shell_free(struct reeve_store_shell *shell);
 
@@ -89,6 +97,9 @@ uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell);
 uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell);
 void reeve_store_shell_status(
     const struct reeve_store_shell *shell, struct reeve_store_status *ret);
+/* What status says of the disk, as JSON in at most `size` bytes; empty where nothing is spilled. */
+void reeve_store_shell_describe_disk(
+    const struct reeve_store_shell *shell, char *text, size_t size);
 /* Pages of all segments that exist: what the store costs the machine now. */
 uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell);
 /* The core, to ask it (reeve_store_find, reeve_store_next_object). */

@@ -21,10 +21,8 @@ static bool is_about_object(const struct reeve_local_message *message)
 static bool should_be_known(
     const struct reeve_store_shell *shell, const struct reeve_local_message *message)
 {
-    uint32_t segment;
-    uint64_t offset, size;
     return (message->node == 0 || message->node == shell->node) &&
-           !reeve_store_find(shell->store, message->object, &segment, &offset, &size);
+           !reeve_store_knows(shell->store, message->object);
 }
 
 static void client_say(
@@ -99,10 +97,7 @@ static void late_serve(struct reeve_store_shell *shell)
 
 void reeve_store_shell_hear_first(struct reeve_store_shell *shell, struct reeve_object_id id)
 {
-    uint32_t segment;
-    uint64_t offset, size;
-    if (shell->callbacks.hear == NULL || shell->hearing ||
-        reeve_store_find(shell->store, id, &segment, &offset, &size))
+    if (shell->callbacks.hear == NULL || shell->hearing || reeve_store_knows(shell->store, id))
         return;
     shell->hearing = true;
     shell->callbacks.hear(shell->arg);

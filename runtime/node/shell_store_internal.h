@@ -6,6 +6,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/map64.h"
 #include "runtime/node/shell_segments.h"
+#include "runtime/node/shell_spill.h"
 #include "runtime/node/shell_store.h"
 
 /* See shell_store_clients.c. */
@@ -19,6 +20,8 @@ struct reeve_store_shell {
     void *arg;
     struct reeve_store *store;
     struct reeve_segments *segments;
+    struct reeve_spill *spill; /* NULL: there is no disk */
+    const char *const *folders;
     struct reeve_fifo commands;
     bool carrying;
     bool hearing;           /* all that clients have sent is being read */

@@ -1,6 +1,7 @@
 /* Random lives: three nodes with a store each, processes that come and die, objects made, read,
- * pulled, freed; sessions that break; a node that is lost. The memory is real bytes in this test
- * (shadow segments), so that wrong places show as wrong bytes:
+ * pulled, spilled, freed; sessions that break; a node that is lost; disks that fail and flip bits.
+ * The memory is real bytes in this test (shadow segments), and so are the files on disk, so that
+ * wrong places show as wrong bytes:
  *
  *   - room that is given overlaps nothing that a process which has not been reaped may still touch;
  *   - pages are given back only where nobody may touch them;
@@ -8,95 +9,13 @@
  *     dying processes scribble over their own room;
  *   - a failure has a reason: freed, its owner dead, its node dead, or the store full;
  *   - never more memory touched than the capacity; the tables agree after every event;
- *   - in the end, when all has been given back: no object, no pin, no segment, no memory.
+ *   - in the end, when all has been given back: no object, no pin, no segment, no memory, no file.
  *
  * One seed is one run: MODEL_SEED=… runs a single one, MODEL_RUNS=… more of them. */
 #include <stdlib.h>
 
 #include "runtime/base/macros.h"
-#include "runtime/base/map64.h"
-#include "runtime/base/prng.h"
-#include "tests/unit/objectstore/kit.h"
-
-#define NODES        3u
-#define NODE_MAX     8u
-#define CAPACITY     (4 * MIB)
-#define SEGMENT_SIZE (1 * MIB)
-#define SEGMENTS_MAX 256u
-#define CLIENTS      5u /* a node, at a time */
-#define ROOMS        4u /* a client, at a time */
-#define OBJECTS_MAX  4000u
-#define PINS_MAX     24u
-#define LINK_MAX     4096u
-
-struct model_object {
-    struct reeve_object_id id;
-    uint64_t size;
-    uint32_t node; /* where the primary is */
-    bool sealed, freed;
-};
-
-struct model_room {
-    bool taken;
-    uint32_t segment;
-    uint64_t offset, size;
-};
-
-struct model_pin {
-    uint32_t object; /* index + 1; 0: none */
-    uint32_t segment;
-    uint64_t offset;
-};
-
-struct model_client {
-    uint32_t handle; /* 0: none */
-    bool closed;
-    uint32_t waiting_create; /* request, 0: none */
-    uint32_t waiting_get;
-    uint32_t waiting_object;
-    uint64_t create_size;
-    struct model_room rooms[ROOMS];
-    struct model_pin pins[PINS_MAX];
-    uint8_t writable[SEGMENTS_MAX], readable[SEGMENTS_MAX];
-};
-
-struct model_segment {
-    uint8_t *bytes;
-    uint64_t size;
-};
-
-struct model_node {
-    uint32_t number; /* 0: not there */
-    struct reeve_store *store;
-    struct model_segment segments[SEGMENTS_MAX];
-    struct model_client clients[CLIENTS];
-    uint32_t handle_last;
-};
-
-struct parcel { /* what one node sends to another */
-    struct reeve_store_event event;
-    uint8_t *bytes;
-};
-
-struct link {
-    struct parcel parcels[LINK_MAX];
-    uint32_t first, count;
-};
-
-struct world {
-    struct reeve_prng prng;
-    uint64_t now_ns;
-    struct model_node nodes[NODES];
-    uint32_t node_last;
-    bool node_dead[NODE_MAX * 8];
-    struct link links[NODES][NODES]; /* from, to */
-    struct model_object objects[OBJECTS_MAX];
-    uint32_t object_count;
-    uint32_t request_last;
-    struct reeve_map64 dead; /* processes */
-    uint64_t answers, failures, pulls, kills;
-    bool healing;
-};
+#include "tests/unit/objectstore/model_world.h"
 
 static uint64_t random_below(struct world *world, uint64_t bound)
 {
@@ -125,10 +44,16 @@ static void check_bytes(
             memory->bytes[offset + object->size - 1], byte_of(object->id, object->size - 1));
 }
 
-/* Nobody who has not been reaped may touch this place. */
+/* Nobody who has not been reaped may touch this place, and no disk. */
 static void check_untouchable(
     struct world *world, struct model_node *node, uint32_t segment, uint64_t offset, uint64_t size)
 {
+    for (uint32_t i = 0; node->disk != NULL && i < node->disk->pending_count; i++) {
+        const struct reeve_store_command *pending = &node->disk->pending[i];
+        if (pending->segment == segment && pending->offset < offset + size &&
+            offset < pending->offset + pending->length)
+            fail_msg("memory that a disk works on is given away");
+    }
     for (uint32_t c = 0; c < CLIENTS; c++) {
         struct model_client *client = &node->clients[c];
         if (client->handle == 0)
@@ -216,11 +141,13 @@ static void got_object(
     if (command->code != 0) {
         bool dead = reeve_map64_get(&world->dead, object->id.owner) != NULL ||
                     node_is_dead(world, reeve_process_node(object->id.owner));
-        bool explained = command->code == REEVE_EFULL ||
-                         (command->code == REEVE_EOWNERDIED && dead) ||
-                         (command->code == REEVE_ELOST &&
-                             (object->freed || dead || node_is_dead(world, object->node) ||
-                                 strstr(command->text, "does not answer") != NULL));
+        bool explained =
+            command->code == REEVE_EFULL || (command->code == REEVE_EOWNERDIED && dead) ||
+            (command->code == REEVE_ELOST &&
+                (object->freed || dead || node_is_dead(world, object->node) ||
+                    strstr(command->text, "does not answer") != NULL || world->damaged > 0)) ||
+            ((command->code == REEVE_ECORRUPT || command->code == REEVE_ESYSTEM) &&
+                world->damaged > 0);
         if (!explained)
             fail_msg("node %u: %d %s", node->number, command->code, command->text);
         world->failures++;
@@ -320,6 +247,12 @@ static void carry_out(struct world *world, uint32_t at, const struct reeve_store
                 .number = command->number},
             NULL);
         return;
+    case REEVE_STORE_SPILL_READ:
+        check_untouchable(world, node, command->segment, command->offset, command->length);
+        /* fall through */
+    case REEVE_STORE_SPILL_WRITE:
+    case REEVE_STORE_SPILL_PUNCH:
+    case REEVE_STORE_SPILL_CLOSE: disk_command(node->disk, command); return;
     default: fail_msg("unknown command %d", command->kind);
     }
 }
@@ -353,19 +286,41 @@ static void step_node(
     reeve_fifo_fini(&out);
 }
 
+/* Something that a disk does has ended. */
+static void end_disk(struct world *world, uint32_t at, uint32_t index)
+{
+    struct model_node *node = &world->nodes[at];
+    const struct reeve_store_command *command = &node->disk->pending[index];
+    struct reeve_store_event event =
+        disk_end(node->disk, &world->prng, index, node->segments[command->segment].bytes);
+    world->damaged += event.code != 0 && event.kind == REEVE_STORE_SPILL_READ_DONE;
+    step_node(world, at, event, NULL);
+}
+
 /* --- what may happen -------------------------------------------------------------------------- */
 
 static void reset_session(struct world *world, uint32_t a, uint32_t b);
 
 static void node_start(struct world *world, uint32_t at)
 {
+    static const char *const folders[] = {"/one", "/two", "/three"};
     struct model_node *node = &world->nodes[at];
     memset(node, 0, sizeof(*node));
     node->number = ++world->node_last;
     struct reeve_store_settings settings = {.capacity_bytes = CAPACITY,
         .segment_size_bytes = SEGMENT_SIZE,
         .node = node->number,
-        .pull_wait_ns = 20 * MILLISECOND}; /* so that pieces are asked for twice */
+        .pull_wait_ns = 20 * MILLISECOND, /* so that pieces are asked for twice */
+        .spill_folders = folders,
+        .spill_folder_count = world->folder_count,
+        .spill_file_bytes = 1 * MIB,
+        .spill_limit_bytes = node->number % 2 == 0 ? 12 * MIB : 0,
+        .spill_retry_ns = 50 * MILLISECOND};
+    if (world->folder_count > 0) {
+        node->disk = calloc(1, sizeof(*node->disk));
+        node->disk->fail_chance = world->fail_chance;
+        node->disk->flip_chance = world->flip_chance;
+    }
     node->store = reeve_store_create(&settings);
     for (uint32_t other = 0; other < NODES; other++)
         if (other != at && world->nodes[other].number != 0)
@@ -379,12 +334,23 @@ static void link_cut(struct world *world, uint32_t from, uint32_t to)
         free(link->parcels[link->first++ % LINK_MAX].bytes);
 }
 
+static void leave_disk(struct world *world, struct model_node *node)
+{
+    if (node->disk == NULL)
+        return;
+    world->written += node->disk->written;
+    world->read += node->disk->read;
+    disk_free(node->disk);
+    node->disk = NULL;
+}
+
 static void node_stop(struct world *world, uint32_t at)
 {
     struct model_node *node = &world->nodes[at];
     reeve_store_free(node->store);
     for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
         free(node->segments[i].bytes);
+    leave_disk(world, node);
     world->node_dead[node->number] = true;
     uint32_t number = node->number;
     node->number = 0;
@@ -478,7 +444,8 @@ static void get_object(struct world *world, uint32_t at, struct model_client *cl
         pins += client->pins[i].object != 0;
     if (pins == PINS_MAX)
         return;
-    uint32_t recent = (uint32_t)REEVE_MIN(world->object_count, 30u);
+    uint32_t recent = random_below(world, 3) == 0 ? 200 : 30;
+    recent = REEVE_MIN(recent, world->object_count);
     uint32_t index = world->object_count - 1 - (uint32_t)random_below(world, recent);
     struct model_object *object = &world->objects[index];
     client->waiting_get = ++world->request_last;
@@ -607,7 +574,8 @@ static void something(struct world *world)
     struct model_client *client = &node->clients[random_below(world, CLIENTS)];
     uint64_t dice = random_below(world, 1000);
     if (dice < 350) {
-        if (at != to)
+        /* more than one, or what is said again until it has been heard would pile up */
+        for (uint64_t i = random_below(world, 4); at != to && i < 4; i++)
             deliver(world, at, to);
         return;
     }
@@ -623,6 +591,11 @@ static void something(struct world *world)
     if (dice < 404 && random_below(world, 4) == 0 && world->node_last < NODE_MAX) {
         node_stop(world, at);
         node_start(world, at);
+        return;
+    }
+    if (dice < 440) {
+        if (node->disk != NULL && node->disk->pending_count > 0)
+            end_disk(world, at, (uint32_t)random_below(world, node->disk->pending_count));
         return;
     }
     if (client->handle == 0) {
@@ -645,7 +618,7 @@ static void something(struct world *world)
     else if (dice < 930)
         unpin_object(world, at, client, false);
     else if (dice < 994)
-        free_owned(world, at, client, 3);
+        free_owned(world, at, client, world->folder_count > 0 ? 30 : 3); /* what is kept spills */
     else
         close_client(world, at, client);
 }
@@ -661,6 +634,13 @@ static void deliver_all(struct world *world)
                     moved = true;
                 }
     }
+}
+
+static void end_all_disks(struct world *world)
+{
+    for (uint32_t at = 0; at < NODES; at++)
+        while (world->nodes[at].disk != NULL && world->nodes[at].disk->pending_count > 0)
+            end_disk(world, at, 0);
 }
 
 /* Everybody gives everything back; then nothing may be left. */
@@ -694,6 +674,7 @@ static void heal(struct world *world)
                 waiting |= client->waiting_create != 0 || client->waiting_get != 0;
             }
         deliver_all(world);
+        end_all_disks(world);
         pass_time(world, 100 * MILLISECOND);
         if (!waiting)
             break;
@@ -710,6 +691,7 @@ static void heal(struct world *world)
                 reap(world, at, client);
         }
     deliver_all(world);
+    end_all_disks(world);
     struct reeve_store_status state;
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_status(world->nodes[at].store, &state);
@@ -724,6 +706,7 @@ static void heal(struct world *world)
                 reap(world, at, &world->nodes[at].clients[c]);
     }
     deliver_all(world);
+    end_all_disks(world);
     for (uint32_t at = 0; at < NODES; at++) {
         struct model_node *node = &world->nodes[at];
         reeve_store_status(node->store, &state);
@@ -731,6 +714,9 @@ static void heal(struct world *world)
         assert_int_equal(state.used_bytes, state.copy_bytes);
         assert_int_equal(state.object_count, 0);
         assert_int_equal(state.used_bytes, 0);
+        assert_int_equal(state.spilled_count + state.spilled_bytes + state.disk_bytes, 0);
+        for (uint32_t i = 0; node->disk != NULL && i < DISK_FILES_MAX; i++)
+            assert_true(node->disk->files[i].closed || !node->disk->files[i].opened);
     }
     pass_time(world, 31 * SECOND);
     for (uint32_t at = 0; at < NODES; at++) {
@@ -747,22 +733,30 @@ static void run(uint64_t seed, uint32_t steps, bool print)
     reeve_prng_init(&world->prng, seed);
     world->now_ns = SECOND;
     reeve_map64_init(&world->dead);
+    world->folder_count = seed % 4; /* none in one of four */
+    world->fail_chance = seed % 3 == 0 ? 0 : 20;
+    world->flip_chance = seed % 5 == 0 ? 30 : 0;
     for (uint32_t at = 0; at < NODES; at++)
         node_start(world, at);
+    if (world->folder_count > 0)
+        steps *= 3;
     for (uint32_t i = 0; i < steps; i++)
         something(world);
     heal(world);
-    if (print)
-        print_message(
-            "           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u objects\n",
-            (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
-            (unsigned long)world->pulls, (unsigned long)world->kills, world->object_count);
     assert_true(steps < 2000 || (world->answers > 100 && world->pulls > 10));
     for (uint32_t at = 0; at < NODES; at++) {
+        leave_disk(world, &world->nodes[at]);
         reeve_store_free(world->nodes[at].store);
         for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
             free(world->nodes[at].segments[i].bytes);
     }
+    if (print)
+        print_message("           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u "
+                      "objects, %lu written, %lu read\n",
+            (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
+            (unsigned long)world->pulls, (unsigned long)world->kills, world->object_count,
+            (unsigned long)world->written, (unsigned long)world->read);
+    assert_true(steps < 2000 || world->folder_count == 0 || world->written > 100);
     reeve_map64_fini(&world->dead);
     free(world);
 }
