@@ -296,15 +296,15 @@ void store_pin_drop(struct reeve_store *store, struct store_pin *pin)
     pins_less(store, object, pin_slot(store, object, pin->client), pin->count);
 }
 
-void store_hold(struct reeve_store *store, struct store_object *object)
+void store_anchor(struct reeve_store *store, struct store_object *object)
 {
     uint64_t bytes = store_extent_bytes(object->extent);
-    if (object->flags & STORE_OBJECT_HELD)
+    if (object->flags & STORE_OBJECT_ANCHORED)
         return;
-    object->flags |= STORE_OBJECT_HELD;
+    object->flags |= STORE_OBJECT_ANCHORED;
     store->pin_count++;
-    store->held_bytes += bytes;
-    owner_get(store, object->owner)->held_bytes += bytes;
+    store->anchored_bytes += bytes;
+    owner_get(store, object->owner)->anchored_bytes += bytes;
     if (object->pin_total++ == 0) {
         store->pinned_bytes += bytes;
         store_object_unlist(store, object);
@@ -312,27 +312,27 @@ void store_hold(struct reeve_store *store, struct store_object *object)
 }
 
 /* Without a look at what becomes of it. */
-static bool hold_end(struct reeve_store *store, struct store_object *object)
+static bool anchor_end(struct reeve_store *store, struct store_object *object)
 {
-    if (!(object->flags & STORE_OBJECT_HELD))
+    if (!(object->flags & STORE_OBJECT_ANCHORED))
         return false;
     uint64_t bytes = store_extent_bytes(object->extent);
-    object->flags &= (uint8_t)~STORE_OBJECT_HELD;
+    object->flags &= (uint8_t)~STORE_OBJECT_ANCHORED;
     store->pin_count--;
-    store->held_bytes -= bytes;
-    owner_get(store, object->owner)->held_bytes -= bytes;
+    store->anchored_bytes -= bytes;
+    owner_get(store, object->owner)->anchored_bytes -= bytes;
     if (--object->pin_total == 0)
         store->pinned_bytes -= bytes;
     store->room_changed = true;
     return true;
 }
 
-bool store_unhold(struct reeve_store *store, struct store_object *object)
+bool store_unanchor(struct reeve_store *store, struct store_object *object)
 {
-    bool held = hold_end(store, object);
-    if (held)
+    bool ended = anchor_end(store, object);
+    if (ended)
         store_object_settle(store, object);
-    return held;
+    return ended;
 }
 
 void store_object_settle(struct reeve_store *store, struct store_object *object)
@@ -402,7 +402,7 @@ void store_object_free(
     }
     if (object->state == STORE_RESTORING)
         store_restore_fail(store, object, code, "its owner has freed it meanwhile");
-    (void)hold_end(store, object);
+    (void)anchor_end(store, object);
     object->flags |= STORE_OBJECT_FREED;
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
         if (copy->peer->node != except_node)
@@ -422,11 +422,11 @@ void store_object_free(
 void store_object_give(
     struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin)
 {
-    if (object->flags & STORE_OBJECT_HELD) {
+    if (object->flags & STORE_OBJECT_ANCHORED) {
         struct store_client *client = reeve_map64_get(&store->client_by_process, object->owner);
         if (pin && client != NULL)
             store_pin(store, object, client);
-        (void)store_unhold(store, object); /* a primary that nobody has freed: it stays */
+        (void)store_unanchor(store, object); /* a primary that nobody has freed: it stays */
     }
     struct store_owner *from = owner_get(store, object->owner), *to = owner_get(store, heir);
     uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;

@@ -210,8 +210,8 @@ void store_relax(struct reeve_store *store, uint64_t bytes)
     {
         struct store_client *client = REEVE_LIST_ENTRY(node, struct store_client, link);
         const struct store_owner *owner = reeve_map64_get(&store->owners, client->process);
-        bool holds = owner != NULL && owner->held_bytes != 0;
-        if (client->closed || client->relaxing || (!holds && client->ahead_count == 0))
+        bool anchors = owner != NULL && owner->anchored_bytes != 0;
+        if (client->closed || client->relaxing || (!anchors && client->ahead_count == 0))
             continue;
         client->relaxing = true;
         struct reeve_store_command *command = store_command(store, REEVE_STORE_RELAX);

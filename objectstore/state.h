@@ -55,11 +55,11 @@ enum store_object_state {
     STORE_RESTORING, /* has a restore */
 };
 
-#define STORE_OBJECT_COPY    1u  /* the primary is elsewhere */
-#define STORE_OBJECT_FREED   2u  /* lives only as long as its pins */
-#define STORE_OBJECT_WRITING 4u  /* to its place on disk */
-#define STORE_OBJECT_ON_DISK 8u  /* its place there is good */
-#define STORE_OBJECT_HELD    16u /* by its owner, a client: one of pin_total, without a struct */
+#define STORE_OBJECT_COPY     1u  /* the primary is elsewhere */
+#define STORE_OBJECT_FREED    2u  /* lives only as long as its pins */
+#define STORE_OBJECT_WRITING  4u  /* to its place on disk */
+#define STORE_OBJECT_ON_DISK  8u  /* its place there is good */
+#define STORE_OBJECT_ANCHORED 16u /* by its owner, a client: one of pin_total, without a struct */
 
 /* What an extent's `holder` is; the tag has two bits. */
 enum store_tag {
@@ -124,7 +124,7 @@ struct store_owner {
     reeve_process_id process;
     uint32_t objects; /* latest first; freed ones that are still pinned at the end */
     uint64_t bytes, count;
-    uint64_t held_bytes;
+    uint64_t anchored_bytes;
     struct reeve_list dying_link; /* linked: its objects are going */
 };
 
@@ -274,7 +274,7 @@ struct reeve_store {
     uint64_t spill_failed_count, spill_damaged_count;
 
     uint64_t committed_bytes, growth_bytes;
-    uint64_t unsealed_bytes, pinned_bytes, held_bytes, copy_bytes, pin_count;
+    uint64_t unsealed_bytes, pinned_bytes, anchored_bytes, copy_bytes, pin_count;
     uint64_t object_bytes; /* of extents of objects */
     uint64_t idle_bytes;   /* of those that can be dropped at once: in `lru` and `clean` */
     uint64_t evicted_count, pulled_count, refused_count, stale_count;
@@ -334,9 +334,9 @@ struct store_pin *store_pin_first(
     const struct reeve_store *store, const struct store_client *client);
 void store_pin_drop(struct reeve_store *store, struct store_pin *pin);
 /* For its owner. Once, however often it is said. */
-void store_hold(struct reeve_store *store, struct store_object *object);
-/* False: it is not held. */
-bool store_unhold(struct reeve_store *store, struct store_object *object);
+void store_anchor(struct reeve_store *store, struct store_object *object);
+/* False: it is not anchored. */
+bool store_unanchor(struct reeve_store *store, struct store_object *object);
 /* The pins are gone, or the object has just become a copy: where does it belong now? */
 void store_object_settle(struct reeve_store *store, struct store_object *object);
 /* It is in no list of what is not pinned, until it settles again. */
@@ -347,7 +347,7 @@ void store_copies_drop(struct store_object *object);
  * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
-/* `pin`: the hold that its owner had becomes a pin. */
+/* `pin`: where its owner had anchored it, it has a pin instead. */
 void store_object_give(
     struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
@@ -404,7 +404,7 @@ void store_queue_restore(struct reeve_store *store, struct store_restore *restor
 bool store_queue_is_empty(const struct reeve_store *store);
 void store_queue_serve(struct reeve_store *store);
 void store_queue_tick(struct reeve_store *store);
-/* Whoever holds something, or has been granted room ahead, is asked to let go of so much. */
+/* Whoever anchors something, or has been granted room ahead, is asked to let go of so much. */
 void store_relax(struct reeve_store *store, uint64_t bytes);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
     uint32_t number, struct store_fetch *fetch, struct store_restore *restore);

@@ -28,7 +28,7 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .unsealed_bytes = store->unsealed_bytes,
         .copy_bytes = store->copy_bytes,
         .pinned_bytes = store->pinned_bytes,
-        .held_bytes = store->held_bytes,
+        .anchored_bytes = store->anchored_bytes,
         .growth_bytes = store->growth_bytes,
         .object_count = store->object_count,
         .pin_count = store->pin_count,
@@ -317,9 +317,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
         CHECK(reeve_pool_at(&store->objects, pin->object) == object);
         pins += pin->count;
     }
-    bool held = object->flags & STORE_OBJECT_HELD;
-    CHECK(pins + held == object->pin_total);
-    CHECK(!held || (object->state == STORE_SEALED && !(object->flags & STORE_OBJECT_FREED)));
+    bool anchored = object->flags & STORE_OBJECT_ANCHORED;
+    CHECK(pins + anchored == object->pin_total);
+    CHECK(!anchored || (object->state == STORE_SEALED && !(object->flags & STORE_OBJECT_FREED)));
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
     bool listed = object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK) ||
                   (store_can_spill(store) && !placed && object->size > 0);
@@ -344,7 +344,7 @@ const char *reeve_store_check(const struct reeve_store *store)
 
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
     uint64_t object_bytes = 0, idle_bytes = 0, writing_bytes = 0;
-    uint64_t held = 0, held_bytes = 0;
+    uint64_t anchored = 0, anchored_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
              object = store_table_next(store, object)) {
@@ -362,9 +362,9 @@ const char *reeve_store_check(const struct reeve_store *store)
                 idle_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_WRITING)
                 writing_bytes += store_extent_bytes(object->extent);
-            held += (object->flags & STORE_OBJECT_HELD) != 0;
-            if (object->flags & STORE_OBJECT_HELD)
-                held_bytes += store_extent_bytes(object->extent);
+            anchored += (object->flags & STORE_OBJECT_ANCHORED) != 0;
+            if (object->flags & STORE_OBJECT_ANCHORED)
+                anchored_bytes += store_extent_bytes(object->extent);
             if (object->pin_total > 0)
                 pinned_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_COPY)
@@ -399,7 +399,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(sums.segments == reeve_map64_count(&store->segments));
     CHECK(sums.touched_bytes == store->committed_bytes);
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);
-    CHECK(sums.pins + held == store->pin_count && held_bytes == store->held_bytes);
+    CHECK(sums.pins + anchored == store->pin_count && anchored_bytes == store->anchored_bytes);
     CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
     CHECK(object_bytes == store->object_bytes && idle_bytes == store->idle_bytes);
     CHECK(sums.detached_bytes == store->detached_bytes);

@@ -8,7 +8,7 @@
 
 #include "objectstore/state.h"
 
-#define HELD_FRACTION 2u /* of the store: when more is held, owners are asked to let go */
+#define ANCHORED_FRACTION 2u /* of the store: when more is anchored, owners are asked to let go */
 
 /* --- commands --------------------------------------------------------------------------------- */
 
@@ -114,7 +114,7 @@ static void reply_seal(struct reeve_store *store, const struct reeve_store_event
         command->segment = object->extent->segment->id;
         command->serial = object->extent->segment->serial;
         command->offset = store_object_offset(object);
-        command->held = object->flags & STORE_OBJECT_HELD;
+        command->anchored = object->flags & STORE_OBJECT_ANCHORED;
     }
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
@@ -257,13 +257,13 @@ static void pin_sealed(struct reeve_store *store, struct store_object *object,
     if (flags & REEVE_STORE_PIN)
         store_pin(store, object, client);
     struct store_client *owner = reeve_map64_get(&store->client_by_process, object->owner);
-    if (!(flags & REEVE_STORE_HOLD) || owner == NULL || owner->closed)
+    if (!(flags & REEVE_STORE_ANCHOR) || owner == NULL || owner->closed)
         return;
-    store_hold(store, object);
+    store_anchor(store, object);
     store_show(store, owner, object->extent->segment, false);
     owner->relaxing = false;
-    if (store->held_bytes > store->settings.capacity_bytes / HELD_FRACTION)
-        store_relax(store, store->settings.capacity_bytes / HELD_FRACTION / 4);
+    if (store->anchored_bytes > store->settings.capacity_bytes / ANCHORED_FRACTION)
+        store_relax(store, store->settings.capacity_bytes / ANCHORED_FRACTION / 4);
 }
 
 /* The object takes the grant's extent, as much of it as it needs. */
@@ -293,7 +293,7 @@ static void grant_seal(struct reeve_store *store, struct store_client *client,
     store_object_place(store, object, extent, pad);
 }
 
-/* The object is here already: what readers have counts, and stays. It is not held anew: whoever
+/* The object is here already: what readers have counts, and stays. It is not anchored anew: whoever
  * sealed it first has seen to that, and its owner may have let go of it since. */
 static void seal_again(struct reeve_store *store, struct store_client *client,
     struct store_grant *grant, struct store_object *object, uint32_t flags)
@@ -306,7 +306,7 @@ static void seal_again(struct reeve_store *store, struct store_client *client,
         store->copy_bytes -= store_extent_bytes(object->extent);
     }
     if (!(object->flags & STORE_OBJECT_FREED))
-        pin_sealed(store, object, client, flags & ~REEVE_STORE_HOLD);
+        pin_sealed(store, object, client, flags & ~REEVE_STORE_ANCHOR);
     store_object_settle(store, object);
 }
 
@@ -367,9 +367,9 @@ static void on_unpin(
 {
     struct store_object *object = store_object_find(store, event->id);
     bool found = object != NULL && object->state == STORE_SEALED;
-    if (found && event->flags & REEVE_STORE_HOLD) {
+    if (found && event->flags & REEVE_STORE_ANCHOR) {
         client->relaxing = false;
-        found = object->owner == client->process ? store_unhold(store, object)
+        found = object->owner == client->process ? store_unanchor(store, object)
                                                  : store_unpin(store, object, client);
     } else if (found) {
         found = store_unpin(store, object, client);
@@ -432,7 +432,7 @@ static void on_give(
         command->process = event->process;
     }
     if (object != NULL)
-        store_object_give(store, object, event->process, event->flags & REEVE_STORE_HOLD);
+        store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
     reply_seal(store, event, NULL, REEVE_OK, "");
 }
 

@@ -31,7 +31,7 @@
  *                 flags                      multiple of 64: skew is the size of what comes before
  *                                            the bytes that want to be aligned. flags: AHEAD
  *  SEAL           client request id segment  the extent is complete and becomes the object; flags:
- *                 offset size flags          PIN, HOLD, KEEP_REST, SILENT. Sealing an object that
+ *                 offset size flags          PIN, ANCHOR, KEEP_REST, SILENT. Sealing an object that
  *                                            is here already changes nothing
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
@@ -39,12 +39,12 @@
  *                                            not here. flags: GIVEN
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
- *  UNPIN          client id flags            one pin less; or (HOLD) its owner lets go of it
+ *  UNPIN          client id flags            one pin less; or (ANCHOR) its owner lets go
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
  *                 process flags                   its id. Answered with REPLY_SEAL. flags: GIVEN;
- *                                            HOLD: the giver held it, and has a pin instead
+ *                                            ANCHOR: the giver had anchored it, and has a pin
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
  *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
@@ -83,11 +83,11 @@
  *  REPLY_CREATE   client request code        answer to CREATE
  *                 segment offset size text
  *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here,
- *                 segment serial offset      at that place; held: for its owner
- *                 held text
+ *                 segment serial offset      at that place; anchored: for its owner
+ *                 anchored text
  *  RELAX          client size                there is too little room: the client is to let go of
- *                                            so much of what it holds and does not use, and to
- *                                            give back what it was granted ahead
+ *                                            so much that it has anchored and does not use, and
+ *                                            to give back what it was granted ahead
  *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
  *                 segment offset size text   more
  *  SEND_PULL      node id offset length      asks a node for a piece
@@ -161,9 +161,9 @@ enum reeve_store_event_kind {
 };
 
 #define REEVE_STORE_PIN 1u /* SEAL: the creator holds a pin */
-/* SEAL: its owner, if that is a process of this node, holds it. That is a pin of which an object
- * has at most one; it ends with UNPIN (HOLD), with GIVE, with FREE, and with the owner. */
-#define REEVE_STORE_HOLD 2u
+/* SEAL: its owner, if that is a process of this node, anchors it. That is a pin of which an object
+ * has at most one; it ends with UNPIN (ANCHOR), with GIVE, with FREE, and with the owner. */
+#define REEVE_STORE_ANCHOR 2u
 #define REEVE_STORE_KEEP_REST \
     4u /* SEAL: what is left of the extent stays granted; it starts at the next multiple of 64 */
 
@@ -227,7 +227,7 @@ struct reeve_store_command {
     uint32_t file, folder;
     int32_t code;
     bool writable;
-    bool held;
+    bool anchored;
     uint32_t serial; /* of the segment: numbers come back, serials do not */
     reeve_process_id process;
     struct reeve_object_id id;
@@ -285,9 +285,9 @@ struct reeve_store_status {
     uint64_t unsealed_bytes;
     uint64_t copy_bytes; /* pulled from elsewhere */
     uint64_t pinned_bytes;
-    uint64_t held_bytes;   /* of these, those that their owners hold */
-    uint64_t growth_bytes; /* what is left of the last MEMORY */
-    uint64_t object_count, pin_count /* holds included */, segment_count, client_count;
+    uint64_t anchored_bytes; /* of these, those that are anchored */
+    uint64_t growth_bytes;   /* what is left of the last MEMORY */
+    uint64_t object_count, pin_count /* anchors included */, segment_count, client_count;
     uint64_t pull_count;   /* under way */
     uint64_t queue_count;  /* creates and pulls that wait for room */
     uint64_t untold_count; /* what other nodes have not yet acknowledged, SEND_FREE */

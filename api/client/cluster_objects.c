@@ -86,7 +86,7 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
         .node = object->node,
         .process = heir,
         .flags = (object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
-                 (object->flags & REEVE_REFERENCE_LOCATED ? REEVE_LOCAL_OBJECT_HOLD : 0)};
+                 (object->flags & REEVE_REFERENCE_LOCATED ? REEVE_LOCAL_OBJECT_ANCHOR : 0)};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);
 }

@@ -206,7 +206,7 @@ int reeve_cluster_place_seal(struct reeve_cluster *cluster, const struct reeve_c
         .size = size,
         .segment = place->segment,
         .offset = place->offset,
-        .flags = (here ? REEVE_LOCAL_OBJECT_HOLD : 0) | (rest ? REEVE_LOCAL_OBJECT_REST : 0) |
+        .flags = (here ? REEVE_LOCAL_OBJECT_ANCHOR : 0) | (rest ? REEVE_LOCAL_OBJECT_REST : 0) |
                  (silent ? REEVE_LOCAL_OBJECT_SILENT : 0)};
     *ret = (struct reeve_reference){.id = id,
         .size_bytes = size,
@@ -227,7 +227,7 @@ int reeve_cluster_place_seal(struct reeve_cluster *cluster, const struct reeve_c
         ret->segment = reply.segment;
         ret->serial = reply.count;
         ret->offset = reply.offset;
-        if (!(reply.flags & REEVE_LOCAL_OBJECT_HOLD))
+        if (!(reply.flags & REEVE_LOCAL_OBJECT_ANCHOR))
             ret->flags &= ~REEVE_REFERENCE_LOCATED;
         rest = rest && reply.segment == place->segment && reply.offset == place->offset;
     }

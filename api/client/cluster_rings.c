@@ -268,7 +268,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
         .flags = (command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
-                 (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_HOLD : 0),
+                 (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_ANCHOR : 0),
     };
     /* a dead daemon shows at the socket's other end, too */
     (void)reeve_cluster_send(cluster, &message);

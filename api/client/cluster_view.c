@@ -1,5 +1,5 @@
 /* Values viewed where they lie. The view holds a reference to the future, so that its value stays,
- * whoever releases it; and of an object that is held, it is a reader. One that is not held is
+ * whoever releases it; and of an object that is anchored, it is a reader. One that is not is
  * pinned for the view, which costs a question to the daemon. */
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 
 struct view {
     reeve_task_id task; /* a reference to it */
-    bool reads;         /* its object is held, and we are a reader */
+    bool reads;         /* its object is anchored, and we are a reader */
     bool pinned;        /* asked for */
     struct reeve_object_id object;
     uint64_t *futures; /* in the value, a reference to each */

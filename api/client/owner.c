@@ -34,7 +34,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     owner->tick_at_ns = UINT64_MAX;
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
-    reeve_fifo_init(&owner->held, sizeof(reeve_task_id));
+    reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
     reeve_map64_init(&owner->cancelling);
     reeve_list_init(&owner->lineages);
@@ -66,7 +66,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     reeve_fifo_fini(&owner->watched);
     free(owner->leases);
     reeve_fifo_fini(&owner->commands);
-    reeve_fifo_fini(&owner->held);
+    reeve_fifo_fini(&owner->anchored);
     free(owner);
 }
 
@@ -108,7 +108,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
         task->bytes.object = *object;
         owner_lineage_set(owner, task, lineage);
         if (status == 0 && object->flags & REEVE_REFERENCE_LOCATED)
-            owner_held_add(owner, index);
+            owner_anchor_add(owner, index);
     } else if (owner_task_store(owner, task, bytes, size) != 0) {
         task->status = REEVE_ENOMEM;
         task->state = REEVE_TASK_FAILED;

@@ -122,7 +122,7 @@ enum reeve_owner_command_kind {
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
     REEVE_OWNER_TAKE_BACK,
     REEVE_OWNER_FREE_OBJECT, /* object */
-    REEVE_OWNER_LET_GO,      /* object: we hold it no more */
+    REEVE_OWNER_LET_GO,      /* object: it is anchored no more */
     REEVE_OWNER_UNPIN,       /* object: given away, and our pin on it is not needed any more */
     /* task, cancel; SENT: lease, lease_index, position, attempt: recall the entry, or tell its
      * worker to stop; INLINE: who runs it */
@@ -259,15 +259,16 @@ bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
 /* Of a WAITING task: the first of the futures it waits for that is not final. */
 reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id task);
 
-/* --- objects that are held --------------------------------------------------------------------
+/* --- objects that are anchored ----------------------------------------------------------------
  *
- * An object whose reference is LOCATED when it becomes a result is held: pinned for this process,
- * at a place that is known, so that whoever reads it here, or runs a task on its node that has it
- * among its arguments, need not ask for it. It is held until it is freed or given away, or until
- * the store is short of room: then what nobody reads is let go of, the oldest first. */
+ * An object whose reference is LOCATED when it becomes a result is anchored: pinned for this
+ * process, at a place that is known, so that whoever reads it here, or runs a task on its node
+ * that has it among its arguments, need not ask for it. It is so until it is freed or given
+ * away, or until the store is short of room: then what nobody reads is let go of, the oldest
+ * first. */
 
 /* Somebody of this process reads the object of a DONE task, to which he has a reference: until
- * read_end it is not let go of. False, and nothing is begun: it is not held. */
+ * read_end it is not let go of. False, and nothing is begun: it is not anchored. */
 bool reeve_owner_read_begin(struct reeve_owner *owner, reeve_task_id task);
 void reeve_owner_read_end(struct reeve_owner *owner, reeve_task_id task);
 /* So much is to be let go of, now or as soon as nobody reads it. */

@@ -80,8 +80,8 @@ struct owner_task {
         } made;
         struct {
             struct reeve_reference object;
-            uint64_t readers; /* of an object that is held, here */
-        } held;
+            uint64_t readers; /* of an object that is anchored, here */
+        } anchored;
     } bytes;
 };
 _Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
@@ -195,8 +195,8 @@ struct reeve_owner {
     uint32_t send_lease;           /* what next_send chose, until sent or unsent */
     uint32_t mark;                 /* of the latest walk */
     struct reeve_map64 cancelling; /* task -> struct owner_cancel */
-    struct reeve_fifo held;        /* reeve_task_id, oldest first; some may be held no more */
-    uint64_t held_count;
+    struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
+    uint64_t anchored_count;
     uint64_t relax_bytes;      /* still to be let go of */
     struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
     uint32_t node;             /* our own; 0: not known */
@@ -336,15 +336,15 @@ int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
 void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
 void owner_handed_fini(struct reeve_owner *owner);
 
-/* Objects that are held (owner_held.c). */
-void owner_held_add(struct reeve_owner *owner, uint32_t index);
+/* Objects that are anchored (owner_anchor.c). */
+void owner_anchor_add(struct reeve_owner *owner, uint32_t index);
 /* It is freed, or not ours any more. */
-void owner_held_forget(struct reeve_owner *owner, struct owner_task *task);
+void owner_anchor_forget(struct reeve_owner *owner, struct owner_task *task);
 /* A task is on its way to a worker of that node, or run here; it is so no more. */
 void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uint32_t node);
 void owner_reading_end(struct reeve_owner *owner, struct owner_task *task);
-void owner_held_check(const struct reeve_owner *owner); /* asserts */
-static inline bool owner_is_held(const struct owner_task *task)
+void owner_anchor_check(const struct reeve_owner *owner); /* asserts */
+static inline bool owner_is_anchored(const struct owner_task *task)
 {
     return (task->state == REEVE_TASK_DONE || task->state == REEVE_TASK_LINEAGE) &&
            task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_LOCATED;

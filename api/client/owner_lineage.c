@@ -35,7 +35,7 @@ static uint64_t kept_bytes(const struct owner_task *task)
 
 static struct owner_lineage *lineage_of(const struct owner_task *task)
 {
-    bool has = task->flags & OWNER_RESULT_OBJECT && !owner_is_held(task);
+    bool has = task->flags & OWNER_RESULT_OBJECT && !owner_is_anchored(task);
     return has ? task->bytes.made.lineage : NULL;
 }
 
@@ -291,8 +291,8 @@ void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by_in
     struct reeve_owner_splice *list = by->splices;
     uint32_t count = by->splice_count;
     struct reeve_reference object = by->bytes.object;
-    if (owner_is_held(by))
-        owner_held_forget(owner, by);
+    if (owner_is_anchored(by))
+        owner_anchor_forget(owner, by);
     owner_task_finish(owner, index, by->status, by->flags & OWNER_ERROR_MAP, owner_task_bytes(by),
         by->size, is_object ? &object : NULL);
     by->flags &= (uint8_t)~OWNER_RESULT_OBJECT; /* its object has gone over */

@@ -119,7 +119,7 @@ static void reply_seal(struct reeve_store_shell *shell, const struct reeve_store
         .segment = command->segment,
         .count = command->serial,
         .offset = command->offset,
-        .flags = command->held ? REEVE_LOCAL_OBJECT_HOLD : 0};
+        .flags = command->anchored ? REEVE_LOCAL_OBJECT_ANCHOR : 0};
     send_client(shell, command->client, &message, command->text);
 }
 

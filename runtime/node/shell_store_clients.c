@@ -37,7 +37,7 @@ static void client_say(
         .offset = message->offset,
         .size = message->size};
     uint32_t given = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-    uint32_t hold = message->flags & REEVE_LOCAL_OBJECT_HOLD ? REEVE_STORE_HOLD : 0;
+    uint32_t anchor = message->flags & REEVE_LOCAL_OBJECT_ANCHOR ? REEVE_STORE_ANCHOR : 0;
     switch (message->kind) {
     case REEVE_LOCAL_CREATE:
         event.kind = REEVE_STORE_CREATE;
@@ -47,7 +47,7 @@ static void client_say(
         break;
     case REEVE_LOCAL_SEAL:
         event.kind = REEVE_STORE_SEAL;
-        event.flags = hold |
+        event.flags = anchor |
                       (message->flags & REEVE_LOCAL_OBJECT_REST ? REEVE_STORE_KEEP_REST : 0) |
                       (message->flags & REEVE_LOCAL_OBJECT_SILENT ? REEVE_STORE_SILENT : 0);
         break;
@@ -58,7 +58,7 @@ static void client_say(
         break;
     case REEVE_LOCAL_UNPIN:
         event.kind = REEVE_STORE_UNPIN;
-        event.flags = hold;
+        event.flags = anchor;
         break;
     case REEVE_LOCAL_FREE:
         event.kind = REEVE_STORE_FREE;
@@ -66,7 +66,7 @@ static void client_say(
         break;
     default:
         event.kind = REEVE_STORE_GIVE;
-        event.flags = given | hold;
+        event.flags = given | anchor;
         break;
     }
     reeve_store_shell_event(shell, &event);

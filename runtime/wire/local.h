@@ -31,9 +31,9 @@
  *                                                          client may write; offset + skew will be
  *                                                          a multiple of 64. ahead: not needed yet
  *   SEAL           request object size segment offset      it is complete; sent before an entry
- *                  flags(hold rest silent)                 that names it is published. It exists
+ *                  flags(anchor rest silent)               that names it is published. It exists
  *                                                          until its owner says FREE (or dies);
- *                                                          hold: pinned for its owner; rest: what
+ *                                                          anchor: pinned for its owner; rest: what
  *                                                          is left of the room stays granted, from
  *                                                          the next multiple of 64 on; silent: not
  *                                                          to be answered
@@ -41,13 +41,13 @@
  *   GET            request object size node flags(given)   wants to read it; `node` says where a
  *                                                          copy is; given: its owner is not the
  *                                                          process in its name
- *   UNPIN          object flags(hold)                      one pin less; hold: its owner lets go
+ *   UNPIN          object flags(anchor)                    one pin less; anchor: its owner lets go
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                                                          where it was made
  *   GIVE           request object node process             its owner gives it away: it is that
- *                  flags(given hold)                       process's from now on, and keeps its
- *                                                          name; answered with SEALED. hold: the
- *                                                          giver held it, and has a pin instead
+ *                  flags(given anchor)                     process's from now on, and keeps its
+ *                                                          name; answered with SEALED. anchor: the
+ *                                                          giver had anchored it, has a pin instead
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
  *   BLOCKED        count process class_index text          I have been blocked inside a task for
  *                                                          long (text: what waits for what), on
@@ -97,11 +97,11 @@
  *   SEGMENT_READY  segment offset size                     to its writer: these pages have been
  *                                                          touched, it may map them ahead
  *   CREATED        request code segment offset size text
- *   SEALED         request code segment count(serial)      it lies there; hold: for its owner
- *                  offset flags(hold) text
+ *   SEALED         request code segment count(serial)      it lies there, anchored for its owner
+ *                  offset flags(anchor) text
  *   GOT            request code object segment offset size text     pinned until UNPIN
  *   RELAX          size                                    the store is short of room: let go of
- *                                                          so much that is held and not in use
+ *                                                          so much that is anchored and not in use
  *   OUTPUT         -                                       to a driver, before the first line: fds:
  *                                                          read ends of two pipes (stdout, stderr)
  *                                                          whose bytes belong on the driver's own
@@ -168,7 +168,7 @@ enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
 #define REEVE_LOCAL_OBJECT_GIVEN     1u
-#define REEVE_LOCAL_OBJECT_HOLD      2u
+#define REEVE_LOCAL_OBJECT_ANCHOR    2u
 #define REEVE_LOCAL_OBJECT_REST      4u
 #define REEVE_LOCAL_OBJECT_SILENT    8u
 #define REEVE_LOCAL_OBJECT_AHEAD     16u

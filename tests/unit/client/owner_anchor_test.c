@@ -1,4 +1,4 @@
-/* The owner core: objects that are held, who reads them, and when they are let go of. */
+/* The owner core: objects that are anchored, who reads them, and when they are let go of. */
 #include "api/client/owner.h"
 
 #include <reeve_errors.h>
@@ -41,8 +41,8 @@ static struct reeve_reference located(reeve_task_id task, uint64_t size)
         .serial = 1};
 }
 
-/* A future whose value is an object that is held. */
-static reeve_task_id held(struct world *world, uint64_t size)
+/* A future whose value is an object that is anchored. */
+static reeve_task_id anchored(struct world *world, uint64_t size)
 {
     reeve_task_id task;
     assert_int_equal(reeve_owner_put(world->owner, NULL, 0, &task), 0);
@@ -52,7 +52,7 @@ static reeve_task_id held(struct world *world, uint64_t size)
     return task;
 }
 
-static bool is_held(const struct world *world, reeve_task_id task)
+static bool is_anchored(const struct world *world, reeve_task_id task)
 {
     struct reeve_owner_result result;
     assert_int_equal(reeve_owner_result(world->owner, task, &result), 0);
@@ -111,16 +111,17 @@ static void what_nobody_reads_is_let_go_of_oldest_first(void **state)
 {
     (void)state;
     struct world world = world_make();
-    reeve_task_id first = held(&world, 100), second = held(&world, 100), third = held(&world, 100);
+    reeve_task_id first = anchored(&world, 100), second = anchored(&world, 100),
+                  third = anchored(&world, 100);
     assert_true(reeve_owner_read_begin(world.owner, first));
     relax(&world, 100);
     assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 1);
-    assert_true(is_held(&world, first)); /* it is being read */
-    assert_false(is_held(&world, second));
-    assert_true(is_held(&world, third)); /* that was enough */
+    assert_true(is_anchored(&world, first)); /* it is being read */
+    assert_false(is_anchored(&world, second));
+    assert_true(is_anchored(&world, third)); /* that was enough */
     assert_false(reeve_owner_read_begin(world.owner, second));
     reeve_owner_read_end(world.owner, first);
-    assert_true(is_held(&world, first));
+    assert_true(is_anchored(&world, first));
     assert_int_equal(reeve_owner_release(world.owner, first), 0);
     assert_int_equal(reeve_owner_release(world.owner, second), 0);
     assert_int_equal(reeve_owner_release(world.owner, third), 0);
@@ -132,7 +133,7 @@ static void what_is_owed_is_let_go_of_when_its_last_reader_has_gone(void **state
 {
     (void)state;
     struct world world = world_make();
-    reeve_task_id task = held(&world, 100);
+    reeve_task_id task = anchored(&world, 100);
     assert_true(reeve_owner_read_begin(world.owner, task));
     assert_true(reeve_owner_read_begin(world.owner, task));
     relax(&world, 1);
@@ -141,11 +142,11 @@ static void what_is_owed_is_let_go_of_when_its_last_reader_has_gone(void **state
     assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 0);
     reeve_owner_read_end(world.owner, task);
     assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 1);
-    assert_false(is_held(&world, task));
-    reeve_task_id next = held(&world, 100); /* nothing is owed any more */
+    assert_false(is_anchored(&world, task));
+    reeve_task_id next = anchored(&world, 100); /* nothing is owed any more */
     assert_true(reeve_owner_read_begin(world.owner, next));
     reeve_owner_read_end(world.owner, next);
-    assert_true(is_held(&world, next));
+    assert_true(is_anchored(&world, next));
     world_end(&world);
 }
 
@@ -153,15 +154,15 @@ static void a_task_on_this_node_reads_its_arguments(void **state)
 {
     (void)state;
     struct world world = world_make();
-    reeve_task_id object = held(&world, 100);
+    reeve_task_id object = anchored(&world, 100);
     reeve_lease_index index = lease_on(&world, 1, HERE);
     reeve_task_id task = submit_on(&world, object);
     send_one(&world, task);
     relax(&world, 1);
-    assert_true(is_held(&world, object));
+    assert_true(is_anchored(&world, object));
     /* lost with its worker, and sent again: it reads once, and not twice */
     reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "");
-    assert_false(is_held(&world, object));
+    assert_false(is_anchored(&world, object));
     assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 1);
     index = lease_on(&world, 2, HERE);
     send_one(&world, task);
@@ -173,16 +174,16 @@ static void a_task_that_is_taken_back_reads_no_more(void **state)
 {
     (void)state;
     struct world world = world_make();
-    reeve_task_id object = held(&world, 100);
+    reeve_task_id object = anchored(&world, 100);
     reeve_lease_index index = lease_on(&world, 1, HERE);
     reeve_task_id task = submit_on(&world, object);
     send_one(&world, task);
     reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
     assert_true(reeve_owner_take_inline(world.owner, task, world.class_index));
     relax(&world, 1);
-    assert_true(is_held(&world, object)); /* run here, it reads again */
+    assert_true(is_anchored(&world, object)); /* run here, it reads again */
     reeve_owner_finished(world.owner, world.now_ns, task, 0, false, "v", 1, NULL, NULL, 0);
-    assert_false(is_held(&world, object));
+    assert_false(is_anchored(&world, object));
     world_end(&world);
 }
 
@@ -190,11 +191,11 @@ static void a_task_elsewhere_does_not(void **state)
 {
     (void)state;
     struct world world = world_make();
-    reeve_task_id object = held(&world, 100);
+    reeve_task_id object = anchored(&world, 100);
     lease_on(&world, 1, HERE + 1);
     send_one(&world, submit_on(&world, object));
     relax(&world, 1);
-    assert_false(is_held(&world, object));
+    assert_false(is_anchored(&world, object));
     world_end(&world);
 }
 
@@ -203,7 +204,7 @@ static void what_is_given_away_stays_pinned_while_it_is_read(void **state)
     (void)state;
     struct world world = world_make();
     struct reeve_buffer bytes, objects;
-    reeve_task_id object = held(&world, 100);
+    reeve_task_id object = anchored(&world, 100);
     reeve_buffer_init(&bytes);
     reeve_buffer_init(&objects);
     assert_int_equal(reeve_owner_hold(world.owner, object), 0); /* a view */
@@ -223,7 +224,7 @@ static void what_is_given_away_stays_pinned_while_it_is_read(void **state)
     assert_true(reeve_owner_next_command(world.owner, &got));
     assert_int_equal(got.kind, REEVE_OWNER_UNPIN);
     assert_false(reeve_owner_next_command(world.owner, &got));
-    /* on the other side it is not held */
+    /* on the other side it is not anchored */
     struct world other = world_make();
     lease_on(&other, 1, HERE);
     reeve_task_id call;
@@ -237,7 +238,7 @@ static void what_is_given_away_stays_pinned_while_it_is_read(void **state)
     struct reeve_owner_result result;
     assert_int_equal(reeve_owner_result(other.owner, call, &result), 0);
     assert_int_equal(result.future_count, 1);
-    assert_false(is_held(&other, result.futures[0].task));
+    assert_false(is_anchored(&other, result.futures[0].task));
     reeve_buffer_fini(&bytes);
     reeve_buffer_fini(&objects);
     world_end(&other);
@@ -248,7 +249,7 @@ static void thousands_that_come_and_go_leave_nothing(void **state)
 {
     (void)state;
     struct world world = world_make();
-    reeve_task_id stays = held(&world, 1);
+    reeve_task_id stays = anchored(&world, 1);
     for (int i = 0; i < 20000; i++) {
         reeve_task_id task;
         assert_int_equal(reeve_owner_put(world.owner, NULL, 0, &task), 0);
@@ -258,7 +259,7 @@ static void thousands_that_come_and_go_leave_nothing(void **state)
     }
     reeve_owner_check(world.owner);
     relax(&world, UINT64_MAX);
-    assert_false(is_held(&world, stays));
+    assert_false(is_anchored(&world, stays));
     assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 1);
     world_end(&world);
 }

@@ -1,13 +1,13 @@
-/* What owners hold, room that is granted ahead, and how both are asked for again. */
+/* What owners anchor, room that is granted ahead, and how both are asked for again. */
 #include <reeve_errors.h>
 
 #include "tests/unit/objectstore/kit.h"
 
 static void let_go(struct kit *kit, uint32_t client, struct reeve_object_id id)
 {
-    step(
-        kit, (struct reeve_store_event){
-                 .kind = REEVE_STORE_UNPIN, .client = client, .id = id, .flags = REEVE_STORE_HOLD});
+    step(kit,
+        (struct reeve_store_event){
+            .kind = REEVE_STORE_UNPIN, .client = client, .id = id, .flags = REEVE_STORE_ANCHOR});
 }
 
 static void give(
@@ -39,32 +39,32 @@ static struct reeve_store_command room_of(struct kit *kit)
     return room;
 }
 
-/* Sealed without an answer, and held. */
-static void put_held(struct kit *kit, uint32_t client, struct reeve_object_id id, uint64_t size)
+/* Sealed without an answer, and anchored. */
+static void put_anchored(struct kit *kit, uint32_t client, struct reeve_object_id id, uint64_t size)
 {
     create(kit, client, 1, size);
     struct reeve_store_command room = room_of(kit);
     assert_int_equal(room.code, 0);
-    seal(kit, client, id, &room, size, REEVE_STORE_HOLD | REEVE_STORE_SILENT);
+    seal(kit, client, id, &room, size, REEVE_STORE_ANCHOR | REEVE_STORE_SILENT);
 }
 
-static void test_a_hold_is_had_once(void **state)
+static void test_it_is_had_once(void **state)
 {
     (void)state;
     struct kit kit;
     struct reeve_object_id id = OBJECT(PROCESS(5), 1);
     kit_init(&kit, 16 * MIB, 4 * MIB);
     client_added(&kit, 5);
-    put_held(&kit, 5, id, 100);
+    put_anchored(&kit, 5, id, 100);
     nothing_more(&kit); /* silent */
     assert_int_equal(status(&kit).pin_count, 1);
-    assert_int_equal(status(&kit).held_bytes, 128);
+    assert_int_equal(status(&kit).anchored_bytes, 128);
     get(&kit, 5, 1, id, 100, 0);
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
     assert_int_equal(status(&kit).pin_count, 2); /* a pin is another thing */
     let_go(&kit, 5, id);
     assert_int_equal(status(&kit).pin_count, 1);
-    assert_int_equal(status(&kit).held_bytes, 0);
+    assert_int_equal(status(&kit).anchored_bytes, 0);
     uint64_t refused = status(&kit).refused_count;
     let_go(&kit, 5, id); /* it has been let go of already: the pin stays */
     assert_int_equal(status(&kit).pin_count, 1);
@@ -75,7 +75,7 @@ static void test_a_hold_is_had_once(void **state)
     kit_fini(&kit);
 }
 
-static void test_a_hold_dies_with_its_owner(void **state)
+static void test_it_dies_with_its_owner(void **state)
 {
     (void)state;
     struct kit kit;
@@ -83,7 +83,7 @@ static void test_a_hold_dies_with_its_owner(void **state)
     client_added(&kit, 5);
     client_added(&kit, 6);
     for (uint64_t i = 1; i <= 1000; i++)
-        put_held(&kit, 5, OBJECT(PROCESS(5), i), 1000);
+        put_anchored(&kit, 5, OBJECT(PROCESS(5), i), 1000);
     get(&kit, 6, 1, OBJECT(PROCESS(5), 7), 1000, 0);
     count_of(&kit, 0);
     assert_int_equal(status(&kit).pin_count, 1001);
@@ -105,16 +105,16 @@ static void test_what_is_given_away_is_pinned_until_it_is_not_read(void **state)
     kit_init(&kit, 16 * MIB, 4 * MIB);
     client_added(&kit, 5);
     client_added(&kit, 6);
-    put_held(&kit, 5, id, 100);
-    put_held(&kit, 5, other, 100);
-    give(&kit, 5, id, 6, REEVE_STORE_HOLD);
-    assert_int_equal(status(&kit).held_bytes, 128); /* of the other one */
+    put_anchored(&kit, 5, id, 100);
+    put_anchored(&kit, 5, other, 100);
+    give(&kit, 5, id, 6, REEVE_STORE_ANCHOR);
+    assert_int_equal(status(&kit).anchored_bytes, 128); /* of the other one */
     assert_int_equal(status(&kit).pin_count, 2);
     free_object(&kit, 6, id, 0); /* its new owner needs it no more, but it is still read */
     assert_int_equal(status(&kit).object_count, 2);
-    let_go(&kit, 5, id); /* said before it knew that the hold has become a pin */
+    let_go(&kit, 5, id); /* said before it knew that it has become a pin */
     assert_int_equal(status(&kit).object_count, 1);
-    give(&kit, 5, other, 6, 0); /* it does not know of its hold */
+    give(&kit, 5, other, 6, 0); /* it does not know of it */
     assert_int_equal(status(&kit).pin_count, 0);
     kit_fini(&kit);
 }
@@ -126,9 +126,9 @@ static void test_owners_are_asked_when_room_is_short(void **state)
     kit_init(&kit, 8 * MIB, 8 * MIB);
     client_added(&kit, 5);
     client_added(&kit, 6);
-    put_held(&kit, 5, OBJECT(PROCESS(5), 1), 3 * MIB);
+    put_anchored(&kit, 5, OBJECT(PROCESS(5), 1), 3 * MIB);
     nothing_more(&kit);
-    put_held(&kit, 5, OBJECT(PROCESS(5), 2), 3 * MIB); /* more than half is held now */
+    put_anchored(&kit, 5, OBJECT(PROCESS(5), 2), 3 * MIB); /* more than half is anchored now */
     struct reeve_store_command relax = take(&kit, REEVE_STORE_RELAX);
     assert_int_equal(relax.client, 5);
     assert_true(relax.size > 0);
@@ -179,7 +179,7 @@ static void test_the_rest_of_a_room_is_room(void **state)
     struct reeve_store_command room = room_of(&kit);
     for (uint64_t i = 1; i <= 3; i++) { /* 320 bytes each, and 40 are left */
         seal(&kit, 5, OBJECT(PROCESS(5), i), &room, 300,
-            REEVE_STORE_HOLD | REEVE_STORE_KEEP_REST | REEVE_STORE_SILENT);
+            REEVE_STORE_ANCHOR | REEVE_STORE_KEEP_REST | REEVE_STORE_SILENT);
         room.offset += 320;
     }
     nothing_more(&kit);
@@ -219,8 +219,8 @@ static void test_a_segment_of_a_number_used_before_has_another_serial(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_hold_is_had_once),
-        cmocka_unit_test(test_a_hold_dies_with_its_owner),
+        cmocka_unit_test(test_it_is_had_once),
+        cmocka_unit_test(test_it_dies_with_its_owner),
         cmocka_unit_test(test_what_is_given_away_is_pinned_until_it_is_not_read),
         cmocka_unit_test(test_owners_are_asked_when_room_is_short),
         cmocka_unit_test(test_room_ahead_is_given_from_plenty_only),
