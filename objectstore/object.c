@@ -468,6 +468,7 @@ void store_owner_gone(struct reeve_store *store, reeve_process_id process)
         }
         store_put(&store->gone, process, store);
     }
+    store_holder_gone(store, process);
     struct store_owner *owner = reeve_map64_get(&store->owners, process);
     if (owner != NULL && !reeve_list_is_linked(&owner->dying_link))
         reeve_list_push_back(&store->dying_owners, &owner->dying_link);

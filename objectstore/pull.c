@@ -195,7 +195,9 @@ void store_pull_get(
         snprintf(text, sizeof(text),
             "%s is gone: process %" PRIu32 ".%" PRIu32 ", which owned it, has ended", name,
             reeve_process_node(event->id.owner), (uint32_t)event->id.owner);
-    } else if (object != NULL && object->flags & STORE_OBJECT_FREED) {
+    } else if (object != NULL && object->flags & STORE_OBJECT_FREED &&
+               !(object->flags & STORE_OBJECT_COPY)) {
+        /* (a copy that is freed here may be held where the primary is) */
         code = REEVE_ELOST;
         snprintf(text, sizeof(text), "%s has been freed by its owner", name);
     } else if (object == NULL && (event->node == 0 || event->node == store->settings.node)) {

@@ -104,12 +104,26 @@ _Static_assert(
     sizeof(struct store_object) + sizeof(struct reeve_extent) + sizeof(struct store_pin) <= 144,
     "a million objects, each pinned, must not cost the daemon more than 160 MB");
 
+struct store_word {
+    struct reeve_object_id id;
+    reeve_process_id holder;
+    uint64_t token;
+    enum reeve_store_word kind;
+};
+
+struct store_hold_wait {    /* a HOLD whose word has not been acknowledged */
+    struct reeve_list link; /* in store->hold_waits */
+    uint32_t client, request, node;
+    struct reeve_object_id id;
+    uint64_t number; /* of the word */
+};
+
 struct store_peer {
     uint32_t node;
     struct reeve_list copies;
-    struct reeve_fifo words; /* struct reeve_object_id: what it has not acknowledged, in order */
-    uint64_t word_first;     /* the number of the first of them */
-    uint32_t word_sent;      /* so many of them have been sent in this session */
+    struct reeve_fifo words;         /* struct store_word: what it has not acknowledged, in order */
+    uint64_t word_first;             /* the number of the first of them */
+    uint32_t word_sent;              /* so many of them have been sent in this session */
     struct reeve_heap_node deadline; /* while any has: then they are sent again */
 };
 
@@ -256,6 +270,11 @@ struct reeve_store {
     struct reeve_heap fetch_deadlines, word_deadlines;
     uint64_t queue_deadline_ns;
     bool room_changed; /* what waits for room is worth another look */
+
+    struct reeve_map64 held;    /* objects that lie here: by a key of their id */
+    struct reeve_map64 holders; /* by process */
+    struct reeve_list hold_waits;
+    uint64_t hold_count;
 
     struct store_folder folders[REEVE_STORE_FOLDERS_MAX];
     struct reeve_map64 files;         /* by number */
@@ -489,6 +508,8 @@ struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node);
 void store_peer_free(struct reeve_store *store, struct store_peer *peer);
 /* Once for all: it is said until it has been heard, or the node is dead. */
 void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id id);
+/* The same, with its number. */
+uint64_t store_tell_word(struct reeve_store *store, uint32_t node, const struct store_word *word);
 void store_tell_all(struct reeve_store *store, struct reeve_object_id id);
 void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number);
 void store_tell_reset(struct reeve_store *store, uint32_t node);
@@ -496,8 +517,28 @@ void store_tell_tick(struct reeve_store *store);
 
 /* status.c: in extents, of objects and of grants. */
 uint64_t store_used_bytes(const struct reeve_store *store);
+/* hold.c: who needs an object besides its owner. */
+void store_hold(
+    struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
+void store_unhold(
+    struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
+/* Its owner needs it no more. True: others do, and it goes with the last of them. */
+bool store_hold_defers(struct reeve_store *store, const struct store_object *object);
+void store_holder_gone(struct reeve_store *store, reeve_process_id process);
+void store_hold_peer_down(struct reeve_store *store, uint32_t node);
+/* A client asks to hold; it is answered when the node where the object lies knows. */
+void store_hold_ask(
+    struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder);
+void store_hold_answer(
+    struct reeve_store *store, struct store_hold_wait *wait, int code, const char *text);
+void store_hold_heard(struct reeve_store *store, uint32_t node, uint64_t number);
+void store_hold_closed(struct reeve_store *store, uint32_t client);
+void store_hold_fini(struct reeve_store *store);
+const char *store_hold_check(const struct reeve_store *store);
 
 /* store.c: commands. */
+void store_reply_seal(struct reeve_store *store, const struct reeve_store_event *event,
+    const struct store_object *object, int code, const char *text);
 struct reeve_store_command *store_command(
     struct reeve_store *store, enum reeve_store_command_kind kind);
 void store_show(struct reeve_store *store, struct store_client *client,

@@ -32,6 +32,7 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .growth_bytes = store->growth_bytes,
         .object_count = store->object_count,
         .pin_count = store->pin_count,
+        .hold_count = store->hold_count,
         .segment_count = reeve_map64_count(&store->segments),
         .client_count = reeve_map64_count(&store->client_by_handle),
         .pull_count = reeve_list_count(&store->fetches),
@@ -405,5 +406,6 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(sums.detached_bytes == store->detached_bytes);
     CHECK(sums.reading_bytes == store->reading_bytes);
     CHECK(writing_bytes + sums.detached_bytes == store->writing_bytes);
-    return store_place_check(store);
+    wrong = store_hold_check(store);
+    return wrong != NULL ? wrong : store_place_check(store);
 }

@@ -100,7 +100,7 @@ void store_reply_get_failed(struct reeve_store *store, struct store_client *clie
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
-static void reply_seal(struct reeve_store *store, const struct reeve_store_event *event,
+void store_reply_seal(struct reeve_store *store, const struct reeve_store_event *event,
     const struct store_object *object, int code, const char *text)
 {
     if (event->kind == REEVE_STORE_SEAL && event->flags & REEVE_STORE_SILENT)
@@ -181,6 +181,7 @@ static void request_cancel(struct reeve_store *store, struct store_request *requ
 static void on_client_closed(struct reeve_store *store, struct store_client *client)
 {
     client->closed = true;
+    store_hold_closed(store, client->handle);
     while (!reeve_list_is_empty(&client->requests))
         request_cancel(
             store, REEVE_LIST_ENTRY(client->requests.next, struct store_request, client_link));
@@ -317,19 +318,20 @@ static void on_seal(
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL && object->state == STORE_SEALED) {
         seal_again(store, client, grant, object, event->flags);
-        reply_seal(store, event, object, REEVE_OK, "");
+        store_reply_seal(store, event, object, REEVE_OK, "");
         return;
     }
     uint64_t pad = event->offset % REEVE_STORE_ALIGN;
     if (grant == NULL || event->size > store_extent_bytes(grant->extent) - pad) {
         store->refused_count++;
-        reply_seal(store, event, NULL, REEVE_EINVAL,
+        store_reply_seal(store, event, NULL, REEVE_EINVAL,
             "the place was not given to this process for so much");
         return;
     }
     if (store_owner_is_gone(store, event->id.owner)) {
         grant_abort(store, grant);
-        reply_seal(store, event, NULL, REEVE_EOWNERDIED, "the process that would own it has ended");
+        store_reply_seal(
+            store, event, NULL, REEVE_EOWNERDIED, "the process that would own it has ended");
         return;
     }
     struct reeve_list waiters;
@@ -347,7 +349,7 @@ static void on_seal(
         object = store_object_add(store, event->id, STORE_SEALED);
     grant_seal(store, client, grant, object, event);
     pin_sealed(store, object, client, event->flags);
-    reply_seal(store, event, object, REEVE_OK, "");
+    store_reply_seal(store, event, object, REEVE_OK, "");
     store_pull_answer(store, object, &waiters);
     store_object_settle(store, object);
 }
@@ -400,10 +402,26 @@ static bool may_dispose(const struct store_client *client, const struct store_ob
     return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
 }
 
+/* What was held is needed no more. */
+static void hold_end(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    struct store_word word = {event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD};
+    if (node == 0)
+        store_unhold(store, event->id, client->process, event->number);
+    else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
+        store_tell_word(store, node, &word);
+}
+
 static void on_free(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
+    if (event->flags & REEVE_STORE_HELD) {
+        hold_end(store, client, event);
+        return;
+    }
     if (!may_dispose(client, object, event) && client != store->daemon) {
         store->refused_count++;
         return;
@@ -411,7 +429,9 @@ static void on_free(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (node != 0)
         store_tell(store, node, event->id);
-    if (object != NULL)
+    if (object != NULL && object->state == STORE_SEALED)
+        (void)store_unanchor(store, object); /* whoever else needs it */
+    if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, node, REEVE_ELOST);
 }
 
@@ -422,7 +442,8 @@ static void on_give(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (!may_dispose(client, object, event)) {
         store->refused_count++;
-        reply_seal(store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
+        store_reply_seal(
+            store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
     if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
@@ -433,7 +454,7 @@ static void on_give(
     }
     if (object != NULL)
         store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
-    reply_seal(store, event, NULL, REEVE_OK, "");
+    store_reply_seal(store, event, NULL, REEVE_OK, "");
 }
 
 /* --- what other nodes say --------------------------------------------------------------------- */
@@ -445,8 +466,16 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
         return;
     }
     struct store_object *object = store_object_find(store, event->id);
-    if (object != NULL)
+    if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, event->node, REEVE_ELOST);
+}
+
+static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (event->flags & REEVE_STORE_HELD)
+        store_unhold(store, event->id, event->process, event->number);
+    else
+        store_hold(store, event->id, event->process, event->number);
 }
 
 static void on_peer_give(struct reeve_store *store, const struct reeve_store_event *event)
@@ -491,6 +520,7 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
     }
     if (peer != NULL)
         store_peer_free(store, peer);
+    store_hold_peer_down(store, event->node);
     size_t at = 0;
     uint64_t process;
     while (reeve_map64_next(&store->owners, &at, &process, NULL))
@@ -540,6 +570,9 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_map64_init(&store->gone);
     reeve_map64_init(&store->gone_nodes);
     reeve_map64_init(&store->peers);
+    reeve_map64_init(&store->held);
+    reeve_map64_init(&store->holders);
+    reeve_list_init(&store->hold_waits);
     reeve_map64_init(&store->segments);
     reeve_map64_init(&store->grants);
     reeve_heap_init(&store->idle_deadlines);
@@ -580,6 +613,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     }
     while (store_bury_owners(store))
         reeve_fifo_clear(&out);
+    store_hold_fini(store);
     store_spill_fini(store);
     store->now_ns = UINT64_MAX;
     store_room_drop_idle(store);
@@ -636,6 +670,10 @@ static void client_event(struct reeve_store *store, const struct reeve_store_eve
     case REEVE_STORE_UNPIN: on_unpin(store, client, event); return;
     case REEVE_STORE_FREE: on_free(store, client, event); return;
     case REEVE_STORE_GIVE: on_give(store, client, event); return;
+    case REEVE_STORE_HOLD:
+        if (!client->closed)
+            store_hold_ask(store, event, client->process);
+        return;
     default: REEVE_ASSERT(!"an event of a client");
     }
 }
@@ -656,6 +694,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     case REEVE_STORE_SEGMENT_PREPARED: store_prepare_done(store, event); break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
+    case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); break;
     case REEVE_STORE_PEER_GIVE: on_peer_give(store, event); break;
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
     case REEVE_STORE_PEER_PULL: on_peer_pull(store, event); break;

@@ -42,10 +42,15 @@
  *  UNPIN          client id flags            one pin less; or (ANCHOR) its owner lets go
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
+ *  HOLD           client request id node     lent to this process, which will need it beyond the
+ *                 number                     loan: it exists until FREE with flag HELD and the same
+ *                                            number, or its owner's death. Answered with REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
  *                 process flags                   its id. Answered with REPLY_SEAL. flags: GIVEN;
  *                                            ANCHOR: the giver had anchored it, and has a pin
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere
+ *                 flags
  *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece
@@ -97,7 +102,8 @@
  *  SEND_GIVE      node id process            PEER_GIVE there
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead. Said again until PEER_FREED answers its
+ *                                            is dead; or, by `word`, PEER_HOLD of process and
+ *                                            token. Said again until PEER_FREED answers its
  *                                            number
  *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
  *                 length file folder place   seen for the first time is a new file in that folder
@@ -146,7 +152,9 @@ enum reeve_store_event_kind {
     REEVE_STORE_UNPIN,
     REEVE_STORE_FREE,
     REEVE_STORE_GIVE,
+    REEVE_STORE_HOLD,
     REEVE_STORE_PEER_FREE,
+    REEVE_STORE_PEER_HOLD,
     REEVE_STORE_PEER_GIVE,
     REEVE_STORE_PEER_FREED,
     REEVE_STORE_PEER_PULL,
@@ -169,13 +177,22 @@ enum reeve_store_event_kind {
 
 /* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
 #define REEVE_STORE_GIVEN 8u
+/* FREE: not by its owner, but by one that held it: `number` as in its HOLD */
+#define REEVE_STORE_HELD 16u
+
+/* What SEND_FREE says. */
+enum reeve_store_word {
+    REEVE_STORE_WORD_FREE,   /* PEER_FREE */
+    REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
+    REEVE_STORE_WORD_UNHOLD, /* the end of that */
+};
 
 /* SEAL: nobody waits for an answer */
-#define REEVE_STORE_SILENT 16u
+#define REEVE_STORE_SILENT 32u
 
 /* CREATE: nobody needs it yet. It does not wait: REEVE_EAGAIN when there is no room to spare. What
  * KEEP_REST leaves is of this kind, too. */
-#define REEVE_STORE_AHEAD 32u
+#define REEVE_STORE_AHEAD 64u
 
 struct reeve_store_event {
     enum reeve_store_event_kind kind;
@@ -236,6 +253,8 @@ struct reeve_store_command {
     uint64_t size;
     uint64_t length;
     uint64_t number; /* of SEND_FREE: counts from 1 for each node; of SPILL_READ: the checksum */
+    enum reeve_store_word word; /* of SEND_FREE */
+    uint64_t token;
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };
 
@@ -291,6 +310,7 @@ struct reeve_store_status {
     uint64_t pull_count;   /* under way */
     uint64_t queue_count;  /* creates and pulls that wait for room */
     uint64_t untold_count; /* what other nodes have not yet acknowledged, SEND_FREE */
+    uint64_t hold_count;   /* of what lies here, by who does not own it */
     uint64_t evicted_count, pulled_count, refused_count, stale_count; /* since the start */
 
     uint64_t spilled_bytes, spilled_count;   /* values that are on disk, in memory too or not */

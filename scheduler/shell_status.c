@@ -157,6 +157,12 @@ static json_t *runs(struct reeve_head *head)
     return list;
 }
 
+json_t *reeve_head_demands(struct reeve_head *head)
+{
+    uint64_t cut = 0;
+    return demands(head, reeve_clock_monotonic_ns(), &cut);
+}
+
 json_t *reeve_head_status(struct reeve_head *head, bool with_leases)
 {
     uint64_t now_ns = reeve_clock_monotonic_ns(), cut = 0;

@@ -84,6 +84,10 @@ struct reeve_backend {
     int (*view)(struct reeve_backend *, uint64_t future, int64_t timeout_ms, reeve_consume *consume,
         void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
     void (*unview)(struct reeve_backend *, uint64_t handle);
+    /* Another future of the same value (perhaps by the same id). */
+    int (*retain)(
+        struct reeve_backend *, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
+
     /* As the owner core's: nothing happens when it has ended. REEVE_EHANDLE, REEVE_ENOMEM,
      * REEVE_ESHUTDOWN. */
     int (*cancel)(struct reeve_backend *, uint64_t future, const struct reeve_owner_cancel *how,

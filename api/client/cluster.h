@@ -368,6 +368,9 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
 const void *reeve_cluster_object_find(
     struct reeve_cluster *cluster, const struct reeve_reference *object);
 /* Asks for it, and has a pin on it then. */
+/* Answered when the node where it lies knows that this process needs it. */
+int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
+    struct reeve_error_info *error);
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);

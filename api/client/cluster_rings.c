@@ -268,6 +268,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
         .flags = (command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
+                 (command->object.flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0) |
                  (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_ANCHOR : 0),
     };
     /* a dead daemon shows at the socket's other end, too */
@@ -392,6 +393,8 @@ static void pump(struct reeve_cluster *cluster, uint64_t now_ns)
 void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     pump(cluster, now_ns);
+    atomic_store_explicit(
+        &cluster->bell->unfinished, reeve_owner_unfinished(cluster->owner), memory_order_relaxed);
     reeve_cluster_tell(cluster); /* some may have failed for good */
 }
 

@@ -124,6 +124,15 @@ REEVE_API int reeve_wait(const reeve_future *futures, size_t count, size_t wante
 REEVE_API int reeve_release(reeve_future future);
 #define reeve_release(future) reeve_release(reeve_untyped(future))
 
+/* Another future of the same value and type, to be got or released apart from this one (it may be
+ * the same number, which is then good once more). In a function, of a future that came with its
+ * arguments: one that outlives the call, to be kept in a variable of the worker process and used by
+ * later calls, in any thread, or passed on to others (see reeve_nested.h). Any thread. Does
+ * not block. Never fails by itself: what is wrong with the future that it gives, getting that says
+ * (REEVE_EHANDLE: this one is not a live future). */
+REEVE_API reeve_future reeve_retain(reeve_future future);
+#define reeve_retain(future) ((__typeof__(future)){(reeve_retain)(reeve_untyped(future)).id})
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Frees one pointer that a get gave: a string, or the `data` or `items` of a span or array. NULL

@@ -50,8 +50,10 @@ enum reeve_entry_kind {
 
 /* flag of a reference: the object was given away, its owner is not the process in its id */
 #define REEVE_REFERENCE_GIVEN 1u
+/* only in the owner core of who keeps what it was lent: it holds it, and does not own it */
+#define REEVE_REFERENCE_HELD 2u
 /* segment, serial and offset are known */
-#define REEVE_REFERENCE_LOCATED 2u
+#define REEVE_REFERENCE_LOCATED 4u
 
 struct reeve_reference {
     struct reeve_object_id id;

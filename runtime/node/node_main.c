@@ -199,6 +199,7 @@ void daemon_event(struct daemon *daemon, const struct reeve_node_event *event)
 
 static void on_deadline(uv_timer_t *timer)
 {
+    daemon_tasks_look(timer->data);
     daemon_event(timer->data, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_TICK});
 }
 

@@ -194,6 +194,12 @@ static void send_free(struct reeve_store_shell *shell, const struct reeve_store_
     object_free.ids = ids;
     object_free.has_number = 1;
     object_free.number = command->number;
+    if (command->word != REEVE_STORE_WORD_FREE) {
+        object_free.has_holder = object_free.has_token = object_free.has_ends = 1;
+        object_free.holder = command->process;
+        object_free.token = command->token;
+        object_free.ends = command->word == REEVE_STORE_WORD_UNHOLD;
+    }
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
     message.object_free = &object_free;
@@ -448,9 +454,14 @@ static void on_free(
 {
     for (size_t i = 0; i < object_free->n_ids; i++) {
         const Reeve__ObjectId *id = object_free->ids[i];
-        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
-                                           .node = node,
-                                           .id = {.owner = id->owner, .sequence = id->sequence}});
+        reeve_store_shell_event(shell,
+            &(struct reeve_store_event){
+                .kind = object_free->has_holder ? REEVE_STORE_PEER_HOLD : REEVE_STORE_PEER_FREE,
+                .node = node,
+                .id = {.owner = id->owner, .sequence = id->sequence},
+                .process = object_free->has_holder ? object_free->holder : 0,
+                .number = object_free->has_token ? object_free->token : 0,
+                .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
     }
     if (!object_free->has_number)
         return;

@@ -14,7 +14,8 @@
 static bool is_about_object(const struct reeve_local_message *message)
 {
     return message->kind == REEVE_LOCAL_GET || message->kind == REEVE_LOCAL_UNPIN ||
-           message->kind == REEVE_LOCAL_FREE || message->kind == REEVE_LOCAL_GIVE;
+           message->kind == REEVE_LOCAL_FREE || message->kind == REEVE_LOCAL_GIVE ||
+           message->kind == REEVE_LOCAL_HOLD;
 }
 
 /* What is said to be on another node is asked for there. */
@@ -62,7 +63,12 @@ static void client_say(
         break;
     case REEVE_LOCAL_FREE:
         event.kind = REEVE_STORE_FREE;
-        event.flags = given;
+        event.flags = given | (message->flags & REEVE_LOCAL_OBJECT_HELD ? REEVE_STORE_HELD : 0);
+        event.number = message->task;
+        break;
+    case REEVE_LOCAL_HOLD:
+        event.kind = REEVE_STORE_HOLD;
+        event.number = message->task;
         break;
     default:
         event.kind = REEVE_STORE_GIVE;

@@ -43,7 +43,11 @@
  *                                                          process in its name
  *   UNPIN          object flags(anchor)                    one pin less; anchor: its owner lets go
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
- *                                                          where it was made
+ *                  task                                    where it was made. Flag held: who has
+ *                                                          held it does, under that number
+ *   HOLD           request object node task                it was lent to me, and I need it longer:
+ *                                                          until FREE with that number, or its
+ *                                                          owner's death; answered with SEALED
  *   GIVE           request object node process             its owner gives it away: it is that
  *                  flags(given anchor)                     process's from now on, and keeps its
  *                                                          name; answered with SEALED. anchor: the
@@ -58,6 +62,10 @@
  *   OWNS           count                                   1: I have futures, though I may have
  *                                                          nothing to do: a thread that a task has
  *                                                          left behind may want them; 0: none
+ *   FAILED         code task process count text            an execution of function number `count`
+ *                                                          has failed, of a task of `process`: for
+ *                                                          people (reeve tasks), and some are left
+ *                                                          out when there are many
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -160,6 +168,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_GIVE,
     REEVE_LOCAL_CANCEL,
     REEVE_LOCAL_SEGMENT_READY,
+    REEVE_LOCAL_FAILED,
+    REEVE_LOCAL_HOLD,
     REEVE_LOCAL_RELAX,
     REEVE_LOCAL_KIND_COUNT
 };
@@ -168,10 +178,11 @@ enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
 #define REEVE_LOCAL_OBJECT_GIVEN     1u
-#define REEVE_LOCAL_OBJECT_ANCHOR    2u
-#define REEVE_LOCAL_OBJECT_REST      4u
-#define REEVE_LOCAL_OBJECT_SILENT    8u
-#define REEVE_LOCAL_OBJECT_AHEAD     16u
+#define REEVE_LOCAL_OBJECT_HELD      2u
+#define REEVE_LOCAL_OBJECT_ANCHOR    4u
+#define REEVE_LOCAL_OBJECT_REST      8u
+#define REEVE_LOCAL_OBJECT_SILENT    16u
+#define REEVE_LOCAL_OBJECT_AHEAD     32u
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
 
 struct reeve_local_message {
