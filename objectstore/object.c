@@ -367,11 +367,12 @@ void store_object_unlist(struct reeve_store *store, struct store_object *object)
 
 /* --- copies elsewhere ------------------------------------------------------------------------- */
 
-void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node)
+struct store_copy *store_copy_note(
+    struct reeve_store *store, struct store_object *object, uint32_t node)
 {
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
         if (copy->peer->node == node)
-            return;
+            return copy;
     struct store_peer *peer = store_peer_get(store, node);
     struct store_copy *copy = store_new(sizeof(*copy));
     copy->object = object;
@@ -379,6 +380,7 @@ void store_copy_note(struct reeve_store *store, struct store_object *object, uin
     copy->next = object->copies;
     object->copies = copy;
     reeve_list_push_back(&peer->copies, &copy->peer_link);
+    return copy;
 }
 
 void store_copies_drop(struct store_object *object)
@@ -396,6 +398,11 @@ void store_copies_drop(struct store_object *object)
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
 {
+    for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
+        if (copy->peer->node != except_node)
+            store_tell(store, copy->peer->node, object->id);
+    }
+    store_copies_drop(object);
     if (object->state == STORE_PULLING) {
         store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
         return;
@@ -404,11 +411,6 @@ void store_object_free(
         store_restore_fail(store, object, code, "its owner has freed it meanwhile");
     (void)anchor_end(store, object);
     object->flags |= STORE_OBJECT_FREED;
-    for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
-        if (copy->peer->node != except_node)
-            store_tell(store, copy->peer->node, object->id);
-    }
-    store_copies_drop(object);
     struct store_owner *owner = owner_get(store, object->owner);
     owner_remove(store, owner, object);
     owner_add(store, owner, object, false);

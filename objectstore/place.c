@@ -144,7 +144,7 @@ void store_place_leave(struct reeve_store *store, struct store_object *object)
     place->object = NULL;
     place->extent = object->extent;
     place->extent->holder = place;
-    place->extent->tag = STORE_TAG_DISK;
+    place->extent->tag = STORE_TAG_BUSY;
     store->detached_bytes += store_extent_bytes(place->extent);
 }
 

@@ -269,7 +269,7 @@ static bool nothing_can_move(const struct reeve_store *store)
 {
     if (!reeve_list_is_empty(&store->dying_clients) || !reeve_list_is_empty(&store->dying_owners) ||
         store->preparing != NULL || store_pin_first(store, store->daemon) != NULL ||
-        store_spill_can_move(store))
+        store_spill_can_move(store) || !reeve_list_is_empty(&store->wrecks))
         return false;
     REEVE_LIST_EACH(node, &store->fetches)
     if (!reeve_list_is_linked(&REEVE_LIST_ENTRY(node, struct store_fetch, link)->queue_link))

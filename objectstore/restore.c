@@ -57,15 +57,17 @@ void store_restore_ask(
     struct store_restore *restore =
         object->state == STORE_RESTORING ? object->restore : begin(store, object);
     for (uint32_t i = 0; i < restore->asks.count; i++) {
-        const struct store_ask *ask = reeve_fifo_at(&restore->asks, i);
-        if (ask->node == event->node && ask->offset == event->offset)
+        struct store_ask *ask = reeve_fifo_at(&restore->asks, i);
+        if (ask->node == event->node && ask->offset == event->offset) {
+            ask->number = event->number; /* asked again */
             return;
+        }
     }
     if (restore->asks.count >= ASKS_MAX)
         return;
     struct store_ask *ask = reeve_fifo_push(&restore->asks);
     REEVE_ASSERT(ask != NULL);
-    *ask = (struct store_ask){event->node, event->offset, event->length};
+    *ask = (struct store_ask){event->node, event->offset, event->length, event->number};
 }
 
 void store_restore_placed(
@@ -75,7 +77,7 @@ void store_restore_placed(
     const struct store_place *place = store_place_find(store, object);
     restore->extent = extent;
     extent->holder = restore;
-    extent->tag = STORE_TAG_DISK;
+    extent->tag = STORE_TAG_BUSY;
     store->reading_bytes += store_extent_bytes(extent);
     do
         restore->ticket = ++store->ticket_last;
@@ -105,7 +107,7 @@ void store_restore_fail(
     }
     struct store_ask ask;
     while (reeve_fifo_pop(&restore->asks, &ask))
-        store_send_no_piece(store, object->id, ask.node, ask.offset, code);
+        store_serve_ask(store, object, &ask, code);
     part(object);
 }
 
@@ -121,7 +123,7 @@ void store_restore_replace(
     struct reeve_store *store, struct store_object *object, struct reeve_list *waiters)
 {
     reeve_list_splice_back(waiters, &object->restore->waiters);
-    store_restore_fail(store, object, REEVE_EAGAIN, "");
+    store_restore_fail(store, object, REEVE_ECANCELLED, "");
 }
 
 static void read_failed(struct reeve_store *store, struct store_object *object, int code)
@@ -164,8 +166,7 @@ void store_restore_read(struct reeve_store *store, const struct reeve_store_even
     store_pull_answer(store, object, &restore->waiters);
     struct store_ask ask;
     while (reeve_fifo_pop(&restore->asks, &ask))
-        if (reeve_map64_get(&store->gone_nodes, ask.node) == NULL)
-            store_send_piece(store, object, ask.node, ask.offset, ask.length);
+        store_serve_ask(store, object, &ask, REEVE_OK);
     restore_free(restore);
     store_object_settle(store, object);
 }

@@ -76,7 +76,7 @@ static uint64_t bounds(const struct reeve_store *store)
 static uint64_t held(const struct reeve_store *store)
 {
     return store->unsealed_bytes + store->object_bytes + store->reading_bytes +
-           store->detached_bytes - store->idle_bytes;
+           store->detached_bytes + store->wreck_bytes - store->idle_bytes;
 }
 
 bool store_spill_may_create(const struct reeve_store *store, uint64_t bytes)

@@ -8,7 +8,11 @@
  *                             ▼
  *     owner ───── objects ── extent
  *                   ├── copies ── peers that were sent it
- *                   └── fetch     while it is being pulled: sources, waiters, progress
+ *                   └── fetch     while it is being pulled: waiters, progress
+ *                         ├── sources ── lane    nodes it comes from; all that comes from one node
+ *                         ├── pieces             asked for and not answered
+ *                         ├── sends              on their way to others already
+ *                         └── parked             asked for by others, and not here yet
  *
  * An object's life:
  *
@@ -39,14 +43,18 @@
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 
-#define STORE_SOURCES_MAX 4
-#define STORE_PULLS_MAX   5 /* times that the same piece is asked for */
-#define STORE_WINDOW_SIZE (4u * REEVE_STORE_CHUNK_SIZE)
-#define STORE_SLICE       256u /* items a step handles of what can be many */
-#define STORE_GONE_MAX    65536u
-#define STORE_WORDS_AHEAD 1024u /* sent to a peer and not yet acknowledged, at most */
-#define STORE_SHOWN_READ  1
-#define STORE_SHOWN_WRITE 2
+#define STORE_SOURCES_MAX  8
+#define STORE_SILENCES_MAX 5   /* of a source, one after the other; then it is given up */
+#define STORE_WINDOW       16u /* pieces under way from one node */
+#define STORE_PROVING      2u  /* from a source from which nothing has come yet */
+#define STORE_SMALL_PIECES 4u  /* objects of so many come before larger ones, and are not spread */
+#define STORE_PARKED_MAX   4096u
+#define STORE_DIRECT_MAX   2u   /* copies that the primary sends itself, if it can be helped */
+#define STORE_SLICE        256u /* items a step handles of what can be many */
+#define STORE_GONE_MAX     65536u
+#define STORE_WORDS_AHEAD  1024u /* sent to a peer and not yet acknowledged, at most */
+#define STORE_SHOWN_READ   1
+#define STORE_SHOWN_WRITE  2
 
 enum store_object_state {
     STORE_PULLING, /* has a fetch; an extent, once there is room */
@@ -66,7 +74,8 @@ enum store_tag {
     STORE_TAG_GRANT,
     STORE_TAG_OBJECT,
     STORE_TAG_PREPARED,
-    STORE_TAG_DISK, /* a place, being written though its object is gone; or a restore, being read */
+    STORE_TAG_BUSY, /* no object's, but still written to or read: a place whose object is gone, a
+                       restore, or a wreck; their tickets, which come first, tell which */
 };
 
 struct store_object {
@@ -130,8 +139,11 @@ struct store_peer {
 struct store_copy {
     struct store_object *object;
     struct store_peer *peer;
-    struct store_copy *next; /* of the object */
+    struct store_copy *next; /* of the object; the latest first */
     struct reeve_list peer_link;
+    bool direct;             /* it is sent all that it asks for, by us */
+    uint8_t referred_count;  /* to so many others that have been sent it */
+    uint16_t children_count; /* so many have been referred to it */
 };
 
 struct store_owner {
@@ -162,17 +174,74 @@ struct store_request {
 };
 
 struct store_fetch {
-    struct store_object *object;
-    struct reeve_list link;       /* in store->fetches, in order of arrival */
+    struct store_object *object;  /* NULL: a wreck */
+    struct reeve_extent *extent;  /* of a wreck */
+    struct reeve_list link;       /* in store->fetches, in order of arrival, or in store->wrecks */
     struct reeve_list queue_link; /* in store->pull_queue while it waits for room */
     struct reeve_list waiters;
-    struct reeve_heap_node deadline;
-    uint32_t sources[STORE_SOURCES_MAX]; /* the first is being asked */
+    struct reeve_list sources; /* struct store_source, in the order in which they became known */
+    struct reeve_list asked;   /* struct store_piece */
+    struct reeve_list sends;   /* struct store_send: from its extent */
+    struct reeve_list parked;  /* struct store_parked */
     uint32_t source_count;
-    uint32_t pull_count; /* without a piece in between */
+    uint32_t parked_count;
     bool size_known;
-    uint64_t received, requested; /* bytes, from the start */
+    uint8_t *pieces; /* enum store_piece_state; NULL: there is no room yet */
+    uint32_t piece_count, here_count;
+    uint32_t wanted_count, wanted_from; /* none is wanted before that one */
     uint64_t since_ns;
+};
+
+enum store_piece_state { STORE_PIECE_WANTED, STORE_PIECE_ASKED, STORE_PIECE_HERE };
+
+/* A node that has, or is about to have, what is fetched. */
+struct store_source {
+    struct store_fetch *fetch;
+    struct store_lane *lane;
+    struct reeve_list link;        /* of the fetch */
+    struct reeve_list lane_link;   /* of the lane */
+    struct reeve_list hungry_link; /* of the lane: it may be asked for more */
+    struct reeve_heap_node deadline;
+    uint32_t asked_count;
+    uint8_t silence_count; /* one after the other */
+    bool proven;           /* a piece has come from it */
+    bool referring;        /* it has it, and would rather not send it */
+};
+
+/* All that comes from one node. */
+struct store_lane {
+    uint32_t node;
+    struct reeve_list sources;
+    struct reeve_list hungry[2]; /* of small objects; of large ones, in turn */
+    uint32_t asked_count[2];     /* likewise */
+    bool filling; /* large ones are asked for until the window is full, then not until it is half
+                     empty: many together */
+};
+
+/* Asked for and not answered: the place it goes to is not free until then, whatever happens. */
+struct store_piece {
+    struct store_fetch *fetch;
+    struct store_source *source; /* NULL: given up, the answer is on its way */
+    struct reeve_list link;
+    uint64_t number;
+    uint32_t index; /* STORE_PROBE: only the size is asked for */
+};
+
+#define STORE_PROBE UINT32_MAX
+
+/* On its way out: its bytes are not free until the shell says so. */
+struct store_send {
+    struct store_object *object; /* pinned; NULL: from the extent of a fetch */
+    struct store_fetch *fetch;
+    struct reeve_list link;
+    uint64_t number;
+};
+
+struct store_parked {
+    struct reeve_list link;
+    uint64_t number; /* of the puller's request */
+    uint32_t node;
+    uint32_t index;
 };
 
 struct store_file {
@@ -215,6 +284,7 @@ struct store_restore {
 struct store_ask {
     uint32_t node;
     uint64_t offset, length;
+    uint64_t number; /* of its request */
 };
 
 struct store_client {
@@ -266,8 +336,11 @@ struct reeve_store {
     uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
-    struct reeve_list create_queue, pull_queue, restore_queue, fetches;
-    struct reeve_heap fetch_deadlines, word_deadlines;
+    struct reeve_list create_queue, pull_queue, restore_queue, fetches, wrecks;
+    struct reeve_map64 lanes, pieces, sends;
+    uint64_t piece_last, send_last;
+    uint64_t wreck_bytes;
+    struct reeve_heap source_deadlines, word_deadlines;
     uint64_t queue_deadline_ns;
     bool room_changed; /* what waits for room is worth another look */
 
@@ -358,9 +431,10 @@ void store_anchor(struct reeve_store *store, struct store_object *object);
 bool store_unanchor(struct reeve_store *store, struct store_object *object);
 /* The pins are gone, or the object has just become a copy: where does it belong now? */
 void store_object_settle(struct reeve_store *store, struct store_object *object);
+struct store_copy *store_copy_note(
+    struct reeve_store *store, struct store_object *object, uint32_t node);
 /* It is in no list of what is not pinned, until it settles again. */
 void store_object_unlist(struct reeve_store *store, struct store_object *object);
-void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node);
 void store_copies_drop(struct store_object *object);
 /* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with
  * copies are told, but not except_node. */
@@ -433,10 +507,11 @@ void store_request_free(struct store_request *request);
 void store_pull_get(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event);
 void store_pull_placed(struct reeve_store *store, struct store_fetch *fetch);
-void store_pull_chunk(struct reeve_store *store, const struct reeve_store_event *event);
-void store_pull_reset(struct reeve_store *store, uint32_t node);
-void store_pull_peer_down(struct reeve_store *store, uint32_t node);
-void store_pull_tick(struct reeve_store *store);
+/* The size has become known, or a piece is here. */
+void store_pull_sized(struct reeve_store *store, struct store_fetch *fetch, uint64_t size);
+void store_pull_landed(struct reeve_store *store, struct store_fetch *fetch, uint32_t index);
+/* Nothing is left to hold the extent of what may be a wreck: then it goes. */
+void store_pull_settle(struct reeve_store *store, struct store_fetch *fetch);
 /* The waiters get the object, pinned for each. */
 void store_pull_answer(
     struct reeve_store *store, struct store_object *object, struct reeve_list *waiters);
@@ -448,6 +523,47 @@ void store_pull_replace(
 void store_pull_fail(
     struct reeve_store *store, struct store_fetch *fetch, int code, const char *text);
 
+/* source.c: what is asked of which node. */
+void store_source_add(struct reeve_store *store, struct store_fetch *fetch, uint32_t node);
+void store_sources_drop(struct reeve_store *store, struct store_fetch *fetch);
+/* Something has changed: asks for as much as may be asked for. */
+void store_sources_ask(struct reeve_store *store, struct store_fetch *fetch);
+void store_source_answer(struct reeve_store *store, const struct reeve_store_event *event);
+/* The answer will take a while. */
+void store_source_busy(struct reeve_store *store, uint64_t number);
+void store_source_peer_down(struct reeve_store *store, uint32_t node);
+void store_source_tick(struct reeve_store *store);
+static inline uint64_t store_piece_offset(const struct reeve_store *store, uint32_t index)
+{
+    return index * (uint64_t)store->settings.piece_size_bytes;
+}
+static inline uint64_t store_piece_length(
+    const struct reeve_store *store, uint64_t size, uint32_t index)
+{
+    uint64_t offset = store_piece_offset(store, index);
+    return REEVE_MIN(size - offset, (uint64_t)store->settings.piece_size_bytes);
+}
+static inline bool store_is_small(const struct reeve_store *store, uint64_t size)
+{
+    return size <= store->settings.piece_size_bytes * (uint64_t)STORE_SMALL_PIECES;
+}
+
+/* serve.c: what other nodes ask for. */
+void store_serve_pull(struct reeve_store *store, const struct reeve_store_event *event);
+void store_serve_sent(struct reeve_store *store, uint64_t number);
+/* What has been asked for while the object was on disk; it is in memory now, or (code) will not
+ * be. */
+void store_serve_ask(
+    struct reeve_store *store, struct store_object *object, const struct store_ask *ask, int code);
+/* A piece is here: those who wait for it get it. */
+void store_serve_parked(struct reeve_store *store, struct store_fetch *fetch, uint32_t index);
+/* It will never be here. */
+void store_serve_refuse(struct reeve_store *store, struct store_fetch *fetch);
+/* What goes out of the extent of the fetch goes out of the object from now on. */
+void store_serve_sealed(
+    struct reeve_store *store, struct store_fetch *fetch, struct store_object *object);
+/* That node has forgotten what it asked for. */
+void store_serve_forget(struct reeve_store *store, uint32_t node);
 /* spill.c: what goes to disk and when. */
 void store_spill_init(struct reeve_store *store);
 void store_spill_fini(struct reeve_store *store); /* after all objects are gone */
@@ -545,11 +661,6 @@ void store_show(struct reeve_store *store, struct store_client *client,
     struct reeve_segment *segment, bool writable);
 void store_reply_get(struct reeve_store *store, struct store_client *client, uint32_t request,
     struct store_object *object);
-/* A piece of an object in memory, to a node that wants it. */
-void store_send_piece(struct reeve_store *store, struct store_object *object, uint32_t node,
-    uint64_t offset, uint64_t length);
-void store_send_no_piece(
-    struct reeve_store *store, struct reeve_object_id id, uint32_t node, uint64_t offset, int code);
 void store_reply_get_failed(struct reeve_store *store, struct store_client *client,
     uint32_t request, struct reeve_object_id id, int code, const char *text);
 /* "object 3.7/12": node, serial and sequence. */

@@ -39,7 +39,7 @@ void store_show(struct reeve_store *store, struct store_client *client,
     struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_SHOW);
     command->client = client->handle;
     command->segment = segment->id;
-    command->serial = segment->serial;
+    command->segment_serial = segment->serial;
     command->size = reeve_arena_bytes(segment->units);
     command->writable = writable;
     if (writable)
@@ -58,35 +58,6 @@ void store_reply_get(struct reeve_store *store, struct store_client *client, uin
     command->segment = object->extent->segment->id;
     command->offset = store_object_offset(object);
     command->size = object->size;
-}
-
-void store_send_no_piece(
-    struct reeve_store *store, struct reeve_object_id id, uint32_t node, uint64_t offset, int code)
-{
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
-    command->node = node;
-    command->id = id;
-    command->offset = offset;
-    command->code = code;
-}
-
-void store_send_piece(struct reeve_store *store, struct store_object *object, uint32_t node,
-    uint64_t offset, uint64_t length)
-{
-    if (offset > object->size) {
-        store_send_no_piece(store, object->id, node, offset, REEVE_EPROTOCOL);
-        return;
-    }
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
-    command->node = node;
-    command->id = object->id;
-    command->offset = offset;
-    command->size = object->size;
-    command->segment = object->extent->segment->id;
-    command->place = store_object_offset(object) + offset;
-    command->length =
-        REEVE_MIN(REEVE_MIN(length, (uint64_t)REEVE_STORE_CHUNK_SIZE), object->size - offset);
-    store_copy_note(store, object, node);
 }
 
 void store_reply_get_failed(struct reeve_store *store, struct store_client *client,
@@ -112,7 +83,7 @@ void store_reply_seal(struct reeve_store *store, const struct reeve_store_event 
     command->code = code;
     if (object != NULL) {
         command->segment = object->extent->segment->id;
-        command->serial = object->extent->segment->serial;
+        command->segment_serial = object->extent->segment->serial;
         command->offset = store_object_offset(object);
         command->anchored = object->flags & STORE_OBJECT_ANCHORED;
     }
@@ -485,29 +456,14 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
         store_object_give(store, object, event->process, false);
 }
 
-static void on_peer_pull(struct reeve_store *store, const struct reeve_store_event *event)
-{
-    struct store_object *object = store_object_find(store, event->id);
-    if (object == NULL || object->state == STORE_PULLING || object->flags & STORE_OBJECT_FREED) {
-        store_send_no_piece(store, event->id, event->node, event->offset, REEVE_ELOST);
-        return;
-    }
-    if (object->state != STORE_SEALED) { /* it must be read first: this may take a while */
-        store_send_no_piece(store, event->id, event->node, event->offset, REEVE_EAGAIN);
-        store_restore_ask(store, object, event);
-        return;
-    }
-    store_send_piece(store, object, event->node, event->offset, event->length);
-    store_object_settle(store, object); /* it has been used */
-}
-
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)
 {
     if (event->node == 0 || event->node == store->settings.node ||
         reeve_map64_get(&store->gone_nodes, event->node) != NULL)
         return;
     store_put(&store->gone_nodes, event->node, store);
-    store_pull_peer_down(store, event->node);
+    store_serve_forget(store, event->node);
+    store_source_peer_down(store, event->node);
     struct store_peer *peer = reeve_map64_remove(&store->peers, event->node);
     while (peer != NULL && !reeve_list_is_empty(&peer->copies)) {
         struct store_copy *copy = REEVE_LIST_ENTRY(peer->copies.next, struct store_copy, peer_link);
@@ -542,6 +498,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     } while (0)
     DEFAULT(segment_size_bytes, 64ull << 20);
     DEFAULT(segment_idle_ns, 30000000000ull);
+    DEFAULT(piece_size_bytes, REEVE_STORE_CHUNK_SIZE);
     DEFAULT(pull_wait_ns, 2000000000ull);
     DEFAULT(full_grace_ns, 100000000ull);
     DEFAULT(full_wait_ns, 30000000000ull);
@@ -564,6 +521,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_list_init(&store->create_queue);
     reeve_list_init(&store->pull_queue);
     reeve_list_init(&store->fetches);
+    reeve_list_init(&store->wrecks);
     reeve_map64_init(&store->client_by_handle);
     reeve_map64_init(&store->client_by_process);
     reeve_map64_init(&store->owners);
@@ -575,8 +533,11 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_list_init(&store->hold_waits);
     reeve_map64_init(&store->segments);
     reeve_map64_init(&store->grants);
+    reeve_map64_init(&store->lanes);
+    reeve_map64_init(&store->pieces);
+    reeve_map64_init(&store->sends);
     reeve_heap_init(&store->idle_deadlines);
-    reeve_heap_init(&store->fetch_deadlines);
+    reeve_heap_init(&store->source_deadlines);
     reeve_heap_init(&store->word_deadlines);
     reeve_pool_init(&store->objects, sizeof(struct store_object));
     reeve_pool_init(&store->pins, sizeof(struct store_pin));
@@ -585,6 +546,17 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_fifo_init(&store->free_numbers, sizeof(uint32_t));
     store->daemon = client_create(store, REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
     return store;
+}
+
+/* What was under way, in and out, is over. */
+static void answer_all(struct reeve_store *store)
+{
+    uint64_t number;
+    for (size_t at = 0; reeve_map64_next(&store->pieces, &at, &number, NULL); at = 0)
+        store_source_answer(
+            store, &(struct reeve_store_event){.number = number, .code = REEVE_ECANCELLED});
+    for (size_t at = 0; reeve_map64_next(&store->sends, &at, &number, NULL); at = 0)
+        store_serve_sent(store, number);
 }
 
 struct reeve_store *reeve_store_free(struct reeve_store *store)
@@ -599,6 +571,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     while (!reeve_list_is_empty(&store->clients))
         on_client_reaped(store, REEVE_LIST_ENTRY(store->clients.next, struct store_client, link));
     on_client_closed(store, store->daemon);
+    answer_all(store);
     reeve_list_push_back(&store->dying_clients, &store->daemon->link);
     if (store->preparing != NULL)
         store_room_release(store, store->preparing);
@@ -632,8 +605,11 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_map64_fini(&store->peers);
     reeve_map64_fini(&store->segments);
     reeve_map64_fini(&store->grants);
+    reeve_map64_fini(&store->lanes);
+    reeve_map64_fini(&store->pieces);
+    reeve_map64_fini(&store->sends);
     reeve_heap_fini(&store->idle_deadlines);
-    reeve_heap_fini(&store->fetch_deadlines);
+    reeve_heap_fini(&store->source_deadlines);
     reeve_heap_fini(&store->word_deadlines);
     reeve_pool_fini(&store->objects);
     reeve_pool_fini(&store->pins);
@@ -697,10 +673,12 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); break;
     case REEVE_STORE_PEER_GIVE: on_peer_give(store, event); break;
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
-    case REEVE_STORE_PEER_PULL: on_peer_pull(store, event); break;
-    case REEVE_STORE_PEER_CHUNK: store_pull_chunk(store, event); break;
+    case REEVE_STORE_PEER_PULL: store_serve_pull(store, event); break;
+    case REEVE_STORE_PEER_CHUNK: store_source_answer(store, event); break;
+    case REEVE_STORE_PEER_BUSY: store_source_busy(store, event->number); break;
+    case REEVE_STORE_SENT: store_serve_sent(store, event->number); break;
     case REEVE_STORE_PEER_RESET:
-        store_pull_reset(store, event->node);
+        store_serve_forget(store, event->node);
         store_tell_reset(store, event->node);
         break;
     case REEVE_STORE_PEER_DOWN: on_peer_down(store, event); break;
@@ -710,7 +688,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     default: client_event(store, event); break;
     }
     store_queue_serve(store);
-    store_pull_tick(store);
+    store_source_tick(store);
     store_tell_tick(store);
     store_queue_tick(store);
     store_room_drop_idle(store);
@@ -733,7 +711,7 @@ uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
     uint64_t deadline = REEVE_MIN(store->queue_deadline_ns, store_spill_deadline(store));
     const struct reeve_heap *heaps[] = {
-        &store->idle_deadlines, &store->fetch_deadlines, &store->word_deadlines};
+        &store->idle_deadlines, &store->source_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {
         const struct reeve_heap_node *node = reeve_heap_peek(heaps[i]);
         if (node != NULL)

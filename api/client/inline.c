@@ -12,8 +12,9 @@
  *
  * Futures in a value have no ids: whoever gets the value is given new ones.
  */
-#include "api/client/backend.h"
+#include "api/client/inline_internal.h"
 
+#include "api/client/actor.h"
 #include "api/client/error.h"
 #include "api/client/invoke.h"
 #include "api/client/ready.h"
@@ -26,28 +27,9 @@
 #include <string.h>
 
 #define INLINE_MAX_BYTES (100u * 1024)
+#define INLINE_OWNER     1 /* of all actors */
 
-struct value {
-    unsigned references;            /* under the lock */
-    struct reeve_error_info *error; /* or NULL: bytes */
-    uint8_t *bytes;
-    size_t size;
-    uint8_t *memory;       /* in which the bytes are */
-    struct value **nested; /* of the futures in it, in order; held */
-    size_t nested_count;
-    struct value *next; /* while it is freed */
-};
-
-struct inline_backend {
-    struct reeve_backend backend; /* first */
-    pthread_mutex_t lock;
-    struct reeve_map64 futures; /* id -> value */
-    struct reeve_map64 created; /* handle -> value, not sealed */
-    uint64_t next_id;           /* goes on over shutdown and start: ids are never used again */
-    bool running;
-};
-
-static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
+struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -80,7 +62,7 @@ static void value_free(struct value *value)
 }
 
 /* With what it held: a list instead of recursion, because chains are long. */
-static void value_drop_locked(struct value *value)
+void inline_value_drop_locked(struct value *value)
 {
     struct value *pending = --value->references == 0 ? value : NULL;
     if (pending)
@@ -99,15 +81,15 @@ static void value_drop_locked(struct value *value)
     }
 }
 
-static int not_live(struct reeve_error_info *error)
+int inline_not_live(struct reeve_error_info *error)
 {
-    if (!self.running)
+    if (!inline_self.running)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
     return reeve_error_set(
         error, REEVE_EHANDLE, "not a live future: it was released, or got, or never made");
 }
 
-static int no_memory(struct reeve_error_info *error)
+int inline_no_memory(struct reeve_error_info *error)
 {
     return reeve_error_set(error, REEVE_ENOMEM, "no memory");
 }
@@ -115,17 +97,17 @@ static int no_memory(struct reeve_error_info *error)
 /* Takes over the reference to value. */
 static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
-    if (!self.running)
-        rc = not_live(error);
-    else if (reeve_map64_put(&self.futures, self.next_id, value, NULL))
-        rc = no_memory(error);
+    if (!inline_self.running)
+        rc = inline_not_live(error);
+    else if (reeve_map64_put(&inline_self.futures, inline_self.next_id, value, NULL))
+        rc = inline_no_memory(error);
     if (rc)
-        value_drop_locked(value);
+        inline_value_drop_locked(value);
     else
-        *ret = self.next_id++;
-    pthread_mutex_unlock(&self.lock);
+        *ret = inline_self.next_id++;
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -133,10 +115,10 @@ static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *
 
 static void nested_drop(struct value **nested, size_t count)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++)
-        value_drop_locked(nested[i]);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(nested[i]);
+    pthread_mutex_unlock(&inline_self.lock);
     free(nested);
 }
 
@@ -147,16 +129,16 @@ static int nested_hold(
     struct value **nested = malloc((count + 1) * sizeof(struct value *));
     size_t held = 0;
     if (!nested)
-        return no_memory(error);
-    pthread_mutex_lock(&self.lock);
+        return inline_no_memory(error);
+    pthread_mutex_lock(&inline_self.lock);
     for (; held < count; held++) {
-        nested[held] = reeve_map64_get(&self.futures, ids[held]);
+        nested[held] = reeve_map64_get(&inline_self.futures, ids[held]);
         if (!nested[held])
             break;
         nested[held]->references++;
     }
-    int rc = held == count ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    int rc = held == count ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         nested_drop(nested, held);
     else
@@ -165,40 +147,42 @@ static int nested_hold(
 }
 
 /* Those of the ids that are live are so no more. */
-static void ids_withdraw(const uint64_t *ids, size_t count)
+void inline_ids_withdraw(const uint64_t *ids, size_t count)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++) {
-        struct value *value = reeve_map64_remove(&self.futures, ids[i]);
+        struct value *value = reeve_map64_remove(&inline_self.futures, ids[i]);
         if (value)
-            value_drop_locked(value);
+            inline_value_drop_locked(value);
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
 }
 
 /* A new id for each of the values: `ret` is from malloc. */
-static int ids_give(
+int inline_ids_give(
     struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
 {
     uint64_t *ids = malloc((count + 1) * sizeof *ids);
     size_t given = 0;
-    int rc = ids ? REEVE_OK : no_memory(error);
+    int rc = ids ? REEVE_OK : inline_no_memory(error);
     for (; given < count && !rc; given++) {
-        pthread_mutex_lock(&self.lock);
+        pthread_mutex_lock(&inline_self.lock);
         nested[given]->references++;
-        pthread_mutex_unlock(&self.lock);
+        pthread_mutex_unlock(&inline_self.lock);
         rc = publish(nested[given], &ids[given], error);
         if (rc)
             break;
     }
     if (rc) {
-        ids_withdraw(ids, given);
+        inline_ids_withdraw(ids, given);
         free(ids);
         return rc;
     }
     *ret = ids;
     return REEVE_OK;
 }
+
+static void actor_die(uint64_t number, const struct reeve_error_info *why);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
 
@@ -218,12 +202,12 @@ struct task {
 
 static void task_fini(struct task *task)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < task->count; i++)
-        value_drop_locked(task->held[i]);
+        inline_value_drop_locked(task->held[i]);
     for (size_t i = 0; i < task->own_count; i++)
-        value_drop_locked(task->own[i]);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(task->own[i]);
+    pthread_mutex_unlock(&inline_self.lock);
     free(task->own);
     free(task->nested);
     free(task->held);
@@ -235,18 +219,18 @@ static void task_fini(struct task *task)
 static int hold(
     struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
-    int rc = self.running ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
     for (size_t i = 0; i < submit->splice_count && !rc; i++) {
-        struct value *value = reeve_map64_get(&self.futures, submit->splices[i].future.id);
+        struct value *value = reeve_map64_get(&inline_self.futures, submit->splices[i].future.id);
         if (!value) {
-            rc = not_live(error);
+            rc = inline_not_live(error);
             break;
         }
         value->references++;
         task->held[task->count++] = value;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -261,7 +245,7 @@ static int nested_join(
     task->nested = malloc((total + 1) * sizeof(struct value *));
     if (!ids || !task->nested) {
         free(ids);
-        return no_memory(error);
+        return inline_no_memory(error);
     }
     for (size_t i = 0; i < submit->nested_count; i++)
         ids[i] = submit->nested[i].future.id;
@@ -294,7 +278,7 @@ static int task_init(
         .references = calloc(count, sizeof *task->references),
     };
     if (!task->held || !task->splices || !task->references)
-        return no_memory(error);
+        return inline_no_memory(error);
     int rc = hold(task, submit, error);
     if (!rc)
         rc = nested_join(task, submit, error);
@@ -316,7 +300,7 @@ static int task_init(
     task->args_size = reeve_codec_splice_size(submit->args_size, task->splices, task->count);
     task->args = aligned_alloc(64, REEVE_ALIGN_UP(task->args_size + 1, (size_t)64));
     if (!task->args)
-        return no_memory(error);
+        return inline_no_memory(error);
     return REEVE_OK;
 }
 
@@ -363,7 +347,7 @@ static struct value *run(
     invocation.result_capacity = sizeof small;
     invocation.resolve = resolve;
     invocation.context = task;
-    int rc = ids_give(task->nested, task->nested_count, &ids, &invocation.error);
+    int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;
         invocation.future_count = task->nested_count;
@@ -372,9 +356,9 @@ static struct value *run(
     const struct reeve_future_ids *given = &invocation.result_futures;
     if (!rc) /* what the result holds is given away; what came with the call ends with it */
         rc = nested_hold(given->ids, given->count, &nested, &invocation.error);
-    ids_withdraw(given->ids, given->count);
+    inline_ids_withdraw(given->ids, given->count);
     if (ids)
-        ids_withdraw(ids, task->nested_count);
+        inline_ids_withdraw(ids, task->nested_count);
     free(ids);
     struct value *value = value_create(
         rc ? 0 : invocation.result_size, rc ? 0 : result_skew(function, invocation.result_size));
@@ -400,12 +384,39 @@ static struct value *run(
     return value;
 }
 
+/* A method, or what makes or ends an actor: one at a time, of all of them. */
+static struct value *run_for_actor(const struct reeve_submit *submit, struct task *task)
+{
+    reeve_actors_lock();
+    struct value *value = run(submit->function, task, (const char *)task->args, task->args_size);
+    reeve_actors_unlock();
+    if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
+        actor_die(submit->actor->number, value->error);
+    return value;
+}
+
+static int actor_usable(const reeve_actor *actor, struct reeve_error_info *error)
+{
+    pthread_mutex_lock(&inline_self.lock);
+    const struct inline_actor *known =
+        actor->owner == INLINE_OWNER ? reeve_map64_get(&inline_self.actors, actor->number) : NULL;
+    int rc = known ? REEVE_OK : REEVE_EHANDLE;
+    if (known && known->why) {
+        *error = *known->why;
+        rc = REEVE_EACTORDIED;
+    }
+    pthread_mutex_unlock(&inline_self.lock);
+    return rc == REEVE_EHANDLE ? reeve_error_set(error, rc, "the actor has been released") : rc;
+}
+
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
     struct task task = {0};
-    int rc = task_init(&task, submit, error);
+    int rc = submit->actor ? actor_usable(submit->actor, error) : REEVE_OK;
+    if (!rc)
+        rc = task_init(&task, submit, error);
     if (!rc) {
         bool spliced =
             false; /* an error among the arguments: there is nothing to splice, and nothing runs */
@@ -414,8 +425,10 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
         if (!spliced)
             reeve_codec_splice(
                 task.args, submit->args, submit->args_size, task.splices, task.count);
-        struct value *value = run(submit->function, &task, (const char *)task.args, task.args_size);
-        rc = value ? publish(value, ret, error) : no_memory(error);
+        struct value *value =
+            submit->actor ? run_for_actor(submit, &task)
+                          : run(submit->function, &task, (const char *)task.args, task.args_size);
+        rc = value ? publish(value, ret, error) : inline_no_memory(error);
     }
     task_fini(&task);
     return rc;
@@ -435,10 +448,11 @@ static int inline_submit_many(struct reeve_backend *backend, const struct reeve_
 static int future_get(uint64_t future, size_t index, reeve_consume *consume, void *arg,
     struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     uint64_t *ids = NULL;
@@ -447,15 +461,15 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
         rc = error->code;
     } else if (value->nested_count == 0) {
         rc = consume(index, value->bytes, value->size, NULL, 0, arg);
-    } else if ((rc = ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
+    } else if ((rc = inline_ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
         rc = consume(index, value->bytes, value->size, ids, value->nested_count, arg);
         if (rc)
-            ids_withdraw(ids, value->nested_count);
+            inline_ids_withdraw(ids, value->nested_count);
     }
     free(ids);
-    pthread_mutex_lock(&self.lock);
-    value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -484,12 +498,12 @@ static int inline_wait(struct reeve_backend *backend, const uint64_t *futures, s
     (void)backend;
     (void)wanted;
     (void)timeout_ms;
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
     for (size_t i = 0; i < count && !rc; i++)
-        if (!self.running || !reeve_map64_get(&self.futures, futures[i]))
-            rc = not_live(error);
-    pthread_mutex_unlock(&self.lock);
+        if (!inline_self.running || !reeve_map64_get(&inline_self.futures, futures[i]))
+            rc = inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     memset(ready, true, count);
@@ -501,12 +515,13 @@ static int inline_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
     if (value)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -514,12 +529,13 @@ static int inline_retain(
     struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
     if (value)
         value->references++;
-    pthread_mutex_unlock(&self.lock);
-    return value ? publish(value, ret, error) : not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
+    return value ? publish(value, ret, error) : inline_not_live(error);
 }
 
 /* Whatever there is has ended. */
@@ -528,10 +544,10 @@ static int inline_cancel(struct reeve_backend *backend, uint64_t future,
 {
     (void)backend;
     (void)how;
-    pthread_mutex_lock(&self.lock);
-    bool live = self.running && reeve_map64_get(&self.futures, future);
-    int rc = live ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -539,10 +555,10 @@ static int inline_watch(struct reeve_backend *backend, uint64_t future, struct r
     uint64_t tag, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    bool live = self.running && reeve_map64_get(&self.futures, future);
-    int rc = live ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (!rc)
         reeve_ready_push(ready, tag);
     return rc;
@@ -562,64 +578,6 @@ static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     return REEVE_OK;
 }
 
-/* ---- views ----------------------------------------------------------------------------------- */
-
-struct view {
-    struct value *value; /* held */
-    uint64_t *ids;       /* of the futures in it, the view's own */
-};
-
-static void view_end(struct view *view)
-{
-    if (view->ids)
-        ids_withdraw(view->ids, view->value->nested_count);
-    pthread_mutex_lock(&self.lock);
-    value_drop_locked(view->value);
-    pthread_mutex_unlock(&self.lock);
-    free(view->ids);
-    free(view);
-}
-
-static int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error)
-{
-    (void)backend;
-    (void)timeout_ms; /* every future is ready */
-    struct view *view = calloc(1, sizeof *view);
-    if (!view)
-        return no_memory(error);
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
-    if (value)
-        value->references++;
-    pthread_mutex_unlock(&self.lock);
-    if (rc) {
-        free(view);
-        return rc;
-    }
-    view->value = value;
-    if (value->error) {
-        *error = *value->error;
-        rc = error->code;
-    } else if (value->nested_count) {
-        rc = ids_give(value->nested, value->nested_count, &view->ids, error);
-    }
-    if (!rc)
-        rc = consume(0, value->bytes, value->size, view->ids, value->nested_count, arg);
-    if (rc)
-        view_end(view);
-    else
-        *ret_handle = (uint64_t)(uintptr_t)view;
-    return rc;
-}
-
-static void inline_unview(struct reeve_backend *backend, uint64_t handle)
-{
-    (void)backend;
-    view_end((struct view *)(uintptr_t)handle);
-}
-
 /* ---- create ---------------------------------------------------------------------------------- */
 
 static int inline_create(struct reeve_backend *backend, size_t size, uint32_t skew, bool leisurely,
@@ -630,19 +588,19 @@ static int inline_create(struct reeve_backend *backend, size_t size, uint32_t sk
     struct value *value = value_create(size, skew);
     if (!value)
         return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
-    if (!self.running)
-        rc = not_live(error);
-    else if (reeve_map64_put(&self.created, self.next_id, value, NULL))
-        rc = no_memory(error);
+    if (!inline_self.running)
+        rc = inline_not_live(error);
+    else if (reeve_map64_put(&inline_self.created, inline_self.next_id, value, NULL))
+        rc = inline_no_memory(error);
     if (rc) {
         value_free(value);
     } else {
         *bytes = value->bytes;
-        *handle = self.next_id++;
+        *handle = inline_self.next_id++;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -652,17 +610,17 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
     (void)backend;
     struct value **nested = NULL;
     int rc = future_count ? nested_hold(futures, future_count, &nested, error) : REEVE_OK;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value && rc)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     if (!value) {
         if (nested)
             nested_drop(nested, future_count);
-        return not_live(error);
+        return inline_not_live(error);
     }
     value->nested = nested;
     value->nested_count = future_count;
@@ -672,11 +630,85 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
 static void inline_abort(struct reeve_backend *backend, uint64_t handle)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
+}
+
+/* ---- actors ---------------------------------------------------------------------------------- */
+
+static void inline_actor_free(struct inline_actor *actor)
+{
+    if (actor)
+        free(actor->why);
+    free(actor);
+}
+
+/* It has failed, or was killed: its calls say so. */
+static void actor_die(uint64_t number, const struct reeve_error_info *why)
+{
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_actor *actor = reeve_map64_get(&inline_self.actors, number);
+    if (actor && !actor->why && (actor->why = malloc(sizeof *why))) {
+        *actor->why = *why;
+        actor->why->code = REEVE_EACTORDIED;
+    }
+    pthread_mutex_unlock(&inline_self.lock);
+}
+
+static int inline_actor_make(struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    struct inline_actor *actor = calloc(1, sizeof *actor);
+    if (!actor)
+        return inline_no_memory(error);
+    actor->end = settings->end;
+    pthread_mutex_lock(&inline_self.lock);
+    int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
+    if (!rc && reeve_map64_put(&inline_self.actors, inline_self.actor_last + 1, actor, NULL))
+        rc = inline_no_memory(error);
+    if (!rc)
+        *ret = (reeve_actor){INLINE_OWNER, ++inline_self.actor_last, 1};
+    pthread_mutex_unlock(&inline_self.lock);
+    if (rc)
+        free(actor);
+    return rc;
+}
+
+static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
+    enum reeve_actor_end how, struct reeve_error_info *error)
+{
+    static const struct reeve_error_info killed = {.message = "it was killed"};
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    uint64_t ended;
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_actor *known = NULL;
+    if (inline_self.running && actor->owner == INLINE_OWNER)
+        known = reeve_map64_get(&inline_self.actors, actor->number);
+    const struct reeve_function *end = known && !known->why ? known->end : NULL;
+    pthread_mutex_unlock(&inline_self.lock);
+    if (!known)
+        return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released already");
+    if (how == REEVE_ACTOR_KILL) {
+        reeve_actors_lock();
+        reeve_typed_actor_free(*actor);
+        reeve_actors_unlock();
+        actor_die(actor->number, &killed);
+        return REEVE_OK;
+    }
+    struct reeve_submit submit = {.function = end,
+        .args = packed,
+        .args_size = reeve_actor_pack(actor, packed),
+        .actor = actor};
+    if (end && how == REEVE_ACTOR_RELEASE && !inline_submit(backend, &submit, &ended, error))
+        (void)inline_release(backend, ended, NULL);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_actor_free(reeve_map64_remove(&inline_self.actors, actor->number));
+    pthread_mutex_unlock(&inline_self.lock);
+    return REEVE_OK;
 }
 
 static void drop_all_locked(struct reeve_map64 *map)
@@ -684,7 +716,7 @@ static void drop_all_locked(struct reeve_map64 *map)
     size_t at = 0;
     void *value;
     while (reeve_map64_next(map, &at, NULL, &value))
-        value_drop_locked(value);
+        inline_value_drop_locked(value);
     reeve_map64_fini(map);
     reeve_map64_init(map);
 }
@@ -693,10 +725,19 @@ static void drop_all_locked(struct reeve_map64 *map)
 static void inline_shutdown(struct reeve_backend *backend)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    self.running = false;
-    drop_all_locked(&self.futures);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_self.running = false;
+    drop_all_locked(&inline_self.futures);
+    size_t at = 0;
+    void *actor;
+    while (reeve_map64_next(&inline_self.actors, &at, NULL, &actor))
+        inline_actor_free(actor);
+    reeve_map64_fini(&inline_self.actors);
+    reeve_map64_init(&inline_self.actors);
+    pthread_mutex_unlock(&inline_self.lock);
+    reeve_actors_lock();
+    reeve_actors_drop(INLINE_OWNER);
+    reeve_actors_unlock();
 }
 
 int reeve_inline_backend_start(const struct reeve_settings *settings, struct reeve_backend **ret,
@@ -720,13 +761,15 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .create = inline_create,
         .seal = inline_seal,
         .abort = inline_abort,
+        .actor_make = inline_actor_make,
+        .actor_end = inline_actor_end,
         .inline_max_bytes = INLINE_MAX_BYTES,
         .shutdown = inline_shutdown,
     };
-    pthread_mutex_lock(&self.lock);
-    self.backend = operations;
-    self.running = true;
-    pthread_mutex_unlock(&self.lock);
-    *ret = &self.backend;
+    pthread_mutex_lock(&inline_self.lock);
+    inline_self.backend = operations;
+    inline_self.running = true;
+    pthread_mutex_unlock(&inline_self.lock);
+    *ret = &inline_self.backend;
     return REEVE_OK;
 }

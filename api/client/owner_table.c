@@ -258,24 +258,6 @@ void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending)
     }
 }
 
-int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
-{
-    if (owner_task_find(owner, id) == NULL)
-        return REEVE_EHANDLE;
-    owner_task_unref(owner, owner_task_index(id));
-    owner_lineage_bound(owner);
-    return 0;
-}
-
-int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
-        return REEVE_EHANDLE;
-    task->references++;
-    return 0;
-}
-
 int owner_edge_add(struct reeve_owner *owner, struct owner_task *from, uint32_t dependent)
 {
     if (owner->edge_free == OWNER_NONE) {

@@ -85,6 +85,13 @@ static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
         (void)reeve_link_send(daemon->link, session, message);
 }
 
+static size_t node_queued(void *arg, uint32_t node)
+{
+    struct daemon *daemon = arg;
+    const struct daemon_peer *peer = daemon_peer_get(daemon, node);
+    return peer != NULL ? reeve_link_queued_bytes(daemon->link, peer->session) : 0;
+}
+
 /* --- pages that are prepared --- */
 
 struct preparing {
@@ -143,6 +150,7 @@ int daemon_objects_open(struct daemon *daemon)
             .send_client = send_client,
             .send_node = send_node,
             .hear = hear,
+            .node_queued = node_queued,
             .wake = wake},
         .arg = daemon};
     uv_timer_init(&daemon->loop, &daemon->store_deadline);

@@ -15,6 +15,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/macros.h"
 #include "runtime/node/shell_store_internal.h"
+#include "runtime/node/shell_transfer.h"
 
 #define MEMORY_PERIOD_NS (100 * REEVE_NS_PER_MS)
 
@@ -43,7 +44,7 @@ static void segment_show(struct reeve_store_shell *shell, const struct reeve_sto
     struct reeve_local_message message = {.kind = REEVE_LOCAL_SEGMENT,
         .segment = command->segment,
         .size = command->size,
-        .count = command->serial,
+        .count = command->segment_serial,
         .flags = command->writable ? REEVE_LOCAL_SEGMENT_WRITABLE : 0,
         .fd_count = 1};
     int error = reeve_segments_descriptor(
@@ -89,7 +90,7 @@ static void reply_create(struct reeve_store_shell *shell, const struct reeve_sto
 static void reply_get(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
     struct reeve_store_command answer = *command;
-    if (place_is_missing(shell, command) || (command->code == REEVE_OK && shell->copy_failed)) {
+    if (place_is_missing(shell, command)) {
         answer.code = REEVE_ESYSTEM;
         memcpy(answer.text, no_memory_text, sizeof(no_memory_text));
         reeve_store_shell_event(
@@ -117,7 +118,7 @@ static void reply_seal(struct reeve_store_shell *shell, const struct reeve_store
         .code = command->code,
         .object = command->id,
         .segment = command->segment,
-        .count = command->serial,
+        .count = command->segment_serial,
         .offset = command->offset,
         .flags = command->anchored ? REEVE_LOCAL_OBJECT_ANCHOR : 0};
     send_client(shell, command->client, &message, command->text);
@@ -135,43 +136,6 @@ static Reeve__ObjectId id_of(struct reeve_object_id id)
     ret.owner = id.owner;
     ret.sequence = id.sequence;
     return ret;
-}
-
-static void send_pull(struct reeve_store_shell *shell, const struct reeve_store_command *command)
-{
-    Reeve__ObjectId id = id_of(command->id);
-    Reeve__ObjectPull pull = REEVE__OBJECT_PULL__INIT;
-    pull.id = &id;
-    pull.offset = command->offset;
-    pull.length = (uint32_t)command->length;
-    Reeve__Message message = REEVE__MESSAGE__INIT;
-    message.body_case = REEVE__MESSAGE__BODY_OBJECT_PULL;
-    message.object_pull = &pull;
-    shell->callbacks.send_node(shell->arg, command->node, &message);
-}
-
-static void send_chunk(struct reeve_store_shell *shell, const struct reeve_store_command *command)
-{
-    Reeve__ObjectId id = id_of(command->id);
-    Reeve__ObjectChunk chunk = REEVE__OBJECT_CHUNK__INIT;
-    chunk.id = &id;
-    chunk.offset = command->offset;
-    chunk.size = command->size;
-    int code = command->code;
-    if (code == REEVE_OK && command->length > 0)
-        code = reeve_segments_read(
-            shell->segments, command->segment, command->place, shell->scratch, command->length);
-    if (code == REEVE_OK) {
-        chunk.has_data = 1;
-        chunk.data = (ProtobufCBinaryData){.len = command->length, .data = shell->scratch};
-    } else {
-        chunk.has_code = 1;
-        chunk.code = code;
-    }
-    Reeve__Message message = REEVE__MESSAGE__INIT;
-    message.body_case = REEVE__MESSAGE__BODY_OBJECT_CHUNK;
-    message.object_chunk = &chunk;
-    shell->callbacks.send_node(shell->arg, command->node, &message);
 }
 
 static void send_give(struct reeve_store_shell *shell, const struct reeve_store_command *command)
@@ -204,17 +168,6 @@ static void send_free(struct reeve_store_shell *shell, const struct reeve_store_
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
     message.object_free = &object_free;
     shell->callbacks.send_node(shell->arg, command->node, &message);
-}
-
-static void copy_in(struct reeve_store_shell *shell, const struct reeve_store_command *command)
-{
-    REEVE_ASSERT(shell->chunk != NULL && command->length == shell->chunk_size);
-    if (reeve_segments_write(shell->segments, command->segment, command->offset, shell->chunk,
-            command->length) != REEVE_OK) {
-        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-WRITE", "segment=%" PRIu32 " os=%s",
-            command->segment, strerror(errno));
-        shell->copy_failed = true;
-    }
 }
 
 static void segment_prepare(
@@ -259,9 +212,9 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_REPLY_CREATE: reply_create(shell, command); return;
     case REEVE_STORE_REPLY_SEAL: reply_seal(shell, command); return;
     case REEVE_STORE_REPLY_GET: reply_get(shell, command); return;
-    case REEVE_STORE_SEND_PULL: send_pull(shell, command); return;
-    case REEVE_STORE_COPY_IN: copy_in(shell, command); return;
-    case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
+    case REEVE_STORE_SEND_PULL: reeve_transfer_pull(shell, command); return;
+    case REEVE_STORE_DROP_PULL: reeve_transfer_drop(shell, command); return;
+    case REEVE_STORE_SEND_CHUNK: reeve_transfer_send(shell, command); return;
     case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
     case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
     case REEVE_STORE_SPILL_WRITE:
@@ -300,8 +253,6 @@ void reeve_store_shell_event(struct reeve_store_shell *shell, const struct reeve
         shell->callbacks.wake(shell->arg); /* the deadline may have changed */
 }
 
-/* Tells the core how far it may grow: every so often, or when it has come near the end of what it
- * was told. */
 void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
 {
     struct reeve_store_status status;
@@ -353,6 +304,7 @@ int reeve_store_shell_create(
     reeve_fifo_init(&shell->commands, sizeof(struct reeve_store_command));
     reeve_fifo_init(&shell->late, sizeof(struct late_message));
     reeve_stage_init(shell);
+    reeve_transfer_init(shell);
     shell->store = reeve_store_create(&own);
     *ret = shell;
     if (own.prefault)
@@ -374,6 +326,7 @@ void reeve_store_shell_free(struct reeve_store_shell *shell)
     if (shell->store != NULL) {
         reeve_stage_fini(shell);
         reeve_store_free(shell->store);
+        reeve_transfer_fini(shell);
         reeve_fifo_fini(&shell->commands);
         reeve_fifo_fini(&shell->late);
     }
@@ -425,30 +378,6 @@ void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t c
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = client});
 }
 
-static void on_chunk(
-    struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectChunk *chunk)
-{
-    struct reeve_store_event event = {.kind = REEVE_STORE_PEER_CHUNK,
-        .node = node,
-        .id = {.owner = chunk->id->owner, .sequence = chunk->id->sequence},
-        .offset = chunk->offset,
-        .size = chunk->size,
-        .length = chunk->has_data ? chunk->data.len : 0,
-        .code = chunk->has_code ? chunk->code : REEVE_OK};
-    reeve_store_shell_look_at_memory(shell, chunk->size);
-    REEVE_ASSERT(!shell->carrying);
-    shell->chunk = chunk->has_data ? chunk->data.data : NULL;
-    shell->chunk_size = event.length;
-    shell->copy_failed = false;
-    reeve_store_shell_event(shell, &event);
-    shell->chunk = NULL;
-    if (shell->copy_failed) { /* whatever has come of it must not be read */
-        shell->copy_failed = false;
-        reeve_store_shell_event(
-            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE, .id = event.id});
-    }
-}
-
 static void on_free(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectFree *object_free)
 {
@@ -476,26 +405,9 @@ static void on_free(
 bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code)
 {
-    *ret_code = REEVE_OK;
+    if (reeve_transfer_message(shell, node, message, ret_code))
+        return true;
     switch (message->body_case) {
-    case REEVE__MESSAGE__BODY_OBJECT_PULL: {
-        const Reeve__ObjectPull *pull = message->object_pull;
-        struct reeve_object_id id = {.owner = pull->id->owner, .sequence = pull->id->sequence};
-        reeve_store_shell_hear_first(shell, id);
-        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
-                                           .node = node,
-                                           .id = id,
-                                           .offset = pull->offset,
-                                           .length = pull->length});
-        return true;
-    }
-    case REEVE__MESSAGE__BODY_OBJECT_CHUNK:
-        if (message->object_chunk->has_data &&
-            message->object_chunk->data.len > REEVE_STORE_CHUNK_SIZE)
-            *ret_code = REEVE_EPROTOCOL;
-        else
-            on_chunk(shell, node, message->object_chunk);
-        return true;
     case REEVE__MESSAGE__BODY_OBJECT_GIVE: {
         const Reeve__ObjectGive *give = message->object_give;
         reeve_store_shell_event(
@@ -517,12 +429,14 @@ bool reeve_store_shell_peer_message(
 
 void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node)
 {
+    reeve_transfer_reset(shell, node);
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_RESET, .node = node});
 }
 
 void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node)
 {
+    reeve_transfer_reset(shell, node);
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = node});
 }

@@ -36,6 +36,9 @@ struct reeve_store_shell_callbacks {
     /* Reads all that clients have sent so far, and hands it to reeve_store_shell_client_message.
      * May be NULL, where what is sealed is known before anyone can ask. */
     void (*hear)(void *arg);
+    /* Bytes that wait to be sent to a node; pieces of objects wait while they are many, until
+     * reeve_store_shell_drained. NULL: there are never many. */
+    size_t (*node_queued)(void *arg, uint32_t node);
     /* Touches `length` bytes at `offset` of the memfd, in the background, and closes it; then
      * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours).
      * NULL: nothing is prepared. */
@@ -79,6 +82,10 @@ bool reeve_store_shell_client_message(
  * peer. */
 bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code);
+/* What waited to be sent to it has become little. */
+void reeve_store_shell_drained(struct reeve_store_shell *shell, uint32_t node);
+/* Its session has ended, for now. */
+void reeve_store_shell_peer_lost(struct reeve_store_shell *shell, uint32_t node);
 void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node);
 void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node);
 /* A job has ended, or a process elsewhere that could own objects. */

@@ -55,6 +55,7 @@ static void client_say(
     case REEVE_LOCAL_ABORT: event.kind = REEVE_STORE_ABORT; break;
     case REEVE_LOCAL_GET:
         event.kind = REEVE_STORE_GET;
+        reeve_store_shell_look_at_memory(shell, message->size);
         event.flags = given;
         break;
     case REEVE_LOCAL_UNPIN:

@@ -1,4 +1,4 @@
-/* What shell_store.c and shell_stage.c share. */
+/* What shell_store.c, shell_stage.c and shell_transfer.c share. */
 #ifndef REEVE_NODE_SHELL_STORE_INTERNAL_H
 #define REEVE_NODE_SHELL_STORE_INTERNAL_H
 
@@ -26,13 +26,14 @@ struct reeve_store_shell {
     bool carrying;
     bool hearing;           /* all that clients have sent is being read */
     struct reeve_fifo late; /* struct late_message: what is looked at when it has been read */
-    const uint8_t *chunk;   /* of the PEER_CHUNK being processed */
-    uint64_t chunk_size;
-    bool copy_failed; /* its bytes could not be stored */
     uint64_t capacity_bytes;
     uint32_t node;
     uint64_t memory_ns; /* when the machine's memory was last looked at */
-    uint8_t *scratch;   /* one piece on its way out */
+
+    /* shell_transfer.c */
+    struct reeve_map64 landings;       /* by number */
+    struct reeve_map64 transfer_peers; /* by node */
+    uint8_t *scratch;                  /* one piece on its way out */
 
     /* shell_stage.c */
     struct reeve_map64 stages;         /* by number */
@@ -51,6 +52,8 @@ void reeve_store_shell_event(
 void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes);
 /* Before a peer's word about an object that is not known: it may just have been sealed. */
 void reeve_store_shell_hear_first(struct reeve_store_shell *shell, struct reeve_object_id id);
+/* Before room is asked for: tells the core how far it may grow, where that is old or not enough. */
+void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes);
 void reeve_stage_init(struct reeve_store_shell *shell);
 void reeve_stage_fini(struct reeve_store_shell *shell);
 /* An answer to a GET of the daemon. */

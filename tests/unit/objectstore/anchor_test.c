@@ -204,7 +204,7 @@ static void test_a_segment_of_a_number_used_before_has_another_serial(void **sta
     struct reeve_store_command first = take(&kit, REEVE_STORE_SEGMENT_SHOW);
     struct reeve_store_command room = take(&kit, REEVE_STORE_REPLY_CREATE);
     seal(&kit, 5, OBJECT(PROCESS(5), 1), &room, 8 * MIB, 0);
-    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).serial, first.serial);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).segment_serial, first.segment_serial);
     free_object(&kit, 5, OBJECT(PROCESS(5), 1), 0);
     pass(&kit, 100 * SECOND); /* it is not kept warm for longer */
     assert_int_equal(count_of(&kit, REEVE_STORE_SEGMENT_DROP), 1);
@@ -212,7 +212,7 @@ static void test_a_segment_of_a_number_used_before_has_another_serial(void **sta
     take(&kit, REEVE_STORE_SEGMENT_CREATE);
     struct reeve_store_command second = take(&kit, REEVE_STORE_SEGMENT_SHOW);
     assert_int_equal(second.segment, first.segment);
-    assert_int_not_equal(second.serial, first.serial);
+    assert_int_not_equal(second.segment_serial, first.segment_serial);
     kit_fini(&kit);
 }
 
