@@ -54,6 +54,7 @@ static int put_seal(struct reeve_cluster *cluster, const struct reeve_cluster_pl
     int code = reeve_cluster_place_seal(cluster, place, id, size, true, &object, error);
     pthread_mutex_lock(&cluster->lock);
     code = put_end(cluster, task, code, &object, futures, future_count, error);
+    reeve_cluster_pump(cluster, reeve_cluster_now_ns()); /* it may have been asked for already */
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }

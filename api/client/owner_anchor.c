@@ -12,6 +12,21 @@
 #include "api/client/owner_internal.h"
 #include "runtime/base/assert.h"
 
+void owner_anchor_forget(struct reeve_owner *owner, struct owner_task *task)
+{
+    task->bytes.object.flags &= ~REEVE_REFERENCE_LOCATED;
+    task->bytes.made.lineage = NULL;
+    owner->anchored_count--;
+}
+
+static void let_go(struct reeve_owner *owner, struct owner_task *task)
+{
+    uint64_t bytes = task->bytes.object.size_bytes;
+    owner_anchor_forget(owner, task);
+    owner->relax_bytes -= bytes < owner->relax_bytes ? bytes : owner->relax_bytes;
+    owner_command(owner, REEVE_OWNER_LET_GO)->object = task->bytes.object;
+}
+
 void owner_anchor_add(struct reeve_owner *owner, uint32_t index)
 {
     struct owner_task *task = owner_task_at(owner, index);
@@ -31,21 +46,8 @@ void owner_anchor_add(struct reeve_owner *owner, uint32_t index)
             *id = first;
         }
     }
-}
-
-void owner_anchor_forget(struct reeve_owner *owner, struct owner_task *task)
-{
-    task->bytes.object.flags &= ~REEVE_REFERENCE_LOCATED;
-    task->bytes.made.lineage = NULL;
-    owner->anchored_count--;
-}
-
-static void let_go(struct reeve_owner *owner, struct owner_task *task)
-{
-    uint64_t bytes = task->bytes.object.size_bytes;
-    owner_anchor_forget(owner, task);
-    owner->relax_bytes -= bytes < owner->relax_bytes ? bytes : owner->relax_bytes;
-    owner_command(owner, REEVE_OWNER_LET_GO)->object = task->bytes.object;
+    if (owner->relax_bytes != 0) /* the store has asked before we knew of it */
+        let_go(owner, task);
 }
 
 static void reader_gone(struct reeve_owner *owner, struct owner_task *task)

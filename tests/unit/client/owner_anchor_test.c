@@ -150,6 +150,20 @@ static void what_is_owed_is_let_go_of_when_its_last_reader_has_gone(void **state
     world_end(&world);
 }
 
+static void what_is_owed_is_let_go_of_as_soon_as_it_is_there(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    relax(&world, 150); /* the store knew of it first */
+    reeve_task_id first = anchored(&world, 100), second = anchored(&world, 100),
+                  third = anchored(&world, 100);
+    assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 2);
+    assert_false(is_anchored(&world, first));
+    assert_false(is_anchored(&world, second));
+    assert_true(is_anchored(&world, third));
+    world_end(&world);
+}
+
 static void a_task_on_this_node_reads_its_arguments(void **state)
 {
     (void)state;
@@ -269,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_reads_is_let_go_of_oldest_first),
         cmocka_unit_test(what_is_owed_is_let_go_of_when_its_last_reader_has_gone),
+        cmocka_unit_test(what_is_owed_is_let_go_of_as_soon_as_it_is_there),
         cmocka_unit_test(a_task_on_this_node_reads_its_arguments),
         cmocka_unit_test(a_task_that_is_taken_back_reads_no_more),
         cmocka_unit_test(a_task_elsewhere_does_not),
