@@ -215,6 +215,16 @@ void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
     owner->memory_bytes += task->splices_size;
 }
 
+/* References of the caller's become the list's. */
+static void list_take(struct reeve_owner *owner, struct reeve_owner_splice *list,
+    const reeve_task_id *futures, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        list[i].task = futures[i];
+        owner_task_at(owner, owner_task_index(futures[i]))->held--;
+    }
+}
+
 static void list_drop(struct reeve_owner *owner, struct reeve_owner_splice *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -361,6 +371,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
+    task->held = 1;
     task->sequence = ++owner->sequence;
     owner->unfinished++;
     int error = 0;
@@ -414,6 +425,7 @@ int reeve_owner_put(
     *ret_task = owner_task_id(task, index);
     task->state = REEVE_TASK_PENDING;
     task->references = 2;
+    task->held = 1;
     owner->unfinished++;
     if (bytes != NULL) {
         owner_task_finish(owner, index, 0, false, bytes, size, NULL);
@@ -479,8 +491,7 @@ int reeve_owner_attach(
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_DONE && count != 0);
     if (list == NULL)
         return REEVE_ENOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        list[i].task = futures[i];
+    list_take(owner, list, futures, count);
     owner_task_list_set(owner, task, list, count);
     return 0;
 }
@@ -488,8 +499,9 @@ int reeve_owner_attach(
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
 {
     struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
+    if (task == NULL || task->held == 0)
         return REEVE_EHANDLE;
+    task->held--;
     if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
         task->losses++; /* so that borrow_end does not give it back once more */
     owner_task_unref(owner, owner_task_index(id));
@@ -503,6 +515,7 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
     if (task == NULL)
         return REEVE_EHANDLE;
     task->references++;
+    task->held++;
     return 0;
 }
 
@@ -552,8 +565,7 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
     if (REEVE_UNLIKELY(future_count != 0)) {
         list = calloc(future_count, sizeof(*list));
         REEVE_ASSERT(list != NULL); /* the references were taken for it */
-        for (uint32_t i = 0; i < future_count; i++)
-            list[i].task = futures[i];
+        list_take(owner, list, futures, future_count);
     }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);

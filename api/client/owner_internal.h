@@ -50,6 +50,8 @@ struct owner_task {
     uint32_t
         /* the program's, one while not final, one for each dependent that is not final */
         references;
+    /* of these the program's, and the library's on its behalf: what reeve_owner_release may take */
+    uint32_t held;
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
@@ -92,7 +94,7 @@ struct owner_task {
         } anchored;
     } bytes;
 };
-_Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
+_Static_assert(sizeof(struct owner_task) <= 168, "a pending task is to cost little");
 
 /* A page lies in the list of those with room when it has some, the one used last in front; one that
  * is empty is freed when others are, and its number is used again later, from `generation` on. */
