@@ -153,7 +153,7 @@ int reeve_cluster_place_take(struct reeve_cluster *cluster, uint64_t size, uint3
     bool exactly, struct reeve_cluster_place *ret, struct reeve_error_info *error)
 {
     uint64_t pad = pad_of(skew), whole = end_of(pad, size);
-    struct reeve_cluster_spare spare;
+    struct reeve_cluster_spare spare = {0};
     bool found = false;
     if (!exactly && whole <= OBJECT_MAX) {
         pthread_mutex_lock(&cluster->lock);

@@ -240,11 +240,11 @@ static bool start_space(struct reeve_spill *spill)
     uint32_t number = next->file;
     struct reeve_spill_file *file = reeve_map64_get(&spill->files, number);
     struct job *job = NULL;
-    while (next != NULL && next->file == number && next->kind == REEVE_STORE_SPILL_PUNCH &&
-           (job == NULL || job->piece_count < BATCH_COUNT)) {
+    if (next->kind == REEVE_STORE_SPILL_PUNCH)
+        job = job_create(spill, SPACE, file);
+    while (job != NULL && next != NULL && next->file == number &&
+           next->kind == REEVE_STORE_SPILL_PUNCH && job->piece_count < BATCH_COUNT) {
         reeve_fifo_pop(&spill->queues[SPACE], &command);
-        if (job == NULL)
-            job = job_create(spill, SPACE, file);
         job_add(job, &command);
         next = reeve_fifo_peek(&spill->queues[SPACE]);
     }
