@@ -37,6 +37,15 @@ def test_more_than_fits(run, home, what, count, size_kib):
     assert program.succeed(60) == f"ok {what}\n"
 
 
+def test_external_sort(run, home):
+    """A real use: three times the store, in pieces that travel as futures; the program checks its output. And where nothing spills."""
+    out = run("external_sort", 192, home.work, environment={"REEVE_STORE_SIZE": "64M", "REEVE_SPILL": home.work}).succeed(120)
+    assert out == "12582912 records sorted and checked: 24 runs, 24 parts\n"
+    assert os.listdir(home.work) == []
+    out = run("external_sort", 20, home.work, environment={"REEVE_MODE": "inline"}).succeed(60)
+    assert out == "1310720 records sorted and checked: 3 runs, 3 parts\n"
+
+
 def test_four_gigabytes_in_a_small_store(run, home):
     """Each of 4096 values comes back intact, and the daemon and the store stay small."""
     program = run("spills", "hold", 4096, 1024, environment={"REEVE_STORE_SIZE": "256M", "REEVE_SPILL": home.work},
@@ -101,6 +110,15 @@ def test_nothing_is_left_after_a_kill(run, home):
     processes.kill(program.pid)
     processes.wait_gone([node.pid, program.pid], settings.seconds(5))
     assert os.listdir(home.work) == []
+
+
+def test_an_end_is_said_once(run, home):
+    """Files are still being written when the program dies: the daemon waits for them, and does nothing else."""
+    program, node = hold(run, home, 100)
+    program.kill()
+    processes.wait_gone([node.pid], settings.seconds(5))
+    for path in home.logs.iterdir():
+        assert path.read_text(encoding="utf-8").count("-STOPPING") <= 1
 
 
 def until_full(run, environment):
