@@ -346,8 +346,10 @@ static void on_lifeline(uv_poll_t *handle, int status, int events)
     char byte;
     ssize_t count = status < 0 ? 0 : read(head->options->lifeline_fd, &byte, 1);
     (void)events;
-    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+        uv_poll_stop(handle); /* an end stays readable */
         reeve_head_stop(head, "the lifeline ended", true);
+    }
 }
 
 /* ---- life ---- */

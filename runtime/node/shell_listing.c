@@ -99,16 +99,24 @@ static json_t *describe_store(const struct daemon *daemon)
     struct reeve_store_layout layout;
     reeve_store_shell_status(daemon->store, &status);
     reeve_store_layout(reeve_store_shell_core(daemon->store), &layout);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-        "capacity_bytes", (json_int_t)status.capacity_bytes, "used_bytes",
-        (json_int_t)status.used_bytes, "committed_bytes", (json_int_t)status.committed_bytes,
-        "held_bytes", (json_int_t)reeve_store_shell_held(daemon->store), "unsealed_bytes",
+    json_t *store = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "capacity_bytes",
+        (json_int_t)status.capacity_bytes, "used_bytes", (json_int_t)status.used_bytes,
+        "committed_bytes", (json_int_t)status.committed_bytes, "held_bytes",
+        (json_int_t)reeve_store_shell_held(daemon->store), "unsealed_bytes",
         (json_int_t)status.unsealed_bytes, "copy_bytes", (json_int_t)status.copy_bytes,
         "pinned_bytes", (json_int_t)status.pinned_bytes, "objects", (json_int_t)status.object_count,
         "pins", (json_int_t)status.pin_count, "waiting", (json_int_t)status.queue_count, "segments",
         (json_int_t)status.segment_count, "segment_bytes", (json_int_t)layout.segment_bytes,
         "free_bytes", (json_int_t)layout.free_bytes, "largest_free_bytes",
         (json_int_t)layout.largest_free_bytes);
+    json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I}", "holds", (json_int_t)status.hold_count,
+        "untold", (json_int_t)status.untold_count, "spilled", (json_int_t)status.spilled_count,
+        "spilled_bytes", (json_int_t)status.spilled_bytes, "disk_bytes",
+        (json_int_t)status.disk_bytes);
+    json_object_update(store, more);
+    json_decref(more);
+    return store;
 }
 
 static void reply(struct listing *listing)
