@@ -224,6 +224,8 @@ bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
 /* It could not be made, and nothing was called: it is forgotten. */
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
+/* Whether the task is a call of an actor, of ours or not. */
+bool reeve_owner_is_of_actor(const struct reeve_owner *owner, reeve_task_id task);
 /* Those that have not ended. */
 uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
 
