@@ -57,8 +57,9 @@ def test_four_gigabytes_in_a_small_store(run, home):
                  if os.readlink(entry.path).startswith("/memfd:reeve-store"))
     assert memory <= 256 << 20
     with open(f"/proc/{node.pid}/status", encoding="ascii") as stream:
-        peak_kib = int(re.search(r"RssAnon:\s+(\d+)", stream.read())[1])
-    assert peak_kib < 64 << 10
+        own_kib = int(re.search(r"RssAnon:\s+(\d+)", stream.read())[1])
+    if settings.seconds(1) == 1:  # sanitizers keep what has been freed
+        assert own_kib < 64 << 10
     go_on(program)
     assert program.succeed(180) == "ready\n4096 good\nok hold\n"
 
