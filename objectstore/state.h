@@ -453,6 +453,8 @@ bool store_bury_owners(struct reeve_store *store);
 struct reeve_extent *store_room_take(
     struct reeve_store *store, struct store_client *client, uint64_t bytes);
 void store_room_release(struct reeve_store *store, struct reeve_extent *extent);
+/* Something of it has been taken: it is not idle, and must not be dropped. */
+void store_room_busy(struct reeve_store *store, struct reeve_segment *segment);
 void store_room_shrink(struct reeve_store *store, struct reeve_extent *extent, uint32_t units);
 /* An object of so many bytes can never be stored. */
 bool store_room_never(const struct reeve_store *store, uint64_t bytes);
