@@ -10,11 +10,12 @@
  *                                 │ nested                       one from each task that reads it,
  *                                 └▶ values of the futures in it one from each value it stands in
  *
- * Futures in a value have no ids: whoever gets the value is given new ones.
+ * Futures in a value have no ids: whoever gets the value is given new ones. Streams: inline_stream.h.
  */
 #include "api/client/backend.h"
 
 #include "api/client/error.h"
+#include "api/client/inline_stream.h"
 #include "api/client/invoke.h"
 #include "api/client/ready.h"
 #include "runtime/base/macros.h"
@@ -34,7 +35,8 @@ struct value {
     size_t size;
     struct value **nested; /* of the futures in it, in order; held */
     size_t nested_count;
-    struct value *next; /* while it is freed */
+    struct value *next;    /* while it is freed */
+    struct stream *stream; /* or NULL */
 };
 
 struct inline_backend {
@@ -47,6 +49,10 @@ struct inline_backend {
 };
 
 static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
+
+/* A call whose function yields; it is done when that has ended. */
+struct stream;
+static void stream_free(struct stream *stream);
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -71,6 +77,8 @@ static void value_free(struct value *value)
     free(value->error);
     free(value->bytes);
     free(value->nested);
+    if (value->stream)
+        stream_free(value->stream);
     free(value);
 }
 
@@ -238,6 +246,10 @@ static int hold(
             rc = not_live(error);
             break;
         }
+        if (value->stream) {
+            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not passed on");
+            break;
+        }
         value->references++;
         task->held[task->count++] = value;
     }
@@ -389,20 +401,87 @@ static struct value *run(
     return value;
 }
 
+/* With its arguments in place. */
+static int task_make(
+    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+{
+    int rc = task_init(task, submit, error);
+    bool failed = false; /* an argument: there is nothing to splice, and nothing runs */
+    for (size_t i = 0; i < task->count && !rc; i++)
+        failed |= task->held[i]->error != NULL;
+    if (!rc && !failed)
+        reeve_codec_splice(task->args, submit->args, submit->args_size, task->splices, task->count);
+    return rc;
+}
+
+struct stream {
+    struct reeve_inline_stream *turns;
+    const struct reeve_function *function;
+    struct task task;
+    struct value *outcome; /* when it has ended; NULL: no memory */
+};
+
+static void stream_run(void *arg)
+{
+    struct stream *stream = arg;
+    struct task *task = &stream->task;
+    stream->outcome = run(stream->function, task, (const char *)task->args, task->args_size);
+}
+
+/* With the lock, and when it has been stopped: it refers to nothing that is not its own. */
+static void stream_free(struct stream *stream)
+{
+    reeve_inline_stream_free(stream->turns);
+    if (stream->outcome)
+        value_drop_locked(stream->outcome);
+    free(stream);
+}
+
+/* Without the lock, before it is dropped. */
+static void stream_stop(struct stream *stream)
+{
+    reeve_inline_stream_stop(stream->turns);
+    task_fini(&stream->task);
+    stream->task = (struct task){0};
+}
+
+static int stream_submit(
+    const struct reeve_submit *submit, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct value *value = value_create(0);
+    struct stream *stream = calloc(1, sizeof *stream);
+    int rc = value && stream ? task_make(&stream->task, submit, error) : no_memory(error);
+    if (!rc && !(stream->turns = reeve_inline_stream_create(stream_run, stream)))
+        rc = no_memory(error);
+    if (rc) {
+        if (stream)
+            task_fini(&stream->task);
+        free(stream);
+        if (value)
+            value_free(value);
+        return rc;
+    }
+    stream->function = submit->function;
+    value->stream = stream;
+    value->references++; /* for us: publish drops its own when it fails */
+    rc = publish(value, ret, error);
+    if (rc)
+        stream_stop(stream);
+    pthread_mutex_lock(&self.lock);
+    value_drop_locked(value);
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
+    if (submit->function->item)
+        return stream_submit(submit, ret, error);
     struct task task = {0};
-    int rc = task_init(&task, submit, error);
+    int rc = task_make(&task, submit, error);
     if (!rc) {
-        bool spliced =
-            false; /* an error among the arguments: there is nothing to splice, and nothing runs */
-        for (size_t i = 0; i < task.count; i++)
-            spliced |= task.held[i]->error != NULL;
-        if (!spliced)
-            reeve_codec_splice(
-                task.args, submit->args, submit->args_size, task.splices, task.count);
         struct value *value = run(submit->function, &task, (const char *)task.args, task.args_size);
         rc = value ? publish(value, ret, error) : no_memory(error);
     }
@@ -425,8 +504,12 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
     struct reeve_error_info *error)
 {
     pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
+    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
     int rc = value ? REEVE_OK : not_live(error);
+    if (value && value->stream)
+        rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not got: read its items");
+    else if (value)
+        (void)reeve_map64_remove(&self.futures, future);
     pthread_mutex_unlock(&self.lock);
     if (rc)
         return rc;
@@ -486,6 +569,18 @@ static int inline_wait(struct reeve_backend *backend, const uint64_t *futures, s
     return REEVE_OK;
 }
 
+/* With the lock, which it gives up while the function of a stream ends: the value is nobody's in
+ * the table any more. */
+static void value_leave_locked(struct value *value)
+{
+    if (value->stream) {
+        pthread_mutex_unlock(&self.lock);
+        stream_stop(value->stream);
+        pthread_mutex_lock(&self.lock);
+    }
+    value_drop_locked(value);
+}
+
 static int inline_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
@@ -494,9 +589,65 @@ static int inline_release(
     struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
     int rc = value ? REEVE_OK : not_live(error);
     if (value)
-        value_drop_locked(value);
+        value_leave_locked(value);
     pthread_mutex_unlock(&self.lock);
     return rc;
+}
+
+/* With the lock, which it gives up while a function runs. Ends the stream when it has. */
+static int item_take(struct value *value, uint64_t future, reeve_consume *consume, void *arg,
+    struct reeve_error_info *error)
+{
+    struct stream *stream = value->stream;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    pthread_mutex_unlock(&self.lock);
+    int rc = reeve_inline_stream_next(stream->turns, &bytes, &size);
+    if (!rc)
+        rc = consume(0, bytes, size, NULL, 0, arg);
+    else if (rc != REEVE_EEND)
+        rc = reeve_error_set(error, rc, "no thread for the function of a stream");
+    free(bytes);
+    pthread_mutex_lock(&self.lock);
+    if (rc != REEVE_EEND)
+        return rc;
+    if (stream->outcome && stream->outcome->error) {
+        *error = *stream->outcome->error;
+        rc = error->code;
+    } else if (!stream->outcome) {
+        rc = no_memory(error);
+    }
+    if (self.running && reeve_map64_get(&self.futures, future) == value) {
+        (void)reeve_map64_remove(&self.futures, future);
+        value_leave_locked(value);
+    }
+    return rc;
+}
+
+static int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)timeout_ms; /* it is computed now */
+    pthread_mutex_lock(&self.lock);
+    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : not_live(error);
+    if (value && !value->stream)
+        rc = reeve_error_set(error, REEVE_ETYPE, "a call's future is not a stream: get it");
+    if (!rc) {
+        value->references++;
+        rc = item_take(value, future, consume, arg, error);
+        value_drop_locked(value);
+    }
+    pthread_mutex_unlock(&self.lock);
+    return rc;
+}
+
+static int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
+    const void *item, struct reeve_error_info *error)
+{
+    (void)backend;
+    return reeve_inline_stream_yield(size, pack, item, error);
 }
 
 /* Whatever there is has ended. */
@@ -611,6 +762,15 @@ static void inline_shutdown(struct reeve_backend *backend)
     (void)backend;
     pthread_mutex_lock(&self.lock);
     self.running = false;
+    uint64_t id;
+    void *value;
+    for (size_t at = 0; reeve_map64_next(&self.futures, &at, &id, &value);) {
+        if (!((struct value *)value)->stream)
+            continue;
+        (void)reeve_map64_remove(&self.futures, id);
+        value_leave_locked(value);
+        at = 0; /* the table may have changed meanwhile */
+    }
     drop_all_locked(&self.futures);
     pthread_mutex_unlock(&self.lock);
 }
@@ -627,6 +787,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
+        .next = inline_next,
+        .yield = inline_yield,
         .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,
