@@ -38,7 +38,9 @@ struct reeve_submit { /* one checked call */
     uint32_t max_retries; /* resolved: 0 is none */
     int64_t timeout_ms;   /* of one execution; 0 is none */
     bool never_inline;    /* not in the midst of the task that waits for it */
-    const char *name;     /* or NULL; copied */
+    /* whose method it is, or whom it makes or ends: the function's role says; or NULL */
+    const reeve_actor *actor;
+    const char *name; /* or NULL; copied */
 };
 
 /* Takes the packed value of the future at `index` (0 for a single one) in place, and the ids of the
@@ -50,6 +52,12 @@ typedef int reeve_consume(size_t index, const void *bytes, size_t size, const ui
 
 /* Writes an item of `size` bytes; false: the value has changed meanwhile. */
 typedef bool reeve_pack_item(const void *item, uint8_t *bytes, size_t size);
+
+enum reeve_actor_end {
+    REEVE_ACTOR_RELEASE,
+    REEVE_ACTOR_KILL,
+    REEVE_ACTOR_GIVE_UP, /* it could not be made: forgotten */
+};
 
 struct reeve_backend {
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
@@ -82,12 +90,16 @@ struct reeve_backend {
 
     int (*release)(struct reeve_backend *, uint64_t future, struct reeve_error_info *error);
 
-    /* Waits for the next item of a stream, and hands it to consume. REEVE_EEND, or the task's error:
-     * there is none left, and the stream is released. REEVE_ETYPE: it is none. */
+    /* Another future of the same value (perhaps by the same id). */
+    int (*retain)(
+        struct reeve_backend *, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
+
+    /* Waits for the next item of a stream, and hands it to consume. REEVE_EEND, or the task's
+     * error: there is none left, and the stream is released. REEVE_ETYPE: it is none. */
     int (*next)(struct reeve_backend *, uint64_t stream, int64_t timeout_ms, reeve_consume *consume,
         void *arg, struct reeve_error_info *error);
-    /* In the function of a stream, in the thread that runs it: gives an item, of a size that is known.
-     * Waits for its reader. REEVE_ECANCELLED: nobody wants it. */
+    /* In the function of a stream, in the thread that runs it: gives an item, of a size that is
+     * known. Waits for its reader. REEVE_ECANCELLED: nobody wants it. */
     int (*yield)(struct reeve_backend *, size_t size, reeve_pack_item *pack, const void *item,
         struct reeve_error_info *error);
 
@@ -114,6 +126,13 @@ struct reeve_backend {
     int (*seal)(struct reeve_backend *, uint64_t handle, const uint64_t *futures,
         size_t future_count, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);
+
+    /* An actor that is to be made by a call of its constructor, which is submitted next. */
+    int (*actor_make)(struct reeve_backend *, const struct reeve_actor_settings *settings,
+        reeve_actor *ret, struct reeve_error_info *error);
+    /* REEVE_EHANDLE, REEVE_EINVAL: see reeve_actor_release and reeve_actor_kill. */
+    int (*actor_end)(struct reeve_backend *, const reeve_actor *actor, enum reeve_actor_end how,
+        struct reeve_error_info *error);
 
     /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so
      * are packed straight into the store; the same for what remains of the arguments as a whole. */

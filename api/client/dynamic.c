@@ -14,7 +14,7 @@
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
     const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
-    size_t nested_count, uint64_t *ret, struct reeve_error_info *error)
+    size_t nested_count, const reeve_actor *actor, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
     int rc = reeve_task_options_resolve(options, &settings, error);
@@ -27,6 +27,7 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     submit.splice_count = splice_count;
     submit.nested = nested;
     submit.nested_count = nested_count;
+    submit.actor = actor;
     rc = backend->submit(backend, &submit, ret, error);
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
@@ -280,6 +281,21 @@ REEVE_API int(reeve_release)(reeve_future future)
         return error->code;
     int rc = backend->release(backend, future.id, error);
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
+}
+
+REEVE_API reeve_future(reeve_retain)(reeve_future future)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (reeve_is_failed_future(future.id))
+        return future;
+    struct reeve_backend *backend = reeve_client_enter(error);
+    reeve_future ret = {0};
+    int rc = backend ? backend->retain(backend, future.id, &ret.id, error) : error->code;
+    if (rc) {
+        reeve_error_complete(error, rc);
+        ret.id = reeve_failed_future(error);
+    }
+    return ret;
 }
 
 /* Futures born failed are ready; the backend is asked about the others only. */

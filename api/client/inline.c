@@ -10,12 +10,14 @@
  *                                 │ nested                       one from each task that reads it,
  *                                 └▶ values of the futures in it one from each value it stands in
  *
- * Futures in a value have no ids: whoever gets the value is given new ones. Streams: inline_stream.h.
+ * Futures in a value have no ids: whoever gets the value is given new ones. Streams:
+ * inline_stream.c.
  */
 #include "api/client/backend.h"
 
+#include "api/client/actor.h"
 #include "api/client/error.h"
-#include "api/client/inline_stream.h"
+#include "api/client/inline_internal.h"
 #include "api/client/invoke.h"
 #include "api/client/ready.h"
 #include "runtime/base/macros.h"
@@ -27,38 +29,20 @@
 #include <string.h>
 
 #define INLINE_MAX_BYTES (100u * 1024)
+#define INLINE_OWNER     1 /* of all actors */
 
-struct value {
-    unsigned references;            /* under the lock */
-    struct reeve_error_info *error; /* or NULL: bytes */
-    uint8_t *bytes;
-    size_t size;
-    struct value **nested; /* of the futures in it, in order; held */
-    size_t nested_count;
-    struct value *next;    /* while it is freed */
-    struct stream *stream; /* or NULL */
+struct inline_actor {
+    const struct reeve_function *end;
+    struct reeve_error_info *why; /* it is dead; or NULL */
 };
 
-struct inline_backend {
-    struct reeve_backend backend; /* first */
-    pthread_mutex_t lock;
-    struct reeve_map64 futures; /* id -> value */
-    struct reeve_map64 created; /* handle -> value, not sealed */
-    uint64_t next_id;           /* goes on over shutdown and start: ids are never used again */
-    bool running;
-};
-
-static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
-
-/* A call whose function yields; it is done when that has ended. */
-struct stream;
-static void stream_free(struct stream *stream);
+struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static struct value *value_create(size_t size)
+struct inline_value *inline_value_create(size_t size)
 {
-    struct value *value = calloc(1, sizeof *value);
+    struct inline_value *value = calloc(1, sizeof *value);
     if (!value)
         return NULL;
     value->references = 1;
@@ -72,94 +56,94 @@ static struct value *value_create(size_t size)
     return value;
 }
 
-static void value_free(struct value *value)
+void inline_value_free(struct inline_value *value)
 {
     free(value->error);
     free(value->bytes);
     free(value->nested);
     if (value->stream)
-        stream_free(value->stream);
+        inline_stream_free(value->stream);
     free(value);
 }
 
 /* With what it held: a list instead of recursion, because chains are long. */
-static void value_drop_locked(struct value *value)
+void inline_value_drop(struct inline_value *value)
 {
-    struct value *pending = --value->references == 0 ? value : NULL;
+    struct inline_value *pending = --value->references == 0 ? value : NULL;
     if (pending)
         pending->next = NULL;
     while (pending) {
         value = pending;
         pending = value->next;
         for (size_t i = 0; i < value->nested_count; i++) {
-            struct value *inner = value->nested[i];
+            struct inline_value *inner = value->nested[i];
             if (--inner->references == 0) {
                 inner->next = pending;
                 pending = inner;
             }
         }
-        value_free(value);
+        inline_value_free(value);
     }
 }
 
-static int not_live(struct reeve_error_info *error)
+int inline_not_live(struct reeve_error_info *error)
 {
-    if (!self.running)
+    if (!inline_self.running)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
     return reeve_error_set(
         error, REEVE_EHANDLE, "not a live future: it was released, or got, or never made");
 }
 
-static int no_memory(struct reeve_error_info *error)
+int inline_no_memory(struct reeve_error_info *error)
 {
     return reeve_error_set(error, REEVE_ENOMEM, "no memory");
 }
 
 /* Takes over the reference to value. */
-static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
+int inline_publish(struct inline_value *value, uint64_t *ret, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
-    if (!self.running)
-        rc = not_live(error);
-    else if (reeve_map64_put(&self.futures, self.next_id, value, NULL))
-        rc = no_memory(error);
+    if (!inline_self.running)
+        rc = inline_not_live(error);
+    else if (reeve_map64_put(&inline_self.futures, inline_self.next_id, value, NULL))
+        rc = inline_no_memory(error);
     if (rc)
-        value_drop_locked(value);
+        inline_value_drop(value);
     else
-        *ret = self.next_id++;
-    pthread_mutex_unlock(&self.lock);
+        *ret = inline_self.next_id++;
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
 /* ---- futures in values ----------------------------------------------------------------------- */
 
-static void nested_drop(struct value **nested, size_t count)
+static void nested_drop(struct inline_value **nested, size_t count)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++)
-        value_drop_locked(nested[i]);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop(nested[i]);
+    pthread_mutex_unlock(&inline_self.lock);
     free(nested);
 }
 
 /* Holds the values of live futures. */
 static int nested_hold(
-    const uint64_t *ids, size_t count, struct value ***ret, struct reeve_error_info *error)
+    const uint64_t *ids, size_t count, struct inline_value ***ret, struct reeve_error_info *error)
 {
-    struct value **nested = malloc((count + 1) * sizeof(struct value *));
+    struct inline_value **nested = malloc((count + 1) * sizeof(struct inline_value *));
     size_t held = 0;
     if (!nested)
-        return no_memory(error);
-    pthread_mutex_lock(&self.lock);
+        return inline_no_memory(error);
+    pthread_mutex_lock(&inline_self.lock);
     for (; held < count; held++) {
-        nested[held] = reeve_map64_get(&self.futures, ids[held]);
+        nested[held] = reeve_map64_get(&inline_self.futures, ids[held]);
         if (!nested[held])
             break;
         nested[held]->references++;
     }
-    int rc = held == count ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    int rc = held == count ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         nested_drop(nested, held);
     else
@@ -170,27 +154,27 @@ static int nested_hold(
 /* Those of the ids that are live are so no more. */
 static void ids_withdraw(const uint64_t *ids, size_t count)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++) {
-        struct value *value = reeve_map64_remove(&self.futures, ids[i]);
+        struct inline_value *value = reeve_map64_remove(&inline_self.futures, ids[i]);
         if (value)
-            value_drop_locked(value);
+            inline_value_drop(value);
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
 }
 
 /* A new id for each of the values: `ret` is from malloc. */
 static int ids_give(
-    struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
+    struct inline_value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
 {
     uint64_t *ids = malloc((count + 1) * sizeof *ids);
     size_t given = 0;
-    int rc = ids ? REEVE_OK : no_memory(error);
+    int rc = ids ? REEVE_OK : inline_no_memory(error);
     for (; given < count && !rc; given++) {
-        pthread_mutex_lock(&self.lock);
+        pthread_mutex_lock(&inline_self.lock);
         nested[given]->references++;
-        pthread_mutex_unlock(&self.lock);
-        rc = publish(nested[given], &ids[given], error);
+        pthread_mutex_unlock(&inline_self.lock);
+        rc = inline_publish(nested[given], &ids[given], error);
         if (rc)
             break;
     }
@@ -203,30 +187,18 @@ static int ids_give(
     return REEVE_OK;
 }
 
+static void actor_die(uint64_t number, const struct reeve_error_info *why);
+
 /* ---- submit ---------------------------------------------------------------------------------- */
 
-/* A task's arguments: what the submission said, with the values of its splices, which it holds. */
-struct task {
-    struct value **held;
-    struct reeve_splice_value *splices;
-    uint8_t (*references)[REEVE_OBJECT_REFERENCE_SIZE]; /* for large values */
-    size_t count;
-    uint8_t *args;
-    size_t args_size;
-    struct value **own; /* futures that the submission itself has in its arguments, held */
-    size_t own_count;
-    struct value **nested; /* all, those in spliced values included, in order */
-    size_t nested_count;
-};
-
-static void task_fini(struct task *task)
+void inline_task_fini(struct inline_task *task)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < task->count; i++)
-        value_drop_locked(task->held[i]);
+        inline_value_drop(task->held[i]);
     for (size_t i = 0; i < task->own_count; i++)
-        value_drop_locked(task->own[i]);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop(task->own[i]);
+    pthread_mutex_unlock(&inline_self.lock);
     free(task->own);
     free(task->nested);
     free(task->held);
@@ -236,14 +208,15 @@ static void task_fini(struct task *task)
 }
 
 static int hold(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
-    int rc = self.running ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
     for (size_t i = 0; i < submit->splice_count && !rc; i++) {
-        struct value *value = reeve_map64_get(&self.futures, submit->splices[i].future.id);
+        struct inline_value *value =
+            reeve_map64_get(&inline_self.futures, submit->splices[i].future.id);
         if (!value) {
-            rc = not_live(error);
+            rc = inline_not_live(error);
             break;
         }
         if (value->stream) {
@@ -253,22 +226,22 @@ static int hold(
         value->references++;
         task->held[task->count++] = value;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
 /* Puts together the list of the futures in the arguments, as they will stand in them. */
 static int nested_join(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
     size_t total = submit->nested_count;
     for (size_t i = 0; i < task->count; i++)
         total += task->held[i]->nested_count;
     uint64_t *ids = malloc((submit->nested_count + 1) * sizeof *ids);
-    task->nested = malloc((total + 1) * sizeof(struct value *));
+    task->nested = malloc((total + 1) * sizeof(struct inline_value *));
     if (!ids || !task->nested) {
         free(ids);
-        return no_memory(error);
+        return inline_no_memory(error);
     }
     for (size_t i = 0; i < submit->nested_count; i++)
         ids[i] = submit->nested[i].future.id;
@@ -284,7 +257,7 @@ static int nested_join(
             task->nested[task->nested_count++] = task->own[own++];
             continue;
         }
-        const struct value *value = task->held[splice++];
+        const struct inline_value *value = task->held[splice++];
         for (size_t i = 0; i < value->nested_count; i++)
             task->nested[task->nested_count++] = value->nested[i];
     }
@@ -292,23 +265,23 @@ static int nested_join(
 }
 
 static int task_init(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
     size_t count = submit->splice_count + 1;
-    *task = (struct task){
+    *task = (struct inline_task){
         .held = calloc(count, sizeof *task->held),
         .splices = calloc(count, sizeof *task->splices),
         .references = calloc(count, sizeof *task->references),
     };
     if (!task->held || !task->splices || !task->references)
-        return no_memory(error);
+        return inline_no_memory(error);
     int rc = hold(task, submit, error);
     if (!rc)
         rc = nested_join(task, submit, error);
     if (rc)
         return rc;
     for (size_t i = 0; i < task->count; i++) {
-        const struct value *value = task->held[i];
+        const struct inline_value *value = task->held[i];
         struct reeve_splice_value *splice = &task->splices[i];
         *splice = (struct reeve_splice_value){submit->splices[i].offset, value->bytes, value->size};
         if (value->error || value->size <= INLINE_MAX_BYTES)
@@ -323,14 +296,14 @@ static int task_init(
     task->args_size = reeve_codec_splice_size(submit->args_size, task->splices, task->count);
     task->args = aligned_alloc(64, REEVE_ALIGN_UP(task->args_size + 1, (size_t)64));
     if (!task->args)
-        return no_memory(error);
+        return inline_no_memory(error);
     return REEVE_OK;
 }
 
 static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
     uint64_t size, const void **bytes)
 {
-    const struct task *task = invocation->context;
+    const struct inline_task *task = invocation->context;
     uint64_t number;
     memcpy(&number, id, sizeof number);
     if (!task || number >= task->count || task->held[number]->size != size)
@@ -341,15 +314,15 @@ static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_O
 }
 
 /* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
-static struct value *run(
-    const struct reeve_function *function, struct task *task, const char *args, size_t args_size)
+struct inline_value *inline_run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size)
 {
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
                 ->error) { /* the error of a future among the arguments becomes the task's */
-            struct value *value = value_create(0);
+            struct inline_value *value = inline_value_create(0);
             if (value && !(value->error = malloc(sizeof *value->error))) {
-                value_free(value);
+                inline_value_free(value);
                 return NULL;
             }
             if (value)
@@ -359,7 +332,7 @@ static struct value *run(
     struct reeve_invocation invocation;
     uint8_t small[256];
     uint64_t *ids = NULL;
-    struct value **nested = NULL;
+    struct inline_value **nested = NULL;
     reeve_invocation_init(&invocation, function, args, args_size);
     invocation.result = small;
     invocation.result_capacity = sizeof small;
@@ -378,11 +351,11 @@ static struct value *run(
     if (ids)
         ids_withdraw(ids, task->nested_count);
     free(ids);
-    struct value *value = value_create(rc ? 0 : invocation.result_size);
+    struct inline_value *value = inline_value_create(rc ? 0 : invocation.result_size);
     if (value && rc) {
         value->error = malloc(sizeof *value->error);
         if (!value->error) {
-            value_free(value);
+            inline_value_free(value);
             value = NULL;
         } else {
             *value->error = invocation.error;
@@ -402,8 +375,8 @@ static struct value *run(
 }
 
 /* With its arguments in place. */
-static int task_make(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+int inline_task_make(
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
     int rc = task_init(task, submit, error);
     bool failed = false; /* an argument: there is nothing to splice, and nothing runs */
@@ -414,63 +387,31 @@ static int task_make(
     return rc;
 }
 
-struct stream {
-    struct reeve_inline_stream *turns;
-    const struct reeve_function *function;
-    struct task task;
-    struct value *outcome; /* when it has ended; NULL: no memory */
-};
-
-static void stream_run(void *arg)
+/* A method, or what makes or ends an actor: one at a time, of all of them. */
+static struct inline_value *run_for_actor(
+    const struct reeve_submit *submit, struct inline_task *task)
 {
-    struct stream *stream = arg;
-    struct task *task = &stream->task;
-    stream->outcome = run(stream->function, task, (const char *)task->args, task->args_size);
+    reeve_actors_lock();
+    struct inline_value *value =
+        inline_run(submit->function, task, (const char *)task->args, task->args_size);
+    reeve_actors_unlock();
+    if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
+        actor_die(submit->actor->number, value->error);
+    return value;
 }
 
-/* With the lock, and when it has been stopped: it refers to nothing that is not its own. */
-static void stream_free(struct stream *stream)
+static int actor_usable(const reeve_actor *actor, struct reeve_error_info *error)
 {
-    reeve_inline_stream_free(stream->turns);
-    if (stream->outcome)
-        value_drop_locked(stream->outcome);
-    free(stream);
-}
-
-/* Without the lock, before it is dropped. */
-static void stream_stop(struct stream *stream)
-{
-    reeve_inline_stream_stop(stream->turns);
-    task_fini(&stream->task);
-    stream->task = (struct task){0};
-}
-
-static int stream_submit(
-    const struct reeve_submit *submit, uint64_t *ret, struct reeve_error_info *error)
-{
-    struct value *value = value_create(0);
-    struct stream *stream = calloc(1, sizeof *stream);
-    int rc = value && stream ? task_make(&stream->task, submit, error) : no_memory(error);
-    if (!rc && !(stream->turns = reeve_inline_stream_create(stream_run, stream)))
-        rc = no_memory(error);
-    if (rc) {
-        if (stream)
-            task_fini(&stream->task);
-        free(stream);
-        if (value)
-            value_free(value);
-        return rc;
+    pthread_mutex_lock(&inline_self.lock);
+    const struct inline_actor *known =
+        actor->owner == INLINE_OWNER ? reeve_map64_get(&inline_self.actors, actor->number) : NULL;
+    int rc = known ? REEVE_OK : REEVE_EHANDLE;
+    if (known && known->why) {
+        *error = *known->why;
+        rc = REEVE_EACTORDIED;
     }
-    stream->function = submit->function;
-    value->stream = stream;
-    value->references++; /* for us: publish drops its own when it fails */
-    rc = publish(value, ret, error);
-    if (rc)
-        stream_stop(stream);
-    pthread_mutex_lock(&self.lock);
-    value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
-    return rc;
+    pthread_mutex_unlock(&inline_self.lock);
+    return rc == REEVE_EHANDLE ? reeve_error_set(error, rc, "the actor has been released") : rc;
 }
 
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
@@ -478,14 +419,18 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
 {
     (void)backend;
     if (submit->function->item)
-        return stream_submit(submit, ret, error);
-    struct task task = {0};
-    int rc = task_make(&task, submit, error);
+        return inline_stream_submit(submit, ret, error);
+    struct inline_task task = {0};
+    int rc = submit->actor ? actor_usable(submit->actor, error) : REEVE_OK;
+    if (!rc)
+        rc = inline_task_make(&task, submit, error);
     if (!rc) {
-        struct value *value = run(submit->function, &task, (const char *)task.args, task.args_size);
-        rc = value ? publish(value, ret, error) : no_memory(error);
+        struct inline_value *value = submit->actor ? run_for_actor(submit, &task)
+                                                   : inline_run(submit->function, &task,
+                                                         (const char *)task.args, task.args_size);
+        rc = value ? inline_publish(value, ret, error) : inline_no_memory(error);
     }
-    task_fini(&task);
+    inline_task_fini(&task);
     return rc;
 }
 
@@ -503,14 +448,15 @@ static int inline_submit_many(struct reeve_backend *backend, const struct reeve_
 static int future_get(uint64_t future, size_t index, reeve_consume *consume, void *arg,
     struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
     if (value && value->stream)
         rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not got: read its items");
     else if (value)
-        (void)reeve_map64_remove(&self.futures, future);
-    pthread_mutex_unlock(&self.lock);
+        (void)reeve_map64_remove(&inline_self.futures, future);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     uint64_t *ids = NULL;
@@ -525,9 +471,9 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
             ids_withdraw(ids, value->nested_count);
     }
     free(ids);
-    pthread_mutex_lock(&self.lock);
-    value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_value_drop(value);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -556,12 +502,12 @@ static int inline_wait(struct reeve_backend *backend, const uint64_t *futures, s
     (void)backend;
     (void)wanted;
     (void)timeout_ms;
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
     for (size_t i = 0; i < count && !rc; i++)
-        if (!self.running || !reeve_map64_get(&self.futures, futures[i]))
-            rc = not_live(error);
-    pthread_mutex_unlock(&self.lock);
+        if (!inline_self.running || !reeve_map64_get(&inline_self.futures, futures[i]))
+            rc = inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     memset(ready, true, count);
@@ -569,85 +515,31 @@ static int inline_wait(struct reeve_backend *backend, const uint64_t *futures, s
     return REEVE_OK;
 }
 
-/* With the lock, which it gives up while the function of a stream ends: the value is nobody's in
- * the table any more. */
-static void value_leave_locked(struct value *value)
-{
-    if (value->stream) {
-        pthread_mutex_unlock(&self.lock);
-        stream_stop(value->stream);
-        pthread_mutex_lock(&self.lock);
-    }
-    value_drop_locked(value);
-}
-
 static int inline_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_value *value =
+        inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
     if (value)
-        value_leave_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_leave(value);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
-/* With the lock, which it gives up while a function runs. Ends the stream when it has. */
-static int item_take(struct value *value, uint64_t future, reeve_consume *consume, void *arg,
-    struct reeve_error_info *error)
-{
-    struct stream *stream = value->stream;
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    pthread_mutex_unlock(&self.lock);
-    int rc = reeve_inline_stream_next(stream->turns, &bytes, &size);
-    if (!rc)
-        rc = consume(0, bytes, size, NULL, 0, arg);
-    else if (rc != REEVE_EEND)
-        rc = reeve_error_set(error, rc, "no thread for the function of a stream");
-    free(bytes);
-    pthread_mutex_lock(&self.lock);
-    if (rc != REEVE_EEND)
-        return rc;
-    if (stream->outcome && stream->outcome->error) {
-        *error = *stream->outcome->error;
-        rc = error->code;
-    } else if (!stream->outcome) {
-        rc = no_memory(error);
-    }
-    if (self.running && reeve_map64_get(&self.futures, future) == value) {
-        (void)reeve_map64_remove(&self.futures, future);
-        value_leave_locked(value);
-    }
-    return rc;
-}
-
-static int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+static int inline_retain(
+    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
-    (void)timeout_ms; /* it is computed now */
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
-    if (value && !value->stream)
-        rc = reeve_error_set(error, REEVE_ETYPE, "a call's future is not a stream: get it");
-    if (!rc) {
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
+    if (value)
         value->references++;
-        rc = item_take(value, future, consume, arg, error);
-        value_drop_locked(value);
-    }
-    pthread_mutex_unlock(&self.lock);
-    return rc;
-}
-
-static int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
-    const void *item, struct reeve_error_info *error)
-{
-    (void)backend;
-    return reeve_inline_stream_yield(size, pack, item, error);
+    pthread_mutex_unlock(&inline_self.lock);
+    return value ? inline_publish(value, ret, error) : inline_not_live(error);
 }
 
 /* Whatever there is has ended. */
@@ -656,10 +548,10 @@ static int inline_cancel(struct reeve_backend *backend, uint64_t future,
 {
     (void)backend;
     (void)how;
-    pthread_mutex_lock(&self.lock);
-    bool live = self.running && reeve_map64_get(&self.futures, future);
-    int rc = live ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -667,10 +559,10 @@ static int inline_watch(struct reeve_backend *backend, uint64_t future, struct r
     uint64_t tag, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    bool live = self.running && reeve_map64_get(&self.futures, future);
-    int rc = live ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (!rc)
         reeve_ready_push(ready, tag);
     return rc;
@@ -694,22 +586,22 @@ static int inline_create(struct reeve_backend *backend, size_t size, void **byte
     struct reeve_error_info *error)
 {
     (void)backend;
-    struct value *value = value_create(size);
+    struct inline_value *value = inline_value_create(size);
     if (!value)
         return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
-    if (!self.running)
-        rc = not_live(error);
-    else if (reeve_map64_put(&self.created, self.next_id, value, NULL))
-        rc = no_memory(error);
+    if (!inline_self.running)
+        rc = inline_not_live(error);
+    else if (reeve_map64_put(&inline_self.created, inline_self.next_id, value, NULL))
+        rc = inline_no_memory(error);
     if (rc) {
-        value_free(value);
+        inline_value_free(value);
     } else {
         *bytes = value->bytes;
-        *handle = self.next_id++;
+        *handle = inline_self.next_id++;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -717,33 +609,107 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
     size_t future_count, uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
-    struct value **nested = NULL;
+    struct inline_value **nested = NULL;
     int rc = future_count ? nested_hold(futures, future_count, &nested, error) : REEVE_OK;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value && rc)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop(value);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     if (!value) {
         if (nested)
             nested_drop(nested, future_count);
-        return not_live(error);
+        return inline_not_live(error);
     }
     value->nested = nested;
     value->nested_count = future_count;
-    return publish(value, ret, error);
+    return inline_publish(value, ret, error);
 }
 
 static void inline_abort(struct reeve_backend *backend, uint64_t handle)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop(value);
+    pthread_mutex_unlock(&inline_self.lock);
+}
+
+/* ---- actors ---------------------------------------------------------------------------------- */
+
+static void inline_actor_free(struct inline_actor *actor)
+{
+    if (actor)
+        free(actor->why);
+    free(actor);
+}
+
+/* It has failed, or was killed: its calls say so. */
+static void actor_die(uint64_t number, const struct reeve_error_info *why)
+{
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_actor *actor = reeve_map64_get(&inline_self.actors, number);
+    if (actor && !actor->why && (actor->why = malloc(sizeof *why))) {
+        *actor->why = *why;
+        actor->why->code = REEVE_EACTORDIED;
+    }
+    pthread_mutex_unlock(&inline_self.lock);
+}
+
+static int inline_actor_make(struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    struct inline_actor *actor = calloc(1, sizeof *actor);
+    if (!actor)
+        return inline_no_memory(error);
+    actor->end = settings->end;
+    pthread_mutex_lock(&inline_self.lock);
+    int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
+    if (!rc && reeve_map64_put(&inline_self.actors, inline_self.actor_last + 1, actor, NULL))
+        rc = inline_no_memory(error);
+    if (!rc)
+        *ret = (reeve_actor){INLINE_OWNER, ++inline_self.actor_last, 1};
+    pthread_mutex_unlock(&inline_self.lock);
+    if (rc)
+        free(actor);
+    return rc;
+}
+
+static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
+    enum reeve_actor_end how, struct reeve_error_info *error)
+{
+    static const struct reeve_error_info killed = {.message = "it was killed"};
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    uint64_t ended;
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_actor *known = NULL;
+    if (inline_self.running && actor->owner == INLINE_OWNER)
+        known = reeve_map64_get(&inline_self.actors, actor->number);
+    const struct reeve_function *end = known && !known->why ? known->end : NULL;
+    pthread_mutex_unlock(&inline_self.lock);
+    if (!known)
+        return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released already");
+    if (how == REEVE_ACTOR_KILL) {
+        reeve_actors_lock();
+        reeve_typed_actor_free(*actor);
+        reeve_actors_unlock();
+        actor_die(actor->number, &killed);
+        return REEVE_OK;
+    }
+    struct reeve_submit submit = {.function = end,
+        .args = packed,
+        .args_size = reeve_actor_pack(actor, packed),
+        .actor = actor};
+    if (end && how == REEVE_ACTOR_RELEASE && !inline_submit(backend, &submit, &ended, error))
+        (void)inline_release(backend, ended, NULL);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_actor_free(reeve_map64_remove(&inline_self.actors, actor->number));
+    pthread_mutex_unlock(&inline_self.lock);
+    return REEVE_OK;
 }
 
 static void drop_all_locked(struct reeve_map64 *map)
@@ -751,7 +717,7 @@ static void drop_all_locked(struct reeve_map64 *map)
     size_t at = 0;
     void *value;
     while (reeve_map64_next(map, &at, NULL, &value))
-        value_drop_locked(value);
+        inline_value_drop(value);
     reeve_map64_fini(map);
     reeve_map64_init(map);
 }
@@ -760,19 +726,28 @@ static void drop_all_locked(struct reeve_map64 *map)
 static void inline_shutdown(struct reeve_backend *backend)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    self.running = false;
+    pthread_mutex_lock(&inline_self.lock);
+    inline_self.running = false;
     uint64_t id;
     void *value;
-    for (size_t at = 0; reeve_map64_next(&self.futures, &at, &id, &value);) {
-        if (!((struct value *)value)->stream)
+    for (size_t at = 0; reeve_map64_next(&inline_self.futures, &at, &id, &value);) {
+        if (!((struct inline_value *)value)->stream)
             continue;
-        (void)reeve_map64_remove(&self.futures, id);
-        value_leave_locked(value);
+        (void)reeve_map64_remove(&inline_self.futures, id);
+        inline_value_leave(value);
         at = 0; /* the table may have changed meanwhile */
     }
-    drop_all_locked(&self.futures);
-    pthread_mutex_unlock(&self.lock);
+    drop_all_locked(&inline_self.futures);
+    size_t at = 0;
+    void *actor;
+    while (reeve_map64_next(&inline_self.actors, &at, NULL, &actor))
+        inline_actor_free(actor);
+    reeve_map64_fini(&inline_self.actors);
+    reeve_map64_init(&inline_self.actors);
+    pthread_mutex_unlock(&inline_self.lock);
+    reeve_actors_lock();
+    reeve_actors_drop(INLINE_OWNER);
+    reeve_actors_unlock();
 }
 
 int reeve_inline_backend_start(const struct reeve_settings *settings, struct reeve_backend **ret,
@@ -789,19 +764,22 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .release = inline_release,
         .next = inline_next,
         .yield = inline_yield,
+        .retain = inline_retain,
         .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,
         .create = inline_create,
         .seal = inline_seal,
         .abort = inline_abort,
+        .actor_make = inline_actor_make,
+        .actor_end = inline_actor_end,
         .inline_max_bytes = INLINE_MAX_BYTES,
         .shutdown = inline_shutdown,
     };
-    pthread_mutex_lock(&self.lock);
-    self.backend = operations;
-    self.running = true;
-    pthread_mutex_unlock(&self.lock);
-    *ret = &self.backend;
+    pthread_mutex_lock(&inline_self.lock);
+    inline_self.backend = operations;
+    inline_self.running = true;
+    pthread_mutex_unlock(&inline_self.lock);
+    *ret = &inline_self.backend;
     return REEVE_OK;
 }

@@ -1,130 +1,135 @@
-/* See inline_stream.h. */
-#include "api/client/inline_stream.h"
-
+/* Streams of inline mode: values of their own kind, and reading them. How function and reader take
+ * turns: inline_turns.h. */
 #include "api/client/error.h"
-#include "runtime/base/macros.h"
+#include "api/client/inline_internal.h"
+#include "api/client/inline_turns.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-struct reeve_inline_stream {
-    pthread_mutex_t lock;
-    pthread_cond_t turned;
-    pthread_mutex_t readers; /* one at a time */
-    pthread_t thread;
-    void (*run)(void *arg);
-    void *arg;
-    bool started, ended, stopping;
-    bool runs; /* it is the function's turn */
-    uint8_t *bytes;
-    size_t size;
+/* A call whose function yields; it is done when that has ended. */
+struct inline_stream {
+    struct reeve_inline_turns *turns;
+    const struct reeve_function *function;
+    struct inline_task task;
+    struct inline_value *outcome; /* when it has ended; NULL: no memory */
 };
 
-static __thread struct reeve_inline_stream *running __attribute__((tls_model("initial-exec")));
-
-struct reeve_inline_stream *reeve_inline_stream_create(void (*run)(void *arg), void *arg)
+static void stream_run(void *arg)
 {
-    struct reeve_inline_stream *stream = calloc(1, sizeof *stream);
-    if (!stream)
-        return NULL;
-    pthread_mutex_init(&stream->lock, NULL);
-    pthread_mutex_init(&stream->readers, NULL);
-    pthread_cond_init(&stream->turned, NULL);
-    stream->run = run;
-    stream->arg = arg;
-    return stream;
+    struct inline_stream *stream = arg;
+    struct inline_task *task = &stream->task;
+    stream->outcome = inline_run(stream->function, task, (const char *)task->args, task->args_size);
 }
 
-static void *function(void *arg)
+/* With the lock, and when it has been stopped: it refers to nothing that is not its own. */
+void inline_stream_free(struct inline_stream *stream)
 {
-    struct reeve_inline_stream *stream = arg;
-    running = stream;
-    stream->run(stream->arg);
-    pthread_mutex_lock(&stream->lock);
-    stream->ended = true;
-    stream->runs = false;
-    pthread_cond_broadcast(&stream->turned);
-    pthread_mutex_unlock(&stream->lock);
-    return NULL;
-}
-
-/* With the lock. Until the function has had its turn. */
-static int turn(struct reeve_inline_stream *stream)
-{
-    stream->runs = true;
-    if (!stream->started && pthread_create(&stream->thread, NULL, function, stream) != 0) {
-        stream->runs = false;
-        return REEVE_ENOMEM;
-    }
-    stream->started = true;
-    pthread_cond_broadcast(&stream->turned);
-    while (stream->runs)
-        pthread_cond_wait(&stream->turned, &stream->lock);
-    return REEVE_OK;
-}
-
-int reeve_inline_stream_next(
-    struct reeve_inline_stream *stream, uint8_t **ret_bytes, size_t *ret_size)
-{
-    pthread_mutex_lock(&stream->readers);
-    pthread_mutex_lock(&stream->lock);
-    int rc = stream->ended ? REEVE_EEND : turn(stream);
-    if (!rc && !stream->bytes)
-        rc = REEVE_EEND;
-    *ret_bytes = stream->bytes;
-    *ret_size = stream->size;
-    stream->bytes = NULL;
-    pthread_mutex_unlock(&stream->lock);
-    pthread_mutex_unlock(&stream->readers);
-    return rc;
-}
-
-void reeve_inline_stream_stop(struct reeve_inline_stream *stream)
-{
-    pthread_mutex_lock(&stream->readers);
-    pthread_mutex_lock(&stream->lock);
-    stream->stopping = true;
-    if (stream->started && !stream->ended)
-        (void)turn(stream); /* its yields do not give their turn back any more */
-    stream->ended = true;
-    pthread_mutex_unlock(&stream->lock);
-    pthread_mutex_unlock(&stream->readers);
-}
-
-void reeve_inline_stream_free(struct reeve_inline_stream *stream)
-{
-    if (stream->started)
-        pthread_join(stream->thread, NULL);
-    pthread_mutex_destroy(&stream->lock);
-    pthread_mutex_destroy(&stream->readers);
-    pthread_cond_destroy(&stream->turned);
-    free(stream->bytes);
+    reeve_inline_turns_free(stream->turns);
+    if (stream->outcome)
+        inline_value_drop(stream->outcome);
     free(stream);
 }
 
-int reeve_inline_stream_yield(
-    size_t size, reeve_pack_item *pack, const void *item, struct reeve_error_info *error)
+/* Without the lock, before it is dropped. */
+static void stream_stop(struct inline_stream *stream)
 {
-    struct reeve_inline_stream *stream = running;
-    pthread_mutex_lock(&stream->lock);
-    bool stopping = stream->stopping;
-    pthread_mutex_unlock(&stream->lock);
-    if (stopping)
-        return reeve_error_set(error, REEVE_ECANCELLED, "nobody wants the rest of the stream");
-    uint8_t *bytes = aligned_alloc(64, REEVE_ALIGN_UP(size, (size_t)64));
-    if (!bytes)
-        return reeve_error_set(error, REEVE_ENOMEM, "no memory for an item of %zu bytes", size);
-    if (!pack(item, bytes, size)) {
-        free(bytes);
-        return reeve_error_set(error, REEVE_EINVAL, "the item changed while it was being packed");
+    reeve_inline_turns_stop(stream->turns);
+    inline_task_fini(&stream->task);
+    stream->task = (struct inline_task){0};
+}
+
+int inline_stream_submit(
+    const struct reeve_submit *submit, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct inline_value *value = inline_value_create(0);
+    struct inline_stream *stream = calloc(1, sizeof *stream);
+    int rc =
+        value && stream ? inline_task_make(&stream->task, submit, error) : inline_no_memory(error);
+    if (!rc && !(stream->turns = reeve_inline_turns_create(stream_run, stream)))
+        rc = inline_no_memory(error);
+    if (rc) {
+        if (stream)
+            inline_task_fini(&stream->task);
+        free(stream);
+        if (value)
+            inline_value_free(value);
+        return rc;
     }
-    pthread_mutex_lock(&stream->lock);
-    stream->bytes = bytes;
-    stream->size = size;
-    stream->runs = false;
-    pthread_cond_broadcast(&stream->turned);
-    while (!stream->runs)
-        pthread_cond_wait(&stream->turned, &stream->lock);
-    pthread_mutex_unlock(&stream->lock);
-    return REEVE_OK;
+    stream->function = submit->function;
+    value->stream = stream;
+    value->references++; /* for us: publish drops its own when it fails */
+    rc = inline_publish(value, ret, error);
+    if (rc)
+        stream_stop(stream);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_value_drop(value);
+    pthread_mutex_unlock(&inline_self.lock);
+    return rc;
+}
+
+void inline_value_leave(struct inline_value *value)
+{
+    if (value->stream) {
+        pthread_mutex_unlock(&inline_self.lock);
+        stream_stop(value->stream);
+        pthread_mutex_lock(&inline_self.lock);
+    }
+    inline_value_drop(value);
+}
+
+/* With the lock, which it gives up while a function runs. Ends the stream when it has. */
+static int item_take(struct inline_value *value, uint64_t future, reeve_consume *consume, void *arg,
+    struct reeve_error_info *error)
+{
+    struct inline_stream *stream = value->stream;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    pthread_mutex_unlock(&inline_self.lock);
+    int rc = reeve_inline_turns_next(stream->turns, &bytes, &size);
+    if (!rc)
+        rc = consume(0, bytes, size, NULL, 0, arg);
+    else if (rc != REEVE_EEND)
+        rc = reeve_error_set(error, rc, "no thread for the function of a stream");
+    free(bytes);
+    pthread_mutex_lock(&inline_self.lock);
+    if (rc != REEVE_EEND)
+        return rc;
+    if (stream->outcome && stream->outcome->error) {
+        *error = *stream->outcome->error;
+        rc = error->code;
+    } else if (!stream->outcome) {
+        rc = inline_no_memory(error);
+    }
+    if (inline_self.running && reeve_map64_get(&inline_self.futures, future) == value) {
+        (void)reeve_map64_remove(&inline_self.futures, future);
+        inline_value_leave(value);
+    }
+    return rc;
+}
+
+int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)timeout_ms; /* it is computed now */
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
+    if (value && !value->stream)
+        rc = reeve_error_set(error, REEVE_ETYPE, "a call's future is not a stream: get it");
+    if (!rc) {
+        value->references++;
+        rc = item_take(value, future, consume, arg, error);
+        inline_value_drop(value);
+    }
+    pthread_mutex_unlock(&inline_self.lock);
+    return rc;
+}
+
+int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
+    const void *item, struct reeve_error_info *error)
+{
+    (void)backend;
+    return reeve_inline_turns_yield(size, pack, item, error);
 }

@@ -14,6 +14,10 @@
  *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
  *                                                 (the worker that waits for it runs it itself)
  *
+ *   actor    make ──▶ NEW ──constructor done──▶ LIVE ──end──▶ (gone)
+ *                      ▲ └─it failed──────────▶ DEAD ◀──host lost, no restarts left
+ *                      └── host lost, restarts left ──┘ (from LIVE)
+ *
  *   DONE ──its object was lost with a node──▶ REMADE ──by a task of the same call──▶ DONE, FAILED
  *                                            (see "objects that were lost")
  *
@@ -92,11 +96,15 @@ struct reeve_owner_task {
     uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
     bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
     bool is_stream;        /* it yields items; then never_inline, too */
+    uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
+    uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
     uint32_t arguments_size;
     uint32_t splice_count;
     const struct reeve_owner_splice *splices; /* copied */
 };
+
+enum reeve_owner_life { REEVE_OWNER_CALL, REEVE_OWNER_MAKE, REEVE_OWNER_END };
 
 /* The outcome of a task. For an error: `error_is_map` tells a msgpack map (entry.h) from plain
  * text. */
@@ -115,8 +123,10 @@ struct reeve_owner_result {
 };
 
 enum reeve_owner_command_kind {
-    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count, near */
-    /* lease, lease_index: nothing is in flight; the core has forgotten it */
+    /* tell the daemon: class_index, cpu_milli, priority, process, host, count, near */
+    REEVE_OWNER_DEMAND = 1,
+    /* lease, lease_index: nothing is in flight; the core has forgotten it; count: not 0, with
+     * whatever is in the worker */
     REEVE_OWNER_RETURN_LEASE,
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
     REEVE_OWNER_TAKE_BACK,
@@ -142,7 +152,9 @@ struct reeve_owner_command {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
-    uint32_t near; /* the node that holds large arguments of what is queued, or 0 */
+    uint32_t near;            /* the node that holds large arguments of what is queued, or 0 */
+    reeve_process_id process; /* with host: whose; 0: ours */
+    uint32_t host;
     reeve_lease_index lease_index;
     uint64_t lease;
     reeve_task_id task;
@@ -181,12 +193,46 @@ void reeve_owner_free(struct reeve_owner *owner);
 int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index);
 
+/* ---- actors: see owner_actor.c ---- */
+
+/* The class of calls to actors of another process, in that host of it. REEVE_ETOOLARGE. */
+int reeve_owner_host_class(
+    struct reeve_owner *owner, reeve_process_id process, uint32_t host, uint32_t *ret_class_index);
+
+struct reeve_owner_actor {
+    uint32_t cpu_milli;
+    uint32_t shared;       /* not 0: in a host of that number, with others; else in its own */
+    uint32_t restarts_max; /* UINT32_MAX: any number */
+    uint32_t end_function; /* to be called when it is released */
+};
+#define REEVE_OWNER_SHARED_MAX 0xffffu
+
+/* An actor that is to be made by a task with REEVE_OWNER_MAKE, which is submitted next. Its calls
+ * may be submitted then. REEVE_ETOOLARGE: too many hosts; REEVE_EINVAL: the shared host has another
+ * cpu_milli. */
+int reeve_owner_actor_make(struct reeve_owner *owner, const struct reeve_owner_actor *actor,
+    uint32_t *ret_number, uint32_t *ret_host);
+/* The program does not want it any more: it ends when what it has been called for is done, by a
+ * call of its end_function with these arguments. REEVE_EHANDLE; REEVE_ENOMEM: it is as before. */
+int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32_t number,
+    const void *arguments, uint32_t size);
+/* It is to end at once, with its host: what is queued or under way fails. REEVE_EHANDLE;
+ * REEVE_EINVAL: others share its host. It is still to be released. */
+int reeve_owner_actor_kill(struct reeve_owner *owner, uint64_t now_ns, uint32_t number);
+/* The class of its calls; false: it has been released. */
+bool reeve_owner_actor_class(
+    const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
+/* It could not be made, and nothing was called: it is forgotten. */
+void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
+/* Those that have not ended. */
+uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
+
 /* Whether each lease of the class has something under way. Then submit needs no exact time: it
  * may be that of any event before. */
 bool reeve_owner_class_is_busy(const struct reeve_owner *owner, uint32_t class_index);
 
-/* REEVE_EHANDLE: a splice names no living future; REEVE_ETYPE: it names a stream; REEVE_ENOMEM. The caller holds one reference
- * to the new task. */
+/* REEVE_EHANDLE: a splice names no living future; REEVE_ETYPE: it names a stream; REEVE_ENOMEM. The
+ * caller holds one reference to the new task. */
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *task, reeve_task_id *ret_task);
 
@@ -209,8 +255,8 @@ static inline bool reeve_task_state_is_final(enum reeve_task_state state)
 int reeve_owner_result(
     const struct reeve_owner *owner, reeve_task_id task, struct reeve_owner_result *ret);
 
-/* The caller's reference goes. A task under way goes on; its result is dropped. (That of a stream is
- * asked to stop.) REEVE_EHANDLE. */
+/* The caller's reference goes. A task under way goes on; its result is dropped. (That of a stream
+ * is asked to stop.) REEVE_EHANDLE. */
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 
 /* One more reference to a living future, for who reads its result while others may release it.
@@ -308,7 +354,9 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *            is accepted, and not before: those of a superseded attempt are dropped
  *   call:    the holder lends: a task starts when the futures in its arguments, at any depth, are
  *            ready, so all that is lent has ended. What comes back with the result is known by its
- *            origin, and is the holder's own again
+ *            origin, and is the holder's own again. What the callee still refers to when the
+ *            call ends it holds by itself from then on: values are its own copies; of objects the
+ *            node where they lie is told, before the answer (objectstore/hold.c)
  *
  *   hand-over | record | record | …           numbers are little-endian
  *   record    | origin 8 | count 4 | size 4 | kind 1, flags 1, 0 6 | needs: count × 4 | body |
@@ -344,10 +392,27 @@ int reeve_owner_lend_write(struct reeve_owner *owner, reeve_task_id task, struct
  * which are the futures in the arguments in order. REEVE_EPROTOCOL, REEVE_ENOMEM. */
 int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, size_t size,
     reeve_task_id **ret, uint32_t *ret_count);
-/* The call is over: gives the references back. Of what somebody still refers to, values stay;
- * objects were the holder's, who may free them. */
+/* The call is over: gives the references back. Of what somebody still refers to, values stay, and
+ * objects that are held; others were the holder's, who may free them. */
 void reeve_owner_borrow_end(
     struct reeve_owner *owner, const reeve_task_id *futures, uint32_t count);
+
+/* Another future of the same value: of one that is lent one that outlives the call, else a
+ * reference more. REEVE_EHANDLE, REEVE_ENOMEM. */
+int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id task, reeve_task_id *ret);
+/* Before borrow_end: of the futures that were lent, and all that they need, something may refer to
+ * some beyond the call (what was retained, tasks under way, values put). Their values
+ * are the borrower's own copies; of objects `ret_holds` gets a struct reeve_owner_hold each: the
+ * node where it lies must know of it before the call is answered. Then say `held`. (FREE_OBJECT for
+ * such an object has the flag HELD, and the token as its task.) REEVE_ENOMEM. */
+struct reeve_owner_hold {
+    struct reeve_reference object;
+    uint64_t token;
+};
+int reeve_owner_loans_kept(struct reeve_owner *owner, const reeve_task_id *futures, uint32_t count,
+    struct reeve_buffer *ret_holds);
+void reeve_owner_held(
+    struct reeve_owner *owner, const struct reeve_owner_hold *holds, size_t count);
 
 /* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
@@ -365,8 +430,8 @@ bool reeve_owner_is_stream(const struct reeve_owner *owner, reeve_task_id task);
 int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
     uint32_t attempt, bool more, const void *bytes, uint32_t size);
 /* The first item that has not been taken; valid until the next event. REEVE_EAGAIN: none has come
- * yet; REEVE_EEND: none will come any more, and the task has a result; REEVE_EHANDLE; REEVE_ETYPE: it is no
- * stream. */
+ * yet; REEVE_EEND: none will come any more, and the task has a result; REEVE_EHANDLE;
+ * REEVE_ETYPE: it is no stream. */
 int reeve_owner_next_item(const struct reeve_owner *owner, reeve_task_id task,
     const uint8_t **ret_bytes, uint32_t *ret_size);
 void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id task);

@@ -42,7 +42,8 @@ struct owner_lineage *owner_lineage_take(
     struct reeve_owner *owner, struct owner_task *task, const struct reeve_reference *object)
 {
     if ((task->state != REEVE_TASK_SENT && task->state != REEVE_TASK_INLINE) || owner->node == 0 ||
-        object->node == owner->node || task->losses >= task->losses_max)
+        object->node == owner->node || task->losses >= task->losses_max ||
+        owner_class_is_ordered(owner->classes[task->class_index])) /* an actor has gone on since */
         return NULL;
     size_t list = task->splice_count * sizeof(*task->splices);
     size_t size = sizeof(struct owner_lineage) + list + task->size;
@@ -165,7 +166,8 @@ static bool is_final_loss(const struct owner_task *task, char *why, size_t size)
     const struct reeve_reference *object = &task->bytes.object;
     const char *reason = NULL;
     char spent[80];
-    if (task->flags & OWNER_LENT || object->flags & REEVE_REFERENCE_GIVEN) {
+    if (task->flags & OWNER_LENT ||
+        object->flags & (REEVE_REFERENCE_GIVEN | REEVE_REFERENCE_HELD)) {
         reason = "another process had made it, and only that one could make it again";
     } else if (task->attempt == 0) {
         reason = "it was put, not made by a task: put it again, or have a task make it";
@@ -362,6 +364,20 @@ static uint32_t need_find(
     }
 }
 
+/* For the error of another, which is final. */
+static void fail_with(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    task->references++; /* so that it is there when it has ended */
+    owner_task_end(owner, now_ns, index, from->status, from->flags & OWNER_ERROR_MAP,
+        owner_task_bytes(from), from->size, NULL);
+    task->function = from->function;
+    task->attempt = from->attempt;
+    task->node = from->node;
+    owner_task_unref(owner, index);
+}
+
 /* It has a value in its arguments that will never be there. */
 static bool fails_with_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
 {
@@ -370,22 +386,31 @@ static bool fails_with_argument(struct reeve_owner *owner, uint64_t now_ns, uint
         const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
         if (on->state != REEVE_TASK_FAILED || task->splices[i].offset & REEVE_OWNER_NESTED)
             continue;
-        owner_task_fail_with(owner, now_ns, index, on);
+        fail_with(owner, now_ns, index, on);
         return true;
     }
     return false;
 }
 
 bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
-    const struct reeve_reference *object, char *why, size_t why_size)
+    const struct reeve_reference *object)
 {
+    char why[256];
     struct owner_task *task = owner_task_at(owner, index);
+    if (owner_class_is_ordered(owner->classes[task->class_index]))
+        return false; /* those behind it have been run: its turn is over */
     uint32_t lost = need_find(owner, task, &object->id), work = OWNER_NONE;
     if (lost == OWNER_NONE)
         return false;
+    if (owner_is_cancelling(owner, owner_task_id(task, index))) {
+        owner_cancel_stopped(owner, now_ns, index, false);
+        return true;
+    }
     bool is_lost = is_object(owner_task_at(owner, lost), &object->id);
-    if (is_lost && is_final_loss(owner_task_at(owner, lost), why, why_size))
-        return false;
+    if (is_lost && is_final_loss(owner_task_at(owner, lost), why, sizeof(why))) {
+        owner_task_end(owner, now_ns, index, REEVE_ELOST, false, why, (uint32_t)strlen(why), NULL);
+        return true;
+    }
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->state = REEVE_TASK_WAITING;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
@@ -414,8 +439,11 @@ bool owner_task_rewait(struct reeve_owner *owner, uint64_t now_ns, uint32_t inde
                   !(task->splices[i].offset & REEVE_OWNER_NESTED);
     if (error == 0 && task->unresolved == 0 && !failed)
         return false;
-    owner_task_unqueue(owner, now_ns, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    if (!owner_class_is_ordered(class)) /* else it keeps its place */
+        owner_task_unqueue(owner, now_ns, index);
     task->state = REEVE_TASK_WAITING;
+    owner_ready_update(owner, class);
     if (error != 0)
         owner_task_end(owner, now_ns, index, error, false, "", 0, NULL);
     else if (failed)

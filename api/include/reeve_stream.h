@@ -17,20 +17,19 @@
  *
  *  - Items come in order, each as soon as it has been yielded; the function runs on meanwhile.
  *  - The function may be ahead of its reader: by 512 items, or 256 KiB and one item, whichever is
- *    less. Then it waits in fn_yield (and lends its cpu) until the reader has caught up. So a stream
- *    without end takes no more memory than a short one. Its time limit goes on while it waits.
+ *    less. Then it waits in fn_yield (and lends its cpu) until the reader has caught up. So a
+ *    stream without end takes no more memory than a short one. Its time limit goes on meanwhile.
  *  - When the function has returned, and all items have been read, fn_next returns REEVE_EEND. When
  *    it has failed (reeve_fail, a worker that died, a limit), fn_next gives first the items that
  *    came before, then the error. Either way the stream has been released then, as a future is by
  *    a get, and the next fn_next returns REEVE_EHANDLE.
  *  - Who does not want the rest releases the stream: reeve_release(s). The function then sees
- *    reeve_cancelled(), and fn_yield returns REEVE_ECANCELLED; what it has called itself is cancelled,
- *    too. It is not ended by force; reeve_cancel does that.
+ *    reeve_cancelled(), and fn_yield returns REEVE_ECANCELLED; what it has called itself is
+ *    cancelled, too. It is not ended by force; reeve_cancel does that.
  *  - If its worker or node is lost the function is run again, from the start, as max_retries says,
  *    and what the reader has had already is skipped by number: it sees every item once, in order,
  *    if the function yields the same items each time. For one that does not: REEVE_NO_RETRIES.
- *  - An item is any value but one with futures in it. It is copied, to the reader and by a get; what
- *    is large and read by many had better be put.
+ *  - An item is any value but one with futures in it. It is copied on its way.
  *  - A stream belongs to the process that has called the function, and is not passed on. It can be
  *    waited for, watched and cancelled, as a future: it is ready when the function has ended.
  */
@@ -42,15 +41,17 @@
  * reeve_call), it has
  *
  *     fn_stream                         what fn_remote gives, in place of a future
- *     int fn_yield(T value)             in fn, in the thread that runs it: gives one item, and may wait
- *                                       for its reader. REEVE_ECANCELLED: nobody wants the rest, or its
- *                                       time is up: return; REEVE_EINVAL: called elsewhere, or the value
- *                                       cannot be packed; REEVE_EFUNCTION: after reeve_fail; REEVE_ETYPE:
- *                                       it has futures in it; REEVE_ENOMEM.
+ *     int fn_yield(T value)             in fn, in the thread that runs it: gives one item, and may
+ *                                       wait for its reader. REEVE_ECANCELLED: nobody wants the
+ *                                       rest, or its time is up: return; REEVE_EINVAL: called
+ *                                       elsewhere, or the value cannot be packed; REEVE_EFUNCTION:
+ *                                       after reeve_fail; REEVE_ETYPE: it has futures in it;
+ *                                       REEVE_ETOOLARGE: it has 4 GiB; REEVE_ENOMEM.
  *     int fn_next(fn_stream, T *value)  waits for the next item. What its value points to is the
  *                                       caller's, as with a get. REEVE_EEND; the error of the
- *                                       function; REEVE_EHANDLE. Any thread may call it; each item
- *                                       goes to one.
+ *                                       function; REEVE_EHANDLE; REEVE_ETYPE: an item of another
+ *                                       type, which is gone. Any thread may call it; each item goes
+ *                                       to one.
  *     int fn_next_timeout(fn_stream, int64_t timeout_ms, T *value)
  *                                       likewise; REEVE_ETIMEDOUT: the stream lives on
  *

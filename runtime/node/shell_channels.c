@@ -70,6 +70,7 @@ static struct daemon_channel *channel_make(
     channel->kind = kind;
     channel->lease = command->lease;
     channel->node = command->node;
+    channel->caller = kind == CHANNEL_EXECUTOR ? command->process : REEVE_PROCESS_NONE;
     channel->holder = kind == CHANNEL_EXECUTOR ? 0 : command->serial;
     channel->worker = kind == CHANNEL_HOLDER ? 0 : command->worker;
     channel->fd = -1;
@@ -100,6 +101,8 @@ static void tell(struct daemon_client *client, const struct daemon_channel *chan
         .class_index = command->class_index,
         .cpu_milli = command->cpu_milli,
         .priority = command->priority,
+        .token = command->owner,
+        .task = command->host,
         .flags = role,
         .process = peer,
         .node = node,
@@ -171,7 +174,7 @@ static void channel_close(struct daemon *daemon, const struct reeve_node_command
         if (dead && channel->kind == CHANNEL_HOLDER && command->code != REEVE_ENODEDIED)
             daemon_holder_answer_all(channel);
         struct daemon_client *worker = daemon_client_get(daemon, channel->worker);
-        if (!dead && worker != NULL)
+        if ((!dead || command->host != 0) && worker != NULL)
             daemon_client_send(
                 worker, &(struct reeve_local_message){
                             .kind = REEVE_LOCAL_CHANNEL_CLOSE, .lease = command->lease});

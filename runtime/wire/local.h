@@ -15,9 +15,11 @@
  *                  mode worker: the token its daemon gave it in the environment;
  *                  fds: the table of functions
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of
- *                  node                                    the class in all (level, not edge), best
+ *                  node flags process                      the class in all (level, not edge), best
  *                                                          on `node` (0: anywhere), where large
- *                                                          arguments lie
+ *                                                          arguments lie. flags: the host, where it
+ *                                                          is one of actors (ids.h), of `process`,
+ *                                                          0: mine
  *   LEASE_RETURN   lease code                              every entry of the lease has been
  *                                                          answered or taken back; code not 0: its
  *                                                          worker wrote nonsense, and what it has
@@ -44,7 +46,11 @@
  *                                                          process in its name
  *   UNPIN          object                                  one pin less
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
- *                                                          where it was made
+ *                  task                                    where it was made. Flag held: who has
+ *                                                          held it does, under that number
+ *   HOLD           request object node task                it was lent to me, and I need it longer:
+ *                                                          until FREE with that number, or its
+ *                                                          owner's death; answered with SEALED
  *   GIVE           request object node process flags(given)  its owner gives it away: it is that
  *                                                          process's from now on, and keeps its
  *                                                          name; answered with SEALED
@@ -58,6 +64,10 @@
  *   OWNS           count                                   1: I have futures, though I may have
  *                                                          nothing to do: a thread that a task has
  *                                                          left behind may want them; 0: none
+ *   FAILED         code task process count text            an execution of function number `count`
+ *                                                          has failed, of a task of `process`: for
+ *                                                          people (reeve tasks), and some are left
+ *                                                          out when there are many
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -66,7 +76,8 @@
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
  *                                                          closes next)
- *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node
+ *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node token(owner)
+ *                  task(host)
  *                                                                    fds: channel segment, peer's
  *                                                                    doorbell page, peer's eventfd
  *                                                          to the holder and to the worker; `node`:
@@ -157,6 +168,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_GIVE,
     REEVE_LOCAL_CANCEL,
     REEVE_LOCAL_SEGMENT_READY,
+    REEVE_LOCAL_FAILED,
+    REEVE_LOCAL_HOLD,
     REEVE_LOCAL_CREDIT,
     REEVE_LOCAL_KIND_COUNT
 };
@@ -165,6 +178,7 @@ enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
 #define REEVE_LOCAL_OBJECT_GIVEN     1u
+#define REEVE_LOCAL_OBJECT_HELD      2u
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
 
 struct reeve_local_message {

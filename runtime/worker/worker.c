@@ -12,8 +12,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/client/actor.h"
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/invoke.h"
@@ -24,10 +26,11 @@
 #include "runtime/worker/stop.h"
 #include "runtime/worker/yield.h"
 
-#define PINS_FEW        8
-#define STACK_RESERVE   (512u * 1024)
-#define RETURN_RETRY_NS 1000000
-#define PIECE_SIZE_MAX  ((size_t)64 * 1024)
+#define PINS_FEW          8
+#define STACK_RESERVE     (512u * 1024)
+#define RETURN_RETRY_NS   1000000
+#define PIECE_SIZE_MAX    ((size_t)64 * 1024)
+#define FAILURES_A_SECOND 20
 
 /* What is being run: one a task, on the stack, because tasks nest when a waiting one runs
  * another. */
@@ -175,8 +178,7 @@ static void execution_run(struct execution *execution, uint32_t function_index)
         code = reeve_error_set(&invocation->error, REEVE_ENOFUNCTION,
             "this program has no remote function number %u", function_index);
     } else if (code == 0) {
-        struct reeve_doorbell *facts = cluster->bell;
-        /* only this thread writes it */
+        struct reeve_doorbell *facts = cluster->bell; /* which this thread alone writes */
         uint32_t before = atomic_load_explicit(&facts->current_function, memory_order_relaxed);
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
         code = reeve_invoke(invocation);
@@ -186,9 +188,44 @@ static void execution_run(struct execution *execution, uint32_t function_index)
     execution->code = code;
 }
 
+/* What the daemon sees of the outermost task: stores to a line that is ours anyway. */
+static void facts_begin(struct reeve_doorbell *facts, const struct reeve_entry_view *view)
+{
+    uint64_t begun = atomic_load_explicit(&facts->tasks_begun, memory_order_relaxed);
+    atomic_store_explicit(&facts->current_task, view->task, memory_order_relaxed);
+    atomic_store_explicit(&facts->current_attempt, view->attempt, memory_order_relaxed);
+    atomic_store_explicit(&facts->tasks_begun, begun + 1, memory_order_relaxed);
+}
+
+static void facts_end(struct reeve_doorbell *facts)
+{
+    uint64_t begun = atomic_load_explicit(&facts->tasks_begun, memory_order_relaxed);
+    atomic_store_explicit(&facts->tasks_ended, begun, memory_order_relaxed);
+}
+
+/* The daemon keeps the last failures, for `reeve tasks`. A program that fails all the time tells of
+ * some of them. */
+static void failure_tell(const struct reeve_cluster *cluster, int code, uint32_t function,
+    struct reeve_object_id task, const char *text)
+{
+    static uint64_t second, told;
+    uint64_t now = reeve_cluster_now_ns() / 1000000000u;
+    told = now == second ? told + 1 : 1;
+    second = now;
+    if (told > FAILURES_A_SECOND || cluster->socket < 0 || code == REEVE_ECANCELLED)
+        return;
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_FAILED,
+        .code = code,
+        .count = function,
+        .task = task.sequence,
+        .process = task.owner};
+    reeve_local_set_text(&message, "%s", text);
+    (void)reeve_local_send(cluster->socket, &message, MSG_DONTWAIT);
+}
+
 /* Settles what becomes of its result. Returns the task's status; on failure the result is the
  * error's map, in the scratch memory. */
-static int execution_settle(struct execution *execution, uint8_t *scratch)
+static int execution_settle(struct execution *execution, uint32_t function_index, uint8_t *scratch)
 {
     struct reeve_invocation *invocation = &execution->invocation;
     struct reeve_cluster *cluster = execution->cluster;
@@ -210,7 +247,10 @@ static int execution_settle(struct execution *execution, uint8_t *scratch)
         execution->object = NULL;
         execution->code = code;
         invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
+        failure_tell(
+            cluster, code, function_index, execution->result_id, invocation->error.message);
     }
+    reeve_doorbell_count(cluster->bell, function_index, code != 0);
     return code;
 }
 
@@ -297,6 +337,9 @@ static void answer_stopped(
     uint8_t bytes[1024];
     snprintf(error.message, sizeof(error.message), format, function, timeout_ms);
     size_t size = error_pack(&error, bytes, sizeof(bytes));
+    failure_tell(worker.cluster, status, worker.view.function,
+        (struct reeve_object_id){worker.channel->peer, worker.view.task}, error.message);
+    facts_end(worker.cluster->bell); /* its death is no failure of its own */
     reeve_worker_publish_begin();
     answer(worker.channel, &worker.view, status, NULL, bytes, size);
     reeve_worker_publish_end();
@@ -337,11 +380,38 @@ static void futures_settle(struct reeve_cluster_channel *channel,
     reeve_buffer_fini(&handover->objects);
 }
 
+/* Whether or not it could be made. */
+static void actor_came(const void *arguments, size_t size, uint32_t latest)
+{
+    reeve_actor actor;
+    if (!reeve_actor_read(arguments, size, &actor))
+        return;
+    reeve_actors_set_latest(&actor);
+    actor.number = latest;
+    reeve_actors_set_latest(&actor);
+}
+
+/* A call of an actor comes by another way than its constructor, when it is not its owner's: it may
+ * be here before. An owner has its actors made in the order of their numbers. */
+static bool is_early(
+    const struct reeve_cluster_channel *channel, const struct reeve_entry_view *view)
+{
+    struct reeve_entry_parts parts;
+    reeve_actor actor;
+    return channel->owner != channel->peer &&
+           reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) &&
+           reeve_actor_read(parts.value, parts.value_size, &actor) &&
+           actor.owner == channel->owner && actor.number > reeve_actors_latest(actor.owner);
+}
+
 static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view)
 {
     struct reeve_entry_parts parts;
     struct execution execution;
+    const struct reeve_function *function = reeve_registry_at(view->function);
+    int role = function != NULL ? function->role : REEVE_ROLE_NONE;
+    uint32_t actor_latest = 0;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts)) {
         struct reeve_error_info error = {.message = "the call reached the worker malformed"};
         size_t size = error_pack(&error, worker.scratch, cluster->inline_size);
@@ -359,8 +429,14 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.channel = channel;
     worker.view = *view;
     worker.alone = view->flags & REEVE_ENTRY_ALONE;
+    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW)) {
+        reeve_actors_set_restart_count(view->attempt - 1); /* attempts are counted from 1 */
+        actor_latest = parts.timeout_ms;
+        parts.timeout_ms = 0;
+    }
     reeve_cluster_task_begin(cluster);
     reeve_stop_begin(channel->lease, view->task, view->attempt, view->function, parts.timeout_ms);
+    facts_begin(cluster->bell, view);
     execution_run(&execution, view->function);
     int reason = reeve_stop_end();
     if (REEVE_UNLIKELY(worker.yields)) {
@@ -369,7 +445,8 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     }
     if (REEVE_UNLIKELY(reason != 0))
         execution.code = stopped(&execution, reason, parts.timeout_ms);
-    int status = execution_settle(&execution, worker.scratch);
+    int status = execution_settle(&execution, view->function, worker.scratch);
+    facts_end(cluster->bell);
     if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
         futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
@@ -382,6 +459,8 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     answer(channel, view, status, execution.object != NULL || names_lost ? &object : NULL,
         status != 0 ? worker.scratch : execution.invocation.result,
         execution.invocation.result_size);
+    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW))
+        actor_came(parts.value, parts.value_size, actor_latest);
     execution_fini(&execution);
     if (REEVE_UNLIKELY(resume)) /* after the answer: it may take a moment */
         reeve_cluster_loop_resume(cluster);
@@ -451,7 +530,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     execution_run(&execution, entry.function);
     if (REEVE_UNLIKELY(atomic_load_explicit(&child.asked, memory_order_relaxed)))
         execution.code = stopped(&execution, REEVE_ECANCELLED, 0);
-    status = execution_settle(&execution, worker.scratch);
+    status = execution_settle(&execution, entry.function, worker.scratch);
     struct reeve_reference object = {.id = execution.result_id,
         .size_bytes = execution.invocation.result_size,
         .node = cluster->node};
@@ -485,7 +564,8 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 static bool calls_ready(const struct reeve_cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->worker_capacity; i++)
-        if (cluster->workers[i]->open && reeve_ring_peek(&cluster->workers[i]->channel.calls))
+        if (cluster->workers[i]->open && !cluster->workers[i]->early &&
+            reeve_ring_peek(&cluster->workers[i]->channel.calls))
             return true;
     return reeve_cluster_anything_ready(cluster);
 }
@@ -497,9 +577,18 @@ static bool calls_run(struct reeve_cluster *cluster)
     for (uint32_t i = 0; i < cluster->worker_capacity; i++) {
         struct reeve_cluster_channel *channel = cluster->workers[i];
         struct reeve_entry_view view;
-        if (!channel->open || channel->closing ||
-            reeve_ring_claim(&channel->channel.calls, &view) != 0)
+        if (!channel->open || channel->closing)
             continue;
+        if (REEVE_UNLIKELY(channel->early))
+            view = channel->early_view;
+        else if (reeve_ring_claim(&channel->channel.calls, &view) != 0)
+            continue;
+        if (REEVE_UNLIKELY(channel->owner != 0)) {
+            channel->early = is_early(channel, &view);
+            channel->early_view = view;
+            if (channel->early)
+                continue;
+        }
         call_run(cluster, channel, &view);
         any = true;
     }
@@ -519,8 +608,11 @@ static void housekeeping(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     reeve_cluster_progress(cluster, reeve_cluster_now_ns());
     for (uint32_t i = 0; i < cluster->worker_capacity; i++)
-        if (cluster->workers[i]->closing)
+        if (cluster->workers[i]->closing) {
+            if (cluster->workers[i]->owner == cluster->workers[i]->peer)
+                reeve_actors_drop(cluster->workers[i]->owner);
             reeve_cluster_channel_close(cluster->workers[i]);
+        }
     bool over = cluster->dead;
     pthread_mutex_unlock(&cluster->lock);
     if (over)

@@ -19,8 +19,8 @@
 static struct {
     /* the main thread's */
     uint32_t sent; /* units of this call */
-    /* Written by the main thread. Who tells of credit reads the tag before it compares the rest, and
-     * the task is 0 while they are written: so what is said of another call has another tag. */
+    /* Written by the main thread. Who tells of credit reads the tag before it compares the rest,
+     * and the task is 0 while they are written: so what is said of another call has another tag. */
     _Atomic uint64_t lease, task;
     _Atomic uint32_t attempt, tag;
     _Atomic(struct reeve_credit *) credit; /* NULL: nothing has been yielded */

@@ -2,15 +2,15 @@
  * reader than channel/credit.h says.
  *
  * Only the main thread yields, and only in the entry that it has claimed: a stream is never run on
- * the spot. While it runs, the background thread may have an answer to publish in its place (its time is up), so both
- * publish under the same flag. */
+ * the spot. While it runs, the background thread may have an answer to publish in its place (its
+ * time is up), so both publish under the same flag. */
 #ifndef REEVE_WORKER_YIELD_H
 #define REEVE_WORKER_YIELD_H
 
 #include "api/client/cluster.h"
 
-/* The main thread: gives one item of `size` bytes, which `pack` writes; false: the value has changed
- * meanwhile. Waits for its reader. */
+/* The main thread: gives one item of `size` bytes, which `pack` writes; false: the value has
+ * changed meanwhile. Waits for its reader. */
 int reeve_worker_yield(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view, size_t size, reeve_pack_item *pack, const void *item,
     struct reeve_error_info *error);
