@@ -13,11 +13,10 @@
  * Futures in a value have no ids: whoever gets the value is given new ones. Streams:
  * inline_stream.c.
  */
-#include "api/client/backend.h"
+#include "api/client/inline_internal.h"
 
 #include "api/client/actor.h"
 #include "api/client/error.h"
-#include "api/client/inline_internal.h"
 #include "api/client/invoke.h"
 #include "api/client/ready.h"
 #include "runtime/base/macros.h"
@@ -31,35 +30,34 @@
 #define INLINE_MAX_BYTES (100u * 1024)
 #define INLINE_OWNER     1 /* of all actors */
 
-struct inline_actor {
-    const struct reeve_function *end;
-    struct reeve_error_info *why; /* it is dead; or NULL */
-};
-
 struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-struct inline_value *inline_value_create(size_t size)
+/* bytes + skew is a multiple of 64. */
+struct value *inline_value_create(size_t size, uint32_t skew)
 {
-    struct inline_value *value = calloc(1, sizeof *value);
+    struct value *value = calloc(1, sizeof *value);
     if (!value)
         return NULL;
+    size_t gap = -(size_t)skew & 63;
     value->references = 1;
     value->size = size;
-    value->bytes =
-        size > PTRDIFF_MAX / 2 ? NULL : aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64));
-    if (!value->bytes) {
+    value->memory = size > PTRDIFF_MAX / 2
+                        ? NULL
+                        : aligned_alloc(64, REEVE_ALIGN_UP(gap + size + 1, (size_t)64));
+    if (!value->memory) {
         free(value);
         return NULL;
     }
+    value->bytes = value->memory + gap;
     return value;
 }
 
-void inline_value_free(struct inline_value *value)
+void inline_value_free(struct value *value)
 {
     free(value->error);
-    free(value->bytes);
+    free(value->memory);
     free(value->nested);
     if (value->stream)
         inline_stream_free(value->stream);
@@ -67,16 +65,16 @@ void inline_value_free(struct inline_value *value)
 }
 
 /* With what it held: a list instead of recursion, because chains are long. */
-void inline_value_drop(struct inline_value *value)
+void inline_value_drop_locked(struct value *value)
 {
-    struct inline_value *pending = --value->references == 0 ? value : NULL;
+    struct value *pending = --value->references == 0 ? value : NULL;
     if (pending)
         pending->next = NULL;
     while (pending) {
         value = pending;
         pending = value->next;
         for (size_t i = 0; i < value->nested_count; i++) {
-            struct inline_value *inner = value->nested[i];
+            struct value *inner = value->nested[i];
             if (--inner->references == 0) {
                 inner->next = pending;
                 pending = inner;
@@ -100,7 +98,7 @@ int inline_no_memory(struct reeve_error_info *error)
 }
 
 /* Takes over the reference to value. */
-int inline_publish(struct inline_value *value, uint64_t *ret, struct reeve_error_info *error)
+int inline_publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
 {
     pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
@@ -109,7 +107,7 @@ int inline_publish(struct inline_value *value, uint64_t *ret, struct reeve_error
     else if (reeve_map64_put(&inline_self.futures, inline_self.next_id, value, NULL))
         rc = inline_no_memory(error);
     if (rc)
-        inline_value_drop(value);
+        inline_value_drop_locked(value);
     else
         *ret = inline_self.next_id++;
     pthread_mutex_unlock(&inline_self.lock);
@@ -118,20 +116,20 @@ int inline_publish(struct inline_value *value, uint64_t *ret, struct reeve_error
 
 /* ---- futures in values ----------------------------------------------------------------------- */
 
-static void nested_drop(struct inline_value **nested, size_t count)
+static void nested_drop(struct value **nested, size_t count)
 {
     pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++)
-        inline_value_drop(nested[i]);
+        inline_value_drop_locked(nested[i]);
     pthread_mutex_unlock(&inline_self.lock);
     free(nested);
 }
 
 /* Holds the values of live futures. */
 static int nested_hold(
-    const uint64_t *ids, size_t count, struct inline_value ***ret, struct reeve_error_info *error)
+    const uint64_t *ids, size_t count, struct value ***ret, struct reeve_error_info *error)
 {
-    struct inline_value **nested = malloc((count + 1) * sizeof(struct inline_value *));
+    struct value **nested = malloc((count + 1) * sizeof(struct value *));
     size_t held = 0;
     if (!nested)
         return inline_no_memory(error);
@@ -152,20 +150,20 @@ static int nested_hold(
 }
 
 /* Those of the ids that are live are so no more. */
-static void ids_withdraw(const uint64_t *ids, size_t count)
+void inline_ids_withdraw(const uint64_t *ids, size_t count)
 {
     pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++) {
-        struct inline_value *value = reeve_map64_remove(&inline_self.futures, ids[i]);
+        struct value *value = reeve_map64_remove(&inline_self.futures, ids[i]);
         if (value)
-            inline_value_drop(value);
+            inline_value_drop_locked(value);
     }
     pthread_mutex_unlock(&inline_self.lock);
 }
 
 /* A new id for each of the values: `ret` is from malloc. */
-static int ids_give(
-    struct inline_value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
+int inline_ids_give(
+    struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
 {
     uint64_t *ids = malloc((count + 1) * sizeof *ids);
     size_t given = 0;
@@ -179,7 +177,7 @@ static int ids_give(
             break;
     }
     if (rc) {
-        ids_withdraw(ids, given);
+        inline_ids_withdraw(ids, given);
         free(ids);
         return rc;
     }
@@ -195,9 +193,9 @@ void inline_task_fini(struct inline_task *task)
 {
     pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < task->count; i++)
-        inline_value_drop(task->held[i]);
+        inline_value_drop_locked(task->held[i]);
     for (size_t i = 0; i < task->own_count; i++)
-        inline_value_drop(task->own[i]);
+        inline_value_drop_locked(task->own[i]);
     pthread_mutex_unlock(&inline_self.lock);
     free(task->own);
     free(task->nested);
@@ -213,8 +211,7 @@ static int hold(
     pthread_mutex_lock(&inline_self.lock);
     int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
     for (size_t i = 0; i < submit->splice_count && !rc; i++) {
-        struct inline_value *value =
-            reeve_map64_get(&inline_self.futures, submit->splices[i].future.id);
+        struct value *value = reeve_map64_get(&inline_self.futures, submit->splices[i].future.id);
         if (!value) {
             rc = inline_not_live(error);
             break;
@@ -238,7 +235,7 @@ static int nested_join(
     for (size_t i = 0; i < task->count; i++)
         total += task->held[i]->nested_count;
     uint64_t *ids = malloc((submit->nested_count + 1) * sizeof *ids);
-    task->nested = malloc((total + 1) * sizeof(struct inline_value *));
+    task->nested = malloc((total + 1) * sizeof(struct value *));
     if (!ids || !task->nested) {
         free(ids);
         return inline_no_memory(error);
@@ -257,7 +254,7 @@ static int nested_join(
             task->nested[task->nested_count++] = task->own[own++];
             continue;
         }
-        const struct inline_value *value = task->held[splice++];
+        const struct value *value = task->held[splice++];
         for (size_t i = 0; i < value->nested_count; i++)
             task->nested[task->nested_count++] = value->nested[i];
     }
@@ -281,7 +278,7 @@ static int task_init(
     if (rc)
         return rc;
     for (size_t i = 0; i < task->count; i++) {
-        const struct inline_value *value = task->held[i];
+        const struct value *value = task->held[i];
         struct reeve_splice_value *splice = &task->splices[i];
         *splice = (struct reeve_splice_value){submit->splices[i].offset, value->bytes, value->size};
         if (value->error || value->size <= INLINE_MAX_BYTES)
@@ -313,14 +310,19 @@ static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_O
     return REEVE_OK;
 }
 
+static uint32_t result_skew(const struct reeve_function *function, size_t size)
+{
+    return function->result ? reeve_codec_skew(function->result, size) : 0;
+}
+
 /* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
-struct inline_value *inline_run(const struct reeve_function *function, struct inline_task *task,
+struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
     const char *args, size_t args_size)
 {
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
                 ->error) { /* the error of a future among the arguments becomes the task's */
-            struct inline_value *value = inline_value_create(0);
+            struct value *value = inline_value_create(0, 0);
             if (value && !(value->error = malloc(sizeof *value->error))) {
                 inline_value_free(value);
                 return NULL;
@@ -332,13 +334,13 @@ struct inline_value *inline_run(const struct reeve_function *function, struct in
     struct reeve_invocation invocation;
     uint8_t small[256];
     uint64_t *ids = NULL;
-    struct inline_value **nested = NULL;
+    struct value **nested = NULL;
     reeve_invocation_init(&invocation, function, args, args_size);
     invocation.result = small;
     invocation.result_capacity = sizeof small;
     invocation.resolve = resolve;
     invocation.context = task;
-    int rc = ids_give(task->nested, task->nested_count, &ids, &invocation.error);
+    int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;
         invocation.future_count = task->nested_count;
@@ -347,11 +349,12 @@ struct inline_value *inline_run(const struct reeve_function *function, struct in
     const struct reeve_future_ids *given = &invocation.result_futures;
     if (!rc) /* what the result holds is given away; what came with the call ends with it */
         rc = nested_hold(given->ids, given->count, &nested, &invocation.error);
-    ids_withdraw(given->ids, given->count);
+    inline_ids_withdraw(given->ids, given->count);
     if (ids)
-        ids_withdraw(ids, task->nested_count);
+        inline_ids_withdraw(ids, task->nested_count);
     free(ids);
-    struct inline_value *value = inline_value_create(rc ? 0 : invocation.result_size);
+    struct value *value = inline_value_create(
+        rc ? 0 : invocation.result_size, rc ? 0 : result_skew(function, invocation.result_size));
     if (value && rc) {
         value->error = malloc(sizeof *value->error);
         if (!value->error) {
@@ -374,25 +377,11 @@ struct inline_value *inline_run(const struct reeve_function *function, struct in
     return value;
 }
 
-/* With its arguments in place. */
-int inline_task_make(
-    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
-{
-    int rc = task_init(task, submit, error);
-    bool failed = false; /* an argument: there is nothing to splice, and nothing runs */
-    for (size_t i = 0; i < task->count && !rc; i++)
-        failed |= task->held[i]->error != NULL;
-    if (!rc && !failed)
-        reeve_codec_splice(task->args, submit->args, submit->args_size, task->splices, task->count);
-    return rc;
-}
-
 /* A method, or what makes or ends an actor: one at a time, of all of them. */
-static struct inline_value *run_for_actor(
-    const struct reeve_submit *submit, struct inline_task *task)
+static struct value *run_for_actor(const struct reeve_submit *submit, struct inline_task *task)
 {
     reeve_actors_lock();
-    struct inline_value *value =
+    struct value *value =
         inline_run(submit->function, task, (const char *)task->args, task->args_size);
     reeve_actors_unlock();
     if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
@@ -414,6 +403,19 @@ static int actor_usable(const reeve_actor *actor, struct reeve_error_info *error
     return rc == REEVE_EHANDLE ? reeve_error_set(error, rc, "the actor has been released") : rc;
 }
 
+/* With its arguments in place. */
+int inline_task_make(
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+{
+    int rc = task_init(task, submit, error);
+    bool failed = false; /* an argument: there is nothing to splice, and nothing runs */
+    for (size_t i = 0; i < task->count && !rc; i++)
+        failed |= task->held[i]->error != NULL;
+    if (!rc && !failed)
+        reeve_codec_splice(task->args, submit->args, submit->args_size, task->splices, task->count);
+    return rc;
+}
+
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
@@ -425,9 +427,9 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
     if (!rc)
         rc = inline_task_make(&task, submit, error);
     if (!rc) {
-        struct inline_value *value = submit->actor ? run_for_actor(submit, &task)
-                                                   : inline_run(submit->function, &task,
-                                                         (const char *)task.args, task.args_size);
+        struct value *value = submit->actor ? run_for_actor(submit, &task)
+                                            : inline_run(submit->function, &task,
+                                                  (const char *)task.args, task.args_size);
         rc = value ? inline_publish(value, ret, error) : inline_no_memory(error);
     }
     inline_task_fini(&task);
@@ -449,7 +451,7 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
     struct reeve_error_info *error)
 {
     pthread_mutex_lock(&inline_self.lock);
-    struct inline_value *value =
+    struct value *value =
         inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
     int rc = value ? REEVE_OK : inline_not_live(error);
     if (value && value->stream)
@@ -465,14 +467,14 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
         rc = error->code;
     } else if (value->nested_count == 0) {
         rc = consume(index, value->bytes, value->size, NULL, 0, arg);
-    } else if ((rc = ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
+    } else if ((rc = inline_ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
         rc = consume(index, value->bytes, value->size, ids, value->nested_count, arg);
         if (rc)
-            ids_withdraw(ids, value->nested_count);
+            inline_ids_withdraw(ids, value->nested_count);
     }
     free(ids);
     pthread_mutex_lock(&inline_self.lock);
-    inline_value_drop(value);
+    inline_value_drop_locked(value);
     pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
@@ -520,7 +522,7 @@ static int inline_release(
 {
     (void)backend;
     pthread_mutex_lock(&inline_self.lock);
-    struct inline_value *value =
+    struct value *value =
         inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
     int rc = value ? REEVE_OK : inline_not_live(error);
     if (value)
@@ -534,7 +536,7 @@ static int inline_retain(
 {
     (void)backend;
     pthread_mutex_lock(&inline_self.lock);
-    struct inline_value *value =
+    struct value *value =
         inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
     if (value)
         value->references++;
@@ -582,11 +584,14 @@ static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     return REEVE_OK;
 }
 
-static int inline_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
-    struct reeve_error_info *error)
+/* ---- create ---------------------------------------------------------------------------------- */
+
+static int inline_create(struct reeve_backend *backend, size_t size, uint32_t skew, bool leisurely,
+    void **bytes, uint64_t *handle, struct reeve_error_info *error)
 {
     (void)backend;
-    struct inline_value *value = inline_value_create(size);
+    (void)leisurely; /* the bytes stay */
+    struct value *value = inline_value_create(size, skew);
     if (!value)
         return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
     pthread_mutex_lock(&inline_self.lock);
@@ -609,12 +614,12 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
     size_t future_count, uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
-    struct inline_value **nested = NULL;
+    struct value **nested = NULL;
     int rc = future_count ? nested_hold(futures, future_count, &nested, error) : REEVE_OK;
     pthread_mutex_lock(&inline_self.lock);
-    struct inline_value *value = reeve_map64_remove(&inline_self.created, handle);
+    struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value && rc)
-        inline_value_drop(value);
+        inline_value_drop_locked(value);
     pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
@@ -632,9 +637,9 @@ static void inline_abort(struct reeve_backend *backend, uint64_t handle)
 {
     (void)backend;
     pthread_mutex_lock(&inline_self.lock);
-    struct inline_value *value = reeve_map64_remove(&inline_self.created, handle);
+    struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value)
-        inline_value_drop(value);
+        inline_value_drop_locked(value);
     pthread_mutex_unlock(&inline_self.lock);
 }
 
@@ -717,7 +722,7 @@ static void drop_all_locked(struct reeve_map64 *map)
     size_t at = 0;
     void *value;
     while (reeve_map64_next(map, &at, NULL, &value))
-        inline_value_drop(value);
+        inline_value_drop_locked(value);
     reeve_map64_fini(map);
     reeve_map64_init(map);
 }
@@ -730,12 +735,12 @@ static void inline_shutdown(struct reeve_backend *backend)
     inline_self.running = false;
     uint64_t id;
     void *value;
-    for (size_t at = 0; reeve_map64_next(&inline_self.futures, &at, &id, &value);) {
-        if (!((struct inline_value *)value)->stream)
+    for (size_t next = 0; reeve_map64_next(&inline_self.futures, &next, &id, &value);) {
+        if (!((struct value *)value)->stream)
             continue;
         (void)reeve_map64_remove(&inline_self.futures, id);
         inline_value_leave(value);
-        at = 0; /* the table may have changed meanwhile */
+        next = 0; /* the table may have changed meanwhile */
     }
     drop_all_locked(&inline_self.futures);
     size_t at = 0;
@@ -764,6 +769,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .release = inline_release,
         .next = inline_next,
         .yield = inline_yield,
+        .view = inline_view,
+        .unview = inline_unview,
         .retain = inline_retain,
         .cancel = inline_cancel,
         .watch = inline_watch,

@@ -11,7 +11,7 @@ struct inline_stream {
     struct reeve_inline_turns *turns;
     const struct reeve_function *function;
     struct inline_task task;
-    struct inline_value *outcome; /* when it has ended; NULL: no memory */
+    struct value *outcome; /* when it has ended; NULL: no memory */
 };
 
 static void stream_run(void *arg)
@@ -26,7 +26,7 @@ void inline_stream_free(struct inline_stream *stream)
 {
     reeve_inline_turns_free(stream->turns);
     if (stream->outcome)
-        inline_value_drop(stream->outcome);
+        inline_value_drop_locked(stream->outcome);
     free(stream);
 }
 
@@ -41,7 +41,7 @@ static void stream_stop(struct inline_stream *stream)
 int inline_stream_submit(
     const struct reeve_submit *submit, uint64_t *ret, struct reeve_error_info *error)
 {
-    struct inline_value *value = inline_value_create(0);
+    struct value *value = inline_value_create(0, 0);
     struct inline_stream *stream = calloc(1, sizeof *stream);
     int rc =
         value && stream ? inline_task_make(&stream->task, submit, error) : inline_no_memory(error);
@@ -62,23 +62,23 @@ int inline_stream_submit(
     if (rc)
         stream_stop(stream);
     pthread_mutex_lock(&inline_self.lock);
-    inline_value_drop(value);
+    inline_value_drop_locked(value);
     pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
-void inline_value_leave(struct inline_value *value)
+void inline_value_leave(struct value *value)
 {
     if (value->stream) {
         pthread_mutex_unlock(&inline_self.lock);
         stream_stop(value->stream);
         pthread_mutex_lock(&inline_self.lock);
     }
-    inline_value_drop(value);
+    inline_value_drop_locked(value);
 }
 
 /* With the lock, which it gives up while a function runs. Ends the stream when it has. */
-static int item_take(struct inline_value *value, uint64_t future, reeve_consume *consume, void *arg,
+static int item_take(struct value *value, uint64_t future, reeve_consume *consume, void *arg,
     struct reeve_error_info *error)
 {
     struct inline_stream *stream = value->stream;
@@ -113,7 +113,7 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
     (void)backend;
     (void)timeout_ms; /* it is computed now */
     pthread_mutex_lock(&inline_self.lock);
-    struct inline_value *value =
+    struct value *value =
         inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
     int rc = value ? REEVE_OK : inline_not_live(error);
     if (value && !value->stream)
@@ -121,7 +121,7 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
     if (!rc) {
         value->references++;
         rc = item_take(value, future, consume, arg, error);
-        inline_value_drop(value);
+        inline_value_drop_locked(value);
     }
     pthread_mutex_unlock(&inline_self.lock);
     return rc;

@@ -34,6 +34,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     owner->tick_at_ns = UINT64_MAX;
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
+    reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
     reeve_map64_init(&owner->streams);
     reeve_map64_init(&owner->actors);
@@ -73,6 +74,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     reeve_fifo_fini(&owner->watched);
     free(owner->leases);
     reeve_fifo_fini(&owner->commands);
+    reeve_fifo_fini(&owner->anchored);
     free(owner);
 }
 
@@ -109,6 +111,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
         ordered_leave(owner, task, index);
     if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
         owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
+    if (REEVE_UNLIKELY(task->splice_count != 0))
+        owner_reading_end(owner, task);
     if (REEVE_UNLIKELY(object != NULL))
         lineage = owner_lineage_take(owner, task, object);
     if (REEVE_LIKELY(lineage == NULL))
@@ -125,6 +129,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
         owner_lineage_set(owner, task, lineage);
+        if (status == 0 && object->flags & REEVE_REFERENCE_LOCATED)
+            owner_anchor_add(owner, index);
     } else if (owner_task_store(owner, task, bytes, size) != 0) {
         task->status = REEVE_ENOMEM;
         task->state = REEVE_TASK_FAILED;
@@ -211,6 +217,16 @@ void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
     owner->memory_bytes += task->splices_size;
 }
 
+/* References of the caller's become the list's. */
+static void list_take(struct reeve_owner *owner, struct reeve_owner_splice *list,
+    const reeve_task_id *futures, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        list[i].task = futures[i];
+        owner_task_at(owner, owner_task_index(futures[i]))->held--;
+    }
+}
+
 static void list_drop(struct reeve_owner *owner, struct reeve_owner_splice *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -255,6 +271,8 @@ static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_class *class = owner->classes[task->class_index];
+    if (REEVE_UNLIKELY(task->splice_count != 0))
+        owner_reading_end(owner, task);
     if (REEVE_UNLIKELY(task->flags & OWNER_KEPT)) {
         task->state = REEVE_TASK_WAITING;
         owner_class_work_changed(owner, now_ns, class);
@@ -357,6 +375,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
+    task->held = 1;
     task->sequence = ++owner->sequence;
     owner->unfinished++;
     int error = 0;
@@ -412,6 +431,7 @@ int reeve_owner_put(
     *ret_task = owner_task_id(task, index);
     task->state = REEVE_TASK_PENDING;
     task->references = 2;
+    task->held = 1;
     owner->unfinished++;
     if (bytes != NULL) {
         owner_task_finish(owner, index, 0, false, bytes, size, NULL);
@@ -477,8 +497,7 @@ int reeve_owner_attach(
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_DONE && count != 0);
     if (list == NULL)
         return REEVE_ENOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        list[i].task = futures[i];
+    list_take(owner, list, futures, count);
     owner_task_list_set(owner, task, list, count);
     return 0;
 }
@@ -486,10 +505,11 @@ int reeve_owner_attach(
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
 {
     struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
+    if (task == NULL || task->held == 0)
         return REEVE_EHANDLE;
     if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
         owner_stream_drop(owner, 0, id);
+    task->held--;
     if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
         task->losses++; /* so that borrow_end does not give it back once more */
     owner_task_unref(owner, owner_task_index(id));
@@ -503,6 +523,7 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
     if (task == NULL)
         return REEVE_EHANDLE;
     task->references++;
+    task->held++;
     return 0;
 }
 
@@ -531,6 +552,8 @@ bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32
     task->state = REEVE_TASK_INLINE;
     task->attempt++;
     owner->inline_count++;
+    if (task->splice_count != 0)
+        owner_reading_begin(owner, task, 0);
     return true;
 }
 
@@ -550,8 +573,7 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
     if (REEVE_UNLIKELY(future_count != 0)) {
         list = calloc(future_count, sizeof(*list));
         REEVE_ASSERT(list != NULL); /* the references were taken for it */
-        for (uint32_t i = 0; i < future_count; i++)
-            list[i].task = futures[i];
+        list_take(owner, list, futures, future_count);
     }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);

@@ -122,7 +122,9 @@ static void run_command(
         break;
     case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
     case REEVE_OWNER_CREDIT: /* its programs have no streams */
-    case REEVE_OWNER_FREE_OBJECT: break;
+    case REEVE_OWNER_FREE_OBJECT:
+    case REEVE_OWNER_LET_GO:
+    case REEVE_OWNER_UNPIN: break;
     }
 }
 
