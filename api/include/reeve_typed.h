@@ -135,7 +135,7 @@ struct reeve_function {
     reeve_handler *handler; /* of a function made by reeve_register */
     void *context;
     /* Made by the macros again. */
-    int role; /* in the life of actors: REEVE_ROLE_... */
+    int role;                      /* in the life of actors: REEVE_ROLE_... */
     const struct reeve_type *item; /* of a stream; NULL: it is none */
 };
 
