@@ -56,7 +56,10 @@ static int consume_packed(size_t index, const void *bytes, size_t size, const ui
         return reeve_error_set(
             reeve_error_thread(), REEVE_ENOMEM, "no memory for an item of %zu bytes", size);
     memcpy(copy, bytes, size);
-    *packed = (reeve_packed){copy, size, NULL, 0};
+    packed->bytes = copy;
+    packed->size = size;
+    packed->futures = NULL;
+    packed->future_count = 0;
     return REEVE_OK;
 }
 

@@ -138,8 +138,8 @@ static void test_ahead_of_a_writer(void **state)
     kit_fini(&kit);
 }
 
-/* A writer that gives back all it has while slices are still under way: its segment is empty but for
- * these, and is not to be dropped, neither for room nor for its age, before they have ended. */
+/* A writer that gives back all it has while slices are still under way: its segment is empty but
+ * for these, and is not to be dropped, neither for room nor for its age, before they have ended. */
 static void test_ahead_in_an_empty_segment(void **state)
 {
     (void)state;
