@@ -158,6 +158,7 @@ void store_prepare_serve(struct reeve_store *store)
         extent = cold_reserve(store);
     if (extent == NULL)
         return;
+    store_room_busy(store, extent->segment);
     store_segment_make(store, extent->segment);
     store_room_commit(store, extent);
     extent->holder = store;

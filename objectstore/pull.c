@@ -49,12 +49,7 @@ void store_pull_fail(
     struct reeve_store *store, struct store_fetch *fetch, int code, const char *text)
 {
     struct store_object *object = fetch->object;
-    while (!reeve_list_is_empty(&fetch->waiters)) {
-        struct store_request *request =
-            REEVE_LIST_ENTRY(fetch->waiters.next, struct store_request, queue_link);
-        store_reply_get_failed(store, request->client, request->request, object->id, code, text);
-        store_request_free(request);
-    }
+    store_requests_fail(store, &fetch->waiters, object->id, code, text);
     store_serve_refuse(store, fetch);
     store_sources_drop(store, fetch);
     detach(object);

@@ -46,6 +46,17 @@ void store_request_free(struct store_request *request)
     free(request);
 }
 
+void store_requests_fail(struct reeve_store *store, struct reeve_list *waiters,
+    struct reeve_object_id id, int code, const char *text)
+{
+    while (!reeve_list_is_empty(waiters)) {
+        struct store_request *request =
+            REEVE_LIST_ENTRY(waiters->next, struct store_request, queue_link);
+        store_reply_get_failed(store, request->client, request->request, id, code, text);
+        store_request_free(request);
+    }
+}
+
 /* --- giving ----------------------------------------------------------------------------------- */
 
 static bool grant(struct reeve_store *store, struct store_client *client, uint32_t request,

@@ -99,12 +99,7 @@ void store_restore_fail(
     struct reeve_store *store, struct store_object *object, int code, const char *text)
 {
     struct store_restore *restore = object->restore;
-    while (!reeve_list_is_empty(&restore->waiters)) {
-        struct store_request *request =
-            REEVE_LIST_ENTRY(restore->waiters.next, struct store_request, queue_link);
-        store_reply_get_failed(store, request->client, request->request, object->id, code, text);
-        store_request_free(request);
-    }
+    store_requests_fail(store, &restore->waiters, object->id, code, text);
     struct store_ask ask;
     while (reeve_fifo_pop(&restore->asks, &ask))
         store_serve_ask(store, object, &ask, code);

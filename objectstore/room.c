@@ -132,7 +132,7 @@ static void segment_idle(struct reeve_store *store, struct reeve_segment *segmen
     }
 }
 
-static void segment_busy(struct reeve_store *store, struct reeve_segment *segment)
+void store_room_busy(struct reeve_store *store, struct reeve_segment *segment)
 {
     if (segment->is_reserve)
         return;
@@ -337,7 +337,7 @@ static struct reeve_extent *pick(
             extent = reeve_arena_take(&client->arena, reeve_arena_units(bytes));
         }
     }
-    segment_busy(store, extent->segment);
+    store_room_busy(store, extent->segment);
     return extent;
 }
 

@@ -453,6 +453,8 @@ bool store_bury_owners(struct reeve_store *store);
 struct reeve_extent *store_room_take(
     struct reeve_store *store, struct store_client *client, uint64_t bytes);
 void store_room_release(struct reeve_store *store, struct reeve_extent *extent);
+/* Something of it has been taken: it is not idle, and must not be dropped. */
+void store_room_busy(struct reeve_store *store, struct reeve_segment *segment);
 void store_room_shrink(struct reeve_store *store, struct reeve_extent *extent, uint32_t units);
 /* An object of so many bytes can never be stored. */
 bool store_room_never(const struct reeve_store *store, uint64_t bytes);
@@ -502,6 +504,9 @@ void store_relax(struct reeve_store *store, uint64_t bytes);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
     uint32_t number, struct store_fetch *fetch, struct store_restore *restore);
 void store_request_free(struct store_request *request);
+/* Tells all who wait for the object that it cannot be had. */
+void store_requests_fail(struct reeve_store *store, struct reeve_list *waiters,
+    struct reeve_object_id id, int code, const char *text);
 
 /* pull.c: objects on their way here. */
 void store_pull_get(

@@ -23,11 +23,7 @@ static const struct reeve_cli_option options[] = {
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, functions),
         .help = "how many executions of each function have ended"},
-    {.name = "json",
-        .kind = REEVE_CLI_FLAG,
-        .offset = offsetof(struct values, json),
-        .help = "one JSON object; its fields are stable (README of\n"
-                "api/cli)"},
+    REEVE_CLI_JSON_OPTION(struct values),
     {0},
 };
 
@@ -90,28 +86,21 @@ static json_t *chosen(const json_t *result)
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
-    struct reeve_tool *tool = NULL;
-    struct reeve_tool_reply reply;
+    json_t *result;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     if (code == 0)
-        code = reeve_cli_connect(command, &values.cluster, &tool);
+        code = reeve_cli_ask(command, &values.cluster, "jobs", json_object(), &result);
     if (code)
         return code;
-    if (reeve_tool_call(
-            tool, "jobs", json_object(), (uint32_t)values.cluster.timeout_s * 1000, &reply) != 0) {
-        code = reeve_cli_reply_error(command, &reply);
-    } else {
-        json_object_set_new(reply.result, "jobs", chosen(reply.result));
-        if (values.json)
-            reeve_cli_print_json(reply.result);
-        else
-            print(json_object_get(reply.result, "jobs"));
-        reeve_cli_print_unanswered(command->name, values.json ? NULL : reply.result);
-    }
-    reeve_tool_reply_fini(&reply);
-    reeve_tool_close(tool);
-    return code;
+    json_object_set_new(result, "jobs", chosen(result));
+    if (values.json)
+        reeve_cli_print_json(result);
+    else
+        print(json_object_get(result, "jobs"));
+    reeve_cli_print_unanswered(command->name, values.json ? NULL : result);
+    json_decref(result);
+    return 0;
 }
 
 const struct reeve_cli_command reeve_cli_jobs = {

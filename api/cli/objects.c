@@ -47,11 +47,7 @@ static const struct reeve_cli_option options[] = {
         .value = "N",
         .initial = "20",
         .help = "show so many objects, 1000 at most; 0: totals only"},
-    {.name = "json",
-        .kind = REEVE_CLI_FLAG,
-        .offset = offsetof(struct values, json),
-        .help = "one JSON object; its fields are stable (README of\n"
-                "api/cli)"},
+    REEVE_CLI_JSON_OPTION(struct values),
     {0},
 };
 
@@ -64,15 +60,9 @@ struct asked {
     char why[REEVE_TEXT_SIZE];
 };
 
-static const char *text_of(const json_t *object, const char *key)
+static uint64_t count_of(const json_t *object, const char *key)
 {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static uint64_t integer_of(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
+    return (uint64_t)reeve_cli_integer_of(object, key);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -154,12 +144,12 @@ static size_t choose(const json_t *nodes, struct asked *asked)
     json_t *node;
     json_array_foreach(nodes, i, node)
     {
-        long long number = (long long)integer_of(node, "node");
-        const char *state = text_of(node, "state");
+        long long number = (long long)count_of(node, "node");
+        const char *state = reeve_cli_text_of(node, "state");
         bool up = strcmp(state, "up") == 0;
         if ((values.node >= 0 && number != values.node) || (!up && strcmp(state, "lost") != 0))
             continue;
-        asked[count] = (struct asked){.node = number, .host = text_of(node, "host")};
+        asked[count] = (struct asked){.node = number, .host = reeve_cli_text_of(node, "host")};
         if (!up)
             snprintf(asked[count].why, sizeof(asked[count].why), "the link to it is lost");
         count++;
@@ -173,9 +163,9 @@ static int compare(const void *left, const void *right)
 {
     const json_t *a = *(json_t *const *)left, *b = *(json_t *const *)right;
     if (strcmp(values.sort, "name") == 0)
-        return strcmp(text_of(a, "object"), text_of(b, "object"));
+        return strcmp(reeve_cli_text_of(a, "object"), reeve_cli_text_of(b, "object"));
     const char *key = strcmp(values.sort, "pins") == 0 ? "pins" : "size_bytes";
-    uint64_t x = integer_of(a, key), y = integer_of(b, key);
+    uint64_t x = count_of(a, key), y = count_of(b, key);
     return x != y ? (x > y ? -1 : 1) : 0;
 }
 
@@ -207,7 +197,7 @@ static json_t *merge(const struct asked *asked, size_t count)
 static void add(json_t *sums, const json_t *object, const char *key)
 {
     json_object_set_new(
-        sums, key, json_integer((json_int_t)(integer_of(sums, key) + integer_of(object, key))));
+        sums, key, json_integer((json_int_t)(count_of(sums, key) + count_of(object, key))));
 }
 
 static json_t *report(const struct asked *asked, size_t count)
@@ -250,14 +240,14 @@ static void print_stores(const json_t *nodes)
     json_array_foreach(nodes, i, node)
     {
         printf("%-5" PRIu64 " %-16.16s %10s %10s %10s %10s %10s %8" PRIu64 " %4" PRIu64 " %10s\n",
-            integer_of(node, "node"), text_of(node, "host"),
-            reeve_size_format(integer_of(node, "capacity_bytes"), size),
-            reeve_size_format(integer_of(node, "used_bytes"), used),
-            reeve_size_format(integer_of(node, "held_bytes"), held),
-            reeve_size_format(integer_of(node, "pinned_bytes"), pinned),
-            reeve_size_format(integer_of(node, "copy_bytes"), copies), integer_of(node, "objects"),
-            integer_of(node, "segments"),
-            reeve_size_format(integer_of(node, "largest_free_bytes"), largest));
+            count_of(node, "node"), reeve_cli_text_of(node, "host"),
+            reeve_size_format(count_of(node, "capacity_bytes"), size),
+            reeve_size_format(count_of(node, "used_bytes"), used),
+            reeve_size_format(count_of(node, "held_bytes"), held),
+            reeve_size_format(count_of(node, "pinned_bytes"), pinned),
+            reeve_size_format(count_of(node, "copy_bytes"), copies), count_of(node, "objects"),
+            count_of(node, "segments"),
+            reeve_size_format(count_of(node, "largest_free_bytes"), largest));
     }
 }
 
@@ -265,8 +255,8 @@ static void print_stores(const json_t *nodes)
 static void holders(const json_t *object, char *text, size_t size)
 {
     const json_t *first = json_array_get(json_object_get(object, "pinned_by"), 0);
-    uint64_t count = integer_of(object, "pinners");
-    uint64_t process = strtoull(text_of(first, "process"), NULL, 16);
+    uint64_t count = count_of(object, "pinners");
+    uint64_t process = strtoull(reeve_cli_text_of(first, "process"), NULL, 16);
     if (count == 0)
         snprintf(text, size, "-");
     else if (process == REEVE_PROCESS_NONE)
@@ -288,22 +278,23 @@ static void print_objects(const json_t *objects)
             "STATE", "KIND", "OWNER", "PINS", "PINNED BY", "COPIES ON");
     json_array_foreach(objects, i, object)
     {
-        uint64_t process = strtoull(text_of(object, "owner"), NULL, 16);
+        uint64_t process = strtoull(reeve_cli_text_of(object, "owner"), NULL, 16);
         snprintf(owner, sizeof(owner), "%" PRIu32 ".%" PRIu32, reeve_process_node(process),
             (uint32_t)process);
         holders(object, pinned, sizeof(pinned));
-        snprintf(copies, sizeof(copies), "%s", integer_of(object, "copies") > 0 ? "" : "-");
+        snprintf(copies, sizeof(copies), "%s", count_of(object, "copies") > 0 ? "" : "-");
         json_array_foreach(json_object_get(object, "copies_on"), j, node)
             snprintf(copies + strlen(copies), sizeof(copies) - strlen(copies), "%s%lld",
                 j > 0 ? "," : "", (long long)json_integer_value(node));
-        if (integer_of(object, "copies") > j)
+        if (count_of(object, "copies") > j)
             snprintf(copies + strlen(copies), sizeof(copies) - strlen(copies),
-                " and %" PRIu64 " more", integer_of(object, "copies") - j);
+                " and %" PRIu64 " more", count_of(object, "copies") - j);
         printf("%-20s %-5" PRIu64 " %10s %-8s %-8s %-10s %5" PRIu64 " %-18s %s\n",
-            text_of(object, "object"), integer_of(object, "node"),
-            reeve_size_format(integer_of(object, "size_bytes"), size), text_of(object, "state"),
+            reeve_cli_text_of(object, "object"), count_of(object, "node"),
+            reeve_size_format(count_of(object, "size_bytes"), size),
+            reeve_cli_text_of(object, "state"),
             json_is_true(json_object_get(object, "copy")) ? "copy" : "primary", owner,
-            integer_of(object, "pins"), pinned, copies);
+            count_of(object, "pins"), pinned, copies);
     }
 }
 
@@ -313,8 +304,8 @@ static void print(const json_t *result)
     char bytes[REEVE_SIZE_TEXT_SIZE];
     print_stores(json_object_get(result, "nodes"));
     print_objects(json_object_get(result, "objects"));
-    printf("\n%" PRIu64 " objects, %s; %" PRIu64 " shown\n", integer_of(totals, "matched"),
-        reeve_size_format(integer_of(totals, "matched_bytes"), bytes), integer_of(totals, "shown"));
+    printf("\n%" PRIu64 " objects, %s; %" PRIu64 " shown\n", count_of(totals, "matched"),
+        reeve_size_format(count_of(totals, "matched_bytes"), bytes), count_of(totals, "shown"));
 }
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)

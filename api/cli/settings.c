@@ -184,3 +184,22 @@ int reeve_cli_reply_error(
         command->name, NULL, "%s", *reply->text ? reply->text : reeve_strerror(reply->code));
     return reeve_cli_exit_of(reply->code);
 }
+
+int reeve_cli_ask(const struct reeve_cli_command *command, const struct reeve_cli_cluster *cluster,
+    const char *method, json_t *arguments, json_t **ret)
+{
+    struct reeve_tool *tool = NULL;
+    struct reeve_tool_reply reply;
+    int code = reeve_cli_connect(command, cluster, &tool);
+    if (code) {
+        json_decref(arguments);
+        return code;
+    }
+    if (reeve_tool_call(tool, method, arguments, (uint32_t)cluster->timeout_s * 1000, &reply) != 0)
+        code = reeve_cli_reply_error(command, &reply);
+    else
+        *ret = json_incref(reply.result);
+    reeve_tool_reply_fini(&reply);
+    reeve_tool_close(tool);
+    return code;
+}

@@ -46,6 +46,14 @@
         .help = "give up after this many seconds"                                   \
     }
 
+/* The row of those that can print what they know as JSON; `type` has a `bool json`. */
+#define REEVE_CLI_JSON_OPTION(type)                                             \
+    {                                                                           \
+        .name = "json", .kind = REEVE_CLI_FLAG, .offset = offsetof(type, json), \
+        .help = "one JSON object; its fields are stable (README of\n"           \
+                "api/cli)"                                                      \
+    }
+
 #define REEVE_CLI_KEY_ENVIRONMENT                                       \
     "REEVE_KEY        the cluster key itself (64 hexadecimal digits)\n" \
     "REEVE_KEY_FILE   a file with it; --key-file beats both\n"
@@ -77,6 +85,12 @@ int reeve_cli_connect(const struct reeve_cli_command *command,
 /* Says why a request failed; returns the exit code. */
 int reeve_cli_reply_error(
     const struct reeve_cli_command *command, const struct reeve_tool_reply *reply);
+
+/* One question to the head, all that most commands do there: connects, asks for `method` (takes
+ * `arguments`; NULL: none), closes. Returns 0, and `*ret` is the caller's; else the exit code after
+ * saying what is wrong and what to do. */
+int reeve_cli_ask(const struct reeve_cli_command *command, const struct reeve_cli_cluster *cluster,
+    const char *method, json_t *arguments, json_t **ret);
 
 /* The exit code that stands for an error. */
 int reeve_cli_exit_of(int error);

@@ -18,11 +18,7 @@ static struct values {
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
-    {.name = "json",
-        .kind = REEVE_CLI_FLAG,
-        .offset = offsetof(struct values, json),
-        .help = "one JSON object; its fields are stable (README of\n"
-                "api/cli)"},
+    REEVE_CLI_JSON_OPTION(struct values),
     {.name = "leases",
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, leases),
@@ -197,35 +193,29 @@ void reeve_cli_print_runs(const json_t *list, size_t last)
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
-    struct reeve_tool *tool = NULL;
-    struct reeve_tool_reply reply;
+    json_t *result;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     if (code == 0)
-        code = reeve_cli_connect(command, &values.cluster, &tool);
+        code = reeve_cli_ask(command, &values.cluster, "status",
+            json_pack("{s:b}", "leases", (int)values.leases), &result);
     if (code)
         return code;
-    json_t *request = json_pack("{s:b}", "leases", (int)values.leases);
-    int error =
-        reeve_tool_call(tool, "status", request, (uint32_t)values.cluster.timeout_s * 1000, &reply);
-    if (error) {
-        code = reeve_cli_reply_error(command, &reply);
-    } else if (values.json) {
-        reeve_cli_print_json(reply.result);
+    if (values.json) {
+        reeve_cli_print_json(result);
     } else {
-        print_head(reply.result);
-        print_nodes(json_object_get(reply.result, "nodes"));
-        print_spills(json_object_get(reply.result, "nodes"));
-        print_jobs(json_object_get(reply.result, "jobs"));
-        print_demands(json_object_get(reply.result, "demands"));
-        print_leases(json_object_get(reply.result, "leases"));
-        if (json_array_size(json_object_get(reply.result, "runs")) > 0)
+        print_head(result);
+        print_nodes(json_object_get(result, "nodes"));
+        print_spills(json_object_get(result, "nodes"));
+        print_jobs(json_object_get(result, "jobs"));
+        print_demands(json_object_get(result, "demands"));
+        print_leases(json_object_get(result, "leases"));
+        if (json_array_size(json_object_get(result, "runs")) > 0)
             putchar('\n');
-        reeve_cli_print_runs(json_object_get(reply.result, "runs"), 10);
+        reeve_cli_print_runs(json_object_get(result, "runs"), 10);
     }
-    reeve_tool_reply_fini(&reply);
-    reeve_tool_close(tool);
-    return code;
+    json_decref(result);
+    return 0;
 }
 
 const struct reeve_cli_command reeve_cli_status = {

@@ -44,11 +44,7 @@ static const struct reeve_cli_option options[] = {
         .value = "N",
         .initial = "50",
         .help = "at most so many lines of each kind; 0: all there are"},
-    {.name = "json",
-        .kind = REEVE_CLI_FLAG,
-        .offset = offsetof(struct values, json),
-        .help = "one JSON object; its fields are stable (README of\n"
-                "api/cli)"},
+    REEVE_CLI_JSON_OPTION(struct values),
     {0},
 };
 
@@ -201,8 +197,7 @@ static int wrong_state(const struct reeve_cli_command *command)
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
-    struct reeve_tool *tool = NULL;
-    struct reeve_tool_reply reply;
+    json_t *result;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     bool known = !values.state;
@@ -211,23 +206,17 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     if (code == 0 && !known)
         code = wrong_state(command);
     if (code == 0)
-        code = reeve_cli_connect(command, &values.cluster, &tool);
+        code = reeve_cli_ask(command, &values.cluster, "tasks", json_object(), &result);
     if (code)
         return code;
-    if (reeve_tool_call(
-            tool, "tasks", json_object(), (uint32_t)values.cluster.timeout_s * 1000, &reply) != 0) {
-        code = reeve_cli_reply_error(command, &reply);
-    } else {
-        pick(reply.result);
-        if (values.json)
-            reeve_cli_print_json(reply.result);
-        else
-            print(reply.result);
-        reeve_cli_print_unanswered(command->name, values.json ? NULL : reply.result);
-    }
-    reeve_tool_reply_fini(&reply);
-    reeve_tool_close(tool);
-    return code;
+    pick(result);
+    if (values.json)
+        reeve_cli_print_json(result);
+    else
+        print(result);
+    reeve_cli_print_unanswered(command->name, values.json ? NULL : result);
+    json_decref(result);
+    return 0;
 }
 
 const struct reeve_cli_command reeve_cli_tasks = {

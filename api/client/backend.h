@@ -50,6 +50,9 @@ struct reeve_submit { /* one checked call */
 typedef int reeve_consume(size_t index, const void *bytes, size_t size, const uint64_t *futures,
     size_t future_count, void *arg);
 
+/* Writes an item of `size` bytes; false: the value has changed meanwhile. */
+typedef bool reeve_pack_item(const void *item, uint8_t *bytes, size_t size);
+
 enum reeve_actor_end {
     REEVE_ACTOR_RELEASE,
     REEVE_ACTOR_KILL,
@@ -95,6 +98,15 @@ struct reeve_backend {
     /* Another future of the same value (perhaps by the same id). */
     int (*retain)(
         struct reeve_backend *, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
+
+    /* Waits for the next item of a stream, and hands it to consume. REEVE_EEND, or the task's
+     * error: there is none left, and the stream is released. REEVE_ETYPE: it is none. */
+    int (*next)(struct reeve_backend *, uint64_t stream, int64_t timeout_ms, reeve_consume *consume,
+        void *arg, struct reeve_error_info *error);
+    /* In the function of a stream, in the thread that runs it: gives an item, of a size that is
+     * known. Waits for its reader. REEVE_ECANCELLED: nobody wants it. */
+    int (*yield)(struct reeve_backend *, size_t size, reeve_pack_item *pack, const void *item,
+        struct reeve_error_info *error);
 
     /* As the owner core's: nothing happens when it has ended. REEVE_EHANDLE, REEVE_ENOMEM,
      * REEVE_ESHUTDOWN. */

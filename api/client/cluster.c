@@ -269,6 +269,8 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
     uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
     bool again;
     int code;
+    if (REEVE_UNLIKELY(reeve_owner_is_stream(cluster->owner, task)))
+        return reeve_error_set(error, REEVE_ETYPE, "a stream is not got: read its items");
     do {
         code = reeve_cluster_get_await(cluster, task, deadline_ns, error);
         if (code != 0)
@@ -276,6 +278,28 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
         code = future_take(cluster, task, index, consume, arg, &again, error);
     } while (REEVE_UNLIKELY(again));
     return code;
+}
+
+int reeve_cluster_end_take(
+    struct reeve_cluster *cluster, reeve_task_id stream, struct reeve_error_info *error)
+{
+    struct reeve_owner_result result;
+    (void)reeve_owner_result(cluster->owner, stream, &result);
+    if (result.status != 0)
+        reeve_cluster_task_error(&result, error);
+    int code = result.status;
+    (void)reeve_owner_release(cluster->owner, stream);
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
+    return code;
+}
+
+static int cluster_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
+    const void *item, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    return cluster->yield != NULL ? cluster->yield(cluster, size, pack, item, error)
+                                  : reeve_error_set(error, REEVE_EINVAL, "%s", "");
 }
 
 static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
@@ -394,12 +418,19 @@ static int cluster_release(
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     pthread_mutex_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
+    bool is_stream = false;
     if (code == 0) {
         reeve_cluster_enter(cluster);
+        is_stream = reeve_owner_is_stream(cluster->owner, future);
         code = reeve_owner_release(cluster->owner, future);
     }
     if (code == 0)
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
+    if (REEVE_UNLIKELY(is_stream)) { /* its function is asked to stop, perhaps again */
+        reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
+        if (reeve_owner_deadline(cluster->owner) < cluster->background_wake_ns)
+            reeve_cluster_background_wake(cluster);
+    }
     if (REEVE_UNLIKELY(cluster->owns_told))
         reeve_cluster_owns_look(cluster);
     if (REEVE_UNLIKELY(cluster->room_waiters != 0))
@@ -509,6 +540,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
+        .next = reeve_cluster_next,
+        .yield = cluster_yield,
         .view = reeve_cluster_view,
         .unview = reeve_cluster_unview,
         .retain = cluster_retain,

@@ -16,7 +16,8 @@
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
  * cluster_put.c (put), cluster_places.c (room for what is put), cluster_view.c (views),
- * cluster_actor.c (actors), cluster_poll.c (role, waiting), cluster_watch.c (futures that are
+ * cluster_actor.c (actors), cluster_stream.c (streams),
+ * cluster_poll.c (role, waiting), cluster_watch.c (futures that are
  * watched), cluster_cancel.c (stopping tasks), cluster_background.c (the thread that reads the
  * socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure),
  * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
@@ -192,6 +193,12 @@ struct reeve_cluster {
     bool (*may_run_inline)(const struct reeve_cluster *cluster, uint32_t *ret_class_index);
     /* this is the thread that runs the task */
     bool (*may_lend)(const struct reeve_cluster *cluster);
+    /* worker: the stream that it runs gives an item, without the lock; its reader has taken so
+     * much; it is perhaps not to go on waiting for that (runtime/worker/yield.h). */
+    int (*yield)(struct reeve_cluster *cluster, size_t size, reeve_pack_item *pack,
+        const void *item, struct reeve_error_info *error);
+    void (*task_credit)(const struct reeve_local_message *message);
+    void (*task_wake)(void);
 };
 
 /* What a thread waits for: all of the futures, or some. */
@@ -235,6 +242,16 @@ int reeve_cluster_cancel(struct reeve_backend *backend, uint64_t future,
     const struct reeve_owner_cancel *how, struct reeve_error_info *error);
 void reeve_cluster_cancel_run(
     struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_owner_command *command);
+
+/* cluster_stream.c: member of the backend; and with the lock, what the core commands. */
+int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error);
+void reeve_cluster_credit_run(
+    struct reeve_cluster *cluster, const struct reeve_owner_command *command);
+/* cluster.c. With the lock. A stream has been read to its end, and is released: REEVE_OK or its
+ * error. */
+int reeve_cluster_end_take(
+    struct reeve_cluster *cluster, reeve_task_id stream, struct reeve_error_info *error);
 
 /* cluster_watch.c: members of the backend; and with the lock, after tasks have become final. */
 int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,

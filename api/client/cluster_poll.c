@@ -178,6 +178,8 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
     snprintf(cluster->dead_text, sizeof(cluster->dead_text), "%s", text);
     reeve_owner_fail_all(cluster->owner, code, cluster->dead_text);
     reeve_cluster_watched(cluster);
+    if (cluster->task_wake != NULL)
+        cluster->task_wake();
     pthread_cond_broadcast(&cluster->turn);
     pthread_cond_broadcast(&cluster->replied);
     reeve_cluster_poller_alert(cluster);

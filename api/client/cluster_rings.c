@@ -300,6 +300,7 @@ static void command_run(
             channel_give_up(cluster, channel);
         message_send(cluster, REEVE_LOCAL_LEASE_RETURN, command);
         break;
+    case REEVE_OWNER_CREDIT: reeve_cluster_credit_run(cluster, command); break;
     case REEVE_OWNER_CANCEL: reeve_cluster_cancel_run(cluster, now_ns, command); break;
     case REEVE_OWNER_TAKE_BACK:
         if (!reeve_owner_where(cluster->owner, command->task, &lease_index, &position, &attempt) ||
@@ -477,6 +478,24 @@ reeve_task_id reeve_cluster_take_inline(
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* What is no result. */
+static int other_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index,
+    const struct reeve_entry_view *view, const struct reeve_entry_parts *parts)
+{
+    switch (view->kind) {
+    case REEVE_ENTRY_ITEM:
+        return reeve_owner_item(cluster->owner, index, view->task, view->attempt,
+            view->flags & REEVE_ENTRY_MORE, parts->value, parts->value_size);
+    case REEVE_ENTRY_RECALLED:
+        reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
+        return 0;
+    case REEVE_ENTRY_HANDED:
+        return reeve_owner_handed(
+            cluster->owner, index, view->task, view->attempt, parts->value, parts->value_size);
+    default: return REEVE_EPROTOCOL;
+    }
+}
+
 static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t index,
     const struct reeve_entry_view *view)
 {
@@ -484,15 +503,10 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
     struct reeve_reference object;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts))
         return REEVE_EPROTOCOL;
-    if (view->kind == REEVE_ENTRY_RECALLED) {
-        reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
-        return 0;
-    }
-    if (view->kind == REEVE_ENTRY_HANDED)
-        return reeve_owner_handed(
-            cluster->owner, index, view->task, view->attempt, parts.value, parts.value_size);
+    if (REEVE_UNLIKELY(view->kind != REEVE_ENTRY_RESULT))
+        return other_take(cluster, now_ns, index, view, &parts);
     bool is_object = view->flags & REEVE_ENTRY_OBJECT;
-    if (view->kind != REEVE_ENTRY_RESULT || (is_object && view->references == 0))
+    if (is_object && view->references == 0)
         return REEVE_EPROTOCOL;
     if (is_object) {
         memcpy(&object, parts.references, sizeof(object));
@@ -686,6 +700,8 @@ void reeve_cluster_handle(
             if (cluster->workers[index]->open && cluster->workers[index]->lease == message->lease)
                 /* the loop closes it: its entry may be running */
                 cluster->workers[index]->closing = true;
+        if (cluster->task_wake != NULL)
+            cluster->task_wake();
         break;
     case REEVE_LOCAL_INFEASIBLE:
         reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,

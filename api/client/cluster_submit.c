@@ -226,7 +226,8 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
         .losses_max = submit->max_retries,
-        .never_inline = submit->never_inline,
+        .never_inline = submit->never_inline || submit->function->item != NULL,
+        .is_stream = submit->function->item != NULL,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
     };

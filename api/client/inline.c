@@ -10,7 +10,8 @@
  *                                 │ nested                       one from each task that reads it,
  *                                 └▶ values of the futures in it one from each value it stands in
  *
- * Futures in a value have no ids: whoever gets the value is given new ones.
+ * Futures in a value have no ids: whoever gets the value is given new ones. Streams:
+ * inline_stream.c.
  */
 #include "api/client/inline_internal.h"
 
@@ -34,7 +35,7 @@ struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id
 /* ---- values ---------------------------------------------------------------------------------- */
 
 /* bytes + skew is a multiple of 64. */
-static struct value *value_create(size_t size, uint32_t skew)
+struct value *inline_value_create(size_t size, uint32_t skew)
 {
     struct value *value = calloc(1, sizeof *value);
     if (!value)
@@ -53,11 +54,13 @@ static struct value *value_create(size_t size, uint32_t skew)
     return value;
 }
 
-static void value_free(struct value *value)
+void inline_value_free(struct value *value)
 {
     free(value->error);
     free(value->memory);
     free(value->nested);
+    if (value->stream)
+        inline_stream_free(value->stream);
     free(value);
 }
 
@@ -77,7 +80,7 @@ void inline_value_drop_locked(struct value *value)
                 pending = inner;
             }
         }
-        value_free(value);
+        inline_value_free(value);
     }
 }
 
@@ -95,7 +98,7 @@ int inline_no_memory(struct reeve_error_info *error)
 }
 
 /* Takes over the reference to value. */
-static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
+int inline_publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
 {
     pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
@@ -169,7 +172,7 @@ int inline_ids_give(
         pthread_mutex_lock(&inline_self.lock);
         nested[given]->references++;
         pthread_mutex_unlock(&inline_self.lock);
-        rc = publish(nested[given], &ids[given], error);
+        rc = inline_publish(nested[given], &ids[given], error);
         if (rc)
             break;
     }
@@ -186,21 +189,7 @@ static void actor_die(uint64_t number, const struct reeve_error_info *why);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
 
-/* A task's arguments: what the submission said, with the values of its splices, which it holds. */
-struct task {
-    struct value **held;
-    struct reeve_splice_value *splices;
-    uint8_t (*references)[REEVE_OBJECT_REFERENCE_SIZE]; /* for large values */
-    size_t count;
-    uint8_t *args;
-    size_t args_size;
-    struct value **own; /* futures that the submission itself has in its arguments, held */
-    size_t own_count;
-    struct value **nested; /* all, those in spliced values included, in order */
-    size_t nested_count;
-};
-
-static void task_fini(struct task *task)
+void inline_task_fini(struct inline_task *task)
 {
     pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < task->count; i++)
@@ -217,7 +206,7 @@ static void task_fini(struct task *task)
 }
 
 static int hold(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
     pthread_mutex_lock(&inline_self.lock);
     int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
@@ -225,6 +214,10 @@ static int hold(
         struct value *value = reeve_map64_get(&inline_self.futures, submit->splices[i].future.id);
         if (!value) {
             rc = inline_not_live(error);
+            break;
+        }
+        if (value->stream) {
+            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not passed on");
             break;
         }
         value->references++;
@@ -236,7 +229,7 @@ static int hold(
 
 /* Puts together the list of the futures in the arguments, as they will stand in them. */
 static int nested_join(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
     size_t total = submit->nested_count;
     for (size_t i = 0; i < task->count; i++)
@@ -269,10 +262,10 @@ static int nested_join(
 }
 
 static int task_init(
-    struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
     size_t count = submit->splice_count + 1;
-    *task = (struct task){
+    *task = (struct inline_task){
         .held = calloc(count, sizeof *task->held),
         .splices = calloc(count, sizeof *task->splices),
         .references = calloc(count, sizeof *task->references),
@@ -307,7 +300,7 @@ static int task_init(
 static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_OBJECT_ID_SIZE],
     uint64_t size, const void **bytes)
 {
-    const struct task *task = invocation->context;
+    const struct inline_task *task = invocation->context;
     uint64_t number;
     memcpy(&number, id, sizeof number);
     if (!task || number >= task->count || task->held[number]->size != size)
@@ -323,15 +316,15 @@ static uint32_t result_skew(const struct reeve_function *function, size_t size)
 }
 
 /* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
-static struct value *run(
-    const struct reeve_function *function, struct task *task, const char *args, size_t args_size)
+struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size)
 {
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
                 ->error) { /* the error of a future among the arguments becomes the task's */
-            struct value *value = value_create(0, 0);
+            struct value *value = inline_value_create(0, 0);
             if (value && !(value->error = malloc(sizeof *value->error))) {
-                value_free(value);
+                inline_value_free(value);
                 return NULL;
             }
             if (value)
@@ -360,12 +353,12 @@ static struct value *run(
     if (ids)
         inline_ids_withdraw(ids, task->nested_count);
     free(ids);
-    struct value *value = value_create(
+    struct value *value = inline_value_create(
         rc ? 0 : invocation.result_size, rc ? 0 : result_skew(function, invocation.result_size));
     if (value && rc) {
         value->error = malloc(sizeof *value->error);
         if (!value->error) {
-            value_free(value);
+            inline_value_free(value);
             value = NULL;
         } else {
             *value->error = invocation.error;
@@ -385,10 +378,11 @@ static struct value *run(
 }
 
 /* A method, or what makes or ends an actor: one at a time, of all of them. */
-static struct value *run_for_actor(const struct reeve_submit *submit, struct task *task)
+static struct value *run_for_actor(const struct reeve_submit *submit, struct inline_task *task)
 {
     reeve_actors_lock();
-    struct value *value = run(submit->function, task, (const char *)task->args, task->args_size);
+    struct value *value =
+        inline_run(submit->function, task, (const char *)task->args, task->args_size);
     reeve_actors_unlock();
     if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
         actor_die(submit->actor->number, value->error);
@@ -409,28 +403,36 @@ static int actor_usable(const reeve_actor *actor, struct reeve_error_info *error
     return rc == REEVE_EHANDLE ? reeve_error_set(error, rc, "the actor has been released") : rc;
 }
 
+/* With its arguments in place. */
+int inline_task_make(
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
+{
+    int rc = task_init(task, submit, error);
+    bool failed = false; /* an argument: there is nothing to splice, and nothing runs */
+    for (size_t i = 0; i < task->count && !rc; i++)
+        failed |= task->held[i]->error != NULL;
+    if (!rc && !failed)
+        reeve_codec_splice(task->args, submit->args, submit->args_size, task->splices, task->count);
+    return rc;
+}
+
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
-    struct task task = {0};
+    if (submit->function->item)
+        return inline_stream_submit(submit, ret, error);
+    struct inline_task task = {0};
     int rc = submit->actor ? actor_usable(submit->actor, error) : REEVE_OK;
     if (!rc)
-        rc = task_init(&task, submit, error);
+        rc = inline_task_make(&task, submit, error);
     if (!rc) {
-        bool spliced =
-            false; /* an error among the arguments: there is nothing to splice, and nothing runs */
-        for (size_t i = 0; i < task.count; i++)
-            spliced |= task.held[i]->error != NULL;
-        if (!spliced)
-            reeve_codec_splice(
-                task.args, submit->args, submit->args_size, task.splices, task.count);
-        struct value *value =
-            submit->actor ? run_for_actor(submit, &task)
-                          : run(submit->function, &task, (const char *)task.args, task.args_size);
-        rc = value ? publish(value, ret, error) : inline_no_memory(error);
+        struct value *value = submit->actor ? run_for_actor(submit, &task)
+                                            : inline_run(submit->function, &task,
+                                                  (const char *)task.args, task.args_size);
+        rc = value ? inline_publish(value, ret, error) : inline_no_memory(error);
     }
-    task_fini(&task);
+    inline_task_fini(&task);
     return rc;
 }
 
@@ -450,8 +452,12 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
 {
     pthread_mutex_lock(&inline_self.lock);
     struct value *value =
-        inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
     int rc = value ? REEVE_OK : inline_not_live(error);
+    if (value && value->stream)
+        rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not got: read its items");
+    else if (value)
+        (void)reeve_map64_remove(&inline_self.futures, future);
     pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
@@ -520,7 +526,7 @@ static int inline_release(
         inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
     int rc = value ? REEVE_OK : inline_not_live(error);
     if (value)
-        inline_value_drop_locked(value);
+        inline_value_leave(value);
     pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
@@ -535,7 +541,7 @@ static int inline_retain(
     if (value)
         value->references++;
     pthread_mutex_unlock(&inline_self.lock);
-    return value ? publish(value, ret, error) : inline_not_live(error);
+    return value ? inline_publish(value, ret, error) : inline_not_live(error);
 }
 
 /* Whatever there is has ended. */
@@ -585,7 +591,7 @@ static int inline_create(struct reeve_backend *backend, size_t size, uint32_t sk
 {
     (void)backend;
     (void)leisurely; /* the bytes stay */
-    struct value *value = value_create(size, skew);
+    struct value *value = inline_value_create(size, skew);
     if (!value)
         return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
     pthread_mutex_lock(&inline_self.lock);
@@ -595,7 +601,7 @@ static int inline_create(struct reeve_backend *backend, size_t size, uint32_t sk
     else if (reeve_map64_put(&inline_self.created, inline_self.next_id, value, NULL))
         rc = inline_no_memory(error);
     if (rc) {
-        value_free(value);
+        inline_value_free(value);
     } else {
         *bytes = value->bytes;
         *handle = inline_self.next_id++;
@@ -624,7 +630,7 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
     }
     value->nested = nested;
     value->nested_count = future_count;
-    return publish(value, ret, error);
+    return inline_publish(value, ret, error);
 }
 
 static void inline_abort(struct reeve_backend *backend, uint64_t handle)
@@ -727,6 +733,15 @@ static void inline_shutdown(struct reeve_backend *backend)
     (void)backend;
     pthread_mutex_lock(&inline_self.lock);
     inline_self.running = false;
+    uint64_t id;
+    void *value;
+    for (size_t next = 0; reeve_map64_next(&inline_self.futures, &next, &id, &value);) {
+        if (!((struct value *)value)->stream)
+            continue;
+        (void)reeve_map64_remove(&inline_self.futures, id);
+        inline_value_leave(value);
+        next = 0; /* the table may have changed meanwhile */
+    }
     drop_all_locked(&inline_self.futures);
     size_t at = 0;
     void *actor;
@@ -752,6 +767,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
+        .next = inline_next,
+        .yield = inline_yield,
         .view = inline_view,
         .unview = inline_unview,
         .retain = inline_retain,

@@ -1,11 +1,14 @@
-/* What inline.c and inline_view.c share: values, and the backend that has them. */
+/* What inline.c, inline_stream.c and inline_view.c share: values, and the backend that has them. */
 #ifndef REEVE_CLIENT_INLINE_INTERNAL_H
 #define REEVE_CLIENT_INLINE_INTERNAL_H
 
 #include "api/client/backend.h"
+#include "api/client/codec.h"
 #include "runtime/base/map64.h"
 
 #include <pthread.h>
+
+struct inline_stream;
 
 struct value {
     unsigned references;            /* under the lock */
@@ -15,7 +18,8 @@ struct value {
     uint8_t *memory;       /* in which the bytes are */
     struct value **nested; /* of the futures in it, in order; held */
     size_t nested_count;
-    struct value *next; /* while it is freed */
+    struct value *next;           /* while it is freed */
+    struct inline_stream *stream; /* or NULL */
 };
 
 struct inline_actor {
@@ -36,6 +40,31 @@ struct inline_backend {
 
 extern struct inline_backend inline_self;
 
+/* A task's arguments: what the submission said, with the values of its splices, which it holds. */
+struct inline_task {
+    struct value **held;
+    struct reeve_splice_value *splices;
+    uint8_t (*references)[REEVE_OBJECT_REFERENCE_SIZE]; /* for large values */
+    size_t count;
+    uint8_t *args;
+    size_t args_size;
+    struct value **own; /* futures that the submission itself has in its arguments, held */
+    size_t own_count;
+    struct value **nested; /* all, those in spliced values included, in order */
+    size_t nested_count;
+};
+
+struct value *inline_value_create(size_t size, uint32_t skew);
+void inline_value_free(struct value *value);
+/* Takes over the reference to value. */
+int inline_publish(struct value *value, uint64_t *ret, struct reeve_error_info *error);
+int inline_task_make(
+    struct inline_task *task, const struct reeve_submit *submit, struct reeve_error_info *error);
+void inline_task_fini(struct inline_task *task);
+/* The result, or the error. NULL: no memory. */
+struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size);
+
 /* One reference less, with the lock; with what it held. */
 void inline_value_drop_locked(struct value *value);
 int inline_not_live(struct reeve_error_info *error);
@@ -45,6 +74,18 @@ int inline_ids_give(
     struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error);
 /* Those of the ids that are live are so no more. */
 void inline_ids_withdraw(const uint64_t *ids, size_t count);
+
+/* inline_stream.c. */
+int inline_stream_submit(
+    const struct reeve_submit *submit, uint64_t *ret, struct reeve_error_info *error);
+void inline_stream_free(struct inline_stream *stream);
+/* With the lock, which it gives up while the function of a stream ends: the value is nobody's in
+ * the table any more. */
+void inline_value_leave(struct value *value);
+int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error);
+int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
+    const void *item, struct reeve_error_info *error);
 
 /* inline_view.c: members of the backend. */
 int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,

@@ -335,6 +335,8 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
     if (rc)
         return reeve_error_set(
             &invocation->error, rc < 0 ? rc : REEVE_EFUNCTION, "the handler returned %d", rc);
+    if (REEVE_UNLIKELY(function->item != NULL)) /* what it had to give it has yielded */
+        result = (reeve_packed){"\xc0", 1, NULL, 0};
     rc = reeve_codec_check(result.bytes, result.size, &invocation->error);
     if (rc) {
         char why[160];

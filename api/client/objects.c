@@ -36,8 +36,8 @@ struct reeve_objects {
     uint32_t count;
     struct range ready[READY_MAX]; /* a ring */
     uint32_t ready_first, ready_count;
-    pthread_t mapper; /* while is_mapping, and until it has been joined */
-    bool is_mapping, has_mapper, is_ending;
+    bool is_mapping; /* a thread does so, which nobody joins: a process may end at any moment */
+    bool is_ending;
     uint32_t busy; /* 1 + the segment in which it is mapping, without the lock; 0: none */
     pthread_cond_t idle;
 };
@@ -69,9 +69,9 @@ void reeve_objects_free(struct reeve_objects *objects)
         return;
     pthread_mutex_lock(&objects->lock);
     objects->is_ending = true;
+    while (objects->is_mapping)
+        pthread_cond_wait(&objects->idle, &objects->lock);
     pthread_mutex_unlock(&objects->lock);
-    if (objects->has_mapper)
-        pthread_join(objects->mapper, NULL);
     for (uint32_t i = 0; i < objects->count; i++)
         segment_forget(&objects->segments[i]);
     free(objects->segments);
@@ -219,6 +219,7 @@ static void *mapper_main(void *arg)
         pthread_cond_broadcast(&objects->idle);
     }
     objects->is_mapping = false;
+    pthread_cond_broadcast(&objects->idle);
     pthread_mutex_unlock(&objects->lock);
     return NULL;
 }
@@ -227,12 +228,12 @@ static void *mapper_main(void *arg)
 static void mapper_start(struct reeve_objects *objects)
 {
     sigset_t all, before;
-    if (objects->has_mapper)
-        pthread_join(objects->mapper, NULL); /* it has let go of the lock for the last time */
+    pthread_t mapper;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    objects->has_mapper = objects->is_mapping =
-        pthread_create(&objects->mapper, NULL, mapper_main, objects) == 0;
+    objects->is_mapping = pthread_create(&mapper, NULL, mapper_main, objects) == 0;
+    if (objects->is_mapping)
+        pthread_detach(mapper);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -36,6 +36,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
     reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
+    reeve_map64_init(&owner->streams);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
@@ -55,6 +56,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     while (!reeve_list_is_empty(&owner->lineages))
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
+    owner_streams_fini(owner);
     owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
@@ -356,6 +358,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
         if (on == NULL || (from->splices[i].offset & ~REEVE_OWNER_NESTED) > from->arguments_size)
             return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
+        if (reeve_owner_is_stream(owner, from->splices[i].task))
+            return REEVE_ETYPE;
     }
     struct owner_actor *actor = NULL;
     if (REEVE_UNLIKELY(from->actor != 0) &&
@@ -398,6 +402,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         task->splice_count++;
     }
     *ret_task = owner_task_id(task, index);
+    if (REEVE_UNLIKELY(from->is_stream) && error == 0)
+        error = owner_stream_make(owner, *ret_task);
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
         error = owner_task_deepen(owner, index);
     if (error != 0) {
@@ -501,6 +507,8 @@ int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
     struct owner_task *task = owner_task_find(owner, id);
     if (task == NULL || task->held == 0)
         return REEVE_EHANDLE;
+    if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
+        owner_stream_drop(owner, 0, id);
     task->held--;
     if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
         task->losses++; /* so that borrow_end does not give it back once more */
@@ -612,8 +620,7 @@ bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, ree
     return true;
 }
 
-/* The SENT task that an answer from this lease speaks of, or NULL when the answer is stale. */
-static struct owner_task *task_answered(
+struct owner_task *owner_task_answered(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
 {
     struct owner_task *task = owner_task_find(owner, id);
@@ -629,7 +636,7 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     reeve_task_id id, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object)
 {
-    struct owner_task *task = task_answered(owner, lease_index, id, attempt);
+    struct owner_task *task = owner_task_answered(owner, lease_index, id, attempt);
     if (task == NULL)
         return false;
     uint32_t index = owner_task_index(id);
@@ -677,14 +684,14 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
 void reeve_owner_child_died(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
 {
-    if (task_answered(owner, lease_index, id, attempt) != NULL)
+    if (owner_task_answered(owner, lease_index, id, attempt) != NULL)
         owner->child_died = id;
 }
 
 void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
 {
-    struct owner_task *task = task_answered(owner, lease_index, id, attempt);
+    struct owner_task *task = owner_task_answered(owner, lease_index, id, attempt);
     if (task == NULL)
         return;
     uint32_t index = owner_task_index(id);

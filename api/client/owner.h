@@ -97,6 +97,7 @@ struct reeve_owner_task {
     uint32_t timeout_ms;   /* 0: none */
     uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
     bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
+    bool is_stream;        /* it yields items; then never_inline, too */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
@@ -137,6 +138,9 @@ enum reeve_owner_command_kind {
     /* task, cancel; SENT: lease, lease_index, position, attempt: recall the entry, or tell its
      * worker to stop; INLINE: who runs it */
     REEVE_OWNER_CANCEL,
+    /* task, lease, lease_index, position, attempt, count: units of a stream that have been taken
+     * (runtime/channel/credit.h): tell its worker */
+    REEVE_OWNER_CREDIT,
 };
 
 /* How to cancel what runs. */
@@ -233,8 +237,8 @@ uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
  * may be that of any event before. */
 bool reeve_owner_class_is_busy(const struct reeve_owner *owner, uint32_t class_index);
 
-/* REEVE_EHANDLE: a splice names no living future; REEVE_ENOMEM. The caller holds one reference
- * to the new task. */
+/* REEVE_EHANDLE: a splice names no living future; REEVE_ETYPE: it names a stream; REEVE_ENOMEM. The
+ * caller holds one reference to the new task. */
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *task, reeve_task_id *ret_task);
 
@@ -257,7 +261,8 @@ static inline bool reeve_task_state_is_final(enum reeve_task_state state)
 int reeve_owner_result(
     const struct reeve_owner *owner, reeve_task_id task, struct reeve_owner_result *ret);
 
-/* The caller's reference goes. A task under way goes on; its result is dropped. REEVE_EHANDLE. */
+/* The caller's reference goes. A task under way goes on; its result is dropped. (That of a stream
+ * is asked to stop.) REEVE_EHANDLE. */
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 
 /* One more reference to a living future, for who reads its result while others may release it.
@@ -434,6 +439,24 @@ void reeve_owner_held(
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
     uint32_t attempt, const void *bytes, uint32_t size);
 
+/* --- streams ----------------------------------------------------------------------------------
+ *
+ * A stream is a task whose items come before its result, and are read one by one; when there is
+ * none left, its result says how it has ended. How it goes on when the task is run again, and how
+ * far it may be ahead: owner_stream.c. */
+
+bool reeve_owner_is_stream(const struct reeve_owner *owner, reeve_task_id task);
+/* A piece of an item of a SENT task has come; `more`: the next one goes on with it. What is stale
+ * is dropped. REEVE_ENOMEM, REEVE_EPROTOCOL. */
+int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
+    uint32_t attempt, bool more, const void *bytes, uint32_t size);
+/* The first item that has not been taken; valid until the next event. REEVE_EAGAIN: none has come
+ * yet; REEVE_EEND: none will come any more, and the task has a result; REEVE_EHANDLE;
+ * REEVE_ETYPE: it is no stream. */
+int reeve_owner_next_item(const struct reeve_owner *owner, reeve_task_id task,
+    const uint8_t **ret_bytes, uint32_t *ret_size);
+void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id task);
+
 /* --- objects that were lost -------------------------------------------------------------------
  *
  * A result that lies in the store of another node is lost with that node. So the call that made it
@@ -486,7 +509,9 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns);
 
 uint64_t reeve_owner_unfinished(const struct reeve_owner *owner); /* tasks not in a final state */
 uint64_t reeve_owner_final_count(
-    const struct reeve_owner *owner); /* grows with every task that becomes final */
+    const struct reeve_owner *owner); /* grows with every task that becomes final, and with every
+                                       * stream that has something to read again: with all that
+                                       * somebody may wait for */
 uint32_t reeve_owner_in_flight(const struct reeve_owner *owner, reeve_lease_index lease_index);
 uint32_t reeve_owner_node_of(const struct reeve_owner *owner, reeve_lease_index lease_index);
 uint64_t reeve_owner_lease_id(const struct reeve_owner *owner, reeve_lease_index lease_index);

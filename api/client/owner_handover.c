@@ -230,13 +230,27 @@ static bool is_held(const struct owner_task *task)
     return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_HELD;
 }
 
+/* What the heir gets in place of the value, and why, or NULL: the value can be given. */
+static const char *why_not_given(
+    const struct walk *walk, const struct owner_task *task, int32_t *ret_status)
+{
+    if (walk->lends)
+        return NULL;
+    if (task->flags & OWNER_GIVEN) {
+        *ret_status = REEVE_ELOST;
+        return "its large value came with a call that has ended";
+    }
+    if (is_held(task)) {
+        *ret_status = REEVE_EINVAL;
+        return "its large value is another process's, and only retained here: pass it on as an "
+               "argument, or return a copy of the value";
+    }
+    return NULL;
+}
+
 static int record_write(struct reeve_owner *owner, const struct walk *walk, uint32_t index,
     struct reeve_buffer *ret, struct reeve_buffer *ret_objects)
 {
-    static const char call_over[] = "its large value came with a call that has ended";
-    static const char retained[] =
-        "its large value is another process's, and only retained here: pass it on as an argument, "
-        "or return a copy of the value";
     const struct owner_task *task = owner_task_at(owner, index);
     struct owner_record record = {.origin = owner_task_id(task, index),
         .count = task->splice_count,
@@ -249,6 +263,9 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
     struct reeve_reference object;
     const void *head = NULL, *body = owner_task_bytes(task);
     uint32_t head_size = 0, body_size = task->size;
+    const char *why = NULL; /* the value cannot be given */
+    if (reeve_task_state_is_final(task->state) && task->state != REEVE_TASK_FAILED)
+        why = why_not_given(walk, task, &failure.status);
     if (is_leaf(walk, task)) {
         record.kind = OWNER_RECORD_OWN;
         record.origin = task->position;
@@ -262,28 +279,16 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         record.kind = OWNER_RECORD_TASK;
         head = &call;
         head_size = sizeof(call);
-    } else if (task->state == REEVE_TASK_FAILED) {
+    } else if (task->state == REEVE_TASK_FAILED || why != NULL) {
         record.kind = OWNER_RECORD_ERROR;
-        record.flags = task->flags & OWNER_ERROR_MAP ? OWNER_RECORD_MAP : 0;
+        record.flags = why == NULL && task->flags & OWNER_ERROR_MAP ? OWNER_RECORD_MAP : 0;
         record.count = 0;
         head = &failure;
         head_size = sizeof(failure);
-    } else if (task->flags & OWNER_GIVEN && !walk->lends) {
-        failure.status = REEVE_ELOST;
-        record.kind = OWNER_RECORD_ERROR;
-        record.count = 0;
-        head = &failure;
-        head_size = sizeof(failure);
-        body = (const uint8_t *)call_over;
-        body_size = sizeof(call_over) - 1;
-    } else if (is_held(task) && !walk->lends) {
-        failure.status = REEVE_EINVAL;
-        record.kind = OWNER_RECORD_ERROR;
-        record.count = 0;
-        head = &failure;
-        head_size = sizeof(failure);
-        body = (const uint8_t *)retained;
-        body_size = sizeof(retained) - 1;
+        if (why != NULL) {
+            body = why;
+            body_size = (uint32_t)strlen(why);
+        }
     } else if (task->flags & OWNER_RESULT_OBJECT) {
         object = task->bytes.object;
         record.kind = OWNER_RECORD_OBJECT;

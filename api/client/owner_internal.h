@@ -245,6 +245,7 @@ struct reeve_owner {
     uint32_t actor_last, host_last;
     uint64_t gained;               /* leases, ever */
     struct reeve_map64 cancelling; /* task -> struct owner_cancel */
+    struct reeve_map64 streams;    /* task -> struct owner_stream: what has come of it */
     struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
     uint64_t anchored_count;
     uint64_t relax_bytes; /* still to be let go of */
@@ -382,6 +383,18 @@ void owner_cancel_fini(struct reeve_owner *owner);
 
 /* A final task's edge is a watch (owner_watch.c). */
 void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
+
+/* Streams (owner_stream.c). Called with any task: does nothing for others. */
+int owner_stream_make(struct reeve_owner *owner, reeve_task_id id);
+/* The program does not want it any more: its unread items go, and so does its function, if it has
+ * not ended. */
+void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
+void owner_streams_fini(struct reeve_owner *owner);
+uint64_t owner_streams_memory(const struct reeve_owner *owner);
+
+/* The SENT task that an entry from this lease speaks of, or NULL when that is stale (owner.c). */
+struct owner_task *owner_task_answered(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt);
 
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);

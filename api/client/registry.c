@@ -42,7 +42,8 @@ static bool name_is_good(const char *name)
     return true;
 }
 
-REEVE_API int reeve_register(const char *name, reeve_handler *handler, void *context)
+static int add(
+    const char *name, reeve_handler *handler, void *context, const struct reeve_type *item)
 {
     struct reeve_error_info *error = reeve_error_thread();
     if (table)
@@ -68,9 +69,20 @@ REEVE_API int reeve_register(const char *name, reeve_handler *handler, void *con
         .invoke = reeve_invoke_handler,
         .handler = handler,
         .context = context,
+        .item = item,
         .next = list};
     list = function;
     return REEVE_OK;
+}
+
+REEVE_API int reeve_register(const char *name, reeve_handler *handler, void *context)
+{
+    return add(name, handler, context, NULL);
+}
+
+REEVE_API int reeve_register_stream(const char *name, reeve_handler *handler, void *context)
+{
+    return add(name, handler, context, &reeve_type_void); /* of any type, in fact */
 }
 
 /* ---- the seal -------------------------------------------------------------------------------- */
@@ -95,15 +107,16 @@ static int write_signature(struct reeve_buffer *text, const struct reeve_functio
 {
     int rc = reeve_buffer_append_string(text, function->name);
     if (function->handler)
-        return rc | reeve_buffer_append_string(text, "(packed) -> packed");
+        return rc | reeve_buffer_append_string(text,
+                        function->item ? "(packed) -> stream of packed" : "(packed) -> packed");
     rc |= reeve_buffer_append_string(text, "(");
     for (size_t i = 0; i < function->parameter_count; i++) {
         if (i)
             rc |= reeve_buffer_append_string(text, ", ");
         rc |= write_type(text, function->parameters[i].type);
     }
-    rc |= reeve_buffer_append_string(text, ") -> ");
-    return rc | write_type(text, function->result);
+    rc |= reeve_buffer_append_string(text, function->item ? ") -> stream of " : ") -> ");
+    return rc | write_type(text, function->item ? function->item : function->result);
 }
 
 static int by_name(const void *a, const void *b)

@@ -65,7 +65,7 @@ template <typename T> class reeve_filled
 /* Known when compiling, so that it is there before any constructor runs. */
 static constexpr reeve_function reeve_function_of(const char *name, const reeve_type *result,
     const reeve_member *parameters, size_t parameter_count, size_t arguments_size,
-    void (*call)(const void *, void *))
+    void (*call)(const void *, void *), const reeve_type *item)
 {
     reeve_function function{};
     function.size = sizeof(reeve_function);
@@ -75,10 +75,11 @@ static constexpr reeve_function reeve_function_of(const char *name, const reeve_
     function.parameter_count = parameter_count;
     function.arguments_size = arguments_size;
     function.call = call;
+    function.item = item;
     return function;
 }
-#define REEVE_FUNCTION_(R, fn, count)                                                 \
+#define REEVE_FUNCTION_(R, fn, count, yields)                                         \
     reeve_function_of(#fn, &REEVE_JOIN(reeve_type_, R), fn##_reeve_parameters, count, \
-        sizeof(struct fn##_reeve_arguments), fn##_reeve_call)
+        sizeof(struct fn##_reeve_arguments), fn##_reeve_call, yields)
 
 #endif

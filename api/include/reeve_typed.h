@@ -36,6 +36,7 @@
 #define REEVE_TYPED_H
 
 #include "reeve_nested.h"
+#include "reeve_stream.h"
 #include "reeve_view.h"
 
 #ifdef __cplusplus
@@ -133,7 +134,9 @@ struct reeve_function {
     struct reeve_function *next;
     reeve_handler *handler; /* of a function made by reeve_register */
     void *context;
-    int role; /* in the life of actors: REEVE_ROLE_... */
+    /* Made by the macros again. */
+    int role;                      /* in the life of actors: REEVE_ROLE_... */
+    const struct reeve_type *item; /* of a stream; NULL: it is none */
 };
 
 /* What the macros' code calls. */
@@ -449,51 +452,55 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 #define REEVE_CALL_FUTURE_(fn, n, pair)    reeve_arg##n.future,
 
 #define REEVE_DECLARE_(R, fn, ...) REEVE_DECLARE__(R, fn, __VA_ARGS__)
-#define REEVE_DECLARE__(R, fn, ...)                                                                \
+/* What a call gives is an F. */
+#define REEVE_SUBMIT_(R, fn, F, ...)                                                               \
     R fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                          \
-    typedef REEVE_JOIN(reeve_future_, R) fn##_future;                                              \
     extern struct reeve_function fn##_reeve_function;                                              \
     struct fn##_reeve_arguments {                                                                  \
         REEVE_EACH(REEVE_FIELD_, __VA_ARGS__)                                                      \
         char reeve_end;                                                                            \
     };                                                                                             \
-    __attribute__((unused)) static inline fn##_future fn##_remote_opts(                            \
+    __attribute__((unused)) static inline F fn##_remote_opts(                                      \
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))        \
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) 0}; \
-        fn##_future reeve_made = {                                                                 \
+        F reeve_made = {                                                                           \
             reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, NULL)};          \
         return reeve_made;                                                                         \
     }                                                                                              \
-    __attribute__((unused)) static inline fn##_future fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))  \
+    __attribute__((unused)) static inline F fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))            \
     {                                                                                              \
         return fn##_remote_opts(NULL REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                        \
     }                                                                                              \
-    __attribute__((unused)) static inline int fn##_remote_many_opts(                               \
-        const reeve_task_options *reeve_how,                                                       \
-        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)         \
-    {                                                                                              \
-        const void *reeve_columns[] = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) NULL};              \
-        return reeve_typed_submit_many(                                                            \
-            &fn##_reeve_function, reeve_how, reeve_count, reeve_columns, (uint64_t *)reeve_ids);   \
-    }                                                                                              \
-    __attribute__((unused)) static inline int fn##_remote_many(                                    \
-        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)         \
-    {                                                                                              \
-        return fn##_remote_many_opts(                                                              \
-            NULL, reeve_count REEVE_EACH(REEVE_PASS_, __VA_ARGS__), reeve_ids);                    \
-    }                                                                                              \
     REEVE_EACH(REEVE_ARGUMENT_, __VA_ARGS__)                                                       \
-    __attribute__((unused)) static inline fn##_future fn##_call(                                   \
+    __attribute__((unused)) static inline F fn##_call(                                             \
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_CALL_PARAMETER_, __VA_ARGS__))        \
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {                                            \
             REEVE_EACH(REEVE_CALL_VALUE_, __VA_ARGS__) 0};                                         \
         uint64_t reeve_ids[] = {REEVE_EACH(REEVE_CALL_FUTURE_, __VA_ARGS__) 0};                    \
-        fn##_future reeve_made = {                                                                 \
+        F reeve_made = {                                                                           \
             reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, reeve_ids)};     \
         return reeve_made;                                                                         \
-    }                                                                                              \
+    }
+
+#define REEVE_DECLARE__(R, fn, ...)                                                              \
+    typedef REEVE_JOIN(reeve_future_, R) fn##_future;                                            \
+    REEVE_SUBMIT_(R, fn, fn##_future, __VA_ARGS__)                                               \
+    __attribute__((unused)) static inline int fn##_remote_many_opts(                             \
+        const reeve_task_options *reeve_how,                                                     \
+        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)       \
+    {                                                                                            \
+        const void *reeve_columns[] = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) NULL};            \
+        return reeve_typed_submit_many(                                                          \
+            &fn##_reeve_function, reeve_how, reeve_count, reeve_columns, (uint64_t *)reeve_ids); \
+    }                                                                                            \
+    __attribute__((unused)) static inline int fn##_remote_many(                                  \
+        size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)       \
+    {                                                                                            \
+        return fn##_remote_many_opts(                                                            \
+            NULL, reeve_count REEVE_EACH(REEVE_PASS_, __VA_ARGS__), reeve_ids);                  \
+    }                                                                                            \
     REEVE_IF_VOID_(R, REEVE_GET_VOID_, REEVE_GET_VALUE_)(R, fn)
 
 #define REEVE_GET_VALUE_(R, fn)                                                               \
@@ -529,8 +536,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
             (const uint64_t *)futures, count, &reeve_type_void, NULL, codes);     \
     }
 
-#define REEVE_DEFINE_(R, fn, ...) REEVE_DEFINE__(R, fn, __VA_ARGS__)
-#define REEVE_DEFINE__(R, fn, ...)                                          \
+#define REEVE_DEFINE_(R, fn, ...)  REEVE_DEFINE__(R, fn, __VA_ARGS__)
+#define REEVE_DEFINE__(R, fn, ...) REEVE_BODY_(R, fn, NULL, __VA_ARGS__)
+#define REEVE_BODY_(R, fn, yields, ...)                                     \
     static void fn##_reeve_call(const void *reeve_from, void *reeve_result) \
     {                                                                       \
         const struct fn##_reeve_arguments *reeve_arguments =                \
@@ -543,18 +551,19 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     static const struct reeve_member fn##_reeve_parameters[] = {            \
         REEVE_EACH(REEVE_PARAMETER_MEMBER_, __VA_ARGS__){"", NULL, 0}};     \
     struct reeve_function fn##_reeve_function =                             \
-        REEVE_FUNCTION_(R, fn, REEVE_COUNT(__VA_ARGS__) - 1);               \
+        REEVE_FUNCTION_(R, fn, REEVE_COUNT(__VA_ARGS__) - 1, yields);       \
     __attribute__((constructor)) static void fn##_reeve_register(void)      \
     {                                                                       \
         reeve_typed_register(&fn##_reeve_function);                         \
     }                                                                       \
     R fn(REEVE_PARAMETERS_(__VA_ARGS__))
 #ifndef __cplusplus
-#define REEVE_FUNCTION_(R, fn, count)                                                              \
+#define REEVE_FUNCTION_(R, fn, count, yields)                                                      \
     {                                                                                              \
         .size = sizeof(struct reeve_function), .name = #fn, .result = &REEVE_JOIN(reeve_type_, R), \
         .parameters = fn##_reeve_parameters, .parameter_count = count,                             \
         .arguments_size = sizeof(struct fn##_reeve_arguments), .call = fn##_reeve_call,            \
+        .item = yields,                                                                            \
     }
 #endif
 #define REEVE_PARAMETER_MEMBER_(fn, n, pair) REEVE_MEMBER_(fn##_reeve_arguments, n, pair),

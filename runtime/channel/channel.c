@@ -12,6 +12,7 @@ struct channel_header {
     uint32_t version;
     uint64_t id;
     struct reeve_channel_geometry geometry;
+    struct reeve_credit credit; /* the rest is written once */
 };
 _Static_assert(
     sizeof(struct channel_header) == 64, "the rings follow on a cache line of their own");
@@ -88,6 +89,7 @@ int reeve_channel_attach(
     uint8_t *call_memory = (uint8_t *)memory + sizeof header;
     uint8_t *return_memory = call_memory + call_bytes;
     struct reeve_channel attached = {.id = header.id, .role = role, .geometry = header.geometry};
+    attached.credit = &((struct channel_header *)memory)->credit;
     int error;
     switch (role) {
     case REEVE_CHANNEL_HOLDER:

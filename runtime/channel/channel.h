@@ -9,6 +9,7 @@
 #ifndef REEVE_CHANNEL_CHANNEL_H
 #define REEVE_CHANNEL_CHANNEL_H
 
+#include "runtime/channel/credit.h"
 #include "runtime/channel/doorbell.h"
 #include "runtime/channel/ring.h"
 
@@ -31,7 +32,8 @@ struct reeve_channel {
     enum reeve_channel_role role;
     struct reeve_channel_geometry geometry;
     struct reeve_ring calls;
-    struct reeve_ring returns; /* for the daemon: attached as revoker, for looking only */
+    struct reeve_credit *credit; /* of the stream that the worker runs, if it does */
+    struct reeve_ring returns;   /* for the daemon: attached as revoker, for looking only */
 };
 
 bool reeve_channel_geometry_valid(const struct reeve_channel_geometry *geometry);

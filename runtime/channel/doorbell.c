@@ -3,11 +3,9 @@
 #include "runtime/channel/doorbell.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "runtime/channel/futex.h"
 
 #define DOORBELL_MAGIC   0x42454c4cu /* BELL */
 #define DOORBELL_VERSION 1u
@@ -26,13 +24,6 @@ struct reeve_doorbell *reeve_doorbell_attach(void *memory, size_t size_bytes)
         bell->version != DOORBELL_VERSION)
         return NULL;
     return bell;
-}
-
-/* The word is shared between processes, so the futex is not PRIVATE. */
-static long futex(
-    _Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
-{
-    return syscall(SYS_futex, (uint32_t *)word, operation, value, timeout, NULL, 0);
 }
 
 /* errno stays as the caller had it: user code calls this from the middle of its own. */
@@ -57,7 +48,7 @@ bool reeve_doorbell_wake(struct reeve_doorbell *bell, int event_fd)
         /* somebody else has taken the duty of waking, or the sleeper woke by itself */
         return false;
     if (mode != REEVE_DOORBELL_EVENT)
-        (void)futex(&bell->waiting, FUTEX_WAKE, INT_MAX, NULL); /* cannot fail: errno stays */
+        reeve_futex_wake(&bell->waiting);
     if (mode != REEVE_DOORBELL_FUTEX && event_fd >= 0)
         event_write(event_fd);
     return true;
@@ -65,13 +56,7 @@ bool reeve_doorbell_wake(struct reeve_doorbell *bell, int event_fd)
 
 int reeve_doorbell_sleep(struct reeve_doorbell *bell, int64_t timeout_ns)
 {
-    int saved_errno = errno;
-    struct timespec limit = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
-    /* The kernel compares and sleeps in one: a ring since arm has left something else than FUTEX
-     * here. */
-    long result =
-        futex(&bell->waiting, FUTEX_WAIT, REEVE_DOORBELL_FUTEX, timeout_ns < 0 ? NULL : &limit);
-    bool timed_out = result < 0 && errno == ETIMEDOUT;
-    errno = saved_errno;
-    return timed_out ? REEVE_ETIMEDOUT : 0;
+    /* a ring since arm has left something else than FUTEX here */
+    return reeve_futex_sleep(&bell->waiting, REEVE_DOORBELL_FUTEX, timeout_ns) ? REEVE_ETIMEDOUT
+                                                                               : 0;
 }

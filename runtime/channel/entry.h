@@ -25,6 +25,10 @@
  * call comes what they are, as a hand-over (drawn in api/client/owner.h). Before a result comes its
  * hand-over, in as many entries of kind HANDED as it takes.
  *
+ * Items of a stream come before its result, in entries of kind ITEM: the payload is a value. One
+ * that is large comes in several, all but the last with flag MORE. How far they may be ahead of
+ * their reader: credit.h.
+ *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
@@ -42,13 +46,21 @@ enum reeve_entry_kind {
     REEVE_ENTRY_RESULT = 2,
     REEVE_ENTRY_RECALLED = 3,
     REEVE_ENTRY_HANDED = 4, /* on a return ring: a piece; it does not answer the call */
+    REEVE_ENTRY_ITEM = 5,   /* likewise: a piece of an item, or all of it */
 };
+
+/* Of an entry on a return ring: not so, then its answer is yet to come. */
+static inline _Bool reeve_entry_answers(uint8_t kind)
+{
+    return kind != REEVE_ENTRY_HANDED && kind != REEVE_ENTRY_ITEM;
+}
 
 /* flags, beside REEVE_ENTRY_OBJECT of ring.h */
 #define REEVE_ENTRY_TIMED      0x0001u
 #define REEVE_ENTRY_LENT       0x0002u
 #define REEVE_ENTRY_ALONE      0x0004u /* a call: its children are not to be run by its worker */
 #define REEVE_ENTRY_CHILD_DIED 0x0008u /* EWORKERDIED: while it ran a child of the task's */
+#define REEVE_ENTRY_MORE       0x0010u /* an ITEM: the next one goes on with it */
 
 /* flag of a reference: the object was given away, its owner is not the process in its id */
 #define REEVE_REFERENCE_GIVEN 1u

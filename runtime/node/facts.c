@@ -19,8 +19,8 @@ const struct reeve_failure *reeve_failures_at(const struct reeve_failures *failu
     return &failures->last[(failures->count - 1 - back) % REEVE_FAILURES_MAX];
 }
 
-void reeve_function_name(
-    const char *table, size_t table_size, uint32_t index, char *name, size_t size)
+size_t reeve_function_find(
+    const char *table, size_t table_size, uint32_t index, const char **ret_name)
 {
     const char *line = table, *end = table + table_size;
     for (uint32_t i = 0; line != NULL && i < index; i++) {
@@ -30,8 +30,17 @@ void reeve_function_name(
     size_t length = 0;
     while (line != NULL && line + length < end && strchr(" (\n", line[length]) == NULL)
         length++;
+    *ret_name = line;
+    return length;
+}
+
+void reeve_function_name(
+    const char *table, size_t table_size, uint32_t index, char *name, size_t size)
+{
+    const char *found;
+    size_t length = reeve_function_find(table, table_size, index, &found);
     if (length == 0)
         snprintf(name, size, "function %u", index);
     else
-        snprintf(name, size, "%.*s", (int)length, line);
+        snprintf(name, size, "%.*s", (int)length, found);
 }

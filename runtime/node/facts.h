@@ -73,8 +73,11 @@ struct reeve_failure *reeve_failures_add(struct reeve_failures *failures);
 /* The `back`th from the end (0: the latest), or NULL when there are not so many, or no longer. */
 const struct reeve_failure *reeve_failures_at(const struct reeve_failures *failures, uint64_t back);
 
-/* The name in line `index` of a table of functions ("name signature" a line, NULL: none is known),
- * into `name`; "function 7" where there is no such line. */
+/* The name in line `index` of a table of functions ("name signature" a line, NULL: none is known):
+ * its length, and where it stands; 0: there is no such line. */
+size_t reeve_function_find(
+    const char *table, size_t table_size, uint32_t index, const char **ret_name);
+/* The same into `name`; "function 7" where there is no such line. */
 void reeve_function_name(
     const char *table, size_t table_size, uint32_t index, char *name, size_t size);
 

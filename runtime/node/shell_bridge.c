@@ -149,6 +149,11 @@ bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Me
         if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
             daemon_executor_take_back(channel, message->take_back);
         return true;
+    case REEVE__MESSAGE__BODY_CREDIT:
+        channel = daemon_channel_get(daemon, message->credit->lease);
+        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+            daemon_executor_credit(channel, message->credit);
+        return true;
     default: return false;
     }
 }
@@ -190,4 +195,23 @@ void daemon_bridge_cancel(
         daemon_executor_cancel(channel, message->task, &cancel);
     else
         take_back(daemon, serial, message->lease, message->task, &cancel);
+}
+
+void daemon_bridge_credit(
+    struct daemon *daemon, uint32_t serial, const struct reeve_local_message *told)
+{
+    const struct daemon_channel *channel = daemon_channel_get(daemon, told->lease);
+    if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial)
+        return; /* it has ended; of one of our own the holder tells the worker itself */
+    const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
+    Reeve__Credit credit = REEVE__CREDIT__INIT;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    credit.lease = told->lease;
+    credit.task = told->task;
+    credit.attempt = told->count;
+    credit.taken = (uint32_t)told->size;
+    message.body_case = REEVE__MESSAGE__BODY_CREDIT;
+    message.credit = &credit;
+    if (peer != NULL && peer->session != 0)
+        (void)reeve_link_send(daemon->link, peer->session, &message);
 }

@@ -102,6 +102,8 @@ void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__Take
 /* To the worker of the channel: the task is to stop, if it is that which runs. */
 void daemon_executor_cancel(
     struct daemon_channel *channel, uint64_t task, const Reeve__Cancel *cancel);
+/* To the worker of the channel: the reader of the stream that it runs has taken so much. */
+void daemon_executor_credit(struct daemon_channel *channel, const Reeve__Credit *credit);
 /* The worker is dead and the ring revoked: every call is answered. */
 void daemon_executor_answer_all(
     struct daemon_channel *channel, const struct reeve_node_command *command);

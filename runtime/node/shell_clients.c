@@ -202,6 +202,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         daemon_bridge_take_back(client->daemon, client->serial, message->lease, message->task);
         break;
     case REEVE_LOCAL_CANCEL: daemon_bridge_cancel(client->daemon, client->serial, message); break;
+    case REEVE_LOCAL_CREDIT: daemon_bridge_credit(client->daemon, client->serial, message); break;
     case REEVE_LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
         event.count = message->count;

@@ -279,6 +279,9 @@ void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t le
 /* A client does not want what it has sent: its worker is told, wherever that is. */
 void daemon_bridge_cancel(
     struct daemon *daemon, uint32_t serial, const struct reeve_local_message *cancel);
+/* A client has read of a stream that comes from another node. */
+void daemon_bridge_credit(
+    struct daemon *daemon, uint32_t serial, const struct reeve_local_message *told);
 
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);

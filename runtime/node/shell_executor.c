@@ -245,6 +245,18 @@ void daemon_executor_cancel(
         daemon_client_send(worker->client, &message);
 }
 
+void daemon_executor_credit(struct daemon_channel *channel, const Reeve__Credit *credit)
+{
+    struct daemon_worker *worker = reeve_map64_get(&channel->daemon->workers, channel->worker);
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_CREDIT,
+        .lease = channel->lease,
+        .task = credit->task,
+        .count = credit->attempt,
+        .size = credit->taken};
+    if (worker != NULL && worker->client != NULL)
+        daemon_client_send(worker->client, &message);
+}
+
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back)
 {
     for (size_t i = 0; i < take_back->n_tasks; i++) {
@@ -279,6 +291,18 @@ static struct daemon_sent *sent_answered(
     return sent_find(channel, view->task);
 }
 
+/* The call that a piece is of, which is mostly the one that is answered next. */
+static struct daemon_sent *sent_begun(
+    const struct daemon_channel *channel, const struct reeve_entry_view *view)
+{
+    if (channel->next < channel->given) {
+        struct daemon_sent *sent = daemon_sent_at(channel, channel->next);
+        if (sent->taken && sent->task == view->task && sent->attempt == view->attempt)
+            return sent;
+    }
+    return sent_find(channel, view->task);
+}
+
 /* What a task has printed goes before its result, on the same session: when the driver has the
  * result, its node has the lines. So the output is read when it is known which results go. */
 static void drain_output(struct daemon_channel *channel)
@@ -303,9 +327,9 @@ static uint32_t returns_take(struct daemon_channel *channel)
     if (count > 0)
         drain_output(channel);
     for (uint32_t i = 0; i < count; i++) {
-        bool answers = views[i].kind != REEVE_ENTRY_HANDED; /* else its answer is yet to come */
+        bool answers = reeve_entry_answers(views[i].kind);
         struct daemon_sent *sent =
-            answers ? sent_answered(channel, &views[i]) : sent_find(channel, views[i].task);
+            answers ? sent_answered(channel, &views[i]) : sent_begun(channel, &views[i]);
         if (sent != NULL) {
             struct reeve_run_entry entry;
             daemon_entry_from_view(&views[i], sent->tag, &entry);

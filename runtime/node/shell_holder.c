@@ -64,7 +64,7 @@ static bool write_result(struct written *written, const struct reeve_run_entry *
     if (daemon_entry_write(&channel->end.returns, entry, &position) != REEVE_OK)
         return false;
     written->any = true;
-    if (entry->kind == REEVE_ENTRY_HANDED) /* its answer is yet to come */
+    if (!reeve_entry_answers(entry->kind))
         return true;
     written->positions[written->count++] = sent->position;
     *sent = (struct daemon_sent){0};

@@ -18,6 +18,7 @@
 
 #include "runtime/base/buffer.h"
 #include "runtime/base/macros.h"
+#include "runtime/node/facts.h"
 #include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_output.h"
 
@@ -247,13 +248,7 @@ void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool err
 static size_t function_name(const struct daemon_output *output, uint32_t index, const char **name)
 {
     const struct daemon_job *job = daemon_job_get(output->daemon, output->job);
-    const char *line = job != NULL ? job->table : NULL;
-    for (uint32_t i = 0; line != NULL && i < index; i++) {
-        line = strchr(line, '\n');
-        line = line != NULL ? line + 1 : NULL;
-    }
-    *name = line;
-    return line != NULL ? strcspn(line, " (\n") : 0;
+    return job != NULL ? reeve_function_find(job->table, job->table_size, index, name) : 0;
 }
 
 static void finish_line(struct stream *stream)

@@ -29,6 +29,8 @@
  *   CANCEL         lease task count(attempt) size(grace) flags(keep children)
  *                                                          for an entry that is perhaps being run:
  *                                                          its worker is told
+ *   CREDIT         lease task count(attempt) size(taken)   of a stream that a daemon has forwarded:
+ *                                                          its reader has taken so many units
  *   CREATE         request size count(skew) flags(ahead)   room for an object, in a segment this
  *                                                          client may write; offset + skew will be
  *                                                          a multiple of 64. ahead: not needed yet
@@ -98,6 +100,8 @@
  *                                                          to the worker: that task is to stop;
  *                                                          grace: milliseconds between two steps,
  *                                                          UINT32_MAX: it is asked only
+ *   CREDIT         lease task count(attempt) size(taken)   to the worker: the reader of the stream
+ *                                                          that it runs has taken so many units
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
  *   DEADLOCK       count text                              that wait would never end: it is to fail
@@ -174,6 +178,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_FAILED,
     REEVE_LOCAL_HOLD,
     REEVE_LOCAL_RELAX,
+    REEVE_LOCAL_CREDIT,
     REEVE_LOCAL_KIND_COUNT
 };
 

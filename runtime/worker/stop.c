@@ -11,6 +11,7 @@
 #include "api/client/running.h"
 #include "runtime/base/macros.h"
 #include "runtime/worker/output.h"
+#include "runtime/worker/yield.h"
 
 #define TIMEOUT_GRACE_MS 500
 
@@ -99,6 +100,7 @@ static void ask(struct reeve_cluster *cluster, uint64_t now_ns, uint64_t running
     if (!atomic_compare_exchange_strong(
             &reeve_running_control, &running, word(number, REEVE_RUNNING_STOPPING)))
         return; /* it has just ended */
+    reeve_worker_yield_wake();
     stop.stopping = number;
     stop.grace_ms = how->grace_ms;
     stop.signalled = false;

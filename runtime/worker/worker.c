@@ -24,6 +24,7 @@
 #include "runtime/worker/handover.h"
 #include "runtime/worker/output.h"
 #include "runtime/worker/stop.h"
+#include "runtime/worker/yield.h"
 
 #define PINS_FEW          8
 #define STACK_RESERVE     (512u * 1024)
@@ -64,6 +65,7 @@ struct worker {
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
     bool alone;       /* the claimed entry's children are not to be run here */
+    bool yields;      /* the claimed entry's function has yielded */
     bool woke_holder; /* the last answer found its holder asleep */
 };
 
@@ -341,7 +343,9 @@ static void answer_stopped(
     failure_tell(worker.cluster, status, worker.view.function,
         (struct reeve_object_id){worker.channel->peer, worker.view.task}, error.message);
     facts_end(worker.cluster->bell); /* its death is no failure of its own */
+    reeve_worker_publish_begin();
     answer(worker.channel, &worker.view, status, NULL, bytes, size);
+    reeve_worker_publish_end();
 }
 
 /* What it was stopped for is its outcome, whatever it has returned. */
@@ -354,6 +358,14 @@ static int stopped(struct execution *execution, int reason, uint32_t timeout_ms)
             "%s ran longer than its time limit of %u ms, and stopped when asked to", name,
             timeout_ms);
     return reeve_error_set(&execution->invocation.error, reason, "%s stopped when asked to", name);
+}
+
+/* The claimed entry's function gives an item: nothing else that runs here is a stream. */
+static int yield(struct reeve_cluster *cluster, size_t size, reeve_pack_item *pack,
+    const void *item, struct reeve_error_info *error)
+{
+    worker.yields = true;
+    return reeve_worker_yield(cluster, worker.channel, &worker.view, size, pack, item, error);
 }
 
 /* The result's futures go to who called, before the answer. */
@@ -431,6 +443,10 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     facts_begin(cluster->bell, view);
     execution_run(&execution, view->function);
     int reason = reeve_stop_end();
+    if (REEVE_UNLIKELY(worker.yields)) {
+        worker.yields = false;
+        reeve_worker_yield_end();
+    }
     if (REEVE_UNLIKELY(reason != 0))
         execution.code = stopped(&execution, reason, parts.timeout_ms);
     int status = execution_settle(&execution, view->function, worker.scratch);
@@ -652,6 +668,9 @@ int reeve_worker_init(struct reeve_cluster *cluster)
     cluster->run_inline = run_inline;
     cluster->may_run_inline = may_run_inline;
     cluster->may_lend = may_lend;
+    cluster->yield = yield;
+    cluster->task_credit = reeve_worker_credit;
+    cluster->task_wake = reeve_worker_yield_wake;
     return 0;
 }
 

@@ -20,6 +20,13 @@ REEVE_REMOTE(int64_t, bench_next, (int64_t, x))
     return x + 1;
 }
 
+REEVE_STREAM(int64_t, bench_count, (int64_t, n))
+{
+    for (int64_t i = 0; i < n; i++)
+        if (bench_count_yield(i) != REEVE_OK)
+            return;
+}
+
 bool bench_call_once(struct bench *bench, const char *name, int64_t x)
 {
     int64_t y;
@@ -161,6 +168,33 @@ static void halves(struct bench *bench)
     bench_say(bench, "get_small_bulk", get_s[1] / (double)calls[1] * 1e9, "ns", 0);
 }
 
+/* One function that yields without end, and one reader. */
+static void stream_items(struct bench *bench)
+{
+    const char *name = "stream_items";
+    bench_count_stream stream = bench_count_remote(INT64_MAX);
+    int64_t item, count = 0;
+    double begin = 0, now = 0;
+    while (count == 0 || now - begin < bench->seconds) {
+        for (int i = 0; i < IN_FLIGHT; i++, count++) {
+            if (bench_count_next(stream, &item) != REEVE_OK) {
+                bench_call_failed(bench, name);
+                return;
+            }
+            if (item != count) {
+                bench_wrong(bench, name, "not in order");
+                return;
+            }
+        }
+        now = bench_now_s();
+        if (begin == 0) /* the first are not counted: a worker may have to start */
+            begin = now;
+    }
+    reeve_release(stream);
+    bench_say(bench, name, (double)(count - IN_FLIGHT) / (now - begin), "1/s",
+        bench->floors.ring_codec_calls_s);
+}
+
 /* Behind a task that holds the only slot: how much this process grows. */
 static void pending_tasks(struct bench *bench)
 {
@@ -209,6 +243,8 @@ void bench_calls(struct bench *bench)
         bench_wanted(bench, "submit_small_bulk") || bench_wanted(bench, "get_small_bulk") ||
         bench_wanted(bench, "get_small_one"))
         halves(bench);
+    if (bench_wanted(bench, "stream_items"))
+        stream_items(bench);
     if (bench_wanted(bench, "pending_task_bytes"))
         pending_tasks(bench);
 }

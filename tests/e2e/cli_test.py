@@ -316,6 +316,7 @@ def memory_group():
     processes.until(gone, settings.seconds(5), "the end of a control group")
 
 
+@pytest.mark.skipif(settings.SANITIZER != "", reason="sanitizers take most of the group's memory for themselves")
 def test_store_within_a_memory_limit(memory_group, empty_cluster):
     """A store that may have all of its group's memory takes what is spare, and its daemon lives."""
     empty_cluster.start_head()

@@ -253,5 +253,5 @@ def test_many_deaths(empty_cluster, home):
     last = empty_cluster.driver([find_program("deaths_load"), 4001, 2000])
     good, errors = map(int, last.succeed(120).split()[-2:])
     print(f"without deaths: {good} values good, {errors} lost")
-    assert good > 0
+    assert good > 0 and errors == 0
     until_empty(empty_cluster, 30)

@@ -307,13 +307,10 @@ int main(int argc, char **argv)
         {"for_ever", for_ever}, {"children", children}, {"processes", processes},
         {"inside", inside}, {"bad", bad}, {"time_limits", time_limits}, {"storm", storm}};
     NEED(reeve_init(argc, argv, NULL) == REEVE_OK);
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && argc > 1; i++) {
-        if (strcmp(argv[1], kinds[i].name) == 0) {
-            kinds[i].run(argc > 2 ? argv[2] : "");
-            reeve_shutdown();
-            printf("ok %s\n", argv[1]);
-            return 0;
-        }
+    if (argc > 1 && say_run(kinds, argv[1], argc > 2 ? argv[2] : "")) {
+        reeve_shutdown();
+        printf("ok %s\n", argv[1]);
+        return 0;
     }
     fprintf(stderr, "usage: cancel WHAT [MAIL]\n");
     return 2;

@@ -128,11 +128,8 @@ int main(int argc, char **argv)
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (strcmp(argv[1], all[i].name) == 0) {
-            all[i].run(argv[2], argv[3]);
-            printf("ok %s\n", all[i].name);
-        }
+    if (say_run(all, argv[1], argv[2], argv[3]))
+        printf("ok %s\n", argv[1]);
     reeve_shutdown();
     return 0;
 }

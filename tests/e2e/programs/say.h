@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,5 +67,18 @@ __attribute__((unused)) static void say_error(const char *what, int code)
         error->attempt, error->user_code);
     fflush(stdout);
 }
+
+/* Runs what is called `what` in `kinds` (an array of {name, run, …}) with the further arguments;
+ * whether there is such a kind. */
+#define say_run(kinds, what, ...)                                        \
+    ({                                                                   \
+        bool found_ = false;                                             \
+        for (size_t i_ = 0; i_ < sizeof(kinds) / sizeof(*(kinds)); i_++) \
+            if (strcmp(what, (kinds)[i_].name) == 0) {                   \
+                (kinds)[i_].run(__VA_ARGS__);                            \
+                found_ = true;                                           \
+            }                                                            \
+        found_;                                                          \
+    })
 
 #endif

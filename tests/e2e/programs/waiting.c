@@ -374,13 +374,10 @@ int main(int argc, char **argv)
         {"wide", wide}, {"in_thread", in_thread}, {"rules", rules}, {"crashes", crashes},
         {"chain", chain}, {"fans", fans}, {"diamonds", diamonds}, {"graph", graph}};
     NEED(reeve_init(argc, argv, NULL) == REEVE_OK);
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && argc > 1; i++) {
-        if (strcmp(argv[1], kinds[i].name) == 0) {
-            kinds[i].run(argc > 2 ? argv[2] : "");
-            reeve_shutdown();
-            printf("ok %s\n", argv[1]);
-            return 0;
-        }
+    if (argc > 1 && say_run(kinds, argv[1], argc > 2 ? argv[2] : "")) {
+        reeve_shutdown();
+        printf("ok %s\n", argv[1]);
+        return 0;
     }
     fprintf(stderr, "usage: waiting WHAT [NUMBER]\n");
     return 2;

@@ -1,52 +1,15 @@
 /* The owner core: tasks that are cancelled, in each state. */
-#include "api/client/owner.h"
-
 #include <reeve_errors.h>
 #include <string.h>
 
-#include "tests/unit/test.h"
-
-#define MS UINT64_C(1000000)
+#include "tests/unit/client/owner_world.h"
 
 static const struct reeve_owner_cancel how = {.grace_ms = 100};
-
-struct world {
-    struct reeve_owner *owner;
-    uint64_t now_ns;
-    uint32_t class_index;
-    reeve_lease_index lease;
-};
-
-static struct world world_make(bool with_lease)
-{
-    struct world world = {.owner = reeve_owner_create(&reeve_owner_settings_default), .now_ns = MS};
-    assert_non_null(world.owner);
-    assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
-    if (with_lease)
-        assert_int_equal(reeve_owner_lease_gained(
-                             world.owner, world.now_ns, world.class_index, 100, 1, &world.lease),
-            0);
-    return world;
-}
-
-static reeve_task_id submit(struct world *world, reeve_task_id on)
-{
-    struct reeve_owner_splice splice = {1, on};
-    struct reeve_owner_task from = {.class_index = world->class_index,
-        .losses_max = 3,
-        .arguments = "\x91\xc0",
-        .arguments_size = 2,
-        .splice_count = on != 0,
-        .splices = &splice};
-    reeve_task_id task;
-    assert_int_equal(reeve_owner_submit(world->owner, world->now_ns, &from, &task), 0);
-    return task;
-}
 
 static reeve_task_id sent(struct world *world)
 {
     struct reeve_owner_send send;
-    reeve_task_id task = submit(world, 0);
+    reeve_task_id task = world_submit(world, 0);
     assert_true(reeve_owner_next_send(world->owner, &send));
     assert_int_equal(send.task, task);
     reeve_owner_sent(world->owner, world->now_ns, task, 5);
@@ -90,9 +53,9 @@ static void ends_with(struct world *world, reeve_task_id task, int status, const
 static void one_that_waits_ends_at_once(void **state)
 {
     (void)state;
-    struct world world = world_make(false);
-    reeve_task_id queued = submit(&world, 0), waiting = submit(&world, queued);
-    reeve_task_id dependent = submit(&world, waiting);
+    struct world world = world_make();
+    reeve_task_id queued = world_submit(&world, 0), waiting = world_submit(&world, queued);
+    reeve_task_id dependent = world_submit(&world, waiting);
     cancel(&world, waiting);
     assert_int_equal(reeve_owner_state(world.owner, queued), REEVE_TASK_QUEUED);
     assert_int_equal(reeve_owner_state(world.owner, dependent), REEVE_TASK_FAILED);
@@ -105,7 +68,7 @@ static void one_that_waits_ends_at_once(void **state)
 static void one_that_was_sent_is_taken_back(void **state)
 {
     (void)state;
-    struct world world = world_make(true);
+    struct world world = world_with_lease();
     struct reeve_owner_command command;
     reeve_task_id task = sent(&world);
     cancel(&world, task);
@@ -122,7 +85,7 @@ static void one_that_was_sent_is_taken_back(void **state)
 static void one_that_runs_ends_as_its_worker_says(void **state)
 {
     (void)state;
-    struct world world = world_make(true);
+    struct world world = world_with_lease();
     struct reeve_owner_command command;
     struct reeve_owner_cancel hurry = {.grace_ms = 7, .keep_children = true};
     reeve_task_id task = sent(&world);
@@ -148,13 +111,13 @@ static void one_that_runs_ends_as_its_worker_says(void **state)
 static void one_whose_worker_dies_is_not_run_again(void **state)
 {
     (void)state;
-    struct world world = world_make(true);
+    struct world world = world_with_lease();
     reeve_task_id task = sent(&world);
     cancel(&world, task);
     reeve_owner_child_died(world.owner, world.lease, task, 1);
     reeve_owner_lease_lost(world.owner, world.now_ns, world.lease, REEVE_EWORKERDIED, "ended");
     ends_with(&world, task, REEVE_ECANCELLED, "cancelled while it ran");
-    world = world_make(true);
+    world = world_with_lease();
     task = sent(&world);
     cancel(&world, task);
     assert_true(reeve_owner_answer(world.owner, world.now_ns, world.lease, task, 1,
@@ -166,7 +129,7 @@ static void one_whose_worker_dies_is_not_run_again(void **state)
 static void one_whose_node_is_lost_does_not_say_that_it_has_stopped(void **state)
 {
     (void)state;
-    struct world world = world_make(true);
+    struct world world = world_with_lease();
     reeve_task_id task = sent(&world);
     cancel(&world, task);
     reeve_owner_lease_lost(world.owner, world.now_ns, world.lease, REEVE_ENODEDIED, "silent");
@@ -176,11 +139,11 @@ static void one_whose_node_is_lost_does_not_say_that_it_has_stopped(void **state
 static void children_are_what_came_later(void **state)
 {
     (void)state;
-    struct world world = world_make(false);
-    reeve_task_id before = submit(&world, 0);
+    struct world world = world_make();
+    reeve_task_id before = world_submit(&world, 0);
     uint64_t sequence = reeve_owner_sequence(world.owner);
-    reeve_task_id child = submit(&world, 0), grandchild = submit(&world, child);
-    reeve_task_id inlined = submit(&world, 0);
+    reeve_task_id child = world_submit(&world, 0), grandchild = world_submit(&world, child);
+    reeve_task_id inlined = world_submit(&world, 0);
     struct reeve_owner_command command;
     assert_true(reeve_owner_take_inline(world.owner, inlined, world.class_index));
     reeve_owner_cancel_since(world.owner, world.now_ns, sequence, &how);
@@ -197,8 +160,8 @@ static void children_are_what_came_later(void **state)
 static void stale_ones_are_refused(void **state)
 {
     (void)state;
-    struct world world = world_make(false);
-    reeve_task_id task = submit(&world, 0);
+    struct world world = world_make();
+    reeve_task_id task = world_submit(&world, 0);
     cancel(&world, task);
     assert_int_equal(reeve_owner_release(world.owner, task), 0);
     assert_int_equal(reeve_owner_cancel(world.owner, MS, task, &how), REEVE_EHANDLE);

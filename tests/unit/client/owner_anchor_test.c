@@ -1,35 +1,10 @@
 /* The owner core: objects that are anchored, who reads them, and when they are let go of. */
-#include "api/client/owner.h"
-
 #include <reeve_errors.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "tests/unit/client/owner_world.h"
 
-#define MS   UINT64_C(1000000)
 #define HERE 1u
-
-struct world {
-    struct reeve_owner *owner;
-    uint64_t now_ns;
-    uint32_t class_index;
-};
-
-static struct world world_make(void)
-{
-    struct world world = {.owner = reeve_owner_create(&reeve_owner_settings_default), .now_ns = MS};
-    assert_non_null(world.owner);
-    assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
-    return world;
-}
-
-static void world_end(struct world *world)
-{
-    reeve_owner_check(world->owner);
-    reeve_owner_free(world->owner);
-}
 
 static struct reeve_reference located(reeve_task_id task, uint64_t size)
 {
@@ -57,29 +32,6 @@ static bool is_anchored(const struct world *world, reeve_task_id task)
     struct reeve_owner_result result;
     assert_int_equal(reeve_owner_result(world->owner, task, &result), 0);
     return result.object.flags & REEVE_REFERENCE_LOCATED;
-}
-
-static reeve_task_id submit_on(struct world *world, reeve_task_id on)
-{
-    struct reeve_owner_splice splice = {1, on};
-    struct reeve_owner_task from = {.class_index = world->class_index,
-        .losses_max = 3,
-        .arguments = "\x91\xc0",
-        .arguments_size = 2,
-        .splice_count = 1,
-        .splices = &splice};
-    reeve_task_id task;
-    assert_int_equal(reeve_owner_submit(world->owner, world->now_ns, &from, &task), 0);
-    return task;
-}
-
-static reeve_lease_index lease_on(struct world *world, uint64_t id, uint32_t node)
-{
-    reeve_lease_index index;
-    assert_int_equal(
-        reeve_owner_lease_gained(world->owner, world->now_ns, world->class_index, id, node, &index),
-        0);
-    return index;
 }
 
 static void send_one(struct world *world, reeve_task_id task)
@@ -169,8 +121,8 @@ static void a_task_on_this_node_reads_its_arguments(void **state)
     (void)state;
     struct world world = world_make();
     reeve_task_id object = anchored(&world, 100);
-    reeve_lease_index index = lease_on(&world, 1, HERE);
-    reeve_task_id task = submit_on(&world, object);
+    reeve_lease_index index = world_lease(&world, 1, HERE);
+    reeve_task_id task = world_submit(&world, object);
     send_one(&world, task);
     relax(&world, 1);
     assert_true(is_anchored(&world, object));
@@ -178,7 +130,7 @@ static void a_task_on_this_node_reads_its_arguments(void **state)
     reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "");
     assert_false(is_anchored(&world, object));
     assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 1);
-    index = lease_on(&world, 2, HERE);
+    index = world_lease(&world, 2, HERE);
     send_one(&world, task);
     assert_true(reeve_owner_answer(world.owner, world.now_ns, index, task, 2, 0, "v", 1, NULL));
     world_end(&world);
@@ -189,8 +141,8 @@ static void a_task_that_is_taken_back_reads_no_more(void **state)
     (void)state;
     struct world world = world_make();
     reeve_task_id object = anchored(&world, 100);
-    reeve_lease_index index = lease_on(&world, 1, HERE);
-    reeve_task_id task = submit_on(&world, object);
+    reeve_lease_index index = world_lease(&world, 1, HERE);
+    reeve_task_id task = world_submit(&world, object);
     send_one(&world, task);
     reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
     assert_true(reeve_owner_take_inline(world.owner, task, world.class_index));
@@ -206,8 +158,8 @@ static void a_task_elsewhere_does_not(void **state)
     (void)state;
     struct world world = world_make();
     reeve_task_id object = anchored(&world, 100);
-    lease_on(&world, 1, HERE + 1);
-    send_one(&world, submit_on(&world, object));
+    world_lease(&world, 1, HERE + 1);
+    send_one(&world, world_submit(&world, object));
     relax(&world, 1);
     assert_false(is_anchored(&world, object));
     world_end(&world);
@@ -240,7 +192,7 @@ static void what_is_given_away_stays_pinned_while_it_is_read(void **state)
     assert_false(reeve_owner_next_command(world.owner, &got));
     /* on the other side it is not anchored */
     struct world other = world_make();
-    lease_on(&other, 1, HERE);
+    world_lease(&other, 1, HERE);
     reeve_task_id call;
     struct reeve_owner_task from = {
         .class_index = other.class_index, .arguments = "\x90", .arguments_size = 1};

@@ -1,33 +1,12 @@
 /* The owner core: scenarios, event by event, and random programs of tasks under random losses,
  * audited after every event. */
-#include "api/client/owner.h"
-
 #include <malloc.h>
 #include <reeve_errors.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "runtime/base/prng.h"
-
-#define MS UINT64_C(1000000)
-
-struct world {
-    struct reeve_owner *owner;
-    uint64_t now_ns;
-    uint32_t class_index;
-};
-
-static struct world world_make(void)
-{
-    struct world world = {.owner = reeve_owner_create(&reeve_owner_settings_default), .now_ns = MS};
-    assert_non_null(world.owner);
-    assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
-    return world;
-}
+#include "tests/unit/client/owner_world.h"
 
 static reeve_task_id submit_on(
     struct world *world, const reeve_task_id *on, uint32_t count, uint32_t losses_max)
@@ -67,16 +46,6 @@ static void no_command(struct world *world)
     assert_false(reeve_owner_next_command(world->owner, &got));
 }
 
-static reeve_lease_index lease(struct world *world, uint64_t id)
-{
-    reeve_lease_index index;
-    assert_int_equal(
-        reeve_owner_lease_gained(world->owner, world->now_ns, world->class_index, id, 1, &index),
-        0);
-    reeve_owner_check(world->owner);
-    return index;
-}
-
 /* Sends all that can be sent; returns how many, the last one's lease and task in `last`. */
 static uint32_t send_all(struct world *world, struct reeve_owner_send *last)
 {
@@ -105,7 +74,7 @@ static void a_task_asks_for_a_lease_and_runs(void **state)
     reeve_task_id task = submit(&world);
     assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
     assert_int_equal(send_all(&world, &sent), 0);
-    reeve_lease_index index = lease(&world, 100);
+    reeve_lease_index index = world_lease(&world, 100, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     assert_true(sent.task == task && sent.lease_index == index);
     assert_int_equal(reeve_owner_result(world.owner, task, &result), REEVE_EAGAIN);
@@ -137,7 +106,7 @@ static void dependencies_hold_a_task_back_and_pass_errors_on(void **state)
     reeve_task_id third = submit_on(&world, (reeve_task_id[]){first, second}, 2, 3);
     assert_int_equal(reeve_owner_release(world.owner, first), 0); /* its dependents still hold it */
     assert_int_equal(reeve_owner_release(world.owner, first), REEVE_EHANDLE); /* not the caller */
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     answer(&world, index, first, 1, 0, "1");
     assert_true(send_all(&world, &sent) == 1 && sent.task == second);
@@ -167,7 +136,7 @@ static void what_is_released_twice_is_refused(void **state)
     reeve_task_id task = submit(&world), value, other;
     assert_int_equal(reeve_owner_release(world.owner, task), 0);
     assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE); /* under way */
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     if (send_all(&world, &sent) == 1)
         answer(&world, index, task, 1, 0, "1");
     assert_int_equal(reeve_owner_put(world.owner, "a", 1, &value), 0);
@@ -206,7 +175,7 @@ static void what_was_running_counts_as_lost_and_what_was_not_does_not(void **sta
     struct world world = world_make();
     struct reeve_owner_send sent;
     struct reeve_owner_result result;
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     /* make the class fast, so that the lease gets several at once */
     reeve_task_id warm = submit(&world);
     send_all(&world, &sent);
@@ -217,7 +186,7 @@ static void what_was_running_counts_as_lost_and_what_was_not_does_not(void **sta
     reeve_owner_taken_back(world.owner, world.now_ns, index, waiting, 1);
     reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "signal 11");
     reeve_owner_check(world.owner);
-    index = lease(&world, 2);
+    index = world_lease(&world, 2, 1);
     assert_int_equal(send_all(&world, &sent), 2);
     /* an answer of the dead worker comes late */
     assert_false(reeve_owner_answer(world.owner, world.now_ns, index, running, 1, 0, "", 0, NULL));
@@ -243,7 +212,7 @@ static void workers_that_die_before_they_take_anything_are_not_started_for_ever(
     uint64_t number = 1;
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < REEVE_OWNER_BARREN_MAX - 1; i++) {
-            index = lease(&world, number++);
+            index = world_lease(&world, number++, 1);
             assert_int_equal(send_all(&world, &sent), 1);
             reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
             reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "status 7");
@@ -251,7 +220,7 @@ static void workers_that_die_before_they_take_anything_are_not_started_for_ever(
             assert_int_not_equal(reeve_owner_result(world.owner, task, &result), 0);
         }
         if (round == 0) { /* an answer makes good for all of them */
-            index = lease(&world, number++);
+            index = world_lease(&world, number++, 1);
             assert_int_equal(send_all(&world, &sent), 1);
             answer(&world, index, task, 1, 0, "");
             task = submit(&world);
@@ -260,7 +229,7 @@ static void workers_that_die_before_they_take_anything_are_not_started_for_ever(
             reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_ENODEDIED, "");
         }
     }
-    index = lease(&world, number);
+    index = world_lease(&world, number, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     reeve_owner_taken_back(world.owner, world.now_ns, index, task, 1);
     reeve_owner_lease_lost(world.owner, world.now_ns, index, REEVE_EWORKERDIED, "status 7");
@@ -276,7 +245,7 @@ static void a_recalled_lease_drains_and_goes_back(void **state)
     (void)state;
     struct world world = world_make();
     struct reeve_owner_send sent;
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     reeve_task_id warm = submit(&world);
     send_all(&world, &sent);
     world.now_ns += 1000;
@@ -302,7 +271,7 @@ static void what_is_stuck_behind_a_long_task_is_taken_back(void **state)
     (void)state;
     struct world world = world_make();
     struct reeve_owner_send sent;
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     reeve_task_id warm = submit(&world);
     send_all(&world, &sent);
     world.now_ns += 1000;
@@ -312,7 +281,7 @@ static void what_is_stuck_behind_a_long_task_is_taken_back(void **state)
     assert_int_equal(send_all(&world, &sent), 10);
     while (reeve_owner_next_command(world.owner, &(struct reeve_owner_command){0}))
         ;
-    lease(&world, 2);
+    world_lease(&world, 2, 1);
     world.now_ns += 10 * MS; /* nothing has come from the first */
     assert_true(reeve_owner_deadline(world.owner) <= world.now_ns);
     reeve_owner_tick(world.owner, world.now_ns);
@@ -338,7 +307,7 @@ static void what_futures_take_is_counted(void **state)
     assert_int_equal(reeve_owner_memory(world.owner), 2 * each); /* the future rides along */
     assert_true(reeve_owner_is_ahead(world.owner));
     assert_true(reeve_owner_unclaimed(world.owner, world.class_index) == first);
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     assert_true(reeve_owner_unclaimed(world.owner, world.class_index) == 0);
     memset(large, 'x', sizeof(large) - 1);
@@ -364,7 +333,7 @@ static void depth_follows_the_rate_whatever_the_batches(void **state)
     struct reeve_owner_send sent;
     for (int i = 0; i < 200; i++)
         submit(&world);
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     for (int round = 0; round < 60; round++) {
         for (uint32_t batch = 1; batch <= 200; batch += 199) {
             world.now_ns += batch == 1 ? 3 * MS : 10000;
@@ -451,7 +420,7 @@ static void demand_names_the_node_of_large_arguments(void **state)
     assert_true(told.count == 1 && told.near == 0); /* what is small is soon brought anywhere */
     submit_on(&world, &large, 1, 3);
     assert_int_equal(command(&world, REEVE_OWNER_DEMAND).near, 0); /* it is second */
-    lease(&world, 1);
+    world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     submit(&world); /* that one is first now, and a lease is still to come */
     told = command(&world, REEVE_OWNER_DEMAND);
@@ -465,7 +434,7 @@ static void a_class_that_cannot_run_fails_unless_some_lease_has_it(void **state)
     (void)state;
     struct world world = world_make();
     reeve_task_id task = submit(&world);
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     reeve_owner_class_failed(
         world.owner, world.now_ns, world.class_index, REEVE_EPROGRAM, "no library");
     assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_QUEUED);
@@ -486,7 +455,7 @@ static void a_class_that_was_refused_asks_anew_when_its_last_lease_is_gone(void 
     struct reeve_owner_send sent;
     reeve_task_id task = submit(&world);
     assert_int_equal(command(&world, REEVE_OWNER_DEMAND).count, 1);
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "no");
     no_command(&world);
@@ -511,7 +480,7 @@ static void a_refused_class_whose_lease_is_called_back_asks_anew(void **state)
     struct world world = world_make();
     struct reeve_owner_send sent;
     reeve_task_id task = submit(&world);
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     reeve_owner_class_failed(world.owner, world.now_ns, world.class_index, REEVE_EINFEASIBLE, "no");
     reeve_owner_lease_recalled(world.owner, world.now_ns, index);
@@ -531,7 +500,7 @@ static void a_full_ring_with_nothing_in_flight_is_tried_again(void **state)
     (void)state;
     struct world world = world_make();
     struct reeve_owner_send sent;
-    lease(&world, 1);
+    world_lease(&world, 1, 1);
     submit(&world);
     assert_true(reeve_owner_next_send(world.owner, &sent));
     reeve_owner_unsent(world.owner, sent.task);
@@ -605,7 +574,7 @@ static void an_object_is_freed_with_its_last_holder(void **state)
     reeve_task_id put;
     assert_int_equal(reeve_owner_put(world.owner, NULL, 0, &put), 0);
     reeve_task_id user = submit_on(&world, &put, 1, 3);
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 0);
     object.id.sequence = put;
     reeve_owner_filled(world.owner, world.now_ns, put, 0, &object);
@@ -638,7 +607,7 @@ static void a_chain_of_a_hundred_thousand_resolves_without_recursion(void **stat
         assert_int_equal(reeve_owner_release(world.owner, before), 0);
         before = task;
     }
-    reeve_lease_index index = lease(&world, 1);
+    reeve_lease_index index = world_lease(&world, 1, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     answer(&world, index, first, 1, REEVE_EFUNCTION, "no");
     assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_FAILED);
@@ -673,7 +642,7 @@ static void random_program(uint64_t seed)
             assert_int_equal(reeve_owner_release(world.owner, live[i]), 0);
             live[i] = live[--live_count];
         } else if (dice < 50) {
-            lease(&world, next_lease++);
+            world_lease(&world, next_lease++, 1);
         } else if (dice < 60) {
             struct reeve_owner_send sent;
             send_all(&world, &sent);
@@ -703,7 +672,7 @@ static void random_program(uint64_t seed)
     }
     /* rest: with a lease and patience everything becomes final */
     uint64_t guard = 0;
-    lease(&world, next_lease++);
+    world_lease(&world, next_lease++, 1);
     while (reeve_owner_unfinished(world.owner) != 0) {
         struct reeve_owner_send sent;
         assert_true(++guard < 100000);
@@ -724,7 +693,7 @@ static void random_program(uint64_t seed)
         for (uint64_t id = 1; id < next_lease; id++)
             any |= reeve_owner_find_lease(world.owner, id, &index);
         if (!any)
-            lease(&world, next_lease++);
+            world_lease(&world, next_lease++, 1);
     }
     while (live_count != 0)
         assert_int_equal(reeve_owner_release(world.owner, live[--live_count]), 0);

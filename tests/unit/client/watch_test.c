@@ -1,45 +1,10 @@
 /* The owner core: futures that are watched. */
-#include "api/client/owner.h"
-
 #include <reeve_errors.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/prng.h"
-#include "tests/unit/test.h"
-
-#define MS UINT64_C(1000000)
-
-struct world {
-    struct reeve_owner *owner;
-    uint32_t class_index;
-    reeve_lease_index lease;
-};
-
-static struct world world_make(void)
-{
-    struct world world = {.owner = reeve_owner_create(&reeve_owner_settings_default)};
-    assert_non_null(world.owner);
-    assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
-    assert_int_equal(
-        reeve_owner_lease_gained(world.owner, MS, world.class_index, 100, 1, &world.lease), 0);
-    return world;
-}
-
-/* On the value of another one, or of none. */
-static reeve_task_id submit(struct world *world, reeve_task_id on)
-{
-    struct reeve_owner_splice splice = {1, on};
-    struct reeve_owner_task from = {.class_index = world->class_index,
-        .losses_max = 3,
-        .arguments = "\x91\xc0",
-        .arguments_size = 2,
-        .splice_count = on != 0,
-        .splices = &splice};
-    reeve_task_id task;
-    assert_int_equal(reeve_owner_submit(world->owner, MS, &from, &task), 0);
-    return task;
-}
+#include "tests/unit/client/owner_world.h"
 
 static void send_all(struct world *world)
 {
@@ -89,8 +54,8 @@ static void nobody_told(struct world *world)
 static void is_told_once_when_it_ends(void **state)
 {
     (void)state;
-    struct world world = world_make();
-    reeve_task_id first = submit(&world, 0), second = submit(&world, 0);
+    struct world world = world_with_lease();
+    reeve_task_id first = world_submit(&world, 0), second = world_submit(&world, 0);
     watch(&world, first, 7, 1);
     watch(&world, second, 8, 2);
     nobody_told(&world);
@@ -110,8 +75,8 @@ static void is_told_once_when_it_ends(void **state)
 static void may_be_watched_more_than_once(void **state)
 {
     (void)state;
-    struct world world = world_make();
-    reeve_task_id task = submit(&world, 0), dependent = submit(&world, task);
+    struct world world = world_with_lease();
+    reeve_task_id task = world_submit(&world, 0), dependent = world_submit(&world, task);
     uint64_t sum = 0;
     struct reeve_owner_watch pair;
     for (uint64_t tag = 1; tag <= 1000; tag++)
@@ -129,8 +94,8 @@ static void may_be_watched_more_than_once(void **state)
 static void is_told_though_it_was_released(void **state)
 {
     (void)state;
-    struct world world = world_make();
-    reeve_task_id task = submit(&world, 0);
+    struct world world = world_with_lease();
+    reeve_task_id task = world_submit(&world, 0);
     watch(&world, task, 1, 5);
     assert_int_equal(reeve_owner_release(world.owner, task), 0);
     answer(&world, task, 0);
@@ -145,17 +110,17 @@ static void is_told_though_it_was_released(void **state)
 static void is_told_of_failures_that_spread(void **state)
 {
     (void)state;
-    struct world world = world_make();
-    reeve_task_id last = submit(&world, 0), first = last;
+    struct world world = world_with_lease();
+    reeve_task_id last = world_submit(&world, 0), first = last;
     for (uint64_t i = 0; i < 50; i++) {
-        last = submit(&world, last);
+        last = world_submit(&world, last);
         watch(&world, last, 1, i);
     }
     answer(&world, first, REEVE_EFUNCTION);
     for (uint64_t i = 0; i < 50; i++)
         told(&world, 1, i);
     nobody_told(&world);
-    reeve_task_id queued = submit(&world, 0), waiting = submit(&world, queued);
+    reeve_task_id queued = world_submit(&world, 0), waiting = world_submit(&world, queued);
     watch(&world, waiting, 2, 1);
     watch(&world, queued, 2, 0);
     reeve_owner_fail_all(world.owner, REEVE_ENODEDIED, "gone");
@@ -171,7 +136,7 @@ static void storm(void **state)
     enum { TASKS = 400, WATCHES = 2000 };
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct reeve_prng prng;
-        struct world world = world_make();
+        struct world world = world_with_lease();
         reeve_task_id tasks[TASKS];
         uint8_t count[WATCHES] = {0};
         bool released[TASKS] = {false};
@@ -186,7 +151,7 @@ static void storm(void **state)
             uint64_t position;
             uint32_t attempt;
             if (what < 3) {
-                tasks[made++] = submit(
+                tasks[made++] = world_submit(
                     &world, reeve_owner_state(world.owner, one) != REEVE_TASK_FREE ? one : 0);
             } else if (what < 6 && watched < WATCHES) {
                 pair = (struct reeve_owner_watch){seed, watched};

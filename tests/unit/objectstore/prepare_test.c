@@ -138,12 +138,53 @@ static void test_ahead_of_a_writer(void **state)
     kit_fini(&kit);
 }
 
+/* A writer that gives back all it has while slices are still under way: its segment is empty but
+ * for these, and is not to be dropped, neither for room nor for its age, before they have ended. */
+static void test_ahead_in_an_empty_segment(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_prefault(&kit, 16 * MIB, false, 16 * MIB);
+    memory(&kit, 1024 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    nothing_more(&kit);
+    for (uint32_t round = 0; round < 8; round++) {
+        struct reeve_store_command slice = {0}, command;
+        create(&kit, 5, 1, 64 * KIB);
+        while (reeve_fifo_pop(&kit.out, &command)) {
+            if (command.kind == REEVE_STORE_SEGMENT_PREPARE)
+                slice = command;
+            if (command.kind == REEVE_STORE_REPLY_CREATE)
+                step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_ABORT,
+                               .client = 5,
+                               .segment = command.segment,
+                               .offset = command.offset});
+        }
+        create(&kit, 6, 1, 12 * MIB); /* needs what is warm there */
+        kit.now_ns += 60 * SECOND;
+        step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_TICK});
+        if (slice.kind != 0)
+            step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_PREPARED,
+                           .segment = slice.segment,
+                           .offset = slice.offset});
+        client_reaped(&kit, 6);
+        client_added(&kit, 6);
+        prepare_all(&kit, NULL);
+    }
+    client_reaped(&kit, 5);
+    prepare_all(&kit, NULL);
+    assert_int_equal(status(&kit).used_bytes, 0);
+    kit_fini(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_prepared_at_the_start),
         cmocka_unit_test(test_only_what_is_spare),
         cmocka_unit_test(test_ahead_of_a_writer),
+        cmocka_unit_test(test_ahead_in_an_empty_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

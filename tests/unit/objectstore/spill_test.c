@@ -67,6 +67,17 @@ static void put_any(struct kit *kit, uint64_t sequence, uint64_t size, struct re
     reeve_fifo_clear(&kit->out);
 }
 
+/* Objects 1 to 6, of a MiB each, and one that is being made: the oldest is to be written. */
+static struct reeve_store_command init_above_the_mark(struct kit *kit, uint32_t folder_count)
+{
+    init(kit, folder_count, 0);
+    for (uint64_t i = 1; i <= 6; i++)
+        put(kit, 5, object(i), MIB);
+    create(kit, 5, 1, MIB);
+    take(kit, REEVE_STORE_REPLY_CREATE);
+    return take(kit, REEVE_STORE_SPILL_WRITE);
+}
+
 static void test_a_store_that_fits_never_writes(void **state)
 {
     (void)state;
@@ -162,12 +173,7 @@ static void test_read_while_it_is_written(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 1, 0);
-    for (uint64_t i = 1; i <= 6; i++)
-        put(&kit, 5, object(i), MIB);
-    create(&kit, 5, 1, MIB);
-    take(&kit, REEVE_STORE_REPLY_CREATE);
-    struct reeve_store_command write = take(&kit, REEVE_STORE_SPILL_WRITE);
+    struct reeve_store_command write = init_above_the_mark(&kit, 1);
     reeve_fifo_clear(&kit.out);
     get(&kit, 5, 2, object(1), MIB, 0); /* is answered from memory */
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
@@ -184,12 +190,7 @@ static void test_freed_while_it_is_written(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 1, 0);
-    for (uint64_t i = 1; i <= 6; i++)
-        put(&kit, 5, object(i), MIB);
-    create(&kit, 5, 1, MIB);
-    take(&kit, REEVE_STORE_REPLY_CREATE);
-    struct reeve_store_command write = take(&kit, REEVE_STORE_SPILL_WRITE);
+    struct reeve_store_command write = init_above_the_mark(&kit, 1);
     reeve_fifo_clear(&kit.out);
     uint64_t used = status(&kit).used_bytes;
     free_object(&kit, 5, object(1), 0);
@@ -235,12 +236,7 @@ static void test_full_folders(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 2, 0);
-    for (uint64_t i = 1; i <= 6; i++)
-        put(&kit, 5, object(i), MIB);
-    create(&kit, 5, 1, MIB);
-    take(&kit, REEVE_STORE_REPLY_CREATE);
-    struct reeve_store_command write = take(&kit, REEVE_STORE_SPILL_WRITE);
+    struct reeve_store_command write = init_above_the_mark(&kit, 2);
     assert_int_equal(write.folder, 0);
     nothing_more(&kit);
     written(&kit, &write, REEVE_EFULL);

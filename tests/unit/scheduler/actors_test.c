@@ -21,16 +21,6 @@ static struct reeve_class attaching(reeve_process_id job, reeve_process_id owner
     return class;
 }
 
-/* Two nodes of two cpus; the driver on node 1; a worker of its is 2.9. */
-static void two_nodes(struct scenario *x)
-{
-    begin(x, NULL);
-    join(x, 1, 2000);
-    join(x, 2, 2000);
-    job(x, 1, P(1, 1));
-    forget(x);
-}
-
 static void who_attaches_goes_to_the_residence(void **state)
 {
     (void)state;

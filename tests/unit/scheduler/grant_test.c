@@ -8,16 +8,6 @@ static struct reeve_class one(reeve_process_id id)
     return class_of(id, 1000, 0);
 }
 
-/* Two nodes with two cpu each, a driver on node 1. */
-static void two_nodes(struct scenario *x)
-{
-    begin(x, NULL);
-    join(x, 1, 2000);
-    join(x, 2, 2000);
-    job(x, 1, P(1, 1));
-    forget(x);
-}
-
 static void the_holders_own_node_comes_first(void **state)
 {
     (void)state;

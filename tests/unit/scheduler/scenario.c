@@ -169,6 +169,15 @@ void job(struct scenario *x, uint64_t session, reeve_process_id id)
         &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = id, .text = "job"});
 }
 
+void two_nodes(struct scenario *x)
+{
+    begin(x, NULL);
+    join(x, 1, 2000);
+    join(x, 2, 2000);
+    job(x, 1, P(1, 1));
+    forget(x);
+}
+
 void end_job(struct scenario *x, uint64_t session, reeve_process_id id)
 {
     say(x, session, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_END, .process = id});

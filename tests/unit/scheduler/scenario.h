@@ -30,6 +30,8 @@ struct scenario {
 };
 
 void begin(struct scenario *x, const struct reeve_sched_settings *settings);
+/* Instead: two nodes with two cpu each, the driver of job 1.1 on node 1. */
+void two_nodes(struct scenario *x);
 void finish(struct scenario *x); /* nothing unexpected is left; frees */
 
 /* ---- events ---- */

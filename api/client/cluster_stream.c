@@ -1,0 +1,91 @@
+/* Reading streams: the member of the backend, and what the core commands (owner_stream.c). */
+#include "api/client/cluster.h"
+#include "api/client/error.h"
+#include "api/client/registry.h"
+
+static bool has_next(struct reeve_cluster *cluster, void *arg)
+{
+    const uint8_t *bytes;
+    uint32_t size;
+    return reeve_owner_next_item(cluster->owner, *(reeve_task_id *)arg, &bytes, &size) !=
+           REEVE_EAGAIN;
+}
+
+/* A call's future is none; but one that has been released may be under way yet. */
+static bool was_stream(const struct reeve_cluster *cluster, reeve_task_id task)
+{
+    struct reeve_owner_entry entry;
+    reeve_owner_entry(cluster->owner, task, &entry);
+    const struct reeve_function *function = reeve_registry_at(entry.function);
+    return function != NULL && function->item != NULL;
+}
+
+/* With the lock. There is an item, or will be none. What has ended is released. */
+static int item_take(struct reeve_cluster *cluster, reeve_task_id stream, reeve_consume *consume,
+    void *arg, struct reeve_error_info *error)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t size = 0;
+    int code = reeve_owner_next_item(cluster->owner, stream, &bytes, &size);
+    if (code == REEVE_EEND) {
+        code = reeve_cluster_end_take(cluster, stream, error);
+        return code != 0 ? code : REEVE_EEND;
+    }
+    if (code == REEVE_EHANDLE || (code == REEVE_ETYPE && was_stream(cluster, stream)))
+        return reeve_error_set(
+            error, REEVE_EHANDLE, "no such stream: it has ended, or has been released, already");
+    if (code != 0)
+        return reeve_error_set(error, code, "a call's future is not a stream: get it");
+    code = consume(0, bytes, size, NULL, 0, arg);
+    reeve_owner_item_taken(cluster->owner, stream);
+    reeve_cluster_pump(cluster, cluster->now_ns); /* perhaps its worker is to be told */
+    return code;
+}
+
+int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    int code = 0;
+    pthread_mutex_lock(&cluster->lock);
+    if (cluster->ending) {
+        code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
+    } else {
+        reeve_cluster_enter(cluster);
+        if (!has_next(cluster, &stream)) {
+            struct reeve_cluster_awaited awaited = {&stream, 1, true};
+            if (!reeve_cluster_await(
+                    cluster, has_next, &stream, reeve_cluster_deadline_ns(timeout_ms), &awaited)) {
+                code = reeve_cluster_usable(cluster, error);
+                if (code == 0)
+                    code = reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
+            }
+        }
+        if (code == 0)
+            code = item_take(cluster, stream, consume, arg, error);
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+void reeve_cluster_credit_run(
+    struct reeve_cluster *cluster, const struct reeve_owner_command *command)
+{
+    reeve_lease_index lease_index;
+    uint64_t position;
+    uint32_t attempt;
+    if (!reeve_owner_where(cluster->owner, command->task, &lease_index, &position, &attempt) ||
+        lease_index != command->lease_index || position != command->position)
+        return; /* it has ended meanwhile */
+    const struct reeve_cluster_channel *channel = &cluster->holders[lease_index];
+    if (channel->node == cluster->node) {
+        reeve_credit_give(channel->channel.credit, (uint32_t)position, command->count);
+        return;
+    }
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_CREDIT,
+        .lease = command->lease,
+        .task = command->task,
+        .count = attempt,
+        .size = command->count};
+    (void)reeve_cluster_send(cluster, &message);
+}

@@ -1,0 +1,123 @@
+/* reeve_stream.h - functions that give many values, one after the other. Included by reeve_typed.h.
+ *
+ *     REEVE_STREAM(int64_t, count_to, (int64_t, n))
+ *     {
+ *         for (int64_t i = 0; i < n; i++)
+ *             if (count_to_yield(i) != REEVE_OK)
+ *                 return;
+ *     }
+ *
+ *     count_to_stream s = count_to_remote(10);
+ *     int64_t i;
+ *     int rc;
+ *     while ((rc = count_to_next(s, &i)) == REEVE_OK)
+ *         printf("%" PRId64 "\n", i);
+ *     if (rc != REEVE_EEND)
+ *         reeve_perror("count_to");
+ *
+ *  - Items come in order, each as soon as it has been yielded; the function runs on meanwhile.
+ *  - The function may be ahead of its reader: by 512 items, or 256 KiB and one item, whichever is
+ *    less. Then it waits in fn_yield (and lends its cpu) until the reader has caught up. So a
+ *    stream without end takes no more memory than a short one. Its time limit goes on meanwhile.
+ *  - When the function has returned, and all items have been read, fn_next returns REEVE_EEND. When
+ *    it has failed (reeve_fail, a worker that died, a limit), fn_next gives first the items that
+ *    came before, then the error. Either way the stream has been released then, as a future is by
+ *    a get, and the next fn_next returns REEVE_EHANDLE.
+ *  - Who does not want the rest releases the stream: reeve_release(s). The function then sees
+ *    reeve_cancelled(), and fn_yield returns REEVE_ECANCELLED; what it has called itself is
+ *    cancelled, too. It is not ended by force; reeve_cancel does that.
+ *  - If its worker or node is lost the function is run again, from the start, as max_retries says,
+ *    and what the reader has had already is skipped by number: it sees every item once, in order,
+ *    if the function yields the same items each time. For one that does not: REEVE_NO_RETRIES.
+ *  - An item is any value but one with futures in it. It is copied on its way.
+ *  - A stream belongs to the process that has called the function, and is not passed on. It can be
+ *    waited for, watched and cancelled, as a future: it is ready when the function has ended.
+ */
+#ifndef REEVE_STREAM_H
+#define REEVE_STREAM_H
+
+/* REEVE_STREAM(T, fn, (T1, a), (T2, b)) { body }: defines a function without a result that yields
+ * values of type T. Besides what REEVE_REMOTE makes of parameters (fn_remote, fn_remote_opts,
+ * reeve_call), it has
+ *
+ *     fn_stream                         what fn_remote gives, in place of a future
+ *     int fn_yield(T value)             in fn, in the thread that runs it: gives one item, and may
+ *                                       wait for its reader. REEVE_ECANCELLED: nobody wants the
+ *                                       rest, or its time is up: return; REEVE_EINVAL: called
+ *                                       elsewhere, or the value cannot be packed; REEVE_EFUNCTION:
+ *                                       after reeve_fail; REEVE_ETYPE: it has futures in it;
+ *                                       REEVE_ETOOLARGE: it has 4 GiB; REEVE_ENOMEM.
+ *     int fn_next(fn_stream, T *value)  waits for the next item. What its value points to is the
+ *                                       caller's, as with a get. REEVE_EEND; the error of the
+ *                                       function; REEVE_EHANDLE; REEVE_ETYPE: an item of another
+ *                                       type, which is gone. Any thread may call it; each item goes
+ *                                       to one.
+ *     int fn_next_timeout(fn_stream, int64_t timeout_ms, T *value)
+ *                                       likewise; REEVE_ETIMEDOUT: the stream lives on
+ *
+ * fn itself cannot be called as an ordinary function: there is nobody to yield to. In inline mode
+ * it runs in a thread of its own, in turns with its reader: from the first fn_next on, to one item
+ * after the other. */
+#define REEVE_STREAM(T, ...)             \
+    REEVE_STREAM_DECLARE(T, __VA_ARGS__) \
+    REEVE_STREAM_DEFINE(T, __VA_ARGS__)
+
+/* Like REEVE_REMOTE_DECLARE and REEVE_REMOTE_DEFINE. */
+#define REEVE_STREAM_DECLARE(T, ...) \
+    REEVE_STREAM_DECLARE_(T, REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
+#define REEVE_STREAM_DEFINE(T, ...) REEVE_STREAM_DEFINE_(T, REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The dynamic forms. The stream of a function made by REEVE_STREAM, or registered, that
+ * reeve_submit has given: as fn_next. ret->bytes is the caller's, for reeve_free. REEVE_ETYPE: it
+ * is a future, not a stream. */
+REEVE_API int reeve_next_packed(reeve_future stream, int64_t timeout_ms, reeve_packed *ret);
+
+/* In a handler of reeve_register_stream: as fn_yield. One well-formed msgpack value
+ * (REEVE_EPROTOCOL, REEVE_EDEPTH), without futures (REEVE_ETYPE); copied. */
+REEVE_API int reeve_yield_packed(const void *bytes, size_t size);
+
+/* As reeve_register, of a function that yields items. Its handler's result is not used. */
+REEVE_API int reeve_register_stream(const char *name, reeve_handler *handler, void *context);
+
+/* What the macros' code calls. */
+struct reeve_function;
+struct reeve_type;
+REEVE_API int reeve_typed_yield(const struct reeve_function *function, const void *value);
+REEVE_API int reeve_typed_next(
+    uint64_t stream, int64_t timeout_ms, const struct reeve_type *type, void *value);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* ---- from here on: machinery ----------------------------------------------------------------- */
+
+#define REEVE_STREAM_DECLARE_(T, fn, ...) REEVE_STREAM_DECLARE__(T, fn, __VA_ARGS__)
+#define REEVE_STREAM_DECLARE__(T, fn, ...)                                                     \
+    typedef struct fn##_stream {                                                               \
+        uint64_t id;                                                                           \
+    } fn##_stream;                                                                             \
+    REEVE_SUBMIT_(void, fn, fn##_stream, __VA_ARGS__)                                          \
+    __attribute__((unused)) static inline int fn##_yield(T value)                              \
+    {                                                                                          \
+        return reeve_typed_yield(&fn##_reeve_function, &value);                                \
+    }                                                                                          \
+    __attribute__((unused)) static inline int fn##_next_timeout(                               \
+        fn##_stream stream, int64_t timeout_ms, T *value)                                      \
+    {                                                                                          \
+        return reeve_typed_next(stream.id, timeout_ms, &REEVE_JOIN(reeve_type_, T), value);    \
+    }                                                                                          \
+    __attribute__((unused)) static inline int fn##_next(fn##_stream stream, T *value)          \
+    {                                                                                          \
+        return reeve_typed_next(stream.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, T), value); \
+    }
+
+#define REEVE_STREAM_DEFINE_(T, fn, ...) REEVE_STREAM_DEFINE__(T, fn, __VA_ARGS__)
+#define REEVE_STREAM_DEFINE__(T, fn, ...) \
+    REEVE_BODY_(void, fn, &REEVE_JOIN(reeve_type_, T), __VA_ARGS__)
+
+#endif

@@ -1,0 +1,63 @@
+"""Streams: order, the end, errors in place, early stops, being ahead, deaths, large items, bad use; on other machines."""
+import pytest
+
+from conftest import find_program
+
+ONE = {"REEVE_SLOTS": "1"}
+WINDOW = 512
+
+
+def lines_of(mail):
+    while mail.drain():
+        pass
+    return mail.lines
+
+
+@pytest.mark.parametrize("what", ["order", "errors", "large", "zip", "chain", "wrong", "packed", "time_limit", "dropped"])
+@pytest.mark.parametrize("slots", ["1", "2"])
+def test_in_a_program(run, what, slots):
+    assert run("streams", what, environment={"REEVE_SLOTS": slots}).succeed(60) == f"ok {what}\n"
+
+
+@pytest.mark.parametrize("what", ["order", "large", "zip", "chain", "packed", "dropped"])
+def test_inline(run, what):
+    assert run("streams", what, environment={"REEVE_MODE": "inline"}).succeed(60) == f"ok {what}\n"
+
+
+def test_cancelled(run, mail):
+    assert run("streams", "cancelled", mail.path, environment=ONE).succeed(30) == "ok cancelled\n"
+
+
+@pytest.mark.parametrize("slots", ["1", "2"])
+def test_its_worker_dies(run, slots, tmp_path):
+    assert run("streams", "dies", str(tmp_path / "once"), environment={"REEVE_SLOTS": slots}).succeed(60) == "ok dies\n"
+
+
+def test_it_is_stopped(run, mail):
+    """The function sees it at its next yield; one that has not begun never does."""
+    assert run("streams", "stops", mail.path, environment=ONE).succeed(30) == "ok stops\n"
+    stopped = [line for line in lines_of(mail) if line.startswith("stopped")]
+    assert stopped and set(stopped) == {"stopped REEVE_ECANCELLED 1"}
+
+
+def check_ahead(program, mail):
+    """Nobody reads: it has yielded what fills the window, and no more until somebody does."""
+    mail.until_count("yielded", 1)
+    assert not mail.drain(0.3)
+    assert mail.lines == [f"yielded {WINDOW}"]
+    mail.let_go()
+    assert program.succeed(30) == "ok ahead\n"
+    assert f"yielded {WINDOW + 2}" in lines_of(mail)
+
+
+def test_it_is_ahead(run, mail):
+    check_ahead(run("streams", "ahead", mail.path, mail.gate, environment=ONE), mail)
+
+
+def test_it_is_ahead_on_another_machine(cluster, mail):
+    check_ahead(cluster.driver([find_program("streams"), "ahead", mail.path, mail.gate]), mail)
+
+
+@pytest.mark.parametrize("what", ["order", "errors", "large", "zip", "chain", "wrong", "packed", "time_limit", "dropped"])
+def test_on_other_machines(cluster, what):
+    assert cluster.driver([find_program("streams"), what]).succeed(60) == f"ok {what}\n"
