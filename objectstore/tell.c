@@ -9,9 +9,9 @@
  *              ◀─ sent, unanswered ─▶◀─ as answers make room ──▶
  *
  * With a new session, or when no answer comes, all that is unanswered is said again. To hear a
- * word twice does no harm: object ids and process ids are never used again, and what gives an object
- * away counts only once. Those kept are no more than the objects that lie there, and processes that
- * have died. */
+ * word twice does no harm: object ids and process ids are never used again, and what gives an
+ * object away counts only once. Those kept are no more than the objects that lie there, and
+ * processes that have died. */
 #include "objectstore/state.h"
 
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node)

@@ -43,6 +43,7 @@ static void stream_free(struct bulk_stream *stream)
     reeve_fifo_fini(&stream->queues[0]);
     reeve_fifo_fini(&stream->queues[1]);
     pthread_cond_destroy(&stream->wake);
+    pthread_mutex_destroy(&stream->mutex);
     free(stream);
 }
 
@@ -51,6 +52,7 @@ static struct bulk_stream *stream_make(struct reeve_bulk *bulk)
     struct bulk_stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL)
         return NULL;
+    pthread_mutex_init(&stream->mutex, NULL);
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -87,8 +89,11 @@ static void stream_stop(struct bulk_stream *stream)
     pthread_cond_signal(&stream->wake);
     if (stream->dialer != NULL)
         nng_stream_dialer_close(stream->dialer);
+    pthread_mutex_lock(&stream->mutex);
+    stream->closed = true;
     if (stream->stream != NULL)
         nng_stream_close(stream->stream);
+    pthread_mutex_unlock(&stream->mutex);
 }
 
 /* --- nng's thread: somebody has connected ----------------------------------------------------- */

@@ -35,9 +35,13 @@ struct bulk_stream {
     struct reeve_bulk *bulk;
     struct reeve_list node; /* in bulk->streams, the oldest first */
     pthread_t thread;
-    nng_aio *aio;       /* all operations of the thread use it */
-    nng_stream *stream; /* these two are changed with the mutex, by the thread, and closed by */
-    nng_stream_dialer *dialer; /* whoever wants it to end */
+    nng_aio *aio; /* all operations of the thread use it */
+    /* These two are changed by the thread, with the bulk's mutex, and closed by whoever wants it to
+     * end. */
+    nng_stream *stream;
+    nng_stream_dialer *dialer;
+    pthread_mutex_t mutex; /* of operations' beginnings, and of closed; taken last */
+    bool closed;
     bool incoming;
     bool proven;
     bool stopping;

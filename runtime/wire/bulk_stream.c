@@ -1,6 +1,7 @@
 /* The thread of a stream. All its operations wait; whoever wants it to end closes the connection
- * under it, upon which the one under way fails, and so does every later one. (To stop its aio
- * would not do: one without a callback is not told when nng refuses it.) */
+ * under it, upon which the one under way fails. One that began later would wait without end, as
+ * would one of an aio that has been stopped (nng tells nobody that it refuses them): so operations
+ * begin, and connections are closed, with the stream's mutex. */
 #include <errno.h>
 #include <reeve_errors.h>
 #include <stdlib.h>
@@ -33,14 +34,26 @@ static bool wait_for(struct bulk_stream *stream)
     }
 }
 
-/* As much as there is now; 0: the end, or a failure. */
+/* Bytes that it has moved; 0: the end, or a failure. */
+static size_t move(struct bulk_stream *stream, void (*operation)(nng_stream *, nng_aio *),
+    nng_iov *iov, unsigned iov_count, int timeout_ms)
+{
+    nng_aio_set_iov(stream->aio, iov_count, iov);
+    nng_aio_set_timeout(stream->aio, timeout_ms);
+    pthread_mutex_lock(&stream->mutex);
+    bool closed = stream->closed;
+    if (!closed)
+        operation(stream->stream, stream->aio);
+    pthread_mutex_unlock(&stream->mutex);
+    if (closed)
+        return fail(stream, REEVE_ELINK, "the connection was closed");
+    return wait_for(stream) ? nng_aio_count(stream->aio) : 0;
+}
+
 static size_t receive_some(struct bulk_stream *stream, uint8_t *bytes, size_t size, int timeout_ms)
 {
     nng_iov iov = {.iov_buf = bytes, .iov_len = size};
-    nng_aio_set_iov(stream->aio, 1, &iov);
-    nng_aio_set_timeout(stream->aio, timeout_ms);
-    nng_stream_recv(stream->stream, stream->aio);
-    return wait_for(stream) ? nng_aio_count(stream->aio) : 0;
+    return move(stream, nng_stream_recv, &iov, 1, timeout_ms);
 }
 
 static bool receive_all(struct bulk_stream *stream, uint8_t *bytes, size_t size, int timeout_ms)
@@ -59,12 +72,10 @@ static bool send_all(struct bulk_stream *stream, nng_iov iov[2], int timeout_ms)
 {
     while (iov[0].iov_len + iov[1].iov_len > 0) {
         bool first = iov[0].iov_len > 0;
-        nng_aio_set_iov(stream->aio, first && iov[1].iov_len > 0 ? 2 : 1, first ? iov : iov + 1);
-        nng_aio_set_timeout(stream->aio, timeout_ms);
-        nng_stream_send(stream->stream, stream->aio);
-        if (!wait_for(stream))
+        size_t sent = move(stream, nng_stream_send, first ? iov : iov + 1,
+            first && iov[1].iov_len > 0 ? 2 : 1, timeout_ms);
+        if (sent == 0)
             return false;
-        size_t sent = nng_aio_count(stream->aio);
         for (int i = 0; i < 2; i++) {
             size_t part = REEVE_MIN(sent, iov[i].iov_len);
             iov[i].iov_buf = (uint8_t *)iov[i].iov_buf + part;

@@ -273,6 +273,7 @@ static void test_given_objects_outlive_who_made_them(void **state)
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     assert_int_equal(status(&kit).object_count, 2);
     client_reaped(&kit, 5);
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).id.sequence, REEVE_STORE_ALL);
     assert_int_equal(status(&kit).object_count, 1);
     get(&kit, 6, 1, here, 1000, OWN_NODE);
     take(&kit, REEVE_STORE_SEGMENT_SHOW);
