@@ -548,19 +548,6 @@ static int inline_retain(
     return value ? inline_publish(value, ret, error) : inline_not_live(error);
 }
 
-/* Whatever there is has ended. */
-int inline_cancel(struct reeve_backend *backend, uint64_t future,
-    const struct reeve_owner_cancel *how, struct reeve_error_info *error)
-{
-    (void)backend;
-    (void)how;
-    pthread_mutex_lock(&inline_self.lock);
-    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
-    int rc = live ? REEVE_OK : inline_not_live(error);
-    pthread_mutex_unlock(&inline_self.lock);
-    return rc;
-}
-
 static int inline_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error)
 {
@@ -782,6 +769,7 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,
+        .look = inline_look,
         .create = inline_create,
         .seal = inline_seal,
         .abort = inline_abort,

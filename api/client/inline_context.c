@@ -1,4 +1,5 @@
-/* What a task knows of itself and tells of it, in inline mode: members of the backend. */
+/* What a task knows of itself and tells of it, in inline mode, and how it is stopped: members of
+ * the backend. */
 #include "api/client/inline_internal.h"
 
 #include <unistd.h>
@@ -27,6 +28,19 @@ void inline_progress(struct reeve_backend *backend, const struct reeve_invocatio
     progress_of = invocation->id.sequence;
     progress_done = done;
     progress_total = total;
+}
+
+/* Whatever there is has ended. */
+int inline_cancel(struct reeve_backend *backend, uint64_t future,
+    const struct reeve_owner_cancel *how, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)how;
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
+    return rc;
 }
 
 /* Nobody asks while it runs. */
