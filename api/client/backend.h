@@ -62,6 +62,12 @@ enum reeve_actor_end {
     REEVE_ACTOR_GIVE_UP, /* it could not be made: forgotten */
 };
 
+/* What is known of a future at this moment. */
+struct reeve_future_look {
+    bool ready;
+    uint64_t size_bytes; /* of its packed value, when there is one */
+};
+
 struct reeve_backend {
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
     int (*submit)(struct reeve_backend *, const struct reeve_submit *, uint64_t *ret,
@@ -124,6 +130,9 @@ struct reeve_backend {
      * first, is the backend's. REEVE_ETIMEDOUT. */
     int (*watch_wait)(struct reeve_backend *, struct reeve_ready *ready, const uint64_t *futures,
         size_t count, size_t *tried, int64_t timeout_ms, struct reeve_error_info *error);
+
+    /* Does not wait, and changes nothing. REEVE_EHANDLE. */
+    int (*look)(struct reeve_backend *, uint64_t future, struct reeve_future_look *ret);
 
     /* A value without a second copy: create gives `size` bytes which the caller fills with one
      * packed value; seal makes a ready future of it, abort gives it up. Exactly one of the two

@@ -826,6 +826,7 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,
+        .look = inline_look,
         .create = inline_create,
         .seal = inline_seal,
         .abort = inline_abort,

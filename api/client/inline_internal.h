@@ -91,5 +91,6 @@ int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pa
 int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
 void inline_unview(struct reeve_backend *backend, uint64_t handle);
+int inline_look(struct reeve_backend *backend, uint64_t future, struct reeve_future_look *ret);
 
 #endif

@@ -132,30 +132,32 @@ REEVE_API int reeve_typed_release_results(const uint64_t *futures, size_t count)
         (uint64_t *)&reeve_made, REEVE_RESULTS_COUNT_(fn))
 
 #define REEVE_RESULTS_DECLARE_(fn, results, ...) REEVE_RESULTS_DECLARE__(fn, results, __VA_ARGS__)
-#define REEVE_RESULTS_DECLARE__(fn, outcome, ...)                                                  \
-    typedef struct fn##_results {                                                                  \
-        REEVE_EACH(REEVE_FIELD_, fn REEVE_RESULTS_NEXT_ outcome)                                   \
-    } fn##_results;                                                                                \
-    typedef struct fn##_futures {                                                                  \
-        REEVE_EACH(REEVE_FUTURE_FIELD_, fn REEVE_RESULTS_NEXT_ outcome)                            \
-    } fn##_futures;                                                                                \
-    __attribute__((unused)) static const struct reeve_member fn##_reeve_results[] = {              \
-        REEVE_LIST(REEVE_MEMBER_, fn##_results REEVE_RESULTS_NEXT_ outcome)};                      \
-    void fn(fn##_results *results REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));                 \
-    REEVE_SUBMIT_(REEVE_SUBMIT_RESULTS_, fn, fn##_futures, __VA_ARGS__)                            \
-    __attribute__((unused)) static inline int fn##_get(fn##_futures futures, fn##_results *values) \
-    {                                                                                              \
-        return reeve_typed_get_results((const uint64_t *)&futures, fn##_reeve_results,             \
-            REEVE_RESULTS_COUNT_(fn), values, sizeof *values);                                     \
-    }                                                                                              \
-    __attribute__((unused)) static inline void fn##_clear(fn##_results *values)                    \
-    {                                                                                              \
-        reeve_typed_clear_results(                                                                 \
-            fn##_reeve_results, REEVE_RESULTS_COUNT_(fn), values, sizeof *values);                 \
-    }                                                                                              \
-    __attribute__((unused)) static inline int fn##_release(fn##_futures futures)                   \
-    {                                                                                              \
-        return reeve_typed_release_results((const uint64_t *)&futures, REEVE_RESULTS_COUNT_(fn));  \
+#define REEVE_RESULTS_DECLARE__(fn, outcome, ...)                                              \
+    typedef struct fn##_results {                                                              \
+        REEVE_EACH(REEVE_FIELD_, fn REEVE_RESULTS_NEXT_ outcome)                               \
+    } fn##_results;                                                                            \
+    typedef struct fn##_futures {                                                              \
+        REEVE_EACH(REEVE_FUTURE_FIELD_, fn REEVE_RESULTS_NEXT_ outcome)                        \
+    } fn##_futures;                                                                            \
+    __attribute__((unused)) static const struct reeve_member fn##_reeve_results[] = {          \
+        REEVE_LIST(REEVE_MEMBER_, fn##_results REEVE_RESULTS_NEXT_ outcome)};                  \
+    void fn(fn##_results *results REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));             \
+    REEVE_SUBMIT_(REEVE_SUBMIT_RESULTS_, fn, fn##_futures, __VA_ARGS__)                        \
+    __attribute__((unused)) static inline int fn##_get(                                        \
+        fn##_futures reeve_all, fn##_results *reeve_values)                                    \
+    {                                                                                          \
+        return reeve_typed_get_results((const uint64_t *)&reeve_all, fn##_reeve_results,       \
+            REEVE_RESULTS_COUNT_(fn), reeve_values, sizeof *reeve_values);                     \
+    }                                                                                          \
+    __attribute__((unused)) static inline void fn##_clear(fn##_results *reeve_values)          \
+    {                                                                                          \
+        reeve_typed_clear_results(                                                             \
+            fn##_reeve_results, REEVE_RESULTS_COUNT_(fn), reeve_values, sizeof *reeve_values); \
+    }                                                                                          \
+    __attribute__((unused)) static inline int fn##_release(fn##_futures reeve_all)             \
+    {                                                                                          \
+        return reeve_typed_release_results(                                                    \
+            (const uint64_t *)&reeve_all, REEVE_RESULTS_COUNT_(fn));                           \
     }
 
 #define REEVE_RESULTS_DEFINE_(fn, results, ...) REEVE_RESULTS_DEFINE__(fn, results, __VA_ARGS__)
