@@ -11,7 +11,7 @@
  *                                 └▶ values of the futures in it one from each value it stands in
  *
  * Futures in a value have no ids: whoever gets the value is given new ones. Streams:
- * inline_stream.c.
+ * inline_stream.c; several results: inline_results.c.
  */
 #include "api/client/inline_internal.h"
 
@@ -416,52 +416,6 @@ int inline_task_make(
     return rc;
 }
 
-static void results_mismatch(
-    struct reeve_error_info *error, const struct reeve_submit *submit, size_t given)
-{
-    reeve_error_set(error, REEVE_ETYPE,
-        "%u results were asked for, and the function has given %zu futures in place of them",
-        submit->result_count, given);
-    reeve_error_function(error, submit->function->name);
-    error->attempt = 1;
-    snprintf(error->node, sizeof(error->node), "inline");
-}
-
-/* Takes over the reference to the value that a call with several results has given: of its futures,
- * or of its error, which is that of all of them. */
-static int results_publish(struct value *value, const struct reeve_submit *submit, uint64_t *ret,
-    struct reeve_error_info *error)
-{
-    size_t count = submit->result_count, given = 0;
-    uint64_t *ids = NULL;
-    int rc = REEVE_OK;
-    if (!value->error && value->nested_count != count) {
-        value->error = calloc(1, sizeof *value->error);
-        if (!value->error)
-            rc = inline_no_memory(error);
-        else
-            results_mismatch(value->error, submit, value->nested_count);
-    }
-    if (!rc && !value->error) {
-        rc = inline_ids_give(value->nested, count, &ids, error);
-        for (; !rc && given < count; given++)
-            ret[given] = ids[given];
-        free(ids);
-    }
-    for (; !rc && given < count; given += !rc) {
-        pthread_mutex_lock(&inline_self.lock);
-        value->references++;
-        pthread_mutex_unlock(&inline_self.lock);
-        rc = inline_publish(value, &ret[given], error);
-    }
-    if (rc)
-        inline_ids_withdraw(ret, given);
-    pthread_mutex_lock(&inline_self.lock);
-    inline_value_drop_locked(value);
-    pthread_mutex_unlock(&inline_self.lock);
-    return rc;
-}
-
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
@@ -479,7 +433,7 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
         if (!value)
             rc = inline_no_memory(error);
         else if (submit->result_count)
-            rc = results_publish(value, submit, ret, error);
+            rc = inline_results_publish(value, submit, ret, error);
         else
             rc = inline_publish(value, ret, error);
     }

@@ -1,5 +1,5 @@
-/* Several results, at the front doors: what the macros of reeve_results.h call, and the dynamic form
- * of giving them. How a call has them: "several results" in owner.h.
+/* Several results, at the front doors: what the macros of reeve_results.h call, and the dynamic
+ * form of giving them. How a call has them: "several results" in owner.h.
  *
  *   function ──▶ results ──put, each by itself──▶ futures ──▶ an array of them is its one result */
 #include "api/client/client.h"

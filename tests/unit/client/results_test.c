@@ -1,4 +1,5 @@
-/* Several results of one call: a caller's owner core and a worker's, and the futures between them. */
+/* Several results of one call: a caller's owner core and a worker's, and the futures between
+ * them. */
 #include "api/client/owner.h"
 
 #include <reeve_errors.h>
