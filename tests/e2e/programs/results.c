@@ -71,6 +71,7 @@ REEVE_REMOTE_RESULTS(
 REEVE_REMOTE_RESULTS(sleeps, ((int64_t, one), (int64_t, two)), (reeve_string, mail))
 {
     report(mail, "sleeps %d", (int)getpid());
+    reeve_progress(3, 10);
     while (!reeve_cancelled())
         usleep(5000);
     *results = (sleeps_results){1, 2};
@@ -258,6 +259,12 @@ static void cancelled(const char *mail)
 {
     sleeps_futures f = sleeps_remote(mail), second = sleeps_remote(mail);
     int64_t x;
+    uint64_t done = 0, total = 0;
+    for (int i = 0; i < 2000 && done != 3; i++) { /* that of the call is that of each result */
+        NEED(reeve_get_progress(f.two, &done, &total) == REEVE_OK);
+        usleep(5000);
+    }
+    NEED(done == 3 && total == 10);
     NEED(reeve_cancel(second.one, NULL) == REEVE_OK);
     NEED(reeve_get(int64_t, second.two, &x) == REEVE_ECANCELLED);
     NEED(reeve_get(int64_t, second.one, &x) == REEVE_ECANCELLED);
