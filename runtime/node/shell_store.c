@@ -471,12 +471,12 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell)
     }
     bool more = reeve_store_run_some(shell->store, reeve_clock_monotonic_ns(), &shell->commands);
     carry(shell);
-    return more;
+    return reeve_segments_trim(shell->segments, now_ns) || more;
 }
 
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell)
 {
-    return reeve_store_deadline(shell->store);
+    return REEVE_MIN(reeve_store_deadline(shell->store), reeve_segments_trim_ns(shell->segments));
 }
 
 uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell)

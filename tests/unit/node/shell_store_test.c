@@ -523,6 +523,40 @@ static void test_pages_are_given_back(void **state)
     free(back);
 }
 
+/* Kept for a while after its last user, then unmapped in slices, unless somebody comes. */
+static void test_mappings_are_kept_for_a_while(void **state)
+{
+    (void)state;
+    struct reeve_segments *segments = reeve_segments_create();
+    assert_int_equal(reeve_segments_add(segments, 3, 40 * MIB), REEVE_OK);
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    uint8_t *memory = reeve_segments_map(segments, 3);
+    assert_ptr_equal(reeve_segments_map(segments, 3), memory);
+    memory[0] = memory[40 * MIB - 1] = 7;
+    reeve_segments_unmap(segments, 3);
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    assert_false(reeve_segments_trim(segments, UINT64_MAX));
+    reeve_segments_unmap(segments, 3);
+    uint64_t due_ns = reeve_segments_trim_ns(segments);
+    assert_true(due_ns < UINT64_MAX);
+    assert_false(reeve_segments_trim(segments, due_ns - 1));
+    assert_true(reeve_segments_trim(segments, due_ns));
+    assert_ptr_equal(reeve_segments_map(segments, 3), memory); /* in the middle of it */
+    assert_int_equal(memory[0] + memory[40 * MIB - 1], 14);
+    assert_false(reeve_segments_trim(segments, UINT64_MAX));
+    reeve_segments_unmap(segments, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(reeve_segments_trim(segments, UINT64_MAX));
+    assert_false(reeve_segments_trim(segments, UINT64_MAX));
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    assert_int_equal(reeve_segments_map(segments, 3)[40 * MIB - 1], 7);
+    reeve_segments_unmap(segments, 3);
+    reeve_segments_drop(segments, 3); /* while it is kept */
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    assert_null(reeve_segments_map(segments, 3));
+    reeve_segments_free(segments);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_source_dies_under_a_stage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_owner_is_known_everywhere, set_up, tear_down),
         cmocka_unit_test(test_pages_are_given_back),
+        cmocka_unit_test(test_mappings_are_kept_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
