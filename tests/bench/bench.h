@@ -13,8 +13,9 @@
  * status. */
 int reeve_bench_main(int argc, char **argv);
 
-#define BENCH_RUNS_MAX 99
-#define BENCH_ROWS_MAX 96
+#define BENCH_RUNS_MAX  99
+#define BENCH_ROWS_MAX  96
+#define BENCH_SLOTS_TWO 2 /* of the cluster for rows that need two workers */
 
 enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_MARKDOWN };
 
