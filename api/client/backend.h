@@ -21,6 +21,7 @@
 
 struct reeve_ready;        /* ready.h */
 struct reeve_owner_cancel; /* owner.h */
+struct reeve_invocation;   /* invoke.h */
 
 struct reeve_submit { /* one checked call */
     const struct reeve_function *function;
@@ -57,6 +58,12 @@ enum reeve_actor_end {
     REEVE_ACTOR_RELEASE,
     REEVE_ACTOR_KILL,
     REEVE_ACTOR_GIVE_UP, /* it could not be made: forgotten */
+};
+
+/* What is known of a future at this moment. */
+struct reeve_future_look {
+    bool ready;
+    uint64_t size_bytes; /* of its packed value, when there is one */
 };
 
 struct reeve_backend {
@@ -108,6 +115,15 @@ struct reeve_backend {
     int (*yield)(struct reeve_backend *, size_t size, reeve_pack_item *pack, const void *item,
         struct reeve_error_info *error);
 
+    /* In the thread that runs a task: fills in what the invocation does not say. */
+    void (*context)(struct reeve_backend *, const struct reeve_invocation *, reeve_context *ret);
+    /* In the thread that runs a task: how far that has come. */
+    void (*progress)(
+        struct reeve_backend *, const struct reeve_invocation *, uint64_t done, uint64_t total);
+    /* How far the future's task has come; sets both. REEVE_EHANDLE, REEVE_EUNREACHABLE. */
+    int (*get_progress)(struct reeve_backend *, uint64_t future, uint64_t *done, uint64_t *total,
+        struct reeve_error_info *error);
+
     /* As the owner core's: nothing happens when it has ended. REEVE_EHANDLE, REEVE_ENOMEM,
      * REEVE_ESHUTDOWN. */
     int (*cancel)(struct reeve_backend *, uint64_t future, const struct reeve_owner_cancel *how,
@@ -121,6 +137,9 @@ struct reeve_backend {
      * first, is the backend's. REEVE_ETIMEDOUT. */
     int (*watch_wait)(struct reeve_backend *, struct reeve_ready *ready, const uint64_t *futures,
         size_t count, size_t *tried, int64_t timeout_ms, struct reeve_error_info *error);
+
+    /* Does not wait, and changes nothing. REEVE_EHANDLE. */
+    int (*look)(struct reeve_backend *, uint64_t future, struct reeve_future_look *ret);
 
     /* A value without a second copy: create gives `size` bytes which the caller fills with one
      * packed value; seal makes a ready future of it, abort gives it up. Exactly one of the two

@@ -8,6 +8,7 @@
 #include "api/client/client.h"
 
 #include "api/client/error.h"
+#include "api/client/leaks.h"
 #include "api/client/ready.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
@@ -105,6 +106,12 @@ static int start(
         rc = reeve_inline_backend_start(&settings, &started, error);
     else
         rc = reeve_cluster_backend_start(argc, argv, &settings, &started, error);
+    if (!rc && settings.leaks != REEVE_LEAKS_OFF) {
+        struct reeve_backend *inner = started;
+        rc = reeve_leaks_watch(inner, settings.leaks == REEVE_LEAKS_PRINT, &started, error);
+        if (rc)
+            inner->shutdown(inner);
+    }
     return rc ? reeve_error_complete(error, rc) : reeve_client_attach(started, error);
 }
 

@@ -458,6 +458,22 @@ static int cluster_retain(
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
 }
 
+static int cluster_look(
+    struct reeve_backend *backend, uint64_t future, struct reeve_future_look *ret)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct reeve_owner_result result;
+    *ret = (struct reeve_future_look){0};
+    pthread_mutex_lock(&cluster->lock);
+    int code =
+        cluster->ending ? REEVE_ESHUTDOWN : reeve_owner_result(cluster->owner, future, &result);
+    pthread_mutex_unlock(&cluster->lock);
+    ret->ready = code == 0;
+    if (code == 0 && result.status == 0)
+        ret->size_bytes = result.is_object ? result.object.size_bytes : result.size;
+    return code == REEVE_EAGAIN ? 0 : code;
+}
+
 /* ---- start and end --------------------------------------------------------------------------- */
 
 static uint32_t generation_first = 1; /* ids are not used again after another start */
@@ -550,9 +566,11 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .view = reeve_cluster_view,
         .unview = reeve_cluster_unview,
         .retain = cluster_retain,
+        .get_progress = reeve_cluster_get_progress,
         .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,
         .watch_wait = reeve_cluster_watch_wait,
+        .look = cluster_look,
         .create = reeve_cluster_create,
         .seal = reeve_cluster_seal,
         .abort = reeve_cluster_abort,

@@ -80,6 +80,14 @@ static int read_own(
             "%llu bytes for pending calls (pending_size_bytes, REEVE_PENDING_SIZE): at least %u "
             "are needed",
             (unsigned long long)size, PENDING_MIN);
+    uint64_t leaks = given->leaks;
+    value = leaks ? NULL : text(NULL, "REEVE_LEAKS");
+    if (value && reeve_parse_u64(value, 0, 1, &leaks, why) != 0)
+        return reeve_error_set(error, REEVE_EINVAL, "REEVE_LEAKS: %s", why);
+    if (leaks > REEVE_LEAKS_NOTE)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option leaks is %u: expected one of enum reeve_leaks_mode", given->leaks);
+    ret->leaks = (enum reeve_leaks_mode)leaks;
     ret->pending_size_bytes = size;
     ret->weight = (uint32_t)weight;
     return REEVE_OK;

@@ -20,6 +20,7 @@ struct reeve_settings {
     uint64_t pending_size_bytes; /* 0: ours, see cluster_room.c */
     uint32_t pending_percent;    /* of memory, when it was said so; else 0 */
     uint32_t weight;             /* 0: the head's default */
+    enum reeve_leaks_mode leaks;
 };
 
 /* options may be NULL. REEVE_EINVAL, with a message that names option or variable, its value,

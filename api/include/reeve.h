@@ -168,6 +168,13 @@ enum reeve_mode {
     REEVE_MODE_INLINE,
 };
 
+/* What is done about futures and other things that the program has not given up. */
+enum reeve_leaks_mode {
+    REEVE_LEAKS_OFF,
+    REEVE_LEAKS_PRINT, /* they are noted, and reeve_shutdown prints what is left on stderr */
+    REEVE_LEAKS_NOTE,  /* they are noted, for reeve_leaks */
+};
+
 /* What reeve_init may be told. Zero and NULL mean "default": the environment variable named
  * here, else as described. */
 typedef struct reeve_options {
@@ -206,7 +213,9 @@ typedef struct reeve_options {
      * weights, 1 to 10,000; REEVE_WEIGHT; else 100. What counts is cpu time held, whatever the
      * tasks are like. */
     uint32_t weight;
-    uint32_t reserved; /* 0 */
+    /* enum reeve_leaks_mode: whether it is noted what the program holds, see reeve_leaks.h;
+     * REEVE_LEAKS=1 is REEVE_LEAKS_PRINT; else it is not. */
+    uint32_t leaks;
     /* Own cluster: folders where values go that the store has no room for, separated by colons, or
      * "none"; REEVE_SPILL; else /var/tmp, or /tmp, if it is on a disk. Nothing stays there when the
      * cluster ends, however it ends. With "none" a store that is full makes calls fail with
@@ -359,6 +368,8 @@ REEVE_API const char *reeve_version(void);
 #endif
 
 #include "reeve_cancel.h"
+#include "reeve_context.h"
+#include "reeve_leaks.h"
 #include "reeve_ready.h"
 #include "reeve_typed.h"
 

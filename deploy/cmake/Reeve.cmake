@@ -91,6 +91,7 @@ reeve_find(sodium libsodium libsodium-dev)
 reeve_find(popt popt libpopt-dev)
 reeve_find(xxhash libxxhash libxxhash-dev)
 reeve_find(jansson jansson libjansson-dev)
+reeve_find(png libpng libpng-dev) # of examples/mandelbrot only
 # Without cmocka everything but the unit tests can be built.
 pkg_check_modules(REEVE_cmocka IMPORTED_TARGET GLOBAL QUIET cmocka)
 if(REEVE_cmocka_FOUND)

@@ -112,6 +112,26 @@ static void weight_and_pending_size(void **state)
         reeve_options_resolve(REEVE_OPTIONS(.weight = 10001), &settings, &error), REEVE_EINVAL);
 }
 
+static void leaks(void **state)
+{
+    (void)state;
+    struct reeve_settings settings;
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.leaks, REEVE_LEAKS_OFF);
+    setenv("REEVE_LEAKS", "1", 1);
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_OK);
+    assert_int_equal(settings.leaks, REEVE_LEAKS_PRINT);
+    assert_int_equal(
+        reeve_options_resolve(REEVE_OPTIONS(.leaks = REEVE_LEAKS_NOTE), &settings, &error),
+        REEVE_OK);
+    assert_int_equal(settings.leaks, REEVE_LEAKS_NOTE);
+    setenv("REEVE_LEAKS", "many", 1);
+    assert_int_equal(reeve_options_resolve(NULL, &settings, &error), REEVE_EINVAL);
+    unsetenv("REEVE_LEAKS");
+    assert_int_equal(
+        reeve_options_resolve(REEVE_OPTIONS(.leaks = 3), &settings, &error), REEVE_EINVAL);
+}
+
 static void structs_of_other_versions(void **state)
 {
     (void)state;
@@ -170,6 +190,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(environment_is_read_and_options_win),
         cmocka_unit_test(weight_and_pending_size),
+        cmocka_unit_test(leaks),
         cmocka_unit_test(structs_of_other_versions),
         cmocka_unit_test(task_options),
     };
