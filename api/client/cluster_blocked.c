@@ -29,7 +29,7 @@ static enum reeve_task_state state_of(const struct reeve_cluster *cluster, reeve
  * not for others to bring about. */
 static reeve_task_id root_of(const struct reeve_cluster *cluster, reeve_task_id task)
 {
-    while (state_of(cluster, task) == REEVE_TASK_WAITING)
+    while (reeve_task_state_waits(state_of(cluster, task)))
         task = reeve_owner_dependency(cluster->owner, task);
     enum reeve_task_state state = state_of(cluster, task);
     return state == REEVE_TASK_QUEUED || state == REEVE_TASK_SENT ? task : 0;

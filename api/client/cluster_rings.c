@@ -466,7 +466,7 @@ reeve_task_id reeve_cluster_take_inline(
     reeve_lease_index index;
     uint64_t position;
     uint32_t attempt;
-    while (reeve_owner_state(cluster->owner, task) == REEVE_TASK_WAITING)
+    while (reeve_task_state_waits(reeve_owner_state(cluster->owner, task)))
         task = reeve_owner_dependency(cluster->owner, task);
     if (!reeve_owner_may_inline(cluster->owner, task, class_index))
         return 0;
