@@ -28,7 +28,8 @@ static void start_to_first_result(struct bench *bench)
 }
 
 /* Starts a cluster with two slots and so many drivers of it, which each play the part; says the sum
- * of what they print, and returns how busy the last one found the slots, where it says so. The cluster is this process's, which lends its address to its children. */
+ * of what they print, and returns how busy the last one found the slots, where it says so. The
+ * cluster is this process's, which lends its address to its children. */
 static double on_two_slots(struct bench *bench, const char *name, const char *part, int drivers)
 {
     char seconds[32];
