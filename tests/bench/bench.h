@@ -117,6 +117,7 @@ bool bench_calls_made(struct bench *bench, const char *name, int count);
 bool bench_call_once(struct bench *bench, const char *name, int64_t x);
 void bench_calls(struct bench *bench);
 void bench_objects(struct bench *bench);
+void bench_views(struct bench *bench);
 void bench_spill(struct bench *bench);
 
 #endif
