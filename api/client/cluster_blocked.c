@@ -121,9 +121,8 @@ void reeve_cluster_deadlocked(
     actor_call_recall(cluster, now_ns, task);
     if (state_of(cluster, task) == REEVE_TASK_QUEUED)
         reeve_owner_unsendable(cluster->owner, now_ns, task, REEVE_EDEADLK, text);
-    else if (cluster->waiter_count !=
-             0) /* our word is out of date: the main thread says a new one */
-        pthread_cond_broadcast(&cluster->turn);
+    else /* our word is out of date: the main thread says a new one */
+        reeve_cluster_wake_all(cluster);
 }
 
 void reeve_cluster_owns_look(struct reeve_cluster *cluster)
