@@ -160,7 +160,8 @@ static bool waits_for_room(const struct store_client *client)
 static bool nothing_can_move(const struct reeve_store *store)
 {
     if (!reeve_list_is_empty(&store->dying_clients) || !reeve_list_is_empty(&store->dying_owners) ||
-        store->preparing != NULL || store_pin_first(store, store->daemon) != NULL)
+        store->preparing != NULL || store->returning_bytes > 0 ||
+        store_pin_first(store, store->daemon) != NULL)
         return false;
     REEVE_LIST_EACH(node, &store->fetches)
     if (!reeve_list_is_linked(&REEVE_LIST_ENTRY(node, struct store_fetch, link)->queue_link))

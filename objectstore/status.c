@@ -23,7 +23,7 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
     *ret = (struct reeve_store_status){
         .capacity_bytes = store->settings.capacity_bytes,
         .committed_bytes = store->committed_bytes,
-        .used_bytes = reeve_arena_bytes(used_units(store)) -
+        .used_bytes = reeve_arena_bytes(used_units(store)) - store->returning_bytes -
                       (store->preparing != NULL ? store_extent_bytes(store->preparing) : 0),
         .unsealed_bytes = store->unsealed_bytes,
         .copy_bytes = store->copy_bytes,
@@ -135,7 +135,8 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client hungry", "client closed", "client reaped", "create", "seal",
         "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
-        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared"};
+        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared",
+        "segment returned"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -144,7 +145,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send give",
-        "segment prepare", "segment ready"};
+        "segment prepare", "segment ready", "segment return"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -157,7 +158,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     } while (0)
 
 struct sums {
-    uint64_t touched_bytes, grant_bytes, pins;
+    uint64_t touched_bytes, grant_bytes, returning_bytes, pins;
     uint64_t grant_extents, object_extents, segments, grants;
 };
 
@@ -188,6 +189,9 @@ static const char *check_arena(
                 sums->grant_bytes += store_extent_bytes(extent);
             } else if (extent->tag == STORE_TAG_PREPARED) {
                 CHECK(extent == store->preparing);
+            } else if (extent->tag == STORE_TAG_RETURNING) {
+                CHECK(reeve_segment_cold(extent) == 0);
+                sums->returning_bytes += store_extent_bytes(extent);
             } else {
                 const struct store_object *object = extent->holder;
                 CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);
@@ -311,6 +315,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(store->objects.used_count == objects);
     CHECK(sums.grant_extents == sums.grants && sums.grants == reeve_map64_count(&store->grants));
     CHECK(sums.grant_bytes == store->unsealed_bytes);
+    CHECK(sums.returning_bytes == store->returning_bytes);
     CHECK(sums.segments == reeve_map64_count(&store->segments));
     CHECK(sums.touched_bytes == store->committed_bytes);
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);

@@ -57,6 +57,8 @@
  *                                            objects go
  *  SEGMENT_       segment offset code        SEGMENT_PREPARE has been done, or could not be
  *   PREPARED
+ *  SEGMENT_       segment offset code        SEGMENT_RETURN has been done, or could not be
+ *   RETURNED
  *  TICK           -                          time has passed
  *
  *  command        fields                     what the shell does
@@ -68,7 +70,10 @@
  *  SEGMENT_HIDE   client segment             tells the client to unmap it
  *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
  *                                            REEVE_STORE_GRAIN); nobody has a claim on them
- *  SEGMENT_DROP   segment                    gives all pages back and closes
+ *  SEGMENT_RETURN segment offset length      the same, somewhere in the background; several at a
+ *                                            time, each answered by SEGMENT_RETURNED. Until then
+ *                                            the pages count as touched
+ *  SEGMENT_DROP   segment                    gives all pages back (there are few) and closes
  *  SEGMENT_       segment offset length      touches the pages, for the first time, somewhere in
  *   PREPARE                                  the background; one at a time, answered by
  *                                            SEGMENT_PREPARED
@@ -134,6 +139,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_PEER_DOWN,
     REEVE_STORE_OWNER_GONE,
     REEVE_STORE_SEGMENT_PREPARED,
+    REEVE_STORE_SEGMENT_RETURNED,
     REEVE_STORE_EVENT_KIND_COUNT
 };
 
@@ -178,6 +184,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEND_GIVE,
     REEVE_STORE_SEGMENT_PREPARE,
     REEVE_STORE_SEGMENT_READY,
+    REEVE_STORE_SEGMENT_RETURN,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 
@@ -205,10 +212,11 @@ struct reeve_store_settings {
     uint64_t segment_size_bytes; /* 64 MiB; larger objects than a quarter get their own */
     uint32_t node;               /* may come later, by event */
     uint64_t segment_idle_ns;    /* 30 s: an empty segment is kept warm for so long */
-    uint64_t pull_wait_ns;  /* 2 s without a piece: it is asked for again, five times at most */
-    uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
-    bool prefault;          /* touch all memory at the start, and keep it */
-    uint64_t ahead_bytes;   /* 0: none; how much is prepared ahead of a writer, at most */
+    uint64_t pull_wait_ns;     /* 2 s without a piece: it is asked for again, five times at most */
+    uint64_t full_grace_ns;    /* 100 ms: when all who hold memory wait for memory themselves */
+    bool prefault;             /* touch all memory at the start, and keep it */
+    uint64_t ahead_bytes;      /* 0: none; how much is prepared ahead of a writer, at most */
+    uint64_t return_now_bytes; /* 4 MiB: so many pages are given back at once, in 10 ms */
     uint64_t full_wait_ns; /* 30 s: the longest that a CREATE or GET waits for memory in any case */
 };
 

@@ -38,6 +38,8 @@ int reeve_segments_descriptor(
 /* Touches pages that never were; slow (a millisecond a MiB): for a thread of its own. Content
  * stays. REEVE_ESYSTEM (errno). */
 int reeve_segments_touch(int fd, uint64_t offset, uint64_t length);
+/* The same as reeve_segments_punch; slow, too (a millisecond for a few MiB). */
+int reeve_segments_give_back(int fd, uint64_t offset, uint64_t length);
 /* The daemon maps no segment for longer than that: what it passes on it copies once, and its own
  * memory stays small. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
 int reeve_segments_read(const struct reeve_segments *segments, uint32_t number, uint64_t offset,

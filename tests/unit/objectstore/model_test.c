@@ -28,6 +28,7 @@
 #define OBJECTS_MAX  4000u
 #define PINS_MAX     24u
 #define LINK_MAX     4096u
+#define RETURNS_MAX  64u
 
 struct model_object {
     struct reeve_object_id id;
@@ -71,6 +72,8 @@ struct model_node {
     struct model_segment segments[SEGMENTS_MAX];
     struct model_client clients[CLIENTS];
     uint32_t handle_last;
+    struct reeve_store_command returns[RETURNS_MAX]; /* pages on their way back to the machine */
+    uint32_t return_count;
 };
 
 struct parcel { /* what one node sends to another */
@@ -94,7 +97,7 @@ struct world {
     uint32_t object_count;
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
-    uint64_t answers, failures, pulls, kills;
+    uint64_t answers, failures, pulls, kills, returns;
     bool healing;
 };
 
@@ -262,6 +265,12 @@ static void carry_out(struct world *world, uint32_t at, const struct reeve_store
         check_untouchable(world, node, command->segment, command->offset, command->length);
         memset(segment->bytes + command->offset, 0, command->length);
         return;
+    case REEVE_STORE_SEGMENT_RETURN:
+        assert_true(command->offset + command->length <= segment->size);
+        check_untouchable(world, node, command->segment, command->offset, command->length);
+        assert_true(node->return_count < RETURNS_MAX);
+        node->returns[node->return_count++] = *command;
+        return;
     case REEVE_STORE_SEGMENT_SHOW: {
         struct model_client *client = client_of(node, command->client);
         assert_true(client != NULL && segment->bytes != NULL && segment->size == command->size);
@@ -353,6 +362,29 @@ static void step_node(
     reeve_fifo_fini(&out);
 }
 
+/* One of the slices under way is done: nobody has been given any of it meanwhile. */
+static bool return_slice(struct world *world, uint32_t at)
+{
+    struct model_node *node = &world->nodes[at];
+    if (node->return_count == 0)
+        return false;
+    struct reeve_store_command *slice = &node->returns[random_below(world, node->return_count)];
+    struct reeve_store_command done = *slice;
+    *slice = node->returns[--node->return_count];
+    bool failed = !world->healing && random_below(world, 10) == 0;
+    check_untouchable(world, node, done.segment, done.offset, done.length);
+    if (!failed)
+        memset(node->segments[done.segment].bytes + done.offset, 0, done.length);
+    world->returns++;
+    step_node(world, at,
+        (struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_RETURNED,
+            .segment = done.segment,
+            .offset = done.offset,
+            .code = failed ? REEVE_ESYSTEM : REEVE_OK},
+        NULL);
+    return true;
+}
+
 /* --- what may happen -------------------------------------------------------------------------- */
 
 static void reset_session(struct world *world, uint32_t a, uint32_t b);
@@ -365,7 +397,8 @@ static void node_start(struct world *world, uint32_t at)
     struct reeve_store_settings settings = {.capacity_bytes = CAPACITY,
         .segment_size_bytes = SEGMENT_SIZE,
         .node = node->number,
-        .pull_wait_ns = 20 * MILLISECOND}; /* so that pieces are asked for twice */
+        .return_now_bytes = at == 0 ? 0 : 1, /* elsewhere in the background, all of it */
+        .pull_wait_ns = 20 * MILLISECOND};   /* so that pieces are asked for twice */
     node->store = reeve_store_create(&settings);
     for (uint32_t other = 0; other < NODES; other++)
         if (other != at && world->nodes[other].number != 0)
@@ -625,6 +658,8 @@ static void something(struct world *world)
         node_start(world, at);
         return;
     }
+    if (dice % 4 == 0)
+        (void)return_slice(world, at);
     if (client->handle == 0) {
         if (dice % 8 == 0)
             add_client(world, at);
@@ -654,6 +689,9 @@ static void deliver_all(struct world *world)
 {
     for (bool moved = true; moved;) {
         moved = false;
+        for (uint32_t at = 0; at < NODES; at++)
+            while (return_slice(world, at))
+                moved = true;
         for (uint32_t from = 0; from < NODES; from++)
             for (uint32_t to = 0; to < NODES; to++)
                 while (world->links[from][to].first < world->links[from][to].count) {
@@ -733,6 +771,7 @@ static void heal(struct world *world)
         assert_int_equal(state.used_bytes, 0);
     }
     pass_time(world, 31 * SECOND);
+    deliver_all(world);
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_status(world->nodes[at].store, &state);
         assert_int_equal(state.segment_count, 0);
@@ -753,11 +792,12 @@ static void run(uint64_t seed, uint32_t steps, bool print)
         something(world);
     heal(world);
     if (print)
-        print_message(
-            "           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u objects\n",
+        print_message("           seed %lu: %lu answers, %lu failures, %lu pulls, %lu returns, "
+                      "%lu kills, %u objects\n",
             (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
-            (unsigned long)world->pulls, (unsigned long)world->kills, world->object_count);
-    assert_true(steps < 2000 || (world->answers > 100 && world->pulls > 10));
+            (unsigned long)world->pulls, (unsigned long)world->returns, (unsigned long)world->kills,
+            world->object_count);
+    assert_true(steps < 2000 || (world->answers > 100 && world->pulls > 10 && world->returns > 10));
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_free(world->nodes[at].store);
         for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
