@@ -18,8 +18,8 @@
  *     grains    | 1  1  1  1 | 0  0 | 1  1 | 1  0  0  0  0  0  0  0  0  0  0 |
  *
  * `cold` is how much of an extent would be touched for the first time; `touch` records it;
- * `find_warm` finds runs of touched grains that lie wholly in a free extent, whose pages can be given
- * back; `punch` records that. */
+ * `find_warm` finds runs of touched grains that lie wholly in a free extent, whose pages can be
+ * given back; `punch` records that. */
 #ifndef REEVE_OBJECTSTORE_ARENA_H
 #define REEVE_OBJECTSTORE_ARENA_H
 

@@ -142,8 +142,31 @@ void store_object_place(struct reeve_store *store, struct store_object *object,
     extent->holder = object;
     extent->tag = STORE_TAG_OBJECT;
     owner_get(store, object->owner)->bytes += store_extent_bytes(extent);
+    store->object_bytes += store_extent_bytes(extent);
     if (object->flags & STORE_OBJECT_COPY)
         store->copy_bytes += store_extent_bytes(extent);
+}
+
+/* Takes it away from the object; it is free, unless it is still being written from. */
+static void extent_leave(struct reeve_store *store, struct store_object *object)
+{
+    struct reeve_extent *extent = object->extent;
+    uint64_t bytes = store_extent_bytes(extent);
+    object->extent = NULL;
+    owner_get(store, object->owner)->bytes -= bytes;
+    store->object_bytes -= bytes;
+    if (object->flags & STORE_OBJECT_COPY)
+        store->copy_bytes -= bytes;
+    if (extent->tag == STORE_TAG_OBJECT)
+        store_room_release(store, extent);
+}
+
+void store_object_drop(struct reeve_store *store, struct store_object *object)
+{
+    REEVE_ASSERT(object->pin_total == 0 && object->flags & STORE_OBJECT_ON_DISK);
+    store_object_unlist(store, object);
+    extent_leave(store, object);
+    object->state = STORE_SPILLED;
 }
 
 void store_object_remove(struct reeve_store *store, struct store_object *object)
@@ -151,7 +174,9 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     REEVE_ASSERT(object->pin_total == 0);
     store_copies_drop(object);
     if (object->state == STORE_SEALED)
-        reeve_list_remove(&object->lru_link);
+        store_object_unlist(store, object);
+    if (object->flags & (STORE_OBJECT_WRITING | STORE_OBJECT_ON_DISK))
+        store_place_leave(store, object); /* which may keep its extent, to be written from */
     uint32_t number = reeve_pool_number(&store->objects, object), *slot = chain(store, object->id);
     while (*slot != number)
         slot = &((struct store_object *)reeve_pool_at(&store->objects, *slot))->hash_next;
@@ -161,12 +186,8 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
     struct store_owner *owner = owner_get(store, object->owner);
     owner_remove(store, owner, object);
     owner->count--;
-    if (object->extent != NULL) {
-        owner->bytes -= store_extent_bytes(object->extent);
-        if (object->flags & STORE_OBJECT_COPY)
-            store->copy_bytes -= store_extent_bytes(object->extent);
-        store_room_release(store, object->extent);
-    }
+    if (object->extent != NULL)
+        extent_leave(store, object);
     if (owner->count == 0) {
         reeve_map64_remove(&store->owners, owner->process);
         reeve_list_remove(&owner->dying_link);
@@ -229,7 +250,7 @@ void store_pin(struct reeve_store *store, struct store_object *object, struct st
     store->pin_count++;
     if (object->pin_total++ == 0) {
         store->pinned_bytes += store_extent_bytes(object->extent);
-        reeve_list_remove(&object->lru_link);
+        store_object_unlist(store, object);
     }
 }
 
@@ -284,20 +305,35 @@ void store_object_settle(struct reeve_store *store, struct store_object *object)
         store_object_remove(store, object);
         return;
     }
-    if (object->flags & STORE_OBJECT_COPY) {
-        reeve_list_remove(&object->lru_link);
-        reeve_list_push_back(&store->lru, &object->lru_link);
+    store_object_unlist(store, object);
+    if (object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK)) {
+        reeve_list_push_back(
+            object->flags & STORE_OBJECT_COPY ? &store->lru : &store->clean, &object->lru_link);
+        store->idle_bytes += store_extent_bytes(object->extent);
         store->room_changed = true;
+    } else if (store_can_spill(store) && !(object->flags & STORE_OBJECT_WRITING) &&
+               object->size > 0) {
+        reeve_list_push_back(&store->dirty, &object->lru_link);
     }
+}
+
+void store_object_unlist(struct reeve_store *store, struct store_object *object)
+{
+    if (!reeve_list_is_linked(&object->lru_link))
+        return;
+    reeve_list_remove(&object->lru_link);
+    if (object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK))
+        store->idle_bytes -= store_extent_bytes(object->extent);
 }
 
 /* --- copies elsewhere ------------------------------------------------------------------------- */
 
-void store_copy_note(struct reeve_store *store, struct store_object *object, uint32_t node)
+struct store_copy *store_copy_note(
+    struct reeve_store *store, struct store_object *object, uint32_t node)
 {
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
         if (copy->peer->node == node)
-            return;
+            return copy;
     struct store_peer *peer = store_peer_get(store, node);
     struct store_copy *copy = store_new(sizeof(*copy));
     copy->object = object;
@@ -305,6 +341,7 @@ void store_copy_note(struct reeve_store *store, struct store_object *object, uin
     copy->next = object->copies;
     object->copies = copy;
     reeve_list_push_back(&peer->copies, &copy->peer_link);
+    return copy;
 }
 
 void store_copies_drop(struct store_object *object)
@@ -322,20 +359,25 @@ void store_copies_drop(struct store_object *object)
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
 {
-    if (object->state == STORE_PULLING) {
-        store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
-        return;
-    }
-    object->flags |= STORE_OBJECT_FREED;
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
         if (copy->peer->node != except_node)
             store_tell(store, copy->peer->node, object->id);
     }
     store_copies_drop(object);
+    if (object->state == STORE_PULLING) {
+        store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
+        return;
+    }
+    if (object->state == STORE_RESTORING)
+        store_restore_fail(store, object, code, "its owner has freed it meanwhile");
+    object->flags |= STORE_OBJECT_FREED;
     struct store_owner *owner = owner_get(store, object->owner);
     owner_remove(store, owner, object);
     owner_add(store, owner, object, false);
-    store_object_settle(store, object);
+    if (object->state == STORE_SPILLED)
+        store_object_remove(store, object);
+    else
+        store_object_settle(store, object);
 }
 
 /* From the table of one owner to that of another; with the owner it goes. */
@@ -382,6 +424,7 @@ void store_owner_gone(struct reeve_store *store, reeve_process_id process)
         }
         store_put(&store->gone, process, store);
     }
+    store_holder_gone(store, process);
     struct store_owner *owner = reeve_map64_get(&store->owners, process);
     if (owner != NULL && !reeve_list_is_linked(&owner->dying_link))
         reeve_list_push_back(&store->dying_owners, &owner->dying_link);

@@ -144,8 +144,7 @@ void store_prepare_touched(
 
 void store_prepare_serve(struct reeve_store *store)
 {
-    if (store->preparing != NULL || !reeve_list_is_empty(&store->create_queue) ||
-        !reeve_list_is_empty(&store->pull_queue))
+    if (store->preparing != NULL || !store_queue_is_empty(store))
         return;
     if (store->settings.prefault && !store->prefault_begun) {
         store->prefault_begun = store->prefault_wanted = true;

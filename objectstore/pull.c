@@ -1,30 +1,48 @@
 /* Objects on their way here from other nodes.
  *
- *     GET ─▶ fetch ─▶ room (or the queue) ─▶ pieces asked for ─▶ all here: a sealed copy
+ *     GET ─▶ fetch ─▶ size ─▶ room (or the queue) ─▶ pieces ─▶ all here: a sealed copy
+ *              └── called off, freed, last source lost ─▶ a wreck, until nothing is written to it
  *
- *     object   | received ......... | asked for ........... | not asked for yet ....... |
- *                                    ◀── STORE_WINDOW_SIZE ─▶
+ *     object   | here | asked of 2 | here | asked of 7 | wanted | wanted | ...
  *
- * Pieces of one source come in order, because links keep order; what comes otherwise is left over
- * from before (another source, another session) and is dropped. A source that fails, lies, dies or
- * is silent is replaced by the next one known, from the first piece that is missing; with the last
- * source the object is lost, and all who wait are told. When the size is not known, the first piece
- * tells it, and is asked for again when there is room. */
+ * Pieces come from any source, in any order (source.c), and are written to their place while the
+ * core thinks of other things. So a fetch that comes to nothing with pieces under way leaves a
+ * wreck: the object is forgotten, its extent is held until all of them have been answered. With the
+ * last source the object is lost, and all who wait are told. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "objectstore/state.h"
 
-/* Takes what is needed from the object, then forgets both. */
-static void fetch_free(struct reeve_store *store, struct store_fetch *fetch)
+static void fetch_free(struct store_fetch *fetch)
 {
-    struct store_object *object = fetch->object;
-    reeve_heap_remove(&store->fetch_deadlines, &fetch->deadline);
+    REEVE_ASSERT(reeve_list_is_empty(&fetch->sources) && reeve_list_is_empty(&fetch->asked) &&
+                 reeve_list_is_empty(&fetch->sends) && reeve_list_is_empty(&fetch->parked));
     reeve_list_remove(&fetch->link);
     reeve_list_remove(&fetch->queue_link);
+    free(fetch->pieces);
     free(fetch);
+}
+
+void store_pull_settle(struct reeve_store *store, struct store_fetch *fetch)
+{
+    if (fetch->object != NULL || !reeve_list_is_empty(&fetch->asked) ||
+        !reeve_list_is_empty(&fetch->sends))
+        return;
+    if (fetch->extent != NULL) {
+        store->wreck_bytes -= store_extent_bytes(fetch->extent);
+        store_room_release(store, fetch->extent);
+    }
+    fetch_free(fetch);
+}
+
+/* The object is complete, or to be forgotten. */
+static void detach(struct store_object *object)
+{
+    object->fetch->object = NULL;
     reeve_list_init(&object->lru_link); /* takes the place of the fetch */
+    object->state = STORE_SEALED;
 }
 
 void store_pull_fail(
@@ -37,9 +55,20 @@ void store_pull_fail(
         store_reply_get_failed(store, request->client, request->request, object->id, code, text);
         store_request_free(request);
     }
-    fetch_free(store, fetch);
-    object->state = STORE_SEALED; /* so that it can be taken out like any other */
+    store_serve_refuse(store, fetch);
+    store_sources_drop(store, fetch);
+    detach(object);
+    if (object->extent != NULL) {
+        fetch->extent = object->extent;
+        fetch->extent->holder = fetch;
+        fetch->extent->tag = STORE_TAG_BUSY; /* so that it does not go with the object */
+        store->wreck_bytes += store_extent_bytes(fetch->extent);
+    }
     store_object_remove(store, object);
+    reeve_list_remove(&fetch->queue_link);
+    reeve_list_remove(&fetch->link);
+    reeve_list_push_back(&store->wrecks, &fetch->link);
+    store_pull_settle(store, fetch);
 }
 
 void store_pull_answer(
@@ -66,97 +95,55 @@ static void finish(struct reeve_store *store, struct store_fetch *fetch)
     struct reeve_list waiters;
     reeve_list_init(&waiters);
     reeve_list_splice_back(&waiters, &fetch->waiters);
-    fetch_free(store, fetch);
-    object->state = STORE_SEALED;
+    store_sources_drop(store, fetch);
+    detach(object);
+    store_serve_sealed(store, fetch, object);
+    fetch_free(fetch);
     store->pulled_count++;
     store_pull_answer(store, object, &waiters);
     store_object_settle(store, object);
 }
 
-static void send_pull(struct reeve_store *store, struct store_fetch *fetch, uint64_t length)
-{
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_PULL);
-    command->node = fetch->sources[0];
-    command->id = fetch->object->id;
-    command->offset = fetch->requested;
-    command->length = length;
-    fetch->requested += length;
-}
-
-static void set_deadline(struct reeve_store *store, struct store_fetch *fetch)
-{
-    uint64_t deadline = store->now_ns + store->settings.pull_wait_ns;
-    if (reeve_heap_contains(&fetch->deadline)) {
-        reeve_heap_update(&store->fetch_deadlines, &fetch->deadline, deadline);
-    } else {
-        int error = reeve_heap_insert(&store->fetch_deadlines, &fetch->deadline, deadline);
-        REEVE_ASSERT(error == REEVE_OK);
-    }
-}
-
-/* Asks for as much as may be asked for. */
-static void ask(struct reeve_store *store, struct store_fetch *fetch)
-{
-    const struct store_object *object = fetch->object;
-    if (!fetch->size_known) {
-        if (fetch->requested == 0)
-            send_pull(store, fetch, REEVE_STORE_CHUNK_SIZE);
-    } else if (object->extent != NULL) {
-        if (object->size == 0 && fetch->requested == 0)
-            send_pull(store, fetch, REEVE_STORE_CHUNK_SIZE);
-        while (fetch->requested < object->size &&
-               fetch->requested - fetch->received < STORE_WINDOW_SIZE)
-            send_pull(
-                store, fetch, REEVE_MIN(object->size - fetch->requested, REEVE_STORE_CHUNK_SIZE));
-    } else {
-        return; /* waits for room */
-    }
-    set_deadline(store, fetch);
-}
-
-/* From the first missing piece on, for what was asked for may never come. */
-static void ask_again(struct reeve_store *store, struct store_fetch *fetch)
-{
-    fetch->requested = fetch->received;
-    ask(store, fetch);
-}
-
-static void source_add(struct store_fetch *fetch, uint32_t node)
-{
-    for (uint32_t i = 0; i < fetch->source_count; i++)
-        if (fetch->sources[i] == node)
-            return;
-    if (fetch->source_count < STORE_SOURCES_MAX)
-        fetch->sources[fetch->source_count++] = node;
-}
-
-/* The source at `index` is no good; `why` ends the sentence that begins with the object's name. */
-static void source_failed(
-    struct reeve_store *store, struct store_fetch *fetch, uint32_t index, const char *why)
-{
-    uint32_t node = fetch->sources[index];
-    fetch->source_count--;
-    memmove(&fetch->sources[index], &fetch->sources[index + 1],
-        (fetch->source_count - index) * sizeof(fetch->sources[0]));
-    if (fetch->source_count == 0) {
-        char name[64], text[REEVE_STORE_TEXT_SIZE];
-        store_object_name(fetch->object->id, name, sizeof(name));
-        snprintf(text, sizeof(text), "%s is lost: node %" PRIu32 " %s", name, node, why);
-        store_pull_fail(store, fetch, REEVE_ELOST, text);
-    } else if (index == 0) {
-        fetch->pull_count = 0;
-        ask_again(store, fetch);
-    }
-}
-
-/* --- events ----------------------------------------------------------------------------------- */
-
 static void want_room(struct reeve_store *store, struct store_fetch *fetch)
 {
-    reeve_heap_remove(&store->fetch_deadlines, &fetch->deadline);
-    fetch->requested = 0;
     store_queue_pull(store, fetch); /* served at the end of the step, if there is room */
 }
+
+void store_pull_sized(struct reeve_store *store, struct store_fetch *fetch, uint64_t size)
+{
+    if (store_room_never(store, size)) {
+        store_pull_fail(
+            store, fetch, REEVE_ETOOLARGE, "the object is larger than the store of this node");
+        return;
+    }
+    fetch->size_known = true;
+    fetch->object->size = size;
+    want_room(store, fetch);
+}
+
+void store_pull_placed(struct reeve_store *store, struct store_fetch *fetch)
+{
+    uint64_t size = fetch->object->size, piece_size = store->settings.piece_size_bytes;
+    fetch->piece_count = fetch->wanted_count = (uint32_t)((size + piece_size - 1) / piece_size);
+    fetch->pieces = store_new(fetch->piece_count + 1u);
+    if (fetch->piece_count == 0)
+        finish(store, fetch);
+    else
+        store_sources_ask(store, fetch);
+}
+
+void store_pull_landed(struct reeve_store *store, struct store_fetch *fetch, uint32_t index)
+{
+    fetch->pieces[index] = STORE_PIECE_HERE;
+    fetch->here_count++;
+    store_serve_parked(store, fetch, index);
+    if (fetch->here_count == fetch->piece_count)
+        finish(store, fetch);
+    else
+        store_sources_ask(store, fetch);
+}
+
+/* --- who wants it ----------------------------------------------------------------------------- */
 
 static struct store_fetch *begin(struct reeve_store *store, const struct reeve_store_event *event)
 {
@@ -170,14 +157,14 @@ static struct store_fetch *begin(struct reeve_store *store, const struct reeve_s
     fetch->object = object;
     fetch->size_known = event->size != 0;
     fetch->since_ns = store->now_ns;
-    reeve_list_init(&fetch->waiters);
+    struct reeve_list *lists[] = {
+        &fetch->waiters, &fetch->sources, &fetch->asked, &fetch->sends, &fetch->parked};
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(lists); i++)
+        reeve_list_init(lists[i]);
     reeve_list_init(&fetch->queue_link);
     reeve_list_push_back(&store->fetches, &fetch->link);
-    source_add(fetch, event->node);
     if (fetch->size_known)
         want_room(store, fetch);
-    else
-        ask(store, fetch);
     return fetch;
 }
 
@@ -195,7 +182,9 @@ void store_pull_get(
         snprintf(text, sizeof(text),
             "%s is gone: process %" PRIu32 ".%" PRIu32 ", which owned it, has ended", name,
             reeve_process_node(event->id.owner), (uint32_t)event->id.owner);
-    } else if (object != NULL && object->flags & STORE_OBJECT_FREED) {
+    } else if (object != NULL && object->flags & STORE_OBJECT_FREED &&
+               !(object->flags & STORE_OBJECT_COPY)) {
+        /* (a copy that is freed here may be held where the primary is) */
         code = REEVE_ELOST;
         snprintf(text, sizeof(text), "%s has been freed by its owner", name);
     } else if (object == NULL && (event->node == 0 || event->node == store->settings.node)) {
@@ -220,98 +209,12 @@ void store_pull_get(
         store_reply_get(store, client, event->request, object);
         return;
     }
+    if (object != NULL && object->state != STORE_PULLING) {
+        store_restore_get(store, client, event->request, object);
+        return;
+    }
     struct store_fetch *fetch = object != NULL ? object->fetch : begin(store, event);
-    if (event->node != 0 && event->node != store->settings.node &&
-        reeve_map64_get(&store->gone_nodes, event->node) == NULL)
-        source_add(fetch, event->node);
-    store_request_add(store, client, event->request, fetch);
-}
-
-void store_pull_placed(struct reeve_store *store, struct store_fetch *fetch)
-{
-    fetch->received = 0;
-    ask_again(store, fetch);
-}
-
-void store_pull_chunk(struct reeve_store *store, const struct reeve_store_event *event)
-{
-    struct store_object *object = store_object_find(store, event->id);
-    struct store_fetch *fetch =
-        object != NULL && object->state == STORE_PULLING ? object->fetch : NULL;
-    if (fetch == NULL || reeve_list_is_linked(&fetch->queue_link) ||
-        fetch->sources[0] != event->node ||
-        (event->code == 0 && event->offset != fetch->received)) {
-        store->stale_count++;
-        return;
-    }
-    if (event->code != 0) {
-        source_failed(store, fetch, 0, "does not have it");
-        return;
-    }
-    if (!fetch->size_known) {
-        if (store_room_never(store, event->size)) {
-            store_pull_fail(
-                store, fetch, REEVE_ETOOLARGE, "the object is larger than the store of this node");
-            return;
-        }
-        fetch->size_known = true;
-        object->size = event->size;
-        want_room(store, fetch);
-        return;
-    }
-    if (event->size != object->size || event->length > object->size - fetch->received ||
-        (event->length == 0 && object->size != 0)) {
-        source_failed(store, fetch, 0, "sent a piece that does not fit");
-        return;
-    }
-    if (event->length > 0) {
-        struct reeve_store_command *command = store_command(store, REEVE_STORE_COPY_IN);
-        command->segment = object->extent->segment->id;
-        command->offset = store_object_offset(object) + fetch->received;
-        command->length = event->length;
-    }
-    fetch->received += event->length;
-    fetch->requested = REEVE_MAX(fetch->requested, fetch->received);
-    fetch->pull_count = 0;
-    if (fetch->received == object->size)
-        finish(store, fetch);
-    else
-        ask(store, fetch);
-}
-
-void store_pull_reset(struct reeve_store *store, uint32_t node)
-{
-    REEVE_LIST_EACH(link, &store->fetches)
-    {
-        struct store_fetch *fetch = REEVE_LIST_ENTRY(link, struct store_fetch, link);
-        if (fetch->sources[0] == node)
-            ask_again(store, fetch);
-    }
-}
-
-void store_pull_peer_down(struct reeve_store *store, uint32_t node)
-{
-    REEVE_LIST_EACH_SAFE(link, &store->fetches)
-    {
-        struct store_fetch *fetch = REEVE_LIST_ENTRY(link, struct store_fetch, link);
-        for (uint32_t i = 0; i < fetch->source_count; i++) {
-            if (fetch->sources[i] == node) {
-                source_failed(store, fetch, i, "has died");
-                break;
-            }
-        }
-    }
-}
-
-void store_pull_tick(struct reeve_store *store)
-{
-    struct reeve_heap_node *node;
-    while (
-        (node = reeve_heap_peek(&store->fetch_deadlines)) != NULL && node->key <= store->now_ns) {
-        struct store_fetch *fetch = REEVE_CONTAINER_OF(node, struct store_fetch, deadline);
-        if (++fetch->pull_count >= STORE_PULLS_MAX)
-            source_failed(store, fetch, 0, "does not answer");
-        else
-            ask_again(store, fetch);
-    }
+    store_request_add(store, client, event->request, fetch, NULL);
+    store_source_add(store, fetch, event->node);
+    store_sources_ask(store, fetch);
 }

@@ -1,10 +1,12 @@
-/* What waits for room, in order: pulls (somebody waits for those bytes to go on), then creates.
+/* What waits for room, in order: pulls and restores (somebody waits for those bytes to go on), then
+ * creates.
  *
  * The queue is looked at again whenever something has been freed, unpinned or given back. Who is
  * first blocks the others, so that a large object is not overtaken for ever by small ones. It fails
  * with REEVE_EFULL when nothing can move: all who could free something (they hold pins, room, or
  * own objects here) wait for the store themselves, and that has lasted a moment (another thread of
- * theirs may be about to free something); or when it has waited for very long. */
+ * theirs may be about to free something), and nothing can be written to disk; or when it has waited
+ * for very long, and the disk has moved nothing meanwhile. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,16 +20,21 @@ static uint32_t pad_of(uint32_t skew)
 }
 
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
-    uint32_t number, struct store_fetch *fetch)
+    uint32_t number, struct store_fetch *fetch, struct store_restore *restore)
 {
     struct store_request *request = store_new(sizeof(*request));
     request->client = client;
     request->fetch = fetch;
+    request->restore = restore;
     request->request = number;
     request->since_ns = store->now_ns;
     reeve_list_push_back(&client->requests, &request->client_link);
-    reeve_list_push_back(
-        fetch != NULL ? &fetch->waiters : &store->create_queue, &request->queue_link);
+    struct reeve_list *queue = &store->create_queue;
+    if (fetch != NULL)
+        queue = &fetch->waiters;
+    else if (restore != NULL)
+        queue = &restore->waiters;
+    reeve_list_push_back(queue, &request->queue_link);
     return request;
 }
 
@@ -43,7 +50,9 @@ void store_request_free(struct store_request *request)
 static bool grant(struct reeve_store *store, struct store_client *client, uint32_t request,
     uint64_t size, uint32_t pad)
 {
-    struct reeve_extent *extent = store_room_take(store, client, size + pad);
+    struct reeve_extent *extent = NULL;
+    if (store_spill_may_create(store, size + pad))
+        extent = store_room_take(store, client, size + pad);
     if (extent == NULL)
         return false;
     struct store_grant *new = store_new(sizeof(*new));
@@ -89,10 +98,10 @@ void store_queue_create(
         refuse(store, client, event->request, event->size, REEVE_ETOOLARGE, text);
         return;
     }
-    if (reeve_list_is_empty(&store->create_queue) && reeve_list_is_empty(&store->pull_queue) &&
-        grant(store, client, event->request, event->size, pad))
+    store->room_coming &= !store_queue_is_empty(store);
+    if (store_queue_is_empty(store) && grant(store, client, event->request, event->size, pad))
         return;
-    struct store_request *request = store_request_add(store, client, event->request, NULL);
+    struct store_request *request = store_request_add(store, client, event->request, NULL, NULL);
     request->size = event->size;
     request->pad = pad;
 }
@@ -104,10 +113,51 @@ void store_queue_pull(struct reeve_store *store, struct store_fetch *fetch)
     store->room_changed = true;
 }
 
-static bool serve_pull(struct reeve_store *store)
+void store_queue_restore(struct reeve_store *store, struct store_restore *restore)
 {
-    struct store_fetch *fetch =
-        REEVE_LIST_ENTRY(store->pull_queue.next, struct store_fetch, queue_link);
+    restore->since_ns = store->now_ns;
+    reeve_list_push_back(&store->restore_queue, &restore->queue_link);
+    store->room_changed = true;
+}
+
+bool store_queue_is_empty(const struct reeve_store *store)
+{
+    return reeve_list_is_empty(&store->create_queue) && reeve_list_is_empty(&store->pull_queue) &&
+           reeve_list_is_empty(&store->restore_queue);
+}
+
+/* Who is next; all NULL: nobody. */
+struct head {
+    struct store_fetch *fetch;
+    struct store_restore *restore;
+    struct store_request *create;
+    uint64_t since_ns;
+};
+
+static struct head head_of(const struct reeve_store *store)
+{
+    struct head head = {.since_ns = store->now_ns};
+    const struct reeve_list *first = reeve_list_first(&store->pull_queue);
+    if (first != NULL) {
+        head.fetch = REEVE_LIST_ENTRY(first, struct store_fetch, queue_link);
+        head.since_ns = head.fetch->since_ns;
+    }
+    first = reeve_list_first(&store->restore_queue);
+    if (first != NULL) {
+        struct store_restore *restore = REEVE_LIST_ENTRY(first, struct store_restore, queue_link);
+        if (head.fetch == NULL || restore->since_ns < head.since_ns)
+            head = (struct head){.restore = restore, .since_ns = restore->since_ns};
+    }
+    first = reeve_list_first(&store->create_queue);
+    if (first != NULL && head.fetch == NULL && head.restore == NULL) {
+        head.create = REEVE_LIST_ENTRY(first, struct store_request, queue_link);
+        head.since_ns = head.create->since_ns;
+    }
+    return head;
+}
+
+static bool serve_pull(struct reeve_store *store, struct store_fetch *fetch)
+{
     struct reeve_extent *extent = store_room_take(store, store->daemon, fetch->object->size);
     if (extent == NULL)
         return false;
@@ -117,10 +167,19 @@ static bool serve_pull(struct reeve_store *store)
     return true;
 }
 
-static bool serve_create(struct reeve_store *store)
+static bool serve_restore(struct reeve_store *store, struct store_restore *restore)
 {
-    struct store_request *request =
-        REEVE_LIST_ENTRY(store->create_queue.next, struct store_request, queue_link);
+    struct reeve_extent *extent =
+        store_room_take(store, store->daemon, restore->object->size + restore->object->pad);
+    if (extent == NULL)
+        return false;
+    reeve_list_remove(&restore->queue_link);
+    store_restore_placed(store, restore, extent);
+    return true;
+}
+
+static bool serve_create(struct reeve_store *store, struct store_request *request)
+{
     if (!grant(store, request->client, request->request, request->size, request->pad))
         return false;
     store_request_free(request);
@@ -130,14 +189,19 @@ static bool serve_create(struct reeve_store *store)
 void store_queue_serve(struct reeve_store *store)
 {
     bool moved = store->room_changed;
+    if (moved)
+        store->room_coming = false;
     while (moved) {
-        if (!reeve_list_is_empty(&store->pull_queue))
-            moved = serve_pull(store);
+        struct head head = head_of(store);
+        if (head.fetch != NULL)
+            moved = serve_pull(store, head.fetch);
+        else if (head.restore != NULL)
+            moved = serve_restore(store, head.restore);
         else
-            moved = !reeve_list_is_empty(&store->create_queue) && serve_create(store);
+            moved = head.create != NULL && serve_create(store, head.create);
     }
     store->room_changed = false;
-    if (reeve_list_is_empty(&store->pull_queue) && reeve_list_is_empty(&store->create_queue))
+    if (store_queue_is_empty(store))
         store->queue_deadline_ns = UINT64_MAX;
     else if (store->queue_deadline_ns == UINT64_MAX)
         store->queue_deadline_ns = store->now_ns + store->settings.full_grace_ns;
@@ -151,7 +215,8 @@ static bool waits_for_room(const struct store_client *client)
     {
         const struct store_request *request =
             REEVE_LIST_ENTRY(node, struct store_request, client_link);
-        if (request->fetch == NULL || reeve_list_is_linked(&request->fetch->queue_link))
+        if (request->fetch != NULL ? reeve_list_is_linked(&request->fetch->queue_link)
+                                   : request->restore == NULL || request->restore->extent == NULL)
             return true;
     }
     return false;
@@ -161,7 +226,8 @@ static bool nothing_can_move(const struct reeve_store *store)
 {
     if (!reeve_list_is_empty(&store->dying_clients) || !reeve_list_is_empty(&store->dying_owners) ||
         store->preparing != NULL || store->returning_bytes > 0 ||
-        store_pin_first(store, store->daemon) != NULL)
+        store_pin_first(store, store->daemon) != NULL || store_spill_can_move(store) ||
+        !reeve_list_is_empty(&store->wrecks))
         return false;
     REEVE_LIST_EACH(node, &store->fetches)
     if (!reeve_list_is_linked(&REEVE_LIST_ENTRY(node, struct store_fetch, link)->queue_link))
@@ -205,6 +271,7 @@ static void describe_full(const struct reeve_store *store, char *text, size_t si
     int length = snprintf(text, size, "%.1f of %.1f MiB are taken",
         (double)store->committed_bytes / (1 << 20),
         (double)store->settings.capacity_bytes / (1 << 20));
+    length += store_spill_describe(store, text + length, size - (size_t)length);
     for (int i = 0; i < HOLDERS_NAMED && largest[i] != NULL && (size_t)length < size; i++)
         length += snprintf(text + length, size - (size_t)length,
             "%s process %" PRIu32 ".%" PRIu32 " owns %.1f MiB in %" PRIu64 " objects",
@@ -222,21 +289,20 @@ void store_queue_tick(struct reeve_store *store)
         return;
     const struct reeve_store_settings *settings = &store->settings;
     for (;;) {
-        bool is_pull = !reeve_list_is_empty(&store->pull_queue);
-        if (!is_pull && reeve_list_is_empty(&store->create_queue))
+        struct head head = head_of(store);
+        struct store_request *request = head.create;
+        if (store_queue_is_empty(store))
             break;
-        struct store_fetch *fetch =
-            REEVE_LIST_ENTRY(store->pull_queue.next, struct store_fetch, queue_link);
-        struct store_request *request =
-            REEVE_LIST_ENTRY(store->create_queue.next, struct store_request, queue_link);
-        uint64_t waited = store->now_ns - (is_pull ? fetch->since_ns : request->since_ns);
-        if (waited < settings->full_wait_ns &&
+        uint64_t waited = store->now_ns - head.since_ns;
+        if (store->now_ns - REEVE_MAX(head.since_ns, store->progress_ns) < settings->full_wait_ns &&
             (waited < settings->full_grace_ns || !nothing_can_move(store)))
             break;
         char text[REEVE_STORE_TEXT_SIZE];
         describe_full(store, text, sizeof(text));
-        if (is_pull) {
-            store_pull_fail(store, fetch, REEVE_EFULL, text);
+        if (head.fetch != NULL) {
+            store_pull_fail(store, head.fetch, REEVE_EFULL, text);
+        } else if (head.restore != NULL) {
+            store_restore_fail(store, head.restore->object, REEVE_EFULL, text);
         } else {
             refuse(store, request->client, request->request, request->size, REEVE_EFULL, text);
             store_request_free(request);

@@ -7,8 +7,8 @@
  *                  └─ no  ─▶ 1. empty segments are dropped, oldest first
  *                            2. free pages of all arenas are given back (return.c)
  *                            3. unpinned copies are thrown out, least recently used first;
- *                               and all over again
- *                            4. no (the caller queues)
+ *                               then primaries that are on disk, too; and all over again
+ *                            4. no (the caller queues; spill.c writes more of them to disk)
  *
  * Segments are only address space; what counts is the grains that have been touched (committed). A
  * segment has one writer. When that has been reaped, the segment is an orphan: its objects live on,
@@ -214,7 +214,7 @@ static void trim(struct reeve_store *store, uint64_t bytes)
         store, &REEVE_LIST_ENTRY(client, struct store_client, link)->arena, bytes, &done);
 }
 
-/* Throws out copies of so many bytes together; false: there is none. */
+/* Throws out copies of so many bytes together, or what is on disk as well; false: there is none. */
 static bool evict(struct reeve_store *store, uint64_t bytes)
 {
     uint64_t done = 0;
@@ -224,6 +224,12 @@ static bool evict(struct reeve_store *store, uint64_t bytes)
         done += store_extent_bytes(object->extent);
         store_object_remove(store, object);
         store->evicted_count++;
+    }
+    while (done < bytes && !reeve_list_is_empty(&store->clean)) {
+        struct store_object *object =
+            REEVE_LIST_ENTRY(store->clean.next, struct store_object, lru_link);
+        done += store_extent_bytes(object->extent);
+        store_object_drop(store, object);
     }
     return done > 0;
 }
@@ -372,8 +378,9 @@ struct reeve_extent *store_room_take(
         }
         store_room_release(store, extent);
         uint64_t missing = shortfall(store, cold);
-        if (missing <= store->returning_bytes || !evict(store, missing - store->returning_bytes))
-            return NULL; /* it is on its way, or there is nothing more */
+        store->room_coming = missing <= store->returning_bytes;
+        if (store->room_coming || !evict(store, missing - store->returning_bytes))
+            return NULL;
     }
 }
 

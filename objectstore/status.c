@@ -31,16 +31,34 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .growth_bytes = store->growth_bytes,
         .object_count = store->object_count,
         .pin_count = store->pin_count,
+        .hold_count = store->hold_count,
         .segment_count = reeve_map64_count(&store->segments),
         .client_count = reeve_map64_count(&store->client_by_handle),
-        .pull_count = reeve_list_count(&store->fetches),
-        .queue_count =
-            reeve_list_count(&store->create_queue) + reeve_list_count(&store->pull_queue),
+        .pull_count = reeve_list_count(&store->fetches) + reeve_list_count(&store->wrecks),
+        .send_count = reeve_map64_count(&store->sends),
+        .queue_count = reeve_list_count(&store->create_queue) +
+                       reeve_list_count(&store->pull_queue) +
+                       reeve_list_count(&store->restore_queue),
         .untold_count = untold,
         .evicted_count = store->evicted_count,
         .pulled_count = store->pulled_count,
         .refused_count = store->refused_count,
         .stale_count = store->stale_count,
+        .spilled_bytes = store->live_bytes,
+        .spilled_count = reeve_map64_count(&store->places),
+        .disk_bytes = store->kept_grains * REEVE_STORE_GRAIN,
+        .disk_limit_bytes = store->settings.spill_limit_bytes,
+        .writing_bytes = store->writing_bytes,
+        .restoring_count =
+            reeve_map64_count(&store->reads) + reeve_list_count(&store->restore_queue),
+        .folder_count = store->settings.spill_folder_count,
+        .folder_failed_count = store_spill_failed_folders(store),
+        .written_count = store->written_count,
+        .written_bytes = store->written_bytes,
+        .restored_count = store->restored_count,
+        .restored_bytes = store->restored_bytes,
+        .spill_failed_count = store->spill_failed_count,
+        .spill_damaged_count = store->spill_damaged_count,
     };
 }
 
@@ -54,6 +72,12 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
     *ret_offset = store_object_offset(object);
     *ret_size = object->size;
     return true;
+}
+
+static const char *state_name(const struct store_object *object)
+{
+    static const char *const names[] = {"pulling", "sealed", "spilled", "restoring"};
+    return object->flags & STORE_OBJECT_WRITING ? "spilling" : names[object->state];
 }
 
 static void describe_holders(const struct reeve_store *store, const struct store_object *object,
@@ -92,7 +116,7 @@ bool reeve_store_next_object(
             .pin_count = object->pin_total,
             .copy = object->flags & STORE_OBJECT_COPY,
             .freed = object->flags & STORE_OBJECT_FREED,
-            .state = object->state == STORE_PULLING ? "pulling" : "sealed",
+            .state = state_name(object),
         };
         describe_holders(store, object, ret);
         *cursor = number;
@@ -135,8 +159,8 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client hungry", "client closed", "client reaped", "create", "seal",
         "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
-        "peer pull", "peer chunk", "peer reset", "peer down", "owner gone", "segment prepared",
-        "segment returned"};
+        "peer pull", "peer chunk", "peer busy", "sent", "peer reset", "peer down", "owner gone",
+        "segment prepared", "segment returned", "spill written", "spill read done"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -144,8 +168,9 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 {
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
-        "reply seal", "reply get", "send pull", "copy in", "send chunk", "send free", "send give",
-        "segment prepare", "segment ready", "segment return"};
+        "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free", "send give",
+        "segment prepare", "segment ready", "segment return", "spill write", "spill read",
+        "spill punch", "spill close"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -159,8 +184,33 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 
 struct sums {
     uint64_t touched_bytes, grant_bytes, returning_bytes, pins;
-    uint64_t grant_extents, object_extents, segments, grants;
+    uint64_t grant_extents, object_extents, wreck_extents, segments, grants;
+    uint64_t detached_bytes, reading_bytes, wreck_bytes;
 };
+
+/* All three kinds of holder begin with their ticket. */
+static const char *check_busy(
+    const struct reeve_store *store, const struct reeve_extent *extent, struct sums *sums)
+{
+    uint32_t ticket = *(const uint32_t *)extent->holder;
+    if (ticket == 0) {
+        const struct store_fetch *fetch = extent->holder;
+        CHECK(fetch->object == NULL && fetch->extent == extent);
+        sums->wreck_extents++;
+        sums->wreck_bytes += store_extent_bytes(extent);
+        return NULL;
+    }
+    const struct store_restore *restore = reeve_map64_get(&store->reads, ticket);
+    if (restore == extent->holder) {
+        CHECK(restore->extent == extent && !reeve_list_is_linked(&restore->queue_link));
+        sums->reading_bytes += store_extent_bytes(extent);
+        return NULL;
+    }
+    const struct store_place *place = reeve_map64_get(&store->writes, ticket);
+    CHECK(place == extent->holder && place->extent == extent && place->object == NULL);
+    sums->detached_bytes += store_extent_bytes(extent);
+    return NULL;
+}
 
 static const char *check_arena(
     const struct reeve_store *store, const struct reeve_arena *arena, struct sums *sums)
@@ -192,6 +242,10 @@ static const char *check_arena(
             } else if (extent->tag == STORE_TAG_RETURNING) {
                 CHECK(reeve_segment_cold(extent) == 0);
                 sums->returning_bytes += store_extent_bytes(extent);
+            } else if (extent->tag == STORE_TAG_BUSY) {
+                wrong = check_busy(store, extent, sums);
+                if (wrong != NULL)
+                    return wrong;
             } else {
                 const struct store_object *object = extent->holder;
                 CHECK(extent->tag == STORE_TAG_OBJECT && object->extent == extent);
@@ -229,19 +283,120 @@ static const char *check_client(
     return NULL;
 }
 
+/* It will be asked for more when what others have under way has come. */
+static bool waits_for_lane(const struct store_fetch *fetch)
+{
+    REEVE_LIST_EACH(link, &fetch->sources)
+    {
+        const struct store_source *source = REEVE_LIST_ENTRY(link, struct store_source, link);
+        const uint32_t *asked_count = source->lane->asked_count;
+        if (reeve_list_is_linked(&source->hungry_link) && asked_count[0] + asked_count[1] > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Wrecks as well. */
+static const char *check_fetch(const struct reeve_store *store, const struct store_fetch *fetch)
+{
+    uint32_t asked = 0, wanted = 0, here = 0, given_up = 0, sources = 0, from_sources = 0;
+    REEVE_LIST_EACH(link, &fetch->asked)
+    {
+        const struct store_piece *piece = REEVE_LIST_ENTRY(link, struct store_piece, link);
+        CHECK(piece->fetch == fetch && reeve_map64_get(&store->pieces, piece->number) == piece);
+        CHECK(piece->source == NULL || piece->source->fetch == fetch);
+        given_up += piece->source == NULL;
+        asked++;
+    }
+    REEVE_LIST_EACH(link, &fetch->sources)
+    {
+        const struct store_source *source = REEVE_LIST_ENTRY(link, struct store_source, link);
+        CHECK(source->fetch == fetch);
+        CHECK(reeve_map64_get(&store->lanes, source->lane->node) == source->lane);
+        CHECK(reeve_heap_contains(&source->deadline) == (source->asked_count > 0));
+        CHECK(!reeve_list_is_linked(&source->hungry_link) || fetch->wanted_count > 0);
+        from_sources += source->asked_count;
+        sources++;
+    }
+    CHECK(sources == fetch->source_count && from_sources == asked - given_up);
+    CHECK(reeve_list_count(&fetch->parked) == fetch->parked_count);
+    REEVE_LIST_EACH(link, &fetch->sends)
+    {
+        const struct store_send *send = REEVE_LIST_ENTRY(link, struct store_send, link);
+        CHECK(send->fetch == fetch && send->object == NULL);
+        CHECK(reeve_map64_get(&store->sends, send->number) == send);
+    }
+    if (fetch->object == NULL) {
+        CHECK(asked > 0 || !reeve_list_is_empty(&fetch->sends));
+        CHECK(sources == 0 && fetch->parked_count == 0);
+        CHECK(fetch->extent == NULL || fetch->extent->holder == fetch);
+        return NULL;
+    }
+    for (uint32_t i = 0; fetch->pieces != NULL && i < fetch->piece_count; i++) {
+        wanted += fetch->pieces[i] == STORE_PIECE_WANTED;
+        here += fetch->pieces[i] == STORE_PIECE_HERE;
+        CHECK(fetch->pieces[i] != STORE_PIECE_WANTED || i >= fetch->wanted_from);
+    }
+    CHECK(wanted == fetch->wanted_count && here == fetch->here_count);
+    CHECK(fetch->pieces == NULL || asked == fetch->piece_count - wanted - here);
+    /* it goes on: something will come, or time will pass, or there will be room */
+    CHECK(asked > 0 || reeve_list_is_linked(&fetch->queue_link) || waits_for_lane(fetch));
+    return NULL;
+}
+
+static const char *check_lanes(const struct reeve_store *store)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&store->lanes, &at, NULL, &value)) {
+        const struct store_lane *lane = value;
+        uint32_t asked = 0;
+        CHECK(!reeve_list_is_empty(&lane->sources));
+        REEVE_LIST_EACH(link, &lane->sources)
+        asked += REEVE_LIST_ENTRY(link, struct store_source, lane_link)->asked_count;
+        CHECK(asked == lane->asked_count[0] + lane->asked_count[1]);
+    }
+    REEVE_LIST_EACH(link, &store->wrecks)
+    {
+        const struct store_fetch *fetch = REEVE_LIST_ENTRY(link, struct store_fetch, link);
+        const char *wrong = check_fetch(store, fetch);
+        CHECK(fetch->object == NULL);
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
 static const char *check_object(const struct reeve_store *store, const struct store_object *object)
 {
     uint64_t pins = 0;
     CHECK(reeve_map64_get(&store->owners, object->owner) != NULL);
     if (object->state == STORE_PULLING) {
         const struct store_fetch *fetch = object->fetch;
-        CHECK(fetch->object == object && object->pins == 0 && object->copies == NULL);
+        CHECK(fetch->object == object && object->pins == 0 && fetch->extent == NULL);
         CHECK(object->flags == STORE_OBJECT_COPY);
         CHECK(!reeve_list_is_empty(&fetch->waiters) && fetch->source_count > 0);
-        CHECK(reeve_list_is_linked(&fetch->queue_link) != reeve_heap_contains(&fetch->deadline));
         CHECK(object->extent == NULL || !reeve_list_is_linked(&fetch->queue_link));
-        CHECK(!fetch->size_known || fetch->requested <= REEVE_MAX(object->size, 1u) ||
-              object->size == 0);
+        CHECK((object->extent != NULL) == (fetch->pieces != NULL));
+        return check_fetch(store, fetch);
+    }
+    bool placed = (object->flags & (STORE_OBJECT_ON_DISK | STORE_OBJECT_WRITING)) != 0;
+    const struct store_place *place = store_place_find(store, object);
+    CHECK(placed == (place != NULL));
+    CHECK(!placed || (place->object == object && place->size == object->size));
+    CHECK(!placed || !(object->flags & STORE_OBJECT_COPY));
+    CHECK(!placed || (place->ticket != 0) == ((object->flags & STORE_OBJECT_WRITING) != 0));
+    CHECK(!(object->flags & STORE_OBJECT_WRITING) || !(object->flags & STORE_OBJECT_ON_DISK));
+    if (object->state != STORE_SEALED) {
+        CHECK(object->extent == NULL && object->flags == STORE_OBJECT_ON_DISK);
+        CHECK(object->pins == 0 && object->pin_total == 0);
+        if (object->state == STORE_RESTORING) {
+            const struct store_restore *restore = object->restore;
+            CHECK(restore->object == object);
+            CHECK(reeve_list_is_linked(&restore->queue_link) == (restore->extent == NULL));
+            CHECK(restore->extent != NULL || !reeve_list_is_empty(&restore->waiters) ||
+                  restore->asks.count > 0);
+        }
         return NULL;
     }
     CHECK(object->extent != NULL);
@@ -252,8 +407,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
     }
     CHECK(pins == object->pin_total);
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
-    bool idle_copy = object->flags & STORE_OBJECT_COPY && pins == 0;
-    CHECK(reeve_list_is_linked(&object->lru_link) == idle_copy);
+    bool listed = object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK) ||
+                  (store_can_spill(store) && !placed && object->size > 0);
+    CHECK(reeve_list_is_linked(&object->lru_link) == (listed && pins == 0));
     return NULL;
 }
 
@@ -272,7 +428,16 @@ const char *reeve_store_check(const struct reeve_store *store)
     if (wrong != NULL)
         return wrong;
 
+    wrong = check_lanes(store);
+    if (wrong != NULL)
+        return wrong;
+    uint64_t wrecked = 0;
+    REEVE_LIST_EACH(node, &store->wrecks)
+    wrecked += REEVE_LIST_ENTRY(node, struct store_fetch, link)->extent != NULL;
+    CHECK(wrecked == sums.wreck_extents);
+
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
+    uint64_t object_bytes = 0, idle_bytes = 0, writing_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
              object = store_table_next(store, object)) {
@@ -284,6 +449,12 @@ const char *reeve_store_check(const struct reeve_store *store)
             if (object->extent == NULL)
                 continue;
             placed++;
+            object_bytes += store_extent_bytes(object->extent);
+            if (object->pin_total == 0 && object->state == STORE_SEALED &&
+                object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK))
+                idle_bytes += store_extent_bytes(object->extent);
+            if (object->flags & STORE_OBJECT_WRITING)
+                writing_bytes += store_extent_bytes(object->extent);
             if (object->pin_total > 0)
                 pinned_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_COPY)
@@ -321,5 +492,11 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);
     CHECK(sums.pins == store->pin_count);
     CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
-    return NULL;
+    CHECK(object_bytes == store->object_bytes && idle_bytes == store->idle_bytes);
+    CHECK(sums.detached_bytes == store->detached_bytes);
+    CHECK(sums.wreck_bytes == store->wreck_bytes);
+    CHECK(sums.reading_bytes == store->reading_bytes);
+    CHECK(writing_bytes + sums.detached_bytes == store->writing_bytes);
+    wrong = store_hold_check(store);
+    return wrong != NULL ? wrong : store_place_check(store);
 }

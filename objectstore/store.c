@@ -68,7 +68,7 @@ void store_reply_get_failed(struct reeve_store *store, struct store_client *clie
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
-static void reply_seal(
+void store_reply_seal(
     struct reeve_store *store, const struct reeve_store_event *event, int code, const char *text)
 {
     struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_SEAL);
@@ -129,15 +129,19 @@ static void on_client_added(struct reeve_store *store, const struct reeve_store_
 static void request_cancel(struct reeve_store *store, struct store_request *request)
 {
     struct store_fetch *fetch = request->fetch;
+    struct store_restore *restore = request->restore;
     store_request_free(request);
     store->room_changed = true; /* it may have been the first in the queue */
     if (fetch != NULL && reeve_list_is_empty(&fetch->waiters))
         store_pull_fail(store, fetch, REEVE_ECANCELLED, "");
+    if (restore != NULL)
+        store_restore_unwanted(store, restore);
 }
 
 static void on_client_closed(struct reeve_store *store, struct store_client *client)
 {
     client->closed = true;
+    store_hold_closed(store, client->handle);
     while (!reeve_list_is_empty(&client->requests))
         request_cancel(
             store, REEVE_LIST_ENTRY(client->requests.next, struct store_request, client_link));
@@ -253,12 +257,13 @@ static void seal_again(struct reeve_store *store, struct store_client *client,
     if (grant != NULL)
         grant_abort(store, grant);
     if (object->flags & STORE_OBJECT_COPY) { /* from now on the primary is here */
+        store_object_unlist(store, object);
         object->flags &= (uint8_t)~STORE_OBJECT_COPY;
         store->copy_bytes -= store_extent_bytes(object->extent);
-        reeve_list_remove(&object->lru_link);
     }
     if (!(object->flags & STORE_OBJECT_FREED))
         pin_sealed(store, object, client, flags);
+    store_object_settle(store, object);
 }
 
 static void on_seal(
@@ -268,30 +273,39 @@ static void on_seal(
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL && object->state == STORE_SEALED) {
         seal_again(store, client, grant, object, event->flags);
-        reply_seal(store, event, REEVE_OK, "");
+        store_reply_seal(store, event, REEVE_OK, "");
         return;
     }
     uint64_t pad = event->offset % REEVE_STORE_ALIGN;
     if (grant == NULL || event->size > store_extent_bytes(grant->extent) - pad) {
         store->refused_count++;
-        reply_seal(
+        store_reply_seal(
             store, event, REEVE_EINVAL, "the place was not given to this process for so much");
         return;
     }
     if (store_owner_is_gone(store, event->id.owner)) {
         grant_abort(store, grant);
-        reply_seal(store, event, REEVE_EOWNERDIED, "the process that would own it has ended");
+        store_reply_seal(store, event, REEVE_EOWNERDIED, "the process that would own it has ended");
         return;
     }
     struct reeve_list waiters;
     reeve_list_init(&waiters);
-    if (object != NULL) /* better than what is on its way */
+    if (object != NULL && object->state == STORE_PULLING) { /* better than what is on its way */
         store_pull_replace(store, object->fetch, &waiters);
-    object = store_object_add(store, event->id, STORE_SEALED);
+        object = NULL;
+    } else if (object != NULL) { /* and than what is on disk */
+        if (object->state == STORE_RESTORING)
+            store_restore_replace(store, object, &waiters);
+        store_place_leave(store, object);
+        object->state = STORE_SEALED;
+    }
+    if (object == NULL)
+        object = store_object_add(store, event->id, STORE_SEALED);
     grant_seal(store, client, grant, object, event);
     pin_sealed(store, object, client, event->flags);
-    reply_seal(store, event, REEVE_OK, "");
+    store_reply_seal(store, event, REEVE_OK, "");
     store_pull_answer(store, object, &waiters);
+    store_object_settle(store, object);
 }
 
 static void on_abort(
@@ -335,10 +349,26 @@ static bool may_dispose(const struct store_client *client, const struct store_ob
     return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
 }
 
+/* What was held is needed no more. */
+static void hold_end(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    struct store_word word = {event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD};
+    if (node == 0)
+        store_unhold(store, event->id, client->process, event->number);
+    else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
+        store_tell_word(store, node, &word);
+}
+
 static void on_free(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
+    if (event->flags & REEVE_STORE_HELD) {
+        hold_end(store, client, event);
+        return;
+    }
     if (!may_dispose(client, object, event) && client != store->daemon) {
         store->refused_count++;
         return;
@@ -346,7 +376,7 @@ static void on_free(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (node != 0)
         store_tell(store, node, event->id);
-    if (object != NULL)
+    if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, node, REEVE_ELOST);
 }
 
@@ -357,7 +387,7 @@ static void on_give(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (!may_dispose(client, object, event)) {
         store->refused_count++;
-        reply_seal(store, event, REEVE_EINVAL, "only its owner can give an object away");
+        store_reply_seal(store, event, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
     if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
@@ -368,7 +398,7 @@ static void on_give(
     }
     if (object != NULL)
         store_object_give(store, object, event->process);
-    reply_seal(store, event, REEVE_OK, "");
+    store_reply_seal(store, event, REEVE_OK, "");
 }
 
 /* --- what other nodes say --------------------------------------------------------------------- */
@@ -380,8 +410,16 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
         return;
     }
     struct store_object *object = store_object_find(store, event->id);
-    if (object != NULL)
+    if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, event->node, REEVE_ELOST);
+}
+
+static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (event->flags & REEVE_STORE_HELD)
+        store_unhold(store, event->id, event->process, event->number);
+    else
+        store_hold(store, event->id, event->process, event->number);
 }
 
 static void on_peer_give(struct reeve_store *store, const struct reeve_store_event *event)
@@ -391,37 +429,14 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
         store_object_give(store, object, event->process);
 }
 
-static void on_peer_pull(struct reeve_store *store, const struct reeve_store_event *event)
-{
-    struct store_object *object = store_object_find(store, event->id);
-    struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_CHUNK);
-    command->node = event->node;
-    command->id = event->id;
-    command->offset = event->offset;
-    if (object == NULL || object->state != STORE_SEALED || object->flags & STORE_OBJECT_FREED) {
-        command->code = REEVE_ELOST;
-        return;
-    }
-    command->size = object->size;
-    if (event->offset > object->size) {
-        command->code = REEVE_EPROTOCOL;
-        return;
-    }
-    command->segment = object->extent->segment->id;
-    command->place = store_object_offset(object) + event->offset;
-    command->length = REEVE_MIN(
-        REEVE_MIN(event->length, (uint64_t)REEVE_STORE_CHUNK_SIZE), object->size - event->offset);
-    store_copy_note(store, object, event->node);
-    store_object_settle(store, object); /* it has been used */
-}
-
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)
 {
     if (event->node == 0 || event->node == store->settings.node ||
         reeve_map64_get(&store->gone_nodes, event->node) != NULL)
         return;
     store_put(&store->gone_nodes, event->node, store);
-    store_pull_peer_down(store, event->node);
+    store_serve_forget(store, event->node);
+    store_source_peer_down(store, event->node);
     struct store_peer *peer = reeve_map64_remove(&store->peers, event->node);
     while (peer != NULL && !reeve_list_is_empty(&peer->copies)) {
         struct store_copy *copy = REEVE_LIST_ENTRY(peer->copies.next, struct store_copy, peer_link);
@@ -434,6 +449,7 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
     }
     if (peer != NULL)
         store_peer_free(store, peer);
+    store_hold_peer_down(store, event->node);
     size_t at = 0;
     uint64_t process;
     while (reeve_map64_next(&store->owners, &at, &process, NULL))
@@ -455,15 +471,20 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     } while (0)
     DEFAULT(segment_size_bytes, 64ull << 20);
     DEFAULT(segment_idle_ns, 30000000000ull);
+    DEFAULT(piece_size_bytes, REEVE_STORE_CHUNK_SIZE);
     DEFAULT(pull_wait_ns, 2000000000ull);
     DEFAULT(full_grace_ns, 100000000ull);
     DEFAULT(return_now_bytes, 4ull << 20);
     DEFAULT(full_wait_ns, 30000000000ull);
+    DEFAULT(spill_file_bytes, 1ull << 30);
+    DEFAULT(spill_window_bytes, 32ull << 20);
+    DEFAULT(spill_retry_ns, 10000000000ull);
 #undef DEFAULT
     own->capacity_bytes -= own->capacity_bytes % REEVE_STORE_GRAIN;
     own->segment_size_bytes = REEVE_ALIGN_UP(own->segment_size_bytes, (uint64_t)REEVE_STORE_GRAIN);
     REEVE_ASSERT(own->capacity_bytes > 0);
     store->growth_bytes = UINT64_MAX;
+    store_spill_init(store);
     store->queue_deadline_ns = UINT64_MAX;
     reeve_list_init(&store->clients);
     reeve_list_init(&store->dying_clients);
@@ -474,16 +495,23 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_list_init(&store->create_queue);
     reeve_list_init(&store->pull_queue);
     reeve_list_init(&store->fetches);
+    reeve_list_init(&store->wrecks);
     reeve_map64_init(&store->client_by_handle);
     reeve_map64_init(&store->client_by_process);
     reeve_map64_init(&store->owners);
     reeve_map64_init(&store->gone);
     reeve_map64_init(&store->gone_nodes);
     reeve_map64_init(&store->peers);
+    reeve_map64_init(&store->held);
+    reeve_map64_init(&store->holders);
+    reeve_list_init(&store->hold_waits);
     reeve_map64_init(&store->segments);
     reeve_map64_init(&store->grants);
+    reeve_map64_init(&store->lanes);
+    reeve_map64_init(&store->pieces);
+    reeve_map64_init(&store->sends);
     reeve_heap_init(&store->idle_deadlines);
-    reeve_heap_init(&store->fetch_deadlines);
+    reeve_heap_init(&store->source_deadlines);
     reeve_heap_init(&store->word_deadlines);
     reeve_pool_init(&store->objects, sizeof(struct store_object));
     reeve_pool_init(&store->pins, sizeof(struct store_pin));
@@ -493,6 +521,17 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_fifo_init(&store->returns, sizeof(struct reeve_extent *));
     store->daemon = client_create(store, REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
     return store;
+}
+
+/* What was under way, in and out, is over. */
+static void answer_all(struct reeve_store *store)
+{
+    uint64_t number;
+    for (size_t at = 0; reeve_map64_next(&store->pieces, &at, &number, NULL); at = 0)
+        store_source_answer(
+            store, &(struct reeve_store_event){.number = number, .code = REEVE_ECANCELLED});
+    for (size_t at = 0; reeve_map64_next(&store->sends, &at, &number, NULL); at = 0)
+        store_serve_sent(store, number);
 }
 
 struct reeve_store *reeve_store_free(struct reeve_store *store)
@@ -507,6 +546,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     while (!reeve_list_is_empty(&store->clients))
         on_client_reaped(store, REEVE_LIST_ENTRY(store->clients.next, struct store_client, link));
     on_client_closed(store, store->daemon);
+    answer_all(store);
     reeve_list_push_back(&store->dying_clients, &store->daemon->link);
     if (store->preparing != NULL)
         store_room_release(store, store->preparing);
@@ -521,6 +561,8 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     }
     while (store_bury_owners(store))
         reeve_fifo_clear(&out);
+    store_hold_fini(store);
+    store_spill_fini(store);
     store_return_fini(store);
     store_room_drop_all(store);
     at = 0;
@@ -537,8 +579,11 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_map64_fini(&store->peers);
     reeve_map64_fini(&store->segments);
     reeve_map64_fini(&store->grants);
+    reeve_map64_fini(&store->lanes);
+    reeve_map64_fini(&store->pieces);
+    reeve_map64_fini(&store->sends);
     reeve_heap_fini(&store->idle_deadlines);
-    reeve_heap_fini(&store->fetch_deadlines);
+    reeve_heap_fini(&store->source_deadlines);
     reeve_heap_fini(&store->word_deadlines);
     reeve_pool_fini(&store->objects);
     reeve_pool_fini(&store->pins);
@@ -575,6 +620,10 @@ static void client_event(struct reeve_store *store, const struct reeve_store_eve
     case REEVE_STORE_UNPIN: on_unpin(store, client, event); return;
     case REEVE_STORE_FREE: on_free(store, client, event); return;
     case REEVE_STORE_GIVE: on_give(store, client, event); return;
+    case REEVE_STORE_HOLD:
+        if (!client->closed)
+            store_hold_ask(store, event, client->process);
+        return;
     default: REEVE_ASSERT(!"an event of a client");
     }
 }
@@ -596,20 +645,25 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     case REEVE_STORE_SEGMENT_RETURNED: store_return_done(store, event); break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
+    case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); break;
     case REEVE_STORE_PEER_GIVE: on_peer_give(store, event); break;
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
-    case REEVE_STORE_PEER_PULL: on_peer_pull(store, event); break;
-    case REEVE_STORE_PEER_CHUNK: store_pull_chunk(store, event); break;
+    case REEVE_STORE_PEER_PULL: store_serve_pull(store, event); break;
+    case REEVE_STORE_PEER_CHUNK: store_source_answer(store, event); break;
+    case REEVE_STORE_PEER_BUSY: store_source_busy(store, event->number); break;
+    case REEVE_STORE_SENT: store_serve_sent(store, event->number); break;
     case REEVE_STORE_PEER_RESET:
-        store_pull_reset(store, event->node);
+        store_serve_forget(store, event->node);
         store_tell_reset(store, event->node);
         break;
     case REEVE_STORE_PEER_DOWN: on_peer_down(store, event); break;
     case REEVE_STORE_OWNER_GONE: store_owner_gone(store, event->process); break;
+    case REEVE_STORE_SPILL_WRITTEN: store_spill_written(store, event); break;
+    case REEVE_STORE_SPILL_READ_DONE: store_restore_read(store, event); break;
     default: client_event(store, event); break;
     }
     store_queue_serve(store);
-    store_pull_tick(store);
+    store_source_tick(store);
     store_tell_tick(store);
     store_queue_tick(store);
     store_room_drop_idle(store);
@@ -624,15 +678,16 @@ bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct ree
     bool more = bury_clients(store);
     more |= store_bury_owners(store);
     store_queue_serve(store);
+    store_spill_pump(store);
     store_return_serve(store);
     return more;
 }
 
 uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
-    uint64_t deadline = store->queue_deadline_ns;
+    uint64_t deadline = REEVE_MIN(store->queue_deadline_ns, store_spill_deadline(store));
     const struct reeve_heap *heaps[] = {
-        &store->idle_deadlines, &store->fetch_deadlines, &store->word_deadlines};
+        &store->idle_deadlines, &store->source_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {
         const struct reeve_heap_node *node = reeve_heap_peek(heaps[i]);
         if (node != NULL)

@@ -42,16 +42,34 @@
  *  UNPIN          client id                  one pin less
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
+ *  HOLD           client request id node     lent to this process, which will need it beyond the
+ *                 number                     loan: it exists until FREE with flag HELD and the same
+ *                                            number, or its owner's death. Answered with REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
  *                 process flags                   its id. Answered with REPLY_SEAL
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere
+ *                 flags
  *  PEER_GIVE      node id process            GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
- *  PEER_PULL      node id offset length      a node wants a piece
- *  PEER_CHUNK     node id offset size length  a piece has come; size is that of the whole object
- *                 code
- *  PEER_RESET     node                       a new session, or a new node: what was under way may
- *                                            be lost, and is said and asked for again
+ *  PEER_PULL      node id offset length      a node wants a piece, or (length 0) to know the size;
+ *                 number flags               number: its name for this. flags: INSIST. Answered
+ *                                            with SEND_CHUNK
+ *  PEER_CHUNK     number size length code    the answer to SEND_PULL: the piece lies in its place
+ *                 other                      (size: of the whole object), or will not come. Once
+ *                                            for each SEND_PULL, whatever happens, and only when
+ *                                            nothing is written to its place any more. Codes:
+ *                                            ELINK, ECANCELLED (ask again), EAGAIN (other, a node,
+ *                                            is to be asked instead), ESYSTEM (there is no memory
+ *                                            for its place), any other: that node does not have it.
+ *                                            other with code 0: has it too
+ *  PEER_BUSY      number                     of a SEND_PULL: its answer will take a while. Before
+ *                                            that, and any number of times
+ *  SENT           number                     the answer to SEND_CHUNK with code 0: its bytes are
+ *                                            not read any more, wherever they have got
+ *  PEER_RESET     node                       a new session, or a new node: what was said may be
+ *                                            lost, and is said again. What was asked for, the
+ *                                            shell answers (ELINK)
  *  PEER_DOWN      node                       dead for ever, and all owners that lived there
  *  OWNER_GONE     process                    an owner elsewhere is dead, or its job is over: its
  *                                            objects go
@@ -59,6 +77,11 @@
  *   PREPARED
  *  SEGMENT_       segment offset code        SEGMENT_RETURN has been done, or could not be
  *   RETURNED
+ *  SPILL_WRITTEN  request code number        a SPILL_WRITE has ended; number: the checksum. Code
+ *                                            not 0: nothing of it counts, and its folder is left
+ *                                            alone for a while
+ *  SPILL_READ_    request code               a SPILL_READ has ended; REEVE_ECORRUPT: not with the
+ *   DONE                                     bytes that were written
  *  TICK           -                          time has passed
  *
  *  command        fields                     what the shell does
@@ -85,15 +108,32 @@
  *                 text
  *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
  *                 segment offset size text   more
- *  SEND_PULL      node id offset length      asks a node for a piece
- *  COPY_IN        segment offset length      stores the bytes of the PEER_CHUNK being processed
- *  SEND_CHUNK     node id offset size        sends `length` bytes of `segment` from `place` on
- *                 segment place length code  (code not 0: no bytes)
+ *  SEND_PULL      node id offset length      asks a node for a piece, which is to be written to
+ *                 number segment place       `segment` from `place` on; length 0: only for its
+ *                 insist                     size. Answered by PEER_CHUNK
+ *  DROP_PULL      number                     it is not wanted any more: to be answered soon
+ *  SEND_CHUNK     node id offset size        answers a node's PEER_PULL of that number with bytes
+ *                 number serial code other   of `segment` from `place` on (code not 0: none).
+ *                 segment place length       Answered by SENT with `serial` as its number, but not
+ *                                            where that is 0. Code EAGAIN: with other, it is to
+ *                                            ask that node; without, this is not the answer, but
+ *                                            tells it that it will take a while
  *  SEND_GIVE      node id process            PEER_GIVE there
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead. Said again until PEER_FREED answers its
+ *                                            is dead; or, by `word`, PEER_HOLD of process and
+ *                                            token. Said again until PEER_FREED answers its
  *                                            number
+ *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
+ *                 length file folder place   seen for the first time is a new file in that folder
+ *  SPILL_READ     request id segment offset  reads them back, and compares with the checksum
+ *                 length file folder place   (number)
+ *                 number
+ *  SPILL_PUNCH    file place length          that much of the file is needed no more
+ *  SPILL_CLOSE    file                       none of it is
+ *
+ * Writes and reads take their time and may end in any order; the places in memory that they name
+ * stay theirs until they have ended.
  *
  * Own tables are small and Linux hands out small memory without fail: a failing malloc is an
  * assert. */
@@ -107,12 +147,13 @@
 #include "runtime/base/fifo.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_STORE_DAEMON     0u
-#define REEVE_STORE_ALIGN      64u          /* of every object, before skew */
-#define REEVE_STORE_GRAIN      (64u << 10)  /* memory is counted, and given back, in grains */
-#define REEVE_STORE_CHUNK_SIZE (256u << 10) /* a piece on its way between nodes */
-#define REEVE_STORE_TEXT_SIZE  200
-#define REEVE_STORE_ALL        UINT64_MAX /* as a sequence: all objects of the owner */
+#define REEVE_STORE_DAEMON      0u
+#define REEVE_STORE_ALIGN       64u          /* of every object, before skew */
+#define REEVE_STORE_GRAIN       (64u << 10)  /* memory is counted, and given back, in grains */
+#define REEVE_STORE_CHUNK_SIZE  (512u << 10) /* a piece on its way between nodes */
+#define REEVE_STORE_TEXT_SIZE   200
+#define REEVE_STORE_FOLDERS_MAX 16u
+#define REEVE_STORE_ALL         UINT64_MAX /* as a sequence: all objects of the owner */
 
 enum reeve_store_event_kind {
     REEVE_STORE_TICK,
@@ -130,16 +171,22 @@ enum reeve_store_event_kind {
     REEVE_STORE_UNPIN,
     REEVE_STORE_FREE,
     REEVE_STORE_GIVE,
+    REEVE_STORE_HOLD,
     REEVE_STORE_PEER_FREE,
+    REEVE_STORE_PEER_HOLD,
     REEVE_STORE_PEER_GIVE,
     REEVE_STORE_PEER_FREED,
     REEVE_STORE_PEER_PULL,
     REEVE_STORE_PEER_CHUNK,
+    REEVE_STORE_PEER_BUSY,
+    REEVE_STORE_SENT,
     REEVE_STORE_PEER_RESET,
     REEVE_STORE_PEER_DOWN,
     REEVE_STORE_OWNER_GONE,
     REEVE_STORE_SEGMENT_PREPARED,
     REEVE_STORE_SEGMENT_RETURNED,
+    REEVE_STORE_SPILL_WRITTEN,
+    REEVE_STORE_SPILL_READ_DONE,
     REEVE_STORE_EVENT_KIND_COUNT
 };
 
@@ -150,6 +197,17 @@ enum reeve_store_event_kind {
 
 /* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
 #define REEVE_STORE_GIVEN 8u
+/* PEER_PULL: to be sent by us, as those it was referred to failed it */
+#define REEVE_STORE_INSIST 32u
+/* FREE: not by its owner, but by one that held it: `number` as in its HOLD */
+#define REEVE_STORE_HELD 16u
+
+/* What SEND_FREE says. */
+enum reeve_store_word {
+    REEVE_STORE_WORD_FREE,   /* PEER_FREE */
+    REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
+    REEVE_STORE_WORD_UNHOLD, /* the end of that */
+};
 
 struct reeve_store_event {
     enum reeve_store_event_kind kind;
@@ -159,6 +217,7 @@ struct reeve_store_event {
     uint32_t segment;
     uint32_t flags;
     uint32_t skew;
+    uint32_t other;
     int32_t code;
     reeve_process_id process;
     struct reeve_object_id id;
@@ -178,13 +237,17 @@ enum reeve_store_command_kind {
     REEVE_STORE_REPLY_SEAL,
     REEVE_STORE_REPLY_GET,
     REEVE_STORE_SEND_PULL,
-    REEVE_STORE_COPY_IN,
+    REEVE_STORE_DROP_PULL,
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
     REEVE_STORE_SEND_GIVE,
     REEVE_STORE_SEGMENT_PREPARE,
     REEVE_STORE_SEGMENT_READY,
     REEVE_STORE_SEGMENT_RETURN,
+    REEVE_STORE_SPILL_WRITE,
+    REEVE_STORE_SPILL_READ,
+    REEVE_STORE_SPILL_PUNCH,
+    REEVE_STORE_SPILL_CLOSE,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 
@@ -194,15 +257,21 @@ struct reeve_store_command {
     uint32_t request;
     uint32_t node;
     uint32_t segment;
+    uint32_t other;
+    uint32_t file, folder;
     int32_t code;
     bool writable;
+    bool insist;
     reeve_process_id process;
     struct reeve_object_id id;
     uint64_t offset; /* in the segment; of SEND_PULL and SEND_CHUNK: in the object */
-    uint64_t place;  /* of SEND_CHUNK: in the segment */
+    uint64_t place;  /* of SEND_PULL and SEND_CHUNK: in the segment; of SPILL_…: in the file */
     uint64_t size;
     uint64_t length;
-    uint64_t number;                  /* of SEND_FREE: counts from 1 for each node */
+    uint64_t number; /* of SEND_FREE: counts from 1 for each node; of SPILL_READ: the checksum */
+    uint64_t serial;
+    enum reeve_store_word word; /* of SEND_FREE */
+    uint64_t token;
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };
 
@@ -212,12 +281,24 @@ struct reeve_store_settings {
     uint64_t segment_size_bytes; /* 64 MiB; larger objects than a quarter get their own */
     uint32_t node;               /* may come later, by event */
     uint64_t segment_idle_ns;    /* 30 s: an empty segment is kept warm for so long */
-    uint64_t pull_wait_ns;     /* 2 s without a piece: it is asked for again, five times at most */
-    uint64_t full_grace_ns;    /* 100 ms: when all who hold memory wait for memory themselves */
-    bool prefault;             /* touch all memory at the start, and keep it */
-    uint64_t ahead_bytes;      /* 0: none; how much is prepared ahead of a writer, at most */
+    uint32_t piece_size_bytes;   /* REEVE_STORE_CHUNK_SIZE; smaller in tests */
+    uint64_t pull_wait_ns;  /* 2 s without a piece: asked again, or another; five times at most */
+    uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
+    bool prefault;          /* touch all memory at the start, and keep it */
+    uint64_t ahead_bytes;   /* 0: none; how much is prepared ahead of a writer, at most */
     uint64_t return_now_bytes; /* 4 MiB: so many pages are given back at once, in 10 ms */
-    uint64_t full_wait_ns; /* 30 s: the longest that a CREATE or GET waits for memory in any case */
+    /* 30 s: the longest that a CREATE or GET waits for memory, since the disk last moved anything
+     */
+    uint64_t full_wait_ns;
+
+    /* Where primary copies go that memory has no room for; none: they stay. The names are for
+     * people, and must live as long as the store. */
+    const char *const *spill_folders;
+    uint32_t spill_folder_count; /* at most REEVE_STORE_FOLDERS_MAX */
+    uint64_t spill_limit_bytes;  /* of all files together; 0: what the disks hold */
+    uint64_t spill_file_bytes;   /* 1 GiB: then another is begun */
+    uint64_t spill_window_bytes; /* 32 MiB, an eighth of the capacity: under way to disk at once */
+    uint64_t spill_retry_ns;     /* 10 s: a folder that has failed is left alone for so long */
 };
 
 struct reeve_store;
@@ -244,10 +325,20 @@ struct reeve_store_status {
     uint64_t pinned_bytes;
     uint64_t growth_bytes; /* what is left of the last MEMORY */
     uint64_t object_count, pin_count, segment_count, client_count;
-    uint64_t pull_count;   /* under way */
+    uint64_t pull_count;   /* under way; those called off included, as long as they hold room */
+    uint64_t send_count;   /* pieces on their way out */
     uint64_t queue_count;  /* creates and pulls that wait for room */
     uint64_t untold_count; /* what other nodes have not yet acknowledged, SEND_FREE */
+    uint64_t hold_count;   /* of what lies here, by who does not own it */
     uint64_t evicted_count, pulled_count, refused_count, stale_count; /* since the start */
+
+    uint64_t spilled_bytes, spilled_count;   /* values that are on disk, in memory too or not */
+    uint64_t disk_bytes;                     /* that the files take */
+    uint64_t disk_limit_bytes;               /* 0: none */
+    uint64_t writing_bytes, restoring_count; /* under way */
+    uint32_t folder_count, folder_failed_count;
+    uint64_t written_count, written_bytes, restored_count, restored_bytes; /* since the start */
+    uint64_t spill_failed_count, spill_damaged_count;
 };
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret);

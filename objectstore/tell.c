@@ -1,4 +1,4 @@
-/* What other nodes must hear: that an object has been freed, that an owner is gone.
+/* What other nodes must hear: that an object has been freed, that an owner is gone, who holds one.
  *
  * A session may end with such a word on its way, or there may be none at all; unheard, the word
  * would leave the object there for as long as its owner lives. So each peer's words are numbered
@@ -21,7 +21,7 @@ struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node)
     peer->node = node;
     peer->word_first = 1;
     reeve_list_init(&peer->copies);
-    reeve_fifo_init(&peer->words, sizeof(struct reeve_object_id));
+    reeve_fifo_init(&peer->words, sizeof(struct store_word));
     store_put(&store->peers, node, peer);
     return peer;
 }
@@ -46,10 +46,13 @@ static void set_deadline(struct reeve_store *store, struct store_peer *peer)
 static void say(struct reeve_store *store, struct store_peer *peer)
 {
     while (peer->word_sent < peer->words.count && peer->word_sent < STORE_WORDS_AHEAD) {
-        const struct reeve_object_id *id = reeve_fifo_at(&peer->words, peer->word_sent);
+        const struct store_word *word = reeve_fifo_at(&peer->words, peer->word_sent);
         struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_FREE);
         command->node = peer->node;
-        command->id = *id;
+        command->id = word->id;
+        command->word = word->kind;
+        command->process = word->holder;
+        command->token = word->token;
         command->number = peer->word_first + peer->word_sent++;
     }
 }
@@ -63,16 +66,23 @@ static void say_again(struct reeve_store *store, struct store_peer *peer)
 
 void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id id)
 {
-    if (reeve_map64_get(&store->gone_nodes, node) != NULL)
-        return;
+    if (reeve_map64_get(&store->gone_nodes, node) == NULL)
+        store_tell_word(store, node, &(struct store_word){.id = id, .kind = REEVE_STORE_WORD_FREE});
+}
+
+uint64_t store_tell_word(
+    struct reeve_store *store, uint32_t node, const struct store_word *new_word)
+{
     struct store_peer *peer = store_peer_get(store, node);
-    struct reeve_object_id *word = reeve_fifo_push(&peer->words);
+    struct store_word *word = reeve_fifo_push(&peer->words);
     REEVE_ASSERT(word != NULL);
-    *word = id;
+    *word = *new_word;
+    uint64_t number = peer->word_first + peer->words.count - 1;
     bool first = peer->word_sent == 0;
     say(store, peer);
     if (first)
         set_deadline(store, peer);
+    return number;
 }
 
 void store_tell_all(struct reeve_store *store, struct reeve_object_id id)
@@ -97,6 +107,7 @@ void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number)
     }
     say(store, peer);
     set_deadline(store, peer);
+    store_hold_heard(store, node, number);
 }
 
 void store_tell_reset(struct reeve_store *store, uint32_t node)

@@ -108,6 +108,9 @@ static void tell_notice(struct reeve_head *head, const struct reeve_sched_comman
         command->message.host, command->message.process, command->message.text);
     if (command->notice == REEVE_SCHED_NOTICE_NODE_DEAD)
         reeve_head_runs_node_dead(head, command->node);
+    if (command->notice == REEVE_SCHED_NOTICE_JOB_BEGIN ||
+        command->notice == REEVE_SCHED_NOTICE_JOB_END)
+        reeve_head_job_notice(head, command);
 }
 
 static void carry_out_one(struct reeve_head *head, const struct reeve_sched_command *command)
@@ -493,6 +496,8 @@ int reeve_head_main(const struct reeve_head_options *options, char *text)
     reeve_list_init(&head->forwards);
     reeve_list_init(&head->stops);
     reeve_list_init(&head->runs);
+    reeve_list_init(&head->gathers);
+    reeve_list_init(&head->jobs);
     signal(SIGPIPE, SIG_IGN);
     int error = open_core(head, text);
     if (error == 0)

@@ -320,6 +320,7 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
     case REEVE_MESSAGE_HEARTBEAT:
         node->store_bytes = m->memory_bytes;
         node->store_used_bytes = m->count;
+        memcpy(node->disk, m->text, sizeof(node->disk));
         node->store_held_bytes = m->held_bytes;
         node->object_count = m->object_count;
         break;

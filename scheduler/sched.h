@@ -198,6 +198,7 @@ struct reeve_sched_node_info {
     uint64_t uid, incarnation, session, memory_bytes;
     uint64_t store_bytes, store_used_bytes;  /* this and the next as of its last heartbeat */
     uint64_t store_held_bytes, object_count; /* pages that exist; objects */
+    char disk[REEVE_TEXT_SIZE];              /* what it says of its store's disk, JSON; or empty */
     uint32_t cpu_milli;
     int64_t cpu_free_milli; /* below 0: workers took back what they had lent */
     uint32_t lease_count;   /* executed there */

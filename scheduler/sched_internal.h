@@ -60,6 +60,7 @@ struct sched_node {
     uint64_t uid, incarnation, memory_bytes;
     uint64_t store_bytes, store_used_bytes; /* this and the next as of its last heartbeat */
     uint64_t store_held_bytes, object_count;
+    char disk[REEVE_TEXT_SIZE];
     uint64_t session; /* 0: none */
     char host[REEVE_HOST_SIZE];
     char address[REEVE_ADDRESS_SIZE];

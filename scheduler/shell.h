@@ -2,6 +2,8 @@
  *
  *      head_main.c     the loop: links, timers, signals, lifeline; events in, commands out
  *      shell_tools.c   requests of tools: status, stop, logs; passing on what is a node's to answer
+ *      shell_gather.c  what all nodes are asked at once
+ *      shell_jobs.c    the memory of jobs, and what the nodes say of tasks
  *      shell_runs.c    the table of runs (drivers started by `reeve run`), kept in the journal
  *      shell_status.c  the core's tables as JSON
  *
@@ -70,7 +72,7 @@ struct reeve_head {
     bool stopping, link_closed; /* stopping: saying farewell, then closed */
     struct reeve_list peers;    /* struct reeve_head_peer */
     struct reeve_list dials;    /* nodes that the core wants to know about */
-    struct reeve_list forwards, stops, runs;
+    struct reeve_list forwards, stops, runs, gathers, jobs;
     uint64_t next_request;
     uint32_t run_count;
     uint64_t uid, incarnation;
@@ -93,8 +95,33 @@ void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer);
 bool reeve_head_is_asked_to_stop(const struct reeve_head *head, reeve_peer peer);
 void reeve_head_tools_fini(struct reeve_head *head);
 
+/* JSON of any size, in pieces; takes `result` over. */
+void reeve_head_answer_large(struct reeve_head *head, reeve_peer tool, uint64_t id, json_t *result);
+
+/* shell_gather.c */
+/* Makes one answer of those of the nodes, a list that stays the caller's. */
+typedef json_t *reeve_head_gathered(struct reeve_head *head, json_t *answers);
+/* Asks all nodes; the tool is answered with what `done` makes, and "unanswered": nodes that have
+ * not answered within timeout_ms. REEVE_EBUSY, REEVE_ENOMEM: nobody is asked. */
+int reeve_head_gather(struct reeve_head *head, reeve_peer tool, uint64_t tool_id,
+    const char *method, const char *arguments, uint32_t timeout_ms, reeve_head_gathered *done);
+/* False: not an answer to any of these. */
+bool reeve_head_gather_reply(
+    struct reeve_head *head, reeve_peer from, const Reeve__ToolReply *reply);
+void reeve_head_gather_peer_down(struct reeve_head *head, reeve_peer peer);
+void reeve_head_gather_fini(struct reeve_head *head);
+
+/* shell_jobs.c */
+void reeve_head_job_notice(struct reeve_head *head, const struct reeve_sched_command *command);
+void reeve_head_job_report(struct reeve_head *head, const json_t *report);
+/* Of the answers to "node.tasks". */
+json_t *reeve_head_jobs(struct reeve_head *head, json_t *answers);
+json_t *reeve_head_tasks(struct reeve_head *head, json_t *answers);
+void reeve_head_jobs_fini(struct reeve_head *head);
+
 /* shell_status.c */
 json_t *reeve_head_status(struct reeve_head *head, bool with_leases);
+json_t *reeve_head_demands(struct reeve_head *head);
 
 /* shell_runs.c */
 void reeve_head_runs_init(struct reeve_head *head);

@@ -45,16 +45,17 @@ static json_t *nodes(struct reeve_head *head, uint64_t now_ns, uint64_t *cut)
             ++*cut;
             continue;
         }
-        json_array_append_new(
-            list, json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
-                      "node", (json_int_t)info.node, "host", info.host, "address", info.address,
-                      "state", node_state_name(info.state), "slots", cpus(info.cpu_milli),
-                      "slots_used", cpus((int64_t)info.cpu_milli - info.cpu_free_milli), "leases",
-                      (json_int_t)info.lease_count, "memory_bytes", (json_int_t)info.memory_bytes,
-                      "store_bytes", (json_int_t)info.store_bytes, "store_used_bytes",
-                      (json_int_t)info.store_used_bytes, "store_held_bytes",
-                      (json_int_t)info.store_held_bytes, "objects", (json_int_t)info.object_count,
-                      "silent_s", seconds_since(info.heard_ns, now_ns)));
+        json_t *disk = json_loads(info.disk, 0, NULL); /* NULL: it has none, or has not said yet */
+        json_array_append_new(list,
+            json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:f}",
+                "node", (json_int_t)info.node, "host", info.host, "address", info.address, "state",
+                node_state_name(info.state), "slots", cpus(info.cpu_milli), "slots_used",
+                cpus((int64_t)info.cpu_milli - info.cpu_free_milli), "leases",
+                (json_int_t)info.lease_count, "memory_bytes", (json_int_t)info.memory_bytes,
+                "store_bytes", (json_int_t)info.store_bytes, "store_used_bytes",
+                (json_int_t)info.store_used_bytes, "store_held_bytes",
+                (json_int_t)info.store_held_bytes, "objects", (json_int_t)info.object_count,
+                "spill", disk, "silent_s", seconds_since(info.heard_ns, now_ns)));
     }
     return list;
 }
@@ -154,6 +155,12 @@ static json_t *runs(struct reeve_head *head)
     json_array_append_new(
         list, reeve_head_run_json(REEVE_LIST_ENTRY(node, struct reeve_head_run, link)));
     return list;
+}
+
+json_t *reeve_head_demands(struct reeve_head *head)
+{
+    uint64_t cut = 0;
+    return demands(head, reeve_clock_monotonic_ns(), &cut);
 }
 
 json_t *reeve_head_status(struct reeve_head *head, bool with_leases)

@@ -1,10 +1,12 @@
 /* Requests that come to the head by message: from tools, and from nodes about their runs.
  *
  *      status, stop, logs of the head      answered here
+ *      tasks, jobs                         asked of all nodes: shell_gather.c
  *      run.*, logs of a run or a node,
  *      objects                             passed on to the node that can answer, under an id of
  *                                          ours
- *      run.report                          from a node, about a run of its
+ *      run.report, job.report              from a node, about a run of its, or about what the
+ *                                          tasks of a job came to there
  *
  * A stop waits for the sessions of the nodes concerned to end; the reply says who did not end in
  * time. */
@@ -20,10 +22,11 @@
 #include "runtime/wire/tool_message.h"
 #include "scheduler/shell.h"
 
-#define FORWARD_MAX     4096
-#define PIECE_SIZE      (256 * 1024)
-#define STOP_TIMEOUT_MS 30000
-#define NOTHING         ((struct reeve_tool_data){NULL, 0, false})
+#define FORWARD_MAX       4096
+#define PIECE_SIZE        (256 * 1024)
+#define STOP_TIMEOUT_MS   30000
+#define GATHER_TIMEOUT_MS 2000
+#define NOTHING           ((struct reeve_tool_data){NULL, 0, false})
 
 struct forward {
     struct reeve_list link;
@@ -58,8 +61,7 @@ static void answer(struct reeve_head *head, reeve_peer tool, uint64_t id, json_t
     free(text);
 }
 
-/* JSON of any size, in pieces. */
-static void answer_large(struct reeve_head *head, reeve_peer tool, uint64_t id, json_t *result)
+void reeve_head_answer_large(struct reeve_head *head, reeve_peer tool, uint64_t id, json_t *result)
 {
     char *text = json_dumps(result, JSON_COMPACT);
     size_t size = text ? strlen(text) : 0;
@@ -94,6 +96,8 @@ static int pass_on(struct reeve_head *head, reeve_peer node, reeve_peer tool,
 
 void reeve_head_tool_reply(struct reeve_head *head, reeve_peer from, const Reeve__ToolReply *reply)
 {
+    if (reeve_head_gather_reply(head, from, reply))
+        return;
     REEVE_LIST_EACH_SAFE(node, &head->forwards)
     {
         struct forward *forward = REEVE_LIST_ENTRY(node, struct forward, link);
@@ -389,6 +393,16 @@ static void report(
     answer(head, from, request->id, json_object());
 }
 
+/* What all nodes know. */
+static void gather(struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request,
+    const char *method, reeve_head_gathered *done)
+{
+    int error = reeve_head_gather(
+        head, tool, request->id, method, request->arguments, GATHER_TIMEOUT_MS, done);
+    if (error)
+        fail(head, tool, request->id, error, reeve_strerror(error));
+}
+
 void reeve_head_tool_request(
     struct reeve_head *head, reeve_peer from, const Reeve__ToolRequest *request)
 {
@@ -400,8 +414,14 @@ void reeve_head_tool_request(
     else if (head->stopping)
         fail(head, from, request->id, REEVE_ENOCLUSTER, "the head is ending");
     else if (strcmp(method, "status") == 0)
-        answer_large(head, from, request->id,
+        reeve_head_answer_large(head, from, request->id,
             reeve_head_status(head, json_is_true(json_object_get(arguments, "leases"))));
+    else if (strcmp(method, "tasks") == 0)
+        gather(head, from, request, "node.tasks", reeve_head_tasks);
+    else if (strcmp(method, "jobs") == 0)
+        gather(head, from, request, "node.tasks", reeve_head_jobs);
+    else if (strcmp(method, "job.report") == 0)
+        reeve_head_job_report(head, arguments); /* which is not answered */
     else if (strcmp(method, "stop") == 0)
         stop_request(head, from, request, arguments);
     else if (strcmp(method, "logs") == 0)
@@ -470,12 +490,15 @@ void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer)
             free(forward);
         }
     }
+    reeve_head_gather_peer_down(head, peer);
     abandon_runs(head, peer);
     finish_stops(head);
 }
 
 void reeve_head_tools_fini(struct reeve_head *head)
 {
+    reeve_head_gather_fini(head);
+    reeve_head_jobs_fini(head);
     struct reeve_list *node;
     while ((node = reeve_list_pop_front(&head->forwards)) != NULL)
         free(REEVE_LIST_ENTRY(node, struct forward, link));

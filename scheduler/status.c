@@ -47,6 +47,7 @@ bool reeve_sched_next_node(
     };
     memcpy(ret->host, node->host, sizeof ret->host);
     memcpy(ret->address, node->address, sizeof ret->address);
+    memcpy(ret->disk, node->disk, sizeof ret->disk);
     return true;
 }
 

@@ -5,8 +5,19 @@
 #include <jansson.h>
 #include <stddef.h>
 
+/* Members of a JSON object: "", 0, where there is none of that kind. */
+const char *reeve_cli_text_of(const json_t *object, const char *key);
+long long reeve_cli_integer_of(const json_t *object, const char *key);
+double reeve_cli_number_of(const json_t *object, const char *key);
+
+/* "2.5 s", "17 min", "3 d", into `text`, which it returns. */
+const char *reeve_cli_age(double seconds, char text[32]);
+
 /* A table of the last so many runs. */
 void reeve_cli_print_runs(const json_t *list, size_t last);
+
+/* One line for each node that has not answered, on standard error. */
+void reeve_cli_print_unanswered(const char *command, const json_t *result);
 
 void reeve_cli_print_json(const json_t *value);
 

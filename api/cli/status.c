@@ -30,55 +30,26 @@ static const struct reeve_cli_option options[] = {
     {0},
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static long long integer_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-static const char *age(double seconds, char text[32])
-{
-    if (seconds < 10)
-        snprintf(text, 32, "%.1f s", seconds);
-    else if (seconds < 120)
-        snprintf(text, 32, "%.0f s", seconds);
-    else if (seconds < 7200)
-        snprintf(text, 32, "%.0f min", seconds / 60);
-    else if (seconds < 172800)
-        snprintf(text, 32, "%.0f h", seconds / 3600);
-    else
-        snprintf(text, 32, "%.0f d", seconds / 86400);
-    return text;
-}
-
 static void print_head(const json_t *status)
 {
     const json_t *head = json_object_get(status, "head"),
                  *totals = json_object_get(status, "totals");
     char since[32];
-    printf("head    %s on %s, reeve %s, up %s\n", text_of(head, "address"), text_of(head, "host"),
-        text_of(head, "release"), age(number_of(head, "uptime_s"), since));
+    printf("head    %s on %s, reeve %s, up %s\n", reeve_cli_text_of(head, "address"),
+        reeve_cli_text_of(head, "host"), reeve_cli_text_of(head, "release"),
+        reeve_cli_age(reeve_cli_number_of(head, "uptime_s"), since));
     printf("cluster %lld of %lld nodes up, %g of %g slots used, %lld jobs, %lld leases, %lld "
            "demands\n",
-        integer_of(totals, "nodes_up"), integer_of(totals, "nodes"),
-        number_of(totals, "slots_used"), number_of(totals, "slots"), integer_of(totals, "jobs"),
-        integer_of(totals, "leases"), integer_of(totals, "demands"));
+        reeve_cli_integer_of(totals, "nodes_up"), reeve_cli_integer_of(totals, "nodes"),
+        reeve_cli_number_of(totals, "slots_used"), reeve_cli_number_of(totals, "slots"),
+        reeve_cli_integer_of(totals, "jobs"), reeve_cli_integer_of(totals, "leases"),
+        reeve_cli_integer_of(totals, "demands"));
     char store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE], held[REEVE_SIZE_TEXT_SIZE];
     printf("store   %lld objects, %s of %s used, %s held as memory\n",
-        integer_of(totals, "objects"),
-        reeve_size_format((uint64_t)integer_of(totals, "store_used_bytes"), used),
-        reeve_size_format((uint64_t)integer_of(totals, "store_bytes"), store),
-        reeve_size_format((uint64_t)integer_of(totals, "store_held_bytes"), held));
+        reeve_cli_integer_of(totals, "objects"),
+        reeve_size_format((uint64_t)reeve_cli_integer_of(totals, "store_used_bytes"), used),
+        reeve_size_format((uint64_t)reeve_cli_integer_of(totals, "store_bytes"), store),
+        reeve_size_format((uint64_t)reeve_cli_integer_of(totals, "store_held_bytes"), held));
 }
 
 static void print_nodes(const json_t *list)
@@ -96,15 +67,45 @@ static void print_nodes(const json_t *list)
     json_array_foreach(list, i, node)
     {
         char slots[32];
-        snprintf(
-            slots, sizeof(slots), "%g/%g", number_of(node, "slots_used"), number_of(node, "slots"));
-        printf("%-5lld %-20s %-8s %12s %7lld %10s %10s %10s %10s  %s\n", integer_of(node, "node"),
-            text_of(node, "host"), text_of(node, "state"), slots, integer_of(node, "leases"),
-            reeve_size_format((uint64_t)integer_of(node, "memory_bytes"), memory),
-            reeve_size_format((uint64_t)integer_of(node, "store_bytes"), store),
-            reeve_size_format((uint64_t)integer_of(node, "store_used_bytes"), used),
-            reeve_size_format((uint64_t)integer_of(node, "store_held_bytes"), held),
-            text_of(node, "address"));
+        snprintf(slots, sizeof(slots), "%g/%g", reeve_cli_number_of(node, "slots_used"),
+            reeve_cli_number_of(node, "slots"));
+        printf("%-5lld %-20s %-8s %12s %7lld %10s %10s %10s %10s  %s\n",
+            reeve_cli_integer_of(node, "node"), reeve_cli_text_of(node, "host"),
+            reeve_cli_text_of(node, "state"), slots, reeve_cli_integer_of(node, "leases"),
+            reeve_size_format((uint64_t)reeve_cli_integer_of(node, "memory_bytes"), memory),
+            reeve_size_format((uint64_t)reeve_cli_integer_of(node, "store_bytes"), store),
+            reeve_size_format((uint64_t)reeve_cli_integer_of(node, "store_used_bytes"), used),
+            reeve_size_format((uint64_t)reeve_cli_integer_of(node, "store_held_bytes"), held),
+            reeve_cli_text_of(node, "address"));
+    }
+}
+
+/* The nodes that have anything on disk, or whose disks fail. */
+static void print_spills(const json_t *list)
+{
+    size_t i, printed = 0;
+    json_t *node;
+    json_array_foreach(list, i, node)
+    {
+        const json_t *spill = json_object_get(node, "spill");
+        char bytes[REEVE_SIZE_TEXT_SIZE], disk[REEVE_SIZE_TEXT_SIZE], more[64] = "";
+        if (spill == NULL || (reeve_cli_integer_of(spill, "written") == 0 &&
+                                 reeve_cli_integer_of(spill, "failed") == 0))
+            continue;
+        if (printed++ == 0)
+            printf("\n%-5s %10s %10s %10s %10s %10s %8s  %s\n", "NODE", "SPILLED", "OBJECTS",
+                "ON DISK", "WRITTEN", "RESTORED", "FAILURES", "FOLDER");
+        if (reeve_cli_integer_of(spill, "folders") > 1)
+            snprintf(
+                more, sizeof(more), " and %lld more", reeve_cli_integer_of(spill, "folders") - 1);
+        printf("%-5lld %10s %10lld %10s %10lld %10lld %8lld  %s%s%s\n",
+            reeve_cli_integer_of(node, "node"),
+            reeve_size_format((uint64_t)reeve_cli_integer_of(spill, "bytes"), bytes),
+            reeve_cli_integer_of(spill, "objects"),
+            reeve_size_format((uint64_t)reeve_cli_integer_of(spill, "disk_bytes"), disk),
+            reeve_cli_integer_of(spill, "written"), reeve_cli_integer_of(spill, "restored"),
+            reeve_cli_integer_of(spill, "failed"), reeve_cli_text_of(spill, "folder"), more,
+            reeve_cli_integer_of(spill, "folders_failed") > 0 ? " (full or failing)" : "");
     }
 }
 
@@ -118,10 +119,11 @@ static void print_jobs(const json_t *list)
             "LACKING", "AGE");
     json_array_foreach(list, i, job)
     {
-        printf("%-17s %-20s %-5lld %-8s %7lld %8lld %9s\n", text_of(job, "job"),
-            text_of(job, "name"), integer_of(job, "node"), text_of(job, "state"),
-            integer_of(job, "leases"), integer_of(job, "wanted"),
-            age(number_of(job, "age_s"), since));
+        printf("%-17s %-20s %-5lld %-8s %7lld %8lld %9s\n", reeve_cli_text_of(job, "job"),
+            reeve_cli_text_of(job, "name"), reeve_cli_integer_of(job, "node"),
+            reeve_cli_text_of(job, "state"), reeve_cli_integer_of(job, "leases"),
+            reeve_cli_integer_of(job, "wanted"),
+            reeve_cli_age(reeve_cli_number_of(job, "age_s"), since));
     }
 }
 
@@ -132,15 +134,17 @@ static void print_demands(const json_t *list)
     char since[32];
     json_array_foreach(list, i, demand)
     {
-        if (!*text_of(demand, "why"))
+        if (!*reeve_cli_text_of(demand, "why"))
             continue;
         if (printed++ == 0)
             printf("\n%-17s %6s %9s %9s  %s\n", "PROCESS WAITING", "CPU", "HELD", "SINCE", "WHY");
         char held[32];
-        snprintf(held, sizeof(held), "%lld/%lld", integer_of(demand, "held"),
-            integer_of(demand, "wanted"));
-        printf("%-17s %6g %9s %9s  %s\n", text_of(demand, "process"), number_of(demand, "cpu"),
-            held, age(number_of(demand, "waiting_s"), since), text_of(demand, "why"));
+        snprintf(held, sizeof(held), "%lld/%lld", reeve_cli_integer_of(demand, "held"),
+            reeve_cli_integer_of(demand, "wanted"));
+        printf("%-17s %6g %9s %9s  %s\n", reeve_cli_text_of(demand, "process"),
+            reeve_cli_number_of(demand, "cpu"), held,
+            reeve_cli_age(reeve_cli_number_of(demand, "waiting_s"), since),
+            reeve_cli_text_of(demand, "why"));
     }
 }
 
@@ -157,9 +161,10 @@ static void print_leases(const json_t *list)
         const char *state = json_is_true(json_object_get(lease, "recalled")) ? "recalled"
                             : json_is_true(json_object_get(lease, "lent"))   ? "lent"
                                                                              : "held";
-        printf("%-17s %-17s %-5lld %6g %9s %9s\n", text_of(lease, "lease"),
-            text_of(lease, "process"), integer_of(lease, "node"), number_of(lease, "cpu"),
-            age(number_of(lease, "age_s"), since), state);
+        printf("%-17s %-17s %-5lld %6g %9s %9s\n", reeve_cli_text_of(lease, "lease"),
+            reeve_cli_text_of(lease, "process"), reeve_cli_integer_of(lease, "node"),
+            reeve_cli_number_of(lease, "cpu"),
+            reeve_cli_age(reeve_cli_number_of(lease, "age_s"), since), state);
     }
 }
 
@@ -173,26 +178,21 @@ void reeve_cli_print_runs(const json_t *list, size_t last)
     json_array_foreach(list, i, run)
     {
         char state[32], started[32];
-        time_t at = (time_t)(integer_of(run, "started_ms") / 1000);
+        time_t at = (time_t)(reeve_cli_integer_of(run, "started_ms") / 1000);
         struct tm parts;
         if (i + last < count)
             continue;
         strftime(started, sizeof(started), "%F %T", localtime_r(&at, &parts));
-        snprintf(state, sizeof(state), "%s", text_of(run, "state"));
-        if (strcmp(state, "exited") == 0 && integer_of(run, "signal"))
-            snprintf(state, sizeof(state), "signal %lld", integer_of(run, "signal"));
+        snprintf(state, sizeof(state), "%s", reeve_cli_text_of(run, "state"));
+        if (strcmp(state, "exited") == 0 && reeve_cli_integer_of(run, "signal"))
+            snprintf(state, sizeof(state), "signal %lld", reeve_cli_integer_of(run, "signal"));
         else if (strcmp(state, "exited") == 0)
-            snprintf(state, sizeof(state), "exit %lld", integer_of(run, "exit_status"));
-        printf("%-9s %-16s %-5lld %-14s %-20s %.60s%s%s\n", text_of(run, "run"),
-            text_of(run, "name"), integer_of(run, "node"), state, started, text_of(run, "command"),
-            *text_of(run, "text") ? "  — " : "", text_of(run, "text"));
+            snprintf(state, sizeof(state), "exit %lld", reeve_cli_integer_of(run, "exit_status"));
+        printf("%-9s %-16s %-5lld %-14s %-20s %.60s%s%s\n", reeve_cli_text_of(run, "run"),
+            reeve_cli_text_of(run, "name"), reeve_cli_integer_of(run, "node"), state, started,
+            reeve_cli_text_of(run, "command"), *reeve_cli_text_of(run, "text") ? "  — " : "",
+            reeve_cli_text_of(run, "text"));
     }
-}
-
-void reeve_cli_print_json(const json_t *value)
-{
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
 }
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
@@ -215,6 +215,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     } else {
         print_head(reply.result);
         print_nodes(json_object_get(reply.result, "nodes"));
+        print_spills(json_object_get(reply.result, "nodes"));
         print_jobs(json_object_get(reply.result, "jobs"));
         print_demands(json_object_get(reply.result, "demands"));
         print_leases(json_object_get(reply.result, "leases"));

@@ -7,6 +7,7 @@
 #include "api/cli/commands.h"
 #include "api/cli/daemon.h"
 #include "api/cli/local_address.h"
+#include "api/cli/spill.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/parse.h"
@@ -26,6 +27,8 @@ static struct values {
     const char *slots;
     long processes;
     const char *store;
+    struct reeve_cli_list spill;
+    const char *spill_size;
     bool prefault;
     const char *inline_size;
     const char *socket;
@@ -67,6 +70,21 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_STORE_SIZE",
         .help = "room for large values: 4GiB, 512MiB, or a part of\n"
                 "the memory it may use"},
+    {.name = "spill",
+        .kind = REEVE_CLI_LIST,
+        .offset = offsetof(struct values, spill),
+        .value = "FOLDER",
+        .help = "where values go that the store has no room for; may be\n"
+                "given often; none: nowhere (default: REEVE_SPILL, a\n"
+                "list separated by colons; else /var/tmp, or /tmp, if\n"
+                "it is on a disk)"},
+    {.name = "spill-size",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, spill_size),
+        .value = "SIZE",
+        .environment = "REEVE_SPILL_SIZE",
+        .help = "how much of it at most: 100GiB, or a part of the file\n"
+                "systems (default: until they are filled to 95%)"},
     {.name = "prefault",
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, prefault),
@@ -137,6 +155,8 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
         snprintf(why, sizeof(why), "%.80s is not enough: a store has at least 1MiB", values.store);
         return usage(command, "--store", why);
     }
+    if (reeve_cli_spill(&values.spill, values.spill_size, node, why) != 0)
+        return usage(command, "--spill", why);
     uint64_t inline_bytes;
     if (reeve_parse_size(values.inline_size, 0, &inline_bytes, why) != 0)
         return usage(command, "--inline", why);
@@ -266,6 +286,9 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
         node.ready = on_ready;
         printf("reeve worker " REEVE_VERSION " joins %s: %g slots, %s for large values\n", head,
             node.cpu_milli / 1000.0, reeve_size_format(node.store_bytes, store));
+        for (uint32_t i = 0; i < node.spill_folder_count; i++)
+            printf("%s%s%s", i == 0 ? "  Spills to: " : ", ", node.spill_folders[i],
+                i + 1 == node.spill_folder_count ? "\n" : "");
         if (*daemon->log_path)
             printf("  Log: %s\n", daemon->log_path);
         fflush(stdout);
@@ -282,7 +305,8 @@ const struct reeve_cli_command reeve_cli_worker = {
                    "processes and keeps the object store. One for each user and machine is enough. "
                    "It waits for a\n"
                    "head that went away, and ends cleanly on SIGTERM, SIGINT and `reeve stop`.",
-    .environment = REEVE_CLI_DAEMON_ENVIRONMENT,
+    .environment =
+        REEVE_CLI_DAEMON_ENVIRONMENT "REEVE_SPILL      folders for --spill, separated by colons\n",
     .examples = "Examples:\n"
                 "  reeve worker                                               joins the head of "
                 "this machine\n"

@@ -79,6 +79,10 @@ struct reeve_backend {
 
     int (*release)(struct reeve_backend *, uint64_t future, struct reeve_error_info *error);
 
+    /* Another future of the same value (perhaps by the same id). */
+    int (*retain)(
+        struct reeve_backend *, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
+
     /* As the owner core's: nothing happens when it has ended. REEVE_EHANDLE, REEVE_ENOMEM,
      * REEVE_ESHUTDOWN. */
     int (*cancel)(struct reeve_backend *, uint64_t future, const struct reeve_owner_cancel *how,

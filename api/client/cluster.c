@@ -388,6 +388,18 @@ static int cluster_release(
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
 }
 
+static int cluster_retain(
+    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    pthread_mutex_lock(&cluster->lock);
+    int code = cluster->ending ? REEVE_ESHUTDOWN : reeve_owner_retain(cluster->owner, future, ret);
+    pthread_mutex_unlock(&cluster->lock);
+    if (code == 0)
+        return 0;
+    return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
+}
+
 /* ---- start and end --------------------------------------------------------------------------- */
 
 static uint32_t generation_first = 1; /* ids are not used again after another start */
@@ -475,6 +487,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
+        .retain = cluster_retain,
         .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,
         .watch_wait = reeve_cluster_watch_wait,

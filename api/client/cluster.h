@@ -352,6 +352,9 @@ int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object
     uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error);
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
     reeve_process_id heir, struct reeve_error_info *error);
+/* Answered when the node where it lies knows that this process needs it. */
+int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
+    struct reeve_error_info *error);
 void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset);
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);

@@ -539,13 +539,13 @@ void reeve_cluster_head_ended(struct reeve_cluster *cluster)
 static int start_own(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     const char *name, struct start *start, struct reeve_error_info *error)
 {
-    char slots[16], store[32];
+    char slots[16], store[32], spill_size[32];
     int code = own_create(name, start, &cluster->own, error);
     if (code != 0)
         return code;
     snprintf(slots, sizeof(slots), "%u", settings->slots);
     snprintf(store, sizeof(store), "%llu", (unsigned long long)settings->store_size_bytes);
-    const char *worker_arguments[20] = {"reeve", "worker", "--private", "--head",
+    const char *worker_arguments[24] = {"reeve", "worker", "--private", "--head",
         cluster->own->address, "--socket", name, "--lifeline-fd", "3", "--ready-fd", "4"};
     size_t count = 11;
     if (settings->slots != 0) {
@@ -555,6 +555,16 @@ static int start_own(struct reeve_cluster *cluster, const struct reeve_settings 
     if (settings->store_size_bytes != 0) {
         worker_arguments[count++] = "--store";
         worker_arguments[count++] = store;
+    }
+    snprintf(
+        spill_size, sizeof(spill_size), "%llu", (unsigned long long)settings->spill_size_bytes);
+    if (settings->spill != NULL) {
+        worker_arguments[count++] = "--spill";
+        worker_arguments[count++] = settings->spill;
+    }
+    if (settings->spill_size_bytes != 0) {
+        worker_arguments[count++] = "--spill-size";
+        worker_arguments[count++] = spill_size;
     }
     int failed = head_start(cluster);
     if (failed == 0)

@@ -118,6 +118,17 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
     return reeve_cluster_request(cluster, &message, &reply, error);
 }
 
+int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
+    struct reeve_error_info *error)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_HOLD,
+        .object = hold->object.id,
+        .node = hold->object.node,
+        .task = hold->token};
+    struct reeve_local_message reply;
+    return reeve_cluster_request(cluster, &message, &reply, error);
+}
+
 void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset)
 {
     struct reeve_local_message message = {

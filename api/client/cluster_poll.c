@@ -160,6 +160,8 @@ void reeve_cluster_tell(struct reeve_cluster *cluster)
     if (REEVE_LIKELY(count == cluster->final_told))
         return;
     cluster->final_told = count;
+    atomic_store_explicit(
+        &cluster->bell->unfinished, reeve_owner_unfinished(cluster->owner), memory_order_relaxed);
     if (REEVE_UNLIKELY(cluster->watch_count != 0))
         reeve_cluster_watched(cluster);
     if (cluster->waiter_count != 0)

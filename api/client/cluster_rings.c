@@ -262,7 +262,8 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .task = command->task,
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
-        .flags = command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0,
+        .flags = (command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
+                 (command->object.flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0),
     };
     /* a dead daemon shows at the socket's other end, too */
     (void)reeve_cluster_send(cluster, &message);
@@ -384,6 +385,8 @@ static void pump(struct reeve_cluster *cluster, uint64_t now_ns)
 void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     pump(cluster, now_ns);
+    atomic_store_explicit(
+        &cluster->bell->unfinished, reeve_owner_unfinished(cluster->owner), memory_order_relaxed);
     reeve_cluster_tell(cluster); /* some may have failed for good */
 }
 

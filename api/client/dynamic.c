@@ -282,6 +282,21 @@ REEVE_API int(reeve_release)(reeve_future future)
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }
 
+REEVE_API reeve_future(reeve_retain)(reeve_future future)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (reeve_is_failed_future(future.id))
+        return future;
+    struct reeve_backend *backend = reeve_client_enter(error);
+    reeve_future ret = {0};
+    int rc = backend ? backend->retain(backend, future.id, &ret.id, error) : error->code;
+    if (rc) {
+        reeve_error_complete(error, rc);
+        ret.id = reeve_failed_future(error);
+    }
+    return ret;
+}
+
 /* Futures born failed are ready; the backend is asked about the others only. */
 static int wait_mixed(struct reeve_backend *backend, const uint64_t *ids, size_t count,
     size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,

@@ -499,6 +499,18 @@ static int inline_release(
     return rc;
 }
 
+static int inline_retain(
+    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    pthread_mutex_lock(&self.lock);
+    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
+    if (value)
+        value->references++;
+    pthread_mutex_unlock(&self.lock);
+    return value ? publish(value, ret, error) : not_live(error);
+}
+
 /* Whatever there is has ended. */
 static int inline_cancel(struct reeve_backend *backend, uint64_t future,
     const struct reeve_owner_cancel *how, struct reeve_error_info *error)
@@ -627,6 +639,7 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
+        .retain = inline_retain,
         .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,

@@ -114,6 +114,8 @@ int reeve_options_resolve(
 
     uint64_t slots = given.slots;
     ret->store_size_bytes = given.store_size_bytes;
+    ret->spill = given.spill;
+    ret->spill_size_bytes = given.spill_size_bytes;
     int rc = read_environment(&slots, &ret->store_size_bytes, error);
     if (rc != REEVE_OK)
         return rc;

@@ -13,8 +13,10 @@ struct reeve_settings {
     const char *key_file;
     const char *program;
     const char *job_name;
-    uint32_t slots;              /* 0: the machine's cores */
-    uint64_t store_size_bytes;   /* 0: the daemon's default */
+    uint32_t slots;            /* 0: the machine's cores */
+    uint64_t store_size_bytes; /* 0: the daemon's default */
+    const char *spill;         /* NULL: the daemon's default, or the environment that it inherits */
+    uint64_t spill_size_bytes; /* 0: likewise */
     uint64_t pending_size_bytes; /* 0: ours, see cluster_room.c */
     uint32_t pending_percent;    /* of memory, when it was said so; else 0 */
     uint32_t weight;             /* 0: the head's default */

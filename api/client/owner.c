@@ -60,6 +60,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     for (uint32_t i = 1; i < owner->lease_capacity; i++)
         free(owner->leases[i]);
     free(owner->pages);
+    free(owner->lent);
     free(owner->edges);
     free(owner->watches);
     reeve_fifo_fini(&owner->watched);
@@ -227,30 +228,6 @@ static void task_fail(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text)
 {
     task_end(owner, now_ns, index, code, false, text, (uint32_t)strlen(text), NULL);
-}
-
-void owner_task_fail_with(
-    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    task->references++; /* so that it is there when it has ended */
-    task_end(owner, now_ns, index, from->status, from->flags & OWNER_ERROR_MAP,
-        owner_task_bytes(from), from->size, NULL);
-    error_origin(task, from);
-    owner_task_unref(owner, index);
-}
-
-/* It was not run, because of an object among its arguments: true if it goes on. */
-static bool answered_lost(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
-    const struct reeve_reference *object)
-{
-    char why[256] = "";
-    if (owner_lost_argument(owner, now_ns, index, object, why, sizeof(why)))
-        return true;
-    if (why[0] == '\0')
-        return false;
-    task_fail(owner, now_ns, index, REEVE_ELOST, why);
-    return true;
 }
 
 static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, uint32_t before)
@@ -452,8 +429,11 @@ int reeve_owner_attach(
 
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
 {
-    if (owner_task_find(owner, id) == NULL)
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL)
         return REEVE_EHANDLE;
+    if (REEVE_UNLIKELY(task->flags & OWNER_LENT))
+        task->losses++; /* so that borrow_end does not give it back once more */
     owner_task_unref(owner, owner_task_index(id));
     owner_lineage_bound(owner);
     return 0;
@@ -502,7 +482,8 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
     if (REEVE_UNLIKELY(status != 0 && object != NULL)) {
-        if (status == REEVE_ELOST && answered_lost(owner, now_ns, owner_task_index(id), object))
+        if (status == REEVE_ELOST &&
+            owner_lost_argument(owner, now_ns, owner_task_index(id), object))
             return;
         object = NULL;
     }
@@ -598,7 +579,7 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         return true;
     }
     if (REEVE_UNLIKELY(status == REEVE_ELOST && object != NULL) &&
-        answered_lost(owner, now_ns, index, object))
+        owner_lost_argument(owner, now_ns, index, object))
         return true;
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)

@@ -303,7 +303,9 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *            is accepted, and not before: those of a superseded attempt are dropped
  *   call:    the holder lends: a task starts when the futures in its arguments, at any depth, are
  *            ready, so all that is lent has ended. What comes back with the result is known by its
- *            origin, and is the holder's own again
+ *            origin, and is the holder's own again. What the callee still refers to when the
+ *            call ends it holds by itself from then on: values are its own copies; of objects the
+ *            node where they lie is told, before the answer (objectstore/hold.c)
  *
  *   hand-over | record | record | …           numbers are little-endian
  *   record    | origin 8 | count 4 | size 4 | kind 1, flags 1, 0 6 | needs: count × 4 | body |
@@ -339,10 +341,27 @@ int reeve_owner_lend_write(struct reeve_owner *owner, reeve_task_id task, struct
  * which are the futures in the arguments in order. REEVE_EPROTOCOL, REEVE_ENOMEM. */
 int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, size_t size,
     reeve_task_id **ret, uint32_t *ret_count);
-/* The call is over: gives the references back. Of what somebody still refers to, values stay;
- * objects were the holder's, who may free them. */
+/* The call is over: gives the references back. Of what somebody still refers to, values stay, and
+ * objects that are held; others were the holder's, who may free them. */
 void reeve_owner_borrow_end(
     struct reeve_owner *owner, const reeve_task_id *futures, uint32_t count);
+
+/* Another future of the same value: of one that is lent one that outlives the call, else a
+ * reference more. REEVE_EHANDLE, REEVE_ENOMEM. */
+int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id task, reeve_task_id *ret);
+/* Before borrow_end: of the futures that were lent, and all that they need, something may refer to
+ * some beyond the call (what was retained, tasks under way, values put). Their values
+ * are the borrower's own copies; of objects `ret_holds` gets a struct reeve_owner_hold each: the
+ * node where it lies must know of it before the call is answered. Then say `held`. (FREE_OBJECT for
+ * such an object has the flag HELD, and the token as its task.) REEVE_ENOMEM. */
+struct reeve_owner_hold {
+    struct reeve_reference object;
+    uint64_t token;
+};
+int reeve_owner_loans_kept(struct reeve_owner *owner, const reeve_task_id *futures, uint32_t count,
+    struct reeve_buffer *ret_holds);
+void reeve_owner_held(
+    struct reeve_owner *owner, const struct reeve_owner_hold *holds, size_t count);
 
 /* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,

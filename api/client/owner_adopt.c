@@ -97,6 +97,7 @@ static int final_make(
     memcpy(&failure, reader->body, head);
     if (is_object)
         memcpy(&object, reader->body, sizeof(object));
+    object.flags &= REEVE_REFERENCE_GIVEN;
     object.flags |= adoption->lent ? 0 : REEVE_REFERENCE_GIVEN;
     if (head != 0 && failure.status == 0)
         return REEVE_EPROTOCOL;
@@ -179,6 +180,21 @@ static int own_find(
     return adoption->lent || reeve_owner_hold(adoption->owner, *ret) != 0 ? REEVE_EPROTOCOL : 0;
 }
 
+/* What may have to be held when the call ends. */
+static int lent_add(struct reeve_owner *owner, reeve_task_id id)
+{
+    if (owner->lent_count == owner->lent_capacity) {
+        uint32_t capacity = REEVE_MAX(owner->lent_capacity * 2, 16u);
+        reeve_task_id *lent = realloc(owner->lent, capacity * sizeof(*lent));
+        if (lent == NULL)
+            return REEVE_ENOMEM;
+        owner->lent = lent;
+        owner->lent_capacity = capacity;
+    }
+    owner->lent[owner->lent_count++] = id;
+    return 0;
+}
+
 static int record_adopt(struct adoption *adoption, const struct reader *reader)
 {
     reeve_task_id task;
@@ -201,7 +217,7 @@ static int record_adopt(struct adoption *adoption, const struct reader *reader)
     }
     if (error == 0)
         adoption->tasks[adoption->count++] = task;
-    return error;
+    return error == 0 && adoption->lent ? lent_add(adoption->owner, task) : error;
 }
 
 /* The whole; `ret` is the list of the roots, each referred to once more, or NULL. */
@@ -331,4 +347,45 @@ int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *b
     free(list);
     *ret = ids;
     return ids != NULL ? 0 : REEVE_ENOMEM;
+}
+
+int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id id, reeve_task_id *ret)
+{
+    struct owner_task *lent = owner_task_find(owner, id);
+    uint32_t index, count;
+    if (lent == NULL)
+        return REEVE_EHANDLE;
+    *ret = id;
+    if (!(lent->flags & OWNER_LENT)) {
+        lent->references++;
+        return 0;
+    }
+    count = lent->splice_count;
+    struct reeve_owner_splice *list = count != 0 ? calloc(count, sizeof(*list)) : NULL;
+    if ((list == NULL && count != 0) || owner_task_make(owner, &index) != 0) {
+        free(list);
+        return REEVE_ENOMEM;
+    }
+    struct owner_task *task = owner_task_at(owner, index);
+    bool is_object = lent->flags & OWNER_RESULT_OBJECT;
+    task->state = REEVE_TASK_PENDING;
+    task->references = 1;
+    owner->unfinished++;
+    owner_task_finish(owner, index, lent->status, lent->flags & OWNER_ERROR_MAP,
+        owner_task_bytes(lent), lent->size, is_object ? &lent->bytes.object : NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = lent->splices[i];
+        owner_task_at(owner, owner_task_index(list[i].task))->references++;
+    }
+    owner_task_list_set(owner, task, list, count);
+    task->function = lent->function;
+    task->attempt = lent->attempt;
+    task->node = lent->node;
+    task->position = lent->position;
+    task->flags |= lent->flags & (OWNER_LENT | OWNER_GIVEN);
+    *ret = owner_task_id(task, index);
+    int error = lent_add(owner, *ret);
+    if (error != 0)
+        owner_task_unref(owner, index);
+    return error;
 }

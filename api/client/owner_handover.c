@@ -223,10 +223,19 @@ bool reeve_owner_handover_ready(
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* It is another process's object. */
+static bool is_held(const struct owner_task *task)
+{
+    return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_HELD;
+}
+
 static int record_write(struct reeve_owner *owner, const struct walk *walk, uint32_t index,
     struct reeve_buffer *ret, struct reeve_buffer *ret_objects)
 {
     static const char call_over[] = "its large value came with a call that has ended";
+    static const char retained[] =
+        "its large value is another process's, and only retained here: pass it on as an argument, "
+        "or return a copy of the value";
     const struct owner_task *task = owner_task_at(owner, index);
     struct owner_record record = {.origin = owner_task_id(task, index),
         .count = task->splice_count,
@@ -266,6 +275,14 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         head_size = sizeof(failure);
         body = (const uint8_t *)call_over;
         body_size = sizeof(call_over) - 1;
+    } else if (is_held(task) && !walk->lends) {
+        failure.status = REEVE_EINVAL;
+        record.kind = OWNER_RECORD_ERROR;
+        record.count = 0;
+        head = &failure;
+        head_size = sizeof(failure);
+        body = (const uint8_t *)retained;
+        body_size = sizeof(retained) - 1;
     } else if (task->flags & OWNER_RESULT_OBJECT) {
         object = task->bytes.object;
         record.kind = OWNER_RECORD_OBJECT;
@@ -341,7 +358,7 @@ void reeve_owner_handover_end(struct reeve_owner *owner, uint64_t now_ns,
         } else if (kept) {
             owner_task_end(
                 owner, now_ns, walk.tasks[i], REEVE_EHANDLE, false, text, sizeof(text) - 1, NULL);
-        } else if (task->flags & OWNER_RESULT_OBJECT) {
+        } else if (task->flags & OWNER_RESULT_OBJECT && !is_held(task)) {
             task->flags |= OWNER_GIVEN;
         }
     }
@@ -404,7 +421,67 @@ void reeve_owner_borrow_end(struct reeve_owner *owner, const reeve_task_id *futu
     for (uint32_t i = 0; i < count; i++)
         if (owner_task_find(owner, futures[i]) != NULL)
             lent_forget(owner, owner_task_index(futures[i]));
+    for (uint32_t i = 0; i < owner->lent_count; i++)
+        if (owner_task_find(owner, owner->lent[i]) != NULL)
+            lent_forget(owner, owner_task_index(owner->lent[i]));
+    owner->lent_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct owner_task *task = owner_task_find(owner, futures[i]);
+        if (task != NULL && task->losses != 0)
+            task->losses--; /* the function has got or released it */
+        else if (task != NULL)
+            owner_task_unref(owner, owner_task_index(futures[i]));
+    }
+}
+
+/* ---- what the borrower keeps ----------------------------------------------------------------- */
+
+/* An object of whoever lent it, which this process does not hold by itself yet. */
+static bool is_loan(const struct owner_task *task)
+{
+    const uint32_t loan = OWNER_RESULT_OBJECT | OWNER_GIVEN | OWNER_LENT;
+    return (task->flags & loan) == loan;
+}
+
+int reeve_owner_loans_kept(struct reeve_owner *owner, const reeve_task_id *futures, uint32_t count,
+    struct reeve_buffer *ret_holds)
+{
+    uint32_t root_count = 0, given_count;
+    reeve_task_id *roots = calloc(count + owner->lent_count + 1, sizeof(*roots));
+    if (roots == NULL)
+        return REEVE_ENOMEM;
     for (uint32_t i = 0; i < count; i++)
         if (owner_task_find(owner, futures[i]) != NULL)
-            owner_task_unref(owner, owner_task_index(futures[i]));
+            roots[root_count++] = futures[i];
+    given_count = root_count;
+    for (uint32_t i = 0; i < owner->lent_count; i++)
+        if (owner_task_find(owner, owner->lent[i]) != NULL)
+            roots[root_count++] = owner->lent[i];
+    struct walk walk;
+    int error = walk_roots(owner, &walk, true, roots, root_count);
+    for (uint32_t i = 0; i < given_count && error == 0; i++) /* the call's own references */
+        walk.held[owner_task_at(owner, owner_task_index(roots[i]))->order]++;
+    for (uint32_t i = walk.count; i > 0 && error == 0; i--) { /* each before what it needs */
+        const struct owner_task *task = owner_task_at(owner, walk.tasks[i - 1]);
+        if (task->references + task->losses <= walk.held[i - 1])
+            continue;
+        for (uint32_t k = 0; k < task->splice_count; k++) /* kept, and so what it needs is */
+            walk.held[owner_task_at(owner, owner_task_index(task->splices[k].task))->order] = 0;
+        struct reeve_owner_hold hold = {task->bytes.object, owner_task_id(task, walk.tasks[i - 1])};
+        if (is_loan(task))
+            error = reeve_buffer_append(ret_holds, &hold, sizeof(hold));
+    }
+    walk_free(&walk);
+    free(roots);
+    return error;
+}
+
+void reeve_owner_held(struct reeve_owner *owner, const struct reeve_owner_hold *holds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct owner_task *task = owner_task_find(owner, holds[i].token);
+        REEVE_ASSERT(task != NULL && is_loan(task)); /* the call still refers to it */
+        task->bytes.object.flags |= REEVE_REFERENCE_HELD;
+        task->flags &= (uint8_t)~OWNER_GIVEN;
+    }
 }

@@ -193,8 +193,10 @@ struct reeve_owner {
     struct reeve_map64 cancelling; /* task -> struct owner_cancel */
     struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
     uint32_t node;             /* our own; 0: not known */
-    uint32_t remade_count;     /* tasks that are REMADE */
-    bool remade_failed;        /* ever: what is QUEUED may have an argument that has failed */
+    reeve_task_id *lent;       /* came with the call that runs, or retained of what did */
+    uint32_t lent_count, lent_capacity;
+    uint32_t remade_count; /* tasks that are REMADE */
+    bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
     struct owner_class first_class;
     struct owner_lease first_lease;
     struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
@@ -305,6 +307,15 @@ void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);
 
+/* The task's object is not needed any more. */
+static inline void owner_object_free(
+    struct reeve_owner *owner, const struct owner_task *task, uint32_t index)
+{
+    struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
+    command->object = task->bytes.object;
+    command->task = owner_task_id(task, index);
+}
+
 /* The state machine (owner.c). */
 void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 /* The same for one that has been under way: to where it was among the others. */
@@ -329,9 +340,6 @@ int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
 void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
 void owner_handed_fini(struct reeve_owner *owner);
 
-/* For the error of a final one. */
-void owner_task_fail_with(
-    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from);
 void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
 
 /* Objects that were lost (owner_lineage.c). */
@@ -357,9 +365,9 @@ static inline void owner_lineage_bound(struct reeve_owner *owner)
 /* The task by which a REMADE one is made again is final: so is that one now. */
 void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
 /* A task under way could not be run because this object among its arguments is lost: true if it
- * waits until that is there again, or has been queued anew. */
+ * waits until that is there again, or has been queued anew, or has failed with why not. */
 bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
-    const struct reeve_reference *object, char *why, size_t why_size);
+    const struct reeve_reference *object);
 /* A QUEUED task whose arguments are being made again goes back to WAITING; true if so. */
 bool owner_task_rewait(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 void owner_lineage_check(const struct reeve_owner *owner);

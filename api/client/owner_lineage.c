@@ -165,7 +165,8 @@ static bool is_final_loss(const struct owner_task *task, char *why, size_t size)
     const struct reeve_reference *object = &task->bytes.object;
     const char *reason = NULL;
     char spent[80];
-    if (task->flags & OWNER_LENT || object->flags & REEVE_REFERENCE_GIVEN) {
+    if (task->flags & OWNER_LENT ||
+        object->flags & (REEVE_REFERENCE_GIVEN | REEVE_REFERENCE_HELD)) {
         reason = "another process had made it, and only that one could make it again";
     } else if (task->attempt == 0) {
         reason = "it was put, not made by a task: put it again, or have a task make it";
@@ -362,6 +363,20 @@ static uint32_t need_find(
     }
 }
 
+/* For the error of another, which is final. */
+static void fail_with(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, const struct owner_task *from)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    task->references++; /* so that it is there when it has ended */
+    owner_task_end(owner, now_ns, index, from->status, from->flags & OWNER_ERROR_MAP,
+        owner_task_bytes(from), from->size, NULL);
+    task->function = from->function;
+    task->attempt = from->attempt;
+    task->node = from->node;
+    owner_task_unref(owner, index);
+}
+
 /* It has a value in its arguments that will never be there. */
 static bool fails_with_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
 {
@@ -370,22 +385,29 @@ static bool fails_with_argument(struct reeve_owner *owner, uint64_t now_ns, uint
         const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
         if (on->state != REEVE_TASK_FAILED || task->splices[i].offset & REEVE_OWNER_NESTED)
             continue;
-        owner_task_fail_with(owner, now_ns, index, on);
+        fail_with(owner, now_ns, index, on);
         return true;
     }
     return false;
 }
 
 bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
-    const struct reeve_reference *object, char *why, size_t why_size)
+    const struct reeve_reference *object)
 {
+    char why[256];
     struct owner_task *task = owner_task_at(owner, index);
     uint32_t lost = need_find(owner, task, &object->id), work = OWNER_NONE;
     if (lost == OWNER_NONE)
         return false;
+    if (owner_is_cancelling(owner, owner_task_id(task, index))) {
+        owner_cancel_stopped(owner, now_ns, index, false);
+        return true;
+    }
     bool is_lost = is_object(owner_task_at(owner, lost), &object->id);
-    if (is_lost && is_final_loss(owner_task_at(owner, lost), why, why_size))
-        return false;
+    if (is_lost && is_final_loss(owner_task_at(owner, lost), why, sizeof(why))) {
+        owner_task_end(owner, now_ns, index, REEVE_ELOST, false, why, (uint32_t)strlen(why), NULL);
+        return true;
+    }
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->state = REEVE_TASK_WAITING;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;

@@ -202,7 +202,7 @@ static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uin
     REEVE_ASSERT((reeve_task_state_is_final(task->state) || task->state == REEVE_TASK_LINEAGE) &&
                  task->edges == OWNER_NONE);
     if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
-        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
+        owner_object_free(owner, task, index);
     owner_task_clear(owner, task); /* an object has no bytes here */
     task_free(owner, task, index);
 }

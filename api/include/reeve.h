@@ -124,6 +124,15 @@ REEVE_API int reeve_wait(const reeve_future *futures, size_t count, size_t wante
 REEVE_API int reeve_release(reeve_future future);
 #define reeve_release(future) reeve_release(reeve_untyped(future))
 
+/* Another future of the same value and type, to be got or released apart from this one (it may be
+ * the same number, which is then good once more). In a function, of a future that came with its
+ * arguments: one that outlives the call, to be kept in a variable of the worker process and used by
+ * later calls, in any thread, or passed on to others (see reeve_nested.h). Any thread. Does
+ * not block. Never fails by itself: what is wrong with the future that it gives, getting that says
+ * (REEVE_EHANDLE: this one is not a live future). */
+REEVE_API reeve_future reeve_retain(reeve_future future);
+#define reeve_retain(future) ((__typeof__(future)){(reeve_retain)(reeve_untyped(future)).id})
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Frees one pointer that a get gave: a string, or the `data` or `items` of a span or array. NULL
@@ -198,6 +207,14 @@ typedef struct reeve_options {
      * tasks are like. */
     uint32_t weight;
     uint32_t reserved; /* 0 */
+    /* Own cluster: folders where values go that the store has no room for, separated by colons, or
+     * "none"; REEVE_SPILL; else /var/tmp, or /tmp, if it is on a disk. Nothing stays there when the
+     * cluster ends, however it ends. With "none" a store that is full makes calls fail with
+     * REEVE_EFULL. */
+    const char *spill;
+    /* Own cluster: how much of them at most; REEVE_SPILL_SIZE (100GiB, 20%); else until their file
+     * systems are filled to 95 %. */
+    uint64_t spill_size_bytes;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for

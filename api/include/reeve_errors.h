@@ -50,6 +50,7 @@
     X(EINTERNAL, -1035, "internal error: please report it")                            \
     X(EREFUSED, -1036, "nothing listens at the address")                               \
     X(ELINK, -1037, "the connection was lost")                                         \
+    X(ECORRUPT, -1038, "stored bytes are damaged")                                     \
     X(EEND, -1042, "the stream has ended")
 
 /* All codes: REEVE_EINVAL and so on. */

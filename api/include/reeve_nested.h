@@ -14,6 +14,14 @@
  *    one has failed, the function sees that when it gets it. They are the library's and end with
  *    the call, like all arguments, unless the function returns them; it may get them, and pass them
  *    on. The caller keeps its own.
+ *    Passed on, they are good for the tasks that they are passed on to, however long these take. A
+ *    function that wants one beyond the call retains it: reeve_retain(future) gives one of its
+ *    process's own, for a static variable or another thread, good until it is got or released
+ *    there, whatever the caller does with its own meanwhile. Small values are copied with the call;
+ *    large ones stay where they are, and exist for as long as their owner lives: when the process
+ *    that made the future dies, or its job ends, a get of what was retained says
+ *    REEVE_EOWNERDIED. What was retained can be passed on as an argument; as (part of) a result it
+ *    can be given by the call it came with, and by later ones only when its value is small.
  *    What they are travels with the call: together with the other arguments less than 256 KiB, so
  *    some thousands of small ones. Results and puts have no such limit.
  *  - In a value that is put: the put future keeps them; the caller keeps its own.

@@ -15,7 +15,7 @@
 #   reeve_add_folders(a b c)                                  add_subdirectory for those that exist
 #
 # Outside libraries are targets: Reeve::nng, Reeve::uv, Reeve::msgpack, Reeve::protobuf_c,
-# Reeve::sqlite3, Reeve::sodium, Reeve::popt, Reeve::jansson, Reeve::cmocka.
+# Reeve::sqlite3, Reeve::sodium, Reeve::popt, Reeve::xxhash, Reeve::jansson, Reeve::cmocka.
 
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -89,6 +89,7 @@ reeve_find(protobuf_c libprotobuf-c libprotobuf-c-dev)
 reeve_find(sqlite3 sqlite3 libsqlite3-dev)
 reeve_find(sodium libsodium libsodium-dev)
 reeve_find(popt popt libpopt-dev)
+reeve_find(xxhash libxxhash libxxhash-dev)
 reeve_find(jansson jansson libjansson-dev)
 # Without cmocka everything but the unit tests can be built.
 pkg_check_modules(REEVE_cmocka IMPORTED_TARGET GLOBAL QUIET cmocka)

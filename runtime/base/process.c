@@ -43,32 +43,50 @@ int reeve_process_reap(int pidfd, bool wait, struct reeve_process_end *end)
     return REEVE_OK;
 }
 
-int reeve_process_start_time(pid_t pid, uint64_t *start_ticks)
+/* Reads /proc/PID/stat, "pid (name) state ppid ...", and gives field `first` (3 is the state), as
+ * text that goes on to the end of the line. The name may hold anything, so fields are counted from
+ * the last ')'. NULL with errno. */
+static const char *stat_fields(pid_t pid, int first, char *text, size_t size)
 {
-    char path[64], text[1024];
+    char path[64];
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return REEVE_ESYSTEM;
-    ssize_t got = read(fd, text, sizeof(text) - 1);
+        return NULL;
+    ssize_t got = read(fd, text, size - 1);
     int error = errno;
     close(fd);
     errno = error;
     if (got <= 0)
-        return REEVE_ESYSTEM;
+        return NULL;
     text[got] = '\0';
-
-    /* "pid (name) state ppid ...": the name may hold anything, so fields are counted from the
-     * last ')'. The start time is field 22, which makes it the 20th after the name. */
     char *at = strrchr(text, ')');
-    for (int field = 0; at != NULL && field < 20; field++)
+    for (int field = 2; at != NULL && field < first; field++)
         at = strchr(at + 1, ' ');
-    if (at == NULL) {
+    if (at == NULL)
         errno = EPROTO;
+    return at == NULL ? NULL : at + 1;
+}
+
+int reeve_process_start_time(pid_t pid, uint64_t *start_ticks)
+{
+    char text[1024];
+    const char *field = stat_fields(pid, 22, text, sizeof(text));
+    if (field == NULL)
         return REEVE_ESYSTEM;
-    }
-    *start_ticks = strtoull(at + 1, NULL, 10);
+    *start_ticks = strtoull(field, NULL, 10);
     return REEVE_OK;
+}
+
+uint64_t reeve_process_cpu_ns(pid_t pid)
+{
+    char text[1024], *end;
+    const char *field = stat_fields(pid, 14, text, sizeof(text)); /* utime, then stime */
+    if (field == NULL)
+        return 0;
+    uint64_t ticks = strtoull(field, &end, 10);
+    ticks += strtoull(end, NULL, 10);
+    return ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 int reeve_process_follow_parent(pid_t parent, int signal_number)

@@ -30,6 +30,10 @@ int reeve_process_reap(int pidfd, bool wait, struct reeve_process_end *end);
  * none. */
 int reeve_process_start_time(pid_t pid, uint64_t *start_ticks);
 
+/* Processor time that it has used with all its threads, also when it has ended and is not yet
+ * reaped; 0 when there is no such process. */
+uint64_t reeve_process_cpu_ns(pid_t pid);
+
 /*
  * In a child, first thing: be killed by `signal_number` when the thread that made this process
  * ends, and see that the parent still is `parent` (it may have died before). REEVE_OK, or

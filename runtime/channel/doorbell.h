@@ -35,12 +35,18 @@
 
 #include "runtime/base/errors.h"
 
-#define REEVE_DOORBELL_BYTES 4096u
+#define REEVE_DOORBELL_BYTES     4096u
+#define REEVE_DOORBELL_FUNCTIONS 248u
 
 enum reeve_doorbell_mode {
     REEVE_DOORBELL_AWAKE = 0,
     REEVE_DOORBELL_FUTEX = 1,
     REEVE_DOORBELL_EVENT = 2,
+};
+
+/* How many executions of a function have ended, and how. */
+struct reeve_function_counts {
+    _Atomic uint64_t finished, failed;
 };
 
 struct reeve_doorbell {
@@ -52,20 +58,29 @@ struct reeve_doorbell {
      * never trusted */
     _Alignas(64) _Atomic uint32_t
         current_function; /* function id + 1 of the task on top of the stack; 0: none */
-    _Atomic uint32_t current_attempt;
-    _Atomic uint64_t current_task;
-    _Atomic uint64_t current_since_ns;
-    _Atomic uint64_t tasks_finished;
-    _Atomic uint32_t blocked; /* 1 while the process waits inside a task: its CPU may be lent */
-    _Atomic uint32_t fault_signal; /* written by the fatal-signal handler */
-    _Atomic uint64_t fault_address;
     _Atomic uint32_t
         inline_depth; /* children being run on the spot by the tasks that wait for them */
-    _Atomic uint32_t spare;
-    /* the rest of the page */
-    _Alignas(64) uint8_t reserved[REEVE_DOORBELL_BYTES - 128];
+    _Atomic uint64_t current_task; /* the outermost task, by the number that its owner has for it */
+    _Atomic uint32_t current_attempt;
+    _Atomic uint32_t blocked; /* 1 while the process waits inside a task: its CPU may be lent */
+    /* Outermost tasks: one is running while there are more begun than ended. No clock is read for
+     * them: who looks now and then sees for how long it has been the same. */
+    _Atomic uint64_t tasks_begun, tasks_ended;
+    _Atomic uint64_t unfinished; /* calls of the process's own that have no result yet */
+    /* the rest of the page: by the function's index; the last one is of all further functions */
+    _Alignas(64) struct reeve_function_counts functions[REEVE_DOORBELL_FUNCTIONS];
 };
 _Static_assert(sizeof(struct reeve_doorbell) == REEVE_DOORBELL_BYTES, "a doorbell is one page");
+
+/* Counts one execution. One thread of the process does this. */
+static inline void reeve_doorbell_count(struct reeve_doorbell *bell, uint32_t function, bool failed)
+{
+    const uint32_t last = REEVE_DOORBELL_FUNCTIONS - 1;
+    struct reeve_function_counts *counts = &bell->functions[function < last ? function : last];
+    _Atomic uint64_t *count = failed ? &counts->failed : &counts->finished;
+    atomic_store_explicit(
+        count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
+}
 
 /* Formats zeroed memory of REEVE_DOORBELL_BYTES bytes, aligned to 64. The daemon calls it, once. */
 void reeve_doorbell_format(void *memory);

@@ -46,6 +46,8 @@ enum reeve_entry_kind {
 
 /* flag of a reference: the object was given away, its owner is not the process in its id */
 #define REEVE_REFERENCE_GIVEN 1u
+/* only in the owner core of who keeps what it was lent: it holds it, and does not own it */
+#define REEVE_REFERENCE_HELD 2u
 
 struct reeve_reference {
     struct reeve_object_id id;

@@ -334,6 +334,25 @@ int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret
     return 0;
 }
 
+int reeve_ring_glance(
+    const struct reeve_ring *ring, uint32_t index, struct reeve_ring_sight *ret_sight)
+{
+    const struct reeve_slot *slot = &ring->slots[index & ring->slot_mask];
+    uint64_t word = load(slot, memory_order_acquire);
+    uint32_t state = state_of(word);
+    if (word == 0)
+        return -1;
+    if (state != REEVE_SLOT_READY && state != REEVE_SLOT_CLAIMED)
+        return REEVE_SLOT_FREE;
+    ret_sight->task = *(const volatile uint64_t *)&slot->task;
+    ret_sight->attempt = *(const volatile uint32_t *)&slot->attempt;
+    ret_sight->function = *(const volatile uint32_t *)&slot->function;
+    /* The fields are of one entry if the lap is still the same; between READY and CLAIMED they do
+     * not change. */
+    atomic_thread_fence(memory_order_acquire);
+    return load(slot, memory_order_relaxed) >> 8 == word >> 8 ? (int)state : REEVE_SLOT_FREE;
+}
+
 void reeve_ring_readmit(struct reeve_ring *ring)
 {
     atomic_store_explicit(&ring->header->revoked, 0, memory_order_relaxed);

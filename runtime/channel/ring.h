@@ -259,6 +259,18 @@ struct reeve_ring_census {
  * Repeating it does no harm. Errors: REEVE_EPROTOCOL (a slot changes without end: scribbled). */
 int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret_census);
 
+/* A glance at slot `index` (below the ring's slot count), for people: nobody is disturbed. READY or
+ * CLAIMED and what is in it; FREE when there is no such entry, or it changed while we looked; -1
+ * when the slot has never been used, and so none behind it has (and no page of it is made by
+ * looking further). */
+struct reeve_ring_sight {
+    uint64_t task;
+    uint32_t attempt;
+    uint32_t function;
+};
+int reeve_ring_glance(
+    const struct reeve_ring *ring, uint32_t index, struct reeve_ring_sight *ret_sight);
+
 /* Lets the producer publish again, when whoever was stopped goes on. */
 void reeve_ring_readmit(struct reeve_ring *ring);
 

@@ -199,6 +199,7 @@ void daemon_event(struct daemon *daemon, const struct reeve_node_event *event)
 
 static void on_deadline(uv_timer_t *timer)
 {
+    daemon_tasks_look(timer->data);
     daemon_event(timer->data, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_TICK});
 }
 
@@ -345,6 +346,8 @@ static void clean_up(struct daemon *daemon)
         while (daemon->link != NULL && uv_run(&daemon->loop, UV_RUN_ONCE) != 0)
             ;
     }
+    if (daemon->store != NULL)
+        reeve_store_shell_end_disk(daemon->store);
     uv_walk(&daemon->loop, close_handle, NULL);
     while (uv_run(&daemon->loop, UV_RUN_DEFAULT) != 0)
         ;
@@ -430,6 +433,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     raise_limits();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a failing disk, no reason to die */
     if (sodium_init() < 0 || uv_loop_init(&daemon->loop) != 0) {
         free(daemon);
         return 1;

@@ -3,6 +3,7 @@
 #define REEVE_NODE_NODE_MAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/log.h"
@@ -23,10 +24,15 @@ struct reeve_node_options {
     bool cpu_given;         /* else from cores, cpuset and quota */
     uint32_t process_limit; /* worker processes; 16 for each cpu, and 16 */
     uint64_t store_bytes;   /* 30 % of memory */
-    bool prefault;          /* touch all of it at the start */
-    uint32_t inline_bytes;  /* values up to this size travel with the task; 64 KiB */
-    bool private_cluster;   /* of one program: no files */
-    int lifeline_fd;        /* end of file here ends the daemon at once */
+    /* Where values go that the store has no room for, if anywhere; and how much there may be in all
+     * (0: what the disks hold). */
+    const char *const *spill_folders;
+    uint32_t spill_folder_count;
+    uint64_t spill_bytes;
+    bool prefault;         /* touch all of it at the start */
+    uint32_t inline_bytes; /* values up to this size travel with the task; 64 KiB */
+    bool private_cluster;  /* of one program: no files */
+    int lifeline_fd;       /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;
@@ -34,9 +40,18 @@ struct reeve_node_options {
     void (*ready)(uint32_t node, const char *address);
     const char *socket_name; /* abstract name for clients; reeve-<uid>-<node uid> */
     const char *log_path;    /* of the daemon's own log, for `reeve logs`; NULL: standard error */
-    const char
-        *state_dir; /* for spilled objects and kept output; must exist; NULL: keep no files */
+    const char *state_dir;   /* for kept output; must exist; NULL: keep no files */
 };
+
+#define REEVE_SPILL_FOLDERS_MAX 16u
+
+/* Can files be made in this folder? REEVE_OK, or REEVE_ESTATE and why, for people. */
+int reeve_spill_try_folder(const char *folder, char *text, size_t size);
+/* Where to spill if nothing is said: /var/tmp, else /tmp, if files can be made there and it is not
+ * memory itself; NULL: nowhere. */
+const char *reeve_spill_default_folder(void);
+/* Of its whole file system; 0: unknown. */
+uint64_t reeve_spill_disk_bytes(const char *folder);
 
 /* Runs until it is told to end. Returns the exit status of the process, as in `reeve worker
  * --help`: not 0 when it could not start or go on, which has been logged and said on stderr in

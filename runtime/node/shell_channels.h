@@ -49,6 +49,7 @@ struct daemon_channel {
     uint64_t lease;
     uint32_t holder, worker; /* serials; 0: on the other node */
     uint32_t node;           /* the other one */
+    reeve_process_id caller; /* executor's: the holder, on that node */
     int fd;
     void *memory;
     size_t size;

@@ -218,6 +218,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         snprintf(event.text, sizeof event.text, "%.*s", (int)message->text_size, message->text);
         daemon_event(client->daemon, &event);
         break;
+    case REEVE_LOCAL_FAILED: daemon_tasks_failed(client, message); break;
     default:
         if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
             protocol_error(client, "a kind of message that no client sends");
@@ -320,6 +321,7 @@ void daemon_client_close(struct daemon_client *client)
         if (client->bell.page != NULL)
             client->worker->inline_depth =
                 atomic_load_explicit(&client->bell.page->inline_depth, memory_order_relaxed);
+        daemon_tasks_client_leaves(client);
         client->worker->client = NULL;
     }
     if (client->job != NULL)

@@ -35,6 +35,7 @@
 #include "runtime/base/map64.h"
 #include "runtime/channel/channel.h"
 #include "runtime/node/bridge_pace.h"
+#include "runtime/node/facts.h"
 #include "runtime/node/node_core.h"
 #include "runtime/node/node_main.h"
 #include "runtime/node/shell_runs.h"
@@ -79,6 +80,7 @@ struct daemon_job {
     bool local; /* its driver is here */
     struct daemon_fetching *fetching;
     struct reeve_list wanted; /* workers that wait for it to be ready */
+    struct reeve_tally tally; /* of its workers that have ended */
 };
 
 struct daemon_worker;
@@ -122,6 +124,10 @@ struct daemon_worker {
     int32_t fail_code;     /* why it will never start */
     uint32_t inline_depth; /* children it was running on the spot when its socket ended */
     struct daemon_output *output;
+    struct reeve_watch watch;
+    struct reeve_tally tally; /* when it has ended */
+    uint32_t died_in;         /* the function + 1 that it was running then, or 0 */
+    uint64_t died_task;
 };
 
 struct daemon_channel;
@@ -168,6 +174,8 @@ struct daemon {
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
+    struct reeve_failures failures;
+    uint64_t looked_ns;        /* at what the workers are doing */
     struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged; /* channels of which we are an end */
     struct reeve_list terminals_leaving;
@@ -297,6 +305,17 @@ bool daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_
  * reads. */
 void daemon_terminal_leave(struct daemon_client *client, reeve_process_id job);
 void daemon_terminals_close(struct daemon *daemon);
+
+/* shell_tasks.c */
+/* At each heartbeat: what the workers are doing now. */
+void daemon_tasks_look(struct daemon *daemon);
+/* Its page is read for the last time. */
+void daemon_tasks_client_leaves(struct daemon_client *client);
+void daemon_tasks_worker_ended(struct daemon_worker *worker, int32_t code, const char *text);
+void daemon_tasks_job_gone(struct daemon *daemon, const struct daemon_job *job);
+void daemon_tasks_failed(struct daemon_client *client, const struct reeve_local_message *message);
+/* All of it, as JSON; NULL: no memory. Free it. */
+char *daemon_tasks_json(struct daemon *daemon);
 
 /* shell_listing.c */
 void daemon_list_objects(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);

@@ -50,6 +50,7 @@ static void peer_lost(struct daemon *daemon, struct daemon_peer *peer, const cha
     peer->dialling = false;
     reeve_fifo_clear(&peer->queue);
     daemon_fetch_peer_lost(daemon, event.node, event.text);
+    reeve_store_shell_peer_lost(daemon->store, event.node);
     daemon_event(daemon, &event);
 }
 
@@ -215,8 +216,11 @@ static void on_message(void *arg, reeve_peer session, const Reeve__Message *mess
 
 static void on_drained(void *arg, reeve_peer session)
 {
-    (void)session;
-    daemon_bridge_turn(arg);
+    struct daemon *daemon = arg;
+    daemon_bridge_turn(daemon);
+    const struct daemon_peer *peer = peer_of_session(daemon, session);
+    if (peer != NULL)
+        reeve_store_shell_drained(daemon->store, peer->node);
 }
 
 static void on_rejected(void *arg, int code, const char *text)
@@ -387,6 +391,7 @@ static void send_head(struct daemon *daemon, struct reeve_message message)
         reeve_store_shell_status(daemon->store, &store);
         message.memory_bytes = store.capacity_bytes;
         message.count = store.used_bytes;
+        reeve_store_shell_describe_disk(daemon->store, message.text, sizeof(message.text));
         message.held_bytes = reeve_store_shell_held(daemon->store);
         message.object_count = store.object_count;
     }

@@ -66,6 +66,13 @@ static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
         (void)reeve_link_send(daemon->link, session, message);
 }
 
+static size_t node_queued(void *arg, uint32_t node)
+{
+    struct daemon *daemon = arg;
+    const struct daemon_peer *peer = daemon_peer_get(daemon, node);
+    return peer != NULL ? reeve_link_queued_bytes(daemon->link, peer->session) : 0;
+}
+
 /* --- pages that are prepared or given back, on the thread pool --- */
 
 struct paging {
@@ -136,11 +143,16 @@ int daemon_objects_open(struct daemon *daemon)
     struct reeve_store_shell_settings settings = {
         .store = {.capacity_bytes = daemon->options->store_bytes,
             .prefault = daemon->options->prefault,
-            .ahead_bytes = AHEAD_BYTES},
+            .ahead_bytes = AHEAD_BYTES,
+            .spill_folders = daemon->options->spill_folders,
+            .spill_folder_count = daemon->options->spill_folder_count,
+            .spill_limit_bytes = daemon->options->spill_bytes},
+        .loop = &daemon->loop,
         .callbacks = {.prepare = prepare,
             .give_back = give_back,
             .send_client = send_client,
             .send_node = send_node,
+            .node_queued = node_queued,
             .wake = wake},
         .arg = daemon};
     uv_timer_init(&daemon->loop, &daemon->store_deadline);

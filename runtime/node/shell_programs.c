@@ -365,5 +365,7 @@ void daemon_job_want(struct daemon *daemon, struct daemon_worker *worker, const 
 
 void daemon_job_gone(struct daemon *daemon, reeve_process_id id)
 {
-    daemon_job_free(reeve_map64_remove(&daemon->jobs, id));
+    struct daemon_job *job = reeve_map64_remove(&daemon->jobs, id);
+    daemon_tasks_job_gone(daemon, job);
+    daemon_job_free(job);
 }

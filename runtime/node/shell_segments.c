@@ -107,6 +107,12 @@ int reeve_segments_punch(
     return reeve_segments_give_back(segment->fd, offset, length);
 }
 
+int reeve_segments_file(const struct reeve_segments *segments, uint32_t number)
+{
+    const struct segment *segment = find(segments, number);
+    return segment != NULL ? segment->fd : -1;
+}
+
 int reeve_segments_descriptor(
     const struct reeve_segments *segments, uint32_t number, bool writable, int *ret_fd)
 {

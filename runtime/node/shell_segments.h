@@ -31,6 +31,8 @@ int reeve_segments_punch(
     struct reeve_segments *segments, uint32_t number, uint64_t offset, uint64_t length);
 bool reeve_segments_good(const struct reeve_segments *segments, uint32_t number);
 
+/* The segment's own descriptor, good as long as the segment is; -1: there is none. */
+int reeve_segments_file(const struct reeve_segments *segments, uint32_t number);
 /* A descriptor for a writer or a reader, to be closed by the caller. REEVE_EINVAL, REEVE_ESYSTEM
  * (errno). */
 int reeve_segments_descriptor(

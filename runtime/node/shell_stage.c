@@ -206,6 +206,8 @@ int reeve_store_shell_stage(struct reeve_store_shell *shell,
             total, shell->capacity_bytes);
         return REEVE_ETOOLARGE;
     }
+    if (missing > 0)
+        reeve_store_shell_look_at_memory(shell, missing);
     struct stage *stage = calloc(1, sizeof(*stage) + count * sizeof(stage->objects[0]));
     if (stage == NULL ||
         reeve_map64_put(&shell->stages, ++shell->stage_last, stage, NULL) != REEVE_OK) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <reeve_errors.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/macros.h"
 #include "runtime/node/shell_store_internal.h"
+#include "runtime/node/shell_transfer.h"
 
 #define MEMORY_PERIOD_NS (100 * REEVE_NS_PER_MS)
 
@@ -87,7 +89,7 @@ static void reply_create(struct reeve_store_shell *shell, const struct reeve_sto
 static void reply_get(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
     struct reeve_store_command answer = *command;
-    if (place_is_missing(shell, command) || (command->code == REEVE_OK && shell->copy_failed)) {
+    if (place_is_missing(shell, command)) {
         answer.code = REEVE_ESYSTEM;
         memcpy(answer.text, no_memory_text, sizeof(no_memory_text));
         reeve_store_shell_event(
@@ -125,43 +127,6 @@ static Reeve__ObjectId id_of(struct reeve_object_id id)
     return ret;
 }
 
-static void send_pull(struct reeve_store_shell *shell, const struct reeve_store_command *command)
-{
-    Reeve__ObjectId id = id_of(command->id);
-    Reeve__ObjectPull pull = REEVE__OBJECT_PULL__INIT;
-    pull.id = &id;
-    pull.offset = command->offset;
-    pull.length = (uint32_t)command->length;
-    Reeve__Message message = REEVE__MESSAGE__INIT;
-    message.body_case = REEVE__MESSAGE__BODY_OBJECT_PULL;
-    message.object_pull = &pull;
-    shell->callbacks.send_node(shell->arg, command->node, &message);
-}
-
-static void send_chunk(struct reeve_store_shell *shell, const struct reeve_store_command *command)
-{
-    Reeve__ObjectId id = id_of(command->id);
-    Reeve__ObjectChunk chunk = REEVE__OBJECT_CHUNK__INIT;
-    chunk.id = &id;
-    chunk.offset = command->offset;
-    chunk.size = command->size;
-    int code = command->code;
-    if (code == REEVE_OK && command->length > 0)
-        code = reeve_segments_read(
-            shell->segments, command->segment, command->place, shell->scratch, command->length);
-    if (code == REEVE_OK) {
-        chunk.has_data = 1;
-        chunk.data = (ProtobufCBinaryData){.len = command->length, .data = shell->scratch};
-    } else {
-        chunk.has_code = 1;
-        chunk.code = code;
-    }
-    Reeve__Message message = REEVE__MESSAGE__INIT;
-    message.body_case = REEVE__MESSAGE__BODY_OBJECT_CHUNK;
-    message.object_chunk = &chunk;
-    shell->callbacks.send_node(shell->arg, command->node, &message);
-}
-
 static void send_give(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
     Reeve__ObjectId id = id_of(command->id);
@@ -182,21 +147,16 @@ static void send_free(struct reeve_store_shell *shell, const struct reeve_store_
     object_free.ids = ids;
     object_free.has_number = 1;
     object_free.number = command->number;
+    if (command->word != REEVE_STORE_WORD_FREE) {
+        object_free.has_holder = object_free.has_token = object_free.has_ends = 1;
+        object_free.holder = command->process;
+        object_free.token = command->token;
+        object_free.ends = command->word == REEVE_STORE_WORD_UNHOLD;
+    }
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
     message.object_free = &object_free;
     shell->callbacks.send_node(shell->arg, command->node, &message);
-}
-
-static void copy_in(struct reeve_store_shell *shell, const struct reeve_store_command *command)
-{
-    REEVE_ASSERT(shell->chunk != NULL && command->length == shell->chunk_size);
-    if (reeve_segments_write(shell->segments, command->segment, command->offset, shell->chunk,
-            command->length) != REEVE_OK) {
-        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-WRITE", "segment=%" PRIu32 " os=%s",
-            command->segment, strerror(errno));
-        shell->copy_failed = true;
-    }
 }
 
 static void segment_prepare(
@@ -258,11 +218,18 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_REPLY_CREATE: reply_create(shell, command); return;
     case REEVE_STORE_REPLY_SEAL: reply_seal(shell, command); return;
     case REEVE_STORE_REPLY_GET: reply_get(shell, command); return;
-    case REEVE_STORE_SEND_PULL: send_pull(shell, command); return;
-    case REEVE_STORE_COPY_IN: copy_in(shell, command); return;
-    case REEVE_STORE_SEND_CHUNK: send_chunk(shell, command); return;
+    case REEVE_STORE_SEND_PULL: reeve_transfer_pull(shell, command); return;
+    case REEVE_STORE_DROP_PULL: reeve_transfer_drop(shell, command); return;
+    case REEVE_STORE_SEND_CHUNK: reeve_transfer_send(shell, command); return;
     case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
     case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
+    case REEVE_STORE_SPILL_WRITE:
+    case REEVE_STORE_SPILL_READ:
+    case REEVE_STORE_SPILL_PUNCH:
+    case REEVE_STORE_SPILL_CLOSE:
+        if (shell->spill != NULL)
+            reeve_spill_command(shell->spill, command);
+        return;
     case REEVE_STORE_SEGMENT_PREPARE: segment_prepare(shell, command); return;
     case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
     case REEVE_STORE_SEGMENT_RETURN: segment_return(shell, command); return;
@@ -292,9 +259,7 @@ void reeve_store_shell_event(struct reeve_store_shell *shell, const struct reeve
         shell->callbacks.wake(shell->arg); /* the deadline may have changed */
 }
 
-/* Tells the core how far it may grow: every so often, or when it has come near the end of what it
- * was told. */
-static void look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
+void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
 {
     struct reeve_store_status status;
     reeve_store_status(shell->store, &status);
@@ -310,6 +275,11 @@ static void look_at_memory(struct reeve_store_shell *shell, uint64_t bytes)
                    .size = reeve_segments_spare(shell->segments, status.committed_bytes)});
 }
 
+static void spill_done(void *arg, const struct reeve_store_event *event)
+{
+    reeve_store_shell_event(arg, event);
+}
+
 int reeve_store_shell_create(
     const struct reeve_store_shell_settings *settings, struct reeve_store_shell **ret)
 {
@@ -322,28 +292,45 @@ int reeve_store_shell_create(
     if (own.capacity_bytes == 0)
         own.capacity_bytes = reeve_segments_default_capacity();
     shell->capacity_bytes = own.capacity_bytes;
+    shell->folders = own.spill_folders;
     shell->segments = reeve_segments_create();
     shell->scratch = malloc(REEVE_STORE_CHUNK_SIZE);
-    if (shell->segments == NULL || shell->scratch == NULL) {
+    struct reeve_spill_settings spill = {.loop = settings->loop,
+        .segments = shell->segments,
+        .folders = own.spill_folders,
+        .folder_count = own.spill_folder_count,
+        .done = spill_done,
+        .arg = shell};
+    if (shell->segments == NULL || shell->scratch == NULL ||
+        (spill.folder_count > 0 && reeve_spill_create(&spill, &shell->spill) != REEVE_OK)) {
         reeve_store_shell_free(shell);
         return REEVE_ENOMEM;
     }
     reeve_fifo_init(&shell->commands, sizeof(struct reeve_store_command));
     reeve_stage_init(shell);
+    reeve_transfer_init(shell);
     shell->store = reeve_store_create(&own);
     *ret = shell;
     if (own.prefault)
-        look_at_memory(shell, 0); /* and it begins */
+        reeve_store_shell_look_at_memory(shell, 0); /* and it begins */
     return REEVE_OK;
+}
+
+void reeve_store_shell_end_disk(struct reeve_store_shell *shell)
+{
+    reeve_spill_free(shell->spill);
+    shell->spill = NULL;
 }
 
 void reeve_store_shell_free(struct reeve_store_shell *shell)
 {
     if (shell == NULL)
         return;
+    reeve_store_shell_end_disk(shell);
     if (shell->store != NULL) {
         reeve_stage_fini(shell);
         reeve_store_free(shell->store);
+        reeve_transfer_fini(shell);
         reeve_fifo_fini(&shell->commands);
     }
     reeve_segments_free(shell->segments);
@@ -374,7 +361,7 @@ void reeve_store_shell_client_hungry(struct reeve_store_shell *shell, uint32_t c
 void reeve_store_shell_prepared(
     struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code)
 {
-    look_at_memory(shell, 0);
+    reeve_store_shell_look_at_memory(shell, 0);
     reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_PREPARED,
                                        .segment = segment,
                                        .offset = offset,
@@ -421,18 +408,25 @@ bool reeve_store_shell_client_message(
     case REEVE_LOCAL_CREATE:
         event.kind = REEVE_STORE_CREATE;
         event.skew = message->count;
-        look_at_memory(shell, message->size);
+        reeve_store_shell_look_at_memory(shell, message->size);
         break;
     case REEVE_LOCAL_SEAL: event.kind = REEVE_STORE_SEAL; break;
     case REEVE_LOCAL_ABORT: event.kind = REEVE_STORE_ABORT; break;
     case REEVE_LOCAL_GET:
         event.kind = REEVE_STORE_GET;
+        reeve_store_shell_look_at_memory(shell, message->size);
         event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
         break;
     case REEVE_LOCAL_UNPIN: event.kind = REEVE_STORE_UNPIN; break;
     case REEVE_LOCAL_FREE:
         event.kind = REEVE_STORE_FREE;
         event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
+        event.flags |= message->flags & REEVE_LOCAL_OBJECT_HELD ? REEVE_STORE_HELD : 0;
+        event.number = message->task;
+        break;
+    case REEVE_LOCAL_HOLD:
+        event.kind = REEVE_STORE_HOLD;
+        event.number = message->task;
         break;
     case REEVE_LOCAL_GIVE:
         event.kind = REEVE_STORE_GIVE;
@@ -444,38 +438,19 @@ bool reeve_store_shell_client_message(
     return true;
 }
 
-static void on_chunk(
-    struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectChunk *chunk)
-{
-    struct reeve_store_event event = {.kind = REEVE_STORE_PEER_CHUNK,
-        .node = node,
-        .id = {.owner = chunk->id->owner, .sequence = chunk->id->sequence},
-        .offset = chunk->offset,
-        .size = chunk->size,
-        .length = chunk->has_data ? chunk->data.len : 0,
-        .code = chunk->has_code ? chunk->code : REEVE_OK};
-    look_at_memory(shell, chunk->size);
-    REEVE_ASSERT(!shell->carrying);
-    shell->chunk = chunk->has_data ? chunk->data.data : NULL;
-    shell->chunk_size = event.length;
-    shell->copy_failed = false;
-    reeve_store_shell_event(shell, &event);
-    shell->chunk = NULL;
-    if (shell->copy_failed) { /* whatever has come of it must not be read */
-        shell->copy_failed = false;
-        reeve_store_shell_event(
-            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE, .id = event.id});
-    }
-}
-
 static void on_free(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectFree *object_free)
 {
     for (size_t i = 0; i < object_free->n_ids; i++) {
         const Reeve__ObjectId *id = object_free->ids[i];
-        reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
-                                           .node = node,
-                                           .id = {.owner = id->owner, .sequence = id->sequence}});
+        reeve_store_shell_event(shell,
+            &(struct reeve_store_event){
+                .kind = object_free->has_holder ? REEVE_STORE_PEER_HOLD : REEVE_STORE_PEER_FREE,
+                .node = node,
+                .id = {.owner = id->owner, .sequence = id->sequence},
+                .process = object_free->has_holder ? object_free->holder : 0,
+                .number = object_free->has_token ? object_free->token : 0,
+                .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
     }
     if (!object_free->has_number)
         return;
@@ -490,25 +465,9 @@ static void on_free(
 bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code)
 {
-    *ret_code = REEVE_OK;
+    if (reeve_transfer_message(shell, node, message, ret_code))
+        return true;
     switch (message->body_case) {
-    case REEVE__MESSAGE__BODY_OBJECT_PULL: {
-        const Reeve__ObjectPull *pull = message->object_pull;
-        reeve_store_shell_event(
-            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
-                       .node = node,
-                       .id = {.owner = pull->id->owner, .sequence = pull->id->sequence},
-                       .offset = pull->offset,
-                       .length = pull->length});
-        return true;
-    }
-    case REEVE__MESSAGE__BODY_OBJECT_CHUNK:
-        if (message->object_chunk->has_data &&
-            message->object_chunk->data.len > REEVE_STORE_CHUNK_SIZE)
-            *ret_code = REEVE_EPROTOCOL;
-        else
-            on_chunk(shell, node, message->object_chunk);
-        return true;
     case REEVE__MESSAGE__BODY_OBJECT_GIVE: {
         const Reeve__ObjectGive *give = message->object_give;
         reeve_store_shell_event(
@@ -530,12 +489,14 @@ bool reeve_store_shell_peer_message(
 
 void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node)
 {
+    reeve_transfer_reset(shell, node);
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_RESET, .node = node});
 }
 
 void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node)
 {
+    reeve_transfer_reset(shell, node);
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = node});
 }
@@ -552,7 +513,7 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell)
     struct reeve_store_status status;
     reeve_store_status(shell->store, &status);
     if (status.queue_count > 0)
-        look_at_memory(shell, 0);
+        reeve_store_shell_look_at_memory(shell, 0);
     if (reeve_store_deadline(shell->store) <= now_ns) {
         struct reeve_store_event event = {.kind = REEVE_STORE_TICK};
         reeve_store_step(shell->store, reeve_clock_monotonic_ns(), &event, &shell->commands);
@@ -580,4 +541,23 @@ uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell)
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell)
 {
     return shell->store;
+}
+
+void reeve_store_shell_describe_disk(const struct reeve_store_shell *shell, char *text, size_t size)
+{
+    struct reeve_store_status store;
+    reeve_store_status(shell->store, &store);
+    text[0] = 0;
+    if (store.folder_count == 0)
+        return;
+    const char *folder = shell->folders[0];
+    if (strpbrk(folder, "\"\\\n\t") != NULL || strlen(folder) > 80)
+        folder = "(a long name)";
+    snprintf(text, size,
+        "{\"bytes\":%" PRIu64 ",\"objects\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
+        ",\"written\":%" PRIu64 ",\"restored\":%" PRIu64 ",\"failed\":%" PRIu64
+        ",\"folders\":%" PRIu32 ",\"folders_failed\":%" PRIu32 ",\"folder\":\"%s\"}",
+        store.spilled_bytes, store.spilled_count, store.disk_bytes, store.written_count,
+        store.restored_count, store.spill_failed_count + store.spill_damaged_count,
+        store.folder_count, store.folder_failed_count, folder);
 }

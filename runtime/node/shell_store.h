@@ -1,10 +1,13 @@
 /* The object store's shell in the node daemon: feeds the store core with what clients and peers
- * say, and carries out its commands on real memory (shell_segments.h). It knows no loop and no
- * socket: it sends through the callbacks, and is called by the daemon when
+ * say, and carries out its commands on real memory (shell_segments.h). It knows no socket: it
+ * sends through the callbacks, and is called by the daemon when
  *
  *   a client comes, hangs up, has been reaped, or says something      reeve_store_shell_client_…
  *   a peer sends something; its session is new; it is dead            reeve_store_shell_peer_…
  *   reeve_store_shell_deadline has come, or there was more to do      reeve_store_shell_turn
+ *
+ * What goes to disk and comes back (shell_spill.h) is done in the thread pool of a loop, which
+ * calls into the shell when something has ended.
  *
  * The callbacks are called from within these, in order, and must not call back into the shell
  * except for staging and unstaging. All functions are called on the loop's thread. */
@@ -13,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "objectstore/store.h"
 #include "runtime/wire/codec.h"
@@ -28,11 +32,15 @@ struct reeve_store_shell_callbacks {
      * reached is no error: either its session begins anew (peer_reset) or it is dead
      * (peer_down). */
     void (*send_node)(void *arg, uint32_t node, const Reeve__Message *message);
+    /* Bytes that wait to be sent to a node; pieces of objects wait while they are many, until
+     * reeve_store_shell_drained. NULL: there are never many. */
+    size_t (*node_queued)(void *arg, uint32_t node);
     /* Touches `length` bytes at `offset` of the memfd, in the background, and closes it; then
      * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours).
      * NULL: nothing is prepared. */
     int (*prepare)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
-    /* Likewise gives the pages back; then reeve_store_shell_returned. NULL: that is done at once. */
+    /* Likewise gives the pages back; then reeve_store_shell_returned. NULL: that is done at
+     * once. */
     int (*give_back)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */
@@ -41,6 +49,7 @@ struct reeve_store_shell_callbacks {
 
 struct reeve_store_shell_settings {
     struct reeve_store_settings store; /* capacity_bytes 0: 30 % of memory */
+    uv_loop_t *loop; /* where there are folders to spill to; must outlive the shell's disk */
     struct reeve_store_shell_callbacks callbacks;
     void *arg;
 };
@@ -48,6 +57,9 @@ struct reeve_store_shell_settings {
 /* REEVE_ENOMEM. */
 int reeve_store_shell_create(
     const struct reeve_store_shell_settings *settings, struct reeve_store_shell **ret);
+/* Ends what the disk is doing, while the loop is still there; nothing is spilled or restored from
+ * then on. Runs the loop. Nothing to do where nothing is spilled. */
+void reeve_store_shell_end_disk(struct reeve_store_shell *shell);
 /* Takes NULL. Nobody is told anything; all memory is given back. */
 void reeve_store_shell_free(struct reeve_store_shell *shell);
 
@@ -69,6 +81,10 @@ bool reeve_store_shell_client_message(
  * peer. */
 bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code);
+/* What waited to be sent to it has become little. */
+void reeve_store_shell_drained(struct reeve_store_shell *shell, uint32_t node);
+/* Its session has ended, for now. */
+void reeve_store_shell_peer_lost(struct reeve_store_shell *shell, uint32_t node);
 void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node);
 void reeve_store_shell_peer_down(struct reeve_store_shell *shell, uint32_t node);
 /* A job has ended, or a process elsewhere that could own objects. */
@@ -90,6 +106,9 @@ uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell);
 
 void reeve_store_shell_status(
     const struct reeve_store_shell *shell, struct reeve_store_status *ret);
+/* What status says of the disk, as JSON in at most `size` bytes; empty where nothing is spilled. */
+void reeve_store_shell_describe_disk(
+    const struct reeve_store_shell *shell, char *text, size_t size);
 /* Pages of all segments that exist: what the store costs the machine now. */
 uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell);
 /* The core, to ask it (reeve_store_find, reeve_store_next_object). */

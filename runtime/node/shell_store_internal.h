@@ -1,4 +1,4 @@
-/* What shell_store.c and shell_stage.c share. */
+/* What shell_store.c, shell_stage.c and shell_transfer.c share. */
 #ifndef REEVE_NODE_SHELL_STORE_INTERNAL_H
 #define REEVE_NODE_SHELL_STORE_INTERNAL_H
 
@@ -6,6 +6,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/map64.h"
 #include "runtime/node/shell_segments.h"
+#include "runtime/node/shell_spill.h"
 #include "runtime/node/shell_store.h"
 
 struct reeve_store_shell {
@@ -13,14 +14,17 @@ struct reeve_store_shell {
     void *arg;
     struct reeve_store *store;
     struct reeve_segments *segments;
+    struct reeve_spill *spill; /* NULL: there is no disk */
+    const char *const *folders;
     struct reeve_fifo commands;
     bool carrying;
-    const uint8_t *chunk; /* of the PEER_CHUNK being processed */
-    uint64_t chunk_size;
-    bool copy_failed; /* its bytes could not be stored */
     uint64_t capacity_bytes;
     uint64_t memory_ns; /* when the machine's memory was last looked at */
-    uint8_t *scratch;   /* one piece on its way out */
+
+    /* shell_transfer.c */
+    struct reeve_map64 landings;       /* by number */
+    struct reeve_map64 transfer_peers; /* by node */
+    uint8_t *scratch;                  /* one piece on its way out */
 
     /* shell_stage.c */
     struct reeve_map64 stages;         /* by number */
@@ -34,6 +38,8 @@ struct reeve_store_shell {
 
 void reeve_store_shell_event(
     struct reeve_store_shell *shell, const struct reeve_store_event *event);
+/* Before room is asked for: tells the core how far it may grow, where that is old or not enough. */
+void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes);
 void reeve_stage_init(struct reeve_store_shell *shell);
 void reeve_stage_fini(struct reeve_store_shell *shell);
 /* An answer to a GET of the daemon. */

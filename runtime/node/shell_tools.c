@@ -1,10 +1,12 @@
 /* Requests of tools, which come by way of the head.
  *
  *   node.status   {}   the facts of this node, as JSON
+ *   node.tasks    {}   what runs and waits here, shell_tasks.c
  *   objects            shell_listing.c
  *   all others         shell_runs.c */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +46,10 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
 {
     if (strcmp(request->method, "node.status") == 0) {
         status(daemon, from, request->id);
+    } else if (strcmp(request->method, "node.tasks") == 0) {
+        char *text = daemon_tasks_json(daemon);
+        reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);
+        free(text);
     } else if (strcmp(request->method, "objects") == 0 && from == daemon->head_session) {
         daemon_list_objects(daemon, from, request);
     } else if (from == daemon->head_session) {

@@ -46,6 +46,7 @@ static void worker_ended(struct daemon_worker *worker, int32_t code, const char 
     if (worker->client != NULL)
         daemon_client_close(worker->client);
     event.count = worker->inline_depth;
+    daemon_tasks_worker_ended(worker, code, text);
     if (worker->greeted) {
         reeve_store_shell_client_reaped(daemon->store, worker->serial);
         daemon_objects_arm(daemon);
@@ -104,9 +105,11 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
     /* What it said before it died is heard before it is dead. */
     if (worker->client != NULL)
         daemon_client_drain(worker->client);
+    uint64_t cpu_ns = reeve_process_cpu_ns(worker->pid);
     int error = reeve_process_reap(worker->pidfd, false, &end);
     if (error == REEVE_EAGAIN)
         return;
+    worker->tally.cpu_ns = cpu_ns;
     if (error != REEVE_OK)
         memset(&end, 0, sizeof end);
     worker->exited = true;

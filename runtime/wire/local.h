@@ -42,7 +42,11 @@
  *                                                          process in its name
  *   UNPIN          object                                  one pin less
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
- *                                                          where it was made
+ *                  task                                    where it was made. Flag held: who has
+ *                                                          held it does, under that number
+ *   HOLD           request object node task                it was lent to me, and I need it longer:
+ *                                                          until FREE with that number, or its
+ *                                                          owner's death; answered with SEALED
  *   GIVE           request object node process flags(given)  its owner gives it away: it is that
  *                                                          process's from now on, and keeps its
  *                                                          name; answered with SEALED
@@ -56,6 +60,10 @@
  *   OWNS           count                                   1: I have futures, though I may have
  *                                                          nothing to do: a thread that a task has
  *                                                          left behind may want them; 0: none
+ *   FAILED         code task process count text            an execution of function number `count`
+ *                                                          has failed, of a task of `process`: for
+ *                                                          people (reeve tasks), and some are left
+ *                                                          out when there are many
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -153,6 +161,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_GIVE,
     REEVE_LOCAL_CANCEL,
     REEVE_LOCAL_SEGMENT_READY,
+    REEVE_LOCAL_FAILED,
+    REEVE_LOCAL_HOLD,
     REEVE_LOCAL_KIND_COUNT
 };
 
@@ -160,6 +170,7 @@ enum reeve_local_mode { REEVE_LOCAL_DRIVER = 1, REEVE_LOCAL_WORKER = 2 };
 enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WORKER = 2 };
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
 #define REEVE_LOCAL_OBJECT_GIVEN     1u
+#define REEVE_LOCAL_OBJECT_HELD      2u
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
 
 struct reeve_local_message {

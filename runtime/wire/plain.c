@@ -103,7 +103,10 @@ static bool chunk_decode(struct reader fields, Reeve__ObjectChunk *chunk, Reeve_
         return false;
     chunk->has_data = 1;
     chunk->data = take_bytes(&fields);
-    return done(&fields);
+    if (!take_tag(&fields, 0x30))
+        return false;
+    chunk->number = take_varint(&fields);
+    return done(&fields); /* with more it is rare, too */
 }
 
 const Reeve__Message *reeve_plain_decode(

@@ -127,6 +127,25 @@ static void result_release(struct reeve_cluster *cluster, const struct reeve_inv
     free(lent);
 }
 
+/* With the lock, which it gives up meanwhile. Of what was lent, something outlives the call: before
+ * its answer lets go of it elsewhere, the nodes where it lies are told. Where that fails it is lost
+ * with the call, and a get says so. */
+static void loans_hold(struct reeve_cluster *cluster, const uint64_t *futures, uint32_t count)
+{
+    struct reeve_buffer holds;
+    reeve_buffer_init(&holds);
+    (void)reeve_owner_loans_kept(cluster->owner, futures, count, &holds);
+    const struct reeve_owner_hold *all = (const struct reeve_owner_hold *)(const void *)holds.data;
+    for (size_t i = 0; i < holds.size / sizeof(*all); i++) {
+        pthread_mutex_unlock(&cluster->lock);
+        int code = reeve_cluster_object_hold(cluster, &all[i], NULL);
+        pthread_mutex_lock(&cluster->lock);
+        if (code == 0)
+            reeve_owner_held(cluster->owner, &all[i], 1);
+    }
+    reeve_buffer_fini(&holds);
+}
+
 void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invocation *invocation,
     enum reeve_handover_fate fate)
 {
@@ -138,6 +157,8 @@ void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invoca
             (uint32_t)ids->count, fate == REEVE_HANDOVER_GIVEN);
     if (ids->count != 0)
         result_release(cluster, invocation);
+    if (fate != REEVE_HANDOVER_KEPT && lent_count != 0)
+        loans_hold(cluster, invocation->futures, lent_count);
     if (fate != REEVE_HANDOVER_KEPT)
         reeve_owner_borrow_end(cluster->owner, invocation->futures, lent_count);
     for (uint32_t i = 0; i < lent_count && fate == REEVE_HANDOVER_KEPT; i++)

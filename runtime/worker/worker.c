@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/client/cluster.h"
@@ -23,10 +24,11 @@
 #include "runtime/worker/output.h"
 #include "runtime/worker/stop.h"
 
-#define PINS_FEW        8
-#define STACK_RESERVE   (512u * 1024)
-#define RETURN_RETRY_NS 1000000
-#define PIECE_SIZE_MAX  ((size_t)64 * 1024)
+#define PINS_FEW          8
+#define STACK_RESERVE     (512u * 1024)
+#define RETURN_RETRY_NS   1000000
+#define PIECE_SIZE_MAX    ((size_t)64 * 1024)
+#define FAILURES_A_SECOND 20
 
 /* What is being run: one a task, on the stack, because tasks nest when a waiting one runs
  * another. */
@@ -173,8 +175,7 @@ static void execution_run(struct execution *execution, uint32_t function_index)
         code = reeve_error_set(&invocation->error, REEVE_ENOFUNCTION,
             "this program has no remote function number %u", function_index);
     } else if (code == 0) {
-        struct reeve_doorbell *facts = cluster->bell;
-        /* only this thread writes it */
+        struct reeve_doorbell *facts = cluster->bell; /* which this thread alone writes */
         uint32_t before = atomic_load_explicit(&facts->current_function, memory_order_relaxed);
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
         code = reeve_invoke(invocation);
@@ -184,9 +185,44 @@ static void execution_run(struct execution *execution, uint32_t function_index)
     execution->code = code;
 }
 
+/* What the daemon sees of the outermost task: stores to a line that is ours anyway. */
+static void facts_begin(struct reeve_doorbell *facts, const struct reeve_entry_view *view)
+{
+    uint64_t begun = atomic_load_explicit(&facts->tasks_begun, memory_order_relaxed);
+    atomic_store_explicit(&facts->current_task, view->task, memory_order_relaxed);
+    atomic_store_explicit(&facts->current_attempt, view->attempt, memory_order_relaxed);
+    atomic_store_explicit(&facts->tasks_begun, begun + 1, memory_order_relaxed);
+}
+
+static void facts_end(struct reeve_doorbell *facts)
+{
+    uint64_t begun = atomic_load_explicit(&facts->tasks_begun, memory_order_relaxed);
+    atomic_store_explicit(&facts->tasks_ended, begun, memory_order_relaxed);
+}
+
+/* The daemon keeps the last failures, for `reeve tasks`. A program that fails all the time tells of
+ * some of them. */
+static void failure_tell(const struct reeve_cluster *cluster, int code, uint32_t function,
+    struct reeve_object_id task, const char *text)
+{
+    static uint64_t second, told;
+    uint64_t now = reeve_cluster_now_ns() / 1000000000u;
+    told = now == second ? told + 1 : 1;
+    second = now;
+    if (told > FAILURES_A_SECOND || cluster->socket < 0 || code == REEVE_ECANCELLED)
+        return;
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_FAILED,
+        .code = code,
+        .count = function,
+        .task = task.sequence,
+        .process = task.owner};
+    reeve_local_set_text(&message, "%s", text);
+    (void)reeve_local_send(cluster->socket, &message, MSG_DONTWAIT);
+}
+
 /* Settles what becomes of its result. Returns the task's status; on failure the result is the
  * error's map, in the scratch memory. */
-static int execution_settle(struct execution *execution, uint8_t *scratch)
+static int execution_settle(struct execution *execution, uint32_t function_index, uint8_t *scratch)
 {
     struct reeve_invocation *invocation = &execution->invocation;
     struct reeve_cluster *cluster = execution->cluster;
@@ -208,7 +244,10 @@ static int execution_settle(struct execution *execution, uint8_t *scratch)
         execution->object = NULL;
         execution->code = code;
         invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
+        failure_tell(
+            cluster, code, function_index, execution->result_id, invocation->error.message);
     }
+    reeve_doorbell_count(cluster->bell, function_index, code != 0);
     return code;
 }
 
@@ -295,6 +334,9 @@ static void answer_stopped(
     uint8_t bytes[1024];
     snprintf(error.message, sizeof(error.message), format, function, timeout_ms);
     size_t size = error_pack(&error, bytes, sizeof(bytes));
+    failure_tell(worker.cluster, status, worker.view.function,
+        (struct reeve_object_id){worker.channel->peer, worker.view.task}, error.message);
+    facts_end(worker.cluster->bell); /* its death is no failure of its own */
     answer(worker.channel, &worker.view, status, NULL, bytes, size);
 }
 
@@ -349,11 +391,13 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.alone = view->flags & REEVE_ENTRY_ALONE;
     reeve_cluster_task_begin(cluster);
     reeve_stop_begin(channel->lease, view->task, view->attempt, view->function, parts.timeout_ms);
+    facts_begin(cluster->bell, view);
     execution_run(&execution, view->function);
     int reason = reeve_stop_end();
     if (REEVE_UNLIKELY(reason != 0))
         execution.code = stopped(&execution, reason, parts.timeout_ms);
-    int status = execution_settle(&execution, worker.scratch);
+    int status = execution_settle(&execution, view->function, worker.scratch);
+    facts_end(cluster->bell);
     if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
         futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
@@ -435,7 +479,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     execution_run(&execution, entry.function);
     if (REEVE_UNLIKELY(atomic_load_explicit(&child.asked, memory_order_relaxed)))
         execution.code = stopped(&execution, REEVE_ECANCELLED, 0);
-    status = execution_settle(&execution, worker.scratch);
+    status = execution_settle(&execution, entry.function, worker.scratch);
     struct reeve_reference object = {.id = execution.result_id,
         .size_bytes = execution.invocation.result_size,
         .node = cluster->node};

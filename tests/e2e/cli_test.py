@@ -11,7 +11,7 @@ import pytest
 from conftest import find_program
 from support import processes, settings
 
-COMMANDS = ["head", "worker", "status", "run", "logs", "objects", "stop"]
+COMMANDS = ["head", "worker", "status", "jobs", "tasks", "run", "logs", "objects", "stop"]
 
 
 def reeve(environment, *arguments, within=30, **options):

@@ -86,6 +86,29 @@ static void test_start_time(void **state)
     assert_int_equal(reeve_process_start_time(pid, &child), REEVE_ESYSTEM);
 }
 
+/* What it has used can be asked for until it is reaped. */
+static void test_cpu(void **state)
+{
+    (void)state;
+    volatile uint64_t sum = 0;
+    uint64_t mine = reeve_process_cpu_ns(getpid());
+    for (int i = 0; i < 1000 && reeve_process_cpu_ns(getpid()) < mine + 20000000; i++)
+        for (int j = 0; j < 1000000; j++)
+            sum += (uint64_t)j;
+    assert_true(reeve_process_cpu_ns(getpid()) >= mine + 20000000);
+    pid_t pid = fork();
+    if (pid == 0) {
+        while (reeve_process_cpu_ns(getpid()) < 20000000)
+            sum++;
+        _exit(0);
+    }
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_true(reeve_process_cpu_ns(pid) >= 20000000);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(reeve_process_cpu_ns(pid), 0);
+}
+
 static void test_follow_parent(void **state)
 {
     (void)state;
@@ -151,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_signal_and_reap),
         cmocka_unit_test(test_exit_status),
         cmocka_unit_test(test_start_time),
+        cmocka_unit_test(test_cpu),
         cmocka_unit_test(test_follow_parent),
         cmocka_unit_test(test_descriptors),
     };

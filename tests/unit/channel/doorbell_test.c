@@ -170,6 +170,25 @@ static void only_a_formatted_page_is_a_doorbell(void **state)
     side_free(side);
 }
 
+static void executions_are_counted_by_function(void **state)
+{
+    (void)state;
+    const uint32_t last = REEVE_DOORBELL_FUNCTIONS - 1;
+    struct side *side = side_create();
+    reeve_doorbell_count(&side->bell, 0, false);
+    reeve_doorbell_count(&side->bell, 0, false);
+    reeve_doorbell_count(&side->bell, 0, true);
+    reeve_doorbell_count(&side->bell, last - 1, true);
+    reeve_doorbell_count(&side->bell, last, false); /* from here on all together */
+    reeve_doorbell_count(&side->bell, UINT32_MAX, false);
+    assert_int_equal(side->bell.functions[0].finished, 2);
+    assert_int_equal(side->bell.functions[0].failed, 1);
+    assert_int_equal(side->bell.functions[last - 1].failed, 1);
+    assert_int_equal(side->bell.functions[last].finished, 2);
+    assert_int_equal(side->bell.functions[last].failed, 0);
+    side_free(side);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +197,7 @@ int main(void)
         cmocka_unit_test(sleep_ends_by_time_or_by_a_ring_before),
         cmocka_unit_test(a_scribbled_mode_wakes_both_ways),
         cmocka_unit_test(only_a_formatted_page_is_a_doorbell),
+        cmocka_unit_test(executions_are_counted_by_function),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

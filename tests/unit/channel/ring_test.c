@@ -478,6 +478,38 @@ static void scribbling_stays_harmless(void **state)
     assert_true(claims > 1000 && errors > 1000); /* both ways were really taken */
 }
 
+/* What runs and what is queued can be seen without taking part. */
+static void a_glance_shows_what_is_there(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct reeve_ring_sight sight;
+    struct reeve_entry_view view = {0};
+    open_ring(&f, 4, 64, true);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), -1); /* never used */
+    publish_one(&f, 1, 8);
+    publish_one(&f, 2, 8);
+    assert_int_equal(reeve_ring_claim(&f.consumer, &view), 0);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_CLAIMED);
+    assert_int_equal(sight.task, 1);
+    assert_int_equal(sight.attempt, 3);
+    assert_int_equal(sight.function, 5);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 1, &sight), REEVE_SLOT_READY);
+    assert_int_equal(sight.task, 2);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 2, &sight), -1);
+    reeve_ring_done(&f.consumer, view.position);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_FREE);
+    for (uint64_t task = 3; task <= 5; task++) /* the next lap begins */
+        publish_one(&f, task, 8);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_READY);
+    assert_int_equal(sight.task, 5);
+    assert_true(reeve_ring_recall(&f.producer, 4));
+    assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_FREE);
+    assert_int_equal(reeve_ring_claim(&f.consumer, &view), 0); /* and nobody was disturbed */
+    assert_int_equal(view.task, 2);
+    close_ring(&f);
+}
+
 int main(void)
 {
     static bool recallable = true, plain = false;
@@ -496,6 +528,7 @@ int main(void)
         cmocka_unit_test(the_consumer_catches_up_with_recalled_laps),
         cmocka_unit_test(peek_is_false_once_recalled_ones_are_passed),
         cmocka_unit_test(revoked_entries_wait_for_the_producer),
+        cmocka_unit_test(a_glance_shows_what_is_there),
         cmocka_unit_test(malformed_slots_are_reported),
         cmocka_unit_test(claim_ends_whatever_the_laps),
         cmocka_unit_test(scribbling_stays_harmless),

@@ -169,15 +169,19 @@ static inline void free_object(
                   .kind = REEVE_STORE_FREE, .client = client, .id = id, .node = node});
 }
 
+/* The answer to a SEND_PULL. */
 static inline void chunk(struct kit *kit, const struct reeve_store_command *pull, uint64_t size)
 {
-    step(kit,
-        (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
-            .node = pull->node,
-            .id = pull->id,
-            .offset = pull->offset,
-            .size = size,
-            .length = pull->length < size - pull->offset ? pull->length : size - pull->offset});
+    step(kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
+                  .number = pull->number,
+                  .size = size,
+                  .length = pull->length});
+}
+
+static inline void chunk_failed(struct kit *kit, uint64_t number, int code, uint32_t other)
+{
+    step(kit, (struct reeve_store_event){
+                  .kind = REEVE_STORE_PEER_CHUNK, .number = number, .code = code, .other = other});
 }
 
 /* Creates and seals; nothing is left in the queue of commands. */

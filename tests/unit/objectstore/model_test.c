@@ -1,337 +1,23 @@
-/* Random lives: three nodes with a store each, processes that come and die, objects made, read,
- * pulled, freed; sessions that break; a node that is lost. The memory is real bytes in this test
- * (shadow segments), so that wrong places show as wrong bytes:
+/* Random lives: four nodes with a store each, processes that come and die, objects made, read,
+ * pulled, spilled, freed; sessions that break; a node that is lost; disks that fail and flip bits.
+ * The memory is real bytes in this test (shadow segments), and so are the files on disk, so that
+ * wrong places show as wrong bytes:
  *
  *   - room that is given overlaps nothing that a process which has not been reaped may still touch;
+ *   - a piece that has been called off is written to until the shell has answered, and what is sent
+ *     is read when it leaves, late;
  *   - pages are given back only where nobody may touch them;
  *   - what a reader gets is what the creator wrote, while it holds its pin, whatever
  *     dying processes scribble over their own room;
  *   - a failure has a reason: freed, its owner dead, its node dead, or the store full;
  *   - never more memory touched than the capacity; the tables agree after every event;
- *   - in the end, when all has been given back: no object, no pin, no segment, no memory.
+ *   - in the end, when all has been given back: no object, no pin, no segment, no memory, no file.
  *
  * One seed is one run: MODEL_SEED=… runs a single one, MODEL_RUNS=… more of them. */
 #include <stdlib.h>
 
 #include "runtime/base/macros.h"
-#include "runtime/base/map64.h"
-#include "runtime/base/prng.h"
-#include "tests/unit/objectstore/kit.h"
-
-#define NODES        3u
-#define NODE_MAX     8u
-#define CAPACITY     (4 * MIB)
-#define SEGMENT_SIZE (1 * MIB)
-#define SEGMENTS_MAX 256u
-#define CLIENTS      5u /* a node, at a time */
-#define ROOMS        4u /* a client, at a time */
-#define OBJECTS_MAX  4000u
-#define PINS_MAX     24u
-#define LINK_MAX     4096u
-#define RETURNS_MAX  64u
-
-struct model_object {
-    struct reeve_object_id id;
-    uint64_t size;
-    uint32_t node; /* where the primary is */
-    bool sealed, freed;
-};
-
-struct model_room {
-    bool taken;
-    uint32_t segment;
-    uint64_t offset, size;
-};
-
-struct model_pin {
-    uint32_t object; /* index + 1; 0: none */
-    uint32_t segment;
-    uint64_t offset;
-};
-
-struct model_client {
-    uint32_t handle; /* 0: none */
-    bool closed;
-    uint32_t waiting_create; /* request, 0: none */
-    uint32_t waiting_get;
-    uint32_t waiting_object;
-    uint64_t create_size;
-    struct model_room rooms[ROOMS];
-    struct model_pin pins[PINS_MAX];
-    uint8_t writable[SEGMENTS_MAX], readable[SEGMENTS_MAX];
-};
-
-struct model_segment {
-    uint8_t *bytes;
-    uint64_t size;
-};
-
-struct model_node {
-    uint32_t number; /* 0: not there */
-    struct reeve_store *store;
-    struct model_segment segments[SEGMENTS_MAX];
-    struct model_client clients[CLIENTS];
-    uint32_t handle_last;
-    struct reeve_store_command returns[RETURNS_MAX]; /* pages on their way back to the machine */
-    uint32_t return_count;
-};
-
-struct parcel { /* what one node sends to another */
-    struct reeve_store_event event;
-    uint8_t *bytes;
-};
-
-struct link {
-    struct parcel parcels[LINK_MAX];
-    uint32_t first, count;
-};
-
-struct world {
-    struct reeve_prng prng;
-    uint64_t now_ns;
-    struct model_node nodes[NODES];
-    uint32_t node_last;
-    bool node_dead[NODE_MAX * 8];
-    struct link links[NODES][NODES]; /* from, to */
-    struct model_object objects[OBJECTS_MAX];
-    uint32_t object_count;
-    uint32_t request_last;
-    struct reeve_map64 dead; /* processes */
-    uint64_t answers, failures, pulls, kills, returns;
-    bool healing;
-};
-
-static uint64_t random_below(struct world *world, uint64_t bound)
-{
-    return reeve_prng_below(&world->prng, bound);
-}
-
-static uint8_t byte_of(struct reeve_object_id id, uint64_t at)
-{
-    return (uint8_t)((at * 31 + id.sequence * 7 + id.owner * 13) % 251);
-}
-
-static void check_bytes(
-    struct model_node *node, const struct model_object *object, uint32_t segment, uint64_t offset)
-{
-    const struct model_segment *memory = &node->segments[segment];
-    assert_true(memory->bytes != NULL && offset + object->size <= memory->size);
-    /* Not all of a large one, every time. */
-    uint64_t stride = object->size > 2048 ? 61 : 1;
-    for (uint64_t i = 0; i < object->size; i += stride)
-        if (memory->bytes[offset + i] != byte_of(object->id, i))
-            fail_msg("object %lu of %lx: wrong byte at %lu of %lu on node %u",
-                (unsigned long)object->id.sequence, (unsigned long)object->id.owner,
-                (unsigned long)i, (unsigned long)object->size, node->number);
-    if (object->size > 0)
-        assert_int_equal(
-            memory->bytes[offset + object->size - 1], byte_of(object->id, object->size - 1));
-}
-
-/* Nobody who has not been reaped may touch this place. */
-static void check_untouchable(
-    struct world *world, struct model_node *node, uint32_t segment, uint64_t offset, uint64_t size)
-{
-    for (uint32_t c = 0; c < CLIENTS; c++) {
-        struct model_client *client = &node->clients[c];
-        if (client->handle == 0)
-            continue;
-        for (uint32_t i = 0; i < ROOMS; i++) {
-            struct model_room *room = &client->rooms[i];
-            if (room->taken && room->segment == segment && room->offset < offset + size &&
-                offset < room->offset + room->size)
-                fail_msg("room of a live process is given away");
-        }
-        for (uint32_t i = 0; i < PINS_MAX; i++) {
-            struct model_pin *pin = &client->pins[i];
-            if (pin->object != 0 && pin->segment == segment && pin->offset < offset + size &&
-                offset < pin->offset + world->objects[pin->object - 1].size)
-                fail_msg("an object that is being read is given away");
-        }
-    }
-}
-
-static struct model_client *client_of(struct model_node *node, uint32_t handle)
-{
-    for (uint32_t c = 0; c < CLIENTS; c++)
-        if (node->clients[c].handle == handle)
-            return &node->clients[c];
-    return NULL;
-}
-
-static void send(struct world *world, uint32_t from, uint32_t to_number,
-    struct reeve_store_event event, const uint8_t *bytes)
-{
-    for (uint32_t to = 0; to < NODES; to++) {
-        if (world->nodes[to].number != to_number || to == from)
-            continue;
-        struct link *link = &world->links[from][to];
-        assert_true(link->count - link->first < LINK_MAX);
-        struct parcel *parcel = &link->parcels[link->count++ % LINK_MAX];
-        parcel->event = event;
-        parcel->bytes = NULL;
-        if (bytes != NULL) {
-            parcel->bytes = malloc(event.length + 1);
-            memcpy(parcel->bytes, bytes, event.length);
-        }
-    }
-}
-
-static void got_room(
-    struct world *world, struct model_node *node, const struct reeve_store_command *command)
-{
-    struct model_client *client = client_of(node, command->client);
-    assert_non_null(client);
-    assert_int_equal(client->waiting_create, command->request);
-    client->waiting_create = 0;
-    if (command->code != 0) {
-        assert_true(command->code == REEVE_EFULL ||
-                    (command->code == REEVE_ETOOLARGE && client->create_size > CAPACITY));
-        world->failures++;
-        return;
-    }
-    assert_true(client->writable[command->segment]);
-    check_untouchable(world, node, command->segment, command->offset, client->create_size);
-    struct model_room *room = client->rooms;
-    while (room->taken)
-        room++;
-    *room = (struct model_room){true, command->segment, command->offset, client->create_size};
-    struct model_segment *segment = &node->segments[command->segment];
-    assert_true(room->offset + room->size <= segment->size);
-    memset(segment->bytes + room->offset, 0xee, room->size);
-    world->answers++;
-}
-
-static bool node_is_dead(const struct world *world, uint32_t number)
-{
-    return number != 0 && world->node_dead[number];
-}
-
-static void got_object(
-    struct world *world, struct model_node *node, const struct reeve_store_command *command)
-{
-    struct model_client *client = client_of(node, command->client);
-    assert_non_null(client);
-    assert_int_equal(client->waiting_get, command->request);
-    struct model_object *object = &world->objects[client->waiting_object - 1];
-    assert_true(reeve_object_id_equal(object->id, command->id));
-    client->waiting_get = 0;
-    if (command->code != 0) {
-        bool dead = reeve_map64_get(&world->dead, object->id.owner) != NULL ||
-                    node_is_dead(world, reeve_process_node(object->id.owner));
-        bool explained = command->code == REEVE_EFULL ||
-                         (command->code == REEVE_EOWNERDIED && dead) ||
-                         (command->code == REEVE_ELOST &&
-                             (object->freed || dead || node_is_dead(world, object->node) ||
-                                 strstr(command->text, "does not answer") != NULL));
-        if (!explained)
-            fail_msg("node %u: %d %s", node->number, command->code, command->text);
-        world->failures++;
-        return;
-    }
-    assert_int_equal(command->size, object->size);
-    assert_true(client->readable[command->segment] || client->writable[command->segment]);
-    check_bytes(node, object, command->segment, command->offset);
-    struct model_pin *pin = client->pins;
-    while (pin->object != 0)
-        pin++;
-    *pin = (struct model_pin){client->waiting_object, command->segment, command->offset};
-    world->answers++;
-}
-
-static void carry_out(struct world *world, uint32_t at, const struct reeve_store_command *command,
-    const uint8_t *bytes)
-{
-    struct model_node *node = &world->nodes[at];
-    struct model_segment *segment = &node->segments[command->segment];
-    assert_true(command->segment < SEGMENTS_MAX);
-    switch (command->kind) {
-    case REEVE_STORE_SEGMENT_CREATE:
-        assert_null(segment->bytes);
-        segment->bytes = calloc(1, command->size);
-        segment->size = command->size;
-        return;
-    case REEVE_STORE_SEGMENT_DROP:
-        check_untouchable(world, node, command->segment, 0, segment->size);
-        for (uint32_t c = 0; c < CLIENTS; c++)
-            if (node->clients[c].handle != 0 && !node->clients[c].closed)
-                assert_false(node->clients[c].writable[command->segment] ||
-                             node->clients[c].readable[command->segment]);
-        free(segment->bytes);
-        segment->bytes = NULL;
-        return;
-    case REEVE_STORE_SEGMENT_PUNCH:
-        assert_true(command->offset + command->length <= segment->size);
-        check_untouchable(world, node, command->segment, command->offset, command->length);
-        memset(segment->bytes + command->offset, 0, command->length);
-        return;
-    case REEVE_STORE_SEGMENT_RETURN:
-        assert_true(command->offset + command->length <= segment->size);
-        check_untouchable(world, node, command->segment, command->offset, command->length);
-        assert_true(node->return_count < RETURNS_MAX);
-        node->returns[node->return_count++] = *command;
-        return;
-    case REEVE_STORE_SEGMENT_SHOW: {
-        struct model_client *client = client_of(node, command->client);
-        assert_true(client != NULL && segment->bytes != NULL && segment->size == command->size);
-        if (command->writable) { /* one writer */
-            for (uint32_t c = 0; c < CLIENTS; c++)
-                if (node->clients[c].handle != 0)
-                    assert_false(
-                        node->clients[c].writable[command->segment] && !node->clients[c].closed);
-            client->writable[command->segment] = 1;
-        } else {
-            client->readable[command->segment] = 1;
-        }
-        return;
-    }
-    case REEVE_STORE_SEGMENT_HIDE: {
-        struct model_client *client = client_of(node, command->client);
-        assert_non_null(client);
-        client->writable[command->segment] = client->readable[command->segment] = 0;
-        return;
-    }
-    case REEVE_STORE_REPLY_CREATE: got_room(world, node, command); return;
-    case REEVE_STORE_REPLY_GET: got_object(world, node, command); return;
-    case REEVE_STORE_REPLY_SEAL: return;
-    case REEVE_STORE_COPY_IN:
-        assert_non_null(bytes);
-        assert_true(command->offset + command->length <= segment->size);
-        check_untouchable(world, node, command->segment, command->offset, command->length);
-        memcpy(segment->bytes + command->offset, bytes, command->length);
-        return;
-    case REEVE_STORE_SEND_PULL:
-        world->pulls++;
-        send(world, at, command->node,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
-                .node = node->number,
-                .id = command->id,
-                .offset = command->offset,
-                .length = command->length},
-            NULL);
-        return;
-    case REEVE_STORE_SEND_CHUNK:
-        send(world, at, command->node,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
-                .node = node->number,
-                .id = command->id,
-                .offset = command->offset,
-                .size = command->size,
-                .length = command->length,
-                .code = command->code},
-            command->code == 0 ? segment->bytes + command->place : NULL);
-        return;
-    case REEVE_STORE_SEND_FREE:
-        send(world, at, command->node,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
-                .node = node->number,
-                .id = command->id,
-                .number = command->number},
-            NULL);
-        return;
-    default: fail_msg("unknown command %d", command->kind);
-    }
-}
+#include "tests/unit/objectstore/model_commands.h"
 
 static void check_node(const struct model_node *node, const char *after)
 {
@@ -343,8 +29,7 @@ static void check_node(const struct model_node *node, const char *after)
     assert_true(state.committed_bytes <= CAPACITY && state.used_bytes <= CAPACITY);
 }
 
-static void step_node(
-    struct world *world, uint32_t at, struct reeve_store_event event, const uint8_t *bytes)
+static void step_node(struct world *world, uint32_t at, struct reeve_store_event event)
 {
     struct model_node *node = &world->nodes[at];
     struct reeve_fifo out;
@@ -355,11 +40,90 @@ static void step_node(
     bool more;
     do {
         while (reeve_fifo_pop(&out, &command))
-            carry_out(world, at, &command, bytes);
+            carry_out(world, at, &command);
         more = reeve_store_run_some(node->store, world->now_ns, &out);
     } while (more || reeve_fifo_peek(&out) != NULL);
     check_node(node, "the rest");
     reeve_fifo_fini(&out);
+}
+
+/* --- what shells owe to the core ---- */
+
+static void piece_answer(
+    struct world *world, uint32_t at, struct model_piece *piece, struct reeve_store_event event)
+{
+    event.kind = REEVE_STORE_PEER_CHUNK;
+    event.number = piece->number;
+    piece->number = 0;
+    step_node(world, at, event);
+}
+
+/* What has been called off is written to until it has been answered. */
+static void answer_dropped(struct world *world, uint32_t at)
+{
+    struct model_node *node = &world->nodes[at];
+    for (uint32_t i = 0; i < PIECES_MAX; i++) {
+        struct model_piece *piece = &node->pieces[i];
+        if (piece->number == 0 || !piece->dropped)
+            continue;
+        if (piece->length > 0) {
+            check_untouchable(world, node, piece->segment, piece->place, piece->length);
+            memset(node->segments[piece->segment].bytes + piece->place, 0xcc, piece->length);
+        }
+        piece_answer(world, at, piece, (struct reeve_store_event){.code = REEVE_ECANCELLED});
+    }
+}
+
+static void answer_unsent(struct world *world, uint32_t at)
+{
+    while (world->unsent_count[at] > 0)
+        step_node(world, at,
+            (struct reeve_store_event){
+                .kind = REEVE_STORE_SENT, .number = world->unsent[at][--world->unsent_count[at]]});
+}
+
+/* The bytes leave now; from then on the sender may do with them as it likes. */
+static void transmit(struct world *world, uint32_t from, struct parcel *parcel)
+{
+    if (parcel->serial == 0)
+        return;
+    struct model_segment *segment = &world->nodes[from].segments[parcel->segment];
+    assert_true(segment->bytes != NULL && parcel->place + parcel->event.length <= segment->size);
+    parcel->bytes = malloc(parcel->event.length + 1);
+    memcpy(parcel->bytes, segment->bytes + parcel->place, parcel->event.length);
+    step_node(world, from,
+        (struct reeve_store_event){.kind = REEVE_STORE_SENT, .number = parcel->serial});
+    parcel->serial = 0;
+}
+
+static void receive(struct world *world, uint32_t to, const struct parcel *parcel)
+{
+    struct model_node *node = &world->nodes[to];
+    struct model_piece *piece = piece_of(node, parcel->event.number);
+    if (piece == NULL || piece->node != parcel->event.node)
+        return; /* of another session */
+    if (parcel->event.code == REEVE_EAGAIN && parcel->event.other == 0) {
+        step_node(world, to,
+            (struct reeve_store_event){.kind = REEVE_STORE_PEER_BUSY, .number = piece->number});
+        return;
+    }
+    if (parcel->bytes != NULL) {
+        assert_true(piece->length == parcel->event.length);
+        check_untouchable(world, node, piece->segment, piece->place, piece->length);
+        memcpy(node->segments[piece->segment].bytes + piece->place, parcel->bytes, piece->length);
+    }
+    piece_answer(world, to, piece, parcel->event);
+}
+
+/* Something that a disk does has ended. */
+static void end_disk(struct world *world, uint32_t at, uint32_t index)
+{
+    struct model_node *node = &world->nodes[at];
+    const struct reeve_store_command *command = &node->disk->pending[index];
+    struct reeve_store_event event =
+        disk_end(node->disk, &world->prng, index, node->segments[command->segment].bytes);
+    world->damaged += event.code != 0 && event.kind == REEVE_STORE_SPILL_READ_DONE;
+    step_node(world, at, event);
 }
 
 /* One of the slices under way is done: nobody has been given any of it meanwhile. */
@@ -380,8 +144,7 @@ static bool return_slice(struct world *world, uint32_t at)
         (struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_RETURNED,
             .segment = done.segment,
             .offset = done.offset,
-            .code = failed ? REEVE_ESYSTEM : REEVE_OK},
-        NULL);
+            .code = failed ? REEVE_ESYSTEM : REEVE_OK});
     return true;
 }
 
@@ -391,14 +154,26 @@ static void reset_session(struct world *world, uint32_t a, uint32_t b);
 
 static void node_start(struct world *world, uint32_t at)
 {
+    static const char *const folders[] = {"/one", "/two", "/three"};
     struct model_node *node = &world->nodes[at];
     memset(node, 0, sizeof(*node));
     node->number = ++world->node_last;
     struct reeve_store_settings settings = {.capacity_bytes = CAPACITY,
         .segment_size_bytes = SEGMENT_SIZE,
         .node = node->number,
+        .piece_size_bytes = PIECE_SIZE,
         .return_now_bytes = at == 0 ? 0 : 1, /* elsewhere in the background, all of it */
-        .pull_wait_ns = 20 * MILLISECOND};   /* so that pieces are asked for twice */
+        .pull_wait_ns = 20 * MILLISECOND,    /* so that pieces are asked for twice */
+        .spill_folders = folders,
+        .spill_folder_count = world->folder_count,
+        .spill_file_bytes = 1 * MIB,
+        .spill_limit_bytes = node->number % 2 == 0 ? 12 * MIB : 0,
+        .spill_retry_ns = 50 * MILLISECOND};
+    if (world->folder_count > 0) {
+        node->disk = calloc(1, sizeof(*node->disk));
+        node->disk->fail_chance = world->fail_chance;
+        node->disk->flip_chance = world->flip_chance;
+    }
     node->store = reeve_store_create(&settings);
     for (uint32_t other = 0; other < NODES; other++)
         if (other != at && world->nodes[other].number != 0)
@@ -408,8 +183,22 @@ static void node_start(struct world *world, uint32_t at)
 static void link_cut(struct world *world, uint32_t from, uint32_t to)
 {
     struct link *link = &world->links[from][to];
-    while (link->first < link->count)
-        free(link->parcels[link->first++ % LINK_MAX].bytes);
+    while (link->first < link->count) {
+        struct parcel parcel = link->parcels[link->first++ % LINK_MAX];
+        free(parcel.bytes);
+        if (parcel.serial != 0 && world->nodes[from].number != 0)
+            world->unsent[from][world->unsent_count[from]++ % LINK_MAX] = parcel.serial;
+    }
+}
+
+static void leave_disk(struct world *world, struct model_node *node)
+{
+    if (node->disk == NULL)
+        return;
+    world->written += node->disk->written;
+    world->read += node->disk->read;
+    disk_free(node->disk);
+    node->disk = NULL;
 }
 
 static void node_stop(struct world *world, uint32_t at)
@@ -418,15 +207,17 @@ static void node_stop(struct world *world, uint32_t at)
     reeve_store_free(node->store);
     for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
         free(node->segments[i].bytes);
+    leave_disk(world, node);
     world->node_dead[node->number] = true;
     uint32_t number = node->number;
     node->number = 0;
+    world->unsent_count[at] = 0;
     for (uint32_t other = 0; other < NODES; other++) {
         link_cut(world, at, other);
         link_cut(world, other, at);
         if (world->nodes[other].number != 0)
             step_node(world, other,
-                (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = number}, NULL);
+                (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = number});
     }
 }
 
@@ -441,8 +232,7 @@ static void add_client(struct world *world, uint32_t at)
     step_node(world, at,
         (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_ADDED,
             .client = client->handle,
-            .process = reeve_process_id_make(node->number, client->handle)},
-        NULL);
+            .process = reeve_process_id_make(node->number, client->handle)});
 }
 
 static void create_room(struct world *world, uint32_t at, struct model_client *client)
@@ -461,8 +251,7 @@ static void create_room(struct world *world, uint32_t at, struct model_client *c
             .client = client->handle,
             .request = client->waiting_create,
             .size = client->create_size,
-            .skew = (uint32_t)random_below(world, 100)},
-        NULL);
+            .skew = (uint32_t)random_below(world, 100)});
 }
 
 /* Owned by itself mostly; else by somebody of any node, as results are. */
@@ -479,7 +268,7 @@ static void seal_room(struct world *world, uint32_t at, struct model_client *cli
         .offset = room->offset};
     if (random_below(world, 10) == 0) {
         event.kind = REEVE_STORE_ABORT;
-        step_node(world, at, event, NULL);
+        step_node(world, at, event);
         return;
     }
     reeve_process_id owner = reeve_process_id_make(node->number, client->handle);
@@ -499,7 +288,7 @@ static void seal_room(struct world *world, uint32_t at, struct model_client *cli
         bytes[i] = byte_of(object->id, i);
     event.id = object->id;
     event.size = object->size;
-    step_node(world, at, event, NULL);
+    step_node(world, at, event);
 }
 
 static void get_object(struct world *world, uint32_t at, struct model_client *client)
@@ -511,7 +300,8 @@ static void get_object(struct world *world, uint32_t at, struct model_client *cl
         pins += client->pins[i].object != 0;
     if (pins == PINS_MAX)
         return;
-    uint32_t recent = (uint32_t)REEVE_MIN(world->object_count, 30u);
+    uint32_t recent = random_below(world, 3) == 0 ? 200 : 30;
+    recent = REEVE_MIN(recent, world->object_count);
     uint32_t index = world->object_count - 1 - (uint32_t)random_below(world, recent);
     struct model_object *object = &world->objects[index];
     client->waiting_get = ++world->request_last;
@@ -522,8 +312,7 @@ static void get_object(struct world *world, uint32_t at, struct model_client *cl
             .request = client->waiting_get,
             .id = object->id,
             .size = random_below(world, 4) == 0 ? 0 : object->size,
-            .node = object->node},
-        NULL);
+            .node = object->node});
 }
 
 static void unpin_object(struct world *world, uint32_t at, struct model_client *client, bool all)
@@ -537,8 +326,7 @@ static void unpin_object(struct world *world, uint32_t at, struct model_client *
         pin->object = 0;
         step_node(world, at,
             (struct reeve_store_event){
-                .kind = REEVE_STORE_UNPIN, .client = client->handle, .id = object->id},
-            NULL);
+                .kind = REEVE_STORE_UNPIN, .client = client->handle, .id = object->id});
     }
 }
 
@@ -556,8 +344,7 @@ static void free_owned(
             (struct reeve_store_event){.kind = REEVE_STORE_FREE,
                 .client = client->handle,
                 .id = object->id,
-                .node = object->node},
-            NULL);
+                .node = object->node});
     }
 }
 
@@ -569,8 +356,8 @@ static void reap(struct world *world, uint32_t at, struct model_client *client)
         reeve_map64_put(&world->dead, reeve_process_id_make(node->number, handle), world, NULL);
     assert_int_equal(error, 0);
     memset(client, 0, sizeof(*client));
-    step_node(world, at,
-        (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = handle}, NULL);
+    step_node(
+        world, at, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = handle});
 }
 
 /* A dying process writes rubbish where it may write. */
@@ -589,8 +376,7 @@ static void close_client(struct world *world, uint32_t at, struct model_client *
     client->waiting_create = client->waiting_get = 0;
     world->kills++;
     step_node(world, at,
-        (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = client->handle},
-        NULL);
+        (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = client->handle});
 }
 
 static void deliver(struct world *world, uint32_t from, uint32_t to)
@@ -599,14 +385,18 @@ static void deliver(struct world *world, uint32_t from, uint32_t to)
     if (link->first == link->count)
         return;
     struct parcel parcel = link->parcels[link->first++ % LINK_MAX];
-    if (world->nodes[to].number != 0)
-        step_node(world, to, parcel.event, parcel.bytes);
+    transmit(world, from, &parcel);
+    if (world->nodes[to].number == 0)
+        ;
+    else if (parcel.event.kind == REEVE_STORE_PEER_CHUNK)
+        receive(world, to, &parcel);
+    else
+        step_node(world, to, parcel.event);
     if (parcel.event.kind == REEVE_STORE_PEER_FREE)
         send(world, to, parcel.event.node,
             (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,
                 .node = world->nodes[to].number,
-                .number = parcel.event.number},
-            NULL);
+                .number = parcel.event.number});
     free(parcel.bytes);
 }
 
@@ -616,12 +406,20 @@ static void reset_session(struct world *world, uint32_t a, uint32_t b)
     uint32_t ends[2][2] = {{a, b}, {b, a}};
     for (int i = 0; i < 2; i++)
         link_cut(world, ends[i][0], ends[i][1]);
+    for (int i = 0; i < 2; i++) {
+        struct model_node *node = &world->nodes[ends[i][0]];
+        for (uint32_t p = 0; node->number != 0 && p < PIECES_MAX; p++) {
+            struct model_piece *piece = &node->pieces[p];
+            if (piece->number != 0 && piece->node == world->nodes[ends[i][1]].number)
+                piece_answer(
+                    world, ends[i][0], piece, (struct reeve_store_event){.code = REEVE_ELINK});
+        }
+    }
     for (int i = 0; i < 2; i++)
         if (world->nodes[ends[i][0]].number != 0 && world->nodes[ends[i][1]].number != 0)
             step_node(world, ends[i][0],
                 (struct reeve_store_event){
-                    .kind = REEVE_STORE_PEER_RESET, .node = world->nodes[ends[i][1]].number},
-                NULL);
+                    .kind = REEVE_STORE_PEER_RESET, .node = world->nodes[ends[i][1]].number});
 }
 
 static void pass_time(struct world *world, uint64_t ns)
@@ -630,7 +428,7 @@ static void pass_time(struct world *world, uint64_t ns)
     for (uint32_t at = 0; at < NODES; at++)
         if (world->nodes[at].number != 0 &&
             reeve_store_deadline(world->nodes[at].store) <= world->now_ns)
-            step_node(world, at, (struct reeve_store_event){.kind = REEVE_STORE_TICK}, NULL);
+            step_node(world, at, (struct reeve_store_event){.kind = REEVE_STORE_TICK});
 }
 
 static void something(struct world *world)
@@ -639,8 +437,13 @@ static void something(struct world *world)
     struct model_node *node = &world->nodes[at];
     struct model_client *client = &node->clients[random_below(world, CLIENTS)];
     uint64_t dice = random_below(world, 1000);
+    if (dice % 16 == 0)
+        answer_dropped(world, at);
+    if (dice % 4 == 1)
+        answer_unsent(world, at);
     if (dice < 350) {
-        if (at != to)
+        /* more than one, or what is said again until it has been heard would pile up */
+        for (uint64_t i = random_below(world, 4); at != to && i < 4; i++)
             deliver(world, at, to);
         return;
     }
@@ -660,6 +463,11 @@ static void something(struct world *world)
     }
     if (dice % 4 == 0)
         (void)return_slice(world, at);
+    if (dice < 440) {
+        if (node->disk != NULL && node->disk->pending_count > 0)
+            end_disk(world, at, (uint32_t)random_below(world, node->disk->pending_count));
+        return;
+    }
     if (client->handle == 0) {
         if (dice % 8 == 0)
             add_client(world, at);
@@ -680,7 +488,7 @@ static void something(struct world *world)
     else if (dice < 930)
         unpin_object(world, at, client, false);
     else if (dice < 994)
-        free_owned(world, at, client, 3);
+        free_owned(world, at, client, world->folder_count > 0 ? 30 : 3); /* what is kept spills */
     else
         close_client(world, at, client);
 }
@@ -689,9 +497,12 @@ static void deliver_all(struct world *world)
 {
     for (bool moved = true; moved;) {
         moved = false;
-        for (uint32_t at = 0; at < NODES; at++)
+        for (uint32_t at = 0; at < NODES; at++) {
+            answer_dropped(world, at);
+            answer_unsent(world, at);
             while (return_slice(world, at))
                 moved = true;
+        }
         for (uint32_t from = 0; from < NODES; from++)
             for (uint32_t to = 0; to < NODES; to++)
                 while (world->links[from][to].first < world->links[from][to].count) {
@@ -699,6 +510,13 @@ static void deliver_all(struct world *world)
                     moved = true;
                 }
     }
+}
+
+static void end_all_disks(struct world *world)
+{
+    for (uint32_t at = 0; at < NODES; at++)
+        while (world->nodes[at].disk != NULL && world->nodes[at].disk->pending_count > 0)
+            end_disk(world, at, 0);
 }
 
 /* Everybody gives everything back; then nothing may be left. */
@@ -726,12 +544,12 @@ static void heal(struct world *world)
                             (struct reeve_store_event){.kind = REEVE_STORE_ABORT,
                                 .client = client->handle,
                                 .segment = room->segment,
-                                .offset = room->offset},
-                            NULL);
+                                .offset = room->offset});
                 }
                 waiting |= client->waiting_create != 0 || client->waiting_get != 0;
             }
         deliver_all(world);
+        end_all_disks(world);
         pass_time(world, 100 * MILLISECOND);
         if (!waiting)
             break;
@@ -748,6 +566,7 @@ static void heal(struct world *world)
                 reap(world, at, client);
         }
     deliver_all(world);
+    end_all_disks(world);
     struct reeve_store_status state;
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_status(world->nodes[at].store, &state);
@@ -762,6 +581,7 @@ static void heal(struct world *world)
                 reap(world, at, &world->nodes[at].clients[c]);
     }
     deliver_all(world);
+    end_all_disks(world);
     for (uint32_t at = 0; at < NODES; at++) {
         struct model_node *node = &world->nodes[at];
         reeve_store_status(node->store, &state);
@@ -769,6 +589,9 @@ static void heal(struct world *world)
         assert_int_equal(state.used_bytes, state.copy_bytes);
         assert_int_equal(state.object_count, 0);
         assert_int_equal(state.used_bytes, 0);
+        assert_int_equal(state.spilled_count + state.spilled_bytes + state.disk_bytes, 0);
+        for (uint32_t i = 0; node->disk != NULL && i < DISK_FILES_MAX; i++)
+            assert_true(node->disk->files[i].closed || !node->disk->files[i].opened);
     }
     pass_time(world, 31 * SECOND);
     deliver_all(world);
@@ -786,23 +609,30 @@ static void run(uint64_t seed, uint32_t steps, bool print)
     reeve_prng_init(&world->prng, seed);
     world->now_ns = SECOND;
     reeve_map64_init(&world->dead);
+    world->folder_count = seed % 4; /* none in one of four */
+    world->fail_chance = seed % 3 == 0 ? 0 : 20;
+    world->flip_chance = seed % 5 == 0 ? 30 : 0;
     for (uint32_t at = 0; at < NODES; at++)
         node_start(world, at);
+    if (world->folder_count > 0)
+        steps *= 3;
     for (uint32_t i = 0; i < steps; i++)
         something(world);
     heal(world);
-    if (print)
-        print_message("           seed %lu: %lu answers, %lu failures, %lu pulls, %lu returns, "
-                      "%lu kills, %u objects\n",
-            (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
-            (unsigned long)world->pulls, (unsigned long)world->returns, (unsigned long)world->kills,
-            world->object_count);
     assert_true(steps < 2000 || (world->answers > 100 && world->pulls > 10 && world->returns > 10));
     for (uint32_t at = 0; at < NODES; at++) {
+        leave_disk(world, &world->nodes[at]);
         reeve_store_free(world->nodes[at].store);
         for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
             free(world->nodes[at].segments[i].bytes);
     }
+    if (print)
+        print_message("           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u "
+                      "objects, %lu written, %lu read\n",
+            (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
+            (unsigned long)world->pulls, (unsigned long)world->kills, world->object_count,
+            (unsigned long)world->written, (unsigned long)world->read);
+    assert_true(steps < 2000 || world->folder_count == 0 || world->written > 100);
     reeve_map64_fini(&world->dead);
     free(world);
 }

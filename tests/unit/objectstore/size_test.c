@@ -166,13 +166,10 @@ static void pull_copy(struct storm *storm, uint64_t size)
             assert_int_equal(command.code, 0);
             event = (struct reeve_store_event){.kind = REEVE_STORE_UNPIN, .client = 1, .id = id};
         } else if (command.kind == REEVE_STORE_SEND_PULL) {
-            uint64_t length = size - command.offset;
             event = (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
-                .node = 2,
-                .id = id,
-                .offset = command.offset,
+                .number = command.number,
                 .size = size,
-                .length = command.length < length ? command.length : length};
+                .length = command.length};
         } else {
             if (command.kind == REEVE_STORE_SEGMENT_RETURN)
                 returned(kit, &command, 0);

@@ -286,7 +286,6 @@ static void test_given_objects_outlive_who_made_them(void **state)
     pull = take(&kit, REEVE_STORE_SEND_PULL);
     assert_int_equal(pull.node, 2);
     chunk(&kit, &pull, 1000);
-    take(&kit, REEVE_STORE_COPY_IN);
     take(&kit, REEVE_STORE_SEGMENT_SHOW);
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
     unpin(&kit, 6, elsewhere);

@@ -1,0 +1,52 @@
+/* Output that several commands share. */
+#include "api/cli/report.h"
+
+#include <stdio.h>
+
+#include "api/cli/args.h"
+
+const char *reeve_cli_text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+long long reeve_cli_integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+double reeve_cli_number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+const char *reeve_cli_age(double seconds, char text[32])
+{
+    if (seconds < 10)
+        snprintf(text, 32, "%.1f s", seconds);
+    else if (seconds < 120)
+        snprintf(text, 32, "%.0f s", seconds);
+    else if (seconds < 7200)
+        snprintf(text, 32, "%.0f min", seconds / 60);
+    else if (seconds < 172800)
+        snprintf(text, 32, "%.0f h", seconds / 3600);
+    else
+        snprintf(text, 32, "%.0f d", seconds / 86400);
+    return text;
+}
+
+void reeve_cli_print_unanswered(const char *command, const json_t *result)
+{
+    const json_t *node;
+    size_t i;
+    json_array_foreach(json_object_get(result, "unanswered"), i, node)
+        reeve_cli_error(command, NULL, "node %lld (%s) has not answered; what it knows is lacking",
+            reeve_cli_integer_of(node, "node"), reeve_cli_text_of(node, "host"));
+}
+
+void reeve_cli_print_json(const json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+}

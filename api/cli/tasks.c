@@ -1,0 +1,248 @@
+/* `reeve tasks`. The head answers with all there is; what is asked for is picked out here. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cli/commands.h"
+#include "api/cli/report.h"
+#include "api/cli/settings.h"
+#include "runtime/base/macros.h"
+
+static struct values {
+    struct reeve_cli_cluster cluster;
+    const char *state, *job, *function;
+    long node, limit;
+    bool json;
+} values;
+
+static const struct reeve_cli_option options[] = {
+    REEVE_CLI_CLUSTER_OPTIONS(struct values),
+    {.name = "state",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, state),
+        .value = "STATE",
+        .help = "only running, queued, waiting or failed ones"},
+    {.name = "job",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, job),
+        .value = "JOB",
+        .help = "only of this job: its id or the beginning of it, or its\n"
+                "name"},
+    {.name = "function",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, function),
+        .value = "NAME",
+        .help = "only of this function"},
+    {.name = "node",
+        .letter = 'n',
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, node),
+        .value = "N",
+        .help = "only on this node"},
+    {.name = "limit",
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, limit),
+        .value = "N",
+        .initial = "50",
+        .help = "at most so many lines of each kind; 0: all there are"},
+    {.name = "json",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, json),
+        .help = "one JSON object; its fields are stable (README of\n"
+                "api/cli)"},
+    {0},
+};
+
+static const char *const states[] = {"running", "queued", "waiting", "failed"};
+
+static bool is_asked_for(const char *state)
+{
+    return !values.state || strcmp(values.state, state) == 0;
+}
+
+static const char *name_of_job(const json_t *result, const char *id)
+{
+    const json_t *job;
+    size_t i;
+    json_array_foreach(json_object_get(result, "jobs"), i, job)
+    {
+        if (strcmp(reeve_cli_text_of(job, "job"), id) == 0)
+            return reeve_cli_text_of(job, "name");
+    }
+    return id;
+}
+
+static bool is_of_job(const char *id, const char *name)
+{
+    return !values.job || strncmp(id, values.job, strlen(values.job)) == 0 ||
+           strcmp(name, values.job) == 0;
+}
+
+static bool fits(const json_t *result, const json_t *item, bool has_function)
+{
+    const char *id = reeve_cli_text_of(item, "job");
+    return is_of_job(id, name_of_job(result, id)) &&
+           (values.node < 0 || reeve_cli_integer_of(item, "node") == values.node) &&
+           (!values.function ||
+               (has_function && strcmp(reeve_cli_text_of(item, "function"), values.function) == 0));
+}
+
+/* Keeps of each list what is asked for; the rest is counted. */
+static void pick(json_t *result)
+{
+    json_int_t left_out = reeve_cli_integer_of(result, "left_out");
+    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states); s++) {
+        json_t *list = json_array(), *item;
+        size_t i;
+        bool has_function = strcmp(states[s], "waiting") != 0;
+        json_array_foreach(json_object_get(result, states[s]), i, item)
+        {
+            if (!is_asked_for(states[s]) || !fits(result, item, has_function))
+                continue;
+            if (values.limit == 0 || (long)json_array_size(list) < values.limit)
+                json_array_append(list, item);
+            else
+                left_out++;
+        }
+        json_object_set_new(result, states[s], list);
+    }
+    json_object_set_new(result, "left_out", json_integer(left_out));
+}
+
+static void print_running(const json_t *result, const json_t *list)
+{
+    const json_t *task;
+    char since[32];
+    size_t i;
+    if (json_array_size(list) > 0)
+        printf("%-28s %-4s %7s %-17s %3s %9s %-16s\n", "RUNNING", "NODE", "PID", "TASK", "TRY",
+            "FOR", "JOB");
+    json_array_foreach(list, i, task)
+    {
+        const char *inside = reeve_cli_text_of(task, "inside");
+        bool waits = json_is_true(json_object_get(task, "waits"));
+        printf("%-28s %-4lld %7lld %-17s %3lld %9s %-16.32s%s%s%s\n",
+            reeve_cli_text_of(task, "function"), reeve_cli_integer_of(task, "node"),
+            reeve_cli_integer_of(task, "pid"), reeve_cli_text_of(task, "task"),
+            reeve_cli_integer_of(task, "attempt"),
+            reeve_cli_age(reeve_cli_number_of(task, "for_s"), since),
+            name_of_job(result, reeve_cli_text_of(task, "job")),
+            *inside ? "  runs for itself: " : "", inside, waits ? "  waits" : "");
+    }
+}
+
+static void print_queued(const json_t *result, const json_t *list)
+{
+    const json_t *queue;
+    size_t i;
+    if (json_array_size(list) > 0)
+        printf("%-28s %-4s %7s %-17s %13s %-16s\n", "QUEUED WITH A WORKER", "NODE", "PID", "OWNER",
+            "CALLS", "JOB");
+    json_array_foreach(list, i, queue) printf("%-28s %-4lld %7lld %-17s %13lld %-16.32s\n",
+        reeve_cli_text_of(queue, "function"), reeve_cli_integer_of(queue, "node"),
+        reeve_cli_integer_of(queue, "pid"), reeve_cli_text_of(queue, "owner"),
+        reeve_cli_integer_of(queue, "count"), name_of_job(result, reeve_cli_text_of(queue, "job")));
+}
+
+static void print_waiting(const json_t *result, const json_t *list)
+{
+    const json_t *owner;
+    size_t i;
+    if (json_array_size(list) > 0)
+        printf("%-17s %-16s %-4s %13s  %s\n", "WAITING IN", "JOB", "NODE", "CALLS", "WHY");
+    json_array_foreach(list, i, owner) printf("%-17s %-16.32s %-4lld %13lld  %s\n",
+        reeve_cli_text_of(owner, "process"), name_of_job(result, reeve_cli_text_of(owner, "job")),
+        reeve_cli_integer_of(owner, "node"), reeve_cli_integer_of(owner, "count"),
+        reeve_cli_text_of(owner, "why"));
+}
+
+static void print_failed(const json_t *result, const json_t *list)
+{
+    const json_t *failure;
+    char ago[32];
+    size_t i;
+    if (json_array_size(list) > 0)
+        printf("%-28s %-4s %7s %-17s %9s %-16s %s\n", "FAILED", "NODE", "PID", "TASK", "AGO", "JOB",
+            "WHY");
+    json_array_foreach(list, i, failure) printf("%-28s %-4lld %7lld %-17s %9s %-16.32s %s: %s\n",
+        reeve_cli_text_of(failure, "function"), reeve_cli_integer_of(failure, "node"),
+        reeve_cli_integer_of(failure, "pid"), reeve_cli_text_of(failure, "task"),
+        reeve_cli_age(reeve_cli_number_of(failure, "ago_s"), ago),
+        name_of_job(result, reeve_cli_text_of(failure, "job")), reeve_cli_text_of(failure, "code"),
+        reeve_cli_text_of(failure, "text"));
+}
+
+static void print(const json_t *result)
+{
+    static void (*const prints[])(const json_t *, const json_t *) = {
+        print_running, print_queued, print_waiting, print_failed};
+    bool any = false;
+    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states); s++) {
+        const json_t *list = json_object_get(result, states[s]);
+        if (any && json_array_size(list) > 0)
+            putchar('\n');
+        any = any || json_array_size(list) > 0;
+        prints[s](result, list);
+    }
+    if (!any)
+        printf("No such tasks.\n");
+    if (reeve_cli_integer_of(result, "left_out") > 0)
+        printf("\n%lld more: see --limit\n", reeve_cli_integer_of(result, "left_out"));
+}
+
+static int wrong_state(const struct reeve_cli_command *command)
+{
+    const char *near = reeve_cli_nearest(values.state, states, REEVE_ARRAY_COUNT(states));
+    char hint[80] = "it is running, queued, waiting or failed";
+    if (near)
+        snprintf(hint, sizeof(hint), "did you mean %s?", near);
+    reeve_cli_error(command->name, hint, "--state: tasks are never '%s'", values.state);
+    return REEVE_CLI_USAGE;
+}
+
+static int run(const struct reeve_cli_command *command, int argc, char **argv)
+{
+    struct reeve_tool *tool = NULL;
+    struct reeve_tool_reply reply;
+    char **arguments;
+    int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
+    bool known = !values.state;
+    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states) && !known; s++)
+        known = strcmp(values.state, states[s]) == 0;
+    if (code == 0 && !known)
+        code = wrong_state(command);
+    if (code == 0)
+        code = reeve_cli_connect(command, &values.cluster, &tool);
+    if (code)
+        return code;
+    if (reeve_tool_call(
+            tool, "tasks", json_object(), (uint32_t)values.cluster.timeout_s * 1000, &reply) != 0) {
+        code = reeve_cli_reply_error(command, &reply);
+    } else {
+        pick(reply.result);
+        if (values.json)
+            reeve_cli_print_json(reply.result);
+        else
+            print(reply.result);
+        reeve_cli_print_unanswered(command->name, values.json ? NULL : reply.result);
+    }
+    reeve_tool_reply_fini(&reply);
+    reeve_tool_close(tool);
+    return code;
+}
+
+const struct reeve_cli_command reeve_cli_tasks = {
+    .name = "tasks",
+    .usage = "[OPTIONS]",
+    .summary = "show what runs, what waits and why, what failed",
+    .description =
+        "Shows the tasks: those that run, where and for how long (to the second); calls that are\n"
+        "queued with a worker; calls that wait in the program that made them, and why; and the\n"
+        "last executions that failed, of which each node keeps 256.",
+    .environment = REEVE_CLI_KEY_ENVIRONMENT,
+    .examples = "Examples:\n"
+                "  reeve tasks\n"
+                "  reeve tasks --state failed --job night --limit 5\n"
+                "  reeve tasks --json | jq '.running[] | select(.for_s > 60)'",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,172 @@
+/* The way back from disk: somebody wants what is not in memory any more.
+ *
+ *     GET, or a node that pulls ─▶ restore ─▶ room (or the queue) ─▶ read, checked ─▶ sealed again
+ *
+ * All who ask meanwhile wait for the same restore. What has come back keeps its place on disk, so
+ * that dropping it again costs nothing. When it cannot be read, or is not what was written, those
+ * who wait are told, and it stays where it is: the next may have more luck. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "objectstore/state.h"
+
+#define ASKS_MAX 64u /* more are left out: they are asked again */
+
+static struct store_restore *begin(struct reeve_store *store, struct store_object *object)
+{
+    struct store_restore *restore = store_new(sizeof(*restore));
+    restore->object = object;
+    reeve_list_init(&restore->waiters);
+    reeve_list_init(&restore->queue_link);
+    reeve_fifo_init(&restore->asks, sizeof(struct store_ask));
+    object->state = STORE_RESTORING;
+    object->restore = restore;
+    store_queue_restore(store, restore);
+    return restore;
+}
+
+static void restore_free(struct store_restore *restore)
+{
+    reeve_list_remove(&restore->queue_link);
+    reeve_fifo_fini(&restore->asks);
+    free(restore);
+}
+
+/* The object and its restore go separate ways; a read that is under way ends by itself. */
+static void part(struct store_object *object)
+{
+    struct store_restore *restore = object->restore;
+    object->state = STORE_SPILLED;
+    reeve_list_init(&object->lru_link); /* takes the place of the restore */
+    restore->object = NULL;
+    if (restore->extent == NULL)
+        restore_free(restore);
+}
+
+void store_restore_get(struct reeve_store *store, struct store_client *client, uint32_t request,
+    struct store_object *object)
+{
+    struct store_restore *restore =
+        object->state == STORE_RESTORING ? object->restore : begin(store, object);
+    store_request_add(store, client, request, NULL, restore);
+}
+
+void store_restore_ask(
+    struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event)
+{
+    struct store_restore *restore =
+        object->state == STORE_RESTORING ? object->restore : begin(store, object);
+    for (uint32_t i = 0; i < restore->asks.count; i++) {
+        struct store_ask *ask = reeve_fifo_at(&restore->asks, i);
+        if (ask->node == event->node && ask->offset == event->offset) {
+            ask->number = event->number; /* asked again */
+            return;
+        }
+    }
+    if (restore->asks.count >= ASKS_MAX)
+        return;
+    struct store_ask *ask = reeve_fifo_push(&restore->asks);
+    REEVE_ASSERT(ask != NULL);
+    *ask = (struct store_ask){event->node, event->offset, event->length, event->number};
+}
+
+void store_restore_placed(
+    struct reeve_store *store, struct store_restore *restore, struct reeve_extent *extent)
+{
+    struct store_object *object = restore->object;
+    const struct store_place *place = store_place_find(store, object);
+    restore->extent = extent;
+    extent->holder = restore;
+    extent->tag = STORE_TAG_BUSY;
+    store->reading_bytes += store_extent_bytes(extent);
+    do
+        restore->ticket = ++store->ticket_last;
+    while (restore->ticket == 0 || reeve_map64_get(&store->reads, restore->ticket) != NULL);
+    store_put(&store->reads, restore->ticket, restore);
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_SPILL_READ);
+    command->request = restore->ticket;
+    command->id = object->id;
+    command->segment = extent->segment->id;
+    command->offset = reeve_arena_bytes(extent->offset) + object->pad;
+    command->length = object->size;
+    command->file = place->file->number;
+    command->folder = place->file->folder;
+    command->place = place->offset;
+    command->number = place->checksum;
+}
+
+void store_restore_fail(
+    struct reeve_store *store, struct store_object *object, int code, const char *text)
+{
+    struct store_restore *restore = object->restore;
+    while (!reeve_list_is_empty(&restore->waiters)) {
+        struct store_request *request =
+            REEVE_LIST_ENTRY(restore->waiters.next, struct store_request, queue_link);
+        store_reply_get_failed(store, request->client, request->request, object->id, code, text);
+        store_request_free(request);
+    }
+    struct store_ask ask;
+    while (reeve_fifo_pop(&restore->asks, &ask))
+        store_serve_ask(store, object, &ask, code);
+    part(object);
+}
+
+void store_restore_unwanted(struct reeve_store *store, struct store_restore *restore)
+{
+    (void)store;
+    if (restore->object != NULL && restore->extent == NULL &&
+        reeve_list_is_empty(&restore->waiters) && restore->asks.count == 0)
+        part(restore->object);
+}
+
+void store_restore_replace(
+    struct reeve_store *store, struct store_object *object, struct reeve_list *waiters)
+{
+    reeve_list_splice_back(waiters, &object->restore->waiters);
+    store_restore_fail(store, object, REEVE_ECANCELLED, "");
+}
+
+static void read_failed(struct reeve_store *store, struct store_object *object, int code)
+{
+    char name[64], text[REEVE_STORE_TEXT_SIZE];
+    const struct store_place *place = store_place_find(store, object);
+    store_object_name(object->id, name, sizeof(name));
+    snprintf(text, sizeof(text), "%s %s: %.80s", name,
+        code == REEVE_ECORRUPT ? "is not on disk as it was written" : "cannot be read from disk",
+        store->folders[place->file->folder].name);
+    store->spill_damaged_count++;
+    store_restore_fail(store, object, code, text);
+}
+
+void store_restore_read(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_restore *restore = reeve_map64_remove(&store->reads, event->request);
+    if (restore == NULL) {
+        store->stale_count++;
+        return;
+    }
+    struct store_object *object = restore->object;
+    struct reeve_extent *extent = restore->extent;
+    store->reading_bytes -= store_extent_bytes(extent);
+    restore->extent = NULL;
+    if (object == NULL || event->code != REEVE_OK) {
+        store_room_release(store, extent);
+        if (object != NULL)
+            read_failed(store, object, event->code);
+        else
+            restore_free(restore);
+        return;
+    }
+    store->progress_ns = store->now_ns;
+    store->restored_count++;
+    store->restored_bytes += object->size;
+    object->state = STORE_SEALED;
+    reeve_list_init(&object->lru_link); /* takes the place of the restore */
+    store_object_place(store, object, extent, object->pad);
+    store_pull_answer(store, object, &restore->waiters);
+    struct store_ask ask;
+    while (reeve_fifo_pop(&restore->asks, &ask))
+        store_serve_ask(store, object, &ask, REEVE_OK);
+    restore_free(restore);
+    store_object_settle(store, object);
+}

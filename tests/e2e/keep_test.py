@@ -1,0 +1,29 @@
+"""Futures kept beyond the call that they came with (programs/keep.c)."""
+from conftest import find_program
+from support import processes
+
+
+def test_kept_in_a_static(empty_cluster, mail):
+    """By the one worker there is, for later calls."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(slots=1)
+    program = empty_cluster.driver([find_program("keep"), "statics", mail.path, mail.gate])
+    assert program.succeed(60) == "ok statics\n"
+
+
+def test_passed_on(cluster, mail):
+    """To a task that goes on when the call that passed it on has ended, and all others have released it."""
+    program = cluster.driver([find_program("keep"), "passed", mail.path, mail.gate])
+    mail.until_count("released", 1)
+    assert mail.until_count("checked", 1)[0] == ["checked", "1", "0"]
+    mail.let_go()
+    assert program.succeed() == "ok passed\n"
+
+
+def test_owner_died(empty_cluster, mail):
+    """kill -9 of the worker that owned it: who has kept it is told so."""
+    empty_cluster.start_head()
+    empty_cluster.start_node()
+    program = empty_cluster.driver([find_program("keep"), "owner_died", mail.path, mail.gate])
+    processes.kill(int(mail.until_count("kept", 1)[0][1]))
+    assert program.succeed() == "ok owner_died\n"

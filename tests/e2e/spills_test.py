@@ -1,0 +1,153 @@
+"""More values than the store holds go to disk, and come back as they were, or not at all."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from support import processes, settings
+
+
+def spill_files(process):
+    """Descriptors of the daemon's files without a name."""
+    found = []
+    for entry in os.scandir(f"/proc/{process.pid}/fd"):
+        try:
+            target = os.readlink(entry.path)
+        except FileNotFoundError:
+            continue
+        if target.endswith("(deleted)") and not target.startswith(("/memfd:", "/dev")):
+            found.append(entry.path)
+    return found
+
+
+def go_on(program):
+    program.popen.stdin.write(b"go\n")
+    program.popen.stdin.close()
+
+
+def node_of(home):
+    return home.processes("node")[0]
+
+
+@pytest.mark.parametrize("what,count,size_kib", [
+    ("fill", 200, 1024), ("fill", 8000, 20), ("fill", 4, 40000), ("results", 150, 1024), ("random", 1500, 300)])
+def test_more_than_fits(run, home, what, count, size_kib):
+    program = run("spills", what, count, size_kib, environment={"REEVE_STORE_SIZE": "64M", "REEVE_SPILL": home.work})
+    assert program.succeed(60) == f"ok {what}\n"
+
+
+def test_four_gigabytes_in_a_small_store(run, home):
+    """Each of 4096 values comes back intact, and the daemon and the store stay small."""
+    program = run("spills", "hold", 4096, 1024, environment={"REEVE_STORE_SIZE": "256M", "REEVE_SPILL": home.work},
+                  stdin=subprocess.PIPE)
+    program.until_line("ready\n", 120)
+    node = node_of(home)
+    assert len(spill_files(node)) >= 3
+    memory = sum(os.stat(entry.path).st_blocks * 512 for entry in os.scandir(f"/proc/{node.pid}/fd")
+                 if os.readlink(entry.path).startswith("/memfd:reeve-store"))
+    assert memory <= 256 << 20
+    with open(f"/proc/{node.pid}/status", encoding="ascii") as stream:
+        peak_kib = int(re.search(r"RssAnon:\s+(\d+)", stream.read())[1])
+    assert peak_kib < 64 << 10
+    go_on(program)
+    assert program.succeed(180) == "ready\n4096 good\nok hold\n"
+
+
+def hold(run, home, count, environment=()):
+    """A program with `count` values of 1 MiB in a store of 32 MiB, most of them on disk; and its node daemon."""
+    program = run("spills", "hold", count, 1024, stdin=subprocess.PIPE,
+                  environment={"REEVE_STORE_SIZE": "32M", "REEVE_SPILL": home.work, **dict(environment)})
+    program.until_line("ready\n", 60)
+    return program, node_of(home)
+
+
+def failed_values(program):
+    """Numbers and codes of the values that did not come back."""
+    go_on(program)
+    out = program.succeed(60)
+    assert "WRONG" not in out
+    failed = dict(re.findall(r"^(\d+) (REEVE_\w+): ", out, re.MULTILINE))
+    assert f"\n{100 - len(failed)} good\nok hold\n" in "\n" + out
+    return failed, out
+
+
+def test_a_flipped_bit(run, home):
+    """A value whose bytes have changed on disk is refused, with the folder; the others come back."""
+    program, node = hold(run, home, 100)
+    with open(spill_files(node)[0], "r+b", buffering=0) as file:
+        at = 5 * 1024 * 1024 + 12345
+        byte = os.pread(file.fileno(), 1, at)
+        os.pwrite(file.fileno(), bytes([byte[0] ^ 16]), at)
+    failed, out = failed_values(program)
+    assert list(failed.values()) == ["REEVE_ECORRUPT"]
+    assert str(home.work) in out
+    assert "REEVE-SPILL-READ" in home.said()
+
+
+def test_a_file_cut_short(run, home):
+    program, node = hold(run, home, 100)
+    with open(spill_files(node)[0], "r+b", buffering=0) as file:
+        file.truncate(10 * 1024 * 1024)
+    failed, _ = failed_values(program)
+    assert len(failed) > 10 and set(failed.values()) == {"REEVE_ECORRUPT"}
+
+
+def test_nothing_is_left_after_a_kill(run, home):
+    """The files have no name: they are gone with the daemon, however it ends."""
+    program, node = hold(run, home, 100)
+    assert os.listdir(home.work) == []
+    processes.kill(node.pid)
+    processes.kill(program.pid)
+    processes.wait_gone([node.pid, program.pid], settings.seconds(5))
+    assert os.listdir(home.work) == []
+
+
+def until_full(run, environment):
+    program = run("spills", "until", 400, 1024, environment={"REEVE_STORE_SIZE": "32M", **environment})
+    count, wrong, why = re.match(r"(\d+) put, (\d+) wrong; then: (.*)\n", program.succeed(60)).groups()
+    assert wrong == "0"
+    return int(count), why
+
+
+@pytest.fixture
+def small_disk(home):
+    if not settings.OWN_NAMESPACES:
+        pytest.skip("needs a mount namespace")
+    folder = home.folder / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk(run, small_disk):
+    """What does not fit any more is refused, with the disk and the holders named; what is there stays good."""
+    count, why = until_full(run, {"REEVE_SPILL": str(small_disk)})
+    assert 55 <= count <= 72
+    assert f"the disk is full ({small_disk}" in why and "owns" in why
+
+
+def test_the_limit_of_disk_use(run, home):
+    count, why = until_full(run, {"REEVE_SPILL": str(home.work), "REEVE_SPILL_SIZE": "50M"})
+    assert 65 <= count <= 82
+    assert "of the 50.0 MiB allowed on disk" in why
+
+
+def test_nowhere_to_spill(run):
+    count, why = until_full(run, {"REEVE_SPILL": "none"})
+    assert count <= 32 and "disk" not in why
+
+
+def test_a_full_disk_and_another(run, home, small_disk):
+    """The other folder goes on."""
+    environment = {"REEVE_STORE_SIZE": "32M", "REEVE_SPILL": f"{small_disk}:{home.work}"}
+    assert run("spills", "fill", 300, 1024, environment=environment).succeed(60) == "ok fill\n"
+    assert home.said().count("REEVE-SPILL-FOLDER") >= 1
+
+
+@pytest.mark.parametrize("folder,why", [("/nowhere", "No such file"), ("/proc", "no files can be made in /proc")])
+def test_a_folder_that_cannot_be_used(run, folder, why):
+    program = run("spills", "fill", 1, 1, environment={"REEVE_SPILL": folder})
+    assert program.wait(10) != 0
+    assert why in program.err and folder in program.err

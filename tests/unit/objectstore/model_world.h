@@ -1,0 +1,176 @@
+/* What the random test knows of its world: nodes, their clients, memory and disks; the objects; and
+ * what is on its way between nodes. */
+#ifndef REEVE_TESTS_OBJECTSTORE_MODEL_WORLD_H
+#define REEVE_TESTS_OBJECTSTORE_MODEL_WORLD_H
+
+#include "runtime/base/macros.h"
+#include "runtime/base/map64.h"
+#include "runtime/base/prng.h"
+#include "tests/unit/objectstore/kit.h"
+#include "tests/unit/objectstore/model_disk.h"
+
+#define NODES        4u
+#define NODE_MAX     8u
+#define CAPACITY     (4 * MIB)
+#define SEGMENT_SIZE (1 * MIB)
+#define SEGMENTS_MAX 256u
+#define CLIENTS      5u /* a node, at a time */
+#define ROOMS        4u /* a client, at a time */
+#define OBJECTS_MAX  4000u
+#define PINS_MAX     24u
+#define LINK_MAX     4096u
+#define PIECE_SIZE   16384u
+#define RETURNS_MAX  64u
+#define PIECES_MAX   512u /* asked for, of a node */
+
+struct model_object {
+    struct reeve_object_id id;
+    uint64_t size;
+    uint32_t node; /* where the primary is */
+    bool sealed, freed;
+};
+
+struct model_room {
+    bool taken;
+    uint32_t segment;
+    uint64_t offset, size;
+};
+
+struct model_pin {
+    uint32_t object; /* index + 1; 0: none */
+    uint32_t segment;
+    uint64_t offset;
+};
+
+struct model_client {
+    uint32_t handle; /* 0: none */
+    bool closed;
+    uint32_t waiting_create; /* request, 0: none */
+    uint32_t waiting_get;
+    uint32_t waiting_object;
+    uint64_t create_size;
+    struct model_room rooms[ROOMS];
+    struct model_pin pins[PINS_MAX];
+    uint8_t writable[SEGMENTS_MAX], readable[SEGMENTS_MAX];
+};
+
+struct model_segment {
+    uint8_t *bytes;
+    uint64_t size;
+};
+
+struct model_piece { /* what the shell knows of a SEND_PULL until it has answered it */
+    uint64_t number; /* 0: none */
+    uint32_t node, segment;
+    uint64_t place, length;
+    bool dropped;
+};
+
+struct model_node {
+    uint32_t number; /* 0: not there */
+    struct model_piece pieces[PIECES_MAX];
+    struct reeve_store *store;
+    struct model_segment segments[SEGMENTS_MAX];
+    struct model_client clients[CLIENTS];
+    uint32_t handle_last;
+    struct reeve_store_command returns[RETURNS_MAX]; /* pages on their way back to the machine */
+    uint32_t return_count;
+    struct model_disk *disk; /* NULL: primaries stay in memory */
+};
+
+struct parcel { /* what one node sends to another */
+    struct reeve_store_event event;
+    uint8_t *bytes;
+    uint32_t segment; /* of a piece: its bytes leave when it does, late */
+    uint64_t place, serial;
+};
+
+struct link {
+    struct parcel parcels[LINK_MAX];
+    uint32_t first, count;
+};
+
+struct world {
+    struct reeve_prng prng;
+    uint64_t now_ns;
+    struct model_node nodes[NODES];
+    uint32_t node_last;
+    bool node_dead[NODE_MAX * 8];
+    struct link links[NODES][NODES];  /* from, to */
+    uint64_t unsent[NODES][LINK_MAX]; /* serials to be answered */
+    uint32_t unsent_count[NODES];
+    struct model_object objects[OBJECTS_MAX];
+    uint32_t object_count;
+    uint32_t request_last;
+    struct reeve_map64 dead; /* processes */
+    uint64_t answers, failures, pulls, kills, returns;
+    uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
+    uint32_t folder_count, fail_chance, flip_chance;
+    bool healing;
+};
+
+static inline uint64_t random_below(struct world *world, uint64_t bound)
+{
+    return reeve_prng_below(&world->prng, bound);
+}
+
+static inline uint8_t byte_of(struct reeve_object_id id, uint64_t at)
+{
+    return (uint8_t)((at * 31 + id.sequence * 7 + id.owner * 13) % 251);
+}
+
+static inline void check_bytes(
+    struct model_node *node, const struct model_object *object, uint32_t segment, uint64_t offset)
+{
+    const struct model_segment *memory = &node->segments[segment];
+    assert_true(memory->bytes != NULL && offset + object->size <= memory->size);
+    /* Not all of a large one, every time. */
+    uint64_t stride = object->size > 2048 ? 61 : 1;
+    for (uint64_t i = 0; i < object->size; i += stride)
+        if (memory->bytes[offset + i] != byte_of(object->id, i))
+            fail_msg("object %lu of %lx: wrong byte at %lu of %lu on node %u",
+                (unsigned long)object->id.sequence, (unsigned long)object->id.owner,
+                (unsigned long)i, (unsigned long)object->size, node->number);
+    if (object->size > 0)
+        assert_int_equal(
+            memory->bytes[offset + object->size - 1], byte_of(object->id, object->size - 1));
+}
+
+/* Nobody who has not been reaped may touch this place, and no disk. */
+static inline void check_untouchable(
+    struct world *world, struct model_node *node, uint32_t segment, uint64_t offset, uint64_t size)
+{
+    for (uint32_t i = 0; node->disk != NULL && i < node->disk->pending_count; i++) {
+        const struct reeve_store_command *pending = &node->disk->pending[i];
+        if (pending->segment == segment && pending->offset < offset + size &&
+            offset < pending->offset + pending->length)
+            fail_msg("memory that a disk works on is given away");
+    }
+    for (uint32_t c = 0; c < CLIENTS; c++) {
+        struct model_client *client = &node->clients[c];
+        if (client->handle == 0)
+            continue;
+        for (uint32_t i = 0; i < ROOMS; i++) {
+            struct model_room *room = &client->rooms[i];
+            if (room->taken && room->segment == segment && room->offset < offset + size &&
+                offset < room->offset + room->size)
+                fail_msg("room of a live process is given away");
+        }
+        for (uint32_t i = 0; i < PINS_MAX; i++) {
+            struct model_pin *pin = &client->pins[i];
+            if (pin->object != 0 && pin->segment == segment && pin->offset < offset + size &&
+                offset < pin->offset + world->objects[pin->object - 1].size)
+                fail_msg("an object that is being read is given away");
+        }
+    }
+}
+
+static inline struct model_client *client_of(struct model_node *node, uint32_t handle)
+{
+    for (uint32_t c = 0; c < CLIENTS; c++)
+        if (node->clients[c].handle == handle)
+            return &node->clients[c];
+    return NULL;
+}
+
+#endif
