@@ -144,7 +144,8 @@ static bool may_take(
     const struct sched_job *from = sched_lease_job(lease), *to = want->class->job;
     uint32_t cpu_milli = sched_lease_cpu(lease);
     if (lease->recalled || lease->lent || cpu_milli == 0 || lease->demand == want->demand ||
-        from->ended || lease->node->state != REEVE_SCHED_NODE_UP)
+        lease->demand->class->class.host != 0 || from->ended ||
+        lease->node->state != REEVE_SCHED_NODE_UP)
         return false;
     if (from != to) {
         if (sched_fair_ahead(s, from, sched_job_effective(from) - cpu_milli) >=
@@ -258,8 +259,8 @@ static bool recall_for(struct reeve_sched *s, struct sched_group *group)
     struct want want = {
         .class = class, .demand = sched_class_first(class), .cpu_milli = class->class.cpu_milli};
     s->totals.work_count++;
-    if (class->promises >= class->lacking || class->drain != NULL || class->infeasible ||
-        sched_class_infeasible_size(s, class))
+    if (class->class.cpu_milli == 0 || class->promises >= class->lacking || class->drain != NULL ||
+        class->infeasible || sched_class_infeasible_size(s, class))
         return false;
     if (sched_job_claim(class->job) == 0 ||
         (want.demand->lease_count == 0 && class->promises == 0)) {

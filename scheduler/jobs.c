@@ -284,12 +284,15 @@ static uint64_t hash_class(const struct reeve_class *class)
         hash = reeve_splitmix64(&hash);
     }
     hash ^= (uint64_t) class->cpu_milli << 32 | (uint32_t) class->priority;
+    hash = reeve_splitmix64(&hash) ^ class->owner;
+    hash = reeve_splitmix64(&hash) ^ class->host;
     return reeve_splitmix64(&hash);
 }
 
 static bool class_equal(const struct reeve_class *a, const struct reeve_class *b)
 {
     return a->job == b->job && a->cpu_milli == b->cpu_milli && a->priority == b->priority &&
+           a->owner == b->owner && a->host == b->host &&
            memcmp(a->program, b->program, sizeof a->program) == 0;
 }
 
@@ -388,6 +391,12 @@ static void describe_infeasible(
     const struct reeve_sched *s, const struct sched_class *class, int32_t *ret_code, char *text)
 {
     uint32_t cpu = class->class.cpu_milli;
+    if (reeve_class_attaches(&class->class)) {
+        *ret_code = REEVE_EACTORDIED;
+        snprintf(text, REEVE_TEXT_SIZE,
+            "its owner has ended it or is gone, or it belongs to another program");
+        return;
+    }
     if (sched_class_infeasible_size(s, class)) {
         *ret_code = REEVE_EINFEASIBLE;
         snprintf(text, REEVE_TEXT_SIZE,
@@ -410,8 +419,11 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
      * again. */
     if (class->lacking == 0 || s->sizes.count == 0)
         return;
-    class->infeasible = sched_class_infeasible_size(s, class) ||
-                        (reeve_heap_peek(&s->sizes) != NULL && !someone_could(s, class));
+    if (reeve_class_attaches(&class->class))
+        class->infeasible = !sched_host_lives(s, class);
+    else
+        class->infeasible = sched_class_infeasible_size(s, class) ||
+                            (reeve_heap_peek(&s->sizes) != NULL && !someone_could(s, class));
     if (!class->infeasible)
         return;
     char text[REEVE_TEXT_SIZE];
@@ -485,6 +497,7 @@ struct sched_demand *sched_demand_get(
     sched_put(&s->demands, demand->id, demand);
     class->job->demand_count++;
     s->totals.demand_count++;
+    sched_host_wanted(s, demand);
     return demand;
 }
 
@@ -545,6 +558,7 @@ void sched_demand_changed(struct reeve_sched *s, struct sched_demand *demand)
     sched_class_ready(s, class);
     if (demand->count > 0 || demand->lease_count > 0)
         return;
+    sched_host_unwanted(s, demand);
     reeve_list_remove(&demand->node_link);
     reeve_map64_remove(&class->demands, demand->process);
     reeve_map64_remove(&s->demands, demand->id);

@@ -86,6 +86,7 @@ struct sched_lease *sched_lease_create(
     sched_node_room(s, node, false);
     sched_demand_changed(s, demand);
     sched_job_changed(s, job);
+    sched_host_comes(s, lease);
     return lease;
 }
 
@@ -99,6 +100,7 @@ void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease)
     sched_lease_unpromise(s, lease);
     if (!lease->lent)
         account(s, lease, -1);
+    sched_host_goes(s, lease);
     reeve_list_remove(&lease->node_link);
     reeve_list_remove(&lease->job_link);
     reeve_map64_remove(&s->leases, lease->id);

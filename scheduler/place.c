@@ -230,6 +230,15 @@ static void grant(struct reeve_sched *s, struct sched_class *class, struct sched
     m->process = demand->process;
 }
 
+static void hold_off(struct reeve_sched *s, struct sched_class *class, uint64_t retry_ns)
+{
+    class->held_off = true;
+    class->retry_ns = retry_ns;
+    reeve_list_push_back(&s->held_off, &class->held_off_link);
+    sched_class_arm(s, class);
+    sched_class_ready(s, class);
+}
+
 bool sched_grant_possible(const struct reeve_sched *s)
 {
     return next_group(s, most_free(s)) != NULL || drained(s) != NULL;
@@ -248,6 +257,17 @@ bool sched_grant_some(struct reeve_sched *s, uint32_t *budget)
             return false;
         struct sched_class *class =
             REEVE_CONTAINER_OF(reeve_heap_peek(&group->classes), struct sched_class, heap);
+        if (reeve_class_attaches(&class->class)) {
+            node = sched_host_node(s, class);
+            uint64_t until_ns = REEVE_SCHED_NEVER;
+            if (node != NULL && node->state == REEVE_SCHED_NODE_UP &&
+                node->lease_count < s->settings.leases_a_node_max &&
+                !sched_avoided(s, node, class, &until_ns))
+                grant(s, class, node);
+            else
+                hold_off(s, class, until_ns);
+            continue;
+        }
         const struct sched_demand *demand = sched_class_first(class);
         node = demand->near != 0 ? sched_node_get(s, demand->near) : NULL;
         if (!has_room(s, node, class))
@@ -259,11 +279,7 @@ bool sched_grant_some(struct reeve_sched *s, uint32_t *budget)
             grant(s, class, node);
             continue;
         }
-        class->held_off = true;
-        class->retry_ns = retry_ns;
-        reeve_list_push_back(&s->held_off, &class->held_off_link);
-        sched_class_arm(s, class);
-        sched_class_ready(s, class);
+        hold_off(s, class, retry_ns);
     }
     return true;
 }

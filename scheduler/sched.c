@@ -157,7 +157,7 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     reeve_prng_init(&s->prng, settings->seed);
     s->number_next = s->number_end = settings->node_next;
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -230,7 +230,7 @@ void reeve_sched_free(struct reeve_sched *s)
         free(node);
     }
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};

@@ -176,6 +176,7 @@ struct sched_demand {
     uint64_t unmet_ns;
     struct reeve_list unmet_link;  /* class.unmet, while lacking */
     struct reeve_list asking_link; /* class.asking, while count > 0 */
+    struct sched_lease *residence; /* of a host of actors: its lease, when it has one */
     struct reeve_list node_link;   /* node.demands */
 };
 
@@ -240,6 +241,7 @@ struct reeve_sched {
 
     struct reeve_map64 sessions, nodes, uids, jobs, classes, demands, leases;
     struct reeve_map64 avoids; /* node << 32 | class id */
+    struct reeve_map64 hosts;  /* of actors: key of actors.c -> demand of the owner */
     struct reeve_map64 waits;  /* by process */
     struct reeve_list waits_order;
     struct sched_timer waits_timer;
@@ -393,6 +395,19 @@ static inline uint32_t sched_lease_cpu(const struct sched_lease *lease)
 {
     return lease->demand->class->class.cpu_milli;
 }
+
+/* ---- actors.c: hosts of actors ---- */
+
+/* For every demand and lease that comes or goes: those of residences are noted, and whoever waits
+ * to attach to them is looked at. */
+void sched_host_wanted(struct reeve_sched *s, struct sched_demand *demand);
+void sched_host_unwanted(struct reeve_sched *s, struct sched_demand *demand);
+void sched_host_comes(struct reeve_sched *s, struct sched_lease *lease);
+void sched_host_goes(struct reeve_sched *s, struct sched_lease *lease);
+/* Of a class that attaches. Where its host is; NULL: nowhere now. Whether it is still to come, or
+ * can. */
+struct sched_node *sched_host_node(const struct reeve_sched *s, const struct sched_class *class);
+bool sched_host_lives(const struct reeve_sched *s, const struct sched_class *class);
 
 /* ---- place.c: grants ---- */
 

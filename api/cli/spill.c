@@ -1,7 +1,7 @@
 /* See spill.h. */
 #include "api/cli/spill.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,11 @@ static int add(const char *name, struct reeve_node_options *node, char why[REEVE
     if (reeve_spill_try_folder(name, why, REEVE_WHY_SIZE) != 0)
         return -1;
     char *full = realpath(name, NULL);
-    folders[node->spill_folder_count++] = full != NULL ? full : name;
+    if (full == NULL) {
+        snprintf(why, REEVE_WHY_SIZE, "%.100s: %s", name, strerror(errno));
+        return -1;
+    }
+    folders[node->spill_folder_count++] = full;
     return 0;
 }
 
@@ -29,11 +33,12 @@ static int add_list(const char *list, struct reeve_node_options *node, char why[
 {
     if (strcmp(list, "none") == 0)
         return 0;
-    char *copy = strdup(list), *rest = copy, *name; /* lives on: names point into it */
-    while (copy != NULL && (name = strsep(&rest, ":")) != NULL)
-        if (*name && add(name, node, why) != 0)
-            return -1;
-    return 0;
+    char *copy = strdup(list), *rest = copy, *name;
+    int failed = 0;
+    while (copy != NULL && failed == 0 && (name = strsep(&rest, ":")) != NULL)
+        failed = *name ? add(name, node, why) : 0;
+    free(copy);
+    return failed;
 }
 
 int reeve_cli_spill(const struct reeve_cli_list *list, const char *size,

@@ -38,7 +38,9 @@ struct reeve_submit { /* one checked call */
     uint32_t max_retries; /* resolved: 0 is none */
     int64_t timeout_ms;   /* of one execution; 0 is none */
     bool never_inline;    /* not in the midst of the task that waits for it */
-    const char *name;     /* or NULL; copied */
+    /* whose method it is, or whom it makes or ends: the function's role says; or NULL */
+    const reeve_actor *actor;
+    const char *name; /* or NULL; copied */
 };
 
 /* Takes the packed value of the future at `index` (0 for a single one) in place, and the ids of the
@@ -47,6 +49,12 @@ struct reeve_submit { /* one checked call */
  * May be called with a lock held: it does not call the API. */
 typedef int reeve_consume(size_t index, const void *bytes, size_t size, const uint64_t *futures,
     size_t future_count, void *arg);
+
+enum reeve_actor_end {
+    REEVE_ACTOR_RELEASE,
+    REEVE_ACTOR_KILL,
+    REEVE_ACTOR_GIVE_UP, /* it could not be made: forgotten */
+};
 
 struct reeve_backend {
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
@@ -106,6 +114,13 @@ struct reeve_backend {
     int (*seal)(struct reeve_backend *, uint64_t handle, const uint64_t *futures,
         size_t future_count, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);
+
+    /* An actor that is to be made by a call of its constructor, which is submitted next. */
+    int (*actor_make)(struct reeve_backend *, const struct reeve_actor_settings *settings,
+        reeve_actor *ret, struct reeve_error_info *error);
+    /* REEVE_EHANDLE, REEVE_EINVAL: see reeve_actor_release and reeve_actor_kill. */
+    int (*actor_end)(struct reeve_backend *, const reeve_actor *actor, enum reeve_actor_end how,
+        struct reeve_error_info *error);
 
     /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so
      * are packed straight into the store; the same for what remains of the arguments as a whole. */

@@ -2,6 +2,7 @@
 #ifndef REEVE_CLIENT_CLIENT_H
 #define REEVE_CLIENT_CLIENT_H
 
+#include "api/client/actor.h"
 #include "api/client/backend.h"
 
 /* The backend, or NULL with `error` filled in: REEVE_ENOTINIT, REEVE_ESHUTDOWN, REEVE_EFORKED. A
@@ -31,7 +32,8 @@ static inline struct reeve_submit reeve_client_submit_of(
     return (struct reeve_submit){
         .function = function,
         .cpu_milli = settings->cpu_milli,
-        .max_retries = settings->max_retries,
+        .max_retries =
+            function->role == REEVE_ROLE_NONE || settings->retries_said ? settings->max_retries : 0,
         .never_inline = settings->never_inline,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
@@ -42,7 +44,10 @@ static inline struct reeve_submit reeve_client_submit_of(
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
     const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
-    size_t nested_count, uint64_t *ret, struct reeve_error_info *error);
+    size_t nested_count, const reeve_actor *actor, uint64_t *ret, struct reeve_error_info *error);
+
+/* REEVE_OK, or what is wrong with a handle that cannot be of any actor. */
+int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error);
 
 /* Gets from any future, failed-born ones included; the thread's error is filled in. */
 int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume, void *arg);

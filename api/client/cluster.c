@@ -494,6 +494,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .create = reeve_cluster_create,
         .seal = reeve_cluster_seal,
         .abort = reeve_cluster_abort,
+        .actor_make = reeve_cluster_actor_make,
+        .actor_end = reeve_cluster_actor_end,
         .shutdown = cluster_shutdown,
     };
     cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;

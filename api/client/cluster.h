@@ -15,11 +15,11 @@
  * cluster_poll.c.
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
- * cluster_put.c (put), cluster_poll.c (role, waiting), cluster_watch.c (futures that are watched),
- * cluster_cancel.c (stopping tasks),
- * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
- * cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a
- * daemon, starting a cluster of our own), cluster_blocked.c (waits that would never end). */
+ * cluster_put.c (put), cluster_actor.c (actors), cluster_poll.c (role, waiting), cluster_watch.c
+ * (futures that are watched), cluster_cancel.c (stopping tasks), cluster_background.c (the
+ * thread that reads the socket), cluster_rings.c (channels, entries), cluster_room.c
+ * (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a daemon,
+ * starting a cluster of our own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -48,7 +48,10 @@ struct reeve_cluster_channel {
     uint64_t lease;
     reeve_process_id peer;
     uint32_t node;
-    uint32_t class_index; /* as its worker: of the holder's tasks, in our own owner core */
+    uint32_t class_index;   /* as its worker: of the holder's tasks, in our own owner core */
+    reeve_process_id owner; /* as its worker: whose actors it is for; 0: it is for tasks */
+    bool early; /* as its worker: `early_view` is claimed, and its actor is still to be made */
+    struct reeve_entry_view early_view;
     bool open;
     bool rung; /* entries were published since the bell was last rung: owes a ring */
     /* as its worker: when the entry that runs has finished; as its holder: when the poller comes
@@ -230,6 +233,15 @@ int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submi
     uint64_t *ret, struct reeve_error_info *error);
 int reeve_cluster_submit_many(struct reeve_backend *backend, const struct reeve_submit *submits,
     size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error);
+
+/* cluster_actor.c */
+/* With the lock. Fills in what the task has to do with the actor, and its class. */
+int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    struct reeve_owner_task *task, struct reeve_error_info *error);
+int reeve_cluster_actor_make(struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error);
+int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
+    enum reeve_actor_end how, struct reeve_error_info *error);
 
 /* cluster_poll.c. All with the lock held unless said otherwise. */
 uint64_t reeve_cluster_now_ns(void);

@@ -114,7 +114,8 @@ void reeve_cluster_deadlocked(
 
 void reeve_cluster_owns_look(struct reeve_cluster *cluster)
 {
-    bool owns = reeve_owner_task_count(cluster->owner) != 0;
+    bool owns =
+        reeve_owner_task_count(cluster->owner) != 0 || reeve_owner_actor_count(cluster->owner) != 0;
     struct reeve_local_message message = {.kind = REEVE_LOCAL_OWNS, .count = owns};
     if (REEVE_LIKELY(owns == cluster->owns_told))
         return;

@@ -265,6 +265,12 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .flags = (command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
                  (command->object.flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0),
     };
+    if (command->kind == REEVE_OWNER_DEMAND) {
+        message.flags = command->host;
+        message.process = command->process;
+    } else if (command->kind == REEVE_OWNER_RETURN_LEASE && command->count != 0) {
+        message.code = REEVE_ECANCELLED;
+    }
     /* a dead daemon shows at the socket's other end, too */
     (void)reeve_cluster_send(cluster, &message);
 }
@@ -603,10 +609,17 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
             return;
         cluster->worker_capacity++;
     }
-    if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) == 0 &&
-        reeve_owner_class(cluster->owner, message->cpu_milli, message->priority,
-            &cluster->workers[index]->class_index) != 0)
+    uint64_t host = message->task;
+    reeve_process_id owner = message->token;
+    if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) != 0)
+        return;
+    if (host != 0) {
+        cluster->workers[index]->owner = owner;
+        cluster->workers[index]->class_index = UINT32_MAX; /* an actor runs none of its children */
+    } else if (reeve_owner_class(cluster->owner, message->cpu_milli, message->priority,
+                   &cluster->workers[index]->class_index) != 0) {
         cluster->workers[index]->class_index = UINT32_MAX; /* no child's is equal */
+    }
 }
 
 static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,

@@ -176,11 +176,18 @@ static int arguments_split(struct reeve_cluster *cluster, const struct reeve_sub
 static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *submit,
     struct reeve_owner_task *task, bool *looked, uint64_t *ret, struct reeve_error_info *error)
 {
-    int code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &task->class_index);
-    if (code != 0)
-        return reeve_error_set(
-            error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
-    code = reeve_cluster_room(cluster, task->class_index, error);
+    int code;
+    if (REEVE_UNLIKELY(submit->actor != NULL)) {
+        code = reeve_cluster_actor_call(cluster, submit, task, error);
+        if (code == 0)
+            code = reeve_cluster_room(cluster, REEVE_CLUSTER_NO_CLASS, error);
+    } else {
+        code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &task->class_index);
+        if (code != 0)
+            return reeve_error_set(
+                error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
+        code = reeve_cluster_room(cluster, task->class_index, error);
+    }
     if (code != 0)
         return code;
     if (!*looked && !reeve_owner_class_is_busy(cluster->owner, task->class_index)) {
@@ -188,6 +195,9 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
         *looked = true;
     }
     code = reeve_owner_submit(cluster->owner, cluster->now_ns, task, ret);
+    if (code == REEVE_EHANDLE && task->actor != 0 &&
+        !reeve_owner_actor_class(cluster->owner, task->actor, &task->class_index))
+        return reeve_error_set(error, code, "the actor has been released");
     if (code == REEVE_EHANDLE)
         return reeve_error_set(
             error, code, "a future among the arguments is stale: it has been got or released");

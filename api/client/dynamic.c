@@ -14,7 +14,7 @@
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
     const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
-    size_t nested_count, uint64_t *ret, struct reeve_error_info *error)
+    size_t nested_count, const reeve_actor *actor, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
     int rc = reeve_task_options_resolve(options, &settings, error);
@@ -27,6 +27,7 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     submit.splice_count = splice_count;
     submit.nested = nested;
     submit.nested_count = nested_count;
+    submit.actor = actor;
     rc = backend->submit(backend, &submit, ret, error);
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }

@@ -14,6 +14,7 @@
  */
 #include "api/client/backend.h"
 
+#include "api/client/actor.h"
 #include "api/client/error.h"
 #include "api/client/invoke.h"
 #include "api/client/ready.h"
@@ -26,6 +27,7 @@
 #include <string.h>
 
 #define INLINE_MAX_BYTES (100u * 1024)
+#define INLINE_OWNER     1 /* of all actors */
 
 struct value {
     unsigned references;            /* under the lock */
@@ -37,12 +39,19 @@ struct value {
     struct value *next; /* while it is freed */
 };
 
+struct inline_actor {
+    const struct reeve_function *end;
+    struct reeve_error_info *why; /* it is dead; or NULL */
+};
+
 struct inline_backend {
     struct reeve_backend backend; /* first */
     pthread_mutex_t lock;
     struct reeve_map64 futures; /* id -> value */
     struct reeve_map64 created; /* handle -> value, not sealed */
-    uint64_t next_id;           /* goes on over shutdown and start: ids are never used again */
+    struct reeve_map64 actors;  /* number -> inline_actor, until it is released */
+    uint64_t actor_last;
+    uint64_t next_id; /* goes on over shutdown and start: ids are never used again */
     bool running;
 };
 
@@ -194,6 +203,8 @@ static int ids_give(
     *ret = ids;
     return REEVE_OK;
 }
+
+static void actor_die(uint64_t number, const struct reeve_error_info *why);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
 
@@ -389,12 +400,39 @@ static struct value *run(
     return value;
 }
 
+/* A method, or what makes or ends an actor: one at a time, of all of them. */
+static struct value *run_for_actor(const struct reeve_submit *submit, struct task *task)
+{
+    reeve_actors_lock();
+    struct value *value = run(submit->function, task, (const char *)task->args, task->args_size);
+    reeve_actors_unlock();
+    if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
+        actor_die(submit->actor->number, value->error);
+    return value;
+}
+
+static int actor_usable(const reeve_actor *actor, struct reeve_error_info *error)
+{
+    pthread_mutex_lock(&self.lock);
+    const struct inline_actor *known =
+        actor->owner == INLINE_OWNER ? reeve_map64_get(&self.actors, actor->number) : NULL;
+    int rc = known ? REEVE_OK : REEVE_EHANDLE;
+    if (known && known->why) {
+        *error = *known->why;
+        rc = REEVE_EACTORDIED;
+    }
+    pthread_mutex_unlock(&self.lock);
+    return rc == REEVE_EHANDLE ? reeve_error_set(error, rc, "the actor has been released") : rc;
+}
+
 static int inline_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
     struct task task = {0};
-    int rc = task_init(&task, submit, error);
+    int rc = submit->actor ? actor_usable(submit->actor, error) : REEVE_OK;
+    if (!rc)
+        rc = task_init(&task, submit, error);
     if (!rc) {
         bool spliced =
             false; /* an error among the arguments: there is nothing to splice, and nothing runs */
@@ -403,7 +441,9 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
         if (!spliced)
             reeve_codec_splice(
                 task.args, submit->args, submit->args_size, task.splices, task.count);
-        struct value *value = run(submit->function, &task, (const char *)task.args, task.args_size);
+        struct value *value =
+            submit->actor ? run_for_actor(submit, &task)
+                          : run(submit->function, &task, (const char *)task.args, task.args_size);
         rc = value ? publish(value, ret, error) : no_memory(error);
     }
     task_fini(&task);
@@ -607,6 +647,80 @@ static void inline_abort(struct reeve_backend *backend, uint64_t handle)
     pthread_mutex_unlock(&self.lock);
 }
 
+/* ---- actors ---------------------------------------------------------------------------------- */
+
+static void inline_actor_free(struct inline_actor *actor)
+{
+    if (actor)
+        free(actor->why);
+    free(actor);
+}
+
+/* It has failed, or was killed: its calls say so. */
+static void actor_die(uint64_t number, const struct reeve_error_info *why)
+{
+    pthread_mutex_lock(&self.lock);
+    struct inline_actor *actor = reeve_map64_get(&self.actors, number);
+    if (actor && !actor->why && (actor->why = malloc(sizeof *why))) {
+        *actor->why = *why;
+        actor->why->code = REEVE_EACTORDIED;
+    }
+    pthread_mutex_unlock(&self.lock);
+}
+
+static int inline_actor_make(struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    struct inline_actor *actor = calloc(1, sizeof *actor);
+    if (!actor)
+        return no_memory(error);
+    actor->end = settings->end;
+    pthread_mutex_lock(&self.lock);
+    int rc = self.running ? REEVE_OK : not_live(error);
+    if (!rc && reeve_map64_put(&self.actors, self.actor_last + 1, actor, NULL))
+        rc = no_memory(error);
+    if (!rc)
+        *ret = (reeve_actor){INLINE_OWNER, ++self.actor_last, 1};
+    pthread_mutex_unlock(&self.lock);
+    if (rc)
+        free(actor);
+    return rc;
+}
+
+static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
+    enum reeve_actor_end how, struct reeve_error_info *error)
+{
+    static const struct reeve_error_info killed = {.message = "it was killed"};
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    uint64_t ended;
+    pthread_mutex_lock(&self.lock);
+    struct inline_actor *known = NULL;
+    if (self.running && actor->owner == INLINE_OWNER)
+        known = reeve_map64_get(&self.actors, actor->number);
+    const struct reeve_function *end = known && !known->why ? known->end : NULL;
+    pthread_mutex_unlock(&self.lock);
+    if (!known)
+        return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released already");
+    if (how == REEVE_ACTOR_KILL) {
+        reeve_actors_lock();
+        reeve_typed_actor_free(*actor);
+        reeve_actors_unlock();
+        actor_die(actor->number, &killed);
+        return REEVE_OK;
+    }
+    struct reeve_submit submit = {.function = end,
+        .args = packed,
+        .args_size = reeve_actor_pack(actor, packed),
+        .actor = actor};
+    if (end && how == REEVE_ACTOR_RELEASE && !inline_submit(backend, &submit, &ended, error))
+        (void)inline_release(backend, ended, NULL);
+    pthread_mutex_lock(&self.lock);
+    inline_actor_free(reeve_map64_remove(&self.actors, actor->number));
+    pthread_mutex_unlock(&self.lock);
+    return REEVE_OK;
+}
+
 static void drop_all_locked(struct reeve_map64 *map)
 {
     size_t at = 0;
@@ -624,7 +738,16 @@ static void inline_shutdown(struct reeve_backend *backend)
     pthread_mutex_lock(&self.lock);
     self.running = false;
     drop_all_locked(&self.futures);
+    size_t at = 0;
+    void *actor;
+    while (reeve_map64_next(&self.actors, &at, NULL, &actor))
+        inline_actor_free(actor);
+    reeve_map64_fini(&self.actors);
+    reeve_map64_init(&self.actors);
     pthread_mutex_unlock(&self.lock);
+    reeve_actors_lock();
+    reeve_actors_drop(INLINE_OWNER);
+    reeve_actors_unlock();
 }
 
 int reeve_inline_backend_start(const struct reeve_settings *settings, struct reeve_backend **ret,
@@ -646,6 +769,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .create = inline_create,
         .seal = inline_seal,
         .abort = inline_abort,
+        .actor_make = inline_actor_make,
+        .actor_end = inline_actor_end,
         .inline_max_bytes = INLINE_MAX_BYTES,
         .shutdown = inline_shutdown,
     };

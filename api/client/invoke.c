@@ -237,7 +237,7 @@ int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invoc
     function->call(arguments, result);
     current = invocation->below;
     if (invocation->failed)
-        return REEVE_EFUNCTION;
+        return invocation->error.code;
     return pack_result(invocation, result);
 }
 
@@ -366,6 +366,27 @@ REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
     error->user_code = user_code;
     if (current)
         current->failed = true;
+}
+
+void reeve_invocation_fail(int code, const char *text)
+{
+    reeve_error_set(current ? &current->error : reeve_error_thread(), code, "%s", text);
+    if (current)
+        current->failed = true;
+}
+
+bool reeve_invocation_has_failed(void)
+{
+    return current && current->failed;
+}
+
+void reeve_invocation_prefix(const char *text)
+{
+    char message[sizeof current->error.message];
+    if (!current)
+        return;
+    snprintf(message, sizeof message, "%s%.400s", text, current->error.message);
+    memcpy(current->error.message, message, sizeof message);
 }
 
 REEVE_API void *reeve_alloc(size_t size)

@@ -63,6 +63,11 @@ void reeve_invocation_fini(struct reeve_invocation *invocation);
 
 /* What this thread runs, or NULL. */
 struct reeve_invocation *reeve_invocation_current(void);
+/* It has failed, with a code of the library's. Outside of a task it is the thread's last error. */
+void reeve_invocation_fail(int code, const char *text);
+bool reeve_invocation_has_failed(void);
+/* Its message begins so. */
+void reeve_invocation_prefix(const char *text);
 
 /* The two ways to invoke a function; struct reeve_function.invoke is one of them. */
 int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invocation *invocation);

@@ -12,6 +12,7 @@
 #define CPU_MILLI_MAX   (1000u * 1000u)
 #define RETRIES_DEFAULT 3
 #define SLOTS_MAX       4096
+#define SHARED_MAX      65535u
 #define PENDING_MIN     65536 /* bytes: some hundred calls */
 
 /* The caller's struct may be older (smaller) than ours, or newer: then what we do not know must
@@ -126,6 +127,43 @@ int reeve_options_resolve(
     return read_own(&given, ret, error);
 }
 
+static int read_cpus(double cpus, uint32_t *ret_milli, struct reeve_error_info *error)
+{
+    double milli = cpus * 1000;
+    if (!(milli > 0.5 && milli <= CPU_MILLI_MAX) || fabs(milli - floor(milli + 0.5)) > 1e-6)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option cpus is %g: expected 0.001 to %u, in steps of 0.001", cpus,
+            CPU_MILLI_MAX / 1000);
+    *ret_milli = (uint32_t)floor(milli + 0.5);
+    return REEVE_OK;
+}
+
+int reeve_actor_options_resolve(const reeve_actor_options *options,
+    struct reeve_actor_settings *ret, struct reeve_error_info *error)
+{
+    *ret = (struct reeve_actor_settings){0};
+    if (!options)
+        return REEVE_OK;
+    reeve_actor_options given;
+    if (!take_struct(&given, sizeof given, options, options->size))
+        return reeve_error_set(error, REEVE_EINVAL,
+            "reeve_actor_options.size is %zu: make the struct with REEVE_ACTOR_OPTIONS(...)",
+            options->size);
+    if (given.cpus != 0 && read_cpus(given.cpus, &ret->cpu_milli, error) != REEVE_OK)
+        return REEVE_EINVAL;
+    if (given.max_restarts < REEVE_FOREVER)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option max_restarts is %d: expected a positive number or REEVE_FOREVER",
+            given.max_restarts);
+    ret->restarts_max =
+        given.max_restarts == REEVE_FOREVER ? UINT32_MAX : (uint32_t)given.max_restarts;
+    if (given.shared > SHARED_MAX)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option shared is %u: expected 1 to %u, or 0", given.shared, SHARED_MAX);
+    ret->shared = given.shared;
+    return REEVE_OK;
+}
+
 int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_task_settings *ret,
     struct reeve_error_info *error)
 {
@@ -137,14 +175,8 @@ int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_t
         return reeve_error_set(error, REEVE_EINVAL,
             "reeve_task_options.size is %zu: make the struct with REEVE_TASK_OPTIONS(...)",
             options->size);
-    if (given.cpus != 0) {
-        double milli = given.cpus * 1000;
-        if (!(milli > 0.5 && milli <= CPU_MILLI_MAX) || fabs(milli - floor(milli + 0.5)) > 1e-6)
-            return reeve_error_set(error, REEVE_EINVAL,
-                "the option cpus is %g: expected 0.001 to %u, in steps of 0.001", given.cpus,
-                CPU_MILLI_MAX / 1000);
-        ret->cpu_milli = (uint32_t)floor(milli + 0.5);
-    }
+    if (given.cpus != 0 && read_cpus(given.cpus, &ret->cpu_milli, error) != REEVE_OK)
+        return REEVE_EINVAL;
     if (given.max_retries < REEVE_NO_RETRIES)
         return reeve_error_set(error, REEVE_EINVAL,
             "the option max_retries is %d: expected a positive number or REEVE_NO_RETRIES",
@@ -153,6 +185,7 @@ int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_t
         ret->max_retries = 0;
     else if (given.max_retries)
         ret->max_retries = (uint32_t)given.max_retries;
+    ret->retries_said = given.max_retries != 0;
     if (given.timeout_ms < 0)
         return reeve_error_set(error, REEVE_EINVAL,
             "the option timeout_ms is %lld: expected a positive number",

@@ -30,10 +30,23 @@ int reeve_options_resolve(
 struct reeve_task_settings {
     uint32_t cpu_milli;
     uint32_t max_retries;
+    bool retries_said; /* max_retries is not the default */
     int64_t timeout_ms;
     bool never_inline;
     const char *name;
 };
+
+/* Of an actor. */
+struct reeve_actor_settings {
+    uint32_t cpu_milli;
+    uint32_t restarts_max; /* UINT32_MAX: any number */
+    uint32_t shared;
+    const struct reeve_function *end;
+};
+
+/* options may be NULL; `end` is left alone. */
+int reeve_actor_options_resolve(const reeve_actor_options *options,
+    struct reeve_actor_settings *ret, struct reeve_error_info *error);
 
 int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_task_settings *ret,
     struct reeve_error_info *error);

@@ -35,6 +35,10 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
     reeve_map64_init(&owner->handed);
+    reeve_map64_init(&owner->actors);
+    reeve_map64_init(&owner->hosts);
+    reeve_list_init(&owner->hosts_free);
+    reeve_list_init(&owner->judged);
     reeve_map64_init(&owner->cancelling);
     reeve_list_init(&owner->lineages);
     return owner;
@@ -50,6 +54,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     while (!reeve_list_is_empty(&owner->lineages))
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
+    owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
         free(owner->pages[i]->tasks);
@@ -80,6 +85,15 @@ static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
     owner_task_clear(owner, task);
 }
 
+/* A WAITING task of an ordered class is in its queue. */
+static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
+{
+    struct owner_class *class = owner->classes[task->class_index];
+    owner_task_unlink(owner, class, index);
+    class->unfinished--;
+    owner_ready_update(owner, class);
+}
+
 /* The task becomes final; its dependents are told, and theirs in turn: a list instead of
  * recursion, because chains are long. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
@@ -88,6 +102,11 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = NULL;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
+    if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING) &&
+        owner_task_is_placed(owner, task, index))
+        ordered_leave(owner, task, index);
+    if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
+        owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
     if (REEVE_UNLIKELY(object != NULL))
         lineage = owner_lineage_take(owner, task, object);
     if (REEVE_LIKELY(lineage == NULL))
@@ -190,6 +209,16 @@ void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
     owner->memory_bytes += task->splices_size;
 }
 
+/* References of the caller's become the list's. */
+static void list_take(struct reeve_owner *owner, struct reeve_owner_splice *list,
+    const reeve_task_id *futures, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        list[i].task = futures[i];
+        owner_task_at(owner, owner_task_index(futures[i]))->held--;
+    }
+}
+
 static void list_drop(struct reeve_owner *owner, struct reeve_owner_splice *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -224,7 +253,7 @@ void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, 
     task_end(owner, now_ns, index, status, error_is_map, bytes, size, object);
 }
 
-static void task_fail(
+void owner_task_fail(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text)
 {
     task_end(owner, now_ns, index, code, false, text, (uint32_t)strlen(text), NULL);
@@ -245,9 +274,29 @@ static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
     owner_class_work_changed(owner, now_ns, class);
 }
 
+/* Into the queue of its ordered class, in its turn, whether or not it waits for something. */
+static void ordered_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    bool waits = task->unresolved != 0;
+    task->sequence = ++owner->sequence;
+    task_queued(owner, now_ns, index, OWNER_NONE);
+    if (!waits)
+        return;
+    task->state = REEVE_TASK_WAITING;
+    owner_ready_update(owner, owner->classes[task->class_index]);
+}
+
 void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
 {
-    owner_task_at(owner, index)->sequence = ++owner->sequence;
+    struct owner_task *task = owner_task_at(owner, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class))) { /* it has its place */
+        task->state = REEVE_TASK_QUEUED;
+        owner_class_work_changed(owner, now_ns, class);
+        return;
+    }
+    task->sequence = ++owner->sequence;
     task_queued(owner, now_ns, index, OWNER_NONE);
 }
 
@@ -293,26 +342,35 @@ void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *from, reeve_task_id *ret_task)
 {
-    REEVE_ASSERT(from->class_index < owner->class_count);
+    REEVE_ASSERT(from->actor != 0 || from->class_index < owner->class_count);
     uint32_t index;
     for (uint32_t i = 0; i < from->splice_count; i++) {
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
         if (on == NULL || (from->splices[i].offset & ~REEVE_OWNER_NESTED) > from->arguments_size)
             return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
     }
+    struct owner_actor *actor = NULL;
+    if (REEVE_UNLIKELY(from->actor != 0) &&
+        ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->released))
+        return REEVE_EHANDLE;
     if (owner_task_make(owner, &index) != 0)
         return REEVE_ENOMEM;
     struct owner_task *task = owner_task_at(owner, index);
-    task->class_index = (uint16_t)from->class_index;
+    task->class_index = (uint16_t)(actor != NULL ? actor->class_index : from->class_index);
     task->function = from->function;
     task->timeout_ms = from->timeout_ms;
     task->losses_max = from->losses_max;
     task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
     task->state = REEVE_TASK_WAITING;
     task->references = 2; /* the program's, and its own until it is final */
+    task->held = 1;
     task->sequence = ++owner->sequence;
     owner->unfinished++;
-    int error = owner_task_store(owner, task, from->arguments, from->arguments_size);
+    int error = 0;
+    if (REEVE_UNLIKELY(actor != NULL))
+        error = owner_actor_task_begin(owner, actor, index, from);
+    if (error == 0)
+        error = owner_task_store(owner, task, from->arguments, from->arguments_size);
     if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
         error = owner_task_store_splices(owner, task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
@@ -335,11 +393,14 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
         error = owner_task_deepen(owner, index);
     if (error != 0) {
-        task_fail(owner, now_ns, index, error, "no memory for its arguments");
+        owner_task_fail(owner, now_ns, index, error, "no memory for its arguments");
     } else if (failed != NULL) {
         task_end(owner, now_ns, index, failed->status, failed->flags & OWNER_ERROR_MAP,
             owner_task_bytes(failed), failed->size, NULL);
         error_origin(task, failed);
+    } else if (REEVE_UNLIKELY(owner_class_is_ordered(owner->classes[task->class_index]))) {
+        if (actor == NULL || !owner_actor_refuses(owner, now_ns, actor, index))
+            ordered_queue(owner, now_ns, index);
     } else if (task->unresolved == 0) {
         owner_task_queue(owner, now_ns, index);
     }
@@ -356,6 +417,7 @@ int reeve_owner_put(
     *ret_task = owner_task_id(task, index);
     task->state = REEVE_TASK_PENDING;
     task->references = 2;
+    task->held = 1;
     owner->unfinished++;
     if (bytes != NULL) {
         owner_task_finish(owner, index, 0, false, bytes, size, NULL);
@@ -421,8 +483,7 @@ int reeve_owner_attach(
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_DONE && count != 0);
     if (list == NULL)
         return REEVE_ENOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        list[i].task = futures[i];
+    list_take(owner, list, futures, count);
     owner_task_list_set(owner, task, list, count);
     return 0;
 }
@@ -430,9 +491,10 @@ int reeve_owner_attach(
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
 {
     struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
+    if (task == NULL || task->held == 0)
         return REEVE_EHANDLE;
-    if (REEVE_UNLIKELY(task->flags & OWNER_LENT))
+    task->held--;
+    if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
         task->losses++; /* so that borrow_end does not give it back once more */
     owner_task_unref(owner, owner_task_index(id));
     owner_lineage_bound(owner);
@@ -445,6 +507,7 @@ int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
     if (task == NULL)
         return REEVE_EHANDLE;
     task->references++;
+    task->held++;
     return 0;
 }
 
@@ -453,7 +516,8 @@ bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, u
     const struct owner_task *task = owner_task_find(owner, id);
     return task != NULL && (task->state == REEVE_TASK_QUEUED || task->state == REEVE_TASK_SENT) &&
            task->class_index == class_index && task->timeout_ms == 0 && task->losses == 0 &&
-           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE)) && !owner_is_cancelling(owner, id);
+           !(task->flags & (OWNER_NEVER_INLINE | OWNER_ALONE)) && !owner_is_cancelling(owner, id) &&
+           !owner_class_is_ordered(owner->classes[class_index]);
 }
 
 bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
@@ -491,8 +555,7 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
     if (REEVE_UNLIKELY(future_count != 0)) {
         list = calloc(future_count, sizeof(*list));
         REEVE_ASSERT(list != NULL); /* the references were taken for it */
-        for (uint32_t i = 0; i < future_count; i++)
-            list[i].task = futures[i];
+        list_take(owner, list, futures, future_count);
     }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);
@@ -525,7 +588,7 @@ reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task
 /* ---- answers --------------------------------------------------------------------------------- */
 
 /* The task has been lost with its worker: whether it is run again. */
-static bool loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id)
+bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id)
 {
     bool child = owner->child_died == id;
     owner->child_died = 0;
@@ -570,13 +633,20 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         else
             owner_handed_drop(owner, id);
     }
+    if (REEVE_UNLIKELY(status == REEVE_EACTORDIED) &&
+        owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
+        return true; /* its host does not know why */
     if (REEVE_UNLIKELY(status == REEVE_EWORKERDIED) && owner_is_cancelling(owner, id)) {
         owner_cancel_stopped(owner, now_ns, index, true);
         return true;
     }
-    if (status == REEVE_EWORKERDIED && loss_forgiven(owner, task, id)) {
-        owner_task_requeue(owner, now_ns, index);
-        return true;
+    if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
+        if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
+            owner_task_requeue(owner, now_ns, index);
+            return true;
+        }
+        if (owner_class_is_ordered(owner->classes[task->class_index]))
+            status = REEVE_EACTORDIED;
     }
     if (REEVE_UNLIKELY(status == REEVE_ELOST && object != NULL) &&
         owner_lost_argument(owner, now_ns, index, object))
@@ -584,7 +654,7 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)
             owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
-        task_fail(
+        owner_task_fail(
             owner, now_ns, index, handed, "the futures in its result could not be taken over");
         return true;
     }
@@ -620,122 +690,13 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
         owner_task_requeue(owner, now_ns, index);
 }
 
-static void fail_queued(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
-    int code, const char *text)
-{
-    while (class->queued.count != 0) {
-        uint32_t index = class->queued.first;
-        owner_task_unlink(owner, class, index);
-        class->unfinished--;
-        task_fail(owner, now_ns, index, code, text);
-    }
-}
-
-/* A worker that has died without taking anything has cost no task an attempt. A program all of
- * whose workers do that would be started for ever. */
-static void count_barren(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
-    bool barren, const char *text)
-{
-    char why[256];
-    class->barren = barren ? class->barren + 1 : 0;
-    if (class->barren < REEVE_OWNER_BARREN_MAX)
-        return;
-    class->barren = 0;
-    snprintf(why, sizeof(why), "%u workers in a row ended before they had taken a task: %s",
-        REEVE_OWNER_BARREN_MAX, text);
-    fail_queued(owner, now_ns, class, REEVE_EWORKERDIED, why);
-}
-
-void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
-    reeve_lease_index lease_index, int code, const char *text)
-{
-    struct owner_lease *lease = owner_lease_at(owner, lease_index);
-    if (lease == NULL)
-        return;
-    struct owner_class *class = owner->classes[lease->class_index];
-    if (lease->state == OWNER_LEASE_ACTIVE)
-        class->lease_count--;
-    lease->state = OWNER_LEASE_DRAINING; /* gets nothing any more */
-    reeve_list_remove(&lease->room_node);
-    if (code == REEVE_EWORKERDIED)
-        count_barren(owner, now_ns, class, lease->in_flight.count == 0, text);
-    while (lease->in_flight.count != 0) {
-        uint32_t index =
-            lease->in_flight.last; /* from the end: each goes to the front of the queue */
-        struct owner_task *task = owner_task_at(owner, index);
-        owner_queue_remove(owner, &lease->in_flight, index);
-        class->unfinished--;
-        task->flags &= (uint8_t)~OWNER_TAKING_BACK;
-        owner_handed_drop(owner, owner_task_id(task, index));
-        task->lease_index = OWNER_NONE;
-        if (code == REEVE_EWORKERDIED && owner_is_cancelling(owner, owner_task_id(task, index))) {
-            owner_cancel_stopped(owner, now_ns, index, true);
-        } else if (!owner_is_cancelling(owner, owner_task_id(task, index)) &&
-                   loss_forgiven(owner, task, owner_task_id(task, index))) {
-            owner_task_requeue(owner, now_ns, index);
-        } else {
-            task_fail(owner, now_ns, index, code, text);
-        }
-    }
-    lease->state = OWNER_LEASE_FREE;
-    owner->lease_count--;
-    owner_class_work_changed(owner, now_ns, class);
-}
-
-void reeve_owner_class_failed(
-    struct reeve_owner *owner, uint64_t now_ns, uint32_t class_index, int code, const char *text)
-{
-    if (class_index >= owner->class_count)
-        return;
-    struct owner_class *class = owner->classes[class_index];
-    if (class->lease_count != 0) { /* they may yet do it all */
-        class->refused = true;
-        return;
-    }
-    fail_queued(owner, now_ns, class, code, text);
-    class->refused = false;
-    owner_demand_withdraw(owner, class); /* so that the next task asks anew, and is answered */
-    owner_class_work_changed(owner, now_ns, class);
-}
-
-void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)
-{
-    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
-        struct owner_lease *lease = owner->leases[i];
-        if (lease == NULL || lease->state == OWNER_LEASE_FREE)
-            continue;
-        while (lease->in_flight.count != 0) {
-            uint32_t index = lease->in_flight.first;
-            owner_queue_remove(owner, &lease->in_flight, index);
-            owner->classes[lease->class_index]->unfinished--;
-            owner_handed_drop(owner, owner_task_id(owner_task_at(owner, index), index));
-            task_fail(owner, 0, index, code, text);
-        }
-        reeve_list_remove(&lease->room_node);
-        lease->state = OWNER_LEASE_FREE;
-        owner->lease_count--;
-    }
-    for (uint32_t i = 0; i < owner->class_count; i++) {
-        owner->classes[i]->lease_count = 0;
-        reeve_owner_class_failed(owner, 0, i, code, text);
-    }
-    /* what waited for something that is none of these: objects being filled, tasks that are kept */
-    uint32_t index = OWNER_NONE;
-    while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
-        const struct owner_task *task = owner_task_at(owner, index);
-        if (task->state == REEVE_TASK_PENDING ||
-            (task->state == REEVE_TASK_WAITING && task->unresolved == 0))
-            task_fail(owner, 0, index, code, text);
-    }
-}
-
 void reeve_owner_unsendable(
     struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int code, const char *text)
 {
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
     owner_task_unqueue(owner, now_ns, owner_task_index(id));
-    task_fail(owner, now_ns, owner_task_index(id), code, text);
+    owner_task_fail(owner, now_ns, owner_task_index(id), code, text);
 }
 
 /* ---- small readers --------------------------------------------------------------------------- */

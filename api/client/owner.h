@@ -14,6 +14,10 @@
  *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
  *                                                 (the worker that waits for it runs it itself)
  *
+ *   actor    make ──▶ NEW ──constructor done──▶ LIVE ──end──▶ (gone)
+ *                      ▲ └─it failed──────────▶ DEAD ◀──host lost, no restarts left
+ *                      └── host lost, restarts left ──┘ (from LIVE)
+ *
  *   DONE ──its object was lost with a node──▶ REMADE ──by a task of the same call──▶ DONE, FAILED
  *                                            (see "objects that were lost")
  *
@@ -91,11 +95,15 @@ struct reeve_owner_task {
     uint32_t timeout_ms;   /* 0: none */
     uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
     bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
+    uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
+    uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
     uint32_t arguments_size;
     uint32_t splice_count;
     const struct reeve_owner_splice *splices; /* copied */
 };
+
+enum reeve_owner_life { REEVE_OWNER_CALL, REEVE_OWNER_MAKE, REEVE_OWNER_END };
 
 /* The outcome of a task. For an error: `error_is_map` tells a msgpack map (entry.h) from plain
  * text. */
@@ -114,8 +122,10 @@ struct reeve_owner_result {
 };
 
 enum reeve_owner_command_kind {
-    REEVE_OWNER_DEMAND = 1, /* tell the daemon: class_index, cpu_milli, priority, count, near */
-    /* lease, lease_index: nothing is in flight; the core has forgotten it */
+    /* tell the daemon: class_index, cpu_milli, priority, process, host, count, near */
+    REEVE_OWNER_DEMAND = 1,
+    /* lease, lease_index: nothing is in flight; the core has forgotten it; count: not 0, with
+     * whatever is in the worker */
     REEVE_OWNER_RETURN_LEASE,
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
     REEVE_OWNER_TAKE_BACK,
@@ -138,7 +148,9 @@ struct reeve_owner_command {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
-    uint32_t near; /* the node that holds large arguments of what is queued, or 0 */
+    uint32_t near;            /* the node that holds large arguments of what is queued, or 0 */
+    reeve_process_id process; /* with host: whose; 0: ours */
+    uint32_t host;
     reeve_lease_index lease_index;
     uint64_t lease;
     reeve_task_id task;
@@ -176,6 +188,40 @@ void reeve_owner_free(struct reeve_owner *owner);
  * classes. */
 int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index);
+
+/* ---- actors: see owner_actor.c ---- */
+
+/* The class of calls to actors of another process, in that host of it. REEVE_ETOOLARGE. */
+int reeve_owner_host_class(
+    struct reeve_owner *owner, reeve_process_id process, uint32_t host, uint32_t *ret_class_index);
+
+struct reeve_owner_actor {
+    uint32_t cpu_milli;
+    uint32_t shared;       /* not 0: in a host of that number, with others; else in its own */
+    uint32_t restarts_max; /* UINT32_MAX: any number */
+    uint32_t end_function; /* to be called when it is released */
+};
+#define REEVE_OWNER_SHARED_MAX 0xffffu
+
+/* An actor that is to be made by a task with REEVE_OWNER_MAKE, which is submitted next. Its calls
+ * may be submitted then. REEVE_ETOOLARGE: too many hosts; REEVE_EINVAL: the shared host has another
+ * cpu_milli. */
+int reeve_owner_actor_make(struct reeve_owner *owner, const struct reeve_owner_actor *actor,
+    uint32_t *ret_number, uint32_t *ret_host);
+/* The program does not want it any more: it ends when what it has been called for is done, by a
+ * call of its end_function with these arguments. REEVE_EHANDLE; REEVE_ENOMEM: it is as before. */
+int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32_t number,
+    const void *arguments, uint32_t size);
+/* It is to end at once, with its host: what is queued or under way fails. REEVE_EHANDLE;
+ * REEVE_EINVAL: others share its host. It is still to be released. */
+int reeve_owner_actor_kill(struct reeve_owner *owner, uint64_t now_ns, uint32_t number);
+/* The class of its calls; false: it has been released. */
+bool reeve_owner_actor_class(
+    const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
+/* It could not be made, and nothing was called: it is forgotten. */
+void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
+/* Those that have not ended. */
+uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
 
 /* Whether each lease of the class has something under way. Then submit needs no exact time: it
  * may be that of any event before. */

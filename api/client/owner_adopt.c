@@ -167,8 +167,11 @@ static int task_make(
             reeve_owner_class(adoption->owner, call.cpu_milli, call.priority, &task.class_index);
     if (error == 0)
         error = reeve_owner_submit(adoption->owner, adoption->now_ns, &task, ret);
-    if (error == 0)
-        owner_task_find(adoption->owner, *ret)->losses = call.losses;
+    if (error == 0) {
+        struct owner_task *made = owner_task_find(adoption->owner, *ret);
+        made->losses = call.losses;
+        made->held = 0; /* the reference is the adoption's */
+    }
     free(list);
     return error;
 }
@@ -177,7 +180,11 @@ static int own_find(
     const struct adoption *adoption, const struct reader *reader, reeve_task_id *ret)
 {
     *ret = reader->record.origin;
-    return adoption->lent || reeve_owner_hold(adoption->owner, *ret) != 0 ? REEVE_EPROTOCOL : 0;
+    struct owner_task *own = owner_task_find(adoption->owner, *ret);
+    if (adoption->lent || own == NULL)
+        return REEVE_EPROTOCOL;
+    own->references++;
+    return 0;
 }
 
 /* What may have to be held when the call ends. */
@@ -339,10 +346,12 @@ int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *b
         return error;
     reeve_task_id *ids = calloc(*ret_count + 1, sizeof(*ids));
     for (uint32_t i = 0; i < *ret_count; i++) {
-        if (ids != NULL)
+        if (ids != NULL) {
             ids[i] = list[i].task;
-        else
+            owner_task_at(owner, owner_task_index(ids[i]))->held++;
+        } else {
             owner_task_unref(owner, owner_task_index(list[i].task));
+        }
     }
     free(list);
     *ret = ids;
@@ -358,6 +367,7 @@ int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id id, reeve_task_i
     *ret = id;
     if (!(lent->flags & OWNER_LENT)) {
         lent->references++;
+        lent->held++;
         return 0;
     }
     count = lent->splice_count;
@@ -369,7 +379,7 @@ int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id id, reeve_task_i
     struct owner_task *task = owner_task_at(owner, index);
     bool is_object = lent->flags & OWNER_RESULT_OBJECT;
     task->state = REEVE_TASK_PENDING;
-    task->references = 1;
+    task->references = task->held = 1;
     owner->unfinished++;
     owner_task_finish(owner, index, lent->status, lent->flags & OWNER_ERROR_MAP,
         owner_task_bytes(lent), lent->size, is_object ? &lent->bytes.object : NULL);

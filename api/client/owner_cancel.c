@@ -82,7 +82,8 @@ void reeve_owner_cancel_since(struct reeve_owner *owner, uint64_t now_ns, uint64
     uint32_t index = OWNER_NONE;
     while ((index = owner_task_each(owner, index)) != OWNER_NONE) {
         const struct owner_task *task = owner_task_at(owner, index);
-        if (task->sequence > sequence && !reeve_task_state_is_final(task->state))
+        if (task->sequence > sequence && !reeve_task_state_is_final(task->state) &&
+            !(task->flags & OWNER_LIFE)) /* actors are made and ended all the same */
             (void)reeve_owner_cancel(owner, now_ns, owner_task_id(task, index), how);
     }
 }

@@ -158,7 +158,8 @@ static int walk_roots(struct reeve_owner *owner, struct walk *walk, bool lends,
 static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool shared)
 {
     struct owner_task *task = owner_task_at(owner, index);
-    bool may_give = !shared && task->state != REEVE_TASK_PENDING;
+    bool may_give = !shared && task->state != REEVE_TASK_PENDING &&
+                    !owner_class_is_ordered(owner->classes[task->class_index]);
     if (reeve_task_state_is_final(task->state))
         return !shared || !(task->flags & OWNER_RESULT_OBJECT) ||
                task->flags & (OWNER_GIVEN | OWNER_LENT);

@@ -5,6 +5,10 @@
  *     └───── room: lease ↔ lease            leases that may get one more entry; idle ones in front
  *   lease ── in flight: task ↔ task         SENT tasks, oldest first, linked by the same two fields
  *   task  ── edges: dependent → dependent   WAITING tasks to tell when this one is final
+ *   actor ── its host: a class              see owner_actor.c
+ *
+ * A class that is a host of actors is *ordered*: its tasks, WAITING ones too, are in its queue from
+ * the moment they are submitted, and only the first can be sent.
  */
 #ifndef REEVE_CLIENT_OWNER_INTERNAL_H
 #define REEVE_CLIENT_OWNER_INTERNAL_H
@@ -34,6 +38,7 @@ enum {
     OWNER_GIVEN = 32, /* final, an object: it is another's to free */
     OWNER_LENT =
         64, /* final, came with a call that is under way: `position` is whose it is there */
+    OWNER_LIFE = 64,   /* not final: makes or ends an actor */
     OWNER_ALONE = 128, /* it was lost with a child of its; now these are run elsewhere */
 };
 
@@ -45,6 +50,8 @@ struct owner_task {
     uint32_t
         /* the program's, one while not final, one for each dependent that is not final */
         references;
+    /* of these the program's, and the library's on its behalf: what reeve_owner_release may take */
+    uint32_t held;
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
@@ -60,7 +67,10 @@ struct owner_task {
     uint32_t unresolved; /* dependencies that are not final */
     uint32_t edges;      /* first of the edges to dependents */
     uint32_t splice_count;
-    int32_t status;
+    union {
+        int32_t status; /* final */
+        uint32_t actor; /* not final, of an ordered class: whose call it is, if it is ours; or 0 */
+    };
     uint64_t position; /* in the call ring */
     uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
     /* the futures that the arguments need, afterwards those in the result; each is referred to */
@@ -80,7 +90,7 @@ struct owner_task {
         } made;
     } bytes;
 };
-_Static_assert(sizeof(struct owner_task) <= 160, "a pending task is to cost little");
+_Static_assert(sizeof(struct owner_task) <= 168, "a pending task is to cost little");
 
 /* A page lies in the list of those with room when it has some, the one used last in front; one that
  * is empty is freed when others are, and its number is used again later, from `generation` on. */
@@ -145,6 +155,38 @@ struct owner_class {
     struct reeve_list room;
     struct reeve_list
         ready_node; /* in the owner's list of classes that may have something to send */
+    /* a host of actors */
+    uint32_t host;               /* 0: it is none */
+    reeve_process_id process;    /* whose; 0: ours */
+    struct reeve_list actors;    /* those that live in it or are to, by age; if it is ours */
+    uint32_t made_last;          /* number of the latest actor that was begun to be made in it */
+    uint32_t serving;            /* the index of its lease that is sent to, the oldest; or NONE */
+    bool has_dead;               /* something may be queued for actors that are dead */
+    struct reeve_list free_node; /* in the owner's list of hosts without actors, for the next one */
+};
+
+enum owner_actor_state { OWNER_ACTOR_NEW, OWNER_ACTOR_LIVE, OWNER_ACTOR_DEAD };
+
+/* An actor of ours; see owner_actor.c. */
+struct owner_actor {
+    uint32_t number;
+    uint32_t class_index;
+    enum owner_actor_state state;
+    bool released; /* by the program; what it has called still runs, and then the end */
+    bool begun;    /* its constructor was under way when the host was lost */
+    bool ended;    /* by its end_function, or that was lost */
+    uint32_t restarts_left, restart_count;
+    uint32_t constructor, end_function;
+    reeve_task_id constructor_task, end_task; /* not final; or 0 */
+    uint64_t sequence;                        /* of the constructor, among what the host is to do */
+    /* for a restart, and then why it is dead: a map (entry.h) or text */
+    uint8_t *bytes;
+    uint32_t size;
+    bool is_map;
+    struct reeve_owner_splice *splices; /* each is referred to */
+    uint32_t splice_count;
+    struct reeve_list class_node;  /* in class.actors, while it is not dead */
+    struct reeve_list judged_node; /* in owner.judged */
 };
 
 enum owner_lease_state { OWNER_LEASE_FREE, OWNER_LEASE_ACTIVE, OWNER_LEASE_DRAINING };
@@ -155,6 +197,7 @@ struct owner_lease {
     uint32_t node;
     uint32_t index;
     uint64_t id;
+    uint64_t gained; /* counts: which came first */
     struct owner_queue in_flight;
     bool full;               /* the ring had no room: wait for an answer */
     bool stuck;              /* what it had not begun was taken back: likewise */
@@ -188,12 +231,18 @@ struct reeve_owner {
     reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
     uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
-    uint32_t send_lease;           /* what next_send chose, until sent or unsent */
-    uint32_t mark;                 /* of the latest walk */
+    uint32_t send_lease;          /* what next_send chose, until sent or unsent */
+    uint32_t mark;                /* of the latest walk */
+    struct reeve_map64 handed;    /* SENT task -> struct owner_handed: what its worker hands over */
+    struct reeve_map64 actors;    /* number -> struct owner_actor: those that are not released */
+    struct reeve_map64 hosts;     /* key of owner_actor.c -> class index + 1, of all hosts */
+    struct reeve_list hosts_free; /* classes: hosts of one actor, which are without it */
+    struct reeve_list judged;     /* actors of which something has become known */
+    uint32_t actor_last, host_last;
+    uint64_t gained;               /* leases, ever */
     struct reeve_map64 cancelling; /* task -> struct owner_cancel */
-    struct reeve_map64 handed; /* SENT task -> struct owner_handed: what its worker hands over */
-    uint32_t node;             /* our own; 0: not known */
-    reeve_task_id *lent;       /* came with the call that runs, or retained of what did */
+    uint32_t node;                 /* our own; 0: not known */
+    reeve_task_id *lent;           /* came with the call that runs, or retained of what did */
     uint32_t lent_count, lent_capacity;
     uint32_t remade_count; /* tasks that are REMADE */
     bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
@@ -234,6 +283,29 @@ static inline struct owner_task *owner_task_find(const struct reeve_owner *owner
     if (task->generation != (uint32_t)(id >> 32) || task->state <= REEVE_TASK_LINEAGE)
         return NULL;
     return task;
+}
+
+static inline bool owner_class_is_ordered(const struct owner_class *class)
+{
+    return class->host != 0;
+}
+
+/* Whether a WAITING task is in the queue of its class, as all of an ordered one are. */
+static inline bool owner_task_is_placed(
+    const struct reeve_owner *owner, const struct owner_task *task, uint32_t index)
+{
+    const struct owner_class *class = owner->classes[task->class_index];
+    return class != NULL && owner_class_is_ordered(class) &&
+           (task->previous != OWNER_NONE || class->queued.first == index);
+}
+
+/* Whether its queue has something that may be sent now. */
+static inline bool owner_class_is_sendable(
+    const struct reeve_owner *owner, const struct owner_class *class)
+{
+    return class->queued.count != 0 &&
+           (!owner_class_is_ordered(class) ||
+               owner_task_at(owner, class->queued.first)->state == REEVE_TASK_QUEUED);
 }
 
 static inline const uint8_t *owner_task_bytes(const struct owner_task *task)
@@ -326,6 +398,10 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
 
 void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
     bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
+/* The task has been lost with its worker: whether it is run again. */
+bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id);
+void owner_task_fail(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text);
 void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 
 /* Futures in values (owner_handover.c, owner_adopt.c). */
@@ -340,6 +416,31 @@ int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
 void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
 void owner_handed_fini(struct reeve_owner *owner);
 
+/* Actors (owner_actor.c). */
+/* NULL: there is none of that number, or it has been released. */
+struct owner_actor *owner_actor_find(const struct reeve_owner *owner, uint32_t number);
+/* A task for it begins. REEVE_ENOMEM. */
+int owner_actor_task_begin(struct reeve_owner *owner, struct owner_actor *actor, uint32_t index,
+    const struct reeve_owner_task *from);
+/* True: it is dead, and the task has failed with it. */
+bool owner_actor_refuses(
+    struct reeve_owner *owner, uint64_t now_ns, const struct owner_actor *actor, uint32_t index);
+/* The task was under way when its host was lost: true if it is the one that makes the actor. */
+bool owner_actor_was_being_made(
+    struct reeve_owner *owner, const struct owner_task *task, reeve_task_id id);
+/* A task that makes or ends an actor is becoming final. */
+void owner_actor_task_finish(struct reeve_owner *owner, struct owner_task *task, uint32_t index,
+    int status, bool error_is_map, const void *bytes, uint32_t size);
+/* What has been noted of actors takes effect. */
+void owner_actors_judge(struct reeve_owner *owner, uint64_t now_ns);
+/* Their host, ours, has gone with all that was in it, and nothing is in flight any more. */
+void owner_host_lost(
+    struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class, const char *text);
+void owner_actors_fini(struct reeve_owner *owner);
+/* Audits; returns the memory of what it knows of actors. */
+uint64_t owner_actors_check(const struct reeve_owner *owner);
+int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
+    struct owner_class **ret, uint32_t *ret_class_index);
 void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
 
 /* Objects that were lost (owner_lineage.c). */
@@ -376,6 +477,15 @@ void owner_lineage_check(const struct reeve_owner *owner);
 void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending);
 
 /* Leases and demand (owner_lease.c). */
+/* For a while nothing is wanted of it: tells so. */
+void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class);
+/* The lease is FREE from now on. Whether it was the one that is sent to, of an ordered class: then
+ * the next one is. */
+bool owner_lease_freed(
+    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease);
+/* Takes from the lease what is under way; each of these is forgiven, or fails. */
+void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
+    int code, const char *text);
 void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns);
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);

@@ -19,11 +19,19 @@ int reeve_owner_class(
     struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority, uint32_t *ret_class_index)
 {
     for (uint32_t i = 0; i < owner->class_count; i++) {
-        if (owner->classes[i]->cpu_milli == cpu_milli && owner->classes[i]->priority == priority) {
+        if (owner->classes[i]->cpu_milli == cpu_milli && owner->classes[i]->priority == priority &&
+            owner->classes[i]->host == 0) {
             *ret_class_index = i;
             return 0;
         }
     }
+    struct owner_class *class;
+    return owner_class_make(owner, cpu_milli, priority, &class, ret_class_index);
+}
+
+int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
+    struct owner_class **ret, uint32_t *ret_class_index)
+{
     if (owner->class_count == REEVE_OWNER_CLASSES_MAX)
         return REEVE_ETOOLARGE;
     struct owner_class *class =
@@ -35,7 +43,11 @@ int reeve_owner_class(
     class->depth = 1;
     class->queued.first = class->queued.last = class->returned = OWNER_NONE;
     reeve_list_init(&class->room);
+    class->serving = OWNER_NONE;
     reeve_list_init(&class->ready_node);
+    reeve_list_init(&class->actors);
+    reeve_list_init(&class->free_node);
+    *ret = class;
     *ret_class_index = owner->class_count;
     owner->classes[owner->class_count++] = class;
     return 0;
@@ -77,6 +89,8 @@ static uint32_t near_of(const struct reeve_owner *owner, const struct owner_clas
     if (class->queued.count == 0)
         return class->near_told; /* as good as any, and no reason for a message */
     const struct owner_task *first = owner_task_at(owner, class->queued.first);
+    if (owner_class_is_ordered(class)) /* there is no choice */
+        return 0;
     return first->splice_count != 0 ? owner_near_node(owner, first) : 0;
 }
 
@@ -93,14 +107,24 @@ static void demand_tell(struct reeve_owner *owner, struct owner_class *class, ui
             command->class_index = i;
     command->cpu_milli = class->cpu_milli;
     command->priority = class->priority;
+    command->process = class->process;
+    command->host = class->host;
     command->count = count;
     command->near = near;
+}
+
+/* As many leases as the class could use; its actors need one, even if nothing is called. */
+static uint32_t demand_of(const struct reeve_owner *owner, const struct owner_class *class)
+{
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class)))
+        return class->unfinished != 0 || !reeve_list_is_empty(&class->actors);
+    return REEVE_MIN(class->unfinished, owner->settings.demand_max);
 }
 
 /* Telling costs a message, so the number only grows here; ticks let it shrink. */
 static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
 {
-    uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
+    uint32_t need = demand_of(owner, class);
     if (need <= class->demand_told) {
         if (class->lease_count < need) /* one is still to come: where to? */
             demand_tell(owner, class, class->demand_told);
@@ -111,9 +135,9 @@ static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
     demand_tell(owner, class, need);
 }
 
-static void demand_lower(struct reeve_owner *owner, struct owner_class *class)
+void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class)
 {
-    uint32_t need = REEVE_MIN(class->unfinished, owner->settings.demand_max);
+    uint32_t need = demand_of(owner, class);
     need = REEVE_MAX(need, class->lease_count);
     if (need < class->demand_told)
         demand_tell(owner, class, need);
@@ -128,7 +152,7 @@ void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class)
 
 void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
 {
-    bool ready = class->queued.count != 0 && !reeve_list_is_empty(&class->room);
+    bool ready = owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room);
     if (ready && !reeve_list_is_linked(&class->ready_node))
         reeve_list_push_back(&owner->ready, &class->ready_node);
     else if (!ready && reeve_list_is_linked(&class->ready_node))
@@ -160,7 +184,8 @@ static void room_update(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
 {
     bool room = lease->state == OWNER_LEASE_ACTIVE && !lease->full && !lease->stuck &&
-                lease->in_flight.count < class->depth;
+                lease->in_flight.count < class->depth &&
+                (!owner_class_is_ordered(class) || class->serving == lease->index);
     if (!room) {
         reeve_list_remove(&lease->room_node);
     } else if (lease->in_flight.count == 0) {
@@ -201,6 +226,8 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
                             : sample;
     lease->interval_ns = sample;
     lease->batch_count = 1;
+    if (REEVE_UNLIKELY(owner_class_is_ordered(class))) /* no other could do it */
+        return;
     uint64_t service_ns = REEVE_MAX(class->service_ns, (uint64_t)1);
     uint64_t ahead_ns = owner->settings.work_ahead_ns;
     if (lease->latency_ns != UINT64_MAX) /* what is on its way is no work for the worker yet */
@@ -213,17 +240,42 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
     class->depth = (uint32_t)REEVE_MIN(depth, (uint64_t)owner->settings.depth_max);
 }
 
-static void lease_return(
+bool owner_lease_freed(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
+{
+    lease->state = OWNER_LEASE_FREE;
+    owner->lease_count--;
+    if (REEVE_LIKELY(!owner_class_is_ordered(class)) || class->serving != lease->index)
+        return false;
+    class->serving = OWNER_NONE;
+    struct owner_lease *next = NULL;
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        struct owner_lease *other = owner->leases[i];
+        if (other->state != OWNER_LEASE_FREE && owner->classes[other->class_index] == class &&
+            (next == NULL || other->gained < next->gained))
+            next = other;
+    }
+    if (next != NULL) {
+        class->serving = next->index;
+        room_update(owner, class, next);
+    }
+    return true;
+}
+
+static void lease_return(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
+    struct owner_lease *lease)
 {
     if (lease->state == OWNER_LEASE_ACTIVE)
         class->lease_count--;
-    lease->state = OWNER_LEASE_FREE;
-    owner->lease_count--;
     reeve_list_remove(&lease->room_node);
+    bool served = owner_lease_freed(owner, class, lease);
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_RETURN_LEASE);
     command->lease = lease->id;
     command->lease_index = lease->index;
+    if (REEVE_UNLIKELY(served) && class->process == 0 && !reeve_list_is_empty(&class->actors)) {
+        command->count = 1;
+        owner_host_lost(owner, now_ns, class, "the node of the actor is shutting down");
+    }
     demand_anew(owner, class);
     owner_ready_update(owner, class);
 }
@@ -247,7 +299,7 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
         lease->stuck = false;
         lease->idle_since_ns = now_ns;
         if (lease->state == OWNER_LEASE_DRAINING) {
-            lease_return(owner, class, lease);
+            lease_return(owner, now_ns, class, lease);
             return;
         }
         if (class->queued.count == 0 && class->unfinished != 0)
@@ -297,6 +349,9 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     lease->last_answer_ns = lease->idle_since_ns = now_ns;
     class->lease_count++;
     owner->lease_count++;
+    lease->gained = ++owner->gained;
+    if (owner_class_is_ordered(class) && class->serving == OWNER_NONE)
+        class->serving = lease->index;
     *ret_lease_index = lease->index;
     room_update(owner, class, lease);
     owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);
@@ -325,13 +380,12 @@ static void take_back(struct reeve_owner *owner, struct owner_lease *lease, uint
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index)
 {
-    (void)now_ns;
     struct owner_lease *lease = owner_lease_at(owner, lease_index);
     if (lease == NULL || lease->state != OWNER_LEASE_ACTIVE)
         return;
     struct owner_class *class = owner->classes[lease->class_index];
     if (lease->in_flight.count == 0) {
-        lease_return(owner, class, lease);
+        lease_return(owner, now_ns, class, lease);
         return;
     }
     class->lease_count--;
@@ -408,7 +462,11 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             room_update(owner, class, lease);
         }
         uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
-        if (due_ns > now_ns || class->queued.count != 0) {
+        /* A second one of a host is given back, too: it may be that the first is not lost at
+         * all. */
+        bool is_second = owner_class_is_ordered(class) && class->serving != lease->index;
+        bool is_needed = class->queued.count != 0 || !reeve_list_is_empty(&class->actors);
+        if (due_ns > now_ns || (is_needed && !is_second)) {
             owner_tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
             continue;
         }
@@ -416,12 +474,12 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             /* before it is told that fewer are needed, or it would be given again */
             ->lease_count--;
         lease->state = OWNER_LEASE_DRAINING;
-        demand_lower(owner, class);
-        lease_return(owner, class, lease);
+        owner_demand_lower(owner, class);
+        lease_return(owner, now_ns, class, lease);
     }
     for (uint32_t i = 0; i < owner->class_count; i++) {
         struct owner_class *class = owner->classes[i];
-        demand_lower(owner, class);
+        owner_demand_lower(owner, class);
         if (class->demand_told != 0)
             owner_tick_by(owner, now_ns + REEVE_MAX(owner->settings.lease_idle_ns, LOOK_NS));
     }
@@ -436,6 +494,8 @@ uint64_t reeve_owner_deadline(const struct reeve_owner *owner)
 
 bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *ret)
 {
+    if (REEVE_UNLIKELY(!reeve_list_is_empty(&owner->judged)))
+        owner_actors_judge(owner, 0);
     struct owner_class *class;
     uint32_t index;
     do {
@@ -556,7 +616,7 @@ reeve_task_id reeve_owner_each_in_flight(const struct reeve_owner *owner,
 
 void reeve_owner_check(const struct reeve_owner *owner)
 {
-    uint64_t alive = 0, unfinished = 0, memory_bytes = 0, inline_count = 0;
+    uint64_t alive = 0, unfinished = 0, memory_bytes = owner_actors_check(owner), inline_count = 0;
     uint32_t edge_count = 0, watch_count = 0, cancelling = 0;
     uint32_t *queued = calloc(owner->class_count + 1, sizeof(uint32_t));
     uint32_t *in_flight = calloc(owner->lease_capacity + 1, sizeof(uint32_t));
@@ -584,6 +644,8 @@ void reeve_owner_check(const struct reeve_owner *owner)
         REEVE_ASSERT(task->edges == OWNER_NONE || !final);
         if (task->state == REEVE_TASK_QUEUED)
             queued[task->class_index]++;
+        queued[task->class_index] +=
+            task->state == REEVE_TASK_WAITING && owner_task_is_placed(owner, task, index);
         REEVE_ASSERT(final || task->state == REEVE_TASK_LINEAGE ||
                      task->state == REEVE_TASK_REMADE ||
                      (task->state == REEVE_TASK_SENT) == (task->lease_index != OWNER_NONE));
@@ -632,7 +694,14 @@ void reeve_owner_check(const struct reeve_owner *owner)
         REEVE_ASSERT(class->lease_count == leases[i]);
         REEVE_ASSERT(class->demand_told != 0 || class->unfinished == 0);
         REEVE_ASSERT(reeve_list_is_linked(&class->ready_node) ==
-                     (class->queued.count != 0 && !reeve_list_is_empty(&class->room)));
+                     (owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room)));
+        if (owner_class_is_ordered(class)) {
+            const struct owner_lease *serving =
+                class->serving != OWNER_NONE ? owner_lease_at(owner, class->serving) : NULL;
+            REEVE_ASSERT((class->serving == OWNER_NONE) == (serving == NULL));
+            REEVE_ASSERT(serving == NULL || owner->classes[serving->class_index] == class);
+            REEVE_ASSERT(serving != NULL || class->lease_count == 0);
+        }
     }
     free(queued);
     free(in_flight);

@@ -42,7 +42,8 @@ struct owner_lineage *owner_lineage_take(
     struct reeve_owner *owner, struct owner_task *task, const struct reeve_reference *object)
 {
     if ((task->state != REEVE_TASK_SENT && task->state != REEVE_TASK_INLINE) || owner->node == 0 ||
-        object->node == owner->node || task->losses >= task->losses_max)
+        object->node == owner->node || task->losses >= task->losses_max ||
+        owner_class_is_ordered(owner->classes[task->class_index])) /* an actor has gone on since */
         return NULL;
     size_t list = task->splice_count * sizeof(*task->splices);
     size_t size = sizeof(struct owner_lineage) + list + task->size;
@@ -396,6 +397,8 @@ bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
 {
     char why[256];
     struct owner_task *task = owner_task_at(owner, index);
+    if (owner_class_is_ordered(owner->classes[task->class_index]))
+        return false; /* those behind it have been run: its turn is over */
     uint32_t lost = need_find(owner, task, &object->id), work = OWNER_NONE;
     if (lost == OWNER_NONE)
         return false;
@@ -436,8 +439,11 @@ bool owner_task_rewait(struct reeve_owner *owner, uint64_t now_ns, uint32_t inde
                   !(task->splices[i].offset & REEVE_OWNER_NESTED);
     if (error == 0 && task->unresolved == 0 && !failed)
         return false;
-    owner_task_unqueue(owner, now_ns, index);
+    struct owner_class *class = owner->classes[task->class_index];
+    if (!owner_class_is_ordered(class)) /* else it keeps its place */
+        owner_task_unqueue(owner, now_ns, index);
     task->state = REEVE_TASK_WAITING;
+    owner_ready_update(owner, class);
     if (error != 0)
         owner_task_end(owner, now_ns, index, error, false, "", 0, NULL);
     else if (failed)

@@ -1,6 +1,7 @@
 /* The table of remote functions. See registry.h. */
 #include "api/client/registry.h"
 
+#include "api/client/actor.h"
 #include "api/client/error.h"
 #include "api/client/invoke.h"
 #include "runtime/base/buffer.h"
@@ -26,6 +27,7 @@ REEVE_API void reeve_typed_register(struct reeve_function *function)
          * REEVE_ENOFUNCTION */
         return;
     function->invoke = reeve_invoke_typed;
+    function->role = reeve_actor_role_of(function);
     function->next = list;
     list = function;
 }

@@ -20,8 +20,9 @@
 
 struct call {
     const struct reeve_function *function;
-    const char *arguments;   /* the struct of arguments */
-    const uint64_t *futures; /* futures[i] != 0 stands for argument i; or NULL */
+    const reeve_actor *actor; /* the first argument of what has to do with actors; or NULL */
+    const char *arguments;    /* the struct of arguments */
+    const uint64_t *futures;  /* futures[i] != 0 stands for argument i; or NULL */
     size_t sizes[ARGUMENTS_MAX];
     uint64_t put[ARGUMENTS_MAX]; /* futures of large arguments, released after the submit */
     size_t put_count;
@@ -142,7 +143,7 @@ static int submit(struct reeve_backend *backend, struct call *call,
     int rc = pack_call(backend, call, limit, bytes, size, error);
     if (!rc)
         rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
-            call->splice_count, call->nested, call->nested_count, ret, error);
+            call->splice_count, call->nested, call->nested_count, call->actor, ret, error);
     if (call->nested)
         free(call->nested);
     for (size_t i = 0; i < call->put_count; i++)
@@ -162,6 +163,16 @@ static bool function_usable(const struct reeve_function *function, struct reeve_
     return false;
 }
 
+/* `handle`: of the actor, as the program gave it. */
+static int call_actor(struct call *call, const void *handle, struct reeve_error_info *error)
+{
+    call->actor = handle;
+    if (call->futures && call->futures[0])
+        return reeve_error_set(
+            error, REEVE_EINVAL, "the actor itself cannot be a future: get the handle first");
+    return reeve_actor_check(call->actor, error);
+}
+
 REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     const reeve_task_options *options, const void *arguments, const uint64_t *futures)
 {
@@ -178,9 +189,12 @@ REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
         }
     struct call call;
     call.function = function;
+    call.actor = NULL;
     call.arguments = arguments;
     call.futures = futures;
     call_begin(&call);
+    if (REEVE_UNLIKELY(function->role != REEVE_ROLE_NONE) && call_actor(&call, arguments, error))
+        goto failed;
     uint64_t future;
     if (REEVE_LIKELY(!submit(backend, &call, options, &future, error)))
         return future;
@@ -268,11 +282,21 @@ REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
     struct reeve_submit like = reeve_client_submit_of(function, &settings);
     struct call call;
     call.function = function;
+    call.actor = NULL;
     call.arguments = arguments;
     call.futures = NULL;
     for (size_t i = 0; i < count; i++) {
         arguments_gather(function, columns, i, arguments);
         call_begin(&call);
+        if (REEVE_UNLIKELY(function->role != REEVE_ROLE_NONE)) {
+            /* the column outlives the batch, the arguments do not */
+            if (call_actor(&call, (const reeve_actor *)columns[0] + i, error)) {
+                reeve_error_function(error, function->name);
+                reeve_batch_fail(&batch);
+                continue;
+            }
+            like.actor = call.actor;
+        }
         batch_call(&batch, &call, options, &like);
     }
     if (arguments != few)

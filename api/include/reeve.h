@@ -362,4 +362,6 @@ REEVE_API const char *reeve_version(void);
 #include "reeve_ready.h"
 #include "reeve_typed.h"
 
+#include "reeve_actor.h"
+
 #endif

@@ -51,6 +51,8 @@
     X(EREFUSED, -1036, "nothing listens at the address")                               \
     X(ELINK, -1037, "the connection was lost")                                         \
     X(ECORRUPT, -1038, "stored bytes are damaged")                                     \
+    X(EACTORDIED, -1039, "the actor is dead")                                          \
+    X(EUNREACHABLE, -1040, "it cannot be reached now")                                 \
     X(EEND, -1042, "the stream has ended")
 
 /* All codes: REEVE_EINVAL and so on. */

@@ -130,6 +130,7 @@ struct reeve_function {
     struct reeve_function *next;
     reeve_handler *handler; /* of a function made by reeve_register */
     void *context;
+    int role; /* in the life of actors: REEVE_ROLE_... */
 };
 
 /* What the macros' code calls. */

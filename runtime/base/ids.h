@@ -49,7 +49,26 @@ struct reeve_class {
     uint8_t program[REEVE_PROGRAM_HASH_SIZE];
     uint32_t cpu_milli;
     int32_t priority;
+    /* Of actors: leases on one worker process, the host. `owner` made the actors in it, and its
+     * lease is the residence: the host is there for as long as it lasts. Others attach. */
+    reeve_process_id owner; /* 0: of tasks */
+    uint32_t host;          /* the owner's number for it, perhaps with REEVE_HOST_ATTACH; or 0 */
+    uint32_t zero;
 };
+
+/* The lease is for calls of actors whose host is another process's: it needs no cpu, and is on the
+ * worker that has the residence. */
+#define REEVE_HOST_ATTACH 0x80000000u
+
+static inline bool reeve_class_is_residence(const struct reeve_class *class)
+{
+    return class->host != 0 && !(class->host & REEVE_HOST_ATTACH);
+}
+
+static inline bool reeve_class_attaches(const struct reeve_class *class)
+{
+    return class->host & REEVE_HOST_ATTACH;
+}
 
 /* Of a job: jobs that all want more than there is share it in proportion to their weights. */
 #define REEVE_WEIGHT_DEFAULT 100u

@@ -3,6 +3,8 @@
  *
  *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) |
  *               size, 4 B, and hand-over (flag LENT) | value: msgpack |
+ *               of a call that makes an actor, in place of a time limit: the number of the latest
+ *               of its owner's that has been made in this host before, be it alive or not
  *               a reference has 32 B; n is the slot's `references`
  *
  *   reference | owner 8 | sequence 8 | size 8 | node 4 | flags 4 |  `node`: where a copy is

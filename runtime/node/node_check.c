@@ -45,7 +45,12 @@ static void check_lease(const struct reeve_node *node, const struct node_lease *
     REEVE_ASSERT(
         lease->holder_process == NULL ||
         reeve_map64_get(&node->processes, lease->holder_process->serial) == lease->holder_process);
-    REEVE_ASSERT((lease->state == LEASE_WAITING) == reeve_list_is_linked(&lease->waiting_link));
+    bool attaches = reeve_class_attaches(&lease->class) && lease->state != LEASE_HELD;
+    REEVE_ASSERT(
+        (lease->state == LEASE_WAITING && !attaches) == reeve_list_is_linked(&lease->waiting_link));
+    REEVE_ASSERT(attaches || !reeve_list_is_linked(&lease->attached_link));
+    REEVE_ASSERT(
+        !attaches || lease->state == LEASE_CLOSING || reeve_list_is_linked(&lease->attached_link));
     switch (lease->state) {
     case LEASE_WAITING:
         REEVE_ASSERT(lease->worker == NULL && !lease->lent && !lease->job->ended);
@@ -54,13 +59,15 @@ static void check_lease(const struct reeve_node *node, const struct node_lease *
         REEVE_ASSERT(lease->worker != NULL && lease->channel_open);
         REEVE_ASSERT(lease->holder_process != NULL || lease->peer != 0);
         break;
-    case LEASE_CLOSING: REEVE_ASSERT(lease->worker != NULL && !lease->channel_open); break;
+    case LEASE_CLOSING:
+        REEVE_ASSERT((lease->worker != NULL || attaches) && !lease->channel_open);
+        break;
     case LEASE_HELD:
         REEVE_ASSERT(lease->worker == NULL && lease->job == NULL && lease->peer != 0);
         REEVE_ASSERT(lease->holder_process != NULL);
         break;
     }
-    REEVE_ASSERT(lease->worker == NULL || lease->worker->lease == lease);
+    REEVE_ASSERT(lease->worker == NULL || attaches || lease->worker->lease == lease);
 }
 
 static void check_job(const struct node_job *job)

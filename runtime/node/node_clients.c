@@ -252,12 +252,21 @@ void node_client_demand(struct reeve_node *node, const struct reeve_node_event *
         process->want_count = count;
     }
     struct node_want *want = &process->wants[event->class_index];
+    reeve_process_id self = node_process_id(node, process);
     struct reeve_class class;
     memset(&class, 0, sizeof class);
     class.job = process->job->id;
     memcpy(class.program, process->job->program, sizeof class.program);
     class.cpu_milli = event->cpu_milli;
     class.priority = event->priority;
+    if (event->host != 0) {
+        class.host = event->host;
+        class.owner = event->process != 0 ? event->process : self;
+    }
+    if (event->host != 0 && reeve_class_is_residence(&class) != (class.owner == self)) {
+        bad_client(node, process, "the process asked for a host of actors that is not its own");
+        return;
+    }
     if (want->defined && memcmp(&want->class, &class, sizeof class) != 0) {
         bad_client(node, process, "the process gave a class of tasks a second meaning");
         return;

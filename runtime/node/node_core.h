@@ -76,9 +76,10 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_PEER_MESSAGE,     /* node message */
     REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program count(weight) text(name) */
     REEVE_NODE_EVENT_CONNECTION_GONE,  /* connection: a driver that has no answer yet has left */
-    REEVE_NODE_EVENT_CLIENT_DEMAND,    /* serial class_index cpu_milli priority count node */
-    REEVE_NODE_EVENT_CLIENT_RETURN,    /* serial lease */
-    REEVE_NODE_EVENT_CLIENT_LEND,      /* serial count: 1 lends, 0 goes on */
+    /* serial class_index cpu_milli priority count node process(whose host) host */
+    REEVE_NODE_EVENT_CLIENT_DEMAND,
+    REEVE_NODE_EVENT_CLIENT_RETURN, /* serial lease code: not 0: with what is in its worker */
+    REEVE_NODE_EVENT_CLIENT_LEND,   /* serial count: 1 lends, 0 goes on */
     /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */
     REEVE_NODE_EVENT_CLIENT_BLOCKED,
     REEVE_NODE_EVENT_CLIENT_OWNS, /* serial count: 1 it has futures, 0 it has none */
@@ -105,6 +106,7 @@ struct reeve_node_event {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
+    uint32_t host;
     uint64_t connection;
     uint64_t lease;
     reeve_process_id process;
@@ -138,17 +140,18 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_WORKER_WELCOME,  /* serial */
     REEVE_NODE_COMMAND_RETIRE,          /* serial: close its socket, at which it ends */
     REEVE_NODE_COMMAND_KILL,            /* serial: its process group */
-    /* lease serial(holder) worker class_index cpu_milli priority */
+    /* lease serial(holder) worker class_index cpu_milli priority owner host */
     REEVE_NODE_COMMAND_OPEN_LOCAL,
-    /* lease worker cpu_milli priority node job: we hold for a client of that node; before OPEN is
-     * sent */
+    /* lease worker cpu_milli priority node job owner host: we hold for a client of that node;
+     * before OPEN is sent */
     REEVE_NODE_COMMAND_OPEN_EXECUTOR,
     /* lease serial class_index node process(worker): we work for a client of ours */
     REEVE_NODE_COMMAND_OPEN_HOLDER,
     /* lease code: revoke what is not claimed, unmap. Executor's: answer with CLOSED; code 0: its
      * holder says that all entries are answered, so none is in hand */
     REEVE_NODE_COMMAND_CLOSE,
-    /* lease code count text: the worker is dead: revoke, answer all entries. No CLOSED */
+    /* lease code count text: the worker is dead, or (host not 0) what it was the host of is:
+     * revoke, answer all entries. No CLOSED */
     REEVE_NODE_COMMAND_CLOSE_DEAD,
     REEVE_NODE_COMMAND_JOB_GONE, /* job: free its objects, forget its program */
     REEVE_NODE_COMMAND_END,      /* code text: nothing is left to do */
@@ -165,6 +168,8 @@ struct reeve_node_command {
     uint32_t cpu_milli;
     int32_t priority;
     uint32_t count;
+    uint32_t host;
+    reeve_process_id owner; /* of the host */
     uint64_t connection;
     uint64_t lease;
     reeve_process_id job;

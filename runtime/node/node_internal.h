@@ -5,6 +5,7 @@
  *   node_clients.c  drivers and jobs, what processes want
  *   node_workers.c  worker processes: started, idle, retired
  *   node_leases.c   leases, as executor and as holder's node
+ *   node_actors.c   leases of others on a worker that is a host of actors
  *   node_waits.c    who waits for what
  *   node_check.c    audit */
 #ifndef REEVE_NODE_NODE_INTERNAL_H
@@ -103,6 +104,10 @@ struct node_lease {
     struct reeve_list waiting_link;
     bool lent;
     bool channel_open;
+    bool kill; /* executor's, closing: its worker is not to serve anybody else */
+    /* executor's, of hosts of actors: node_actors.c */
+    struct reeve_list attached;      /* a residence: leases on the same worker, by attached_link */
+    struct reeve_list attached_link; /* one that attaches */
 };
 
 struct node_peer {
@@ -208,6 +213,15 @@ void node_worker_socket_gone(struct reeve_node *node, struct node_process *worke
 void node_worker_timer(struct reeve_node *node, struct node_process *worker);
 void node_job_timer(struct reeve_node *node, struct node_job *job);
 
+/* node_actors.c */
+/* The residence of the host that a class attaches to; NULL: it is not here. */
+struct node_lease *node_residence_find(
+    const struct reeve_node *node, const struct reeve_class *attaching);
+void node_attach(struct reeve_node *node, struct node_lease *residence, struct node_lease *lease);
+void node_attached_open(struct reeve_node *node, struct node_lease *residence);
+void node_attached_end(
+    struct reeve_node *node, struct node_lease *residence, int32_t code, const char *text);
+
 /* node_leases.c */
 void node_grant(struct reeve_node *node, const struct reeve_message *message);
 void node_recall(struct reeve_node *node, uint64_t id);
@@ -220,6 +234,9 @@ void node_lease_close(struct reeve_node *node, struct node_lease *lease, int32_t
 void node_lease_closed(struct reeve_node *node, const struct reeve_node_event *event);
 void node_lease_worker_died(
     struct reeve_node *node, struct node_lease *lease, const struct reeve_node_event *exited);
+/* What it is on is no more: its channel is revoked, its holder told. The lease ends. */
+void node_lease_give_up(struct reeve_node *node, struct node_lease *lease, int32_t code,
+    const char *text, uint32_t count);
 /* Executor's lease: cpu free again, the head told, forgotten. */
 void node_lease_end(struct reeve_node *node, struct node_lease *lease);
 void node_lease_lost(

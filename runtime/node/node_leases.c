@@ -26,6 +26,8 @@ static struct node_lease *lease_make(struct reeve_node *node, enum node_lease_st
     lease->peer = peer;
     reeve_list_init(&lease->waiting_link);
     reeve_list_init(&lease->held_link);
+    reeve_list_init(&lease->attached);
+    reeve_list_init(&lease->attached_link);
     lease->holder_process = holder;
     if (holder != NULL)
         reeve_list_push_back(&holder->held, &lease->held_link);
@@ -42,6 +44,8 @@ static void leave_holder(struct node_lease *lease)
 static void lease_free(struct reeve_node *node, struct node_lease *lease)
 {
     leave_holder(lease);
+    REEVE_ASSERT(reeve_list_is_empty(&lease->attached));
+    reeve_list_remove(&lease->attached_link);
     reeve_map64_remove(&node->leases, lease->id);
     free(lease);
 }
@@ -126,6 +130,16 @@ void node_grant(struct reeve_node *node, const struct reeve_message *grant)
             node, grant->lease, &grant->class, grant->process, job->failed_code, job->failed_text);
         return;
     }
+    if (reeve_class_attaches(&grant->class)) {
+        struct node_lease *residence = node_residence_find(node, &grant->class);
+        if (residence == NULL) {
+            refuse(node, grant, REEVE_EBUSY, "the actor's process is not there");
+            return;
+        }
+        node_attach(
+            node, residence, lease_make(node, LEASE_WAITING, grant, holder, holder ? 0 : home));
+        return;
+    }
     if (!node_worker_room(node, job)) {
         refuse(node, grant, REEVE_EBUSY, "the node runs as many processes as it may");
         return;
@@ -153,7 +167,8 @@ void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct n
     lease->state = LEASE_OPEN;
     lease->worker = worker;
     lease->channel_open = true;
-    worker->lease = lease;
+    if (!reeve_class_attaches(&lease->class))
+        worker->lease = lease;
     if (lease->holder_process != NULL) {
         struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_OPEN_LOCAL);
         int64_t index = node_class_index(lease->holder_process, &lease->class);
@@ -165,6 +180,9 @@ void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct n
         command->class_index = index < 0 ? 0 : (uint32_t)index;
         command->process = node_process_id(node, worker);
         command->job = lease->job->id;
+        command->owner = lease->class.owner;
+        command->host = lease->class.host;
+        node_attached_open(node, lease);
         return;
     }
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_OPEN_EXECUTOR);
@@ -175,19 +193,23 @@ void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct n
     command->node = lease->peer;
     command->process = lease->holder;
     command->job = lease->job->id;
+    command->owner = lease->class.owner;
+    command->host = lease->class.host;
     struct reeve_message *open = node_send_peer(node, lease->peer, REEVE_MESSAGE_OPEN);
     open->lease = lease->id;
     open->class = lease->class;
     open->process = lease->holder;
     open->worker = node_process_id(node, worker);
+    node_attached_open(node, lease);
 }
 
 void node_lease_end(struct reeve_node *node, struct node_lease *lease)
 {
     leave_waiting(lease);
+    node_attached_end(node, lease, REEVE_EACTORDIED, "it has ended");
     if (!lease->lent)
         node->cpu_used_milli -= lease->class.cpu_milli;
-    if (lease->worker != NULL)
+    if (lease->worker != NULL && !reeve_class_attaches(&lease->class))
         lease->worker->lease = NULL;
     node_send_head(node, REEVE_MESSAGE_ENDED)->lease = lease->id;
     lease_free(node, lease);
@@ -203,6 +225,7 @@ void node_lease_fail(
     node_set_text(refused->text, "%s", text);
     if (code != REEVE_EBUSY)
         tell_failed(node, lease->id, &lease->class, lease->holder, code, text);
+    node_attached_end(node, lease, REEVE_EACTORDIED, text);
     leave_waiting(lease);
     node->cpu_used_milli -= lease->class.cpu_milli;
     lease_free(node, lease);
@@ -215,8 +238,10 @@ void node_lease_close(struct reeve_node *node, struct node_lease *lease, int32_t
     case LEASE_WAITING: node_lease_end(node, lease); break;
     case LEASE_OPEN:
         leave_holder(lease);
+        node_attached_end(node, lease, REEVE_EACTORDIED, "it has ended");
         lease->state = LEASE_CLOSING;
         lease->channel_open = false;
+        lease->kill = code != REEVE_OK && reeve_class_is_residence(&lease->class);
         command = node_emit(node, REEVE_NODE_COMMAND_CLOSE);
         command->lease = lease->id;
         command->code = code;
@@ -244,9 +269,13 @@ void node_lease_closed(struct reeve_node *node, const struct reeve_node_event *e
         return;
     }
     struct node_process *worker = lease->worker;
+    if (reeve_class_attaches(&lease->class)) { /* what it runs for who has gone is the actor's */
+        node_lease_end(node, lease);
+        return;
+    }
     if (worker->state != PROCESS_LEASED)
         return; /* it is ending: the lease ends with it */
-    if (event->count > 0) {
+    if (event->count > 0 || lease->kill) {
         node_worker_kill(node, worker);
         return;
     }
@@ -259,19 +288,26 @@ void node_lease_worker_died(
 {
     int32_t code = exited->code;
     const char *text = exited->text;
+    node_attached_end(node, lease, code, text);
     lease->worker = NULL;
+    node_lease_give_up(node, lease, code, text, exited->count);
+}
+
+void node_lease_give_up(struct reeve_node *node, struct node_lease *lease, int32_t code,
+    const char *text, uint32_t count)
+{
     if (lease->channel_open) {
         struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLOSE_DEAD);
         command->lease = lease->id;
         command->code = code;
-        command->count = exited->count;
+        command->count = count;
+        command->host = lease->class.host;
         node_set_text(command->text, "%s", text);
     }
     if (lease->state == LEASE_OPEN && !lease->job->ended) {
         if (lease->holder_process != NULL) {
             int64_t index = node_class_index(lease->holder_process, &lease->class);
-            tell_lost(node, lease->holder_process, lease->id, index, code, text)->count =
-                exited->count;
+            tell_lost(node, lease->holder_process, lease->id, index, code, text)->count = count;
         } else if (lease->peer != 0) {
             struct reeve_message *lost = node_send_peer(node, lease->peer, REEVE_MESSAGE_LOST);
             lost->lease = lease->id;

@@ -235,6 +235,7 @@ static void on_lifeline(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status == 0 && read(daemon->options->lifeline_fd, &byte, 1) > 0)
         return;
+    uv_poll_stop(poll); /* it stays at its end, and the loop still runs for a while */
     reeve_log(REEVE_LOG_INFO, "REEVE-NODE-STOPPING", "why=%s", "whoever started it has ended");
     daemon_end(daemon, 0);
 }

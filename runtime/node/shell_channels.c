@@ -101,6 +101,8 @@ static void tell(struct daemon_client *client, const struct daemon_channel *chan
         .class_index = command->class_index,
         .cpu_milli = command->cpu_milli,
         .priority = command->priority,
+        .token = command->owner,
+        .task = command->host,
         .flags = role,
         .process = peer,
         .node = node,
@@ -172,7 +174,7 @@ static void channel_close(struct daemon *daemon, const struct reeve_node_command
         if (dead && channel->kind == CHANNEL_HOLDER && command->code != REEVE_ENODEDIED)
             daemon_holder_answer_all(channel);
         struct daemon_client *worker = daemon_client_get(daemon, channel->worker);
-        if (!dead && worker != NULL)
+        if ((!dead || command->host != 0) && worker != NULL)
             daemon_client_send(
                 worker, &(struct reeve_local_message){
                             .kind = REEVE_LOCAL_CHANNEL_CLOSE, .lease = command->lease});

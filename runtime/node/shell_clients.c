@@ -189,6 +189,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.priority = message->priority;
         event.count = message->count;
         event.node = message->node;
+        event.process = message->process;
+        event.host = message->flags;
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_LEASE_RETURN:

@@ -26,8 +26,8 @@ static bool needs_class(uint32_t kind)
 static bool class_is_zero(const struct reeve_class *class)
 {
     static const uint8_t zero[REEVE_PROGRAM_HASH_SIZE];
-    return class->job == 0 && class->cpu_milli == 0 && class->priority == 0 &&
-           memcmp(class->program, zero, sizeof zero) == 0;
+    return class->job == 0 && class->cpu_milli == 0 && class->priority == 0 && class->owner == 0 &&
+           class->host == 0 && memcmp(class->program, zero, sizeof zero) == 0;
 }
 
 /* --- to protobuf -------------------------------------------------------------------------- */
@@ -72,6 +72,10 @@ const Reeve__Message *reeve_control_view(
         view->class.cpu_milli = message->class.cpu_milli;
         view->class.has_priority = message->class.priority != 0;
         view->class.priority = message->class.priority;
+        view->class.has_owner = message->class.owner != 0;
+        view->class.owner = message->class.owner;
+        view->class.has_host = message->class.host != 0;
+        view->class.host = message->class.host;
         control->class_ = &view->class;
     }
     control->host = string_out(message->host, sizeof message->host);
@@ -134,6 +138,8 @@ int reeve_control_decode(const Reeve__Control *control, struct reeve_message *re
         memcpy(message.class.program, class->program.data, REEVE_PROGRAM_HASH_SIZE);
         message.class.cpu_milli = class->cpu_milli;
         message.class.priority = class->priority;
+        message.class.owner = class->owner;
+        message.class.host = class->host;
     } else if (needs_class(control->kind)) {
         return REEVE_EPROTOCOL;
     }

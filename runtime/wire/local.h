@@ -15,9 +15,11 @@
  *                  mode worker: the token its daemon gave it in the environment;
  *                  fds: the table of functions
  *   DEMAND         class_index cpu_milli priority count    this process could use `count` leases of
- *                  node                                    the class in all (level, not edge), best
+ *                  node flags process                      the class in all (level, not edge), best
  *                                                          on `node` (0: anywhere), where large
- *                                                          arguments lie
+ *                                                          arguments lie. flags: the host, where it
+ *                                                          is one of actors (ids.h), of `process`,
+ *                                                          0: mine
  *   LEASE_RETURN   lease code                              every entry of the lease has been
  *                                                          answered or taken back; code not 0: its
  *                                                          worker wrote nonsense, and what it has
@@ -72,7 +74,8 @@
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
  *                                                          closes next)
- *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node
+ *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node token(owner)
+ *                  task(host)
  *                                                                    fds: channel segment, peer's
  *                                                                    doorbell page, peer's eventfd
  *                                                          to the holder and to the worker; `node`:

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/client/actor.h"
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/invoke.h"
@@ -367,11 +368,38 @@ static void futures_settle(struct reeve_cluster_channel *channel,
     reeve_buffer_fini(&handover->objects);
 }
 
+/* Whether or not it could be made. */
+static void actor_came(const void *arguments, size_t size, uint32_t latest)
+{
+    reeve_actor actor;
+    if (!reeve_actor_read(arguments, size, &actor))
+        return;
+    reeve_actors_set_latest(&actor);
+    actor.number = latest;
+    reeve_actors_set_latest(&actor);
+}
+
+/* A call of an actor comes by another way than its constructor, when it is not its owner's: it may
+ * be here before. An owner has its actors made in the order of their numbers. */
+static bool is_early(
+    const struct reeve_cluster_channel *channel, const struct reeve_entry_view *view)
+{
+    struct reeve_entry_parts parts;
+    reeve_actor actor;
+    return channel->owner != channel->peer &&
+           reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) &&
+           reeve_actor_read(parts.value, parts.value_size, &actor) &&
+           actor.owner == channel->owner && actor.number > reeve_actors_latest(actor.owner);
+}
+
 static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view)
 {
     struct reeve_entry_parts parts;
     struct execution execution;
+    const struct reeve_function *function = reeve_registry_at(view->function);
+    int role = function != NULL ? function->role : REEVE_ROLE_NONE;
+    uint32_t actor_latest = 0;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts)) {
         struct reeve_error_info error = {.message = "the call reached the worker malformed"};
         size_t size = error_pack(&error, worker.scratch, cluster->inline_size);
@@ -389,6 +417,11 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.channel = channel;
     worker.view = *view;
     worker.alone = view->flags & REEVE_ENTRY_ALONE;
+    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW)) {
+        reeve_actors_set_restart_count(view->attempt - 1); /* attempts are counted from 1 */
+        actor_latest = parts.timeout_ms;
+        parts.timeout_ms = 0;
+    }
     reeve_cluster_task_begin(cluster);
     reeve_stop_begin(channel->lease, view->task, view->attempt, view->function, parts.timeout_ms);
     facts_begin(cluster->bell, view);
@@ -410,6 +443,8 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     answer(channel, view, status, execution.object != NULL || names_lost ? &object : NULL,
         status != 0 ? worker.scratch : execution.invocation.result,
         execution.invocation.result_size);
+    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW))
+        actor_came(parts.value, parts.value_size, actor_latest);
     execution_fini(&execution);
     if (REEVE_UNLIKELY(resume)) /* after the answer: it may take a moment */
         reeve_cluster_loop_resume(cluster);
@@ -513,7 +548,8 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
 static bool calls_ready(const struct reeve_cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->worker_capacity; i++)
-        if (cluster->workers[i]->open && reeve_ring_peek(&cluster->workers[i]->channel.calls))
+        if (cluster->workers[i]->open && !cluster->workers[i]->early &&
+            reeve_ring_peek(&cluster->workers[i]->channel.calls))
             return true;
     return reeve_cluster_anything_ready(cluster);
 }
@@ -525,9 +561,18 @@ static bool calls_run(struct reeve_cluster *cluster)
     for (uint32_t i = 0; i < cluster->worker_capacity; i++) {
         struct reeve_cluster_channel *channel = cluster->workers[i];
         struct reeve_entry_view view;
-        if (!channel->open || channel->closing ||
-            reeve_ring_claim(&channel->channel.calls, &view) != 0)
+        if (!channel->open || channel->closing)
             continue;
+        if (REEVE_UNLIKELY(channel->early))
+            view = channel->early_view;
+        else if (reeve_ring_claim(&channel->channel.calls, &view) != 0)
+            continue;
+        if (REEVE_UNLIKELY(channel->owner != 0)) {
+            channel->early = is_early(channel, &view);
+            channel->early_view = view;
+            if (channel->early)
+                continue;
+        }
         call_run(cluster, channel, &view);
         any = true;
     }
@@ -547,8 +592,11 @@ static void housekeeping(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     reeve_cluster_progress(cluster, reeve_cluster_now_ns());
     for (uint32_t i = 0; i < cluster->worker_capacity; i++)
-        if (cluster->workers[i]->closing)
+        if (cluster->workers[i]->closing) {
+            if (cluster->workers[i]->owner == cluster->workers[i]->peer)
+                reeve_actors_drop(cluster->workers[i]->owner);
             reeve_cluster_channel_close(cluster->workers[i]);
+        }
     bool over = cluster->dead;
     pthread_mutex_unlock(&cluster->lock);
     if (over)

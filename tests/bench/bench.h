@@ -105,6 +105,7 @@ void reeve_bench_cluster_stop(struct reeve_bench_cluster *cluster);
 void bench_core_alone(struct bench *bench);
 void bench_core(struct bench *bench);
 void bench_ray(struct bench *bench);
+void bench_ray_actors(struct bench *bench); /* a part of it */
 void bench_envelope(struct bench *bench);
 int bench_envelope_register(void); /* before reeve_init */
 
@@ -115,5 +116,6 @@ bool bench_calls_made(struct bench *bench, const char *name, int count);
 bool bench_call_once(struct bench *bench, const char *name, int64_t x);
 void bench_calls(struct bench *bench);
 void bench_objects(struct bench *bench);
+void bench_spill(struct bench *bench);
 
 #endif

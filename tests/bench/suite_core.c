@@ -94,6 +94,7 @@ void bench_core(struct bench *bench)
     if (bench_wanted(bench, "tasks_graph"))
         tasks_graph(bench);
     bench_objects(bench);
+    bench_spill(bench);
     if (bench_wanted(bench, "idle"))
         idle(bench);
 }

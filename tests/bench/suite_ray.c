@@ -237,4 +237,5 @@ void bench_ray(struct bench *bench)
         bench_say_ray(bench, rows[i].name, rate, rows[i].unit, rows[i].floor, rows[i].ray);
     }
     free(zeros);
+    bench_ray_actors(bench);
 }

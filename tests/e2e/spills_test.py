@@ -82,7 +82,7 @@ def test_a_flipped_bit(run, home):
     failed, out = failed_values(program)
     assert list(failed.values()) == ["REEVE_ECORRUPT"]
     assert str(home.work) in out
-    assert "REEVE-SPILL-READ" in home.said()
+    assert any("REEVE-SPILL-READ" in path.read_text() for path in home.logs.glob("worker*"))
 
 
 def test_a_file_cut_short(run, home):
@@ -143,7 +143,9 @@ def test_a_full_disk_and_another(run, home, small_disk):
     """The other folder goes on."""
     environment = {"REEVE_STORE_SIZE": "32M", "REEVE_SPILL": f"{small_disk}:{home.work}"}
     assert run("spills", "fill", 300, 1024, environment=environment).succeed(60) == "ok fill\n"
-    assert home.said().count("REEVE-SPILL-FOLDER") >= 1
+    logs = "".join(path.read_text() for path in home.logs.glob("worker*"))
+    assert logs.count("REEVE-SPILL-FOLDER") == 1 and str(small_disk) in logs
+    assert logs.count("REEVE-NODE-STOPPING") == 1
 
 
 @pytest.mark.parametrize("folder,why", [("/nowhere", "No such file"), ("/proc", "no files can be made in /proc")])

@@ -84,6 +84,14 @@ bool sim_channel_recall(struct sim_channel *channel, uint32_t position)
     return false;
 }
 
+const struct sim_call *sim_channel_peek(struct sim_channel *channel)
+{
+    while (channel->call_first < channel->call_count &&
+           channel->calls[channel->call_first].state != ENTRY_READY)
+        channel->call_first++;
+    return channel->call_first < channel->call_count ? &channel->calls[channel->call_first] : NULL;
+}
+
 struct sim_call *sim_channel_claim(struct sim_channel *channel, uint32_t *position)
 {
     while (channel->call_first < channel->call_count) {
@@ -323,9 +331,11 @@ void sim_channel_close(
     if (worker_is_dead && channel->kind == CHANNEL_EXECUTOR)
         answer_all(sim, daemon, channel, command);
     uint32_t in_hand = revoke(channel);
+    struct sim_process *worker = sim_process_get(sim, channel->worker);
+    if (worker_is_dead && channel->host != 0 && worker != NULL) /* it may live */
+        sim_to_process(sim, worker, &(struct sim_local){.kind = LOCAL_CLOSE, .lease = lease});
     if (worker_is_dead || channel->kind == CHANNEL_HOLDER)
         return;
-    struct sim_process *worker = sim_process_get(sim, channel->worker);
     if (code == 0 && in_hand > 0 && worker != NULL && !worker->dying)
         sim_violation(sim, "lease %llx was returned with %u entries in hand",
             (unsigned long long)lease, in_hand);

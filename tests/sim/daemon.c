@@ -339,6 +339,8 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
         .priority = m->priority,
         .count = m->count,
         .lease = m->lease,
+        .process = m->process,
+        .host = m->host,
         .connection = process->connection,
         .code = m->code};
     uint64_t uid = process->uid;
@@ -386,6 +388,8 @@ static void open_channel(
                                                                                : CHANNEL_HOLDER;
     struct sim_channel *channel = sim_channel_make(sim, daemon, kind, c->lease);
     channel->node = c->node;
+    channel->owner = c->owner;
+    channel->host = c->host;
     struct sim_process *holder = kind != CHANNEL_EXECUTOR ? client(daemon, c->serial) : NULL;
     struct sim_process *worker = kind != CHANNEL_HOLDER ? client(daemon, c->worker) : NULL;
     channel->holder = holder != NULL ? holder->uid : 0;
@@ -481,7 +485,8 @@ static void carry_out(
         break;
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE:
         tell(sim, daemon, c->serial,
-            (struct sim_local){.kind = LOCAL_INFEASIBLE, .class_index = c->class_index});
+            (struct sim_local){
+                .kind = LOCAL_INFEASIBLE, .class_index = c->class_index, .code = c->code});
         break;
     case REEVE_NODE_COMMAND_SPAWN: spawn(sim, daemon, c); break;
     case REEVE_NODE_COMMAND_RETIRE:

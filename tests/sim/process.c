@@ -11,14 +11,13 @@
 
 #include "tests/sim/sim.h"
 
-#define CLASSES                  3
 #define OUTSTANDING              48
 #define LOSSES_MAX               3u
 #define LEND_AFTER_NS            (1 * MS)
 #define FUNCTION_GIVES           0x10000u
 #define FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
 
-static const uint32_t class_cpu[CLASSES] = {1000, 500, 2000};
+const uint32_t sim_class_cpu[SIM_CLASSES] = {1000, 500, 2000};
 
 /* ---- programs ---- */
 
@@ -60,91 +59,6 @@ static uint64_t duration(uint32_t function, uint64_t value)
     return random * MS; /* a second */
 }
 
-/* ---- sockets ---- */
-
-struct sim_process *sim_process_get(struct sim *sim, uint64_t uid)
-{
-    return reeve_map64_get(&sim->processes, uid);
-}
-
-static void post(struct sim *sim, struct sim_process *process, enum sim_event_kind kind,
-    uint64_t *ready_ns, const struct sim_local *m)
-{
-    uint64_t at_ns = sim->now_ns + sim_between(sim, 1 * US, 100 * US);
-    if (at_ns < *ready_ns)
-        at_ns = *ready_ns;
-    *ready_ns = at_ns;
-    struct sim_event *event = sim_after(sim, at_ns - sim->now_ns, kind);
-    event->a = process->uid;
-    event->data = memcpy(sim_alloc(sizeof *m), m, sizeof *m);
-}
-
-void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *m)
-{
-    if (!process->dying)
-        post(sim, process, SIM_TO_DAEMON, &process->to_daemon_ns, m);
-}
-
-void sim_to_process(struct sim *sim, struct sim_process *process, const struct sim_local *m)
-{
-    if (!process->dying)
-        post(sim, process, SIM_TO_PROCESS, &process->to_process_ns, m);
-}
-
-/* ---- life ---- */
-
-struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver)
-{
-    struct sim_process *process = sim_alloc(sizeof *process);
-    process->uid = process->connection = ++sim->next_id;
-    process->life = daemon->life;
-    process->machine = daemon->machine;
-    process->is_driver = is_driver;
-    process->owner_ns = process->wake_ns = NEVER;
-    process->owner = reeve_owner_create(&reeve_owner_settings_default);
-    for (uint32_t i = 0; i < CLASSES; i++) {
-        uint32_t index;
-        reeve_owner_class(process->owner, class_cpu[i], 0, &index);
-    }
-    reeve_map64_init(&process->held);
-    reeve_map64_init(&process->worked);
-    reeve_map64_put(&sim->processes, process->uid, process, NULL);
-    return process;
-}
-
-void sim_process_free(struct sim *sim, struct sim_process *process)
-{
-    reeve_map64_remove(&sim->processes, process->uid);
-    reeve_owner_free(process->owner);
-    reeve_map64_fini(&process->held);
-    reeve_map64_fini(&process->worked);
-    free(process->expected);
-    free(process);
-}
-
-/* From now on it does nothing; what it has said is still on its way, and then the end of its
- * socket. */
-void sim_process_kill(struct sim *sim, struct sim_process *process)
-{
-    if (process->dying)
-        return;
-    sim_trace(sim, "process %llu (%s, serial %u) ends", (unsigned long long)process->uid,
-        process->is_driver ? "driver" : "worker", process->serial);
-    if (process->is_driver)
-        sim->abandoned += process->expected_count;
-    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_END});
-    process->dying = true;
-}
-
-void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns)
-{
-    uint64_t at_ns = sim->now_ns + delay_ns;
-    if (process->dying || (process->wake_ns <= at_ns && process->wake_ns >= sim->now_ns))
-        return;
-    process->wake_ns = at_ns;
-    sim_after(sim, delay_ns, SIM_PROCESS_WAKE)->a = process->uid;
-}
-
 /* ---- as holder ---- */
 
 static struct sim_channel *channel_of(struct sim_process *process, reeve_lease_index index)
@@ -158,7 +72,7 @@ static uint64_t argument(struct sim_process *process, const struct reeve_owner_e
     memcpy(&value, entry->arguments, sizeof value);
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
-        if (entry->splices[i].offset & REEVE_OWNER_NESTED)
+        if (entry->splices[i].offset & REEVE_OWNER_NESTED || entry->function & SIM_FUNCTION_ACTOR)
             continue;
         if (reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
             result.size != sizeof part)
@@ -183,11 +97,16 @@ static void run_command(
                 .class_index = c->class_index,
                 .cpu_milli = c->cpu_milli,
                 .priority = c->priority,
+                .process = c->process,
+                .host = c->host,
                 .count = c->count});
         break;
     case REEVE_OWNER_RETURN_LEASE:
         reeve_map64_remove(&process->held, c->lease);
-        sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_RETURN, .lease = c->lease});
+        sim_to_daemon(sim, process,
+            &(struct sim_local){.kind = LOCAL_RETURN,
+                .lease = c->lease,
+                .code = c->count != 0 ? REEVE_ECANCELLED : 0});
         break;
     case REEVE_OWNER_TAKE_BACK:
         if (!reeve_owner_where(process->owner, c->task, &index, &position, &attempt) ||
@@ -222,6 +141,7 @@ static void pump(struct sim *sim, struct sim_process *process)
                 .attempt = entry.attempt,
                 .function = entry.function,
                 .alone = entry.alone,
+                .latest = entry.timeout_ms,
                 .value = argument(process, &entry)};
             uint32_t position;
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
@@ -351,13 +271,22 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
         const struct sim_expected *other =
             &process->expected[sim_below(sim, process->expected_count)];
-        bool nested = sim_chance(sim, 1, 3);
+        bool nested = sim_chance(sim, 1, 3) || other->actor != NULL;
         splices[splice_count].offset = nested ? REEVE_OWNER_NESTED : 0;
         splices[splice_count++].task = other->task;
         expected += nested ? 0 : other->value;
     }
+    if (sim_chance(sim, 1, 4)) {
+        struct sim_expected *e = expect(sim, process, 0, 0);
+        if (!sim_actor_submit(sim, process, splices, splice_count, e)) {
+            process->expected_count--;
+            sim->submitted--;
+        }
+        process->left--;
+        return;
+    }
     struct reeve_owner_task task = {
-        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % CLASSES : 0,
+        .class_index = depth == 0 ? (uint32_t)sim_below(sim, 8) % SIM_CLASSES : 0,
         .function = function,
         .losses_max = LOSSES_MAX,
         .arguments = &value,
@@ -414,7 +343,12 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
         if (result.attempt > LOSSES_MAX + 2) /* once more for a child run on the spot */
             sim_violation(sim, "a task had %u attempts", result.attempt);
         uint64_t value = 0;
-        if (state == REEVE_TASK_DONE) {
+        if (e->actor != NULL) {
+            if (state == REEVE_TASK_DONE)
+                memcpy(&value, result.bytes, sizeof value);
+            sim_actor_result(sim, process, e, result.status, value);
+            *(state == REEVE_TASK_DONE ? &sim->succeeded : &sim->failed) += 1;
+        } else if (state == REEVE_TASK_DONE) {
             memcpy(&value, result.bytes, sizeof value);
             if (value != e->value)
                 sim_violation(sim, "task %llx of driver %llu gave a wrong value",
@@ -423,8 +357,11 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
             adopt(sim, process, e->function, e->argument, &result);
             e = &process->expected[i]; /* there are more now */
         } else {
-            bool healed = !sim->chaos && sim->kills + sim->cuts == 0;
-            if ((healed && result.status != REEVE_ECANCELLED) || !may_fail_with(e, result.status))
+            bool healed = !sim->chaos && sim->kills + sim->cuts == 0 && !e->depends;
+            bool of_actor = e->depends && (result.status == REEVE_EACTORDIED ||
+                                              result.status == REEVE_EUNREACHABLE);
+            if ((healed && result.status != REEVE_ECANCELLED) ||
+                !(may_fail_with(e, result.status) || of_actor))
                 sim_violation(sim, "task %llx of driver %llu failed with %s",
                     (unsigned long long)e->task, (unsigned long long)process->uid,
                     reeve_error_name(result.status));
@@ -442,6 +379,8 @@ static void drive(struct sim *sim, struct sim_process *process)
     look_at_results(sim, process);
     if (process->left == 0 && sim->chaos)
         process->left = sim->options.tasks;
+    sim_actors_release(sim, process, process->left == 0 && process->expected_count == 0);
+    pump(sim, process);
     if (!process->accepted || process->left == 0 || process->submit_armed)
         return;
     process->submit_armed = true;
@@ -521,6 +460,19 @@ static void computed(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame = top(process);
     uint32_t depth = FUNCTION_DEPTH(frame->function), children = frame->function & 0xff;
+    if (frame->function & SIM_FUNCTION_ACTOR) {
+        uint64_t value;
+        int status =
+            sim_actor_run(sim, process, sim_channel_get(sim, frame->channel), frame, &value);
+        end_call(sim, process, status, value);
+        return;
+    }
+    if (frame->function == SIM_FUNCTION_USES) {
+        frame->state = CALL_WAITING;
+        if (!sim_actor_use(sim, process, frame))
+            end_call(sim, process, REEVE_EFUNCTION, 0);
+        return;
+    }
     if (depth == 0) {
         end_call(sim, process, 0, mix(frame->value));
         return;
@@ -639,6 +591,10 @@ static void claim_work(struct sim *sim, struct sim_process *process)
     while (process->frame_count == 0 && reeve_map64_next(&process->worked, &at, NULL, &found)) {
         struct sim_channel *channel = found;
         uint32_t position;
+        const struct sim_call *next =
+            channel->revoked || channel->host == 0 ? NULL : sim_channel_peek(channel);
+        if (next != NULL && sim_actor_is_early(process, channel, &next->entry))
+            continue;
         struct sim_call *call = channel->revoked ? NULL : sim_channel_claim(channel, &position);
         if (call == NULL)
             continue;
@@ -650,8 +606,12 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->task = entry.task;
         frame->attempt = entry.attempt;
         frame->alone = entry.alone;
-        while (class_cpu[frame->class_index] != channel->cpu_milli)
-            frame->class_index++;
+        frame->latest = entry.latest;
+        if (channel->host != 0)
+            frame->class_index = UINT32_MAX;
+        else
+            while (sim_class_cpu[frame->class_index] != channel->cpu_milli)
+                frame->class_index++;
     }
 }
 
@@ -707,15 +667,19 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
     case LOCAL_CANCEL: sim_cancel_told(sim, process, m); break;
-    case LOCAL_CLOSE: reeve_map64_remove(&process->worked, m->lease); break;
+    case LOCAL_CLOSE: {
+        const struct sim_channel *channel = reeve_map64_remove(&process->worked, m->lease);
+        if (channel != NULL && channel->host != 0 && !(channel->host & REEVE_HOST_ATTACH))
+            sim_actors_drop(process, channel->owner);
+        break;
+    }
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:
         if (reeve_owner_find_lease(process->owner, m->lease, &index))
             reeve_owner_lease_recalled(process->owner, sim->now_ns, index);
         break;
     case LOCAL_INFEASIBLE:
-        reeve_owner_class_failed(
-            process->owner, sim->now_ns, m->class_index, REEVE_EINFEASIBLE, "");
+        reeve_owner_class_failed(process->owner, sim->now_ns, m->class_index, m->code, "");
         break;
     default: break;
     }

@@ -307,6 +307,43 @@ static void print_head(struct sim *sim)
             lease.lent ? ", lent" : "");
 }
 
+/* What drivers wait for. */
+static void print_drivers(struct sim *sim)
+{
+    static const char *const states[] = {"free", "waiting", "queued", "sent"};
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {
+        const struct sim_process *process = value;
+        for (uint32_t i = 0; i < process->frame_count; i++)
+            for (uint32_t k = 0; k < process->frames[i].child_count; k++) {
+                reeve_lease_index index = 0;
+                uint64_t position = 0;
+                uint32_t attempt = 0;
+                reeve_task_id task = process->frames[i].children[k];
+                bool sent = reeve_owner_where(process->owner, task, &index, &position, &attempt);
+                fprintf(stderr, "  worker %llu waits for %llx, state %d, lease %llx\n",
+                    (unsigned long long)process->uid, (unsigned long long)task,
+                    (int)reeve_owner_state(process->owner, task),
+                    (unsigned long long)(sent ? reeve_owner_lease_id(process->owner, index) : 0));
+            }
+        for (uint32_t i = 0; i < process->expected_count; i++) {
+            const struct sim_expected *e = &process->expected[i];
+            enum reeve_task_state state = reeve_owner_state(process->owner, e->task);
+            reeve_lease_index index = 0;
+            uint64_t position = 0;
+            uint32_t attempt = 0;
+            (void)reeve_owner_where(process->owner, e->task, &index, &position, &attempt);
+            fprintf(stderr, "  driver %llu waits for %llx, function %x, %s, lease %llx\n",
+                (unsigned long long)process->uid, (unsigned long long)e->task, e->function,
+                state <= REEVE_TASK_SENT ? states[state] : "?",
+                (unsigned long long)(state == REEVE_TASK_SENT
+                                         ? reeve_owner_lease_id(process->owner, index)
+                                         : 0));
+        }
+    }
+}
+
 static void come_to_rest(struct sim *sim)
 {
     uint64_t limit_ns = sim->now_ns + REST_WITHIN, look_ns = sim->now_ns + SECOND;
@@ -321,6 +358,7 @@ static void come_to_rest(struct sim *sim)
             return;
     }
     print_head(sim);
+    print_drivers(sim);
     sim_violation(sim, "it does not come to rest: %s", what);
 }
 
@@ -344,13 +382,15 @@ static uint64_t run(const struct sim_options *options)
             sim_process_kill(sim, value);
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
-           "%llu calls (%llu inline, %llu given); %llu cancelled (%llu by an end); %llu kills, "
+           "%llu calls (%llu inline, %llu given, %llu of %llu actors); "
+           "%llu cancelled (%llu by an end); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
         (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
         (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
         (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
+        (unsigned long long)sim->actor_calls, (unsigned long long)sim->actors_made,
         (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
         (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
         (unsigned long long)sim->heads, (unsigned long long)sim->fences,

@@ -8,6 +8,8 @@
  *   daemon.c     a node daemon's shell: node core, sockets of its processes
  *   channel.c    rings, and the bridge that carries their entries between machines
  *   process.c    drivers and workers: owner core, random programs
+ *   life.c       how these come and go
+ *   actors.c     actors: what drivers do with them, how they live in workers, in which order
  *   chaos.c      what goes wrong
  *
  * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
@@ -98,6 +100,7 @@ struct sim_entry {  /* a call, or an answer to one */
     bool recalled;
     bool alone;      /* a call: no child of it is to be run on the spot */
     bool child_died; /* an answer: the worker has died while one was */
+    uint32_t latest; /* a call that makes an actor: see entry.h */
     uint64_t value;
     const uint8_t *handed; /* not NULL: a piece of a hand-over, and no answer; kept by the sim */
     uint32_t handed_size;
@@ -214,6 +217,8 @@ struct sim_channel {
     uint64_t worker; /* process uid; HOLDER: 0 */
     uint32_t node;   /* the other one of a bridge */
     uint32_t cpu_milli;
+    reeve_process_id owner; /* whose host it leads to; or 0 */
+    uint32_t host;
     bool has_lent;
     bool revoked;
     struct sim_call *calls; /* all that were ever written; the position is the index */
@@ -231,6 +236,8 @@ struct sim_channel *sim_channel_make(
 bool sim_channel_write(
     struct sim_channel *channel, const struct sim_entry *entry, uint32_t *position);
 bool sim_channel_recall(struct sim_channel *channel, uint32_t position);
+/* The next that can be claimed, or NULL. */
+const struct sim_call *sim_channel_peek(struct sim_channel *channel);
 struct sim_call *sim_channel_claim(struct sim_channel *channel, uint32_t *position);
 void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t position,
     const struct sim_entry *answer);
@@ -270,6 +277,8 @@ struct sim_local {
     enum sim_local_kind kind;
     uint32_t class_index, cpu_milli, count, serial, node;
     int32_t priority, code;
+    uint32_t host;
+    reeve_process_id process;
     uint64_t lease, task, channel;
     bool as_worker;
 };
@@ -293,6 +302,7 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     enum sim_frame_state state;
     uint32_t class_index; /* of the task that the worker has claimed */
     bool alone;
+    uint32_t latest; /* of the entry */
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
@@ -303,8 +313,10 @@ struct sim_expected { /* a future of a driver */
     uint32_t function;
     uint64_t argument;
     uint64_t submitted_ns;
-    bool depends;   /* on another: may fail because that did */
-    bool cancelled; /* by the driver: its only error from then on, but for losses */
+    bool depends;            /* on another: may fail because that did */
+    struct sim_actor *actor; /* that it calls, or is a task with; or NULL */
+    uint32_t call;           /* its number among the owner's */
+    bool cancelled;          /* by the driver: its only error from then on, but for losses */
 };
 
 struct sim_process {
@@ -323,11 +335,39 @@ struct sim_process {
     struct sim_expected *expected;
     uint32_t expected_count, expected_capacity;
     bool submit_armed;
+    struct sim_actor *actors; /* SIM_ACTORS; or NULL */
     /* worker */
+    struct reeve_map64 hosted;
+    reeve_process_id latest_owner; /* of the actor that was made last */
+    uint32_t latest;
     uint64_t lend_armed; /* token of the frame that will lend if it still waits */
     struct sim_call_frame frames[FRAMES_MAX];
     uint32_t frame_count;
 };
+
+/* Of tasks; what the first classes of every owner core take. */
+#define SIM_CLASSES 3
+extern const uint32_t sim_class_cpu[SIM_CLASSES];
+
+/* ---- actors ---- */
+
+#define SIM_ACTORS         6u
+#define SIM_FUNCTION_ACTOR 0x20000u /* its low bits: what */
+#define SIM_FUNCTION_USES  0x40000u /* a task that calls the actor whose handle it is given */
+
+/* A driver's next call of one of its actors, or task that is given one; false: none came of it. */
+bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
+    const struct reeve_owner_splice *splices, uint32_t splice_count, struct sim_expected *e);
+void sim_actor_result(struct sim *sim, struct sim_process *driver, const struct sim_expected *e,
+    int status, uint64_t value);
+void sim_actors_release(struct sim *sim, struct sim_process *driver, bool all);
+/* In a worker. */
+int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_channel *channel,
+    const struct sim_call_frame *frame, uint64_t *ret);
+bool sim_actor_use(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+bool sim_actor_is_early(const struct sim_process *worker, const struct sim_channel *channel,
+    const struct sim_entry *entry);
+void sim_actors_drop(struct sim_process *worker, reeve_process_id owner);
 
 struct sim_process *sim_process_get(struct sim *sim, uint64_t uid);
 struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver);
@@ -387,7 +427,7 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned, adopted, cancelled, stopped;
+        abandoned, adopted, actors_made, actor_calls, cancelled, stopped;
     struct reeve_map64 kept; /* memory that lives as long as the run */
 };
 /* A copy that lives as long as the run. */

@@ -261,6 +261,8 @@ static void bulk(long n)
             NEED(ys[i] == (int64_t)i * i);
     }
     NEED(square_get_many(futures, 1, ys, NULL) == REEVE_EHANDLE);
+    square_future twice = square_remote(3); /* finished or not: the second time is refused */
+    NEED(reeve_release(twice) == REEVE_OK && reeve_release(twice) == REEVE_EHANDLE);
     int64_t sum;
     NEED(squares_sum_get(squares_sum_remote(500), &sum) == REEVE_OK);
     NEED(sum == INT64_C(499) * 500 * 999 / 6);

@@ -128,6 +128,7 @@ static void statics(const char *mail, const char *gate)
     int64_t pid;
     parcel p = {"a parcel", reeve_put(reeve_bytes, mine)};
     reeve_future_parcel put = reeve_put(parcel, p);
+    reeve_clear(reeve_bytes, &mine);
     NEED(reeve_release(p.inside) == REEVE_OK);
     NEED(keep_inside_get(keep_inside_remote(put), &pid) == REEVE_OK);
     NEED(reeve_release(put) == REEVE_OK);

@@ -136,6 +136,7 @@ static void dependencies_hold_a_task_back_and_pass_errors_on(void **state)
     reeve_task_id second = submit_on(&world, &first, 1, 3);
     reeve_task_id third = submit_on(&world, (reeve_task_id[]){first, second}, 2, 3);
     assert_int_equal(reeve_owner_release(world.owner, first), 0); /* its dependents still hold it */
+    assert_int_equal(reeve_owner_release(world.owner, first), REEVE_EHANDLE); /* not the caller */
     reeve_lease_index index = lease(&world, 1);
     assert_int_equal(send_all(&world, &sent), 1);
     answer(&world, index, first, 1, 0, "1");
@@ -153,6 +154,33 @@ static void dependencies_hold_a_task_back_and_pass_errors_on(void **state)
     assert_int_equal(reeve_owner_release(world.owner, late), 0);
     assert_int_equal(reeve_owner_state(world.owner, first), REEVE_TASK_FREE);
     assert_int_equal(reeve_owner_task_count(world.owner), 2);
+    reeve_owner_free(world.owner);
+}
+
+/* A program that releases twice must not take a reference that is the core's, a dependent's or a
+ * value's. */
+static void what_is_released_twice_is_refused(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    reeve_task_id task = submit(&world), value, other;
+    assert_int_equal(reeve_owner_release(world.owner, task), 0);
+    assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE); /* under way */
+    reeve_lease_index index = lease(&world, 1);
+    if (send_all(&world, &sent) == 1)
+        answer(&world, index, task, 1, 0, "1");
+    assert_int_equal(reeve_owner_put(world.owner, "a", 1, &value), 0);
+    assert_int_equal(reeve_owner_put(world.owner, "b", 1, &other), 0);
+    assert_int_equal(reeve_owner_hold(world.owner, value), 0);
+    assert_int_equal(reeve_owner_attach(world.owner, other, &value, 1), 0);
+    assert_int_equal(reeve_owner_release(world.owner, value), 0);
+    assert_int_equal(reeve_owner_release(world.owner, value), REEVE_EHANDLE); /* in a value */
+    assert_int_equal(reeve_owner_state(world.owner, value), REEVE_TASK_DONE);
+    assert_int_equal(reeve_owner_release(world.owner, other), 0);
+    assert_int_equal(reeve_owner_state(world.owner, value), REEVE_TASK_FREE);
+    reeve_owner_check(world.owner);
+    assert_int_equal(reeve_owner_task_count(world.owner), 0);
     reeve_owner_free(world.owner);
 }
 
@@ -719,6 +747,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_asks_for_a_lease_and_runs),
         cmocka_unit_test(dependencies_hold_a_task_back_and_pass_errors_on),
+        cmocka_unit_test(what_is_released_twice_is_refused),
         cmocka_unit_test(a_stale_future_cannot_be_an_argument),
         cmocka_unit_test(what_was_running_counts_as_lost_and_what_was_not_does_not),
         cmocka_unit_test(workers_that_die_before_they_take_anything_are_not_started_for_ever),

@@ -1,0 +1,260 @@
+/* Actors that live in this process, and what the macros of reeve_actor.h call.
+ *
+ *   number ──▶ hosted: owner, how often it was restarted ──▶ the program's struct
+ *
+ * A worker is the host of one owner's actors at a time, so numbers suffice. Their methods run in
+ * the worker's main thread, one after the other; in inline mode, in whichever thread calls, under
+ * one lock that may be taken again inside. */
+#include "api/client/actor.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client/client.h"
+#include "api/client/codec.h"
+#include "api/client/error.h"
+#include "api/client/invoke.h"
+#include "api/client/reader.h"
+#include "runtime/base/macros.h"
+#include "runtime/base/map64.h"
+
+struct hosted {
+    uint64_t owner;
+    uint32_t restart_count;
+    _Alignas(max_align_t) char state[];
+};
+
+static struct {
+    struct reeve_map64 actors;
+    uint64_t owner;  /* of the latest that was to be made here */
+    uint32_t latest; /* its number */
+    uint32_t next_restart_count;
+    uint32_t running_restart_count; /* of the actor whose method runs, or ran last */
+} self;
+
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void reeve_actors_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void reeve_actors_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- packed ---------------------------------------------------------------------------------- */
+
+enum reeve_actor_role reeve_actor_role_of(const struct reeve_function *function)
+{
+    const char *first = function->parameter_count != 0 ? function->parameters[0].name : "";
+    if (strcmp(first, "reeve_self") == 0)
+        return REEVE_ROLE_METHOD;
+    if (strcmp(first, "reeve_new") == 0)
+        return REEVE_ROLE_NEW;
+    return strcmp(first, "reeve_gone") == 0 ? REEVE_ROLE_END : REEVE_ROLE_NONE;
+}
+
+/* Of a handle's members: as REEVE_ACTOR describes them. */
+static const struct reeve_member members[] = {
+    {"owner", &reeve_type_uint64_t, offsetof(reeve_actor, owner)},
+    {"number", &reeve_type_uint64_t, offsetof(reeve_actor, number)},
+    {"host", &reeve_type_uint64_t, offsetof(reeve_actor, host)},
+};
+static const struct reeve_type handle = {
+    "actor", REEVE_KIND_STRUCT, 0, 3, sizeof(reeve_actor), members};
+
+size_t reeve_actor_pack(const reeve_actor *actor, uint8_t *bytes)
+{
+    size_t at = reeve_codec_pack_array_header(bytes, 1);
+    return reeve_codec_pack(&handle, actor, bytes, at, REEVE_ACTOR_PACKED_MAX);
+}
+
+bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret)
+{
+    uint64_t *into[] = {&ret->owner, &ret->number, &ret->host};
+    const uint8_t *at = arguments, *end = at + size;
+    struct reeve_token token;
+    at = reeve_read_token(at, end, &token);
+    if (at == NULL || token.kind != REEVE_TOKEN_ARRAY || token.size == 0)
+        return false;
+    at = reeve_read_token(at, end, &token);
+    if (at == NULL || token.kind != REEVE_TOKEN_ARRAY || token.size != 3)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        at = reeve_read_token(at, end, &token);
+        if (at == NULL || token.kind != REEVE_TOKEN_UNSIGNED)
+            return false;
+        *into[i] = token.number.u;
+    }
+    return true;
+}
+
+/* ---- hosted here ----------------------------------------------------------------------------- */
+
+void reeve_actors_set_restart_count(uint32_t count)
+{
+    self.next_restart_count = count;
+}
+
+uint32_t reeve_actors_latest(uint64_t owner)
+{
+    return self.owner == owner ? self.latest : 0;
+}
+
+void reeve_actors_set_latest(const reeve_actor *actor)
+{
+    if (self.owner != actor->owner)
+        self.latest = 0;
+    self.owner = actor->owner;
+    self.latest = REEVE_MAX(self.latest, (uint32_t)actor->number);
+}
+
+size_t reeve_actors_count(void)
+{
+    return reeve_map64_count(&self.actors);
+}
+
+void reeve_actors_drop(uint64_t owner)
+{
+    size_t at = 0;
+    uint64_t number;
+    void *value;
+    while (reeve_map64_next(&self.actors, &at, &number, &value)) {
+        if (((struct hosted *)value)->owner == owner)
+            free(reeve_map64_remove(&self.actors, number));
+    }
+    if (self.owner == owner)
+        self.owner = self.latest = 0;
+}
+
+static struct hosted *find(const reeve_actor *actor)
+{
+    struct hosted *hosted = reeve_map64_get(&self.actors, actor->number);
+    return hosted != NULL && hosted->owner == actor->owner ? hosted : NULL;
+}
+
+REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size)
+{
+    struct hosted *hosted = calloc(1, sizeof(*hosted) + size);
+    if (hosted == NULL || find(&actor) != NULL ||
+        reeve_map64_put(&self.actors, actor.number, hosted, NULL) != REEVE_OK) {
+        bool twice = hosted != NULL && find(&actor) != NULL;
+        free(hosted);
+        reeve_invocation_fail(twice ? REEVE_EINTERNAL : REEVE_ENOMEM,
+            twice ? "the actor is there already" : "no memory for the actor");
+        return NULL;
+    }
+    hosted->owner = actor.owner;
+    hosted->restart_count = self.running_restart_count = self.next_restart_count;
+    return hosted->state;
+}
+
+REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code)
+{
+    if (code == REEVE_OK && !reeve_invocation_has_failed())
+        return;
+    if (!reeve_invocation_has_failed())
+        reeve_fail(code, "its constructor returned %d", code);
+    else
+        reeve_invocation_prefix("its constructor failed: ");
+    reeve_typed_actor_free(actor);
+}
+
+REEVE_API void *reeve_typed_actor_self(reeve_actor actor)
+{
+    struct hosted *hosted = find(&actor);
+    if (REEVE_UNLIKELY(hosted == NULL)) {
+        reeve_invocation_fail(REEVE_EACTORDIED, "the actor has ended, or could not be made");
+        return NULL;
+    }
+    self.running_restart_count = hosted->restart_count;
+    return hosted->state;
+}
+
+REEVE_API void reeve_typed_actor_free(reeve_actor actor)
+{
+    if (find(&actor) != NULL)
+        free(reeve_map64_remove(&self.actors, actor.number));
+}
+
+REEVE_API uint32_t reeve_actor_restart_count(void)
+{
+    return reeve_invocation_current() != NULL ? self.running_restart_count : 0;
+}
+
+/* ---- creating and ending --------------------------------------------------------------------- */
+
+/* Calls of an actor that could not even be asked for say why: its handle carries the error. */
+static reeve_actor actor_failed(const struct reeve_error_info *error)
+{
+    return (reeve_actor){.host = reeve_failed_future(error)};
+}
+
+int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error)
+{
+    if (REEVE_LIKELY(actor->number != 0))
+        return REEVE_OK;
+    if (reeve_is_failed_future(actor->host))
+        return reeve_failed_future_get(actor->host, error);
+    return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is empty");
+}
+
+REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
+    const struct reeve_function *end, const reeve_actor_options *options, void *arguments)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    struct reeve_actor_settings settings;
+    reeve_actor actor;
+    if (backend == NULL || reeve_actor_options_resolve(options, &settings, error) != REEVE_OK)
+        goto failed;
+    if (constructor->invoke == NULL || end->invoke == NULL) {
+        reeve_error_set(
+            error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);
+        goto failed;
+    }
+    settings.end = end;
+    if (backend->actor_make(backend, &settings, &actor, error) != REEVE_OK)
+        goto failed;
+    memcpy(arguments, &actor, sizeof(actor)); /* it is the first of them */
+    uint64_t made = reeve_typed_submit(constructor, NULL, arguments, NULL);
+    if (reeve_is_failed_future(made)) {
+        struct reeve_error_info why;
+        (void)reeve_failed_future_get(made, &why);
+        (void)backend->actor_end(backend, &actor, REEVE_ACTOR_GIVE_UP, NULL);
+        *error = why;
+        goto failed;
+    }
+    (void)backend->release(backend, made, NULL);
+    return;
+failed:
+    reeve_error_complete(error, error->code);
+    actor = actor_failed(error);
+    memcpy(arguments, &actor, sizeof(actor));
+}
+
+static int end(const reeve_actor *actor, enum reeve_actor_end how)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (actor->number == 0 && reeve_is_failed_future(actor->host))
+        return REEVE_OK; /* nothing is there, but the error */
+    int code = reeve_actor_check(actor, error);
+    struct reeve_backend *backend = code == REEVE_OK ? reeve_client_enter(error) : NULL;
+    if (backend == NULL)
+        return error->code;
+    code = backend->actor_end(backend, actor, how, error);
+    return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
+}
+
+REEVE_API int(reeve_actor_release)(reeve_actor actor)
+{
+    return end(&actor, REEVE_ACTOR_RELEASE);
+}
+
+REEVE_API int(reeve_actor_kill)(reeve_actor actor)
+{
+    return end(&actor, REEVE_ACTOR_KILL);
+}

@@ -1,0 +1,98 @@
+/* The cluster backend: actors. What is decided about them is in the owner core (owner_actor.c).
+ *
+ *   handle   | owner: process | number: the core's | host: cpu_milli << 32 | the core's number |
+ */
+#include "api/client/actor.h"
+#include "api/client/cluster.h"
+#include "api/client/error.h"
+
+int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    struct reeve_owner_task *task, struct reeve_error_info *error)
+{
+    const reeve_actor *actor = submit->actor;
+    uint32_t host = (uint32_t)actor->host;
+    if (actor->number == 0 || actor->number > UINT32_MAX || host == 0 || host & REEVE_HOST_ATTACH)
+        return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is malformed");
+    if (actor->owner == cluster->process) {
+        task->actor = (uint32_t)actor->number;
+        task->life = submit->function->role == REEVE_ROLE_NEW ? REEVE_OWNER_MAKE : REEVE_OWNER_CALL;
+        if (!reeve_owner_actor_class(cluster->owner, task->actor, &task->class_index))
+            return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released");
+        return 0;
+    }
+    int code = reeve_owner_host_class(
+        cluster->owner, actor->owner, host | REEVE_HOST_ATTACH, &task->class_index);
+    return code != 0 ? reeve_error_set(error, code,
+                           "this process has called actors of too many processes (with kinds of "
+                           "resources, %u are possible)",
+                           REEVE_OWNER_CLASSES_MAX)
+                     : 0;
+}
+
+int reeve_cluster_actor_make(struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct reeve_owner_actor actor = {
+        .cpu_milli = settings->cpu_milli,
+        .shared = settings->shared,
+        .restarts_max = settings->restarts_max,
+        .end_function = (uint32_t)settings->end->index,
+    };
+    uint32_t number, host;
+    pthread_mutex_lock(&cluster->lock);
+    int code = reeve_cluster_usable(cluster, error);
+    if (code == 0) {
+        reeve_cluster_enter(cluster);
+        code = reeve_owner_actor_make(cluster->owner, &actor, &number, &host);
+        if (code == REEVE_EINVAL)
+            reeve_error_set(error, code,
+                "the actors of shared process %u were created with other cpus", settings->shared);
+        else if (code == REEVE_ETOOLARGE)
+            reeve_error_set(error, code,
+                "too many actors with processes of their own: create some with the option shared");
+        else if (code != 0)
+            reeve_error_set(error, code, "%s", "");
+    }
+    if (code == 0)
+        *ret = (reeve_actor){cluster->process, number, (uint64_t)settings->cpu_milli << 32 | host};
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
+    enum reeve_actor_end how, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    bool is_ours = actor->owner == cluster->process;
+    if (!is_ours)
+        return how == REEVE_ACTOR_KILL
+                   ? reeve_error_set(error, REEVE_EHANDLE,
+                         "only the process that has created an actor can kill it")
+                   : REEVE_OK;
+    uint32_t number = actor->number <= UINT32_MAX ? (uint32_t)actor->number : 0;
+    pthread_mutex_lock(&cluster->lock);
+    int code = reeve_cluster_usable(cluster, error);
+    if (code == 0) {
+        uint64_t now_ns = reeve_cluster_now_ns();
+        reeve_cluster_enter(cluster);
+        if (how == REEVE_ACTOR_RELEASE)
+            code = reeve_owner_actor_release(
+                cluster->owner, now_ns, number, packed, (uint32_t)reeve_actor_pack(actor, packed));
+        else if (how == REEVE_ACTOR_KILL)
+            code = reeve_owner_actor_kill(cluster->owner, now_ns, number);
+        else
+            reeve_owner_actor_give_up(cluster->owner, number);
+        reeve_cluster_submitted(cluster, now_ns);
+        if (code == REEVE_EHANDLE)
+            reeve_error_set(error, code, "the actor has been released already");
+        else if (code == REEVE_EINVAL)
+            reeve_error_set(error, code,
+                "the actor shares its process with others: release it, or give it its own");
+        else if (code != 0)
+            reeve_error_set(error, code, "%s", "");
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}

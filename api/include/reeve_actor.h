@@ -1,0 +1,216 @@
+/* reeve_actor.h - actors: values that live in a worker process, and whose methods are called from
+ * anywhere. Included by reeve.h.
+ *
+ *     REEVE_ACTOR(counter, (int64_t, value))
+ *     REEVE_CONSTRUCTOR(counter, (int64_t, start)) { self->value = start; return REEVE_OK; }
+ *     REEVE_METHOD(int64_t, counter, add, (int64_t, by)) { return self->value += by; }
+ *
+ *     counter_ref c = counter_create(5);
+ *     counter_add_future f = counter_add_remote(c, 1);
+ *     int64_t value;
+ *     counter_add_get(f, &value);                                6
+ *     reeve_actor_release(c);
+ *
+ * An actor is a struct, made by its constructor in a worker process of its own (its host), or, with
+ * the option `shared`, in one together with others. Methods run there, one at a time. Calls that
+ * one process makes run in the order in which they were made, whatever they wait for: a call whose
+ * argument is a future that is not there yet holds back those behind it, those to other actors of a
+ * shared host included. Calls of several processes run in any order among each other. Within
+ * methods the API may be used as in a task; while a method waits, no other runs.
+ *
+ * A method is a remote function whose first parameter is the actor: counter_add_remote,
+ * counter_add_remote_opts, counter_add_remote_many, counter_add_get and all others that
+ * reeve_typed.h names are there. Of the options, cpus and never_inline mean nothing here,
+ * and max_retries is 0 where it is not said: a call is run at most once. With timeout_ms, a method
+ * that takes longer ends the process, and so the actors in it.
+ *
+ * Life. The process that creates an actor owns it. The actor ends when its owner releases it, after
+ * what the owner has called until then; its destructor runs then. It ends at once, with all that
+ * is queued and without its destructor, when it is killed, when its owner ends (by reeve_shutdown,
+ * say, which does not wait for it), and when its
+ * process dies, of itself or with its node. In the last case it is restarted, if it may be: the
+ * constructor runs again, with the same arguments, in another process. What was under way fails
+ * (REEVE_EACTORDIED), or is run again if its max_retries say so; what had not been begun
+ * follows in its order. All calls of an actor that has ended fail with REEVE_EACTORDIED and the
+ * reason; those of a process whose handle was released fail with REEVE_EHANDLE. Where the node of
+ * the actor cannot be reached any more, calls under way fail with REEVE_EUNREACHABLE: nobody knows
+ * whether they ran.
+ *
+ * A handle is a value: it may be passed to tasks and other actors, be a result, a member of a
+ * struct (the type is counter_ref). It keeps nothing alive: the actor ends when its owner says so.
+ * Two actors of hosts of their own that wait for each other fail with REEVE_EDEADLK, as tasks do
+ * (reeve_wait). */
+#ifndef REEVE_ACTOR_H
+#define REEVE_ACTOR_H
+
+/* ---- any actor ------------------------------------------------------------------------------- */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Any actor. The handle types of REEVE_ACTOR have the same members. */
+typedef struct reeve_actor {
+    uint64_t owner;  /* the process that created it */
+    uint64_t number; /* among that one's actors; 0: none */
+    uint64_t host;   /* where it lives, as the library knows it */
+} reeve_actor;
+
+/* How to create an actor. Zero and NULL mean "default". In inline mode they have no effect. */
+typedef struct reeve_actor_options {
+    size_t size; /* sizeof(reeve_actor_options): set by REEVE_ACTOR_OPTIONS */
+    /* Cpus that it takes for as long as it lives, in steps of 0.001; default none: an actor that
+     * mostly waits for calls leaves the cpus to tasks. */
+    double cpus;
+    /* How often it is made again when its process or node is lost; default 0; REEVE_FOREVER: as
+     * often as it takes. */
+    int32_t max_restarts;
+    /* 0: it has a process of its own. 1 to 65,535: it lives in the process of that number together
+     * with all others of this program's process that say so (with the same cpus, which they share).
+     * So a few processes hold many small actors. */
+    uint32_t shared;
+} reeve_actor_options;
+
+/* REEVE_ACTOR_OPTIONS(.max_restarts = 3): a pointer to an options struct. */
+#define REEVE_ACTOR_OPTIONS(...) \
+    (&(reeve_actor_options){.size = sizeof(reeve_actor_options), __VA_ARGS__})
+
+/* Any actor's handle as an untyped one. */
+#define reeve_untyped_actor(actor)                                                             \
+    __extension__({                                                                            \
+        __typeof__(actor) reeve_given_ = (actor);                                              \
+        reeve_actor reeve_any_ = {reeve_given_.owner, reeve_given_.number, reeve_given_.host}; \
+        reeve_any_;                                                                            \
+    })
+
+/* The owner is done with an actor of any type: it ends after what it has been called for by this
+ * process, and then its handles mean nothing. Does not wait. In other processes than the owner's it
+ * does nothing. REEVE_EHANDLE: it has been released. */
+REEVE_API int reeve_actor_release(reeve_actor actor);
+#define reeve_actor_release(actor) reeve_actor_release(reeve_untyped_actor(actor))
+
+/* Ends an actor of any type at once, with its process. What is queued or under way fails with
+ * REEVE_EACTORDIED. Only its owner may do so (REEVE_EHANDLE), and only if it has its host for
+ * itself (REEVE_EINVAL). The handle is still to be released. Does not wait. */
+REEVE_API int reeve_actor_kill(reeve_actor actor);
+#define reeve_actor_kill(actor) reeve_actor_kill(reeve_untyped_actor(actor))
+
+/* In a constructor or method: how often the actor has been restarted; 0 elsewhere. */
+REEVE_API uint32_t reeve_actor_restart_count(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifndef __cplusplus /* actors are made in C; C++ has their handles */
+
+/* ---- actor types ----------------------------------------------------------------------------- */
+
+/* REEVE_ACTOR(counter, (int64_t, value), (double *, weights)): defines `struct counter`, also
+ * called `counter`, with at least one and at most 32 members of any C type, and its handle
+ * counter_ref, which is a value type. In a header, or in one file. */
+#define REEVE_ACTOR(A, ...)                                                        \
+    typedef struct A {                                                             \
+        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                   \
+    } A;                                                                           \
+    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host)) \
+    __attribute__((weak)) void A##_reeve_destroy(A *self);
+
+/* REEVE_CONSTRUCTOR(counter, (int64_t, start)) { body }: once for each actor type, in one file. In
+ * the body `self` is the new actor, zeroed. It returns REEVE_OK, or a code of its own, or fails
+ * with reeve_fail: then the actor is dead, and its calls say why. Up to 15 parameters, as those of
+ * remote functions. Makes
+ *
+ *     counter_ref counter_create(int64_t start)
+ *     counter_ref counter_create_opts(const reeve_actor_options *, int64_t start)
+ *
+ * which do not wait, and always give a handle: where something is wrong, the calls say what. */
+#define REEVE_CONSTRUCTOR(...) REEVE_CONSTRUCTOR_(REEVE_FIRST(__VA_ARGS__, ), __VA_ARGS__)
+
+/* REEVE_DESTRUCTOR(counter) { body }: what is to be done when it ends because it was released. */
+#define REEVE_DESTRUCTOR(A) void A##_reeve_destroy(__attribute__((unused)) A *self)
+
+/* REEVE_METHOD(R, counter, add, (int64_t, by)) { body }: defines counter_add, a remote function
+ * with the parameters (counter_ref), (int64_t, by). In the body `self` is the actor. What the
+ * result points to may be a part of the actor. */
+#define REEVE_METHOD(R, A, ...) \
+    REEVE_METHOD_(R, A, REEVE_METHOD_NAME_(A, REEVE_FIRST(__VA_ARGS__, )), __VA_ARGS__)
+
+/* ---- from here on: machinery ----------------------------------------------------------------- */
+
+/* What the macros' code calls. */
+REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
+    const struct reeve_function *end, const reeve_actor_options *options, void *arguments);
+REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size);
+REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code);
+REEVE_API void *reeve_typed_actor_self(reeve_actor actor);
+REEVE_API void reeve_typed_actor_free(reeve_actor actor);
+
+#define REEVE_PAIR_(c, n, pair)   , pair
+#define REEVE_METHOD_NAME_(A, m)  REEVE_METHOD_NAME__(A, m)
+#define REEVE_METHOD_NAME__(A, m) A##_##m
+
+#define REEVE_CONSTRUCTOR_(A, ...) REEVE_CONSTRUCTOR__(A, __VA_ARGS__)
+#define REEVE_CONSTRUCTOR__(A, ...)                                                            \
+    static int A##_reeve_construct(                                                            \
+        __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));       \
+    REEVE_DECLARE_(void, A##_reeve_end, A##_reeve_end, (A##_ref, reeve_gone))                  \
+    REEVE_DEFINE_(void, A##_reeve_end, A##_reeve_end, (A##_ref, reeve_gone))                   \
+    {                                                                                          \
+        A *self = (A *)reeve_typed_actor_self(reeve_untyped_actor(reeve_gone));                \
+        if (self != NULL && A##_reeve_destroy != NULL)                                         \
+            A##_reeve_destroy(self);                                                           \
+        if (self != NULL)                                                                      \
+            reeve_typed_actor_free(reeve_untyped_actor(reeve_gone));                           \
+    }                                                                                          \
+    REEVE_DECLARE_(void, A##_reeve_new, A##_reeve_new,                                         \
+        (A##_ref, reeve_new)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))                              \
+    REEVE_DEFINE_(void, A##_reeve_new, A##_reeve_new,                                          \
+        (A##_ref, reeve_new)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))                              \
+    {                                                                                          \
+        A *self = (A *)reeve_typed_actor_new(reeve_untyped_actor(reeve_new), sizeof(A));       \
+        if (self != NULL)                                                                      \
+            reeve_typed_actor_made(reeve_untyped_actor(reeve_new),                             \
+                A##_reeve_construct(self REEVE_EACH(REEVE_PASS_, __VA_ARGS__)));               \
+    }                                                                                          \
+    __attribute__((unused)) static inline A##_ref A##_create_opts(                             \
+        const reeve_actor_options *reeve_how REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))   \
+    {                                                                                          \
+        struct A##_reeve_new_reeve_arguments reeve_arguments = {                               \
+            {0, 0, 0}, REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) 0};                             \
+        reeve_typed_actor_create(&A##_reeve_new_reeve_function, &A##_reeve_end_reeve_function, \
+            reeve_how, &reeve_arguments);                                                      \
+        return reeve_arguments.reeve_new;                                                      \
+    }                                                                                          \
+    __attribute__((unused)) static inline A##_ref A##_create(REEVE_PARAMETERS_(__VA_ARGS__))   \
+    {                                                                                          \
+        return A##_create_opts(NULL REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                     \
+    }                                                                                          \
+    static int A##_reeve_construct(                                                            \
+        __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))
+
+#define REEVE_METHOD_(R, A, name, ...) REEVE_METHOD__(R, A, name, __VA_ARGS__)
+#define REEVE_METHOD__(R, A, name, ...)                                                      \
+    static R name##_reeve_method(                                                            \
+        __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));     \
+    REEVE_DECLARE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__)) \
+    REEVE_DEFINE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))  \
+    {                                                                                        \
+        A *self = (A *)reeve_typed_actor_self(reeve_untyped_actor(reeve_self));              \
+        REEVE_IF_VOID_(R, REEVE_METHOD_VOID_, REEVE_METHOD_VALUE_)                           \
+        (R) name##_reeve_method(self REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                  \
+    }                                                                                        \
+    static R name##_reeve_method(                                                            \
+        __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))
+#define REEVE_METHOD_VOID_(R) \
+    if (self == NULL)         \
+        return;
+#define REEVE_METHOD_VALUE_(R)        \
+    if (self == NULL) {               \
+        static const R reeve_nothing; \
+        return reeve_nothing;         \
+    }                                 \
+    return
+
+#endif /* __cplusplus */
+#endif
