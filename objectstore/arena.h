@@ -56,6 +56,7 @@ _Static_assert(sizeof(struct reeve_extent) == 32, "one for each object");
 
 struct reeve_segment {
     uint32_t id;
+    uint32_t serial; /* ids come back, serials do not */
     uint32_t units;
     uint32_t used_units;
     uint32_t extent_count;

@@ -173,7 +173,7 @@ void store_hold_answer(
         .client = wait->client, .request = wait->request, .id = wait->id};
     reeve_list_remove(&wait->link);
     free(wait);
-    store_reply_seal(store, &event, code, text);
+    store_reply_seal(store, &event, NULL, code, text);
 }
 
 void store_hold_ask(
@@ -182,11 +182,11 @@ void store_hold_ask(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (node == 0) {
         store_hold(store, event->id, holder, event->number);
-        store_reply_seal(store, event, REEVE_OK, "");
+        store_reply_seal(store, event, NULL, REEVE_OK, "");
         return;
     }
     if (reeve_map64_get(&store->gone_nodes, node) != NULL) {
-        store_reply_seal(store, event, REEVE_ELOST, "it was on a node that has died");
+        store_reply_seal(store, event, NULL, REEVE_ELOST, "it was on a node that has died");
         return;
     }
     struct store_hold_wait *wait = store_new(sizeof(*wait));

@@ -296,6 +296,45 @@ void store_pin_drop(struct reeve_store *store, struct store_pin *pin)
     pins_less(store, object, pin_slot(store, object, pin->client), pin->count);
 }
 
+void store_anchor(struct reeve_store *store, struct store_object *object)
+{
+    uint64_t bytes = store_extent_bytes(object->extent);
+    if (object->flags & STORE_OBJECT_ANCHORED)
+        return;
+    object->flags |= STORE_OBJECT_ANCHORED;
+    store->pin_count++;
+    store->anchored_bytes += bytes;
+    owner_get(store, object->owner)->anchored_bytes += bytes;
+    if (object->pin_total++ == 0) {
+        store->pinned_bytes += bytes;
+        store_object_unlist(store, object);
+    }
+}
+
+/* Without a look at what becomes of it. */
+static bool anchor_end(struct reeve_store *store, struct store_object *object)
+{
+    if (!(object->flags & STORE_OBJECT_ANCHORED))
+        return false;
+    uint64_t bytes = store_extent_bytes(object->extent);
+    object->flags &= (uint8_t)~STORE_OBJECT_ANCHORED;
+    store->pin_count--;
+    store->anchored_bytes -= bytes;
+    owner_get(store, object->owner)->anchored_bytes -= bytes;
+    if (--object->pin_total == 0)
+        store->pinned_bytes -= bytes;
+    store->room_changed = true;
+    return true;
+}
+
+bool store_unanchor(struct reeve_store *store, struct store_object *object)
+{
+    bool ended = anchor_end(store, object);
+    if (ended)
+        store_object_settle(store, object);
+    return ended;
+}
+
 void store_object_settle(struct reeve_store *store, struct store_object *object)
 {
     REEVE_ASSERT(object->state == STORE_SEALED);
@@ -370,6 +409,7 @@ void store_object_free(
     }
     if (object->state == STORE_RESTORING)
         store_restore_fail(store, object, code, "its owner has freed it meanwhile");
+    (void)anchor_end(store, object);
     object->flags |= STORE_OBJECT_FREED;
     struct store_owner *owner = owner_get(store, object->owner);
     owner_remove(store, owner, object);
@@ -382,8 +422,14 @@ void store_object_free(
 
 /* From the table of one owner to that of another; with the owner it goes. */
 void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir)
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin)
 {
+    if (object->flags & STORE_OBJECT_ANCHORED) {
+        struct store_client *client = reeve_map64_get(&store->client_by_process, object->owner);
+        if (pin && client != NULL)
+            store_pin(store, object, client);
+        (void)store_unanchor(store, object); /* a primary that nobody has freed: it stays */
+    }
     struct store_owner *from = owner_get(store, object->owner), *to = owner_get(store, heir);
     uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;
     if (from == to)

@@ -12,7 +12,8 @@
 
 #include "objectstore/state.h"
 
-#define HOLDERS_NAMED 3
+#define HOLDERS_NAMED  3
+#define AHEAD_FRACTION 2u
 
 static uint32_t pad_of(uint32_t skew)
 {
@@ -48,7 +49,7 @@ void store_request_free(struct store_request *request)
 /* --- giving ----------------------------------------------------------------------------------- */
 
 static bool grant(struct reeve_store *store, struct store_client *client, uint32_t request,
-    uint64_t size, uint32_t pad)
+    uint64_t size, uint32_t pad, bool ahead)
 {
     struct reeve_extent *extent = NULL;
     if (store_spill_may_create(store, size + pad))
@@ -58,6 +59,8 @@ static bool grant(struct reeve_store *store, struct store_client *client, uint32
     struct store_grant *new = store_new(sizeof(*new));
     new->extent = extent;
     new->client = client;
+    new->ahead = ahead;
+    client->ahead_count += ahead;
     extent->holder = new;
     extent->tag = STORE_TAG_GRANT;
     reeve_list_push_back(&client->grants, &new->client_link);
@@ -86,6 +89,14 @@ static void refuse(struct reeve_store *store, struct store_client *client, uint3
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
+/* What is not needed now is granted while at least half of the store is free. */
+static uint64_t ahead_room(const struct reeve_store *store)
+{
+    uint64_t used = store_used_bytes(store);
+    uint64_t limit = store->settings.capacity_bytes / AHEAD_FRACTION;
+    return limit > used ? limit - used : 0;
+}
+
 void store_queue_create(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
@@ -99,8 +110,16 @@ void store_queue_create(
         return;
     }
     store->room_coming &= !store_queue_is_empty(store);
-    if (store_queue_is_empty(store) && grant(store, client, event->request, event->size, pad))
+    bool ahead = event->flags & REEVE_STORE_AHEAD;
+    bool may = store_queue_is_empty(store);
+    if (ahead && may)
+        may = event->size + pad <= ahead_room(store);
+    if (may && grant(store, client, event->request, event->size, pad, ahead))
         return;
+    if (ahead) {
+        refuse(store, client, event->request, event->size, REEVE_EAGAIN, "");
+        return;
+    }
     struct store_request *request = store_request_add(store, client, event->request, NULL, NULL);
     request->size = event->size;
     request->pad = pad;
@@ -180,10 +199,35 @@ static bool serve_restore(struct reeve_store *store, struct store_restore *resto
 
 static bool serve_create(struct reeve_store *store, struct store_request *request)
 {
-    if (!grant(store, request->client, request->request, request->size, request->pad))
+    if (!grant(store, request->client, request->request, request->size, request->pad, false))
         return false;
     store_request_free(request);
     return true;
+}
+
+void store_relax(struct reeve_store *store, uint64_t bytes)
+{
+    REEVE_LIST_EACH(node, &store->clients)
+    {
+        struct store_client *client = REEVE_LIST_ENTRY(node, struct store_client, link);
+        const struct store_owner *owner = reeve_map64_get(&store->owners, client->process);
+        bool anchors = owner != NULL && owner->anchored_bytes != 0;
+        if (client->closed || client->relaxing || (!anchors && client->ahead_count == 0))
+            continue;
+        client->relaxing = true;
+        struct reeve_store_command *command = store_command(store, REEVE_STORE_RELAX);
+        command->client = client->handle;
+        command->size = bytes;
+    }
+}
+
+/* What is first in the queue. */
+static uint64_t wanted_bytes(const struct reeve_store *store)
+{
+    struct head head = head_of(store);
+    if (head.fetch != NULL)
+        return head.fetch->object->size;
+    return head.restore != NULL ? head.restore->object->size : head.create->size;
 }
 
 void store_queue_serve(struct reeve_store *store)
@@ -205,6 +249,8 @@ void store_queue_serve(struct reeve_store *store)
         store->queue_deadline_ns = UINT64_MAX;
     else if (store->queue_deadline_ns == UINT64_MAX)
         store->queue_deadline_ns = store->now_ns + store->settings.full_grace_ns;
+    if (store->queue_deadline_ns != UINT64_MAX)
+        store_relax(store, wanted_bytes(store));
 }
 
 /* --- when nothing moves ----------------------------------------------------------------------- */

@@ -62,6 +62,7 @@ static struct reeve_segment *segment_add(
     }
     struct reeve_segment *segment = reeve_segment_create(
         &store->extents, segment_number(store), reeve_arena_units(grains_up(bytes)), whole);
+    segment->serial = ++store->segment_serial;
     store_put(&store->segments, segment->id, segment);
     reeve_arena_add(arena, segment);
     return segment; /* the shell hears of it when it is used */

@@ -63,10 +63,11 @@ enum store_object_state {
     STORE_RESTORING, /* has a restore */
 };
 
-#define STORE_OBJECT_COPY    1u /* the primary is elsewhere */
-#define STORE_OBJECT_FREED   2u /* lives only as long as its pins */
-#define STORE_OBJECT_WRITING 4u /* to its place on disk */
-#define STORE_OBJECT_ON_DISK 8u /* its place there is good */
+#define STORE_OBJECT_COPY     1u  /* the primary is elsewhere */
+#define STORE_OBJECT_FREED    2u  /* lives only as long as its pins */
+#define STORE_OBJECT_WRITING  4u  /* to its place on disk */
+#define STORE_OBJECT_ON_DISK  8u  /* its place there is good */
+#define STORE_OBJECT_ANCHORED 16u /* by its owner, a client: one of pin_total, without a struct */
 
 /* What an extent's `holder` is; the tag has three bits. */
 enum store_tag {
@@ -150,6 +151,7 @@ struct store_owner {
     reeve_process_id process;
     uint32_t objects; /* latest first; freed ones that are still pinned at the end */
     uint64_t bytes, count;
+    uint64_t anchored_bytes;
     struct reeve_list dying_link; /* linked: its objects are going */
 };
 
@@ -157,6 +159,7 @@ struct store_grant {
     struct reeve_extent *extent;
     struct store_client *client;
     struct reeve_list client_link;
+    bool ahead;
 };
 
 struct store_request {
@@ -288,12 +291,14 @@ struct store_ask {
 struct store_client {
     uint32_t handle;
     bool closed;
+    bool relaxing; /* it has been asked to let go, and has done nothing since */
     reeve_process_id process;
     struct reeve_list link; /* in store->clients, or store->dying_clients */
     struct reeve_arena arena;
     struct reeve_list idle_whole; /* empty segments for one object, latest first */
     struct reeve_list grants;
-    uint32_t pins; /* the one that stands for the client */
+    uint32_t ahead_count; /* of these, those that it does not need yet */
+    uint32_t pins;        /* the one that stands for the client */
     struct reeve_list requests;
     struct reeve_map64 shown;
     bool has_reserve;       /* one of its segments is */
@@ -338,7 +343,7 @@ struct reeve_store {
     uint64_t returning_bytes;                    /* of both */
     bool room_coming;                            /* they are enough for who is first in the queue */
     uint64_t return_now_bytes, return_period_ns; /* so much may be given back at once */
-    uint32_t segment_last;
+    uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
     struct reeve_list create_queue, pull_queue, restore_queue, fetches, wrecks;
@@ -371,7 +376,7 @@ struct reeve_store {
     uint64_t spill_failed_count, spill_damaged_count;
 
     uint64_t committed_bytes, growth_bytes;
-    uint64_t unsealed_bytes, pinned_bytes, copy_bytes, pin_count;
+    uint64_t unsealed_bytes, pinned_bytes, anchored_bytes, copy_bytes, pin_count;
     uint64_t object_bytes; /* of extents of objects */
     uint64_t idle_bytes;   /* of those that can be dropped at once: in `lru` and `clean` */
     uint64_t evicted_count, pulled_count, refused_count, stale_count;
@@ -430,6 +435,10 @@ bool store_unpin(
 struct store_pin *store_pin_first(
     const struct reeve_store *store, const struct store_client *client);
 void store_pin_drop(struct reeve_store *store, struct store_pin *pin);
+/* For its owner. Once, however often it is said. */
+void store_anchor(struct reeve_store *store, struct store_object *object);
+/* False: it is not anchored. */
+bool store_unanchor(struct reeve_store *store, struct store_object *object);
 /* The pins are gone, or the object has just become a copy: where does it belong now? */
 void store_object_settle(struct reeve_store *store, struct store_object *object);
 struct store_copy *store_copy_note(
@@ -441,8 +450,9 @@ void store_copies_drop(struct store_object *object);
  * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
+/* `pin`: where its owner had anchored it, it has a pin instead. */
 void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir);
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* One slice of what the dead have left; true: there is more. */
@@ -513,6 +523,8 @@ void store_queue_restore(struct reeve_store *store, struct store_restore *restor
 bool store_queue_is_empty(const struct reeve_store *store);
 void store_queue_serve(struct reeve_store *store);
 void store_queue_tick(struct reeve_store *store);
+/* Whoever anchors something, or has been granted room ahead, is asked to let go of so much. */
+void store_relax(struct reeve_store *store, uint64_t bytes);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
     uint32_t number, struct store_fetch *fetch, struct store_restore *restore);
 void store_request_free(struct store_request *request);
@@ -645,6 +657,8 @@ void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number)
 void store_tell_reset(struct reeve_store *store, uint32_t node);
 void store_tell_tick(struct reeve_store *store);
 
+/* status.c: in extents, of objects and of grants. */
+uint64_t store_used_bytes(const struct reeve_store *store);
 /* hold.c: who needs an object besides its owner. */
 void store_hold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
@@ -665,8 +679,8 @@ void store_hold_fini(struct reeve_store *store);
 const char *store_hold_check(const struct reeve_store *store);
 
 /* store.c: commands. */
-void store_reply_seal(
-    struct reeve_store *store, const struct reeve_store_event *event, int code, const char *text);
+void store_reply_seal(struct reeve_store *store, const struct reeve_store_event *event,
+    const struct store_object *object, int code, const char *text);
 struct reeve_store_command *store_command(
     struct reeve_store *store, enum reeve_store_command_kind kind);
 void store_show(struct reeve_store *store, struct store_client *client,

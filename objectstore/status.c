@@ -3,14 +3,15 @@
 
 #include "objectstore/state.h"
 
-static uint64_t used_units(const struct reeve_store *store)
+uint64_t store_used_bytes(const struct reeve_store *store)
 {
     uint64_t units = store->orphans.used_units + store->daemon->arena.used_units;
     REEVE_LIST_EACH(node, &store->clients)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
     REEVE_LIST_EACH(node, &store->dying_clients)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
-    return units;
+    uint64_t preparing = store->preparing != NULL ? store_extent_bytes(store->preparing) : 0;
+    return reeve_arena_bytes(units) - preparing - store->returning_bytes;
 }
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret)
@@ -23,11 +24,11 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
     *ret = (struct reeve_store_status){
         .capacity_bytes = store->settings.capacity_bytes,
         .committed_bytes = store->committed_bytes,
-        .used_bytes = reeve_arena_bytes(used_units(store)) - store->returning_bytes -
-                      (store->preparing != NULL ? store_extent_bytes(store->preparing) : 0),
+        .used_bytes = store_used_bytes(store),
         .unsealed_bytes = store->unsealed_bytes,
         .copy_bytes = store->copy_bytes,
         .pinned_bytes = store->pinned_bytes,
+        .anchored_bytes = store->anchored_bytes,
         .growth_bytes = store->growth_bytes,
         .object_count = store->object_count,
         .pin_count = store->pin_count,
@@ -60,6 +61,11 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .spill_failed_count = store->spill_failed_count,
         .spill_damaged_count = store->spill_damaged_count,
     };
+}
+
+bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id)
+{
+    return store_object_find(store, id) != NULL;
 }
 
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
@@ -170,7 +176,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free", "send give",
         "segment prepare", "segment ready", "segment return", "spill write", "spill read",
-        "spill punch", "spill close"};
+        "spill punch", "spill close", "relax"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -405,7 +411,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
         CHECK(reeve_pool_at(&store->objects, pin->object) == object);
         pins += pin->count;
     }
-    CHECK(pins == object->pin_total);
+    bool anchored = object->flags & STORE_OBJECT_ANCHORED;
+    CHECK(pins + anchored == object->pin_total);
+    CHECK(!anchored || (object->state == STORE_SEALED && !(object->flags & STORE_OBJECT_FREED)));
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
     bool listed = object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK) ||
                   (store_can_spill(store) && !placed && object->size > 0);
@@ -438,6 +446,7 @@ const char *reeve_store_check(const struct reeve_store *store)
 
     uint64_t objects = 0, placed = 0, pinned_bytes = 0, copy_bytes = 0, owned = 0;
     uint64_t object_bytes = 0, idle_bytes = 0, writing_bytes = 0;
+    uint64_t anchored = 0, anchored_bytes = 0;
     for (uint32_t slot = 0; slot < store->table_size + store->table_old_size; slot++) {
         for (const struct store_object *object = store_table_slot(store, slot); object != NULL;
              object = store_table_next(store, object)) {
@@ -455,6 +464,9 @@ const char *reeve_store_check(const struct reeve_store *store)
                 idle_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_WRITING)
                 writing_bytes += store_extent_bytes(object->extent);
+            anchored += (object->flags & STORE_OBJECT_ANCHORED) != 0;
+            if (object->flags & STORE_OBJECT_ANCHORED)
+                anchored_bytes += store_extent_bytes(object->extent);
             if (object->pin_total > 0)
                 pinned_bytes += store_extent_bytes(object->extent);
             if (object->flags & STORE_OBJECT_COPY)
@@ -490,7 +502,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(sums.segments == reeve_map64_count(&store->segments));
     CHECK(sums.touched_bytes == store->committed_bytes);
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);
-    CHECK(sums.pins == store->pin_count);
+    CHECK(sums.pins + anchored == store->pin_count && anchored_bytes == store->anchored_bytes);
     CHECK(pinned_bytes == store->pinned_bytes && copy_bytes == store->copy_bytes);
     CHECK(object_bytes == store->object_bytes && idle_bytes == store->idle_bytes);
     CHECK(sums.detached_bytes == store->detached_bytes);

@@ -8,6 +8,8 @@
 
 #include "objectstore/state.h"
 
+#define ANCHORED_FRACTION 2u /* of the store: when more is anchored, owners are asked to let go */
+
 /* --- commands --------------------------------------------------------------------------------- */
 
 struct reeve_store_command *store_command(
@@ -37,6 +39,7 @@ void store_show(struct reeve_store *store, struct store_client *client,
     struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_SHOW);
     command->client = client->handle;
     command->segment = segment->id;
+    command->segment_serial = segment->serial;
     command->size = reeve_arena_bytes(segment->units);
     command->writable = writable;
     if (writable)
@@ -68,14 +71,22 @@ void store_reply_get_failed(struct reeve_store *store, struct store_client *clie
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
-void store_reply_seal(
-    struct reeve_store *store, const struct reeve_store_event *event, int code, const char *text)
+void store_reply_seal(struct reeve_store *store, const struct reeve_store_event *event,
+    const struct store_object *object, int code, const char *text)
 {
+    if (event->kind == REEVE_STORE_SEAL && event->flags & REEVE_STORE_SILENT)
+        return;
     struct reeve_store_command *command = store_command(store, REEVE_STORE_REPLY_SEAL);
     command->client = event->client;
     command->request = event->request;
     command->id = event->id;
     command->code = code;
+    if (object != NULL) {
+        command->segment = object->extent->segment->id;
+        command->segment_serial = object->extent->segment->serial;
+        command->offset = store_object_offset(object);
+        command->anchored = object->flags & STORE_OBJECT_ANCHORED;
+    }
     snprintf(command->text, sizeof(command->text), "%s", text);
 }
 
@@ -164,6 +175,7 @@ static void on_client_reaped(struct reeve_store *store, struct store_client *cli
 static void grant_end(struct reeve_store *store, struct store_grant *grant)
 {
     store->unsealed_bytes -= store_extent_bytes(grant->extent);
+    grant->client->ahead_count -= grant->ahead;
     reeve_map64_remove(&store->grants,
         store_place_key(grant->extent->segment->id, reeve_arena_bytes(grant->extent->offset)));
     reeve_list_remove(&grant->client_link);
@@ -216,13 +228,14 @@ static void pin_sealed(struct reeve_store *store, struct store_object *object,
 {
     if (flags & REEVE_STORE_PIN)
         store_pin(store, object, client);
-    if (flags & REEVE_STORE_PIN_OWNER) {
-        struct store_client *owner = reeve_map64_get(&store->client_by_process, object->id.owner);
-        if (owner != NULL) {
-            store_pin(store, object, owner);
-            store_show(store, owner, object->extent->segment, false);
-        }
-    }
+    struct store_client *owner = reeve_map64_get(&store->client_by_process, object->owner);
+    if (!(flags & REEVE_STORE_ANCHOR) || owner == NULL || owner->closed)
+        return;
+    store_anchor(store, object);
+    store_show(store, owner, object->extent->segment, false);
+    owner->relaxing = false;
+    if (store->anchored_bytes > store->settings.capacity_bytes / ANCHORED_FRACTION)
+        store_relax(store, store->settings.capacity_bytes / ANCHORED_FRACTION / 4);
 }
 
 /* The object takes the grant's extent, as much of it as it needs. */
@@ -237,6 +250,8 @@ static void grant_seal(struct reeve_store *store, struct store_client *client,
         struct store_grant *rest = store_new(sizeof(*rest));
         rest->extent = reeve_arena_split(extent, units);
         rest->client = client;
+        rest->ahead = true;
+        client->ahead_count++;
         rest->extent->holder = rest;
         rest->extent->tag = STORE_TAG_GRANT;
         reeve_list_push_back(&client->grants, &rest->client_link);
@@ -250,7 +265,8 @@ static void grant_seal(struct reeve_store *store, struct store_client *client,
     store_object_place(store, object, extent, pad);
 }
 
-/* The object is here already: what readers have counts, and stays. */
+/* The object is here already: what readers have counts, and stays. It is not anchored anew: whoever
+ * sealed it first has seen to that, and its owner may have let go of it since. */
 static void seal_again(struct reeve_store *store, struct store_client *client,
     struct store_grant *grant, struct store_object *object, uint32_t flags)
 {
@@ -262,7 +278,7 @@ static void seal_again(struct reeve_store *store, struct store_client *client,
         store->copy_bytes -= store_extent_bytes(object->extent);
     }
     if (!(object->flags & STORE_OBJECT_FREED))
-        pin_sealed(store, object, client, flags);
+        pin_sealed(store, object, client, flags & ~REEVE_STORE_ANCHOR);
     store_object_settle(store, object);
 }
 
@@ -273,19 +289,20 @@ static void on_seal(
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL && object->state == STORE_SEALED) {
         seal_again(store, client, grant, object, event->flags);
-        store_reply_seal(store, event, REEVE_OK, "");
+        store_reply_seal(store, event, object, REEVE_OK, "");
         return;
     }
     uint64_t pad = event->offset % REEVE_STORE_ALIGN;
     if (grant == NULL || event->size > store_extent_bytes(grant->extent) - pad) {
         store->refused_count++;
-        store_reply_seal(
-            store, event, REEVE_EINVAL, "the place was not given to this process for so much");
+        store_reply_seal(store, event, NULL, REEVE_EINVAL,
+            "the place was not given to this process for so much");
         return;
     }
     if (store_owner_is_gone(store, event->id.owner)) {
         grant_abort(store, grant);
-        store_reply_seal(store, event, REEVE_EOWNERDIED, "the process that would own it has ended");
+        store_reply_seal(
+            store, event, NULL, REEVE_EOWNERDIED, "the process that would own it has ended");
         return;
     }
     struct reeve_list waiters;
@@ -303,7 +320,7 @@ static void on_seal(
         object = store_object_add(store, event->id, STORE_SEALED);
     grant_seal(store, client, grant, object, event);
     pin_sealed(store, object, client, event->flags);
-    store_reply_seal(store, event, REEVE_OK, "");
+    store_reply_seal(store, event, object, REEVE_OK, "");
     store_pull_answer(store, object, &waiters);
     store_object_settle(store, object);
 }
@@ -322,8 +339,15 @@ static void on_unpin(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
-    if (object == NULL || object->state != STORE_SEALED || !store_unpin(store, object, client))
-        store->refused_count++;
+    bool found = object != NULL && object->state == STORE_SEALED;
+    if (found && event->flags & REEVE_STORE_ANCHOR) {
+        client->relaxing = false;
+        found = object->owner == client->process ? store_unanchor(store, object)
+                                                 : store_unpin(store, object, client);
+    } else if (found) {
+        found = store_unpin(store, object, client);
+    }
+    store->refused_count += !found;
 }
 
 static void on_cancel(
@@ -376,6 +400,8 @@ static void on_free(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (node != 0)
         store_tell(store, node, event->id);
+    if (object != NULL && object->state == STORE_SEALED)
+        (void)store_unanchor(store, object); /* whoever else needs it */
     if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, node, REEVE_ELOST);
 }
@@ -387,7 +413,8 @@ static void on_give(
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (!may_dispose(client, object, event)) {
         store->refused_count++;
-        store_reply_seal(store, event, REEVE_EINVAL, "only its owner can give an object away");
+        store_reply_seal(
+            store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
     if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
@@ -397,8 +424,8 @@ static void on_give(
         command->process = event->process;
     }
     if (object != NULL)
-        store_object_give(store, object, event->process);
-    store_reply_seal(store, event, REEVE_OK, "");
+        store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
+    store_reply_seal(store, event, NULL, REEVE_OK, "");
 }
 
 /* --- what other nodes say --------------------------------------------------------------------- */
@@ -426,7 +453,7 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
 {
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL)
-        store_object_give(store, object, event->process);
+        store_object_give(store, object, event->process, false);
 }
 
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)

@@ -28,25 +28,26 @@
  *  CLIENT_REAPED  client                     the process is gone: pins, unsealed extents and its
  *                                            objects go
  *  CREATE         client request size skew   room for an object. (offset + skew) will be a
- *                                            multiple of 64: skew is the size of what comes before
- *                                            the bytes that want to be aligned
+ *                 flags                      multiple of 64: skew is the size of what comes before
+ *                                            the bytes that want to be aligned. flags: AHEAD
  *  SEAL           client request id segment  the extent is complete and becomes the object; flags:
- *                 offset size flags          PIN, PIN_OWNER, KEEP_REST. Sealing an object that is
- *                                            here already changes nothing
+ *                 offset size flags          PIN, ANCHOR, KEEP_REST, SILENT. Sealing an object that
+ *                                            is here already changes nothing
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
  *                 node flags                 known) say what and where the object is, where it is
  *                                            not here. flags: GIVEN
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
- *  UNPIN          client id                  one pin less
+ *  UNPIN          client id flags            one pin less; or (ANCHOR) its owner lets go
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  HOLD           client request id node     lent to this process, which will need it beyond the
  *                 number                     loan: it exists until FREE with flag HELD and the same
  *                                            number, or its owner's death. Answered with REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
- *                 process flags                   its id. Answered with REPLY_SEAL
+ *                 process flags                   its id. Answered with REPLY_SEAL. flags: GIVEN;
+ *                                            ANCHOR: the giver had anchored it, and has a pin
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
  *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere
  *                 flags
@@ -88,8 +89,8 @@
  *  -------------- -------------------------- ----------------------------------------------------
  *  SEGMENT_CREATE segment size               makes a memfd of that size, sealed against shrinking
  *                                            and growing
- *  SEGMENT_SHOW   client segment size        passes it to the client, always before the first
- *                 writable                   command that names it there
+ *  SEGMENT_SHOW   client segment serial      passes it to the client, always before the first
+ *                 size writable              command that names it there
  *  SEGMENT_HIDE   client segment             tells the client to unmap it
  *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
  *                                            REEVE_STORE_GRAIN); nobody has a claim on them
@@ -104,8 +105,12 @@
  *                 length                     map them before it needs them
  *  REPLY_CREATE   client request code        answer to CREATE
  *                 segment offset size text
- *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here
- *                 text
+ *  REPLY_SEAL     client request code id     answer to SEAL: from now on the object is known here,
+ *                 segment serial offset      at that place; anchored: for its owner
+ *                 anchored text
+ *  RELAX          client size                there is too little room: the client is to let go of
+ *                                            so much that it has anchored and does not use, and
+ *                                            to give back what it was granted ahead
  *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
  *                 segment offset size text   more
  *  SEND_PULL      node id offset length      asks a node for a piece, which is to be written to
@@ -190,8 +195,10 @@ enum reeve_store_event_kind {
     REEVE_STORE_EVENT_KIND_COUNT
 };
 
-#define REEVE_STORE_PIN       1u /* SEAL: the creator holds a pin */
-#define REEVE_STORE_PIN_OWNER 2u /* SEAL: the owner does, if it is a process of this node */
+#define REEVE_STORE_PIN 1u /* SEAL: the creator holds a pin */
+/* SEAL: its owner, if that is a process of this node, anchors it. That is a pin of which an object
+ * has at most one; it ends with UNPIN (ANCHOR), with GIVE, with FREE, and with the owner. */
+#define REEVE_STORE_ANCHOR 2u
 #define REEVE_STORE_KEEP_REST \
     4u /* SEAL: what is left of the extent stays granted; it starts at the next multiple of 64 */
 
@@ -208,6 +215,13 @@ enum reeve_store_word {
     REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
     REEVE_STORE_WORD_UNHOLD, /* the end of that */
 };
+
+/* SEAL: nobody waits for an answer */
+#define REEVE_STORE_SILENT 32u
+
+/* CREATE: nobody needs it yet. It does not wait: REEVE_EAGAIN when there is no room to spare. What
+ * KEEP_REST leaves is of this kind, too. */
+#define REEVE_STORE_AHEAD 64u
 
 struct reeve_store_event {
     enum reeve_store_event_kind kind;
@@ -248,6 +262,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SPILL_READ,
     REEVE_STORE_SPILL_PUNCH,
     REEVE_STORE_SPILL_CLOSE,
+    REEVE_STORE_RELAX,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 
@@ -261,6 +276,8 @@ struct reeve_store_command {
     uint32_t file, folder;
     int32_t code;
     bool writable;
+    bool anchored;
+    uint32_t segment_serial; /* numbers of segments come back, serials do not */
     bool insist;
     reeve_process_id process;
     struct reeve_object_id id;
@@ -323,8 +340,9 @@ struct reeve_store_status {
     uint64_t unsealed_bytes;
     uint64_t copy_bytes; /* pulled from elsewhere */
     uint64_t pinned_bytes;
-    uint64_t growth_bytes; /* what is left of the last MEMORY */
-    uint64_t object_count, pin_count, segment_count, client_count;
+    uint64_t anchored_bytes; /* of these, those that are anchored */
+    uint64_t growth_bytes;   /* what is left of the last MEMORY */
+    uint64_t object_count, pin_count /* anchors included */, segment_count, client_count;
     uint64_t pull_count;   /* under way; those called off included, as long as they hold room */
     uint64_t send_count;   /* pieces on their way out */
     uint64_t queue_count;  /* creates and pulls that wait for room */
@@ -342,6 +360,9 @@ struct reeve_store_status {
 };
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret);
+
+/* There is anything of it here, or on its way. */
+bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id);
 
 /* Where the object's bytes are, if it is here and complete. The daemon's own way to read without a
  * pin. */

@@ -213,6 +213,7 @@ struct sched_wait {
     uint32_t cpu_milli;      /* of what nobody has */
     uint64_t since_ns;
     bool moves;                   /* of the latest search */
+    uint32_t told_count;          /* how often that it is to end, which it has not */
     struct reeve_list order_link; /* reeve_sched.waits_order: by age */
     struct reeve_list node_link;
     char text[REEVE_TEXT_SIZE]; /* "this waits for that" */

@@ -26,6 +26,7 @@
 #define MS 1000000ull
 
 #define CHAIN_MAX 4 /* links that are named */
+#define TOLD_MAX  3 /* then it cannot end: a call that an actor has begun is not given up */
 
 static struct sched_wait *wait_get(const struct reeve_sched *s, reeve_process_id process)
 {
@@ -142,11 +143,20 @@ static bool search(struct reeve_sched *s)
 static struct sched_wait *victim_of(const struct reeve_sched *s)
 {
     struct sched_wait *victim = NULL;
+    bool all_told = true;
+    REEVE_LIST_EACH(link, &s->waits_order)
+    {
+        const struct sched_wait *wait = REEVE_LIST_ENTRY(link, struct sched_wait, order_link);
+        all_told &= wait->moves || wait->told_count >= TOLD_MAX;
+    }
     REEVE_LIST_EACH(link, &s->waits_order)
     {
         struct sched_wait *wait = REEVE_LIST_ENTRY(link, struct sched_wait, order_link);
-        if (!wait->moves && (victim == NULL || wait->target == REEVE_PROCESS_NONE ||
-                                victim->target != REEVE_PROCESS_NONE))
+        if (all_told)
+            wait->told_count = 0;
+        if (!wait->moves && wait->told_count < TOLD_MAX &&
+            (victim == NULL || wait->target == REEVE_PROCESS_NONE ||
+                victim->target != REEVE_PROCESS_NONE))
             victim = wait;
     }
     REEVE_ASSERT(victim != NULL);
@@ -194,6 +204,7 @@ static void end_a_wait(struct reeve_sched *s)
         victim != NULL ? sched_send(s, victim->node, REEVE_MESSAGE_DEADLOCK) : NULL;
     if (m == NULL)
         return;
+    victim->told_count++;
     m->process = victim->process;
     m->count = victim->report;
     describe(s, victim, m->text, sizeof m->text);

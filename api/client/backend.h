@@ -87,6 +87,11 @@ struct reeve_backend {
 
     int (*release)(struct reeve_backend *, uint64_t future, struct reeve_error_info *error);
 
+    /* Waits like get, hands the value to consume, and keeps it where it is, bytes and futures,
+     * until unview. The future is not released, and may be meanwhile. */
+    int (*view)(struct reeve_backend *, uint64_t future, int64_t timeout_ms, reeve_consume *consume,
+        void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
+    void (*unview)(struct reeve_backend *, uint64_t handle);
     /* Another future of the same value (perhaps by the same id). */
     int (*retain)(
         struct reeve_backend *, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
@@ -105,12 +110,14 @@ struct reeve_backend {
     int (*watch_wait)(struct reeve_backend *, struct reeve_ready *ready, const uint64_t *futures,
         size_t count, size_t *tried, int64_t timeout_ms, struct reeve_error_info *error);
 
-    /* A value without a second copy: create gives `size` bytes, aligned to 64, which the caller
-     * fills with one packed value; seal makes a ready future of it, abort gives it up. Exactly
-     * one of the two follows a successful create. seal: the new future keeps the `futures` in the
-     * value, which stay the caller's, too; REEVE_EHANDLE: one of them is not live. */
-    int (*create)(struct reeve_backend *, size_t size, void **bytes, uint64_t *handle,
-        struct reeve_error_info *error);
+    /* A value without a second copy: create gives `size` bytes which the caller fills with one
+     * packed value; seal makes a ready future of it, abort gives it up. Exactly one of the two
+     * follows a successful create. bytes + skew is a multiple of 64. `leisurely`: the program
+     * fills it, in its own time, and shutdown does not wait for that: the bytes go, and seal says
+     * REEVE_ESHUTDOWN. seal: the new future keeps the `futures` in the value, which stay the
+     * caller's, too; REEVE_EHANDLE: one of them is not live. */
+    int (*create)(struct reeve_backend *, size_t size, uint32_t skew, bool leisurely, void **bytes,
+        uint64_t *handle, struct reeve_error_info *error);
     int (*seal)(struct reeve_backend *, uint64_t handle, const uint64_t *futures,
         size_t future_count, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);

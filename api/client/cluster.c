@@ -76,7 +76,8 @@ static void error_map_read(const uint8_t *bytes, size_t size, struct reeve_error
     msgpack_unpacked_destroy(&unpacked);
 }
 
-static void task_error(const struct reeve_owner_result *result, struct reeve_error_info *error)
+void reeve_cluster_task_error(
+    const struct reeve_owner_result *result, struct reeve_error_info *error)
 {
     reeve_error_set(error, result->status, "%s", "");
     if (error == NULL)
@@ -147,8 +148,8 @@ static int stale(struct reeve_error_info *error)
 
 /* The futures in a value that the program gets: a reference to each for it. `ret`, from malloc, is
  * NULL where there are none. */
-static int value_futures(struct reeve_cluster *cluster, const struct reeve_owner_result *result,
-    uint64_t **ret, struct reeve_error_info *error)
+int reeve_cluster_value_futures(struct reeve_cluster *cluster,
+    const struct reeve_owner_result *result, uint64_t **ret, struct reeve_error_info *error)
 {
     *ret = NULL;
     if (REEVE_LIKELY(result->future_count == 0))
@@ -158,26 +159,44 @@ static int value_futures(struct reeve_cluster *cluster, const struct reeve_owner
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     for (uint32_t i = 0; i < result->future_count; i++)
         ids[i] = result->futures[i].task;
-    *ret = ids;
-    return reeve_cluster_futures_hold(cluster, ids, result->future_count, error);
+    int code = reeve_cluster_futures_hold(cluster, ids, result->future_count, error);
+    if (code != 0)
+        free(ids);
+    else
+        *ret = ids;
+    return code;
 }
 
+/* Without the lock. The object is not let go of meanwhile, if it is held. */
 static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
     size_t index, const uint64_t *futures, size_t future_count, reeve_consume *consume, void *arg,
     struct reeve_error_info *error)
 {
-    const void *bytes;
-    int code = reeve_cluster_object_get(cluster, object, &bytes, error);
+    const void *bytes = reeve_cluster_object_find(cluster, object);
+    bool asked = bytes == NULL;
+    int code = asked ? reeve_cluster_object_get(cluster, object, &bytes, error) : 0;
     if (code != 0)
         return code;
     code = consume(index, bytes, object->size_bytes, futures, future_count, arg);
-    reeve_cluster_object_unpin(cluster, object->id);
+    if (asked)
+        reeve_cluster_object_unpin(cluster, object->id);
     return code;
+}
+
+int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, uint64_t deadline_ns,
+    struct reeve_error_info *error)
+{
+    if (deadline_ns == UINT64_MAX)
+        reeve_cluster_run_unclaimed(cluster, task);
+    struct reeve_cluster_awaited awaited = {&task, 1, true};
+    if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_ns, &awaited))
+        return get_failure(cluster, task, error);
+    return 0;
 }
 
 /* With the lock. The object of a future's result cannot be had, with `code`: whether that is made
  * again, to be waited for; else `error` says why not. */
-static bool is_made_again(struct reeve_cluster *cluster, reeve_task_id task,
+bool reeve_cluster_made_again(struct reeve_cluster *cluster, reeve_task_id task,
     const struct reeve_reference *object, int code, struct reeve_error_info *error)
 {
     char why[256] = "";
@@ -203,10 +222,10 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
     int code = reeve_owner_result(cluster->owner, task, &result);
     if (code != 0) {
         code = stale(error);
-    } else if ((code = value_futures(cluster, &result, &futures, error)) != 0) {
+    } else if ((code = reeve_cluster_value_futures(cluster, &result, &futures, error)) != 0) {
         (void)reeve_owner_release(cluster->owner, task);
     } else if (result.status != 0) {
-        task_error(&result, error);
+        reeve_cluster_task_error(&result, error);
         code = result.status;
         (void)reeve_owner_release(cluster->owner, task);
     } else if (!result.is_object) {
@@ -215,14 +234,19 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
             reeve_cluster_futures_release(cluster, futures, result.future_count);
         (void)reeve_owner_release(cluster->owner, task);
     } else {
+        bool held = reeve_owner_read_begin(cluster->owner, task);
+        (void)reeve_owner_hold(cluster->owner, task); /* another thread may release it */
         cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
         code = object_consume(
             cluster, &result.object, index, futures, result.future_count, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
+        if (held)
+            reeve_owner_read_end(cluster->owner, task);
+        (void)reeve_owner_release(cluster->owner, task);
         if (REEVE_UNLIKELY(code != 0)) {
             reeve_cluster_futures_release(cluster, futures, result.future_count);
-            *ret_again = is_made_again(cluster, task, &result.object, code, error);
+            *ret_again = reeve_cluster_made_again(cluster, task, &result.object, code, error);
         }
         if (REEVE_LIKELY(!*ret_again))
             (void)reeve_owner_release(cluster->owner, task);
@@ -246,11 +270,9 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
     bool again;
     int code;
     do {
-        if (timeout_ms < 0)
-            reeve_cluster_run_unclaimed(cluster, task);
-        struct reeve_cluster_awaited awaited = {&task, 1, true};
-        if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_ns, &awaited))
-            return get_failure(cluster, task, error);
+        code = reeve_cluster_get_await(cluster, task, deadline_ns, error);
+        if (code != 0)
+            return code;
         code = future_take(cluster, task, index, consume, arg, &again, error);
     } while (REEVE_UNLIKELY(again));
     return code;
@@ -487,6 +509,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_many = cluster_get_many,
         .wait = cluster_wait,
         .release = cluster_release,
+        .view = reeve_cluster_view,
+        .unview = reeve_cluster_unview,
         .retain = cluster_retain,
         .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,

@@ -15,11 +15,12 @@
  * cluster_poll.c.
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
- * cluster_put.c (put), cluster_actor.c (actors), cluster_poll.c (role, waiting), cluster_watch.c
- * (futures that are watched), cluster_cancel.c (stopping tasks), cluster_background.c (the
- * thread that reads the socket), cluster_rings.c (channels, entries), cluster_room.c
- * (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a daemon,
- * starting a cluster of our own), cluster_blocked.c (waits that would never end). */
+ * cluster_put.c (put), cluster_places.c (room for what is put), cluster_view.c (views),
+ * cluster_actor.c (actors), cluster_poll.c (role, waiting), cluster_watch.c (futures that are
+ * watched), cluster_cancel.c (stopping tasks), cluster_background.c (the thread that reads the
+ * socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure),
+ * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
+ * own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -79,6 +80,19 @@ enum reeve_worker_main_state {
 
 struct reeve_objects;
 
+/* Room in the store that was granted before it is needed (cluster_places.c). */
+#define REEVE_CLUSTER_SPARES_MAX 4u
+struct reeve_cluster_spare {
+    uint32_t segment;
+    uint64_t offset, end; /* multiples of 64 */
+};
+struct reeve_cluster_ahead {
+    struct reeve_cluster_spare spares[REEVE_CLUSTER_SPARES_MAX];
+    uint32_t count;
+    uint32_t request;  /* for more, under way; or 0 */
+    uint32_t patience; /* so many puts before room is asked for again */
+};
+
 struct reeve_cluster {
     struct reeve_backend backend;
     pthread_mutex_t lock;
@@ -98,6 +112,8 @@ struct reeve_cluster {
     struct reeve_cluster_channel **workers; /* for whom we work; each stays where it is */
     uint32_t worker_capacity;
     struct reeve_objects *objects;
+    uint64_t store_bytes;
+    struct reeve_cluster_ahead ahead;
     struct reeve_cluster_request *requests;
     uint32_t request_last;
     struct reeve_fifo inbox; /* struct reeve_local_message: for the poller */
@@ -202,8 +218,8 @@ void reeve_cluster_futures_release(
 int reeve_cluster_put(struct reeve_cluster *cluster, const void *bytes, size_t size,
     const uint64_t *futures, size_t future_count, reeve_task_id *ret,
     struct reeve_error_info *error);
-int reeve_cluster_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
-    struct reeve_error_info *error);
+int reeve_cluster_create(struct reeve_backend *backend, size_t size, uint32_t skew, bool leisurely,
+    void **bytes, uint64_t *handle, struct reeve_error_info *error);
 int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uint64_t *futures,
     size_t future_count, uint64_t *ret, struct reeve_error_info *error);
 void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
@@ -358,19 +374,56 @@ int reeve_cluster_inside_enter(struct reeve_cluster *cluster, struct reeve_error
 void reeve_cluster_inside_leave(struct reeve_cluster *cluster);
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error);
-int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, void **ret_bytes,
-    uint32_t *ret_segment, uint64_t *ret_offset, struct reeve_error_info *error);
-int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id,
-    uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error);
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
     reeve_process_id heir, struct reeve_error_info *error);
+/* Where it lies, if it is LOCATED here and its segment is known; NULL: it has to be asked for. */
+const void *reeve_cluster_object_find(
+    struct reeve_cluster *cluster, const struct reeve_reference *object);
+/* Asks for it, and has a pin on it then. */
 /* Answered when the node where it lies knows that this process needs it. */
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
     struct reeve_error_info *error);
-void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset);
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);
+
+/* cluster_places.c. Room for one value: as much as asked for, perhaps more. */
+struct reeve_cluster_place {
+    uint8_t *bytes;
+    uint32_t segment;
+    uint64_t offset; /* of the bytes */
+    uint64_t end;    /* of the room */
+};
+/* bytes + skew is a multiple of 64. `exactly`: it may be long before it is sealed, so it is not to
+ * keep room from others. Then one of the others. */
+int reeve_cluster_place_take(struct reeve_cluster *cluster, uint64_t size, uint32_t skew,
+    bool exactly, struct reeve_cluster_place *ret, struct reeve_error_info *error);
+/* `first`: nobody can have sealed the object before. */
+int reeve_cluster_place_seal(struct reeve_cluster *cluster, const struct reeve_cluster_place *place,
+    struct reeve_object_id id, uint64_t size, bool first, struct reeve_reference *ret,
+    struct reeve_error_info *error);
+void reeve_cluster_place_abort(
+    struct reeve_cluster *cluster, const struct reeve_cluster_place *place);
+/* With the lock. True: the message was the answer to what was asked for ahead. */
+bool reeve_cluster_ahead_granted(
+    struct reeve_cluster *cluster, const struct reeve_local_message *message);
+void reeve_cluster_ahead_return(struct reeve_cluster *cluster);
+
+/* cluster_view.c */
+int reeve_cluster_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
+void reeve_cluster_unview(struct reeve_backend *backend, uint64_t handle);
+/* cluster.c, for it. With the lock. Until the future is final, as get waits. */
+int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, uint64_t deadline_ns,
+    struct reeve_error_info *error);
+/* The object of a future's result cannot be had, with `code`: whether it is made again, to be
+ * waited for; else `error` says why not. */
+bool reeve_cluster_made_again(struct reeve_cluster *cluster, reeve_task_id task,
+    const struct reeve_reference *object, int code, struct reeve_error_info *error);
+int reeve_cluster_value_futures(struct reeve_cluster *cluster,
+    const struct reeve_owner_result *result, uint64_t **ret, struct reeve_error_info *error);
+void reeve_cluster_task_error(
+    const struct reeve_owner_result *result, struct reeve_error_info *error);
 
 /* output.c: copies what comes from the daemon's pipes to this program's own stdout and stderr,
  * in a thread that may block. */

@@ -55,8 +55,8 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
     switch (message->kind) {
     case REEVE_LOCAL_SEGMENT:
         if (message->fd_count == 1 &&
-            reeve_objects_add(cluster->objects, message->segment, message->fds[0], message->size,
-                message->flags & REEVE_LOCAL_SEGMENT_WRITABLE) == 0)
+            reeve_objects_add(cluster->objects, message->segment, message->count, message->fds[0],
+                message->size, message->flags & REEVE_LOCAL_SEGMENT_WRITABLE) == 0)
             message->fd_count = 0;
         break;
     case REEVE_LOCAL_SEGMENT_READY:
@@ -69,7 +69,10 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
     case REEVE_LOCAL_CREATED:
     case REEVE_LOCAL_SEALED:
-    case REEVE_LOCAL_GOT: reply_deliver(cluster, message); break;
+    case REEVE_LOCAL_GOT:
+        if (!reeve_cluster_ahead_granted(cluster, message))
+            reply_deliver(cluster, message);
+        break;
     default: inbox_put(cluster, message); break;
     }
     for (uint32_t i = 0; i < message->fd_count; i++)

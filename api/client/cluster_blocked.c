@@ -99,12 +99,26 @@ void reeve_cluster_blocked(
     (void)reeve_cluster_send(cluster, &message);
 }
 
+/* The call of an actor lies in its ring, behind what the actor does not get done. (On another node
+ * it lies there, too, and stays.) */
+static void actor_call_recall(struct reeve_cluster *cluster, uint64_t now_ns, reeve_task_id task)
+{
+    reeve_lease_index index;
+    uint64_t position;
+    uint32_t attempt;
+    if (reeve_owner_is_of_actor(cluster->owner, task) &&
+        reeve_owner_where(cluster->owner, task, &index, &position, &attempt) &&
+        reeve_ring_recall(&cluster->holders[index].channel.calls, position))
+        reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
+}
+
 void reeve_cluster_deadlocked(
     struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text)
 {
     reeve_task_id task = cluster->blocked_task;
     if (task == 0 || count != cluster->blocked_count)
         return;
+    actor_call_recall(cluster, now_ns, task);
     if (state_of(cluster, task) == REEVE_TASK_QUEUED)
         reeve_owner_unsendable(cluster->owner, now_ns, task, REEVE_EDEADLK, text);
     else if (cluster->waiter_count !=

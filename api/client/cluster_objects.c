@@ -78,34 +78,6 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     return code;
 }
 
-int reeve_cluster_object_create(struct reeve_cluster *cluster, uint64_t size, void **ret_bytes,
-    uint32_t *ret_segment, uint64_t *ret_offset, struct reeve_error_info *error)
-{
-    struct reeve_local_message message = {.kind = REEVE_LOCAL_CREATE, .size = size}, reply;
-    int code = reeve_cluster_request(cluster, &message, &reply, error);
-    if (code != 0)
-        return code;
-    void *bytes = reeve_objects_find(cluster->objects, reply.segment, reply.offset, size, true);
-    if (bytes == NULL) {
-        reeve_cluster_object_abort(cluster, reply.segment, reply.offset);
-        return reeve_error_set(
-            error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
-    }
-    *ret_bytes = bytes;
-    *ret_segment = reply.segment;
-    *ret_offset = reply.offset;
-    return 0;
-}
-
-int reeve_cluster_object_seal(struct reeve_cluster *cluster, struct reeve_object_id id,
-    uint64_t size, uint32_t segment, uint64_t offset, struct reeve_error_info *error)
-{
-    struct reeve_local_message message = {
-        .kind = REEVE_LOCAL_SEAL, .object = id, .size = size, .segment = segment, .offset = offset};
-    struct reeve_local_message reply;
-    return reeve_cluster_request(cluster, &message, &reply, error);
-}
-
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
     reeve_process_id heir, struct reeve_error_info *error)
 {
@@ -113,7 +85,8 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
         .object = object->id,
         .node = object->node,
         .process = heir,
-        .flags = object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0};
+        .flags = (object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
+                 (object->flags & REEVE_REFERENCE_LOCATED ? REEVE_LOCAL_OBJECT_ANCHOR : 0)};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);
 }
@@ -129,11 +102,14 @@ int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_
     return reeve_cluster_request(cluster, &message, &reply, error);
 }
 
-void reeve_cluster_object_abort(struct reeve_cluster *cluster, uint32_t segment, uint64_t offset)
+/* Those that are pinned for us, and where they lie is known. */
+const void *reeve_cluster_object_find(
+    struct reeve_cluster *cluster, const struct reeve_reference *object)
 {
-    struct reeve_local_message message = {
-        .kind = REEVE_LOCAL_ABORT, .segment = segment, .offset = offset};
-    (void)reeve_cluster_send(cluster, &message);
+    if (!(object->flags & REEVE_REFERENCE_LOCATED) || object->node != cluster->node)
+        return NULL;
+    return reeve_objects_find_serial(
+        cluster->objects, object->segment, object->serial, object->offset, object->size_bytes);
 }
 
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,

@@ -124,8 +124,10 @@ static void spliced_free(struct spliced *spliced)
     free(spliced->names);
 }
 
-static int spliced_make(
-    const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry, struct spliced *ret)
+/* `node`: where they will be read. Only there, and while we hold the object, its place is worth
+ * telling. */
+static int spliced_make(const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry,
+    uint32_t node, struct spliced *ret)
 {
     ret->value_count = ret->reference_count = ret->future_count = 0;
     ret->size = 0;
@@ -152,7 +154,7 @@ static int spliced_make(
         if (error != 0 || result.status != 0)
             return REEVE_EINTERNAL;
         struct reeve_splice_value *value = &ret->values[ret->value_count++];
-        value->offset = entry->splices[i].offset;
+        value->offset = entry->splices[i].offset & ~REEVE_OWNER_READING;
         ret->future_count += result.future_count;
         if (!result.is_object) {
             value->bytes = result.bytes;
@@ -164,6 +166,8 @@ static int spliced_make(
         reeve_codec_pack_object(ret->names[i], id, result.object.size_bytes);
         value->bytes = ret->names[i];
         value->size = REEVE_OBJECT_REFERENCE_SIZE;
+        if (result.object.node != node)
+            result.object.flags &= ~REEVE_REFERENCE_LOCATED;
         ret->references[ret->reference_count++] = result.object;
     }
     ret->size = reeve_codec_splice_size(entry->arguments_size, ret->values, ret->value_count);
@@ -216,7 +220,8 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
         return 0;
     }
     struct spliced spliced;
-    int error = spliced_make(cluster, &entry, &spliced);
+    uint32_t node = cluster->holders[send->lease_index].node;
+    int error = spliced_make(cluster, &entry, node, &spliced);
     if (error == 0)
         error = spliced_lend(cluster, send->task, &spliced);
     bool lends = spliced.future_count != 0;
@@ -263,7 +268,8 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
         .flags = (command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
-                 (command->object.flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0),
+                 (command->object.flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0) |
+                 (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_ANCHOR : 0),
     };
     if (command->kind == REEVE_OWNER_DEMAND) {
         message.flags = command->host;
@@ -287,6 +293,8 @@ static void command_run(
     switch (command->kind) {
     case REEVE_OWNER_DEMAND: message_send(cluster, REEVE_LOCAL_DEMAND, command); break;
     case REEVE_OWNER_FREE_OBJECT: message_send(cluster, REEVE_LOCAL_FREE, command); break;
+    case REEVE_OWNER_LET_GO:
+    case REEVE_OWNER_UNPIN: message_send(cluster, REEVE_LOCAL_UNPIN, command); break;
     case REEVE_OWNER_RETURN_LEASE:
         if (channel != NULL && channel->lease == command->lease)
             channel_give_up(cluster, channel);
@@ -427,7 +435,7 @@ int reeve_cluster_arguments_make(struct reeve_cluster *cluster,
         (struct reeve_cluster_arguments){.bytes = entry->arguments, .size = entry->arguments_size};
     if (REEVE_LIKELY(entry->splice_count == 0))
         return 0;
-    int error = spliced_make(cluster, entry, &spliced);
+    int error = spliced_make(cluster, entry, cluster->node, &spliced);
     size_t head = spliced.reference_count * sizeof(struct reeve_reference);
     if (error == 0 && (ret->made = malloc(head + spliced.size + 1)) == NULL)
         error = REEVE_ENOMEM;
@@ -490,6 +498,8 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         memcpy(&object, parts.references, sizeof(object));
         if (object.id.owner != cluster->process || object.id.sequence != view->task)
             return REEVE_EPROTOCOL;
+        if (object.node != cluster->node)
+            object.flags &= ~REEVE_REFERENCE_LOCATED;
     }
     bool names_lost = view->status == REEVE_ELOST && view->references != 0;
     if (REEVE_UNLIKELY(names_lost))
@@ -683,6 +693,10 @@ void reeve_cluster_handle(
         break;
     case REEVE_LOCAL_DEADLOCK:
         reeve_cluster_deadlocked(cluster, now_ns, message->count, text);
+        break;
+    case REEVE_LOCAL_RELAX:
+        reeve_cluster_ahead_return(cluster);
+        reeve_owner_relax(cluster->owner, message->size);
         break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;

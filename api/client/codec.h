@@ -8,6 +8,7 @@
  *     reeve_bytes          bin
  *     arrays of numbers    ext 16 + element kind:
  *                          | pad (u8) | pad zero bytes | elements, raw, little-endian |
+ *     matrices             array of three: rows, columns, and an array of numbers
  *     structs              array of the members, in order
  *     void                 nil
  *     arguments of a call  array of the arguments; in place of any of them, a large object:
@@ -56,6 +57,21 @@ size_t reeve_codec_size(const struct reeve_type *type, const void *value, size_t
 size_t reeve_codec_pack(const struct reeve_type *type, const void *value, uint8_t *bytes,
     size_t offset, size_t capacity);
 
+/* What stands before the items of a bytes, array or matrix value that is a whole message: it is
+ * written first, the items where they are to lie. */
+struct reeve_frame {
+    uint8_t head[160];
+    size_t head_size;
+};
+/* `count` items, or rows; columns is 1 where there are none. Returns the size of the whole; 0: too
+ * large, described in `error`. */
+size_t reeve_codec_frame(const struct reeve_type *type, size_t count, size_t columns,
+    struct reeve_frame *ret, struct reeve_error_info *error);
+
+/* A packed value of the type that is large is to lie so that its start plus this is a multiple
+ * of 64. */
+uint32_t reeve_codec_skew(const struct reeve_type *type, size_t size);
+
 /* Header of an array of `count` things; at most 5 bytes. Returns its size. */
 size_t reeve_codec_pack_array_header(uint8_t *bytes, size_t count);
 
@@ -97,9 +113,9 @@ size_t reeve_codec_skip(const void *bytes, size_t size);
 struct reeve_arena;
 
 /* Unpacks one value of exactly `size` bytes. With an arena, spans and aligned arrays are views
- * into `bytes`, strings are copied into it; without (NULL), everything is copied to malloc
- * blocks, and on failure nothing is left. `what` names the thing in errors: "result".
- * REEVE_ETYPE, REEVE_EDEPTH, REEVE_EPROTOCOL, REEVE_ENOMEM. */
+ * into `bytes`, strings and misaligned arrays are copied into it; without (NULL), everything is
+ * copied to malloc blocks, and on failure nothing is left. `what` names the thing in errors:
+ * "result". REEVE_ETYPE, REEVE_EDEPTH, REEVE_EPROTOCOL, REEVE_ENOMEM. */
 int reeve_codec_unpack(const struct reeve_type *type, const void *bytes, size_t size, void *value,
     struct reeve_arena *arena, const char *what, struct reeve_error_info *error);
 
@@ -108,6 +124,12 @@ int reeve_codec_unpack(const struct reeve_type *type, const void *bytes, size_t 
 int reeve_codec_unpack_with(const struct reeve_type *type, const void *bytes, size_t size,
     const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
     const char *what, struct reeve_error_info *error);
+
+/* The same into an arena, for longer than a call: arrays of 1 KiB or more are made to lie at a
+ * multiple of 64, and the value changes only if all of it could be read. */
+int reeve_codec_unpack_view(const struct reeve_type *type, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
+    struct reeve_error_info *error);
 
 /* Frees every pointer of a value that was unpacked without an arena, and zeroes it. Its futures
  * live on. */

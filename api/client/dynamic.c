@@ -260,7 +260,7 @@ REEVE_API int reeve_put_value(const reeve_packed *value, reeve_future *ret)
             return reeve_failed_future_get(value->futures[i].id, error);
     void *memory;
     uint64_t handle;
-    rc = backend->create(backend, value->size, &memory, &handle, error);
+    rc = backend->create(backend, value->size, 0, false, &memory, &handle, error);
     if (!rc) {
         memcpy(memory, value->bytes, value->size);
         rc = backend->seal(

@@ -12,7 +12,7 @@
  *
  * Futures in a value have no ids: whoever gets the value is given new ones.
  */
-#include "api/client/backend.h"
+#include "api/client/inline_internal.h"
 
 #include "api/client/actor.h"
 #include "api/client/error.h"
@@ -29,62 +29,40 @@
 #define INLINE_MAX_BYTES (100u * 1024)
 #define INLINE_OWNER     1 /* of all actors */
 
-struct value {
-    unsigned references;            /* under the lock */
-    struct reeve_error_info *error; /* or NULL: bytes */
-    uint8_t *bytes;
-    size_t size;
-    struct value **nested; /* of the futures in it, in order; held */
-    size_t nested_count;
-    struct value *next; /* while it is freed */
-};
-
-struct inline_actor {
-    const struct reeve_function *end;
-    struct reeve_error_info *why; /* it is dead; or NULL */
-};
-
-struct inline_backend {
-    struct reeve_backend backend; /* first */
-    pthread_mutex_t lock;
-    struct reeve_map64 futures; /* id -> value */
-    struct reeve_map64 created; /* handle -> value, not sealed */
-    struct reeve_map64 actors;  /* number -> inline_actor, until it is released */
-    uint64_t actor_last;
-    uint64_t next_id; /* goes on over shutdown and start: ids are never used again */
-    bool running;
-};
-
-static struct inline_backend self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
+struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static struct value *value_create(size_t size)
+/* bytes + skew is a multiple of 64. */
+static struct value *value_create(size_t size, uint32_t skew)
 {
     struct value *value = calloc(1, sizeof *value);
     if (!value)
         return NULL;
+    size_t gap = -(size_t)skew & 63;
     value->references = 1;
     value->size = size;
-    value->bytes =
-        size > PTRDIFF_MAX / 2 ? NULL : aligned_alloc(64, REEVE_ALIGN_UP(size + 1, (size_t)64));
-    if (!value->bytes) {
+    value->memory = size > PTRDIFF_MAX / 2
+                        ? NULL
+                        : aligned_alloc(64, REEVE_ALIGN_UP(gap + size + 1, (size_t)64));
+    if (!value->memory) {
         free(value);
         return NULL;
     }
+    value->bytes = value->memory + gap;
     return value;
 }
 
 static void value_free(struct value *value)
 {
     free(value->error);
-    free(value->bytes);
+    free(value->memory);
     free(value->nested);
     free(value);
 }
 
 /* With what it held: a list instead of recursion, because chains are long. */
-static void value_drop_locked(struct value *value)
+void inline_value_drop_locked(struct value *value)
 {
     struct value *pending = --value->references == 0 ? value : NULL;
     if (pending)
@@ -103,15 +81,15 @@ static void value_drop_locked(struct value *value)
     }
 }
 
-static int not_live(struct reeve_error_info *error)
+int inline_not_live(struct reeve_error_info *error)
 {
-    if (!self.running)
+    if (!inline_self.running)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
     return reeve_error_set(
         error, REEVE_EHANDLE, "not a live future: it was released, or got, or never made");
 }
 
-static int no_memory(struct reeve_error_info *error)
+int inline_no_memory(struct reeve_error_info *error)
 {
     return reeve_error_set(error, REEVE_ENOMEM, "no memory");
 }
@@ -119,17 +97,17 @@ static int no_memory(struct reeve_error_info *error)
 /* Takes over the reference to value. */
 static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
-    if (!self.running)
-        rc = not_live(error);
-    else if (reeve_map64_put(&self.futures, self.next_id, value, NULL))
-        rc = no_memory(error);
+    if (!inline_self.running)
+        rc = inline_not_live(error);
+    else if (reeve_map64_put(&inline_self.futures, inline_self.next_id, value, NULL))
+        rc = inline_no_memory(error);
     if (rc)
-        value_drop_locked(value);
+        inline_value_drop_locked(value);
     else
-        *ret = self.next_id++;
-    pthread_mutex_unlock(&self.lock);
+        *ret = inline_self.next_id++;
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -137,10 +115,10 @@ static int publish(struct value *value, uint64_t *ret, struct reeve_error_info *
 
 static void nested_drop(struct value **nested, size_t count)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++)
-        value_drop_locked(nested[i]);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(nested[i]);
+    pthread_mutex_unlock(&inline_self.lock);
     free(nested);
 }
 
@@ -151,16 +129,16 @@ static int nested_hold(
     struct value **nested = malloc((count + 1) * sizeof(struct value *));
     size_t held = 0;
     if (!nested)
-        return no_memory(error);
-    pthread_mutex_lock(&self.lock);
+        return inline_no_memory(error);
+    pthread_mutex_lock(&inline_self.lock);
     for (; held < count; held++) {
-        nested[held] = reeve_map64_get(&self.futures, ids[held]);
+        nested[held] = reeve_map64_get(&inline_self.futures, ids[held]);
         if (!nested[held])
             break;
         nested[held]->references++;
     }
-    int rc = held == count ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    int rc = held == count ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         nested_drop(nested, held);
     else
@@ -169,34 +147,34 @@ static int nested_hold(
 }
 
 /* Those of the ids that are live are so no more. */
-static void ids_withdraw(const uint64_t *ids, size_t count)
+void inline_ids_withdraw(const uint64_t *ids, size_t count)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++) {
-        struct value *value = reeve_map64_remove(&self.futures, ids[i]);
+        struct value *value = reeve_map64_remove(&inline_self.futures, ids[i]);
         if (value)
-            value_drop_locked(value);
+            inline_value_drop_locked(value);
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
 }
 
 /* A new id for each of the values: `ret` is from malloc. */
-static int ids_give(
+int inline_ids_give(
     struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
 {
     uint64_t *ids = malloc((count + 1) * sizeof *ids);
     size_t given = 0;
-    int rc = ids ? REEVE_OK : no_memory(error);
+    int rc = ids ? REEVE_OK : inline_no_memory(error);
     for (; given < count && !rc; given++) {
-        pthread_mutex_lock(&self.lock);
+        pthread_mutex_lock(&inline_self.lock);
         nested[given]->references++;
-        pthread_mutex_unlock(&self.lock);
+        pthread_mutex_unlock(&inline_self.lock);
         rc = publish(nested[given], &ids[given], error);
         if (rc)
             break;
     }
     if (rc) {
-        ids_withdraw(ids, given);
+        inline_ids_withdraw(ids, given);
         free(ids);
         return rc;
     }
@@ -224,12 +202,12 @@ struct task {
 
 static void task_fini(struct task *task)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < task->count; i++)
-        value_drop_locked(task->held[i]);
+        inline_value_drop_locked(task->held[i]);
     for (size_t i = 0; i < task->own_count; i++)
-        value_drop_locked(task->own[i]);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(task->own[i]);
+    pthread_mutex_unlock(&inline_self.lock);
     free(task->own);
     free(task->nested);
     free(task->held);
@@ -241,18 +219,18 @@ static void task_fini(struct task *task)
 static int hold(
     struct task *task, const struct reeve_submit *submit, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
-    int rc = self.running ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
     for (size_t i = 0; i < submit->splice_count && !rc; i++) {
-        struct value *value = reeve_map64_get(&self.futures, submit->splices[i].future.id);
+        struct value *value = reeve_map64_get(&inline_self.futures, submit->splices[i].future.id);
         if (!value) {
-            rc = not_live(error);
+            rc = inline_not_live(error);
             break;
         }
         value->references++;
         task->held[task->count++] = value;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -267,7 +245,7 @@ static int nested_join(
     task->nested = malloc((total + 1) * sizeof(struct value *));
     if (!ids || !task->nested) {
         free(ids);
-        return no_memory(error);
+        return inline_no_memory(error);
     }
     for (size_t i = 0; i < submit->nested_count; i++)
         ids[i] = submit->nested[i].future.id;
@@ -300,7 +278,7 @@ static int task_init(
         .references = calloc(count, sizeof *task->references),
     };
     if (!task->held || !task->splices || !task->references)
-        return no_memory(error);
+        return inline_no_memory(error);
     int rc = hold(task, submit, error);
     if (!rc)
         rc = nested_join(task, submit, error);
@@ -322,7 +300,7 @@ static int task_init(
     task->args_size = reeve_codec_splice_size(submit->args_size, task->splices, task->count);
     task->args = aligned_alloc(64, REEVE_ALIGN_UP(task->args_size + 1, (size_t)64));
     if (!task->args)
-        return no_memory(error);
+        return inline_no_memory(error);
     return REEVE_OK;
 }
 
@@ -339,6 +317,11 @@ static int resolve(struct reeve_invocation *invocation, const uint8_t id[REEVE_O
     return REEVE_OK;
 }
 
+static uint32_t result_skew(const struct reeve_function *function, size_t size)
+{
+    return function->result ? reeve_codec_skew(function->result, size) : 0;
+}
+
 /* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
 static struct value *run(
     const struct reeve_function *function, struct task *task, const char *args, size_t args_size)
@@ -346,7 +329,7 @@ static struct value *run(
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
                 ->error) { /* the error of a future among the arguments becomes the task's */
-            struct value *value = value_create(0);
+            struct value *value = value_create(0, 0);
             if (value && !(value->error = malloc(sizeof *value->error))) {
                 value_free(value);
                 return NULL;
@@ -364,7 +347,7 @@ static struct value *run(
     invocation.result_capacity = sizeof small;
     invocation.resolve = resolve;
     invocation.context = task;
-    int rc = ids_give(task->nested, task->nested_count, &ids, &invocation.error);
+    int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;
         invocation.future_count = task->nested_count;
@@ -373,11 +356,12 @@ static struct value *run(
     const struct reeve_future_ids *given = &invocation.result_futures;
     if (!rc) /* what the result holds is given away; what came with the call ends with it */
         rc = nested_hold(given->ids, given->count, &nested, &invocation.error);
-    ids_withdraw(given->ids, given->count);
+    inline_ids_withdraw(given->ids, given->count);
     if (ids)
-        ids_withdraw(ids, task->nested_count);
+        inline_ids_withdraw(ids, task->nested_count);
     free(ids);
-    struct value *value = value_create(rc ? 0 : invocation.result_size);
+    struct value *value = value_create(
+        rc ? 0 : invocation.result_size, rc ? 0 : result_skew(function, invocation.result_size));
     if (value && rc) {
         value->error = malloc(sizeof *value->error);
         if (!value->error) {
@@ -413,15 +397,15 @@ static struct value *run_for_actor(const struct reeve_submit *submit, struct tas
 
 static int actor_usable(const reeve_actor *actor, struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     const struct inline_actor *known =
-        actor->owner == INLINE_OWNER ? reeve_map64_get(&self.actors, actor->number) : NULL;
+        actor->owner == INLINE_OWNER ? reeve_map64_get(&inline_self.actors, actor->number) : NULL;
     int rc = known ? REEVE_OK : REEVE_EHANDLE;
     if (known && known->why) {
         *error = *known->why;
         rc = REEVE_EACTORDIED;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc == REEVE_EHANDLE ? reeve_error_set(error, rc, "the actor has been released") : rc;
 }
 
@@ -444,7 +428,7 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
         struct value *value =
             submit->actor ? run_for_actor(submit, &task)
                           : run(submit->function, &task, (const char *)task.args, task.args_size);
-        rc = value ? publish(value, ret, error) : no_memory(error);
+        rc = value ? publish(value, ret, error) : inline_no_memory(error);
     }
     task_fini(&task);
     return rc;
@@ -464,10 +448,11 @@ static int inline_submit_many(struct reeve_backend *backend, const struct reeve_
 static int future_get(uint64_t future, size_t index, reeve_consume *consume, void *arg,
     struct reeve_error_info *error)
 {
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     uint64_t *ids = NULL;
@@ -476,15 +461,15 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
         rc = error->code;
     } else if (value->nested_count == 0) {
         rc = consume(index, value->bytes, value->size, NULL, 0, arg);
-    } else if ((rc = ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
+    } else if ((rc = inline_ids_give(value->nested, value->nested_count, &ids, error)) == 0) {
         rc = consume(index, value->bytes, value->size, ids, value->nested_count, arg);
         if (rc)
-            ids_withdraw(ids, value->nested_count);
+            inline_ids_withdraw(ids, value->nested_count);
     }
     free(ids);
-    pthread_mutex_lock(&self.lock);
-    value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -513,12 +498,12 @@ static int inline_wait(struct reeve_backend *backend, const uint64_t *futures, s
     (void)backend;
     (void)wanted;
     (void)timeout_ms;
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
     for (size_t i = 0; i < count && !rc; i++)
-        if (!self.running || !reeve_map64_get(&self.futures, futures[i]))
-            rc = not_live(error);
-    pthread_mutex_unlock(&self.lock);
+        if (!inline_self.running || !reeve_map64_get(&inline_self.futures, futures[i]))
+            rc = inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     memset(ready, true, count);
@@ -530,12 +515,13 @@ static int inline_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_remove(&self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : not_live(error);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
     if (value)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -543,12 +529,13 @@ static int inline_retain(
     struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = self.running ? reeve_map64_get(&self.futures, future) : NULL;
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
     if (value)
         value->references++;
-    pthread_mutex_unlock(&self.lock);
-    return value ? publish(value, ret, error) : not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
+    return value ? publish(value, ret, error) : inline_not_live(error);
 }
 
 /* Whatever there is has ended. */
@@ -557,10 +544,10 @@ static int inline_cancel(struct reeve_backend *backend, uint64_t future,
 {
     (void)backend;
     (void)how;
-    pthread_mutex_lock(&self.lock);
-    bool live = self.running && reeve_map64_get(&self.futures, future);
-    int rc = live ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -568,10 +555,10 @@ static int inline_watch(struct reeve_backend *backend, uint64_t future, struct r
     uint64_t tag, struct reeve_error_info *error)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    bool live = self.running && reeve_map64_get(&self.futures, future);
-    int rc = live ? REEVE_OK : not_live(error);
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
+    int rc = live ? REEVE_OK : inline_not_live(error);
+    pthread_mutex_unlock(&inline_self.lock);
     if (!rc)
         reeve_ready_push(ready, tag);
     return rc;
@@ -591,26 +578,29 @@ static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     return REEVE_OK;
 }
 
-static int inline_create(struct reeve_backend *backend, size_t size, void **bytes, uint64_t *handle,
-    struct reeve_error_info *error)
+/* ---- create ---------------------------------------------------------------------------------- */
+
+static int inline_create(struct reeve_backend *backend, size_t size, uint32_t skew, bool leisurely,
+    void **bytes, uint64_t *handle, struct reeve_error_info *error)
 {
     (void)backend;
-    struct value *value = value_create(size);
+    (void)leisurely; /* the bytes stay */
+    struct value *value = value_create(size, skew);
     if (!value)
         return reeve_error_set(error, REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     int rc = REEVE_OK;
-    if (!self.running)
-        rc = not_live(error);
-    else if (reeve_map64_put(&self.created, self.next_id, value, NULL))
-        rc = no_memory(error);
+    if (!inline_self.running)
+        rc = inline_not_live(error);
+    else if (reeve_map64_put(&inline_self.created, inline_self.next_id, value, NULL))
+        rc = inline_no_memory(error);
     if (rc) {
         value_free(value);
     } else {
         *bytes = value->bytes;
-        *handle = self.next_id++;
+        *handle = inline_self.next_id++;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     return rc;
 }
 
@@ -620,17 +610,17 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
     (void)backend;
     struct value **nested = NULL;
     int rc = future_count ? nested_hold(futures, future_count, &nested, error) : REEVE_OK;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value && rc)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         return rc;
     if (!value) {
         if (nested)
             nested_drop(nested, future_count);
-        return not_live(error);
+        return inline_not_live(error);
     }
     value->nested = nested;
     value->nested_count = future_count;
@@ -640,11 +630,11 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
 static void inline_abort(struct reeve_backend *backend, uint64_t handle)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    struct value *value = reeve_map64_remove(&self.created, handle);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value)
-        value_drop_locked(value);
-    pthread_mutex_unlock(&self.lock);
+        inline_value_drop_locked(value);
+    pthread_mutex_unlock(&inline_self.lock);
 }
 
 /* ---- actors ---------------------------------------------------------------------------------- */
@@ -659,13 +649,13 @@ static void inline_actor_free(struct inline_actor *actor)
 /* It has failed, or was killed: its calls say so. */
 static void actor_die(uint64_t number, const struct reeve_error_info *why)
 {
-    pthread_mutex_lock(&self.lock);
-    struct inline_actor *actor = reeve_map64_get(&self.actors, number);
+    pthread_mutex_lock(&inline_self.lock);
+    struct inline_actor *actor = reeve_map64_get(&inline_self.actors, number);
     if (actor && !actor->why && (actor->why = malloc(sizeof *why))) {
         *actor->why = *why;
         actor->why->code = REEVE_EACTORDIED;
     }
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
 }
 
 static int inline_actor_make(struct reeve_backend *backend,
@@ -674,15 +664,15 @@ static int inline_actor_make(struct reeve_backend *backend,
     (void)backend;
     struct inline_actor *actor = calloc(1, sizeof *actor);
     if (!actor)
-        return no_memory(error);
+        return inline_no_memory(error);
     actor->end = settings->end;
-    pthread_mutex_lock(&self.lock);
-    int rc = self.running ? REEVE_OK : not_live(error);
-    if (!rc && reeve_map64_put(&self.actors, self.actor_last + 1, actor, NULL))
-        rc = no_memory(error);
+    pthread_mutex_lock(&inline_self.lock);
+    int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
+    if (!rc && reeve_map64_put(&inline_self.actors, inline_self.actor_last + 1, actor, NULL))
+        rc = inline_no_memory(error);
     if (!rc)
-        *ret = (reeve_actor){INLINE_OWNER, ++self.actor_last, 1};
-    pthread_mutex_unlock(&self.lock);
+        *ret = (reeve_actor){INLINE_OWNER, ++inline_self.actor_last, 1};
+    pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         free(actor);
     return rc;
@@ -694,12 +684,12 @@ static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *ac
     static const struct reeve_error_info killed = {.message = "it was killed"};
     uint8_t packed[REEVE_ACTOR_PACKED_MAX];
     uint64_t ended;
-    pthread_mutex_lock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
     struct inline_actor *known = NULL;
-    if (self.running && actor->owner == INLINE_OWNER)
-        known = reeve_map64_get(&self.actors, actor->number);
+    if (inline_self.running && actor->owner == INLINE_OWNER)
+        known = reeve_map64_get(&inline_self.actors, actor->number);
     const struct reeve_function *end = known && !known->why ? known->end : NULL;
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_unlock(&inline_self.lock);
     if (!known)
         return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released already");
     if (how == REEVE_ACTOR_KILL) {
@@ -715,9 +705,9 @@ static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         .actor = actor};
     if (end && how == REEVE_ACTOR_RELEASE && !inline_submit(backend, &submit, &ended, error))
         (void)inline_release(backend, ended, NULL);
-    pthread_mutex_lock(&self.lock);
-    inline_actor_free(reeve_map64_remove(&self.actors, actor->number));
-    pthread_mutex_unlock(&self.lock);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_actor_free(reeve_map64_remove(&inline_self.actors, actor->number));
+    pthread_mutex_unlock(&inline_self.lock);
     return REEVE_OK;
 }
 
@@ -726,7 +716,7 @@ static void drop_all_locked(struct reeve_map64 *map)
     size_t at = 0;
     void *value;
     while (reeve_map64_next(map, &at, NULL, &value))
-        value_drop_locked(value);
+        inline_value_drop_locked(value);
     reeve_map64_fini(map);
     reeve_map64_init(map);
 }
@@ -735,16 +725,16 @@ static void drop_all_locked(struct reeve_map64 *map)
 static void inline_shutdown(struct reeve_backend *backend)
 {
     (void)backend;
-    pthread_mutex_lock(&self.lock);
-    self.running = false;
-    drop_all_locked(&self.futures);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_self.running = false;
+    drop_all_locked(&inline_self.futures);
     size_t at = 0;
     void *actor;
-    while (reeve_map64_next(&self.actors, &at, NULL, &actor))
+    while (reeve_map64_next(&inline_self.actors, &at, NULL, &actor))
         inline_actor_free(actor);
-    reeve_map64_fini(&self.actors);
-    reeve_map64_init(&self.actors);
-    pthread_mutex_unlock(&self.lock);
+    reeve_map64_fini(&inline_self.actors);
+    reeve_map64_init(&inline_self.actors);
+    pthread_mutex_unlock(&inline_self.lock);
     reeve_actors_lock();
     reeve_actors_drop(INLINE_OWNER);
     reeve_actors_unlock();
@@ -762,6 +752,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_many = inline_get_many,
         .wait = inline_wait,
         .release = inline_release,
+        .view = inline_view,
+        .unview = inline_unview,
         .retain = inline_retain,
         .cancel = inline_cancel,
         .watch = inline_watch,
@@ -774,10 +766,10 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .inline_max_bytes = INLINE_MAX_BYTES,
         .shutdown = inline_shutdown,
     };
-    pthread_mutex_lock(&self.lock);
-    self.backend = operations;
-    self.running = true;
-    pthread_mutex_unlock(&self.lock);
-    *ret = &self.backend;
+    pthread_mutex_lock(&inline_self.lock);
+    inline_self.backend = operations;
+    inline_self.running = true;
+    pthread_mutex_unlock(&inline_self.lock);
+    *ret = &inline_self.backend;
     return REEVE_OK;
 }

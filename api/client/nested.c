@@ -51,7 +51,7 @@ int reeve_codec_futures(const struct reeve_type *type, const void *value,
             rc = add(ids, ((const uint64_t *)span->data)[i], error);
         return rc;
     }
-    for (uint32_t i = 0; i < type->member_count && !rc; i++)
+    for (uint32_t i = 0; i < type->member_count && !rc; i++) /* of a matrix: none */
         rc = reeve_codec_futures(
             type->members[i].type, (const char *)value + type->members[i].offset, ids, error);
     return rc;

@@ -11,10 +11,13 @@
 
 #define SEGMENTS_MAX (1u << 20) /* far more than a node can have: a number beyond is nonsense */
 
+/* One that is ours to write in is mapped once more to be read: what is sealed is not written to by
+ * mistake. NULL: not mapped yet. */
 struct segment {
-    void *memory; /* NULL: not mapped yet */
+    void *memory, *writable_memory;
     uint64_t size;
     int fd;
+    uint32_t serial;
     bool known;
     bool writable;
 };
@@ -53,6 +56,8 @@ static void segment_forget(struct segment *segment)
 {
     if (segment->memory != NULL)
         munmap(segment->memory, segment->size);
+    if (segment->writable_memory != NULL)
+        munmap(segment->writable_memory, segment->size);
     if (segment->known)
         close(segment->fd);
     *segment = (struct segment){0};
@@ -75,8 +80,8 @@ void reeve_objects_free(struct reeve_objects *objects)
     free(objects);
 }
 
-int reeve_objects_add(
-    struct reeve_objects *objects, uint32_t number, int fd, uint64_t size, bool writable)
+int reeve_objects_add(struct reeve_objects *objects, uint32_t number, uint32_t serial, int fd,
+    uint64_t size, bool writable)
 {
     int error = 0;
     if (number >= SEGMENTS_MAX)
@@ -96,8 +101,8 @@ int reeve_objects_add(
     if (error == 0 && objects->segments[number].known)
         close(fd);
     else if (error == 0)
-        objects->segments[number] =
-            (struct segment){.size = size, .fd = fd, .known = true, .writable = writable};
+        objects->segments[number] = (struct segment){
+            .size = size, .fd = fd, .serial = serial, .known = true, .writable = writable};
     pthread_mutex_unlock(&objects->lock);
     return error;
 }
@@ -112,32 +117,61 @@ void reeve_objects_remove(struct reeve_objects *objects, uint32_t number)
     pthread_mutex_unlock(&objects->lock);
 }
 
-/* With the lock. */
-static uint8_t *segment_memory(struct segment *segment)
+uint32_t reeve_objects_serial(struct reeve_objects *objects, uint32_t number)
 {
-    if (segment->memory == NULL) {
-        int protection = PROT_READ | (segment->writable ? PROT_WRITE : 0);
-        void *memory = mmap(NULL, segment->size, protection, MAP_SHARED, segment->fd, 0);
-        if (memory != MAP_FAILED) {
-            (void)madvise(memory, segment->size, MADV_DONTFORK);
-            segment->memory = memory;
+    pthread_mutex_lock(&objects->lock);
+    bool known = number < objects->count && objects->segments[number].known;
+    uint32_t serial = known ? objects->segments[number].serial : 0;
+    pthread_mutex_unlock(&objects->lock);
+    return serial;
+}
+
+/* With the lock. */
+static uint8_t *segment_memory(struct segment *segment, bool write)
+{
+    void **memory = write ? &segment->writable_memory : &segment->memory;
+    if (*memory == NULL) {
+        int protection = PROT_READ | (write ? PROT_WRITE : 0);
+        void *mapped = mmap(NULL, segment->size, protection, MAP_SHARED, segment->fd, 0);
+        if (mapped != MAP_FAILED) {
+            (void)madvise(mapped, segment->size, MADV_DONTFORK);
+            *memory = mapped;
         }
     }
-    return segment->memory;
+    return *memory;
+}
+
+/* With the lock. */
+static void *find(
+    struct reeve_objects *objects, uint32_t number, uint64_t offset, uint64_t size, bool write)
+{
+    uint8_t *found = NULL;
+    struct segment *segment = number < objects->count ? &objects->segments[number] : NULL;
+    if (segment != NULL && segment->known && (segment->writable || !write) &&
+        offset <= segment->size && size <= segment->size - offset) {
+        uint8_t *memory = segment_memory(segment, write);
+        if (memory != NULL)
+            found = memory + offset;
+    }
+    return found;
 }
 
 void *reeve_objects_find(
     struct reeve_objects *objects, uint32_t number, uint64_t offset, uint64_t size, bool write)
 {
-    uint8_t *found = NULL;
     pthread_mutex_lock(&objects->lock);
-    struct segment *segment = number < objects->count ? &objects->segments[number] : NULL;
-    if (segment != NULL && segment->known && (segment->writable || !write) &&
-        offset <= segment->size && size <= segment->size - offset) {
-        uint8_t *memory = segment_memory(segment);
-        if (memory != NULL)
-            found = memory + offset;
-    }
+    void *found = find(objects, number, offset, size, write);
+    pthread_mutex_unlock(&objects->lock);
+    return found;
+}
+
+const void *reeve_objects_find_serial(
+    struct reeve_objects *objects, uint32_t number, uint32_t serial, uint64_t offset, uint64_t size)
+{
+    void *found = NULL;
+    pthread_mutex_lock(&objects->lock);
+    if (number < objects->count && objects->segments[number].serial == serial)
+        found = find(objects, number, offset, size, false);
     pthread_mutex_unlock(&objects->lock);
     return found;
 }
@@ -154,7 +188,7 @@ static uint8_t *piece_next(struct reeve_objects *objects, uint64_t *ret_size)
     uint64_t size = range->size < READY_SIZE ? range->size : READY_SIZE;
     if (segment != NULL && segment->known && segment->writable && range->offset <= segment->size &&
         size <= segment->size - range->offset)
-        memory = segment_memory(segment);
+        memory = segment_memory(segment, true);
     if (memory != NULL) {
         memory += range->offset;
         objects->busy = range->segment + 1;

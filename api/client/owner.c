@@ -34,6 +34,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     owner->tick_at_ns = UINT64_MAX;
     reeve_list_init(&owner->ready);
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
+    reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
@@ -71,6 +72,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     reeve_fifo_fini(&owner->watched);
     free(owner->leases);
     reeve_fifo_fini(&owner->commands);
+    reeve_fifo_fini(&owner->anchored);
     free(owner);
 }
 
@@ -107,6 +109,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
         ordered_leave(owner, task, index);
     if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
         owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
+    if (REEVE_UNLIKELY(task->splice_count != 0))
+        owner_reading_end(owner, task);
     if (REEVE_UNLIKELY(object != NULL))
         lineage = owner_lineage_take(owner, task, object);
     if (REEVE_LIKELY(lineage == NULL))
@@ -123,6 +127,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
         owner_lineage_set(owner, task, lineage);
+        if (status == 0 && object->flags & REEVE_REFERENCE_LOCATED)
+            owner_anchor_add(owner, index);
     } else if (owner_task_store(owner, task, bytes, size) != 0) {
         task->status = REEVE_ENOMEM;
         task->state = REEVE_TASK_FAILED;
@@ -263,6 +269,8 @@ static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_class *class = owner->classes[task->class_index];
+    if (REEVE_UNLIKELY(task->splice_count != 0))
+        owner_reading_end(owner, task);
     if (REEVE_UNLIKELY(task->flags & OWNER_KEPT)) {
         task->state = REEVE_TASK_WAITING;
         owner_class_work_changed(owner, now_ns, class);
@@ -536,6 +544,8 @@ bool reeve_owner_take_inline(struct reeve_owner *owner, reeve_task_id id, uint32
     task->state = REEVE_TASK_INLINE;
     task->attempt++;
     owner->inline_count++;
+    if (task->splice_count != 0)
+        owner_reading_begin(owner, task, 0);
     return true;
 }
 

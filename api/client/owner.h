@@ -88,6 +88,8 @@ struct reeve_owner_splice {
     reeve_task_id task;
 };
 #define REEVE_OWNER_NESTED 0x80000000u
+#define REEVE_OWNER_READING \
+    0x40000000u /* the core's: its object is read by whoever runs the task */
 
 struct reeve_owner_task {
     uint32_t class_index;
@@ -130,6 +132,8 @@ enum reeve_owner_command_kind {
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
     REEVE_OWNER_TAKE_BACK,
     REEVE_OWNER_FREE_OBJECT, /* object */
+    REEVE_OWNER_LET_GO,      /* object: it is anchored no more */
+    REEVE_OWNER_UNPIN,       /* object: given away, and our pin on it is not needed any more */
     /* task, cancel; SENT: lease, lease_index, position, attempt: recall the entry, or tell its
      * worker to stop; INLINE: who runs it */
     REEVE_OWNER_CANCEL,
@@ -220,6 +224,8 @@ bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
 /* It could not be made, and nothing was called: it is forgotten. */
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
+/* Whether the task is a call of an actor, of ours or not. */
+bool reeve_owner_is_of_actor(const struct reeve_owner *owner, reeve_task_id task);
 /* Those that have not ended. */
 uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
 
@@ -300,6 +306,21 @@ bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
     reeve_lease_index *ret_lease_index, uint64_t *ret_position, uint32_t *ret_attempt);
 /* Of a WAITING task: the first of the futures it waits for that is not final. */
 reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id task);
+
+/* --- objects that are anchored ----------------------------------------------------------------
+ *
+ * An object whose reference is LOCATED when it becomes a result is anchored: pinned for this
+ * process, at a place that is known, so that whoever reads it here, or runs a task on its node
+ * that has it among its arguments, need not ask for it. It is so until it is freed or given
+ * away, or until the store is short of room: then what nobody reads is let go of, the oldest
+ * first. */
+
+/* Somebody of this process reads the object of a DONE task, to which he has a reference: until
+ * read_end it is not let go of. False, and nothing is begun: it is not anchored. */
+bool reeve_owner_read_begin(struct reeve_owner *owner, reeve_task_id task);
+void reeve_owner_read_end(struct reeve_owner *owner, reeve_task_id task);
+/* So much is to be let go of, now or as soon as nobody reads it. */
+void reeve_owner_relax(struct reeve_owner *owner, uint64_t bytes);
 
 /* --- events from the daemon and the rings ----------------------------------------------------- */
 

@@ -507,6 +507,14 @@ bool reeve_owner_actor_class(
     return true;
 }
 
+bool reeve_owner_is_of_actor(const struct reeve_owner *owner, reeve_task_id id)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    return task != NULL && !reeve_task_state_is_final(task->state) &&
+           task->state != REEVE_TASK_PENDING &&
+           owner_class_is_ordered(owner->classes[task->class_index]);
+}
+
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number)
 {
     struct owner_actor *actor = owner_actor_find(owner, number);

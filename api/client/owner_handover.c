@@ -289,8 +289,11 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         record.kind = OWNER_RECORD_OBJECT;
         body = &object;
         body_size = sizeof(object);
+        if (walk->lends) /* by whom it is read is not known here: they ask */
+            object.flags &= ~REEVE_REFERENCE_LOCATED;
         if (reeve_buffer_append(ret_objects, &object, sizeof(object)) != 0)
             return REEVE_ENOMEM;
+        object.flags &= ~REEVE_REFERENCE_LOCATED; /* its new owner holds nothing */
     }
     uint64_t offsets = record.kind == OWNER_RECORD_TASK ? record.count * sizeof(uint32_t) : 0;
     if (head_size + offsets + body_size > UINT32_MAX)

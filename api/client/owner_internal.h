@@ -86,8 +86,12 @@ struct owner_task {
         struct reeve_reference object;
         struct {
             struct reeve_reference object;
-            struct owner_lineage *lineage; /* or NULL */
+            struct owner_lineage *lineage; /* or NULL; of an object elsewhere */
         } made;
+        struct {
+            struct reeve_reference object;
+            uint64_t readers; /* of an object that is anchored, here */
+        } anchored;
     } bytes;
 };
 _Static_assert(sizeof(struct owner_task) <= 168, "a pending task is to cost little");
@@ -241,8 +245,11 @@ struct reeve_owner {
     uint32_t actor_last, host_last;
     uint64_t gained;               /* leases, ever */
     struct reeve_map64 cancelling; /* task -> struct owner_cancel */
-    uint32_t node;                 /* our own; 0: not known */
-    reeve_task_id *lent;           /* came with the call that runs, or retained of what did */
+    struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
+    uint64_t anchored_count;
+    uint64_t relax_bytes; /* still to be let go of */
+    uint32_t node;        /* our own; 0: not known */
+    reeve_task_id *lent;  /* came with the call that runs, or retained of what did */
     uint32_t lent_count, lent_capacity;
     uint32_t remade_count; /* tasks that are REMADE */
     bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
@@ -416,6 +423,19 @@ int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
 void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
 void owner_handed_fini(struct reeve_owner *owner);
 
+/* Objects that are anchored (owner_anchor.c). */
+void owner_anchor_add(struct reeve_owner *owner, uint32_t index);
+/* It is freed, or not ours any more. */
+void owner_anchor_forget(struct reeve_owner *owner, struct owner_task *task);
+/* A task is on its way to a worker of that node, or run here; it is so no more. */
+void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uint32_t node);
+void owner_reading_end(struct reeve_owner *owner, struct owner_task *task);
+void owner_anchor_check(const struct reeve_owner *owner); /* asserts */
+static inline bool owner_is_anchored(const struct owner_task *task)
+{
+    return (task->state == REEVE_TASK_DONE || task->state == REEVE_TASK_LINEAGE) &&
+           task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_LOCATED;
+}
 /* Actors (owner_actor.c). */
 /* NULL: there is none of that number, or it has been released. */
 struct owner_actor *owner_actor_find(const struct reeve_owner *owner, uint32_t number);

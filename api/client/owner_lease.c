@@ -524,6 +524,8 @@ void reeve_owner_sent(
     owner_task_unlink(owner, class, index);
     owner_queue_insert(owner, &lease->in_flight, index, OWNER_NONE);
     task->state = REEVE_TASK_SENT;
+    if (REEVE_UNLIKELY(task->splice_count != 0))
+        owner_reading_begin(owner, task, lease->node);
     task->lease_index = lease->index;
     task->position = position;
     task->node = lease->node;
@@ -655,6 +657,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
             in_flight[task->lease_index]++;
         }
     }
+    owner_anchor_check(owner);
     REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)
     memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;

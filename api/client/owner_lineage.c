@@ -35,7 +35,8 @@ static uint64_t kept_bytes(const struct owner_task *task)
 
 static struct owner_lineage *lineage_of(const struct owner_task *task)
 {
-    return task->flags & OWNER_RESULT_OBJECT ? task->bytes.made.lineage : NULL;
+    bool has = task->flags & OWNER_RESULT_OBJECT && !owner_is_anchored(task);
+    return has ? task->bytes.made.lineage : NULL;
 }
 
 struct owner_lineage *owner_lineage_take(
@@ -292,10 +293,12 @@ void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by_in
     struct reeve_owner_splice *list = by->splices;
     uint32_t count = by->splice_count;
     struct reeve_reference object = by->bytes.object;
+    if (owner_is_anchored(by))
+        owner_anchor_forget(owner, by);
     owner_task_finish(owner, index, by->status, by->flags & OWNER_ERROR_MAP, owner_task_bytes(by),
         by->size, is_object ? &object : NULL);
     by->flags &= (uint8_t)~OWNER_RESULT_OBJECT; /* its object has gone over */
-    if (is_object)
+    if (is_object && lineage != NULL)
         owner_lineage_set(owner, task, lineage);
     owner->memory_bytes -= by->splices_size;
     by->splices = NULL;
@@ -414,6 +417,7 @@ bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->state = REEVE_TASK_WAITING;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
+    owner_reading_end(owner, task);
     task->attempt--; /* nobody has run it */
     if (is_lost)
         work = remake_begin(owner, lost, work);

@@ -199,10 +199,17 @@ void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
 
 static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
+    bool held = owner_is_anchored(task);
     REEVE_ASSERT((reeve_task_state_is_final(task->state) || task->state == REEVE_TASK_LINEAGE) &&
                  task->edges == OWNER_NONE);
     if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
         owner_object_free(owner, task, index);
+    else if (held) /* another's by now */
+        owner_command(owner, REEVE_OWNER_UNPIN)->object = task->bytes.object;
+    if (held) {
+        REEVE_ASSERT(task->bytes.anchored.readers == 0);
+        owner_anchor_forget(owner, task);
+    }
     owner_task_clear(owner, task); /* an object has no bytes here */
     task_free(owner, task, index);
 }

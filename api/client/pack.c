@@ -74,6 +74,29 @@ static size_t array_pad(size_t offset, size_t elements_size, size_t element_size
     return pad;
 }
 
+/* Size of an array of so many elements that stands at `offset`; 0: too large. */
+static size_t elements_size(size_t count, size_t element_size, size_t offset)
+{
+    if (count > SPAN_MAX / element_size)
+        return 0;
+    size_t size = count * element_size;
+    size += 1 + array_pad(offset, size, element_size);
+    return ext_header_size(size) + size;
+}
+
+/* What stands before the elements of a matrix. */
+static size_t matrix_head_size(size_t rows, size_t columns)
+{
+    return 1 + unsigned_size(rows) + unsigned_size(columns);
+}
+
+/* rows * columns; SIZE_MAX: it is too much. */
+static size_t matrix_count(size_t rows, size_t columns)
+{
+    size_t count;
+    return __builtin_mul_overflow(rows, columns, &count) ? SIZE_MAX : count;
+}
+
 static size_t refuse(struct reeve_error_info *error, int code, const char *what)
 {
     reeve_error_set(error, code, "%s", what);
@@ -118,11 +141,18 @@ size_t reeve_codec_size(
         size_t element_size = reeve_element_size(type->element_kind);
         if (!span->data && span->count)
             return refuse(error, REEVE_EINVAL, "an array has a count, but its items are NULL");
-        if (span->count > SPAN_MAX / element_size)
-            return refuse(error, REEVE_ETOOLARGE, "an array is longer than 4 GiB");
-        size_t size = span->count * element_size;
-        size += 1 + array_pad(offset, size, element_size);
-        return ext_header_size(size) + size;
+        size_t size = elements_size(span->count, element_size, offset);
+        return size ? size : refuse(error, REEVE_ETOOLARGE, "an array is longer than 4 GiB");
+    }
+    case REEVE_KIND_MATRIX: {
+        const struct reeve_grid *grid = value;
+        size_t count = matrix_count(grid->rows, grid->columns);
+        if (!grid->data && count)
+            return refuse(
+                error, REEVE_EINVAL, "a matrix has rows and columns, but its items are NULL");
+        size_t head = matrix_head_size(grid->rows, grid->columns);
+        size_t size = elements_size(count, reeve_element_size(type->element_kind), offset + head);
+        return size ? head + size : refuse(error, REEVE_ETOOLARGE, "a matrix is larger than 4 GiB");
     }
     case REEVE_KIND_STRUCT: {
         size_t size = array_header_size(type->member_count);
@@ -187,6 +217,25 @@ static int write_span(struct sink *sink, const void *data, size_t size)
     return size ? sink_write(sink, data, size) : 0;
 }
 
+/* What stands before `size` bytes of elements. */
+static int pack_elements_head(msgpack_packer *packer, unsigned element_kind, size_t size)
+{
+    static const uint8_t zeros[128];
+    struct sink *sink = packer->data;
+    uint8_t pad = (uint8_t)array_pad(sink->offset, size, reeve_element_size(element_kind));
+    if (msgpack_pack_ext(packer, 1 + pad + size, (int8_t)(REEVE_EXT_ARRAY_BASE + element_kind)))
+        return -1;
+    return sink_write(sink, (const char *)&pad, 1) || write_span(sink, zeros, pad) ? -1 : 0;
+}
+
+static int pack_matrix_head(msgpack_packer *packer, size_t rows, size_t columns)
+{
+    return msgpack_pack_array(packer, 3) || msgpack_pack_uint64(packer, rows) ||
+                   msgpack_pack_uint64(packer, columns)
+               ? -1
+               : 0;
+}
+
 static int pack(msgpack_packer *packer, const struct reeve_type *type, const void *value)
 {
     struct sink *sink = packer->data;
@@ -218,17 +267,19 @@ static int pack(msgpack_packer *packer, const struct reeve_type *type, const voi
         return write_span(sink, span->data, span->count);
     }
     case REEVE_KIND_ARRAY: {
-        static const uint8_t zeros[128];
         const struct reeve_span *span = value;
-        size_t element_size = reeve_element_size(type->element_kind);
-        size_t size = span->count * element_size;
-        uint8_t pad = (uint8_t)array_pad(sink->offset, size, element_size);
-        if (msgpack_pack_ext(
-                packer, 1 + pad + size, (int8_t)(REEVE_EXT_ARRAY_BASE + type->element_kind)))
-            return -1;
-        if (sink_write(sink, (const char *)&pad, 1) || write_span(sink, zeros, pad))
+        size_t size = span->count * reeve_element_size(type->element_kind);
+        if (pack_elements_head(packer, type->element_kind, size))
             return -1;
         return write_span(sink, span->data, size);
+    }
+    case REEVE_KIND_MATRIX: {
+        const struct reeve_grid *grid = value;
+        size_t size = grid->rows * grid->columns * reeve_element_size(type->element_kind);
+        if (pack_matrix_head(packer, grid->rows, grid->columns) ||
+            pack_elements_head(packer, type->element_kind, size))
+            return -1;
+        return write_span(sink, grid->data, size);
     }
     case REEVE_KIND_STRUCT:
         if (msgpack_pack_array(packer, type->member_count))
@@ -254,6 +305,33 @@ size_t reeve_codec_pack(const struct reeve_type *type, const void *value, uint8_
     struct sink sink = {bytes, offset, capacity};
     msgpack_packer packer = {&sink, sink_write};
     return pack(&packer, type, value) ? 0 : sink.offset;
+}
+
+size_t reeve_codec_frame(const struct reeve_type *type, size_t count, size_t columns,
+    struct reeve_frame *ret, struct reeve_error_info *error)
+{
+    struct sink sink = {ret->head, 0, sizeof ret->head};
+    msgpack_packer packer = {&sink, sink_write};
+    size_t element_size = 1, total = matrix_count(count, columns);
+    if (type->kind != REEVE_KIND_BYTES)
+        element_size = reeve_element_size(type->element_kind);
+    if (total > (SPAN_MAX - 256) / element_size)
+        return refuse(error, REEVE_ETOOLARGE, "a value is larger than 4 GiB");
+    size_t size = total * element_size;
+    if (type->kind == REEVE_KIND_BYTES) {
+        msgpack_pack_bin(&packer, size);
+    } else {
+        if (type->kind == REEVE_KIND_MATRIX)
+            pack_matrix_head(&packer, count, columns);
+        pack_elements_head(&packer, type->element_kind, size);
+    }
+    ret->head_size = sink.offset;
+    return sink.offset + size;
+}
+
+uint32_t reeve_codec_skew(const struct reeve_type *type, size_t size)
+{
+    return type->kind == REEVE_KIND_BYTES && size > UINT16_MAX ? 5 : 0;
 }
 
 size_t reeve_codec_pack_array_header(uint8_t *bytes, size_t count)

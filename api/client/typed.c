@@ -343,7 +343,8 @@ int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *typ
     struct reeve_future_ids ids = {0};
     int rc = reeve_codec_futures(type, value, &ids, error);
     if (!rc)
-        rc = backend->create(backend, size, &bytes, &handle, error);
+        rc = backend->create(
+            backend, size, reeve_codec_skew(type, size), false, &bytes, &handle, error);
     if (!rc && reeve_codec_pack(type, value, bytes, 0, size) != size) {
         backend->abort(backend, handle);
         rc = reeve_error_set(error, REEVE_EINVAL, "a value changed while it was being packed");

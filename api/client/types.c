@@ -8,6 +8,9 @@
 #define ARRAY(T, spoken, element)              \
     const struct reeve_type reeve_type_##T = { \
         spoken, REEVE_KIND_ARRAY, REEVE_KIND_##element, 0, sizeof(T), NULL};
+#define MATRIX(T, spoken, element)             \
+    const struct reeve_type reeve_type_##T = { \
+        spoken, REEVE_KIND_MATRIX, REEVE_KIND_##element, 0, sizeof(T), NULL};
 
 const struct reeve_type reeve_type_void = {"void", REEVE_KIND_VOID, 0, 0, 0, NULL};
 BASIC(_Bool, "bool", BOOL)
@@ -33,6 +36,10 @@ ARRAY(reeve_uint32_array, "uint32[]", UINT32)
 ARRAY(reeve_uint64_array, "uint64[]", UINT64)
 ARRAY(reeve_float_array, "float[]", FLOAT)
 ARRAY(reeve_double_array, "double[]", DOUBLE)
+MATRIX(reeve_int32_matrix, "int32[,]", INT32)
+MATRIX(reeve_int64_matrix, "int64[,]", INT64)
+MATRIX(reeve_float_matrix, "float[,]", FLOAT)
+MATRIX(reeve_double_matrix, "double[,]", DOUBLE)
 
 _Static_assert(sizeof(int) == sizeof(int32_t), "int is int32_t");
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "size_t is uint64_t");

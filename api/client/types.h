@@ -16,6 +16,13 @@ struct reeve_span {
 _Static_assert(sizeof(struct reeve_span) == sizeof(reeve_bytes), "spans are alike");
 _Static_assert(sizeof(struct reeve_span) == sizeof(reeve_double_array), "spans are alike");
 _Static_assert(sizeof(struct reeve_span) == sizeof(reeve_futures), "spans are alike");
+
+/* All matrices do. */
+struct reeve_grid {
+    const void *data;
+    size_t rows, columns;
+};
+_Static_assert(sizeof(struct reeve_grid) == sizeof(reeve_double_matrix), "matrices are alike");
 /* All futures look like this one. */
 _Static_assert(sizeof(reeve_future) == sizeof(uint64_t), "a future is its id");
 _Static_assert(sizeof(reeve_future) == sizeof(reeve_future_int64_t), "futures are alike");

@@ -121,11 +121,13 @@ static int get_span(struct reeve_unpack *unpack, const uint8_t *data, size_t cou
     value->data = NULL;
     if (count == 0)
         return REEVE_OK;
-    if (unpack->arena && ((uintptr_t)data & (element_size - 1)) == 0) {
+    size_t alignment =
+        unpack->strict && element_size > 1 && count * element_size >= 1024 ? 64 : element_size;
+    if (unpack->arena && ((uintptr_t)data & (alignment - 1)) == 0) {
         value->data = data;
         return REEVE_OK;
     }
-    void *copy = obtain(unpack, count * element_size, element_size);
+    void *copy = obtain(unpack, count * element_size, alignment);
     if (!copy) {
         value->count = 0;
         return complain(unpack, REEVE_ENOMEM, path, "no memory for the bytes");
@@ -182,14 +184,59 @@ static bool fits_floating(const struct reeve_token *token, int64_t exact, double
     return true;
 }
 
+static int get_elements(struct reeve_unpack *unpack, const struct reeve_type *type,
+    const struct reeve_token *token, struct reeve_span *value, const struct reeve_path *path)
+{
+    size_t element_size = reeve_element_size(type->element_kind);
+    if (token->kind != REEVE_TOKEN_EXT ||
+        token->ext_type != REEVE_EXT_ARRAY_BASE + type->element_kind)
+        return mismatch(unpack, type, path, token);
+    if (token->size == 0 || token->data[0] > token->size - 1)
+        return complain(unpack, REEVE_EPROTOCOL, path, "an array of numbers is malformed");
+    size_t lead = 1 + (size_t)token->data[0], size = token->size - lead;
+    if (size % element_size)
+        return complain(unpack, REEVE_EPROTOCOL, path, "an array ends within an element");
+    return get_span(unpack, token->data + lead, size / element_size, element_size, value, path);
+}
+
+static const char cut[] = "the message ends in the middle, or is not msgpack";
+
+/* Behind the header of a list of three. */
+static int get_matrix(struct reeve_unpack *unpack, const struct reeve_type *type,
+    struct reeve_grid *value, const struct reeve_path *path)
+{
+    uint64_t sides[2], count;
+    struct reeve_span span = {NULL, 0};
+    struct reeve_token token;
+    for (int i = 0; i < 3; i++) {
+        const uint8_t *next = reeve_read_token(unpack->at, unpack->end, &token);
+        if (!next)
+            return complain(unpack, REEVE_EPROTOCOL, path, cut);
+        unpack->at = next;
+        if (i < 2 && !fits_unsigned(&token, SIZE_MAX, &sides[i]))
+            return mismatch(unpack, type, path, &token);
+    }
+    int rc = get_elements(unpack, type, &token, &span, path);
+    if (!rc && (__builtin_mul_overflow(sides[0], sides[1], &count) || count != span.count)) {
+        char why[128];
+        snprintf(why, sizeof why, "expected a matrix, got one of %llu x %llu that has %zu items",
+            (unsigned long long)sides[0], (unsigned long long)sides[1], span.count);
+        if (!unpack->arena)
+            free((void *)(uintptr_t)span.data);
+        return complain(unpack, REEVE_ETYPE, path, why);
+    }
+    if (!rc)
+        *value = (struct reeve_grid){span.data, sides[0], sides[1]};
+    return rc;
+}
+
 int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *type, void *value,
     const struct reeve_path *path)
 {
     struct reeve_token token;
     const uint8_t *next = reeve_read_token(unpack->at, unpack->end, &token);
     if (REEVE_UNLIKELY(!next))
-        return complain(
-            unpack, REEVE_EPROTOCOL, path, "the message ends in the middle, or is not msgpack");
+        return complain(unpack, REEVE_EPROTOCOL, path, cut);
     unpack->at = next;
 
     int64_t i;
@@ -243,18 +290,11 @@ int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *typ
         if (token.kind != REEVE_TOKEN_BYTES)
             break;
         return get_span(unpack, token.data, token.size, 1, value, path);
-    case REEVE_KIND_ARRAY: {
-        size_t element_size = reeve_element_size(type->element_kind);
-        if (token.kind != REEVE_TOKEN_EXT ||
-            token.ext_type != REEVE_EXT_ARRAY_BASE + type->element_kind)
+    case REEVE_KIND_ARRAY: return get_elements(unpack, type, &token, value, path);
+    case REEVE_KIND_MATRIX:
+        if (token.kind != REEVE_TOKEN_ARRAY || token.size != 3)
             break;
-        if (token.size == 0 || token.data[0] > token.size - 1)
-            return complain(unpack, REEVE_EPROTOCOL, path, "an array of numbers is malformed");
-        size_t lead = 1 + (size_t)token.data[0], size = token.size - lead;
-        if (size % element_size)
-            return complain(unpack, REEVE_EPROTOCOL, path, "an array ends within an element");
-        return get_span(unpack, token.data + lead, size / element_size, element_size, value, path);
-    }
+        return get_matrix(unpack, type, value, path);
     case REEVE_KIND_STRUCT:
         if (token.kind != REEVE_TOKEN_ARRAY || token.size != type->member_count)
             break;
@@ -295,10 +335,10 @@ int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *typ
 
 static int unpack_whole(const struct reeve_type *type, const void *bytes, size_t size,
     const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
-    const char *what, struct reeve_error_info *error)
+    bool strict, const char *what, struct reeve_error_info *error)
 {
     struct reeve_unpack unpack = {
-        bytes, (const uint8_t *)bytes + size, arena, error, futures, future_count};
+        bytes, (const uint8_t *)bytes + size, arena, error, futures, future_count, strict};
     struct reeve_path path = {NULL, what, 0};
     int rc = reeve_unpack_value(&unpack, type, value, &path);
     if (REEVE_UNLIKELY(!rc && unpack.at != unpack.end))
@@ -321,14 +361,16 @@ int reeve_codec_unpack_with(const struct reeve_type *type, const void *bytes, si
 {
     /* Scalars are written when all is well; with an arena, nothing is lost in a half-read value. */
     if (arena || (type->kind < REEVE_KIND_STRING && future_count == 0))
-        return unpack_whole(type, bytes, size, futures, future_count, value, arena, what, error);
+        return unpack_whole(
+            type, bytes, size, futures, future_count, value, arena, false, what, error);
     /* The caller's value changes only if all of it could be read. */
     _Alignas(16) char small[256];
     void *whole = type->size <= sizeof small ? small : malloc(type->size);
     if (!whole)
         return reeve_error_set(error, REEVE_ENOMEM, "%s: no memory", what);
     memset(whole, 0, type->size);
-    int rc = unpack_whole(type, bytes, size, futures, future_count, whole, arena, what, error);
+    int rc =
+        unpack_whole(type, bytes, size, futures, future_count, whole, arena, false, what, error);
     if (!rc)
         memcpy(value, whole, type->size);
     else
@@ -338,12 +380,29 @@ int reeve_codec_unpack_with(const struct reeve_type *type, const void *bytes, si
     return rc;
 }
 
+int reeve_codec_unpack_view(const struct reeve_type *type, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, void *value, struct reeve_arena *arena,
+    struct reeve_error_info *error)
+{
+    static const char what[] = "the value";
+    _Alignas(16) char small[256];
+    void *whole = small;
+    if (type->size > sizeof small && !(whole = reeve_arena_alloc(arena, type->size, 16)))
+        return reeve_error_set(error, REEVE_ENOMEM, "%s: no memory", what);
+    int rc =
+        unpack_whole(type, bytes, size, futures, future_count, whole, arena, true, what, error);
+    if (!rc && type->size)
+        memcpy(value, whole, type->size);
+    return rc;
+}
+
 void reeve_codec_clear(const struct reeve_type *type, void *value)
 {
     switch ((enum reeve_kind)type->kind) {
     case REEVE_KIND_STRING: free((void *)(uintptr_t) * (const reeve_string *)value); break;
     case REEVE_KIND_BYTES:
     case REEVE_KIND_FUTURES:
+    case REEVE_KIND_MATRIX:
     case REEVE_KIND_ARRAY: free((void *)(uintptr_t)((struct reeve_span *)value)->data); break;
     case REEVE_KIND_STRUCT:
         for (uint32_t i = 0; i < type->member_count; i++)

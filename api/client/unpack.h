@@ -18,6 +18,7 @@ struct reeve_unpack {
     struct reeve_error_info *error;
     const uint64_t *futures; /* the next of those beside the value… */
     size_t future_count;     /* …and how many are left */
+    bool strict;             /* what is large is to be aligned to 64 */
 };
 
 /* Reads one value at unpack->at, and moves past it. */

@@ -2,11 +2,12 @@
  *
  * A value type T has a descriptor `reeve_type_T` (what the library packs and checks by), a future
  * type `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T,
- * reeve_get_many_T. T is one of
+ * reeve_get_many_T and reeve_view_T. T is one of
  *
  *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double
  *     bool reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array
- *     reeve_double_array
+ *     reeve_double_array, reeve_int32_matrix reeve_int64_matrix reeve_float_matrix
+ *     reeve_double_matrix (reeve_view.h)
  *     reeve_future_U, reeve_futures_U, for any U of the others (or a struct, or void);
  *     reeve_future, reeve_futures: futures of any type
  *
@@ -35,6 +36,7 @@
 #define REEVE_TYPED_H
 
 #include "reeve_nested.h"
+#include "reeve_view.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -91,6 +93,7 @@ enum reeve_kind {
     REEVE_KIND_STRUCT, /* members say what */
     REEVE_KIND_FUTURE,
     REEVE_KIND_FUTURES, /* an array of futures */
+    REEVE_KIND_MATRIX,  /* of numbers; element_kind says which */
 };
 
 struct reeve_type;
@@ -157,7 +160,8 @@ extern REEVE_API const struct reeve_type reeve_type_void;
  *
  * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is
  * passed to many tasks, or is large, is stored once. A future always comes back; if there was an
- * error, getting it returns that error. reeve_get_T, reeve_get_many_T: like fn_get, fn_get_many. */
+ * error, getting it returns that error. reeve_get_T, reeve_get_many_T: like fn_get, fn_get_many.
+ * reeve_view_T: see reeve_view.h. */
 #define REEVE_VALUE_TYPE_(T)                                                                   \
     typedef struct reeve_future_##T {                                                          \
         uint64_t id;                                                                           \
@@ -181,6 +185,11 @@ extern REEVE_API const struct reeve_type reeve_type_void;
     {                                                                                          \
         return reeve_typed_get_many(                                                           \
             (const uint64_t *)futures, count, &reeve_type_##T, values, codes);                 \
+    }                                                                                          \
+    __attribute__((unused)) static inline int reeve_view_##T(                                  \
+        reeve_future_##T future, int64_t timeout_ms, T *value, reeve_view *view)               \
+    {                                                                                          \
+        return reeve_typed_view(future.id, timeout_ms, &reeve_type_##T, value, view);          \
     }                                                                                          \
     __attribute__((unused)) static inline void reeve_clear_##T(T *value)                       \
     {                                                                                          \
@@ -210,6 +219,7 @@ REEVE_BASIC_TYPE_(_Bool)
 #define reeve_get_bool         reeve_get__Bool
 #define reeve_get_timeout_bool reeve_get_timeout__Bool
 #define reeve_get_many_bool    reeve_get_many__Bool
+#define reeve_view_bool        reeve_view__Bool
 #define reeve_clear_bool       reeve_clear__Bool
 #define reeve_futures_bool     reeve_futures__Bool
 #else
@@ -228,6 +238,26 @@ REEVE_BASIC_TYPE_(reeve_uint32_array)
 REEVE_BASIC_TYPE_(reeve_uint64_array)
 REEVE_BASIC_TYPE_(reeve_float_array)
 REEVE_BASIC_TYPE_(reeve_double_array)
+REEVE_BASIC_TYPE_(reeve_int32_matrix)
+REEVE_BASIC_TYPE_(reeve_int64_matrix)
+REEVE_BASIC_TYPE_(reeve_float_matrix)
+REEVE_BASIC_TYPE_(reeve_double_matrix)
+
+REEVE_CREATE_TYPE_(reeve_bytes, void)
+REEVE_CREATE_TYPE_(reeve_int8_array, int8_t)
+REEVE_CREATE_TYPE_(reeve_int16_array, int16_t)
+REEVE_CREATE_TYPE_(reeve_int32_array, int32_t)
+REEVE_CREATE_TYPE_(reeve_int64_array, int64_t)
+REEVE_CREATE_TYPE_(reeve_uint8_array, uint8_t)
+REEVE_CREATE_TYPE_(reeve_uint16_array, uint16_t)
+REEVE_CREATE_TYPE_(reeve_uint32_array, uint32_t)
+REEVE_CREATE_TYPE_(reeve_uint64_array, uint64_t)
+REEVE_CREATE_TYPE_(reeve_float_array, float)
+REEVE_CREATE_TYPE_(reeve_double_array, double)
+REEVE_CREATE_MATRIX_(reeve_int32_matrix, int32_t)
+REEVE_CREATE_MATRIX_(reeve_int64_matrix, int64_t)
+REEVE_CREATE_MATRIX_(reeve_float_matrix, float)
+REEVE_CREATE_MATRIX_(reeve_double_matrix, double)
 
 /* Other names of the same types: int is int32_t, size_t is uint64_t. Their futures are
  * interchangeable. */
@@ -237,6 +267,7 @@ REEVE_BASIC_TYPE_(reeve_double_array)
 #define reeve_get_int            reeve_get_int32_t
 #define reeve_get_timeout_int    reeve_get_timeout_int32_t
 #define reeve_get_many_int       reeve_get_many_int32_t
+#define reeve_view_int           reeve_view_int32_t
 #define reeve_clear_int          reeve_clear_int32_t
 #define reeve_futures_int        reeve_futures_int32_t
 #define reeve_type_size_t        reeve_type_uint64_t
@@ -245,6 +276,7 @@ REEVE_BASIC_TYPE_(reeve_double_array)
 #define reeve_get_size_t         reeve_get_uint64_t
 #define reeve_get_timeout_size_t reeve_get_timeout_uint64_t
 #define reeve_get_many_size_t    reeve_get_many_uint64_t
+#define reeve_view_size_t        reeve_view_uint64_t
 #define reeve_clear_size_t       reeve_clear_uint64_t
 #define reeve_futures_size_t     reeve_futures_uint64_t
 

@@ -5,9 +5,13 @@
  *               size, 4 B, and hand-over (flag LENT) | value: msgpack |
  *               of a call that makes an actor, in place of a time limit: the number of the latest
  *               of its owner's that has been made in this host before, be it alive or not
- *               a reference has 32 B; n is the slot's `references`
+ *               a reference has 48 B; n is the slot's `references`
  *
- *   reference | owner 8 | sequence 8 | size 8 | node 4 | flags 4 |  `node`: where a copy is
+ *   reference | owner 8 | sequence 8 | size 8 | node 4 | flags 4 | segment 4 | serial 4 | offset 8
+ *             `node`: where a copy is; with flag LOCATED also at which place in that node's store,
+ *             and it is pinned there for who gets the entry: in a call by its holder, until the
+ *             call is answered; in a result for its owner, until that lets go. So they read it
+ *             without asking anybody
  *
  * Numbers are little-endian, as the machine's.
  *
@@ -50,14 +54,19 @@ enum reeve_entry_kind {
 #define REEVE_REFERENCE_GIVEN 1u
 /* only in the owner core of who keeps what it was lent: it holds it, and does not own it */
 #define REEVE_REFERENCE_HELD 2u
+/* segment, serial and offset are known */
+#define REEVE_REFERENCE_LOCATED 4u
 
 struct reeve_reference {
     struct reeve_object_id id;
     uint64_t size_bytes;
     uint32_t node;
     uint32_t flags;
+    uint32_t segment;
+    uint32_t serial; /* numbers of segments come back, serials do not */
+    uint64_t offset;
 };
-_Static_assert(sizeof(struct reeve_reference) == 32, "references are laid out as drawn");
+_Static_assert(sizeof(struct reeve_reference) == 48, "references are laid out as drawn");
 
 #define REEVE_ENTRY_REFERENCES_MAX 1024u
 

@@ -444,9 +444,12 @@ void node_lease_lost(
     struct reeve_node *node, struct node_lease *lease, int32_t code, const char *text)
 {
     REEVE_ASSERT(lease->state == LEASE_HELD);
+    /* Tasks are run again either way; whoever calls an actor is told what is known. */
+    if (code == REEVE_EUNREACHABLE && lease->class.host == 0)
+        code = REEVE_ENODEDIED;
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLOSE_DEAD);
     command->lease = lease->id;
-    command->code = code;
+    command->code = code == REEVE_EUNREACHABLE ? REEVE_ENODEDIED : code;
     node_set_text(command->text, "%s", text);
     tell_lost(node, lease->holder_process, lease->id,
         node_class_index(lease->holder_process, &lease->class), code, text);

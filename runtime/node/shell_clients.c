@@ -360,6 +360,7 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
         .token = daemon->incarnation,
         .inline_size = daemon->options->inline_bytes != 0 ? daemon->options->inline_bytes
                                                           : REEVE_DAEMON_INLINE_SIZE,
+        .size = reeve_store_shell_capacity(daemon->store),
         .fd_count = 4,
         .fds = {client->bell.page_fd, client->bell.event_fd, daemon->bell.page_fd,
             daemon->bell.event_fd}};

@@ -58,6 +58,25 @@ static int send_client(void *arg, uint32_t serial, const struct reeve_local_mess
     return client != NULL ? REEVE_OK : REEVE_EHANDLE;
 }
 
+/* By number: what a client says may cost it its connection. */
+static void hear(void *arg)
+{
+    struct daemon *daemon = arg;
+    size_t count = 0, at = 0;
+    uint64_t connection;
+    uint64_t *all = malloc((reeve_map64_count(&daemon->clients) + 1) * sizeof *all);
+    if (all == NULL)
+        return;
+    while (reeve_map64_next(&daemon->clients, &at, &connection, NULL))
+        all[count++] = connection;
+    for (size_t i = 0; i < count; i++) {
+        struct daemon_client *client = reeve_map64_get(&daemon->clients, all[i]);
+        if (client != NULL)
+            daemon_client_drain(client);
+    }
+    free(all);
+}
+
 static void send_node(void *arg, uint32_t node, const Reeve__Message *message)
 {
     struct daemon *daemon = arg;
@@ -152,6 +171,7 @@ int daemon_objects_open(struct daemon *daemon)
             .give_back = give_back,
             .send_client = send_client,
             .send_node = send_node,
+            .hear = hear,
             .node_queued = node_queued,
             .wake = wake},
         .arg = daemon};

@@ -44,6 +44,7 @@ static void segment_show(struct reeve_store_shell *shell, const struct reeve_sto
     struct reeve_local_message message = {.kind = REEVE_LOCAL_SEGMENT,
         .segment = command->segment,
         .size = command->size,
+        .count = command->segment_serial,
         .flags = command->writable ? REEVE_LOCAL_SEGMENT_WRITABLE : 0,
         .fd_count = 1};
     int error = reeve_segments_descriptor(
@@ -115,8 +116,18 @@ static void reply_seal(struct reeve_store_shell *shell, const struct reeve_store
     struct reeve_local_message message = {.kind = REEVE_LOCAL_SEALED,
         .request = command->request,
         .code = command->code,
-        .object = command->id};
+        .object = command->id,
+        .segment = command->segment,
+        .count = command->segment_serial,
+        .offset = command->offset,
+        .flags = command->anchored ? REEVE_LOCAL_OBJECT_ANCHOR : 0};
     send_client(shell, command->client, &message, command->text);
+}
+
+static void relax(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_RELAX, .size = command->size};
+    send_client(shell, command->client, &message, "");
 }
 
 static Reeve__ObjectId id_of(struct reeve_object_id id)
@@ -233,6 +244,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEGMENT_PREPARE: segment_prepare(shell, command); return;
     case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
     case REEVE_STORE_SEGMENT_RETURN: segment_return(shell, command); return;
+    case REEVE_STORE_RELAX: relax(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
     REEVE_ASSERT(!"a command of the store");
@@ -306,7 +318,9 @@ int reeve_store_shell_create(
         reeve_store_shell_free(shell);
         return REEVE_ENOMEM;
     }
+    shell->node = own.node;
     reeve_fifo_init(&shell->commands, sizeof(struct reeve_store_command));
+    reeve_fifo_init(&shell->late, sizeof(struct late_message));
     reeve_stage_init(shell);
     reeve_transfer_init(shell);
     shell->store = reeve_store_create(&own);
@@ -332,6 +346,7 @@ void reeve_store_shell_free(struct reeve_store_shell *shell)
         reeve_store_free(shell->store);
         reeve_transfer_fini(shell);
         reeve_fifo_fini(&shell->commands);
+        reeve_fifo_fini(&shell->late);
     }
     reeve_segments_free(shell->segments);
     free(shell->scratch);
@@ -340,6 +355,7 @@ void reeve_store_shell_free(struct reeve_store_shell *shell)
 
 void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node)
 {
+    shell->node = node;
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = node});
 }
@@ -391,51 +407,6 @@ void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t c
 {
     reeve_store_shell_event(
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = client});
-}
-
-bool reeve_store_shell_client_message(
-    struct reeve_store_shell *shell, uint32_t client, const struct reeve_local_message *message)
-{
-    struct reeve_store_event event = {.client = client,
-        .request = message->request,
-        .node = message->node,
-        .segment = message->segment,
-        .id = message->object,
-        .process = message->process,
-        .offset = message->offset,
-        .size = message->size};
-    switch (message->kind) {
-    case REEVE_LOCAL_CREATE:
-        event.kind = REEVE_STORE_CREATE;
-        event.skew = message->count;
-        reeve_store_shell_look_at_memory(shell, message->size);
-        break;
-    case REEVE_LOCAL_SEAL: event.kind = REEVE_STORE_SEAL; break;
-    case REEVE_LOCAL_ABORT: event.kind = REEVE_STORE_ABORT; break;
-    case REEVE_LOCAL_GET:
-        event.kind = REEVE_STORE_GET;
-        reeve_store_shell_look_at_memory(shell, message->size);
-        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-        break;
-    case REEVE_LOCAL_UNPIN: event.kind = REEVE_STORE_UNPIN; break;
-    case REEVE_LOCAL_FREE:
-        event.kind = REEVE_STORE_FREE;
-        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-        event.flags |= message->flags & REEVE_LOCAL_OBJECT_HELD ? REEVE_STORE_HELD : 0;
-        event.number = message->task;
-        break;
-    case REEVE_LOCAL_HOLD:
-        event.kind = REEVE_STORE_HOLD;
-        event.number = message->task;
-        break;
-    case REEVE_LOCAL_GIVE:
-        event.kind = REEVE_STORE_GIVE;
-        event.flags = message->flags & REEVE_LOCAL_OBJECT_GIVEN ? REEVE_STORE_GIVEN : 0;
-        break;
-    default: return false;
-    }
-    reeve_store_shell_event(shell, &event);
-    return true;
 }
 
 static void on_free(
@@ -526,6 +497,11 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell)
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell)
 {
     return reeve_store_deadline(shell->store);
+}
+
+uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell)
+{
+    return shell->capacity_bytes;
 }
 
 void reeve_store_shell_status(const struct reeve_store_shell *shell, struct reeve_store_status *ret)

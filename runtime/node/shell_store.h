@@ -10,7 +10,8 @@
  * calls into the shell when something has ended.
  *
  * The callbacks are called from within these, in order, and must not call back into the shell
- * except for staging and unstaging. All functions are called on the loop's thread. */
+ * except for staging and unstaging, and for what `hear` is there for. All functions are called
+ * on the loop's thread. */
 #ifndef REEVE_NODE_SHELL_STORE_H
 #define REEVE_NODE_SHELL_STORE_H
 
@@ -32,6 +33,9 @@ struct reeve_store_shell_callbacks {
      * reached is no error: either its session begins anew (peer_reset) or it is dead
      * (peer_down). */
     void (*send_node)(void *arg, uint32_t node, const Reeve__Message *message);
+    /* Reads all that clients have sent so far, and hands it to reeve_store_shell_client_message.
+     * May be NULL, where what is sealed is known before anyone can ask. */
+    void (*hear)(void *arg);
     /* Bytes that wait to be sent to a node; pieces of objects wait while they are many, until
      * reeve_store_shell_drained. NULL: there are never many. */
     size_t (*node_queued)(void *arg, uint32_t node);
@@ -104,6 +108,7 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell);
 /* CLOCK_MONOTONIC; UINT64_MAX: none. */
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell);
 
+uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell);
 void reeve_store_shell_status(
     const struct reeve_store_shell *shell, struct reeve_store_status *ret);
 /* What status says of the disk, as JSON in at most `size` bytes; empty where nothing is spilled. */

@@ -9,6 +9,12 @@
 #include "runtime/node/shell_spill.h"
 #include "runtime/node/shell_store.h"
 
+/* See shell_store_clients.c. */
+struct late_message {
+    uint32_t client;
+    struct reeve_local_message message;
+};
+
 struct reeve_store_shell {
     struct reeve_store_shell_callbacks callbacks;
     void *arg;
@@ -18,7 +24,10 @@ struct reeve_store_shell {
     const char *const *folders;
     struct reeve_fifo commands;
     bool carrying;
+    bool hearing;           /* all that clients have sent is being read */
+    struct reeve_fifo late; /* struct late_message: what is looked at when it has been read */
     uint64_t capacity_bytes;
+    uint32_t node;
     uint64_t memory_ns; /* when the machine's memory was last looked at */
 
     /* shell_transfer.c */
@@ -38,6 +47,11 @@ struct reeve_store_shell {
 
 void reeve_store_shell_event(
     struct reeve_store_shell *shell, const struct reeve_store_event *event);
+/* Tells the core how far it may grow: every so often, or when it has come near the end of what it
+ * was told. */
+void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes);
+/* Before a peer's word about an object that is not known: it may just have been sealed. */
+void reeve_store_shell_hear_first(struct reeve_store_shell *shell, struct reeve_object_id id);
 /* Before room is asked for: tells the core how far it may grow, where that is old or not enough. */
 void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes);
 void reeve_stage_init(struct reeve_store_shell *shell);

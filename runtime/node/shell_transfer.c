@@ -297,13 +297,14 @@ bool reeve_transfer_message(
     if (message->body_case != REEVE__MESSAGE__BODY_OBJECT_PULL)
         return false;
     const Reeve__ObjectPull *pull = message->object_pull;
-    reeve_store_shell_event(
-        shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
-                   .node = node,
-                   .id = {.owner = pull->id->owner, .sequence = pull->id->sequence},
-                   .offset = pull->offset,
-                   .length = pull->length,
-                   .number = pull->number,
-                   .flags = pull->insist ? REEVE_STORE_INSIST : 0});
+    struct reeve_object_id id = {.owner = pull->id->owner, .sequence = pull->id->sequence};
+    reeve_store_shell_hear_first(shell, id);
+    reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
+                                       .node = node,
+                                       .id = id,
+                                       .offset = pull->offset,
+                                       .length = pull->length,
+                                       .number = pull->number,
+                                       .flags = pull->insist ? REEVE_STORE_INSIST : 0});
     return true;
 }

@@ -226,7 +226,7 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
         "lease_return", "take_back", "create", "seal", "abort", "get", "unpin", "free", "lend",
         "blocked", "owns", "bye", "welcome", "refused", "channel", "lease_lost", "lease_recall",
         "channel_close", "infeasible", "deadlock", "segment", "segment_gone", "created", "sealed",
-        "got", "output", "head", "give", "cancel", "segment_ready", "failed", "hold"};
+        "got", "output", "head", "give", "cancel", "segment_ready", "failed", "hold", "relax"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
 }
 

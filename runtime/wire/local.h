@@ -29,29 +29,31 @@
  *   CANCEL         lease task count(attempt) size(grace) flags(keep children)
  *                                                          for an entry that is perhaps being run:
  *                                                          its worker is told
- *   CREATE         request size count(skew)                room for an object, in a segment this
+ *   CREATE         request size count(skew) flags(ahead)   room for an object, in a segment this
  *                                                          client may write; offset + skew will be
- *                                                          a multiple of 64
- *   SEAL           request object size segment offset      it is complete; answered with SEALED, so
- *                                                          that an object is known at the daemon
- *                                                          before an entry that names it is
- *                                                          published. Nobody holds a pin
- *                                                          afterwards; it exists until its owner
- *                                                          says FREE (or dies)
+ *                                                          a multiple of 64. ahead: not needed yet
+ *   SEAL           request object size segment offset      it is complete; sent before an entry
+ *                  flags(anchor rest silent)               that names it is published. It exists
+ *                                                          until its owner says FREE (or dies);
+ *                                                          anchor: pinned for its owner; rest: what
+ *                                                          is left of the room stays granted, from
+ *                                                          the next multiple of 64 on; silent: not
+ *                                                          to be answered
  *   ABORT          segment offset                          the room is not needed after all
  *   GET            request object size node flags(given)   wants to read it; `node` says where a
  *                                                          copy is; given: its owner is not the
  *                                                          process in its name
- *   UNPIN          object                                  one pin less
+ *   UNPIN          object flags(anchor)                    one pin less; anchor: its owner lets go
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                  task                                    where it was made. Flag held: who has
  *                                                          held it does, under that number
  *   HOLD           request object node task                it was lent to me, and I need it longer:
  *                                                          until FREE with that number, or its
  *                                                          owner's death; answered with SEALED
- *   GIVE           request object node process flags(given)  its owner gives it away: it is that
- *                                                          process's from now on, and keeps its
- *                                                          name; answered with SEALED
+ *   GIVE           request object node process             its owner gives it away: it is that
+ *                  flags(given anchor)                     process's from now on, and keeps its
+ *                                                          name; answered with SEALED. anchor: the
+ *                                                          giver had anchored it, has a pin instead
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
  *   BLOCKED        count process class_index text          I have been blocked inside a task for
  *                                                          long (text: what waits for what), on
@@ -69,7 +71,8 @@
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
- *   WELCOME        process node token(node incarnation) inline_size; text: cluster address; fds:
+ *   WELCOME        process node token(node incarnation) inline_size size(of the store); text:
+ *                  cluster address; fds:
  *                  own doorbell page, own eventfd,
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
@@ -98,14 +101,18 @@
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
  *   DEADLOCK       count text                              that wait would never end: it is to fail
- *   SEGMENT        segment size flags(writable)            fds: the memfd; always before the first
- *                                                          message that names the segment
+ *   SEGMENT        segment size count(serial)              fds: the memfd; always before the first
+ *                  flags(writable)                         message that names the segment. Numbers
+ *                                                          of segments come back, serials do not
  *   SEGMENT_GONE   segment                                 unmap
  *   SEGMENT_READY  segment offset size                     to its writer: these pages have been
  *                                                          touched, it may map them ahead
- *   CREATED        request code segment offset text
- *   SEALED         request code text
+ *   CREATED        request code segment offset size text
+ *   SEALED         request code segment count(serial)      it lies there, anchored for its owner
+ *                  offset flags(anchor) text
  *   GOT            request code object segment offset size text     pinned until UNPIN
+ *   RELAX          size                                    the store is short of room: let go of
+ *                                                          so much that is anchored and not in use
  *   OUTPUT         -                                       to a driver, before the first line: fds:
  *                                                          read ends of two pipes (stdout, stderr)
  *                                                          whose bytes belong on the driver's own
@@ -166,6 +173,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_SEGMENT_READY,
     REEVE_LOCAL_FAILED,
     REEVE_LOCAL_HOLD,
+    REEVE_LOCAL_RELAX,
     REEVE_LOCAL_KIND_COUNT
 };
 
@@ -174,6 +182,10 @@ enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WO
 #define REEVE_LOCAL_SEGMENT_WRITABLE 1u
 #define REEVE_LOCAL_OBJECT_GIVEN     1u
 #define REEVE_LOCAL_OBJECT_HELD      2u
+#define REEVE_LOCAL_OBJECT_ANCHOR    4u
+#define REEVE_LOCAL_OBJECT_REST      8u
+#define REEVE_LOCAL_OBJECT_SILENT    16u
+#define REEVE_LOCAL_OBJECT_AHEAD     32u
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
 
 struct reeve_local_message {

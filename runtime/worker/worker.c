@@ -43,11 +43,11 @@ struct execution {
     struct reeve_handover handover;
     int code;                    /* not 0: it has failed before it began */
     struct reeve_reference lost; /* an object among the arguments that is; size 0: none */
-    /* the result's place in the store, if it has one */
-    void *object;
-    uint64_t object_size;
-    uint32_t segment;
-    uint64_t offset;
+    /* the result's place in the store, if it has one; and what it is known by when it is sealed */
+    bool is_object;
+    struct reeve_cluster_place place;
+    struct reeve_reference object;
+    bool first; /* attempt: nobody has sealed the result before */
     /* objects pinned for the arguments */
     struct reeve_object_id few[PINS_FEW];
     struct reeve_object_id *pins;
@@ -98,6 +98,9 @@ static int object_resolve(struct reeve_invocation *invocation,
             sizeof(reference));
         if (memcmp(&reference.id, id, REEVE_OBJECT_ID_SIZE) != 0 || reference.size_bytes != size)
             continue;
+        *bytes = reeve_cluster_object_find(execution->cluster, &reference);
+        if (*bytes != NULL) /* pinned by who called, until we have answered */
+            return 0;
         int code =
             reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
         if (code == REEVE_ELOST)
@@ -112,13 +115,13 @@ static int object_resolve(struct reeve_invocation *invocation,
 static void *object_reserve(struct reeve_invocation *invocation, size_t size)
 {
     struct execution *execution = invocation->context;
-    void *bytes;
-    if (reeve_cluster_object_create(execution->cluster, size, &bytes, &execution->segment,
-            &execution->offset, &invocation->error) != 0)
+    const struct reeve_type *type = invocation->function->result;
+    uint32_t skew = type != NULL ? reeve_codec_skew(type, size) : 0;
+    if (reeve_cluster_place_take(
+            execution->cluster, size, skew, false, &execution->place, &invocation->error) != 0)
         return NULL;
-    execution->object = bytes;
-    execution->object_size = size;
-    return bytes;
+    execution->is_object = true;
+    return execution->place.bytes;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -160,7 +163,7 @@ static void execution_init(struct execution *execution, struct reeve_cluster *cl
     reeve_buffer_init(&execution->handover.objects);
     execution->code = 0;
     execution->lost.size_bytes = 0;
-    execution->object = NULL;
+    execution->is_object = false;
     execution->pins = execution->few;
     execution->pin_count = 0;
     execution->pin_capacity = PINS_FEW;
@@ -234,15 +237,15 @@ static int execution_settle(struct execution *execution, uint32_t function_index
                      : reeve_handover_keep(cluster, invocation);
         kept = !gives && code == 0;
     }
-    if (code == 0 && execution->object != NULL)
-        code = reeve_cluster_object_seal(cluster, execution->result_id, invocation->result_size,
-            execution->segment, execution->offset, &invocation->error);
-    else if (execution->object != NULL)
-        reeve_cluster_object_abort(cluster, execution->segment, execution->offset);
+    if (code == 0 && execution->is_object)
+        code = reeve_cluster_place_seal(cluster, &execution->place, execution->result_id,
+            invocation->result_size, execution->first, &execution->object, &invocation->error);
+    else if (execution->is_object)
+        reeve_cluster_place_abort(cluster, &execution->place);
     if (code != 0) {
         if (kept)
             reeve_handover_unkeep(cluster, invocation);
-        execution->object = NULL;
+        execution->is_object = false;
         execution->code = code;
         invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
         failure_tell(
@@ -412,6 +415,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     execution.reference_count = view->references;
     execution.result_id = (struct reeve_object_id){channel->peer, view->task};
     execution.heir = channel->peer;
+    execution.first = view->attempt == 1;
     if (REEVE_UNLIKELY(parts.lent != NULL))
         execution.code = reeve_handover_borrow(cluster, &parts, &execution.invocation);
     worker.channel = channel;
@@ -434,13 +438,11 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
         futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
-    struct reeve_reference object = {.id = execution.result_id,
-        .size_bytes = execution.invocation.result_size,
-        .node = cluster->node};
     bool names_lost = status == REEVE_ELOST && execution.lost.size_bytes != 0;
+    const struct reeve_reference *object = execution.is_object ? &execution.object : NULL;
     if (REEVE_UNLIKELY(names_lost))
-        object = execution.lost;
-    answer(channel, view, status, execution.object != NULL || names_lost ? &object : NULL,
+        object = &execution.lost;
+    answer(channel, view, status, object,
         status != 0 ? worker.scratch : execution.invocation.result,
         execution.invocation.result_size);
     if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW))
@@ -509,28 +511,26 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     execution.references = arguments.references;
     execution.reference_count = arguments.reference_count;
     execution.result_id = (struct reeve_object_id){cluster->process, task};
+    execution.first = entry.attempt == 1;
     execution.invocation.futures = arguments.futures;
     execution.invocation.future_count = arguments.future_count;
     execution_run(&execution, entry.function);
     if (REEVE_UNLIKELY(atomic_load_explicit(&child.asked, memory_order_relaxed)))
         execution.code = stopped(&execution, REEVE_ECANCELLED, 0);
     status = execution_settle(&execution, entry.function, worker.scratch);
-    struct reeve_reference object = {.id = execution.result_id,
-        .size_bytes = execution.invocation.result_size,
-        .node = cluster->node};
     const struct reeve_future_ids *futures = &execution.invocation.result_futures;
-    bool is_object = execution.object != NULL;
+    bool is_object = execution.is_object;
     bool names_lost = status == REEVE_ELOST && execution.lost.size_bytes != 0;
+    const struct reeve_reference *object = is_object ? &execution.object : NULL;
     if (REEVE_UNLIKELY(names_lost))
-        object = execution.lost;
+        object = &execution.lost;
     atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
     pthread_mutex_lock(&cluster->lock);
     reeve_stop_child_end(&child);
     reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
         status != 0 ? worker.scratch : execution.invocation.result,
-        is_object ? 0 : (uint32_t)execution.invocation.result_size,
-        is_object || names_lost ? &object : NULL, status == 0 ? futures->ids : NULL,
-        status == 0 ? (uint32_t)futures->count : 0);
+        is_object ? 0 : (uint32_t)execution.invocation.result_size, object,
+        status == 0 ? futures->ids : NULL, status == 0 ? (uint32_t)futures->count : 0);
     bool concerns = reeve_handover_concerns(&execution.invocation);
     bool more = concerns || execution.pin_count != 0; /* without the lock */
     if (REEVE_UNLIKELY(more))

@@ -121,7 +121,9 @@ static void run_command(
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
     case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
-    case REEVE_OWNER_FREE_OBJECT: break;
+    case REEVE_OWNER_FREE_OBJECT:
+    case REEVE_OWNER_LET_GO:
+    case REEVE_OWNER_UNPIN: break;
     }
 }
 

@@ -89,6 +89,27 @@ REEVE_METHOD(int64_t, caller, add, (int64_t, by))
     return value;
 }
 
+/* Two that may wait for each other. */
+REEVE_ACTOR(asker, (counter_ref, other), (int64_t, asked))
+REEVE_CONSTRUCTOR(asker)
+{
+    return REEVE_OK;
+}
+REEVE_METHOD(void, asker, meet, (asker_ref, other))
+{
+    self->other = (counter_ref){other.owner, other.number, other.host};
+}
+REEVE_METHOD(int64_t, asker, ask, (int64_t, depth))
+{
+    asker_ref other = {self->other.owner, self->other.number, self->other.host};
+    int64_t answer = ++self->asked;
+    if (depth > 0 && asker_ask_get(asker_ask_remote(other, depth - 1), &answer) != REEVE_OK)
+        reeve_fail(reeve_last_error()->user_code != 0 ? reeve_last_error()->user_code
+                                                      : reeve_last_error()->code,
+            "%s", reeve_last_error()->message);
+    return answer;
+}
+
 REEVE_REMOTE(int64_t, later, (int64_t, ms), (int64_t, x))
 {
     struct timespec rest = {ms / 1000, ms % 1000 * 1000000};
@@ -365,6 +386,21 @@ static void large(void)
     free(bytes);
 }
 
+/* Each waits for the other: one of them is told so, and both go on. */
+static void cycle(void)
+{
+    int64_t value;
+    asker_ref a = asker_create(), b = asker_create();
+    NEED(asker_meet_get(asker_meet_remote(a, b)) == REEVE_OK);
+    NEED(asker_meet_get(asker_meet_remote(b, a)) == REEVE_OK);
+    NEED(asker_ask_get(asker_ask_remote(a, 1), &value) == REEVE_OK && value == 1);
+    NEED(asker_ask_get(asker_ask_remote(a, 2), &value) == REEVE_EFUNCTION);
+    NEED(reeve_last_error()->user_code == REEVE_EDEADLK);
+    NEED(strstr(reeve_last_error()->message, "asker_ask waits for asker_ask") != NULL);
+    NEED(asker_ask_get(asker_ask_remote(b, 1), &value) == REEVE_OK);
+    NEED(reeve_actor_release(a) == REEVE_OK && reeve_actor_release(b) == REEVE_OK);
+}
+
 /* Its end comes after what it was called for, and runs its destructor. */
 static void ended(const char *mail, const char *gate)
 {
@@ -382,16 +418,17 @@ int main(int argc, char **argv)
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     const char *what = argv[1];
-    bool all = strcmp(what, "all") == 0;
+    bool apart = strcmp(what, "all-but-cycle") == 0, all = apart || strcmp(what, "all") == 0;
     static const struct {
         const char *name;
         void (*run)(void);
         bool inline_too;
     } tests[] = {{"one", one, true}, {"order", order, true}, {"failing", failing, false},
         {"killed", killed, false}, {"died", died, false}, {"restarted", restarted, false},
-        {"shared", shared, false}, {"passed", passed, false}, {"large", large, true}};
+        {"shared", shared, false}, {"passed", passed, false}, {"large", large, true},
+        {"cycle", cycle, false}};
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        if (strcmp(what, tests[i].name) != 0 && !all)
+        if (strcmp(what, tests[i].name) != 0 && (!all || (apart && tests[i].run == cycle)))
             continue;
         tests[i].run();
         printf("ok %s\n", tests[i].name);

@@ -20,12 +20,14 @@ static void fill(uint64_t *words, uint64_t number)
 
 static bool is_right(const void *data, size_t length, uint64_t number)
 {
-    const uint64_t *words = data;
     if (length != size)
         return false;
-    for (uint64_t i = 0; i < size / 8; i++)
-        if (words[i] != (number << 40 | i) * 0x9e3779b97f4a7c15ull)
+    for (uint64_t i = 0; i < size / 8; i++) {
+        uint64_t word; /* an argument is read where it lies, at any address */
+        memcpy(&word, (const char *)data + i * 8, 8);
+        if (word != (number << 40 | i) * 0x9e3779b97f4a7c15ull)
             return false;
+    }
     return true;
 }
 

@@ -201,6 +201,27 @@ static void those_that_come_before_it_has_a_worker_wait(void **state)
            "open 13 for node 4 on 4 host 80000007; peer 4 OPEN 13 0");
 }
 
+/* The link to the actor's node has gone: nobody knows more, until there is a verdict. */
+static void an_owner_hears_whether_its_host_is_dead_or_out_of_reach(void **state)
+{
+    (void)state;
+    struct reeve_message open = {.kind = REEVE_MESSAGE_OPEN,
+        .lease = 20,
+        .process = P(3, 1),
+        .worker = P(4, 8),
+        .class = {.job = P(3, 1), .owner = P(3, 1), .host = HOST}};
+    step(&(struct reeve_node_event){
+        .kind = REEVE_NODE_EVENT_PEER_MESSAGE, .node = 4, .message = open});
+    EVENT(PEER_LINK_DOWN, .node = 4, .text = "cut");
+    assert_non_null(strstr(said, "close_dead 20 -1008; lost 1 20 -1040"));
+    open.lease = 21;
+    step(&(struct reeve_node_event){
+        .kind = REEVE_NODE_EVENT_PEER_MESSAGE, .node = 4, .message = open});
+    head_says(&(struct reeve_message){
+        .kind = REEVE_MESSAGE_PEER_DOWN, .node = 4, .incarnation = 9, .text = "dead"});
+    assert_non_null(strstr(said, "lost 1 21 -1008"));
+}
+
 static void a_process_cannot_claim_the_host_of_another(void **state)
 {
     (void)state;
@@ -221,6 +242,7 @@ int main(void)
         TEST(those_that_attach_lose_it_when_its_owner_is_done),
         TEST(a_host_that_is_given_up_is_killed),
         TEST(those_that_come_before_it_has_a_worker_wait),
+        TEST(an_owner_hears_whether_its_host_is_dead_or_out_of_reach),
         TEST(a_process_cannot_claim_the_host_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

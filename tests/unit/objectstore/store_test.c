@@ -135,17 +135,19 @@ static void test_seal_is_checked_and_idempotent(void **state)
     struct reeve_store_command command, again = {0};
     while (reeve_fifo_pop(&kit.out, &command))
         again = command;
-    seal(&kit, 6, id, &again, 100, REEVE_STORE_PIN_OWNER);
-    take(&kit, REEVE_STORE_REPLY_SEAL);
+    seal(&kit, 6, id, &again, 100, REEVE_STORE_ANCHOR);
+    struct reeve_store_command sealed = take(&kit, REEVE_STORE_REPLY_SEAL);
+    assert_int_equal(sealed.segment, room.segment); /* where the first one lies */
+    assert_int_equal(sealed.offset, room.offset);
+    assert_false(sealed.anchored);
     assert_int_equal(status(&kit).object_count, 1);
-    assert_int_equal(
-        status(&kit).pin_count, 2); /* the creator's of the first, the owner's of the second */
+    assert_int_equal(status(&kit).pin_count, 1); /* the creator's of the first */
     assert_int_equal(status(&kit).used_bytes, 128);
     nothing_more(&kit);
     kit_fini(&kit);
 }
 
-static void test_pin_for_the_owner(void **state)
+static void test_a_result_is_anchored_for_its_owner(void **state)
 {
     (void)state;
     struct kit kit;
@@ -156,14 +158,14 @@ static void test_pin_for_the_owner(void **state)
     take(&kit, REEVE_STORE_SEGMENT_CREATE);
     take(&kit, REEVE_STORE_SEGMENT_SHOW);
     struct reeve_store_command room = take(&kit, REEVE_STORE_REPLY_CREATE);
-    seal(&kit, 5, OBJECT(PROCESS(6), 1), &room, 100, REEVE_STORE_PIN_OWNER);
+    seal(&kit, 5, OBJECT(PROCESS(6), 1), &room, 100, REEVE_STORE_ANCHOR);
     assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_SHOW).client, 6);
-    take(&kit, REEVE_STORE_REPLY_SEAL);
+    assert_true(take(&kit, REEVE_STORE_REPLY_SEAL).anchored);
     client_reaped(&kit, 5); /* the worker that made it has gone: the result stays */
     assert_int_equal(status(&kit).pin_count, 1);
-    unpin(&kit, 6, OBJECT(PROCESS(6), 1));
-    free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0);
+    free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0); /* the anchor goes with it */
     assert_int_equal(status(&kit).object_count, 0);
+    assert_int_equal(status(&kit).pin_count, 0);
     kit_fini(&kit);
 }
 
@@ -459,7 +461,7 @@ int main(void)
         cmocka_unit_test(test_skew_aligns_what_follows),
         cmocka_unit_test(test_one_extent_for_many_objects),
         cmocka_unit_test(test_seal_is_checked_and_idempotent),
-        cmocka_unit_test(test_pin_for_the_owner),
+        cmocka_unit_test(test_a_result_is_anchored_for_its_owner),
         cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
         cmocka_unit_test(test_owner_gone),
         cmocka_unit_test(test_given_objects_outlive_who_made_them),

@@ -142,6 +142,12 @@ static void a_cycle_is_named(void **state)
     blocked(&x, P(1, 4), P(1, 2), 0, "c waits for a");
     wait_alive(&x, 2500);
     expect_verdict(&x, P(1, 4), "c waits for a; a waits for b; b waits for c");
+    /* it does not end, for it cannot: it is another's turn */
+    wait_alive(&x, 1000);
+    expect_verdict(&x, P(1, 4), "c waits for a; a waits for b; b waits for c");
+    wait_alive(&x, 1000);
+    expect_verdict(
+        &x, P(2, 9), "x waits for a; a waits for b; b waits for c; c waits for a; a waits for b");
     finish(&x);
 }
 

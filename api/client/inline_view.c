@@ -1,0 +1,62 @@
+/* Views in inline mode: a hold on the value. Futures in it get ids of their own, which end with the
+ * view. */
+#include <stdlib.h>
+
+#include "api/client/inline_internal.h"
+
+struct view {
+    struct value *value; /* held */
+    uint64_t *ids;       /* of the futures in it, the view's own */
+};
+
+static void view_end(struct view *view)
+{
+    if (view->ids)
+        inline_ids_withdraw(view->ids, view->value->nested_count);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_value_drop_locked(view->value);
+    pthread_mutex_unlock(&inline_self.lock);
+    free(view->ids);
+    free(view);
+}
+
+int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)timeout_ms; /* every future is ready */
+    struct view *view = calloc(1, sizeof *view);
+    if (!view)
+        return inline_no_memory(error);
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
+    if (value)
+        value->references++;
+    pthread_mutex_unlock(&inline_self.lock);
+    if (rc) {
+        free(view);
+        return rc;
+    }
+    view->value = value;
+    if (value->error) {
+        *error = *value->error;
+        rc = error->code;
+    } else if (value->nested_count) {
+        rc = inline_ids_give(value->nested, value->nested_count, &view->ids, error);
+    }
+    if (!rc)
+        rc = consume(0, value->bytes, value->size, view->ids, value->nested_count, arg);
+    if (rc)
+        view_end(view);
+    else
+        *ret_handle = (uint64_t)(uintptr_t)view;
+    return rc;
+}
+
+void inline_unview(struct reeve_backend *backend, uint64_t handle)
+{
+    (void)backend;
+    view_end((struct view *)(uintptr_t)handle);
+}
