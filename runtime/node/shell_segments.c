@@ -106,16 +106,23 @@ void reeve_segments_drop(struct reeve_segments *segments, uint32_t number)
     *segment = (struct segment){.fd = -1};
 }
 
+int reeve_segments_give_back(int fd, uint64_t offset, uint64_t length)
+{
+    int failed;
+    do {
+        failed =
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+    } while (failed && errno == EINTR);
+    return failed ? REEVE_ESYSTEM : REEVE_OK;
+}
+
 int reeve_segments_punch(
     struct reeve_segments *segments, uint32_t number, uint64_t offset, uint64_t length)
 {
     struct segment *segment = find(segments, number);
     if (segment == NULL || offset > segment->size || length > segment->size - offset)
         return REEVE_EINVAL;
-    if (fallocate(segment->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-            (off_t)length) != 0)
-        return REEVE_ESYSTEM;
-    return REEVE_OK;
+    return reeve_segments_give_back(segment->fd, offset, length);
 }
 
 int reeve_segments_file(const struct reeve_segments *segments, uint32_t number)

@@ -40,6 +40,8 @@ int reeve_segments_descriptor(
 /* Touches pages that never were; slow (a millisecond a MiB): for a thread of its own. Content
  * stays. REEVE_ESYSTEM (errno). */
 int reeve_segments_touch(int fd, uint64_t offset, uint64_t length);
+/* The same as reeve_segments_punch; slow, too (a millisecond for a few MiB). */
+int reeve_segments_give_back(int fd, uint64_t offset, uint64_t length);
 /* For what is sent or received in place: the segment's memory, for as long as anybody who has asked
  * for it has not given it back, and a while longer: to map its pages again costs as much as to copy
  * half of them. NULL: it cannot be. */

@@ -191,6 +191,23 @@ static void segment_prepare(
         reeve_store_shell_prepared(shell, command->segment, command->offset, code);
 }
 
+/* Where it cannot be done in the background, the loop has to wait for it. */
+static void segment_return(
+    struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    int fd, code = reeve_segments_descriptor(shell->segments, command->segment, true, &fd);
+    if (code == REEVE_OK) {
+        if (shell->callbacks.give_back != NULL &&
+            shell->callbacks.give_back(
+                shell->arg, fd, command->segment, command->offset, command->length) == REEVE_OK)
+            return;
+        close(fd);
+    }
+    code =
+        reeve_segments_punch(shell->segments, command->segment, command->offset, command->length);
+    reeve_store_shell_returned(shell, command->segment, command->offset, code);
+}
+
 static void segment_ready(
     struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
@@ -230,6 +247,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
         return;
     case REEVE_STORE_SEGMENT_PREPARE: segment_prepare(shell, command); return;
     case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
+    case REEVE_STORE_SEGMENT_RETURN: segment_return(shell, command); return;
     case REEVE_STORE_RELAX: relax(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
@@ -365,6 +383,19 @@ void reeve_store_shell_prepared(
 {
     reeve_store_shell_look_at_memory(shell, 0);
     reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_PREPARED,
+                                       .segment = segment,
+                                       .offset = offset,
+                                       .code = code});
+}
+
+void reeve_store_shell_returned(
+    struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code)
+{
+    if (code != REEVE_OK)
+        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-RETURN",
+            "segment=%" PRIu32 " offset=%" PRIu64 " error=%s os=%s", segment, offset,
+            reeve_strerror(code), strerror(errno));
+    reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_RETURNED,
                                        .segment = segment,
                                        .offset = offset,
                                        .code = code});
