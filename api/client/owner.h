@@ -112,6 +112,7 @@ enum reeve_owner_life { REEVE_OWNER_CALL, REEVE_OWNER_MAKE, REEVE_OWNER_END };
  * text. */
 struct reeve_owner_result {
     int status;
+    bool is_held;   /* the program has a reference to the future */
     bool is_object; /* the value lies in the store: `object` */
     bool error_is_map;
     const uint8_t *bytes; /* valid until the task is released or forgotten */
@@ -265,9 +266,16 @@ int reeve_owner_result(
  * is asked to stop.) REEVE_EHANDLE. */
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 
-/* One more reference to a living future, for who reads its result while others may release it.
- * REEVE_EHANDLE. */
+/* One more reference of the program's to a living future. REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
+
+/* References that the program cannot release, for who reads a result while it may do so: one more;
+ * one of the program's, which is its own no more (REEVE_EHANDLE: it has none), or is so again; and
+ * one less. */
+int reeve_owner_keep(struct reeve_owner *owner, reeve_task_id task);
+int reeve_owner_take(struct reeve_owner *owner, reeve_task_id task);
+void reeve_owner_untake(struct reeve_owner *owner, reeve_task_id task);
+void reeve_owner_drop(struct reeve_owner *owner, reeve_task_id task);
 
 /* Once the future is final (at once, if it is already), next_watched gives the same pair: once.
  * Until then the watch refers to the future. REEVE_EHANDLE, REEVE_ENOMEM. */
