@@ -102,18 +102,20 @@ REEVE_API int reeve_typed_next(
         uint64_t id;                                                                           \
     } fn##_stream;                                                                             \
     REEVE_SUBMIT_(void, fn, fn##_stream, __VA_ARGS__)                                          \
-    __attribute__((unused)) static inline int fn##_yield(T value)                              \
+    __attribute__((unused)) static inline int fn##_yield(T reeve_value)                        \
     {                                                                                          \
-        return reeve_typed_yield(&fn##_reeve_function, &value);                                \
+        return reeve_typed_yield(&fn##_reeve_function, &reeve_value);                          \
     }                                                                                          \
     __attribute__((unused)) static inline int fn##_next_timeout(                               \
-        fn##_stream stream, int64_t timeout_ms, T *value)                                      \
+        fn##_stream reeve_one, int64_t reeve_timeout_ms, T *reeve_value)                       \
     {                                                                                          \
-        return reeve_typed_next(stream.id, timeout_ms, &REEVE_JOIN(reeve_type_, T), value);    \
+        return reeve_typed_next(                                                               \
+            reeve_one.id, reeve_timeout_ms, &REEVE_JOIN(reeve_type_, T), reeve_value);         \
     }                                                                                          \
-    __attribute__((unused)) static inline int fn##_next(fn##_stream stream, T *value)          \
+    __attribute__((unused)) static inline int fn##_next(fn##_stream reeve_one, T *reeve_value) \
     {                                                                                          \
-        return reeve_typed_next(stream.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, T), value); \
+        return reeve_typed_next(                                                               \
+            reeve_one.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, T), reeve_value);            \
     }
 
 #define REEVE_STREAM_DEFINE_(T, fn, ...) REEVE_STREAM_DEFINE__(T, fn, __VA_ARGS__)

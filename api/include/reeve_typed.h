@@ -165,38 +165,40 @@ extern REEVE_API const struct reeve_type reeve_type_void;
  * passed to many tasks, or is large, is stored once. A future always comes back; if there was an
  * error, getting it returns that error. reeve_get_T, reeve_get_many_T: like fn_get, fn_get_many.
  * reeve_view_T: see reeve_view.h. */
-#define REEVE_VALUE_TYPE_(T)                                                                   \
-    typedef struct reeve_future_##T {                                                          \
-        uint64_t id;                                                                           \
-    } reeve_future_##T;                                                                        \
-    __attribute__((unused)) static inline reeve_future_##T reeve_put_##T(T value)              \
-    {                                                                                          \
-        reeve_future_##T future = {reeve_typed_put(&reeve_type_##T, &value)};                  \
-        return future;                                                                         \
-    }                                                                                          \
-    __attribute__((unused)) static inline int reeve_get_timeout_##T(                           \
-        reeve_future_##T future, int64_t timeout_ms, T *value)                                 \
-    {                                                                                          \
-        return reeve_typed_get(future.id, timeout_ms, &reeve_type_##T, value);                 \
-    }                                                                                          \
-    __attribute__((unused)) static inline int reeve_get_##T(reeve_future_##T future, T *value) \
-    {                                                                                          \
-        return reeve_typed_get(future.id, REEVE_FOREVER, &reeve_type_##T, value);              \
-    }                                                                                          \
-    __attribute__((unused)) static inline int reeve_get_many_##T(                              \
-        const reeve_future_##T *futures, size_t count, T *values, int *codes)                  \
-    {                                                                                          \
-        return reeve_typed_get_many(                                                           \
-            (const uint64_t *)futures, count, &reeve_type_##T, values, codes);                 \
-    }                                                                                          \
-    __attribute__((unused)) static inline int reeve_view_##T(                                  \
-        reeve_future_##T future, int64_t timeout_ms, T *value, reeve_view *view)               \
-    {                                                                                          \
-        return reeve_typed_view(future.id, timeout_ms, &reeve_type_##T, value, view);          \
-    }                                                                                          \
-    __attribute__((unused)) static inline void reeve_clear_##T(T *value)                       \
-    {                                                                                          \
-        reeve_typed_clear(&reeve_type_##T, value);                                             \
+#define REEVE_VALUE_TYPE_(T)                                                                       \
+    typedef struct reeve_future_##T {                                                              \
+        uint64_t id;                                                                               \
+    } reeve_future_##T;                                                                            \
+    __attribute__((unused)) static inline reeve_future_##T reeve_put_##T(T reeve_value)            \
+    {                                                                                              \
+        reeve_future_##T reeve_one = {reeve_typed_put(&reeve_type_##T, &reeve_value)};             \
+        return reeve_one;                                                                          \
+    }                                                                                              \
+    __attribute__((unused)) static inline int reeve_get_timeout_##T(                               \
+        reeve_future_##T reeve_one, int64_t reeve_timeout_ms, T *reeve_value)                      \
+    {                                                                                              \
+        return reeve_typed_get(reeve_one.id, reeve_timeout_ms, &reeve_type_##T, reeve_value);      \
+    }                                                                                              \
+    __attribute__((unused)) static inline int reeve_get_##T(                                       \
+        reeve_future_##T reeve_one, T *reeve_value)                                                \
+    {                                                                                              \
+        return reeve_typed_get(reeve_one.id, REEVE_FOREVER, &reeve_type_##T, reeve_value);         \
+    }                                                                                              \
+    __attribute__((unused)) static inline int reeve_get_many_##T(                                  \
+        const reeve_future_##T *reeve_ids, size_t reeve_count, T *reeve_values, int *reeve_codes)  \
+    {                                                                                              \
+        return reeve_typed_get_many(                                                               \
+            (const uint64_t *)reeve_ids, reeve_count, &reeve_type_##T, reeve_values, reeve_codes); \
+    }                                                                                              \
+    __attribute__((unused)) static inline int reeve_view_##T(reeve_future_##T reeve_one,           \
+        int64_t reeve_timeout_ms, T *reeve_value, reeve_view *reeve_seen)                          \
+    {                                                                                              \
+        return reeve_typed_view(                                                                   \
+            reeve_one.id, reeve_timeout_ms, &reeve_type_##T, reeve_value, reeve_seen);             \
+    }                                                                                              \
+    __attribute__((unused)) static inline void reeve_clear_##T(T *reeve_value)                     \
+    {                                                                                              \
+        reeve_typed_clear(&reeve_type_##T, reeve_value);                                           \
     }
 
 /* One step between, because `bool` is a macro in C: its names end in _Bool. */
@@ -418,27 +420,28 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 #define REEVE_PARAMETERS_MORE(...) REEVE_LIST(REEVE_PARAMETER_, __VA_ARGS__)
 
 /* For parameter n: what an argument of reeve_call becomes, from a value or from a future. */
-#define REEVE_ARGUMENT_(fn, n, pair)                                                              \
-    typedef REEVE_TYPE_OF_ pair fn##_arg##n##_value;                                              \
-    typedef REEVE_JOIN(reeve_future_, REEVE_TYPE_OF_ pair) fn##_arg##n##_future;                  \
-    struct fn##_reeve_arg##n {                                                                    \
-        uint64_t future;                                                                          \
-        fn##_arg##n##_value value;                                                                \
-    };                                                                                            \
-    __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_value##n(           \
-        fn##_arg##n##_value value)                                                                \
-    {                                                                                             \
-        struct fn##_reeve_arg##n argument = {0, value};                                           \
-        return argument;                                                                          \
-    }                                                                                             \
-    __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_future##n(          \
-        fn##_arg##n##_future future)                                                              \
-    {                                                                                             \
-        struct fn##_reeve_arg##n argument;                                                        \
-        __builtin_memset(&argument, 0, sizeof argument);                                          \
-        argument.future = future.id ? future.id : UINT64_MAX; /* 0 is never a future: an error */ \
-        return argument;                                                                          \
-    }                                                                                             \
+#define REEVE_ARGUMENT_(fn, n, pair)                                                      \
+    typedef REEVE_TYPE_OF_ pair fn##_arg##n##_value;                                      \
+    typedef REEVE_JOIN(reeve_future_, REEVE_TYPE_OF_ pair) fn##_arg##n##_future;          \
+    struct fn##_reeve_arg##n {                                                            \
+        uint64_t future;                                                                  \
+        fn##_arg##n##_value value;                                                        \
+    };                                                                                    \
+    __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_value##n(   \
+        fn##_arg##n##_value reeve_value)                                                  \
+    {                                                                                     \
+        struct fn##_reeve_arg##n reeve_argument = {0, reeve_value};                       \
+        return reeve_argument;                                                            \
+    }                                                                                     \
+    __attribute__((unused)) static inline struct fn##_reeve_arg##n fn##_reeve_future##n(  \
+        fn##_arg##n##_future reeve_one)                                                   \
+    {                                                                                     \
+        struct fn##_reeve_arg##n reeve_argument;                                          \
+        __builtin_memset(&reeve_argument, 0, sizeof reeve_argument);                      \
+        reeve_argument.future =                                                           \
+            reeve_one.id ? reeve_one.id : UINT64_MAX; /* 0 is never a future: an error */ \
+        return reeve_argument;                                                            \
+    }                                                                                     \
     REEVE_PICKER_(fn, n)
 #ifndef __cplusplus
 #define REEVE_PICKER_(fn, n)
@@ -505,35 +508,37 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 
 #define REEVE_GET_VALUE_(R, fn)                                                               \
     __attribute__((unused)) static inline int fn##_get_timeout(                               \
-        fn##_future future, int64_t timeout_ms, R *value)                                     \
+        fn##_future reeve_one, int64_t reeve_timeout_ms, R *reeve_value)                      \
     {                                                                                         \
-        return reeve_typed_get(future.id, timeout_ms, &REEVE_JOIN(reeve_type_, R), value);    \
+        return reeve_typed_get(                                                               \
+            reeve_one.id, reeve_timeout_ms, &REEVE_JOIN(reeve_type_, R), reeve_value);        \
     }                                                                                         \
-    __attribute__((unused)) static inline int fn##_get(fn##_future future, R *value)          \
+    __attribute__((unused)) static inline int fn##_get(fn##_future reeve_one, R *reeve_value) \
     {                                                                                         \
-        return reeve_typed_get(future.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, R), value); \
+        return reeve_typed_get(                                                               \
+            reeve_one.id, REEVE_FOREVER, &REEVE_JOIN(reeve_type_, R), reeve_value);           \
     }                                                                                         \
     __attribute__((unused)) static inline int fn##_get_many(                                  \
-        const fn##_future *futures, size_t count, R *values, int *codes)                      \
+        const fn##_future *reeve_ids, size_t reeve_count, R *reeve_values, int *reeve_codes)  \
     {                                                                                         \
-        return reeve_typed_get_many(                                                          \
-            (const uint64_t *)futures, count, &REEVE_JOIN(reeve_type_, R), values, codes);    \
+        return reeve_typed_get_many((const uint64_t *)reeve_ids, reeve_count,                 \
+            &REEVE_JOIN(reeve_type_, R), reeve_values, reeve_codes);                          \
     }
-#define REEVE_GET_VOID_(R, fn)                                                    \
-    __attribute__((unused)) static inline int fn##_get_timeout(                   \
-        fn##_future future, int64_t timeout_ms)                                   \
-    {                                                                             \
-        return reeve_typed_get(future.id, timeout_ms, &reeve_type_void, NULL);    \
-    }                                                                             \
-    __attribute__((unused)) static inline int fn##_get(fn##_future future)        \
-    {                                                                             \
-        return reeve_typed_get(future.id, REEVE_FOREVER, &reeve_type_void, NULL); \
-    }                                                                             \
-    __attribute__((unused)) static inline int fn##_get_many(                      \
-        const fn##_future *futures, size_t count, int *codes)                     \
-    {                                                                             \
-        return reeve_typed_get_many(                                              \
-            (const uint64_t *)futures, count, &reeve_type_void, NULL, codes);     \
+#define REEVE_GET_VOID_(R, fn)                                                              \
+    __attribute__((unused)) static inline int fn##_get_timeout(                             \
+        fn##_future reeve_one, int64_t reeve_timeout_ms)                                    \
+    {                                                                                       \
+        return reeve_typed_get(reeve_one.id, reeve_timeout_ms, &reeve_type_void, NULL);     \
+    }                                                                                       \
+    __attribute__((unused)) static inline int fn##_get(fn##_future reeve_one)               \
+    {                                                                                       \
+        return reeve_typed_get(reeve_one.id, REEVE_FOREVER, &reeve_type_void, NULL);        \
+    }                                                                                       \
+    __attribute__((unused)) static inline int fn##_get_many(                                \
+        const fn##_future *reeve_ids, size_t reeve_count, int *reeve_codes)                 \
+    {                                                                                       \
+        return reeve_typed_get_many(                                                        \
+            (const uint64_t *)reeve_ids, reeve_count, &reeve_type_void, NULL, reeve_codes); \
     }
 
 #define REEVE_DEFINE_(R, fn, ...)  REEVE_DEFINE__(R, fn, __VA_ARGS__)

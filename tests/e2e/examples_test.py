@@ -86,3 +86,37 @@ def test_mandelbrot_cannot_write(run, home):
     program = run("mandelbrot", "--size", "20x20", home.work / "none" / "m.png")
     assert program.wait(20) == 1
     assert "none/m.png" in program.err
+
+
+# --- sweep ---
+
+def trials(program, count, status=0):
+    """(lines of winners, what has become of how many)."""
+    assert program.wait(100) == status, program.said()
+    *winners, last = program.out.splitlines()
+    total, *rest = map(int, re.findall(r"\d+", last))
+    became = dict(zip(("won", "gave up", "diverged", "out of time", "cancelled", "failed"), rest))
+    assert total == count == sum(rest) and became["won"] == len(winners) and became["failed"] == 0
+    return winners, became
+
+
+@pytest.mark.parametrize("slots", ["1", "2"])
+def test_sweep(run, slots):
+    """Three winners, who are as good on points that nobody has seen; the rest are stopped."""
+    winners, became = trials(run("sweep", 40, 1, 60000, environment={"REEVE_SLOTS": slots}), 40)
+    assert became["won"] >= 3 and became["cancelled"] > 0
+    for line in winners:
+        validated, fresh = map(float, re.findall(r"([\d.]+) %", line))
+        assert validated >= 97 and fresh > 92
+
+
+def test_sweep_of_bad_settings(run):
+    """Some have no luck, and some blow up."""
+    _, became = trials(run("sweep", 40, 2, 60000), 40)
+    assert became["gave up"] > 0 and became["diverged"] > 0
+
+
+def test_sweep_without_time(run):
+    """None gets far in a millisecond: a trial says what it has, diverges, or its time is up."""
+    _, became = trials(run("sweep", 40, 2, 1), 40, status=1)
+    assert became["out of time"] > 20 and became["won"] == became["cancelled"] == 0
