@@ -124,7 +124,7 @@ static void what_is_kept_the_program_cannot_release(void **state)
     reeve_task_id task = anchored(&world, 100);
     assert_int_equal(reeve_owner_keep(world.owner, task), 0); /* a view */
     assert_true(reeve_owner_read_begin(world.owner, task));
-    assert_int_equal(reeve_owner_take(world.owner, task), 0); /* a get */
+    assert_int_equal(reeve_owner_take(world.owner, task), 0);             /* a get */
     assert_int_equal(reeve_owner_take(world.owner, task), REEVE_EHANDLE); /* another */
     assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE);
     assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
