@@ -225,8 +225,7 @@ void store_hold_answer(
 void store_hold_ask(
     struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder)
 {
-    uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    if (node == 0) {
+    if (event->node == 0 || event->node == store->settings.node) {
         store_hold(store, event->id, holder, event->number);
         if (event->heir != REEVE_PROCESS_NONE)
             store_hold_move(
@@ -234,21 +233,28 @@ void store_hold_ask(
         store_reply_seal(store, event, NULL, REEVE_OK, "");
         return;
     }
-    if (reeve_map64_get(&store->gone_nodes, node) != NULL) {
+    struct store_word word = {event->id, holder, event->number, REEVE_STORE_WORD_HOLD, event->heir};
+    if (event->heir != REEVE_PROCESS_NONE) {
+        if (reeve_map64_get(&store->gone_nodes, event->node) == NULL)
+            store_tell_word(store, event->node, &word);
+        word.kind = REEVE_STORE_WORD_MOVE;
+    }
+    store_hold_say(store, event, &word);
+}
+
+void store_hold_say(
+    struct reeve_store *store, const struct reeve_store_event *event, const struct store_word *word)
+{
+    if (reeve_map64_get(&store->gone_nodes, event->node) != NULL) {
         store_reply_seal(store, event, NULL, REEVE_ELOST, "it was on a node that has died");
         return;
     }
-    struct store_word word = {event->id, holder, event->number, REEVE_STORE_WORD_HOLD, event->heir};
-    uint64_t number = store_tell_word(store, node, &word);
-    word.kind = REEVE_STORE_WORD_MOVE;
-    if (event->heir != REEVE_PROCESS_NONE)
-        number = store_tell_word(store, node, &word);
     struct store_hold_wait *wait = store_new(sizeof(*wait));
     *wait = (struct store_hold_wait){.client = event->client,
         .request = event->request,
-        .node = node,
+        .node = event->node,
         .id = event->id,
-        .number = number};
+        .number = store_tell_word(store, event->node, word)};
     reeve_list_push_back(&store->hold_waits, &wait->link);
 }
 

@@ -129,6 +129,7 @@ static uint64_t next_wake_ns(struct reeve_cluster *cluster, uint64_t now_ns)
         next_ns = REEVE_MIN(next_ns, now_ns + TIMED_NS);
     if (cluster->stop_due_ns != 0)
         next_ns = REEVE_MIN(next_ns, cluster->stop_due_ns);
+    next_ns = REEVE_MIN(next_ns, atomic_load(&cluster->beside_deadline_ns));
     uint64_t task_ns = atomic_load(&cluster->task_deadline_ns);
     return task_ns != 0 ? REEVE_MIN(next_ns, task_ns) : next_ns;
 }
@@ -210,7 +211,7 @@ void reeve_cluster_background_stop(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     cluster->ending = true;
     atomic_store(&cluster->attention, 1);
-    pthread_cond_broadcast(&cluster->turn);
+    reeve_cluster_wake_all(cluster);
     pthread_cond_broadcast(&cluster->replied);
     (void)reeve_doorbell_ring(cluster->bell, -1);
     pthread_mutex_unlock(&cluster->lock);

@@ -27,7 +27,7 @@ static void describe(const struct reeve_invocation *invocation, reeve_context *r
     if (invocation->function->role != REEVE_ROLE_NONE &&
         reeve_actor_read(invocation->args, invocation->args_size, &actor)) {
         ret->actor_owner = actor.owner;
-        ret->actor_number = actor.number;
+        ret->actor_number = REEVE_ACTOR_NUMBER(&actor);
     }
     if (invocation->below != NULL) {
         ret->inside_owner = invocation->below->id.owner;

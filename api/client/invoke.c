@@ -44,7 +44,7 @@ void reeve_invocation_init(struct reeve_invocation *invocation,
     invocation->error.attempt = 0;
     invocation->error.user_code = 0;
     invocation->error.node[0] = invocation->error.function[0] = invocation->error.message[0] = 0;
-    invocation->failed = false;
+    invocation->failed = invocation->later = false;
     invocation->result_on_heap = false;
 }
 
@@ -201,7 +201,7 @@ static int unpack_arguments(struct reeve_invocation *invocation, char *arguments
     return REEVE_OK;
 }
 
-static int pack_result(struct reeve_invocation *invocation, const void *value)
+int reeve_invocation_pack(struct reeve_invocation *invocation, const void *value)
 {
     const struct reeve_type *type = invocation->function->result;
     size_t size = reeve_codec_size(type, value, 0, &invocation->error);
@@ -238,7 +238,9 @@ int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invoc
     current = invocation->below;
     if (invocation->failed)
         return invocation->error.code;
-    return pack_result(invocation, result);
+    if (REEVE_UNLIKELY(invocation->later))
+        return REEVE_OK;
+    return reeve_invocation_pack(invocation, result);
 }
 
 /* ---- functions made by reeve_register -------------------------------------------------------- */

@@ -56,6 +56,7 @@ struct reeve_invocation {
 
     /* private */
     bool failed;         /* reeve_fail was called */
+    bool later;          /* reeve_reply_later was: what it returns is no result */
     bool result_on_heap; /* freed by fini */
     struct reeve_arena arena;
     struct reeve_invocation *below;
@@ -74,6 +75,9 @@ void reeve_invocation_fail(int code, const char *text);
 bool reeve_invocation_has_failed(void);
 /* Its message begins so. */
 void reeve_invocation_prefix(const char *text);
+
+/* The value is the function's result: packs it, as reeve_invoke does. */
+int reeve_invocation_pack(struct reeve_invocation *invocation, const void *value);
 
 /* The two ways to invoke a function; struct reeve_function.invoke is one of them. */
 int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invocation *invocation);

@@ -184,6 +184,11 @@ void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
                 owner_remade_take(owner, d, index);
                 dependent->next = pending;
                 pending = d;
+            } else if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_PART)) {
+                if (owner_part_take(owner, d, index)) {
+                    dependent->next = pending;
+                    pending = d;
+                }
             } else if (waits && task->state == REEVE_TASK_FAILED && is_spliced(dependent, index)) {
                 owner_task_finish(owner, d, task->status, task->flags & OWNER_ERROR_MAP,
                     owner_task_bytes(task), task->size, NULL);
@@ -503,69 +508,6 @@ int reeve_owner_attach(
     return 0;
 }
 
-/* Whether the task counts in `losses` what the program has released of its references. */
-static bool is_lent(const struct owner_task *task)
-{
-    return task->flags & OWNER_LENT && reeve_task_state_is_final(task->state);
-}
-
-int reeve_owner_take(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->held == 0)
-        return REEVE_EHANDLE;
-    task->held--;
-    if (REEVE_UNLIKELY(is_lent(task)))
-        task->losses++; /* so that borrow_end does not give it back once more */
-    return 0;
-}
-
-void reeve_owner_untake(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    REEVE_ASSERT(task != NULL);
-    task->held++;
-    if (REEVE_UNLIKELY(is_lent(task)))
-        task->losses--;
-}
-
-int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
-{
-    int error = reeve_owner_take(owner, id);
-    if (error != 0)
-        return error;
-    if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
-        owner_stream_drop(owner, 0, id);
-    reeve_owner_drop(owner, id);
-    return 0;
-}
-
-int reeve_owner_keep(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
-        return REEVE_EHANDLE;
-    task->references++;
-    return 0;
-}
-
-void reeve_owner_drop(struct reeve_owner *owner, reeve_task_id id)
-{
-    REEVE_ASSERT(owner_task_find(owner, id) != NULL);
-    owner_task_unref(owner, owner_task_index(id));
-    owner_lineage_bound(owner);
-}
-
-int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
-        return REEVE_EHANDLE;
-    task->references++;
-    task->held++;
-    return 0;
-}
-
 bool reeve_owner_may_inline(const struct reeve_owner *owner, reeve_task_id id, uint32_t class_index)
 {
     const struct owner_task *task = owner_task_find(owner, id);
@@ -634,6 +576,8 @@ bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
 reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id id)
 {
     const struct owner_task *task = owner_task_find(owner, id);
+    if (task != NULL && task->state == REEVE_TASK_PART)
+        return task->bytes.part.call;
     for (uint32_t i = 0; task != NULL && i < task->splice_count; i++) {
         const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
         if (!reeve_task_state_is_final(on->state))
