@@ -121,6 +121,7 @@ static void run_command(
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
     case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
+    case REEVE_OWNER_UNNAME: sim_name_drop(sim, process, (uint32_t)c->task); break;
     case REEVE_OWNER_CREDIT: /* its programs have no streams */
     case REEVE_OWNER_FREE_OBJECT:
     case REEVE_OWNER_LET_GO:
@@ -676,6 +677,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
             sim_actors_drop(process, channel->owner);
         break;
     }
+    case LOCAL_NAMED: sim_named(sim, process, m); break;
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:
         if (reeve_owner_find_lease(process->owner, m->lease, &index))
