@@ -59,6 +59,7 @@ struct reeve_invocation {
     bool later;          /* reeve_reply_later was: what it returns is no result */
     bool result_on_heap; /* freed by fini */
     struct reeve_arena arena;
+    char *scratch; /* the path of its folder, or NULL */
     struct reeve_invocation *below;
 };
 
@@ -70,6 +71,8 @@ void reeve_invocation_fini(struct reeve_invocation *invocation);
 
 /* What this thread runs, or NULL. */
 struct reeve_invocation *reeve_invocation_current(void);
+/* REEVE_EINVAL: this thread runs nothing, as `function` needs. */
+int reeve_invocation_none(const char *function, struct reeve_error_info *error);
 /* It has failed, with a code of the library's. Outside of a task it is the thread's last error. */
 void reeve_invocation_fail(int code, const char *text);
 bool reeve_invocation_has_failed(void);
