@@ -33,6 +33,7 @@
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/registry.h"
+#include "api/client/scratch.h"
 #include "runtime/base/macros.h"
 
 #define START_TIMEOUT_MS    10000
@@ -114,7 +115,7 @@ static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_messag
     cluster->node = welcome->node;
     cluster->inline_size = welcome->inline_size;
     cluster->store_bytes = welcome->size;
-    reeve_owner_set_node(cluster->owner, welcome->node);
+    reeve_owner_set_process(cluster->owner, welcome->process);
     cluster->event_fd = welcome->fds[1];
     cluster->daemon_event_fd = welcome->fds[3];
     welcome->fd_count = 0;
@@ -219,6 +220,7 @@ static int connect_as_worker(
             "%s=%s is not what a node daemon sets; unset it", REEVE_WORKER_VARIABLE, where);
     snprintf(name, sizeof(name), "%.*s", (int)(colon - where), where);
     unsetenv(REEVE_WORKER_VARIABLE); /* what the program starts is no worker */
+    reeve_scratch_place();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int code = reeve_local_connect(name, &cluster->socket);
     if (code != 0)

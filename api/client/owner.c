@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "api/client/owner_internal.h"
+
+/* How many answers ahead (dependents_fetch). */
+#define FETCHED_EDGES      4u
+#define FETCHED_DEPENDENTS 2u
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
@@ -475,6 +479,7 @@ int reeve_owner_result(
         return REEVE_EAGAIN;
     *ret = (struct reeve_owner_result){
         .status = task->status,
+        .is_held = task->held != 0,
         .is_object = task->flags & OWNER_RESULT_OBJECT,
         .error_is_map = task->flags & OWNER_ERROR_MAP,
         .function = task->function,
@@ -504,31 +509,6 @@ int reeve_owner_attach(
         return REEVE_ENOMEM;
     list_take(owner, list, futures, count);
     owner_task_list_set(owner, task, list, count);
-    return 0;
-}
-
-int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->held == 0)
-        return REEVE_EHANDLE;
-    if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
-        owner_stream_drop(owner, 0, id);
-    task->held--;
-    if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
-        task->losses++; /* so that borrow_end does not give it back once more */
-    owner_task_unref(owner, owner_task_index(id));
-    owner_lineage_bound(owner);
-    return 0;
-}
-
-int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
-        return REEVE_EHANDLE;
-    task->references++;
-    task->held++;
     return 0;
 }
 
@@ -639,6 +619,32 @@ struct owner_task *owner_task_answered(
     return task;
 }
 
+/* A worker answers in the order in which it was sent to. What waits for the answers to come is
+ * fetched into the caches meanwhile: of many tasks, those that wait have long left them, while
+ * those in flight, of which `task` is the oldest, were sent a short while ago. */
+static void dependents_fetch(const struct reeve_owner *owner, const struct owner_task *task)
+{
+    for (unsigned ahead = 1; ahead <= FETCHED_EDGES && task->next != OWNER_NONE; ahead++) {
+        task = owner_task_at(owner, task->next);
+        if (task->edges == OWNER_NONE)
+            continue;
+        if (ahead == FETCHED_EDGES)
+            __builtin_prefetch(&owner->edges[task->edges]);
+        if (ahead != FETCHED_DEPENDENTS)
+            continue;
+        uint32_t edge = task->edges;
+        for (unsigned i = 0; i < 2 && edge != OWNER_NONE; i++, edge = owner->edges[edge].next) {
+            uint32_t dependent = owner->edges[edge].dependent;
+            if (dependent & OWNER_WATCH)
+                continue;
+            const char *at = (const char *)owner_task_at(owner, dependent);
+            __builtin_prefetch(at, 1);
+            __builtin_prefetch(at + 64, 1);
+            __builtin_prefetch(at + 128, 1);
+        }
+    }
+}
+
 bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     reeve_task_id id, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object)
@@ -650,6 +656,8 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     struct reeve_owner_splice *list = NULL;
     uint32_t count = 0;
     int handed = 0;
+    if (owner->edge_count != 0)
+        dependents_fetch(owner, task);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
     if (REEVE_UNLIKELY(reeve_map64_count(&owner->handed) != 0)) {
         if (status == 0)
