@@ -104,23 +104,36 @@ static void pick(json_t *result)
     json_object_set_new(result, "left_out", json_integer(left_out));
 }
 
+/* How much of it is done, as far as it says. */
+static const char *share_of(const json_t *task, char share[32])
+{
+    json_int_t done = reeve_cli_integer_of(task, "done");
+    json_int_t total = reeve_cli_integer_of(task, "total");
+    share[0] = 0;
+    if (total > 0)
+        snprintf(share, 32, "%.0f %%", 100.0 * (double)done / (double)total);
+    else if (done > 0)
+        snprintf(share, 32, "%lld", done);
+    return share;
+}
+
 static void print_running(const json_t *result, const json_t *list)
 {
     const json_t *task;
-    char since[32];
+    char since[32], share[32];
     size_t i;
     if (json_array_size(list) > 0)
-        printf("%-28s %-4s %7s %-17s %3s %9s %-16s\n", "RUNNING", "NODE", "PID", "TASK", "TRY",
-            "FOR", "JOB");
+        printf("%-28s %-4s %7s %-17s %3s %9s %6s %-16s\n", "RUNNING", "NODE", "PID", "TASK", "TRY",
+            "FOR", "DONE", "JOB");
     json_array_foreach(list, i, task)
     {
         const char *inside = reeve_cli_text_of(task, "inside");
         bool waits = json_is_true(json_object_get(task, "waits"));
-        printf("%-28s %-4lld %7lld %-17s %3lld %9s %-16.32s%s%s%s\n",
+        printf("%-28s %-4lld %7lld %-17s %3lld %9s %6s %-16.32s%s%s%s\n",
             reeve_cli_text_of(task, "function"), reeve_cli_integer_of(task, "node"),
             reeve_cli_integer_of(task, "pid"), reeve_cli_text_of(task, "task"),
             reeve_cli_integer_of(task, "attempt"),
-            reeve_cli_age(reeve_cli_number_of(task, "for_s"), since),
+            reeve_cli_age(reeve_cli_number_of(task, "for_s"), since), share_of(task, share),
             name_of_job(result, reeve_cli_text_of(task, "job")),
             *inside ? "  runs for itself: " : "", inside, waits ? "  waits" : "");
     }

@@ -21,6 +21,7 @@
 
 struct reeve_ready;        /* ready.h */
 struct reeve_owner_cancel; /* owner.h */
+struct reeve_invocation;   /* invoke.h */
 
 struct reeve_submit { /* one checked call */
     const struct reeve_function *function;
@@ -112,6 +113,15 @@ struct reeve_backend {
     /* In the function of a stream, in the thread that runs it: gives an item, of a size that is
      * known. Waits for its reader. REEVE_ECANCELLED: nobody wants it. */
     int (*yield)(struct reeve_backend *, size_t size, reeve_pack_item *pack, const void *item,
+        struct reeve_error_info *error);
+
+    /* In the thread that runs a task: fills in what the invocation does not say. */
+    void (*context)(struct reeve_backend *, const struct reeve_invocation *, reeve_context *ret);
+    /* In the thread that runs a task: how far that has come. */
+    void (*progress)(
+        struct reeve_backend *, const struct reeve_invocation *, uint64_t done, uint64_t total);
+    /* How far the future's task has come; sets both. REEVE_EHANDLE, REEVE_EUNREACHABLE. */
+    int (*get_progress)(struct reeve_backend *, uint64_t future, uint64_t *done, uint64_t *total,
         struct reeve_error_info *error);
 
     /* As the owner core's: nothing happens when it has ended. REEVE_EHANDLE, REEVE_ENOMEM,

@@ -561,6 +561,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .view = reeve_cluster_view,
         .unview = reeve_cluster_unview,
         .retain = cluster_retain,
+        .get_progress = reeve_cluster_get_progress,
         .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,
         .watch_wait = reeve_cluster_watch_wait,

@@ -17,11 +17,11 @@
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
  * cluster_put.c (put), cluster_places.c (room for what is put), cluster_view.c (views),
  * cluster_actor.c (actors), cluster_stream.c (streams),
- * cluster_poll.c (role, waiting), cluster_watch.c (futures that are
- * watched), cluster_cancel.c (stopping tasks), cluster_background.c (the thread that reads the
- * socket), cluster_rings.c (channels, entries), cluster_room.c (back-pressure),
- * cluster_objects.c (large values), cluster_connect.c (finding a daemon, starting a cluster of our
- * own), cluster_blocked.c (waits that would never end). */
+ * cluster_poll.c (role, waiting), cluster_progress.c (how far tasks have come), cluster_watch.c
+ * (futures that are watched), cluster_cancel.c (stopping tasks), cluster_background.c (the
+ * thread that reads the socket), cluster_rings.c (channels, entries), cluster_room.c
+ * (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a daemon,
+ * starting a cluster of our own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -47,6 +47,7 @@ struct reeve_cluster_channel {
     size_t memory_size;
     struct reeve_doorbell *bell; /* of the peer */
     int bell_fd;
+    uint32_t cpu_milli; /* as its worker: of the holder's tasks */
     uint64_t lease;
     reeve_process_id peer;
     uint32_t node;
@@ -79,6 +80,24 @@ enum reeve_worker_main_state {
     REEVE_MAIN_RELEASED, /* has it no more */
 };
 
+/* A thread that waits for how far a task of ours has come on another node. */
+struct reeve_cluster_asker {
+    reeve_task_id task;
+    uint32_t attempt;
+    bool answered;
+    uint64_t done, total;
+    struct reeve_cluster_asker *next;
+};
+
+/* What another node has said of it lately, so that it is not asked too often. */
+#define REEVE_CLUSTER_HEARD_MAX 64u
+struct reeve_cluster_heard {
+    reeve_task_id task;
+    uint32_t attempt;
+    uint64_t at_ns; /* 0: nothing */
+    uint64_t done, total;
+};
+
 struct reeve_objects;
 
 /* Room in the store that was granted before it is needed (cluster_places.c). */
@@ -99,6 +118,7 @@ struct reeve_cluster {
     pthread_mutex_t lock;
     struct reeve_owner *owner;
     reeve_process_id process;
+    reeve_process_id job;
     uint32_t node;
     uint32_t inline_size;
     bool is_worker;
@@ -199,6 +219,9 @@ struct reeve_cluster {
         const void *item, struct reeve_error_info *error);
     void (*task_credit)(const struct reeve_local_message *message);
     void (*task_wake)(void);
+
+    struct reeve_cluster_asker *askers;
+    struct reeve_cluster_heard heard[REEVE_CLUSTER_HEARD_MAX];
 };
 
 /* What a thread waits for: all of the futures, or some. */
@@ -242,6 +265,12 @@ int reeve_cluster_cancel(struct reeve_backend *backend, uint64_t future,
     const struct reeve_owner_cancel *how, struct reeve_error_info *error);
 void reeve_cluster_cancel_run(
     struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_owner_command *command);
+
+/* cluster_progress.c: member of the backend; and with the lock, what the daemon says. */
+int reeve_cluster_get_progress(struct reeve_backend *backend, uint64_t future, uint64_t *done,
+    uint64_t *total, struct reeve_error_info *error);
+void reeve_cluster_progress_heard(
+    struct reeve_cluster *cluster, const struct reeve_local_message *message);
 
 /* cluster_stream.c: member of the backend; and with the lock, what the core commands. */
 int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t timeout_ms,

@@ -110,6 +110,7 @@ static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_messag
     struct reeve_error_info *error)
 {
     cluster->process = welcome->process;
+    cluster->job = welcome->task;
     cluster->node = welcome->node;
     cluster->inline_size = welcome->inline_size;
     cluster->store_bytes = welcome->size;

@@ -637,6 +637,7 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
     reeve_process_id owner = message->token;
     if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) != 0)
         return;
+    cluster->workers[index]->cpu_milli = message->cpu_milli;
     if (host != 0) {
         cluster->workers[index]->owner = owner;
         cluster->workers[index]->class_index = UINT32_MAX; /* an actor runs none of its children */

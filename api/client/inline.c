@@ -315,6 +315,8 @@ static uint32_t result_skew(const struct reeve_function *function, size_t size)
     return function->result ? reeve_codec_skew(function->result, size) : 0;
 }
 
+static _Atomic uint64_t tasks_run;
+
 /* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
 struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
     const char *args, size_t args_size)
@@ -340,6 +342,8 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
     invocation.result_capacity = sizeof small;
     invocation.resolve = resolve;
     invocation.context = task;
+    invocation.id = (struct reeve_object_id){0, ++tasks_run};
+    invocation.attempt = 1;
     int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;
@@ -542,19 +546,6 @@ static int inline_retain(
         value->references++;
     pthread_mutex_unlock(&inline_self.lock);
     return value ? inline_publish(value, ret, error) : inline_not_live(error);
-}
-
-/* Whatever there is has ended. */
-static int inline_cancel(struct reeve_backend *backend, uint64_t future,
-    const struct reeve_owner_cancel *how, struct reeve_error_info *error)
-{
-    (void)backend;
-    (void)how;
-    pthread_mutex_lock(&inline_self.lock);
-    bool live = inline_self.running && reeve_map64_get(&inline_self.futures, future);
-    int rc = live ? REEVE_OK : inline_not_live(error);
-    pthread_mutex_unlock(&inline_self.lock);
-    return rc;
 }
 
 static int inline_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
@@ -772,6 +763,9 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .view = inline_view,
         .unview = inline_unview,
         .retain = inline_retain,
+        .context = inline_context,
+        .progress = inline_progress,
+        .get_progress = inline_get_progress,
         .cancel = inline_cancel,
         .watch = inline_watch,
         .watch_wait = inline_watch_wait,

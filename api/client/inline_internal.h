@@ -87,6 +87,16 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
 int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
     const void *item, struct reeve_error_info *error);
 
+/* inline_context.c: members of the backend. */
+int inline_cancel(struct reeve_backend *backend, uint64_t future,
+    const struct reeve_owner_cancel *how, struct reeve_error_info *error);
+void inline_context(
+    struct reeve_backend *backend, const struct reeve_invocation *invocation, reeve_context *ret);
+void inline_progress(struct reeve_backend *backend, const struct reeve_invocation *invocation,
+    uint64_t done, uint64_t total);
+int inline_get_progress(struct reeve_backend *backend, uint64_t future, uint64_t *done,
+    uint64_t *total, struct reeve_error_info *error);
+
 /* inline_view.c: members of the backend. */
 int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);

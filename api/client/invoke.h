@@ -18,6 +18,7 @@
 #define REEVE_CLIENT_INVOKE_H
 
 #include "api/client/codec.h"
+#include "runtime/base/ids.h"
 #include <reeve.h>
 
 struct reeve_invocation {
@@ -35,6 +36,11 @@ struct reeve_invocation {
      * REEVE_ENOMEM). NULL: malloc. */
     void *(*reserve)(struct reeve_invocation *invocation, size_t size);
     void *context; /* for resolve and reserve */
+
+    /* Which task it is: the process that called, and its number for it; which attempt. Set by who
+     * runs it. */
+    struct reeve_object_id id;
+    uint32_t attempt;
 
     /* The futures in the arguments, in the order in which they stand; kept until fini. */
     const uint64_t *futures;

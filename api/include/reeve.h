@@ -368,6 +368,7 @@ REEVE_API const char *reeve_version(void);
 #endif
 
 #include "reeve_cancel.h"
+#include "reeve_context.h"
 #include "reeve_leaks.h"
 #include "reeve_ready.h"
 #include "reeve_typed.h"

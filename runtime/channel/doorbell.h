@@ -34,9 +34,10 @@
 #include <stdint.h>
 
 #include "runtime/base/errors.h"
+#include "runtime/channel/progress.h"
 
 #define REEVE_DOORBELL_BYTES     4096u
-#define REEVE_DOORBELL_FUNCTIONS 248u
+#define REEVE_DOORBELL_FUNCTIONS 236u
 
 enum reeve_doorbell_mode {
     REEVE_DOORBELL_AWAKE = 0,
@@ -67,6 +68,8 @@ struct reeve_doorbell {
      * them: who looks now and then sees for how long it has been the same. */
     _Atomic uint64_t tasks_begun, tasks_ended;
     _Atomic uint64_t unfinished; /* calls of the process's own that have no result yet */
+    /* lines 2 to 4: what tasks say by reeve_progress */
+    _Alignas(64) struct reeve_progress_table progress;
     /* the rest of the page: by the function's index; the last one is of all further functions */
     _Alignas(64) struct reeve_function_counts functions[REEVE_DOORBELL_FUNCTIONS];
 };

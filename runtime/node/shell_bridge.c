@@ -127,6 +127,38 @@ int daemon_bridge_open(struct daemon *daemon)
     return REEVE_OK;
 }
 
+/* To who asked. */
+static void tell_progress(const struct daemon_channel *channel, const Reeve__Progress *progress)
+{
+    struct daemon_client *holder = daemon_channel_client(channel);
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_PROGRESS,
+        .lease = channel->lease,
+        .task = progress->task,
+        .count = progress->attempt,
+        .offset = progress->done,
+        .size = progress->total};
+    if (holder != NULL)
+        daemon_client_send(holder, &message);
+}
+
+void daemon_bridge_progress(
+    struct daemon *daemon, uint32_t serial, const struct reeve_local_message *asked)
+{
+    const struct daemon_channel *channel = daemon_channel_get(daemon, asked->lease);
+    if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial)
+        return; /* it has ended, as the client presently hears */
+    const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
+    Reeve__Progress progress = REEVE__PROGRESS__INIT;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    progress.lease = asked->lease;
+    progress.task = asked->task;
+    progress.attempt = asked->count;
+    message.body_case = REEVE__MESSAGE__BODY_PROGRESS;
+    message.progress = &progress;
+    if (peer != NULL && peer->session != 0)
+        (void)reeve_link_send(daemon->link, peer->session, &message);
+}
+
 bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message)
 {
     struct daemon_channel *channel;
@@ -153,6 +185,13 @@ bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Me
         channel = daemon_channel_get(daemon, message->credit->lease);
         if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
             daemon_executor_credit(channel, message->credit);
+        return true;
+    case REEVE__MESSAGE__BODY_PROGRESS:
+        channel = daemon_channel_get(daemon, message->progress->lease);
+        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+            daemon_executor_progress(channel, message->progress);
+        else if (channel != NULL && channel->kind == CHANNEL_HOLDER && channel->node == node)
+            tell_progress(channel, message->progress);
         return true;
     default: return false;
     }

@@ -104,6 +104,8 @@ void daemon_executor_cancel(
     struct daemon_channel *channel, uint64_t task, const Reeve__Cancel *cancel);
 /* To the worker of the channel: the reader of the stream that it runs has taken so much. */
 void daemon_executor_credit(struct daemon_channel *channel, const Reeve__Credit *credit);
+/* How far the task has come that the channel's worker runs. */
+void daemon_executor_progress(struct daemon_channel *channel, const Reeve__Progress *asked);
 /* The worker is dead and the ring revoked: every call is answered. */
 void daemon_executor_answer_all(
     struct daemon_channel *channel, const struct reeve_node_command *command);

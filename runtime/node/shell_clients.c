@@ -203,6 +203,9 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         break;
     case REEVE_LOCAL_CANCEL: daemon_bridge_cancel(client->daemon, client->serial, message); break;
     case REEVE_LOCAL_CREDIT: daemon_bridge_credit(client->daemon, client->serial, message); break;
+    case REEVE_LOCAL_PROGRESS:
+        daemon_bridge_progress(client->daemon, client->serial, message);
+        break;
     case REEVE_LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
         event.count = message->count;
@@ -357,6 +360,8 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
     struct reeve_local_message message = {.kind = REEVE_LOCAL_WELCOME,
         .version = REEVE_LOCAL_VERSION,
         .process = reeve_process_id_make(daemon->node, serial),
+        .task = client->worker != NULL ? client->worker->job
+                                       : reeve_process_id_make(daemon->node, serial),
         .node = daemon->node,
         .token = daemon->incarnation,
         .inline_size = daemon->options->inline_bytes != 0 ? daemon->options->inline_bytes

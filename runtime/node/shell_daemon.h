@@ -279,6 +279,9 @@ void daemon_bridge_cancel(
 /* A client has read of a stream that comes from another node. */
 void daemon_bridge_credit(
     struct daemon *daemon, uint32_t serial, const struct reeve_local_message *told);
+/* A client asks how far a call has come that runs on another node. */
+void daemon_bridge_progress(
+    struct daemon *daemon, uint32_t serial, const struct reeve_local_message *asked);
 
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);

@@ -257,6 +257,22 @@ void daemon_executor_credit(struct daemon_channel *channel, const Reeve__Credit 
         daemon_client_send(worker->client, &message);
 }
 
+void daemon_executor_progress(struct daemon_channel *channel, const Reeve__Progress *asked)
+{
+    const struct daemon_client *worker = daemon_channel_client(channel);
+    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
+    struct reeve_progress_key key = {channel->caller, asked->task, asked->attempt};
+    Reeve__Progress progress = *asked;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    if (worker == NULL || worker->bell.page == NULL || peer == NULL || peer->session == 0)
+        return; /* it has ended, as the holder presently hears */
+    progress.has_done = progress.has_total =
+        reeve_progress_read(&worker->bell.page->progress, &key, &progress.done, &progress.total);
+    message.body_case = REEVE__MESSAGE__BODY_PROGRESS;
+    message.progress = &progress;
+    (void)reeve_link_send(channel->daemon->link, peer->session, &message);
+}
+
 void daemon_executor_take_back(struct daemon_channel *channel, const Reeve__TakeBack *take_back)
 {
     for (size_t i = 0; i < take_back->n_tasks; i++) {

@@ -4,7 +4,8 @@
  *                                            ├─▶ driver here: terminal: spool ─pipe─▶ driver
  *                                            └─▶ driver elsewhere: Output to its node
  *
- * A marker, "\1 index \2", says which function writes what follows; without digits: none. A
+ * A marker, "\1 index \2", says which function writes what follows; without digits: none. One with
+ * a letter behind the index begins a line of reeve_log, of the level that the letter says. A
  * marker ends a line that is not finished. Lines are passed on whole, so that those of different
  * workers never mix within one. Nobody waits: the pipes of workers are always read; what a
  * driver does not take is spooled up to a bound, beyond which lines are dropped and counted, and
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "runtime/base/buffer.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 #include "runtime/node/facts.h"
 #include "runtime/node/shell_daemon.h"
@@ -28,6 +30,20 @@
 #define SEND_SIZE_MAX   (256u * 1024u)
 #define MARKER_SIZE_MAX 12
 #define NO_FUNCTION     UINT32_MAX
+#define LOGGED_SIZE_MAX 1024u /* of a line of reeve_log, in our own log */
+#define LOGGED_A_SECOND 20u   /* of one worker */
+
+static const struct level {
+    char letter;
+    const char *name;
+    enum reeve_log_level ours;
+    bool is_kept; /* in our own log, too */
+} levels[] = {
+    {'d', "debug", REEVE_LOG_DEBUG, false},
+    {'i', "info", REEVE_LOG_INFO, false},
+    {'w', "warning", REEVE_LOG_WARN, true},
+    {'e', "error", REEVE_LOG_ERROR, true},
+};
 
 struct stream {
     struct daemon_output *output;
@@ -39,6 +55,7 @@ struct stream {
     char marker[MARKER_SIZE_MAX];
     size_t marker_size;
     uint32_t function;
+    const struct level *level; /* of a line of reeve_log; NULL: it is none */
     struct reeve_buffer line;
     struct reeve_buffer batch; /* finished lines of this turn */
 };
@@ -52,6 +69,7 @@ struct daemon_output {
     char tail[REEVE_DAEMON_STDERR_TAIL];
     size_t tail_size;
     char tail_text[REEVE_TEXT_SIZE];
+    uint64_t logged_second, logged; /* in that second: lines of reeve_log in our own log */
 };
 
 /* --- the driver's side --- */
@@ -251,14 +269,35 @@ static size_t function_name(const struct daemon_output *output, uint32_t index, 
     return job != NULL ? reeve_function_find(job->table, job->table_size, index, name) : 0;
 }
 
+/* What tasks warn of is there for who looks after the node, whatever becomes of their driver. */
+static void log_line(struct stream *stream, const char *name, size_t length)
+{
+    struct daemon_output *output = stream->output;
+    uint64_t second = reeve_clock_monotonic_ns() / REEVE_NS_PER_S;
+    char function[128], text[LOGGED_SIZE_MAX];
+    if (second != output->logged_second)
+        output->logged = 0;
+    output->logged_second = second;
+    if (++output->logged > LOGGED_A_SECOND)
+        return;
+    snprintf(function, sizeof function, "%.*s", (int)length, length > 0 ? name : "");
+    snprintf(text, sizeof text, "%.*s", (int)stream->line.size, (const char *)stream->line.data);
+    reeve_log(stream->level->ours, "REEVE-TASK-LOG", "job=%016llx function=%s pid=%d msg=%s",
+        (unsigned long long)output->job, function, (int)output->worker->pid, text);
+}
+
 static void finish_line(struct stream *stream)
 {
     const struct daemon_output *output = stream->output;
     const char *name = NULL;
     size_t length =
         stream->function == NO_FUNCTION ? 0 : function_name(output, stream->function, &name);
-    reeve_buffer_append_format(&stream->batch, "%.*s%s%s %d| ", (int)length, length > 0 ? name : "",
-        length > 0 ? "@" : "", output->daemon->host, (int)output->worker->pid);
+    const struct level *level = stream->level;
+    reeve_buffer_append_format(&stream->batch, "%.*s%s%s %d%s%s| ", (int)length,
+        length > 0 ? name : "", length > 0 ? "@" : "", output->daemon->host,
+        (int)output->worker->pid, level != NULL ? " " : "", level != NULL ? level->name : "");
+    if (level != NULL && level->is_kept)
+        log_line(stream, name, length);
     reeve_buffer_append(&stream->batch, stream->line.data, stream->line.size);
     reeve_buffer_append(&stream->batch, "\n", 1);
     reeve_buffer_clear(&stream->line);
@@ -303,8 +342,14 @@ static void end_marker(struct stream *stream)
     stream->marker[stream->marker_size] = 0;
     if (stream->line.size > 0)
         finish_line(stream);
-    stream->function =
-        stream->marker_size > 0 ? (uint32_t)strtoul(stream->marker, NULL, 10) : NO_FUNCTION;
+    char *letter = stream->marker;
+    stream->function = (uint32_t)strtoul(stream->marker, &letter, 10);
+    if (letter == stream->marker)
+        stream->function = NO_FUNCTION;
+    stream->level = NULL;
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(levels); i++)
+        if (*letter == levels[i].letter)
+            stream->level = &levels[i];
 }
 
 /* Inside a marker; what turns out to be none is dropped. */
@@ -312,7 +357,8 @@ static void marker_byte(struct stream *stream, char byte)
 {
     if (byte == 2)
         end_marker(stream);
-    else if (byte >= '0' && byte <= '9' && stream->marker_size < MARKER_SIZE_MAX - 1)
+    else if (((byte >= '0' && byte <= '9') || strchr("diwe", byte) != NULL) &&
+             stream->marker_size < MARKER_SIZE_MAX - 1)
         stream->marker[stream->marker_size++] = byte;
     else
         stream->in_marker = false;

@@ -3,6 +3,7 @@
  *
  *   rings of the channels      what is running, what is queued      ring.h, reeve_ring_glance
  *   pages of the processes     how many executions have ended       doorbell.h
+ *   the same pages             how far the tasks say that they have come    progress.h
  *   a look at each heartbeat   for how long a task has been running facts.h
  *   FAILED, deaths of workers  the last failures                    facts.h
  *
@@ -234,13 +235,18 @@ static void add_running(struct answer *answer, const struct daemon_channel *chan
     bool waits = page != NULL && atomic_load_explicit(&page->blocked, memory_order_relaxed) != 0;
     if (depth > 0 && top > 0)
         function_name(answer->daemon, worker->job, top - 1, inside, sizeof inside);
+    struct reeve_progress_key key = {owner, sight->task, sight->attempt};
+    uint64_t done = 0, total = 0;
+    if (page != NULL)
+        (void)reeve_progress_read(&page->progress, &key, &done, &total);
     append(answer, answer->running,
-        json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:f, s:b, s:I, s:s, s:I}", "job",
+        json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:f, s:b, s:I, s:s, s:I, s:I, s:I}", "job",
             id_text(worker->job), "function", name, "task", id_text(sight->task), "attempt",
             (json_int_t)sight->attempt, "owner", id_text(owner), "pid", (json_int_t)worker->pid,
             "for_s", current ? seconds_since(answer, worker->watch.since_ns) : 0.0, "waits",
             (int)waits, "depth", (json_int_t)depth, "inside", inside, "node",
-            (json_int_t)channel->daemon->node));
+            (json_int_t)channel->daemon->node, "done", (json_int_t)done, "total",
+            (json_int_t)total));
 }
 
 /* By function, as few as there are mostly. */

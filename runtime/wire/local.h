@@ -70,11 +70,13 @@
  *                                                          has failed, of a task of `process`: for
  *                                                          people (reeve tasks), and some are left
  *                                                          out when there are many
+ *   PROGRESS       lease task count(attempt)               how far has an entry come that a daemon
+ *                                                          has forwarded? Answered by the same
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
- *   WELCOME        process node token(node incarnation) inline_size size(of the store); text:
- *                  cluster address; fds:
+ *   WELCOME        process node token(node incarnation) inline_size size(of the store) task(job);
+ *                  text: cluster address; fds:
  *                  own doorbell page, own eventfd,
  *                                                          daemon's doorbell page, daemon's eventfd
  *   REFUSED        code text                               this client is not wanted (the socket
@@ -102,6 +104,8 @@
  *                                                          UINT32_MAX: it is asked only
  *   CREDIT         lease task count(attempt) size(taken)   to the worker: the reader of the stream
  *                                                          that it runs has taken so many units
+ *   PROGRESS       lease task count(attempt) offset(done) size(total)
+ *                                                          so far; 0 of 0: it has not said
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
  *                                                          this class
  *   DEADLOCK       count text                              that wait would never end: it is to fail
@@ -179,6 +183,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_HOLD,
     REEVE_LOCAL_RELAX,
     REEVE_LOCAL_CREDIT,
+    REEVE_LOCAL_PROGRESS,
     REEVE_LOCAL_KIND_COUNT
 };
 

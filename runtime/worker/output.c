@@ -3,6 +3,11 @@
  *
  *     \x01 function number in decimal \x02 text
  *
+ * A line of reeve_log has marks of its own, with a letter for its level (d, i, w, e) behind the
+ * number, and behind it the one that was there before:
+ *
+ *     \x01 number w \x02 text \n \x01 number \x02
+ *
  * The node daemon takes the marks out and prefixes each line with the function's name. A line
  * that a task leaves unfinished is ended with the task, so that the next one's does not continue
  * it. What a program writes to descriptor 1 or 2 itself bears no mark and counts for the
@@ -15,6 +20,7 @@
 #include <unistd.h>
 
 #include "api/client/cluster.h"
+#include "api/client/log.h"
 
 struct stream {
     int fd;
@@ -23,6 +29,7 @@ struct stream {
 };
 
 static struct reeve_cluster *output_cluster;
+static struct stream streams[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
 
 static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
 {
@@ -42,6 +49,30 @@ static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
     return written < mark_size ? (written < 0 ? -1 : 0) : written - mark_size;
 }
 
+/* Holds the stream meanwhile: what other threads write with it comes before or after. */
+static void log_write(enum reeve_level level, const char *text, size_t size)
+{
+    struct stream *stream = &streams[1];
+    char before[32], after[32], number[16] = "";
+    uint32_t function =
+        atomic_load_explicit(&output_cluster->bell->current_function, memory_order_relaxed);
+    flockfile(stderr);
+    if (__fpending(stderr) != 0)
+        fflush(stderr);
+    if (function != 0)
+        snprintf(number, sizeof(number), "%u", function - 1);
+    int before_size = snprintf(before, sizeof(before), "\x01%s%c\x02", number, "diwe"[level & 3]);
+    if (stream->function != 0)
+        snprintf(number, sizeof(number), "%u", stream->function - 1);
+    int after_size =
+        snprintf(after, sizeof(after), "\n\x01%s\x02", stream->function != 0 ? number : "");
+    struct iovec parts[3] = {{before, (size_t)before_size}, {(char *)(uintptr_t)text, size},
+        {after, (size_t)after_size}};
+    stream->in_line = false; /* a mark ends a line */
+    (void)!writev(stream->fd, parts, 3);
+    funlockfile(stderr);
+}
+
 static FILE *stream_open(struct stream *stream, char *buffer, size_t size)
 {
     FILE *file = fopencookie(stream, "w", (cookie_io_functions_t){.write = stream_write});
@@ -50,14 +81,13 @@ static FILE *stream_open(struct stream *stream, char *buffer, size_t size)
     return file;
 }
 
-static struct stream streams[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
-
 void reeve_worker_output_install(struct reeve_cluster *cluster)
 {
     static char buffers[2][BUFSIZ];
     output_cluster = cluster;
     fflush(stdout);
     fflush(stderr);
+    reeve_log_worker = log_write;
     FILE *out = stream_open(&streams[0], buffers[0], sizeof(buffers[0]));
     FILE *err = stream_open(&streams[1], buffers[1], sizeof(buffers[1]));
     if (out != NULL)

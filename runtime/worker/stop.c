@@ -84,6 +84,15 @@ int reeve_stop_end(void)
     }
 }
 
+int64_t reeve_stop_time_left_ms(void)
+{
+    if (atomic_load_explicit(&stop.timeout_ms, memory_order_relaxed) == 0)
+        return REEVE_FOREVER;
+    uint64_t now_ns = reeve_cluster_now_ns();
+    uint64_t deadline_ns = atomic_load(&stop.cluster->task_deadline_ns); /* 0: it was over */
+    return deadline_ns > now_ns ? (int64_t)((deadline_ns - now_ns) / 1000000u) : 0;
+}
+
 /* ---- the background thread ------------------------------------------------------------------- */
 
 static uint64_t grace_end_ns(uint64_t now_ns)

@@ -38,6 +38,9 @@ void reeve_stop_begin(
     uint64_t lease, uint64_t task, uint32_t attempt, uint32_t function, uint32_t timeout_ms);
 int reeve_stop_end(void);
 
+/* Until the time limit of what runs; 0: it is over; REEVE_FOREVER: there is none. Main thread. */
+int64_t reeve_stop_time_left_ms(void);
+
 /* Around the function of a child run on the spot; with the cluster's lock. */
 struct reeve_stop_child {
     reeve_task_id task;

@@ -21,6 +21,7 @@
 #include "api/client/invoke.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
+#include "runtime/worker/context.h"
 #include "runtime/worker/handover.h"
 #include "runtime/worker/output.h"
 #include "runtime/worker/stop.h"
@@ -39,7 +40,6 @@ struct execution {
     struct reeve_cluster *cluster;
     const struct reeve_reference *references; /* may be unaligned */
     uint16_t reference_count;
-    struct reeve_object_id result_id;
     reeve_process_id heir; /* who called, over a channel; or none: we did */
     struct reeve_handover handover;
     int code;                    /* not 0: it has failed before it began */
@@ -48,7 +48,6 @@ struct execution {
     bool is_object;
     struct reeve_cluster_place place;
     struct reeve_reference object;
-    bool first; /* attempt: nobody has sealed the result before */
     /* objects pinned for the arguments */
     struct reeve_object_id few[PINS_FEW];
     struct reeve_object_id *pins;
@@ -240,8 +239,9 @@ static int execution_settle(struct execution *execution, uint32_t function_index
         kept = !gives && code == 0;
     }
     if (code == 0 && execution->is_object)
-        code = reeve_cluster_place_seal(cluster, &execution->place, execution->result_id,
-            invocation->result_size, execution->first, &execution->object, &invocation->error);
+        code = reeve_cluster_place_seal(cluster, &execution->place, invocation->id,
+            invocation->result_size, invocation->attempt == 1, &execution->object,
+            &invocation->error);
     else if (execution->is_object)
         reeve_cluster_place_abort(cluster, &execution->place);
     if (code != 0) {
@@ -250,8 +250,7 @@ static int execution_settle(struct execution *execution, uint32_t function_index
         execution->is_object = false;
         execution->code = code;
         invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
-        failure_tell(
-            cluster, code, function_index, execution->result_id, invocation->error.message);
+        failure_tell(cluster, code, function_index, invocation->id, invocation->error.message);
     }
     reeve_doorbell_count(cluster->bell, function_index, code != 0);
     return code;
@@ -368,6 +367,12 @@ static int yield(struct reeve_cluster *cluster, size_t size, reeve_pack_item *pa
     return reeve_worker_yield(cluster, worker.channel, &worker.view, size, pack, item, error);
 }
 
+static void context(
+    struct reeve_backend *backend, const struct reeve_invocation *invocation, reeve_context *ret)
+{
+    reeve_worker_context(reeve_cluster_of(backend), worker.channel, invocation, ret);
+}
+
 /* The result's futures go to who called, before the answer. */
 static void futures_settle(struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view, struct execution *execution)
@@ -425,9 +430,9 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         &execution, cluster, view->function, parts.value, parts.value_size, worker.scratch);
     execution.references = parts.references;
     execution.reference_count = view->references;
-    execution.result_id = (struct reeve_object_id){channel->peer, view->task};
+    execution.invocation.id = (struct reeve_object_id){channel->peer, view->task};
     execution.heir = channel->peer;
-    execution.first = view->attempt == 1;
+    execution.invocation.attempt = view->attempt;
     if (REEVE_UNLIKELY(parts.lent != NULL))
         execution.code = reeve_handover_borrow(cluster, &parts, &execution.invocation);
     worker.channel = channel;
@@ -526,8 +531,8 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
         &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
     execution.references = arguments.references;
     execution.reference_count = arguments.reference_count;
-    execution.result_id = (struct reeve_object_id){cluster->process, task};
-    execution.first = entry.attempt == 1;
+    execution.invocation.id = (struct reeve_object_id){cluster->process, task};
+    execution.invocation.attempt = entry.attempt;
     execution.invocation.futures = arguments.futures;
     execution.invocation.future_count = arguments.future_count;
     execution_run(&execution, entry.function);
@@ -669,6 +674,8 @@ int reeve_worker_init(struct reeve_cluster *cluster)
     cluster->may_run_inline = may_run_inline;
     cluster->may_lend = may_lend;
     cluster->yield = yield;
+    cluster->backend.context = context;
+    cluster->backend.progress = reeve_worker_progress;
     cluster->task_credit = reeve_worker_credit;
     cluster->task_wake = reeve_worker_yield_wake;
     return 0;

@@ -47,6 +47,14 @@ REEVE_REMOTE(int64_t, leaks_an_exception, (int64_t, x))
     return x;
 }
 
+REEVE_REMOTE(int64_t, knows_itself, (int64_t, x))
+{
+    reeve_context context;
+    bool known = reeve_get_context(&context) == REEVE_OK && context.attempt == 1 && reeve_progress(1, 2) == REEVE_OK;
+    reeve_log(REEVE_DEBUG, "%s", "said in C++");
+    return known ? x : 0;
+}
+
 REEVE_REMOTE(reeve_future_int64_t, later, (int64_t, x))
 {
     return multiply_remote(x, x);
@@ -123,6 +131,17 @@ static void many()
     expect(multiply_get_many(open.data(), 100, products.data(), NULL) == REEVE_OK && products[99] == 9900, "many gets");
 }
 
+static void inside()
+{
+    uint64_t done = 7, total = 7;
+    int64_t number = 0;
+    auto asked = knows_itself_remote(3);
+    expect(reeve_get_progress(asked, &done, &total) == REEVE_OK && total != 7, "progress");
+    expect(knows_itself_get(asked, &number) == REEVE_OK && number == 3, "what a task knows of itself");
+    reeve_context context;
+    expect(reeve_get_context(&context) == REEVE_EINVAL, "no task, no context");
+}
+
 static void failures(bool in_workers)
 {
     double x;
@@ -144,6 +163,7 @@ int main(int argc, char **argv)
     calls();
     values();
     many();
+    inside();
     failures(in_workers);
     reeve_shutdown();
     std::printf(wrong == 0 ? "good\n" : "%d wrong\n", wrong);
