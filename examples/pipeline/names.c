@@ -80,11 +80,11 @@ static int by_count(const void *a, const void *b)
 
 size_t names_top(const struct names *names, const struct name **ret, size_t top)
 {
-    struct list list = {need(calloc(names->different + 1, sizeof *list.items)), 0};
+    struct list list = {need(calloc(names->different + 1, sizeof(void *))), 0};
     twalk_r(names->root, collect, &list);
-    qsort(list.items, list.count, sizeof *list.items, by_count);
+    qsort(list.items, list.count, sizeof(void *), by_count);
     size_t count = list.count < top ? list.count : top;
-    memcpy(ret, list.items, count * sizeof *ret);
+    memcpy(ret, list.items, count * sizeof(void *));
     free(list.items);
     return count;
 }
