@@ -179,23 +179,28 @@ void store_hold_answer(
 void store_hold_ask(
     struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder)
 {
-    uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    if (node == 0) {
+    if (event->node == 0 || event->node == store->settings.node) {
         store_hold(store, event->id, holder, event->number);
         store_reply_seal(store, event, NULL, REEVE_OK, "");
         return;
     }
-    if (reeve_map64_get(&store->gone_nodes, node) != NULL) {
+    store_hold_say(store, event,
+        &(struct store_word){event->id, holder, event->number, REEVE_STORE_WORD_HOLD});
+}
+
+void store_hold_say(
+    struct reeve_store *store, const struct reeve_store_event *event, const struct store_word *word)
+{
+    if (reeve_map64_get(&store->gone_nodes, event->node) != NULL) {
         store_reply_seal(store, event, NULL, REEVE_ELOST, "it was on a node that has died");
         return;
     }
     struct store_hold_wait *wait = store_new(sizeof(*wait));
     *wait = (struct store_hold_wait){.client = event->client,
         .request = event->request,
-        .node = node,
+        .node = event->node,
         .id = event->id,
-        .number = store_tell_word(store, node,
-            &(struct store_word){event->id, holder, event->number, REEVE_STORE_WORD_HOLD})};
+        .number = store_tell_word(store, event->node, word)};
     reeve_list_push_back(&store->hold_waits, &wait->link);
 }
 

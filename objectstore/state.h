@@ -120,7 +120,7 @@ struct store_word {
     enum reeve_store_word kind;
 };
 
-struct store_hold_wait {    /* a HOLD whose word has not been acknowledged */
+struct store_hold_wait {    /* a HOLD or GIVE whose word has not been acknowledged */
     struct reeve_list link; /* in store->hold_waits */
     uint32_t client, request, node;
     struct reeve_object_id id;
@@ -134,6 +134,7 @@ struct store_peer {
     uint64_t word_first;             /* the number of the first of them */
     uint32_t word_sent;              /* so many of them have been sent in this session */
     struct reeve_heap_node deadline; /* while any has: then they are sent again */
+    uint64_t give_heard;             /* the number of its latest word that gave something */
 };
 
 struct store_copy {
@@ -650,6 +651,9 @@ void store_hold_peer_down(struct reeve_store *store, uint32_t node);
 /* A client asks to hold; it is answered when the node where the object lies knows. */
 void store_hold_ask(
     struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder);
+/* Says the word to another node; whoever asked is answered when that has heard it. */
+void store_hold_say(struct reeve_store *store, const struct reeve_store_event *event,
+    const struct store_word *word);
 void store_hold_answer(
     struct reeve_store *store, struct store_hold_wait *wait, int code, const char *text);
 void store_hold_heard(struct reeve_store *store, uint32_t node, uint64_t number);

@@ -174,7 +174,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
 {
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
-        "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free", "send give",
+        "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free",
         "segment prepare", "segment ready", "spill write", "spill read", "spill punch",
         "spill close", "relax"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";

@@ -417,15 +417,14 @@ static void on_give(
             store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
-    if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL) {
-        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEND_GIVE);
-        command->node = node;
-        command->id = event->id;
-        command->process = event->process;
-    }
     if (object != NULL)
         store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
-    store_reply_seal(store, event, NULL, REEVE_OK, "");
+    if (node == 0)
+        store_reply_seal(store, event, NULL, REEVE_OK, "");
+    else
+        store_hold_say(store, event,
+            &(struct store_word){
+                .id = event->id, .holder = event->process, .kind = REEVE_STORE_WORD_GIVE});
 }
 
 /* --- what other nodes say --------------------------------------------------------------------- */
@@ -449,9 +448,17 @@ static void on_peer_hold(struct reeve_store *store, const struct reeve_store_eve
         store_hold(store, event->id, event->process, event->number);
 }
 
+/* Said twice, it must not take the object from whom the heir has given it to meanwhile. */
 static void on_peer_give(struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
+    bool gone = reeve_map64_get(&store->gone_nodes, event->node) != NULL;
+    struct store_peer *peer = gone ? NULL : store_peer_get(store, event->node);
+    if (gone || event->number <= peer->give_heard) {
+        store->stale_count++;
+        return;
+    }
+    peer->give_heard = event->number;
     if (object != NULL)
         store_object_give(store, object, event->process, false);
 }

@@ -46,12 +46,14 @@
  *                 number                     loan: it exists until FREE with flag HELD and the same
  *                                            number, or its owner's death. Answered with REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
- *                 process flags                   its id. Answered with REPLY_SEAL. flags: GIVEN;
- *                                            ANCHOR: the giver had anchored it, and has a pin
+ *                 process flags              its id. Answered with REPLY_SEAL, when the node where
+ *                                            it lies knows. flags: GIVEN; ANCHOR: the giver had
+ *                                            anchored it, and has a pin
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
  *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere
  *                 flags
- *  PEER_GIVE      node id process            GIVE, from another node
+ *  PEER_GIVE      node id process number     GIVE, from another node; number: of the word, which
+ *                                            counts only once
  *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece, or (length 0) to know the size;
  *                 number flags               number: its name for this. flags: INSIST. Answered
@@ -118,12 +120,11 @@
  *                                            where that is 0. Code EAGAIN: with other, it is to
  *                                            ask that node; without, this is not the answer, but
  *                                            tells it that it will take a while
- *  SEND_GIVE      node id process            PEER_GIVE there
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
  *                                            is dead; or, by `word`, PEER_HOLD of process and
- *                                            token. Said again until PEER_FREED answers its
- *                                            number
+ *                                            token, or PEER_GIVE. Said again until PEER_FREED
+ *                                            answers its number
  *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
  *                 length file folder place   seen for the first time is a new file in that folder
  *  SPILL_READ     request id segment offset  reads them back, and compares with the checksum
@@ -208,6 +209,7 @@ enum reeve_store_word {
     REEVE_STORE_WORD_FREE,   /* PEER_FREE */
     REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
     REEVE_STORE_WORD_UNHOLD, /* the end of that */
+    REEVE_STORE_WORD_GIVE,   /* PEER_GIVE to process */
 };
 
 /* SEAL: nobody waits for an answer */
@@ -248,7 +250,6 @@ enum reeve_store_command_kind {
     REEVE_STORE_DROP_PULL,
     REEVE_STORE_SEND_CHUNK,
     REEVE_STORE_SEND_FREE,
-    REEVE_STORE_SEND_GIVE,
     REEVE_STORE_SEGMENT_PREPARE,
     REEVE_STORE_SEGMENT_READY,
     REEVE_STORE_SPILL_WRITE,

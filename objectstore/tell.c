@@ -1,4 +1,5 @@
-/* What other nodes must hear: that an object has been freed, that an owner is gone, who holds one.
+/* What other nodes must hear: that an object has been freed or given away, that an owner is gone,
+ * who holds one.
  *
  * A session may end with such a word on its way, or there may be none at all; unheard, the word
  * would leave the object there for as long as its owner lives. So each peer's words are numbered
@@ -8,8 +9,9 @@
  *              ◀─ sent, unanswered ─▶◀─ as answers make room ──▶
  *
  * With a new session, or when no answer comes, all that is unanswered is said again. To hear a
- * word twice does no harm: object ids and process ids are never used again. Those kept are no more
- * than the objects that lie there, and processes that have died. */
+ * word twice does no harm: object ids and process ids are never used again, and what gives an
+ * object away counts only once. Those kept are no more than the objects that lie there, and
+ * processes that have died. */
 #include "objectstore/state.h"
 
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node)

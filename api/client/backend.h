@@ -42,6 +42,9 @@ struct reeve_submit { /* one checked call */
     /* whose method it is, or whom it makes or ends: the function's role says; or NULL */
     const reeve_actor *actor;
     const char *name; /* or NULL; copied */
+    /* 0: one future. Else so many, in place of those that stand in its value: `ret` is an array.
+     * Not with submit_many, nor of a stream */
+    uint32_t result_count;
 };
 
 /* Takes the packed value of the future at `index` (0 for a single one) in place, and the ids of the

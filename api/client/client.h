@@ -44,7 +44,8 @@ static inline struct reeve_submit reeve_client_submit_of(
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
     const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
-    size_t nested_count, const reeve_actor *actor, uint64_t *ret, struct reeve_error_info *error);
+    size_t nested_count, const reeve_actor *actor, uint32_t result_count, uint64_t *ret,
+    struct reeve_error_info *error);
 
 /* REEVE_OK, or what is wrong with a handle that cannot be of any actor. */
 int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error);

@@ -97,10 +97,15 @@ void reeve_cluster_task_error(
 
 /* ---- get, wait, release ---------------------------------------------------------------------- */
 
+bool reeve_cluster_is_final(const struct reeve_cluster *cluster, reeve_task_id task)
+{
+    enum reeve_task_state state = reeve_owner_state(cluster->owner, task);
+    return state == REEVE_TASK_FREE || reeve_task_state_is_final(state);
+}
+
 static bool task_is_final(struct reeve_cluster *cluster, void *arg)
 {
-    enum reeve_task_state state = reeve_owner_state(cluster->owner, *(reeve_task_id *)arg);
-    return state == REEVE_TASK_FREE || reeve_task_state_is_final(state);
+    return reeve_cluster_is_final(cluster, *(reeve_task_id *)arg);
 }
 
 /* A worker that waits without limit for a child that nobody has claimed runs it itself: so
@@ -188,7 +193,7 @@ int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, u
 {
     if (deadline_ns == UINT64_MAX)
         reeve_cluster_run_unclaimed(cluster, task);
-    struct reeve_cluster_awaited awaited = {&task, 1, true};
+    struct reeve_cluster_awaited awaited = {&task, 1, true, true};
     if (!reeve_cluster_await(cluster, task_is_final, &task, deadline_ns, &awaited))
         return get_failure(cluster, task, error);
     return 0;
@@ -398,7 +403,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     several_look(cluster, &several);
     for (size_t i = 0; i < count && timeout_ms < 0 && wanted == count && !several.stale; i++)
         reeve_cluster_run_unclaimed(cluster, futures[i]);
-    struct reeve_cluster_awaited awaited = {futures, count, wanted == count};
+    struct reeve_cluster_awaited awaited = {futures, count, wanted == count, false};
     if (!reeve_cluster_await(
             cluster, several_are_final, &several, reeve_cluster_deadline_ns(timeout_ms), &awaited))
         code = await_failure(cluster, error);
@@ -524,10 +529,10 @@ static void cluster_shutdown(struct reeve_backend *backend)
     atomic_store(&forkable, NULL);
     reeve_cluster_background_stop(cluster);
     pthread_mutex_lock(&cluster->lock);
-    cluster->waiter_count++;
+    cluster->turn_waiters++;
     while (cluster->polling || cluster->inside != 0) /* they have been told, and soon leave */
         pthread_cond_wait(&cluster->turn, &cluster->lock);
-    cluster->waiter_count--;
+    cluster->turn_waiters--;
     if (cluster->watch_count != 0) { /* nobody is left waiting to be told */
         reeve_owner_fail_all(cluster->owner, REEVE_ESHUTDOWN, "");
         reeve_cluster_watched(cluster);
@@ -585,6 +590,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     pthread_cond_init(&cluster->turn, &monotonic);
     pthread_cond_init(&cluster->replied, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    reeve_list_init(&cluster->sleepers);
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
     owner_settings.generation_first = generation_first;

@@ -32,6 +32,7 @@
 #include "api/client/backend.h"
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
+#include "runtime/base/list.h"
 #include "runtime/base/macros.h"
 #include "runtime/channel/channel.h"
 #include "runtime/wire/local.h"
@@ -150,9 +151,10 @@ struct reeve_cluster {
      * with the lock and followed by the bell, so that a poller that spins, or is about to sleep,
      * sees it; cleared by progress. */
     _Atomic uint32_t attention;
-    uint32_t role_wanted; /* a worker's main thread waits for the role: others give way */
-    pthread_cond_t turn;  /* the role is free, something became final, or a call has left */
-    uint32_t waiter_count;
+    uint32_t role_wanted;       /* a worker's main thread waits for the role: others give way */
+    struct reeve_list sleepers; /* threads that wait while another one polls: cluster_poll.c */
+    pthread_cond_t turn;        /* the role is free, or a call has left */
+    uint32_t turn_waiters;
     uint32_t watch_count; /* futures that are watched (cluster_watch.c)… */
     uint32_t eager_count; /* …and those of them that must not wait for the program to look */
     pthread_cond_t replied;
@@ -229,6 +231,7 @@ struct reeve_cluster_awaited {
     const reeve_task_id *futures;
     size_t count;
     bool all;
+    bool only_final; /* one future, and nothing ends the wait but that it is final */
 };
 
 static inline struct reeve_cluster *reeve_cluster_of(struct reeve_backend *backend)
@@ -321,6 +324,12 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
 void reeve_cluster_enter(struct reeve_cluster *cluster);
 /* After a task may have become final: wakes those who wait. Not for the poller. */
 void reeve_cluster_tell(struct reeve_cluster *cluster);
+/* Something is final: whoever waits for it, and does not poll, is woken. */
+void reeve_cluster_final_wake(struct reeve_cluster *cluster);
+/* Whoever waits is to look again. */
+void reeve_cluster_wake_all(struct reeve_cluster *cluster);
+/* Or there is no such task. */
+bool reeve_cluster_is_final(const struct reeve_cluster *cluster, reeve_task_id task);
 /* The poller, if there is one, looks again at why it polls. */
 void reeve_cluster_poller_alert(struct reeve_cluster *cluster);
 /* For a thread that has the role: gives it up. */

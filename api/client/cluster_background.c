@@ -210,7 +210,7 @@ void reeve_cluster_background_stop(struct reeve_cluster *cluster)
     pthread_mutex_lock(&cluster->lock);
     cluster->ending = true;
     atomic_store(&cluster->attention, 1);
-    pthread_cond_broadcast(&cluster->turn);
+    reeve_cluster_wake_all(cluster);
     pthread_cond_broadcast(&cluster->replied);
     (void)reeve_doorbell_ring(cluster->bell, -1);
     pthread_mutex_unlock(&cluster->lock);

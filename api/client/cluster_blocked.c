@@ -29,7 +29,7 @@ static enum reeve_task_state state_of(const struct reeve_cluster *cluster, reeve
  * not for others to bring about. */
 static reeve_task_id root_of(const struct reeve_cluster *cluster, reeve_task_id task)
 {
-    while (state_of(cluster, task) == REEVE_TASK_WAITING)
+    while (reeve_task_state_waits(state_of(cluster, task)))
         task = reeve_owner_dependency(cluster->owner, task);
     enum reeve_task_state state = state_of(cluster, task);
     return state == REEVE_TASK_QUEUED || state == REEVE_TASK_SENT ? task : 0;
@@ -121,9 +121,8 @@ void reeve_cluster_deadlocked(
     actor_call_recall(cluster, now_ns, task);
     if (state_of(cluster, task) == REEVE_TASK_QUEUED)
         reeve_owner_unsendable(cluster->owner, now_ns, task, REEVE_EDEADLK, text);
-    else if (cluster->waiter_count !=
-             0) /* our word is out of date: the main thread says a new one */
-        pthread_cond_broadcast(&cluster->turn);
+    else /* our word is out of date: the main thread says a new one */
+        reeve_cluster_wake_all(cluster);
 }
 
 void reeve_cluster_owns_look(struct reeve_cluster *cluster)

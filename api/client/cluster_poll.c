@@ -82,6 +82,55 @@ bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struc
     return false;
 }
 
+/* ---- sleepers -------------------------------------------------------------------------------- */
+
+/* A thread that waits while another one polls. It sleeps by itself: many threads that wait for one
+ * answer each must not all be woken for that of one. */
+struct sleeper {
+    struct reeve_list node; /* in cluster.sleepers, in the order in which they came */
+    pthread_cond_t wake;
+    reeve_task_id task; /* not to be woken before it is final; 0: whenever anything is */
+    bool woken;         /* it will run soon; what it does not need then it passes on */
+};
+
+static void sleeper_wake(struct sleeper *sleeper)
+{
+    sleeper->woken = true;
+    pthread_cond_signal(&sleeper->wake);
+}
+
+/* Nobody polls: one of those who wait is to. */
+static void role_offer(struct reeve_cluster *cluster)
+{
+    if (cluster->turn_waiters != 0)
+        pthread_cond_broadcast(&cluster->turn);
+    if (cluster->role_wanted != 0)
+        return;
+    REEVE_LIST_EACH(node, &cluster->sleepers)
+    if (REEVE_LIST_ENTRY(node, struct sleeper, node)->woken)
+        return;
+    if (!reeve_list_is_empty(&cluster->sleepers))
+        sleeper_wake(REEVE_LIST_ENTRY(reeve_list_first(&cluster->sleepers), struct sleeper, node));
+}
+
+void reeve_cluster_final_wake(struct reeve_cluster *cluster)
+{
+    REEVE_LIST_EACH(node, &cluster->sleepers)
+    {
+        struct sleeper *sleeper = REEVE_LIST_ENTRY(node, struct sleeper, node);
+        if (!sleeper->woken &&
+            (sleeper->task == 0 || reeve_cluster_is_final(cluster, sleeper->task)))
+            sleeper_wake(sleeper);
+    }
+}
+
+void reeve_cluster_wake_all(struct reeve_cluster *cluster)
+{
+    REEVE_LIST_EACH(node, &cluster->sleepers)
+    sleeper_wake(REEVE_LIST_ENTRY(node, struct sleeper, node));
+    pthread_cond_broadcast(&cluster->turn);
+}
+
 /* ---- the role -------------------------------------------------------------------------------- */
 
 void reeve_cluster_poller_alert(struct reeve_cluster *cluster)
@@ -115,8 +164,7 @@ void reeve_cluster_role_leave(struct reeve_cluster *cluster)
     }
     cluster->polling = false;
     tick_see_to(cluster);
-    if (cluster->waiter_count != 0)
-        pthread_cond_broadcast(&cluster->turn);
+    role_offer(cluster);
 }
 
 bool reeve_cluster_role_reclaim(struct reeve_cluster *cluster)
@@ -164,8 +212,7 @@ void reeve_cluster_tell(struct reeve_cluster *cluster)
         &cluster->bell->unfinished, reeve_owner_unfinished(cluster->owner), memory_order_relaxed);
     if (REEVE_UNLIKELY(cluster->watch_count != 0))
         reeve_cluster_watched(cluster);
-    if (cluster->waiter_count != 0)
-        pthread_cond_broadcast(&cluster->turn);
+    reeve_cluster_final_wake(cluster);
     reeve_cluster_poller_alert(cluster);
 }
 
@@ -180,7 +227,7 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
     reeve_cluster_watched(cluster);
     if (cluster->task_wake != NULL)
         cluster->task_wake();
-    pthread_cond_broadcast(&cluster->turn);
+    reeve_cluster_wake_all(cluster);
     pthread_cond_broadcast(&cluster->replied);
     reeve_cluster_poller_alert(cluster);
 }
@@ -226,10 +273,10 @@ void reeve_cluster_loop_resume(struct reeve_cluster *cluster)
     cluster->role_wanted++;
     reeve_cluster_poller_alert(
         cluster); /* a thread that the task has left behind may wait for long */
-    cluster->waiter_count++;
+    cluster->turn_waiters++;
     while (cluster->polling)
         pthread_cond_wait(&cluster->turn, &cluster->lock);
-    cluster->waiter_count--;
+    cluster->turn_waiters--;
     cluster->role_wanted--;
     cluster->polling = true;
     reeve_doorbell_disarm(cluster->bell);
@@ -358,17 +405,27 @@ static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool
     pthread_mutex_lock(&cluster->lock);
 }
 
-/* Somebody else has the role: until it is free, something became final, or the time has come. */
-static void turn_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns)
+/* Somebody else has the role: until it is offered to us, what we wait for may have come, or the
+ * time has. */
+static void turn_sleep(struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited,
+    uint64_t deadline_ns)
 {
     struct timespec until = {
         (time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
-    cluster->waiter_count++;
+    struct sleeper sleeper = {
+        .task = awaited != NULL && awaited->only_final ? awaited->futures[0] : 0};
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&sleeper.wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    reeve_list_push_back(&cluster->sleepers, &sleeper.node);
     if (deadline_ns == UINT64_MAX)
-        pthread_cond_wait(&cluster->turn, &cluster->lock);
+        pthread_cond_wait(&sleeper.wake, &cluster->lock);
     else
-        pthread_cond_timedwait(&cluster->turn, &cluster->lock, &until);
-    cluster->waiter_count--;
+        pthread_cond_timedwait(&sleeper.wake, &cluster->lock, &until);
+    reeve_list_remove(&sleeper.node);
+    pthread_cond_destroy(&sleeper.wake);
 }
 
 static bool is_over(const struct reeve_cluster *cluster)
@@ -377,7 +434,8 @@ static bool is_over(const struct reeve_cluster *cluster)
 }
 
 static bool wait_until(struct reeve_cluster *cluster, bool (*done)(struct reeve_cluster *, void *),
-    void *arg, uint64_t deadline_ns, struct reeve_cluster_lend *lend)
+    void *arg, uint64_t deadline_ns, const struct reeve_cluster_awaited *awaited,
+    struct reeve_cluster_lend *lend)
 {
     bool looked = false;
     for (;;) {
@@ -394,7 +452,7 @@ static bool wait_until(struct reeve_cluster *cluster, bool (*done)(struct reeve_
             return false;
         reeve_cluster_lend_due(cluster, lend, now_ns);
         if (others) {
-            turn_sleep(cluster, REEVE_MIN(deadline_ns, lend->due_ns));
+            turn_sleep(cluster, awaited, REEVE_MIN(deadline_ns, lend->due_ns));
             continue;
         }
         cluster->polling = looked = true;
@@ -423,7 +481,9 @@ bool reeve_cluster_await(struct reeve_cluster *cluster,
         .due_ns = UINT64_MAX, .awaited = deadline_ns == UINT64_MAX ? awaited : NULL};
     if (cluster->is_worker)
         reeve_cluster_lend_begin(cluster, &lend);
-    bool is_done = wait_until(cluster, done, arg, deadline_ns, &lend);
+    bool is_done = wait_until(cluster, done, arg, deadline_ns, awaited, &lend);
+    if (!cluster->polling) /* it may have been offered to us */
+        role_offer(cluster);
     reeve_cluster_lend_end(cluster, &lend);
     return is_done;
 }

@@ -74,7 +74,10 @@ int reeve_cluster_get_progress(struct reeve_backend *backend, uint64_t future, u
     uint32_t attempt;
     pthread_mutex_lock(&cluster->lock);
     int code = cluster->ending ? reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "") : 0;
-    enum reeve_task_state state = reeve_owner_state(cluster->owner, future);
+    enum reeve_task_state state;
+    while ((state = reeve_owner_state(cluster->owner, future)) == REEVE_TASK_PART)
+        future =
+            reeve_owner_dependency(cluster->owner, future); /* the call that has it as a result */
     if (code == 0 && state == REEVE_TASK_FREE) {
         code = reeve_error_set(
             error, REEVE_EHANDLE, "no such future: it has been got or released already");

@@ -466,7 +466,7 @@ reeve_task_id reeve_cluster_take_inline(
     reeve_lease_index index;
     uint64_t position;
     uint32_t attempt;
-    while (reeve_owner_state(cluster->owner, task) == REEVE_TASK_WAITING)
+    while (reeve_task_state_waits(reeve_owner_state(cluster->owner, task)))
         task = reeve_owner_dependency(cluster->owner, task);
     if (!reeve_owner_may_inline(cluster->owner, task, class_index))
         return 0;
@@ -576,8 +576,8 @@ void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns)
     cluster->final_told = reeve_owner_final_count(cluster->owner);
     if (REEVE_UNLIKELY(cluster->watch_count != 0))
         reeve_cluster_watched(cluster);
-    if (cluster->waiter_count != 0 && cluster->final_told != final_before)
-        pthread_cond_broadcast(&cluster->turn);
+    if (cluster->final_told != final_before)
+        reeve_cluster_final_wake(cluster);
 }
 
 /* ---- what the daemon says -------------------------------------------------------------------- */

@@ -102,6 +102,6 @@ int reeve_cluster_room_wait(
 
 void reeve_cluster_room_made(struct reeve_cluster *cluster)
 {
-    pthread_cond_broadcast(&cluster->turn);
+    reeve_cluster_wake_all(cluster);
     reeve_cluster_poller_alert(cluster);
 }

@@ -53,7 +53,7 @@ int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t t
     } else {
         reeve_cluster_enter(cluster);
         if (!has_next(cluster, &stream)) {
-            struct reeve_cluster_awaited awaited = {&stream, 1, true};
+            struct reeve_cluster_awaited awaited = {&stream, 1, true, false};
             if (!reeve_cluster_await(
                     cluster, has_next, &stream, reeve_cluster_deadline_ns(timeout_ms), &awaited)) {
                 code = reeve_cluster_usable(cluster, error);

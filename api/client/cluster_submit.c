@@ -194,7 +194,11 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
         cluster->now_ns = reeve_cluster_now_ns();
         *looked = true;
     }
-    code = reeve_owner_submit(cluster->owner, cluster->now_ns, task, ret);
+    if (REEVE_LIKELY(submit->result_count == 0))
+        code = reeve_owner_submit(cluster->owner, cluster->now_ns, task, ret);
+    else
+        code = reeve_owner_submit_results(
+            cluster->owner, cluster->now_ns, task, submit->result_count, ret);
     if (code == REEVE_EHANDLE && task->actor != 0 &&
         !reeve_owner_actor_class(cluster->owner, task->actor, &task->class_index))
         return reeve_error_set(error, code, "the actor has been released");

@@ -52,7 +52,7 @@ int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
-    struct reeve_cluster_awaited awaited = {futures, count, false};
+    struct reeve_cluster_awaited awaited = {futures, count, false, false};
     pthread_mutex_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     if (code == 0) {

@@ -14,7 +14,8 @@
 int reeve_client_submit(struct reeve_backend *backend, const struct reeve_function *function,
     const reeve_task_options *options, const void *args, size_t args_size,
     const reeve_splice *splices, size_t splice_count, const reeve_splice *nested,
-    size_t nested_count, const reeve_actor *actor, uint64_t *ret, struct reeve_error_info *error)
+    size_t nested_count, const reeve_actor *actor, uint32_t result_count, uint64_t *ret,
+    struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
     int rc = reeve_task_options_resolve(options, &settings, error);
@@ -28,6 +29,7 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     submit.nested = nested;
     submit.nested_count = nested_count;
     submit.actor = actor;
+    submit.result_count = result_count;
     rc = backend->submit(backend, &submit, ret, error);
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
@@ -150,7 +152,8 @@ static int name_function(const reeve_submission *submission, int rc, struct reev
     return rc;
 }
 
-REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret)
+/* result_count as in struct reeve_submit. */
+static int submit(const reeve_submission *submission, uint32_t result_count, uint64_t *ret)
 {
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
@@ -159,10 +162,27 @@ REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret
         return error->code;
     reeve_splice *nested;
     int rc = resolve_submission(submission, &submit, &nested, error);
-    if (!rc && (rc = backend->submit(backend, &submit, &ret->id, error)))
+    if (!rc && result_count && submit.function->item)
+        rc = reeve_error_set(error, REEVE_ETYPE, "it gives a stream, not several results");
+    submit.result_count = result_count;
+    if (!rc && (rc = backend->submit(backend, &submit, ret, error)))
         reeve_error_complete(error, rc);
     free(nested);
     return name_function(submission, rc, error);
+}
+
+REEVE_API int reeve_submit(const reeve_submission *submission, reeve_future *ret)
+{
+    return submit(submission, 0, &ret->id);
+}
+
+REEVE_API int reeve_submit_results(
+    const reeve_submission *submission, reeve_future *futures, size_t count)
+{
+    if (count == 0 || count > REEVE_RESULTS_MAX)
+        return reeve_error_set(reeve_error_thread(), REEVE_EINVAL,
+            "%zu results were asked for: expected 1 to %d", count, REEVE_RESULTS_MAX);
+    return submit(submission, (uint32_t)count, (uint64_t *)futures);
 }
 
 REEVE_API int reeve_submit_many(

@@ -11,7 +11,7 @@
  *                                 └▶ values of the futures in it one from each value it stands in
  *
  * Futures in a value have no ids: whoever gets the value is given new ones. Streams:
- * inline_stream.c.
+ * inline_stream.c; several results: inline_results.c.
  */
 #include "api/client/inline_internal.h"
 
@@ -434,7 +434,12 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
         struct value *value = submit->actor ? run_for_actor(submit, &task)
                                             : inline_run(submit->function, &task,
                                                   (const char *)task.args, task.args_size);
-        rc = value ? inline_publish(value, ret, error) : inline_no_memory(error);
+        if (!value)
+            rc = inline_no_memory(error);
+        else if (submit->result_count)
+            rc = inline_results_publish(value, submit, ret, error);
+        else
+            rc = inline_publish(value, ret, error);
     }
     inline_task_fini(&task);
     return rc;

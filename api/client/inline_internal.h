@@ -1,4 +1,4 @@
-/* What inline.c, inline_stream.c and inline_view.c share: values, and the backend that has them. */
+/* What inline.c and the other inline_*.c share: values, and the backend that has them. */
 #ifndef REEVE_CLIENT_INLINE_INTERNAL_H
 #define REEVE_CLIENT_INLINE_INTERNAL_H
 
@@ -86,6 +86,11 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
     reeve_consume *consume, void *arg, struct reeve_error_info *error);
 int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
     const void *item, struct reeve_error_info *error);
+
+/* inline_results.c. Takes over the reference to the value that a call with several results has
+ * given: of its futures, or of its error, which is that of all of them. `ret`: as many ids. */
+int inline_results_publish(struct value *value, const struct reeve_submit *submit, uint64_t *ret,
+    struct reeve_error_info *error);
 
 /* inline_context.c: members of the backend. */
 int inline_cancel(struct reeve_backend *backend, uint64_t future,

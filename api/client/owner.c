@@ -184,6 +184,11 @@ void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
                 owner_remade_take(owner, d, index);
                 dependent->next = pending;
                 pending = d;
+            } else if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_PART)) {
+                if (owner_part_take(owner, d, index)) {
+                    dependent->next = pending;
+                    pending = d;
+                }
             } else if (waits && task->state == REEVE_TASK_FAILED && is_spliced(dependent, index)) {
                 owner_task_finish(owner, d, task->status, task->flags & OWNER_ERROR_MAP,
                     owner_task_bytes(task), task->size, NULL);
@@ -595,6 +600,8 @@ bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
 reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id id)
 {
     const struct owner_task *task = owner_task_find(owner, id);
+    if (task != NULL && task->state == REEVE_TASK_PART)
+        return task->bytes.part.call;
     for (uint32_t i = 0; task != NULL && i < task->splice_count; i++) {
         const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
         if (!reeve_task_state_is_final(on->state))

@@ -21,6 +21,8 @@
  *   DONE ──its object was lost with a node──▶ REMADE ──by a task of the same call──▶ DONE, FAILED
  *                                            (see "objects that were lost")
  *
+ *   PART     one of several results of a call ──▶ DONE, FAILED (see "several results")
+ *
  *   lease    gained ──▶ ACTIVE ──recalled──▶ DRAINING ──nothing in flight──▶ returned
  *
  * How many entries a lease is given ahead (its depth) follows the measured time a task of the class
@@ -76,6 +78,7 @@ enum reeve_task_state {
     REEVE_TASK_INLINE,  /* run by the process that waits for it */
     REEVE_TASK_PENDING, /* no task: a put object that is still being filled */
     REEVE_TASK_REMADE,  /* its object was lost and is being made again, by another task */
+    REEVE_TASK_PART,    /* no task: one of several results of a call that has not ended */
     REEVE_TASK_DONE,
     REEVE_TASK_FAILED,
 };
@@ -309,7 +312,12 @@ void reeve_owner_cancel_since(struct reeve_owner *owner, uint64_t now_ns, uint64
  * more. */
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id task,
     reeve_lease_index *ret_lease_index, uint64_t *ret_position, uint32_t *ret_attempt);
-/* Of a WAITING task: the first of the futures it waits for that is not final. */
+/* It waits for other tasks to end, and is none that can be run now. */
+static inline bool reeve_task_state_waits(enum reeve_task_state state)
+{
+    return state == REEVE_TASK_WAITING || state == REEVE_TASK_PART;
+}
+/* Of one that waits: the first of the futures it waits for that is not final. */
 reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id task);
 
 /* --- objects that are anchored ----------------------------------------------------------------
@@ -438,6 +446,19 @@ void reeve_owner_held(
 /* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
     uint32_t attempt, const void *bytes, uint32_t size);
+
+/* --- several results --------------------------------------------------------------------------
+ *
+ * A call may have several results, each with a future of its own. Its function gives as many
+ * futures in its value (of values that it has put, or of calls that go on), and the program's
+ * futures take theirs: until then they are PART, and wait for the call. It is a task like any
+ * other, with one attempt, one error and one end, which all of them have. To cancel one is to
+ * cancel the call; to release all of them is not. */
+
+/* As submit: `count` futures, in place of the one of the call. REEVE_ENOMEM, or as submit: there is
+ * none. */
+int reeve_owner_submit_results(struct reeve_owner *owner, uint64_t now_ns,
+    const struct reeve_owner_task *task, uint32_t count, reeve_task_id *ret);
 
 /* --- streams ----------------------------------------------------------------------------------
  *

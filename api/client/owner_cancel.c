@@ -67,6 +67,7 @@ int reeve_owner_cancel(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
     case REEVE_TASK_WAITING: owner_cancel_stopped(owner, now_ns, index, false); return 0;
     case REEVE_TASK_SENT:
     case REEVE_TASK_INLINE: return cancel_begun(owner, now_ns, task, id, how);
+    case REEVE_TASK_PART: return reeve_owner_cancel(owner, now_ns, task->bytes.part.call, how);
     default: return 0; /* it has ended once, or is none */
     }
 }

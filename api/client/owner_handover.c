@@ -159,6 +159,7 @@ static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
 {
     struct owner_task *task = owner_task_at(owner, index);
     bool may_give = !shared && task->state != REEVE_TASK_PENDING &&
+                    task->state != REEVE_TASK_PART &&
                     !owner_class_is_ordered(owner->classes[task->class_index]);
     if (reeve_task_state_is_final(task->state))
         return !shared || !(task->flags & OWNER_RESULT_OBJECT) ||

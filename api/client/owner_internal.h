@@ -42,6 +42,13 @@ enum {
     OWNER_ALONE = 128, /* it was lost with a child of its; now these are run elsewhere */
 };
 
+/* Of a PART: which of the results of which call; or (number OWNER_NONE) the value of which
+ * future. */
+struct owner_part {
+    reeve_task_id call;
+    uint32_t number, count;
+};
+
 struct owner_task {
     uint32_t generation;
     uint8_t state; /* enum reeve_task_state */
@@ -84,6 +91,7 @@ struct owner_task {
         uint8_t small[OWNER_SMALL_SIZE];
         uint8_t *large; /* when size > OWNER_SMALL_SIZE */
         struct reeve_reference object;
+        struct owner_part part; /* size is 0 */
         struct {
             struct reeve_reference object;
             struct owner_lineage *lineage; /* or NULL; of an object elsewhere */
@@ -384,6 +392,10 @@ void owner_cancel_fini(struct reeve_owner *owner);
 /* A final task's edge is a watch (owner_watch.c). */
 void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 
+/* Several results (owner_results.c). */
+/* What the PART waits for is final. True: so is it now, and its dependents are to be told. */
+bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from);
+
 /* Streams (owner_stream.c). Called with any task: does nothing for others. */
 int owner_stream_make(struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
@@ -496,6 +508,9 @@ static inline void owner_lineage_bound(struct reeve_owner *owner)
     if (REEVE_UNLIKELY(owner->lineage_bytes > owner->settings.lineage_bytes_max))
         owner_lineage_give_up(owner);
 }
+/* The task becomes DONE or FAILED, with the value that another final one has, which has it no
+ * more. */
+void owner_value_move(struct reeve_owner *owner, uint32_t index, uint32_t from);
 /* The task by which a REMADE one is made again is final: so is that one now. */
 void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
 /* A task under way could not be run because this object among its arguments is lost: true if it

@@ -634,8 +634,9 @@ void reeve_owner_check(const struct reeve_owner *owner)
             memory_bytes += task->size;
         bool final = reeve_task_state_is_final(task->state);
         unfinished += !final && task->state != REEVE_TASK_LINEAGE;
-        REEVE_ASSERT((task->unresolved != 0) <= (task->state == REEVE_TASK_WAITING ||
+        REEVE_ASSERT((task->unresolved != 0) <= (reeve_task_state_waits(task->state) ||
                                                     task->state == REEVE_TASK_REMADE || final));
+        REEVE_ASSERT(task->state != REEVE_TASK_PART || task->unresolved == 1);
         for (uint32_t edge = task->edges; edge != OWNER_NONE; edge = owner->edges[edge].next) {
             edge_count++;
             watch_count += owner->edges[edge].dependent >= OWNER_WATCH;

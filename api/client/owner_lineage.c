@@ -285,7 +285,7 @@ static void remake(struct reeve_owner *owner, uint64_t now_ns, uint32_t work)
     }
 }
 
-void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by_index)
+void owner_value_move(struct reeve_owner *owner, uint32_t index, uint32_t by_index)
 {
     struct owner_task *task = owner_task_at(owner, index), *by = owner_task_at(owner, by_index);
     bool is_object = by->flags & OWNER_RESULT_OBJECT;
@@ -309,8 +309,13 @@ void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by_in
     task->attempt = by->attempt;
     task->losses = by->losses;
     task->node = by->node;
-    owner->remade_failed |= task->state == REEVE_TASK_FAILED;
-    owner_task_unref(owner, by_index);
+}
+
+void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by)
+{
+    owner_value_move(owner, index, by);
+    owner->remade_failed |= owner_task_at(owner, index)->state == REEVE_TASK_FAILED;
+    owner_task_unref(owner, by);
 }
 
 static bool is_object(const struct owner_task *task, const struct reeve_object_id *id)

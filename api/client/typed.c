@@ -30,12 +30,14 @@ struct call {
     size_t splice_count;
     reeve_splice *nested; /* malloc: the futures in the other arguments */
     size_t nested_count, nested_capacity;
+    uint32_t result_count; /* as in struct reeve_submit */
 };
 
 static void call_begin(struct call *call)
 {
     call->put_count = call->splice_count = call->nested_count = call->nested_capacity = 0;
     call->nested = NULL;
+    call->result_count = 0;
 }
 
 /* Adds up the arguments, those above `limit` counted as the one byte that a future's place
@@ -143,7 +145,8 @@ static int submit(struct reeve_backend *backend, struct call *call,
     int rc = pack_call(backend, call, limit, bytes, size, error);
     if (!rc)
         rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
-            call->splice_count, call->nested, call->nested_count, call->actor, ret, error);
+            call->splice_count, call->nested, call->nested_count, call->actor, call->result_count,
+            ret, error);
     if (call->nested)
         free(call->nested);
     for (size_t i = 0; i < call->put_count; i++)
@@ -173,8 +176,10 @@ static int call_actor(struct call *call, const void *handle, struct reeve_error_
     return reeve_actor_check(call->actor, error);
 }
 
-REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
-    const reeve_task_options *options, const void *arguments, const uint64_t *futures)
+/* result_count as in struct reeve_submit. */
+static inline int typed_submit(const struct reeve_function *function,
+    const reeve_task_options *options, const void *arguments, const uint64_t *futures,
+    uint32_t result_count, uint64_t *ret)
 {
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
@@ -193,15 +198,33 @@ REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     call.arguments = arguments;
     call.futures = futures;
     call_begin(&call);
+    call.result_count = result_count;
     if (REEVE_UNLIKELY(function->role != REEVE_ROLE_NONE) && call_actor(&call, arguments, error))
         goto failed;
-    uint64_t future;
-    if (REEVE_LIKELY(!submit(backend, &call, options, &future, error)))
-        return future;
+    if (REEVE_LIKELY(!submit(backend, &call, options, ret, error)))
+        return REEVE_OK;
 failed:
     if (!error->function[0])
         reeve_error_function(error, function->name);
-    return reeve_failed_future(error);
+    *ret = reeve_failed_future(error);
+    return error->code;
+}
+
+REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
+    const reeve_task_options *options, const void *arguments, const uint64_t *futures)
+{
+    uint64_t future;
+    (void)typed_submit(function, options, arguments, futures, 0, &future);
+    return future;
+}
+
+REEVE_API void reeve_typed_submit_results(const struct reeve_function *function,
+    const reeve_task_options *options, const void *arguments, const uint64_t *splices,
+    uint64_t *futures, size_t count)
+{
+    if (typed_submit(function, options, arguments, splices, (uint32_t)count, futures))
+        for (size_t i = 1; i < count; i++) /* one error, which each of them has */
+            futures[i] = futures[0];
 }
 
 /* ---- many calls ------------------------------------------------------------------------------ */

@@ -101,7 +101,8 @@ REEVE_API int reeve_typed_next(
     typedef struct fn##_stream {                                                               \
         uint64_t id;                                                                           \
     } fn##_stream;                                                                             \
-    REEVE_SUBMIT_(void, fn, fn##_stream, __VA_ARGS__)                                          \
+    void fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                   \
+    REEVE_SUBMIT_(REEVE_SUBMIT_ONE_, fn, fn##_stream, __VA_ARGS__)                             \
     __attribute__((unused)) static inline int fn##_yield(T reeve_value)                        \
     {                                                                                          \
         return reeve_typed_yield(&fn##_reeve_function, &reeve_value);                          \

@@ -36,6 +36,7 @@
 #define REEVE_TYPED_H
 
 #include "reeve_nested.h"
+#include "reeve_results.h"
 #include "reeve_stream.h"
 #include "reeve_view.h"
 
@@ -455,9 +456,8 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 #define REEVE_CALL_FUTURE_(fn, n, pair)    reeve_arg##n.future,
 
 #define REEVE_DECLARE_(R, fn, ...) REEVE_DECLARE__(R, fn, __VA_ARGS__)
-/* What a call gives is an F. */
-#define REEVE_SUBMIT_(R, fn, F, ...)                                                               \
-    R fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                          \
+/* What a call gives is an F; `submit` makes it. */
+#define REEVE_SUBMIT_(submit, fn, F, ...)                                                          \
     extern struct reeve_function fn##_reeve_function;                                              \
     struct fn##_reeve_arguments {                                                                  \
         REEVE_EACH(REEVE_FIELD_, __VA_ARGS__)                                                      \
@@ -467,8 +467,7 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))        \
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) 0}; \
-        F reeve_made = {                                                                           \
-            reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, NULL)};          \
+        submit(F, fn, NULL);                                                                       \
         return reeve_made;                                                                         \
     }                                                                                              \
     __attribute__((unused)) static inline F fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))            \
@@ -482,14 +481,17 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         struct fn##_reeve_arguments reeve_arguments = {                                            \
             REEVE_EACH(REEVE_CALL_VALUE_, __VA_ARGS__) 0};                                         \
         uint64_t reeve_ids[] = {REEVE_EACH(REEVE_CALL_FUTURE_, __VA_ARGS__) 0};                    \
-        F reeve_made = {                                                                           \
-            reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, reeve_ids)};     \
+        submit(F, fn, reeve_ids);                                                                  \
         return reeve_made;                                                                         \
     }
 
+#define REEVE_SUBMIT_ONE_(F, fn, ids) \
+    F reeve_made = {reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, ids)}
+
 #define REEVE_DECLARE__(R, fn, ...)                                                              \
     typedef REEVE_JOIN(reeve_future_, R) fn##_future;                                            \
-    REEVE_SUBMIT_(R, fn, fn##_future, __VA_ARGS__)                                               \
+    R fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                        \
+    REEVE_SUBMIT_(REEVE_SUBMIT_ONE_, fn, fn##_future, __VA_ARGS__)                               \
     __attribute__((unused)) static inline int fn##_remote_many_opts(                             \
         const reeve_task_options *reeve_how,                                                     \
         size_t reeve_count REEVE_EACH(REEVE_COLUMN_, __VA_ARGS__), fn##_future *reeve_ids)       \
@@ -553,15 +555,17 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         REEVE_IF_VOID_(R, , *(R *)reeve_result =)                           \
         fn(REEVE_LIST(REEVE_LOAD_, __VA_ARGS__));                           \
     }                                                                       \
-    static const struct reeve_member fn##_reeve_parameters[] = {            \
-        REEVE_EACH(REEVE_PARAMETER_MEMBER_, __VA_ARGS__){"", NULL, 0}};     \
-    struct reeve_function fn##_reeve_function =                             \
-        REEVE_FUNCTION_(R, fn, REEVE_COUNT(__VA_ARGS__) - 1, yields);       \
-    __attribute__((constructor)) static void fn##_reeve_register(void)      \
-    {                                                                       \
-        reeve_typed_register(&fn##_reeve_function);                         \
-    }                                                                       \
+    REEVE_TABLE_(R, fn, yields, __VA_ARGS__)                                \
     R fn(REEVE_PARAMETERS_(__VA_ARGS__))
+#define REEVE_TABLE_(R, fn, yields, ...)                                \
+    static const struct reeve_member fn##_reeve_parameters[] = {        \
+        REEVE_EACH(REEVE_PARAMETER_MEMBER_, __VA_ARGS__){"", NULL, 0}}; \
+    struct reeve_function fn##_reeve_function =                         \
+        REEVE_FUNCTION_(R, fn, REEVE_COUNT(__VA_ARGS__) - 1, yields);   \
+    __attribute__((constructor)) static void fn##_reeve_register(void)  \
+    {                                                                   \
+        reeve_typed_register(&fn##_reeve_function);                     \
+    }
 #ifndef __cplusplus
 #define REEVE_FUNCTION_(R, fn, count, yields)                                                      \
     {                                                                                              \

@@ -15,7 +15,7 @@ import sys
 
 import header
 
-HEADERS = ("reeve.h", "reeve_typed.h", "reeve_nested.h", "reeve_stream.h", "reeve_cplusplus.h", "reeve_errors.h")
+HEADERS = ("reeve.h", "reeve_typed.h", "reeve_nested.h", "reeve_results.h", "reeve_stream.h", "reeve_cplusplus.h", "reeve_errors.h")
 SECTION = re.compile(r"^([A-Z][A-Za-z ]+):$")
 OPTION = re.compile(r"^  +((?:-\w, )?--[\w-]+(?:[ =]\S+)?|-\w, --[\w-]+)(?:  +(.*))?$")
 

@@ -339,6 +339,7 @@ static void clean_up(struct daemon *daemon)
     if (daemon->runs != NULL)
         reeve_runs_free(daemon->runs);
     daemon->runs = NULL;
+    daemon_streams_close(daemon);
     if (daemon->link != NULL) {
         if (daemon->head_session != 0)
             reeve_link_close_peer(

@@ -13,6 +13,7 @@
  *   shell_bridge.c     when those are looked at; shell_executor.c and shell_holder.c: the two
  *                      sides; shell_entry.c
  *   shell_objects.c    the object store's place in all this
+ *   shell_streams.c    pieces of objects beside the sessions
  *   shell_output.c     what workers write, on its way to the terminal
  *   shell_listing.c    what lies in the store, for `reeve objects`
  *   shell_tools.c      requests of tools
@@ -171,6 +172,8 @@ struct daemon {
     struct reeve_map64 channels; /* by lease */
     struct reeve_map64 peers;    /* by node */
     struct reeve_link *link;
+    struct reeve_bulk *bulk; /* NULL: there are no streams */
+    char stream_address[REEVE_ADDRESS_SIZE];
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
@@ -300,6 +303,18 @@ void daemon_objects_arm(struct daemon *daemon);
 void daemon_objects_driver_gone(struct daemon_client *client);
 /* At the end of the daemon. */
 void daemon_objects_stop_waiting(struct daemon *daemon);
+
+/* shell_streams.c */
+/* After the link; without streams pieces go with the sessions. `listen`: where the link does. */
+void daemon_streams_open(struct daemon *daemon, const char *listen);
+void daemon_streams_close(struct daemon *daemon);
+/* It has a session. */
+void daemon_streams_peer_up(struct daemon *daemon, const struct daemon_peer *peer, uint64_t uid);
+void daemon_streams_peer_down(struct daemon *daemon, uint32_t node);
+/* For the store's shell. */
+const char *daemon_stream_address(void *arg);
+int daemon_stream_send(
+    void *arg, uint32_t node, const char *address, const struct reeve_store_piece *piece);
 
 /* shell_output.c */
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,

@@ -50,6 +50,7 @@ static void peer_lost(struct daemon *daemon, struct daemon_peer *peer, const cha
     peer->dialling = false;
     reeve_fifo_clear(&peer->queue);
     daemon_fetch_peer_lost(daemon, event.node, event.text);
+    daemon_streams_peer_down(daemon, event.node);
     reeve_store_shell_peer_lost(daemon->store, event.node);
     daemon_event(daemon, &event);
 }
@@ -80,6 +81,7 @@ static void introduced(
     if (peer->session != 0 && peer->session != session)
         peer_lost(daemon, peer, "another session has taken its place");
     peer->session = session;
+    daemon_streams_peer_up(daemon, peer, message->uid);
     peer->dialling = peer->wanted = false;
     peer_flush(daemon, peer);
     reeve_store_shell_peer_reset(daemon->store, peer->node);
@@ -298,7 +300,10 @@ int daemon_links_open(struct daemon *daemon, char *text)
             .drained = on_drained,
             .rejected = on_rejected},
         .arg = daemon};
-    return reeve_link_open(&options, &daemon->link, text);
+    error = reeve_link_open(&options, &daemon->link, text);
+    if (error == REEVE_OK)
+        daemon_streams_open(daemon, listen);
+    return error;
 }
 
 /* --- the core's words --- */
@@ -352,6 +357,7 @@ static void peer_forget(struct daemon *daemon, uint32_t node, const char *text)
         reeve_link_close_peer(daemon->link, peer->session, REEVE_ENODEDIED, text);
     if (peer != NULL)
         peer_free(peer);
+    daemon_streams_peer_down(daemon, node);
     daemon_fetch_peer_lost(daemon, node, text);
     reeve_store_shell_peer_down(daemon->store, node);
     daemon_objects_arm(daemon);

@@ -151,6 +151,8 @@ int daemon_objects_open(struct daemon *daemon)
             .send_node = send_node,
             .hear = hear,
             .node_queued = node_queued,
+            .stream_address = daemon_stream_address,
+            .stream_send = daemon_stream_send,
             .wake = wake},
         .arg = daemon};
     uv_timer_init(&daemon->loop, &daemon->store_deadline);

@@ -22,6 +22,8 @@
 struct segment {
     int fd; /* -1: there is none */
     uint64_t size;
+    uint8_t *memory; /* mapped, while there are users */
+    uint32_t user_count;
 };
 
 struct reeve_segments {
@@ -84,6 +86,8 @@ void reeve_segments_drop(struct reeve_segments *segments, uint32_t number)
     if (segment == NULL)
         return;
     (void)reeve_segments_punch(segments, number, 0, segment->size);
+    if (segment->memory != NULL)
+        munmap(segment->memory, segment->size);
     close(segment->fd);
     *segment = (struct segment){.fd = -1};
 }
@@ -170,6 +174,31 @@ int reeve_segments_write(const struct reeve_segments *segments, uint32_t number,
         done += (uint64_t)size;
     }
     return REEVE_OK;
+}
+
+uint8_t *reeve_segments_map(struct reeve_segments *segments, uint32_t number)
+{
+    struct segment *segment = find(segments, number);
+    if (segment == NULL)
+        return NULL;
+    if (segment->user_count == 0) {
+        void *memory =
+            mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
+        if (memory == MAP_FAILED)
+            return NULL;
+        segment->memory = memory;
+    }
+    segment->user_count++;
+    return segment->memory;
+}
+
+void reeve_segments_unmap(struct reeve_segments *segments, uint32_t number)
+{
+    struct segment *segment = find(segments, number);
+    if (segment == NULL || segment->user_count == 0 || --segment->user_count > 0)
+        return;
+    munmap(segment->memory, segment->size);
+    segment->memory = NULL;
 }
 
 /* --- memory of the machine -------------------------------------------------------------------- */

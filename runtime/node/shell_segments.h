@@ -40,8 +40,11 @@ int reeve_segments_descriptor(
 /* Touches pages that never were; slow (a millisecond a MiB): for a thread of its own. Content
  * stays. REEVE_ESYSTEM (errno). */
 int reeve_segments_touch(int fd, uint64_t offset, uint64_t length);
-/* The daemon maps no segment for longer than that: what it passes on it copies once, and its own
- * memory stays small. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
+/* For what is sent or received in place: the segment's memory, for as long as anybody who has asked
+ * for it has not given it back; so the daemon's own memory stays small. NULL: it cannot be. */
+uint8_t *reeve_segments_map(struct reeve_segments *segments, uint32_t number);
+void reeve_segments_unmap(struct reeve_segments *segments, uint32_t number);
+/* Copies, without a mapping. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
 int reeve_segments_read(const struct reeve_segments *segments, uint32_t number, uint64_t offset,
     void *bytes, uint64_t length);
 int reeve_segments_write(const struct reeve_segments *segments, uint32_t number, uint64_t offset,

@@ -144,14 +144,19 @@ static void send_give(struct reeve_store_shell *shell, const struct reeve_store_
     Reeve__ObjectGive give = REEVE__OBJECT_GIVE__INIT;
     give.id = &id;
     give.process = command->process;
+    give.number = command->number;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_GIVE;
     message.object_give = &give;
     shell->callbacks.send_node(shell->arg, command->node, &message);
 }
 
-static void send_free(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+static void send_word(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
+    if (command->word == REEVE_STORE_WORD_GIVE) {
+        send_give(shell, command);
+        return;
+    }
     Reeve__ObjectId id = id_of(command->id), *ids[] = {&id};
     Reeve__ObjectFree object_free = REEVE__OBJECT_FREE__INIT;
     object_free.n_ids = 1;
@@ -215,8 +220,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEND_PULL: reeve_transfer_pull(shell, command); return;
     case REEVE_STORE_DROP_PULL: reeve_transfer_drop(shell, command); return;
     case REEVE_STORE_SEND_CHUNK: reeve_transfer_send(shell, command); return;
-    case REEVE_STORE_SEND_FREE: send_free(shell, command); return;
-    case REEVE_STORE_SEND_GIVE: send_give(shell, command); return;
+    case REEVE_STORE_SEND_FREE: send_word(shell, command); return;
     case REEVE_STORE_SPILL_WRITE:
     case REEVE_STORE_SPILL_READ:
     case REEVE_STORE_SPILL_PUNCH:
@@ -378,6 +382,27 @@ void reeve_store_shell_client_reaped(struct reeve_store_shell *shell, uint32_t c
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = client});
 }
 
+static void send_freed(struct reeve_store_shell *shell, uint32_t node, uint64_t number)
+{
+    Reeve__ObjectFreed freed = REEVE__OBJECT_FREED__INIT;
+    freed.number = number;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREED;
+    message.object_freed = &freed;
+    shell->callbacks.send_node(shell->arg, node, &message);
+}
+
+static void on_give(struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectGive *give)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVE,
+                   .node = node,
+                   .id = {.owner = give->id->owner, .sequence = give->id->sequence},
+                   .process = give->process,
+                   .number = give->number});
+    send_freed(shell, node, give->number);
+}
+
 static void on_free(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectFree *object_free)
 {
@@ -392,14 +417,8 @@ static void on_free(
                 .number = object_free->has_token ? object_free->token : 0,
                 .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
     }
-    if (!object_free->has_number)
-        return;
-    Reeve__ObjectFreed freed = REEVE__OBJECT_FREED__INIT;
-    freed.number = object_free->number;
-    Reeve__Message message = REEVE__MESSAGE__INIT;
-    message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREED;
-    message.object_freed = &freed;
-    shell->callbacks.send_node(shell->arg, node, &message);
+    if (object_free->has_number)
+        send_freed(shell, node, object_free->number);
 }
 
 bool reeve_store_shell_peer_message(
@@ -408,15 +427,7 @@ bool reeve_store_shell_peer_message(
     if (reeve_transfer_message(shell, node, message, ret_code))
         return true;
     switch (message->body_case) {
-    case REEVE__MESSAGE__BODY_OBJECT_GIVE: {
-        const Reeve__ObjectGive *give = message->object_give;
-        reeve_store_shell_event(
-            shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVE,
-                       .node = node,
-                       .id = {.owner = give->id->owner, .sequence = give->id->sequence},
-                       .process = give->process});
-        return true;
-    }
+    case REEVE__MESSAGE__BODY_OBJECT_GIVE: on_give(shell, node, message->object_give); return true;
     case REEVE__MESSAGE__BODY_OBJECT_FREE: on_free(shell, node, message->object_free); return true;
     case REEVE__MESSAGE__BODY_OBJECT_FREED:
         reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,

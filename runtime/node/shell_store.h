@@ -25,6 +25,15 @@
 
 struct reeve_store_shell;
 
+/* A piece on its way out, for a stream. */
+struct reeve_store_piece {
+    uint64_t serial;
+    uint64_t number, size;
+    const uint8_t *bytes; /* good until reeve_store_shell_stream_sent */
+    uint32_t length, other;
+    bool large; /* of a large object */
+};
+
 struct reeve_store_shell_callbacks {
     /* The descriptors in the message stay ours. What it returns is not looked at: a client that
      * cannot be reached is about to be reported as closed. */
@@ -43,6 +52,12 @@ struct reeve_store_shell_callbacks {
      * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours).
      * NULL: nothing is prepared. */
     int (*prepare)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
+    /* Streams beside the sessions (wire/bulk.h). Where ours listen, as others should dial it, or
+     * NULL. NULL: there are none. */
+    const char *(*stream_address)(void *arg);
+    /* REEVE_OK: reeve_store_shell_stream_sent follows, later. */
+    int (*stream_send)(
+        void *arg, uint32_t node, const char *address, const struct reeve_store_piece *piece);
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */
     void (*wake)(void *arg);
@@ -84,6 +99,15 @@ bool reeve_store_shell_peer_message(
     struct reeve_store_shell *shell, uint32_t node, const Reeve__Message *message, int *ret_code);
 /* What waited to be sent to it has become little. */
 void reeve_store_shell_drained(struct reeve_store_shell *shell, uint32_t node);
+/* What streams tell. The first is for their threads: where a piece is to be written, NULL: it is
+ * not wanted; with a place, landed follows. */
+uint8_t *reeve_store_shell_place(
+    struct reeve_store_shell *shell, uint32_t node, uint64_t number, uint32_t length);
+void reeve_store_shell_landed(struct reeve_store_shell *shell, uint32_t node, uint64_t number,
+    uint64_t size, uint32_t other, bool good);
+void reeve_store_shell_stream_sent(struct reeve_store_shell *shell, uint64_t serial, bool good);
+/* One from that node has ended in the middle. */
+void reeve_store_shell_stream_lost(struct reeve_store_shell *shell, uint32_t node);
 /* Its session has ended, for now. */
 void reeve_store_shell_peer_lost(struct reeve_store_shell *shell, uint32_t node);
 void reeve_store_shell_peer_reset(struct reeve_store_shell *shell, uint32_t node);

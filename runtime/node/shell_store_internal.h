@@ -2,6 +2,8 @@
 #ifndef REEVE_NODE_SHELL_STORE_INTERNAL_H
 #define REEVE_NODE_SHELL_STORE_INTERNAL_H
 
+#include <pthread.h>
+
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
 #include "runtime/base/map64.h"
@@ -33,7 +35,10 @@ struct reeve_store_shell {
     /* shell_transfer.c */
     struct reeve_map64 landings;       /* by number */
     struct reeve_map64 transfer_peers; /* by node */
-    uint8_t *scratch;                  /* one piece on its way out */
+    struct reeve_map64 streaming;      /* by serial */
+    pthread_mutex_t landings_mutex; /* landings are changed with it, by the loop; streams' threads
+                                          look them up */
+    uint8_t *scratch;               /* one piece on its way out */
 
     /* shell_stage.c */
     struct reeve_map64 stages;         /* by number */

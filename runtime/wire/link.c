@@ -19,6 +19,7 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/clock.h"
 #include "runtime/wire/address.h"
+#include "runtime/wire/bulk_frame.h"
 #include "runtime/wire/outgoing.h"
 #include "runtime/wire/session.h"
 #include "runtime/wire/transport.h"
@@ -573,6 +574,17 @@ int reeve_link_dial(struct reeve_link *link, const char *text)
     error = reeve_sessions_dial(&link->sessions, reeve_address_format(&address, url), uv_hrtime());
     settle(link);
     return error;
+}
+
+int reeve_link_bulk_keys(struct reeve_link *link, reeve_peer id,
+    uint8_t send_key[REEVE_FRAME_KEY_SIZE], uint8_t receive_key[REEVE_FRAME_KEY_SIZE])
+{
+    const struct reeve_session *session = reeve_sessions_find(&link->sessions, id);
+    if (session == NULL || link->closed)
+        return REEVE_EHANDLE;
+    reeve_bulk_session_key(session->send_key, send_key);
+    reeve_bulk_session_key(session->receive_key, receive_key);
+    return REEVE_OK;
 }
 
 void reeve_link_close_peer(struct reeve_link *link, reeve_peer id, int code, const char *text)

@@ -120,6 +120,10 @@ bool reeve_link_send_entry(struct reeve_link *link, reeve_peer peer, enum reeve_
  * it is above their mark. */
 size_t reeve_link_queued_bytes(const struct reeve_link *link, reeve_peer peer);
 
+/* Keys of the session's streams (bulk.h), in each direction. REEVE_EHANDLE when it is over. */
+int reeve_link_bulk_keys(struct reeve_link *link, reeve_peer peer,
+    uint8_t send_key[REEVE_FRAME_KEY_SIZE], uint8_t receive_key[REEVE_FRAME_KEY_SIZE]);
+
 /* Says goodbye after what is queued, with code and text, and ends the session when the peer has
  * closed its side, or after a second. peer_down is called with `code` here, and there. */
 void reeve_link_close_peer(struct reeve_link *link, reeve_peer peer, int code, const char *text);

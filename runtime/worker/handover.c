@@ -111,13 +111,13 @@ static int compare(const void *a, const void *b)
  * what came with the arguments was never its own. */
 static void result_release(struct reeve_cluster *cluster, const struct reeve_invocation *invocation)
 {
-    uint64_t *ids = invocation->result_futures.ids;
     size_t count = invocation->result_futures.count, lent_count = invocation->future_count;
-    uint64_t *lent = malloc((lent_count + 1) * sizeof(*lent));
+    uint64_t *lent = malloc((lent_count + count) * sizeof(*lent)), *ids = lent + lent_count;
     if (lent == NULL)
         return; /* they are kept for as long as the process lives */
     if (lent_count != 0)
         memcpy(lent, invocation->futures, lent_count * sizeof(*lent));
+    memcpy(ids, invocation->result_futures.ids, count * sizeof(*ids)); /* that keep their order */
     qsort(lent, lent_count, sizeof(*lent), compare);
     qsort(ids, count, sizeof(*ids), compare);
     for (size_t i = 0; i < count; i++)

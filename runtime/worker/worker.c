@@ -546,20 +546,20 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     if (REEVE_UNLIKELY(names_lost))
         object = &execution.lost;
     atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
+    bool concerns = reeve_handover_concerns(&execution.invocation);
+    if (REEVE_UNLIKELY(concerns)) /* first, so that the result alone has the futures in it */
+        reeve_handover_end(cluster, &execution.invocation, REEVE_HANDOVER_KEPT);
     pthread_mutex_lock(&cluster->lock);
     reeve_stop_child_end(&child);
     reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
         status != 0 ? worker.scratch : execution.invocation.result,
         is_object ? 0 : (uint32_t)execution.invocation.result_size, object,
         status == 0 ? futures->ids : NULL, status == 0 ? (uint32_t)futures->count : 0);
-    bool concerns = reeve_handover_concerns(&execution.invocation);
-    bool more = concerns || execution.pin_count != 0; /* without the lock */
-    if (REEVE_UNLIKELY(more))
+    bool pinned = execution.pin_count != 0; /* without the lock */
+    if (REEVE_UNLIKELY(pinned))
         pthread_mutex_unlock(&cluster->lock);
-    if (REEVE_UNLIKELY(concerns))
-        reeve_handover_end(cluster, &execution.invocation, REEVE_HANDOVER_KEPT);
     execution_fini(&execution);
-    if (REEVE_UNLIKELY(more))
+    if (REEVE_UNLIKELY(pinned))
         pthread_mutex_lock(&cluster->lock);
     reeve_cluster_arguments_free(&arguments);
 }

@@ -34,7 +34,8 @@ static const struct suite suites[] = {
     {.name = "envelope", .joins = true, .run = bench_envelope},
 };
 
-/* What the children do, by name; prints one number. */
+/* What the children do, by name; prints one number, and how busy the slots were where that is to be
+ * known. */
 static int part_run(struct bench *bench, const char *part, int argc, char **argv, double begin)
 {
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
@@ -46,10 +47,10 @@ static int part_run(struct bench *bench, const char *part, int argc, char **argv
     } else if (strcmp(part, "async") == 0) {
         printf("%.0f\n", bench_async_rate(bench, part));
     } else if (strcmp(part, "fib") == 0) {
-        double rate = reeve_bench_fib();
+        double busy_percent, rate = reeve_bench_fib(BENCH_SLOTS_TWO, &busy_percent);
         if (rate <= 0)
             bench_call_failed(bench, part);
-        printf("%.0f\n", rate);
+        printf("%.0f %.1f\n", rate, busy_percent);
     } else if (strcmp(part, "calls") == 0) {
         /* a word when each half is done, and on with it at a line on standard input */
         for (int half = 0; half < 2 && bench_calls_made(bench, part, bench->calls); half++) {

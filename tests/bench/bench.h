@@ -13,8 +13,9 @@
  * status. */
 int reeve_bench_main(int argc, char **argv);
 
-#define BENCH_RUNS_MAX 99
-#define BENCH_ROWS_MAX 96
+#define BENCH_RUNS_MAX  99
+#define BENCH_ROWS_MAX  96
+#define BENCH_SLOTS_TWO 2 /* of the cluster for rows that need two workers */
 
 enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_MARKDOWN };
 
@@ -116,6 +117,7 @@ bool bench_calls_made(struct bench *bench, const char *name, int count);
 bool bench_call_once(struct bench *bench, const char *name, int64_t x);
 void bench_calls(struct bench *bench);
 void bench_objects(struct bench *bench);
+void bench_views(struct bench *bench);
 void bench_spill(struct bench *bench);
 
 #endif

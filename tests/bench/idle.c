@@ -91,6 +91,25 @@ static unsigned long ticks_of(const pid_t *pids)
     return total;
 }
 
+double reeve_idle_children_cpu_s(pid_t parent)
+{
+    double total = 0;
+    DIR *directory = opendir("/proc");
+    struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10), its_parent;
+        unsigned long ticks;
+        clockid_t clock;
+        struct timespec spent;
+        if (pid > 0 && stat_read(pid, &its_parent, &ticks) && its_parent == parent &&
+            clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &spent) == 0)
+            total += (double)spent.tv_sec + (double)spent.tv_nsec * 1e-9;
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return total;
+}
+
 int reeve_idle_measure(int seconds, struct reeve_idle *ret)
 {
     pid_t node = child_find(getpid(), "worker");

@@ -28,19 +28,20 @@ static void start_to_first_result(struct bench *bench)
 }
 
 /* Starts a cluster with two slots and so many drivers of it, which each play the part; says the sum
- * of what they print. The cluster is this process's, which lends its address to its children. */
-static void on_two_slots(struct bench *bench, const char *name, const char *part, int drivers)
+ * of what they print, and returns how busy the last one found the slots, where it says so. The
+ * cluster is this process's, which lends its address to its children. */
+static double on_two_slots(struct bench *bench, const char *name, const char *part, int drivers)
 {
     char seconds[32];
-    double total = 0;
+    double total = 0, busy_percent = 0;
     snprintf(seconds, sizeof(seconds), "%g", bench->seconds);
     const char *const arguments[] = {"reeve", "bench", "--part", part, "--seconds", seconds, NULL};
     pid_t pids[2];
     int outs[2];
     struct reeve_bench_cluster cluster;
-    if (reeve_bench_cluster_start(&cluster, 2) != 0) {
+    if (reeve_bench_cluster_start(&cluster, BENCH_SLOTS_TWO) != 0) {
         bench_wrong(bench, name, "the cluster did not start");
-        return;
+        return 0;
     }
     for (int i = 0; i < drivers; i++)
         pids[i] = bench_child_start(arguments, &outs[i]);
@@ -48,10 +49,13 @@ static void on_two_slots(struct bench *bench, const char *name, const char *part
         char text[64] = "";
         if (pids[i] < 0 || bench_child_read(pids[i], outs[i], text, sizeof(text)) != 0)
             bench_wrong(bench, name, "a driver failed");
-        total += strtod(text, NULL);
+        char *end;
+        total += strtod(text, &end);
+        busy_percent = strtod(end, NULL);
     }
     reeve_bench_cluster_stop(&cluster);
     bench_say(bench, name, total, "1/s", bench->floors.ring_codec_calls_s);
+    return busy_percent;
 }
 
 void bench_core_alone(struct bench *bench)
@@ -61,7 +65,7 @@ void bench_core_alone(struct bench *bench)
     if (bench_wanted(bench, "tasks_async_2x2"))
         on_two_slots(bench, "tasks_async_2x2", "async", 2);
     if (bench_wanted(bench, "tasks_fib"))
-        on_two_slots(bench, "tasks_fib", "fib", 1);
+        bench_say(bench, "tasks_fib_busy", on_two_slots(bench, "tasks_fib", "fib", 1), "%", 0);
 }
 
 /* Its floor: as many tasks that wait for nothing. */
@@ -94,6 +98,7 @@ void bench_core(struct bench *bench)
     if (bench_wanted(bench, "tasks_graph"))
         tasks_graph(bench);
     bench_objects(bench);
+    bench_views(bench);
     bench_spill(bench);
     if (bench_wanted(bench, "idle"))
         idle(bench);

@@ -1,26 +1,35 @@
-/* Who looks at the rings: the hand-over of the poller's role in the client library (api/client/cluster_poll.c) between the user's
- * threads, which poll while they wait in get, and the background thread, which does when no user thread is there. It must cost no
- * system call on the user's way in or out, and progress may not depend on the user calling in again.
+/* Who looks at the rings: the hand-over of the poller's role in the client library
+ * (api/client/cluster_poll.c) between the user's threads, which poll while they wait in get, and
+ * the background thread, which does when no user thread is there. It must cost no system call on
+ * the user's way in or out, and progress may not depend on the user calling in again.
  *
- * Under the library's one lock: `polling` (somebody has the role), `timed` (the background thread sleeps for a millisecond only and
- * will then look by itself). `waiting` is the doorbell's word, whose fences doorbell.pml shows and are taken for granted here.
+ * Under the library's one lock: `polling` (somebody has the role), `timed` (the background thread
+ * sleeps for a millisecond only and will then look by itself). `waiting` is the doorbell's word,
+ * whose fences doorbell.pml shows and are taken for granted here.
  *
- *   user submits   nobody polls, not timed, not armed: take the role and leave it at once, which arms
- *   user waits     role taken: wait for the turn. Else polling on, doorbell AWAKE; looks at the rings; in between without the lock:
- *                  spins, or arms FUTEX, looks again, sleeps, disarms
- *   role left      while not timed and answers are wanted: arm EVENT, look again; something there: disarm, take it, from the start.
- *                  polling off. Timed: the doorbell stays AWAKE
+ *   user submits   nobody polls, not timed, not armed: take the role and leave it at once, which
+ *                  arms
+ *   user waits     role taken: sleep, until its answer is there or the role is offered; what was
+ *                  offered and is not needed is offered on. Else polling on, doorbell AWAKE; looks
+ *                  at the rings; in between without the lock: spins, or arms FUTEX, looks again,
+ *                  sleeps, disarms
+ *   role left      while not timed and answers are wanted: arm EVENT, look again; something there:
+ *                  disarm, take it, from the start. polling off; a user who sleeps is offered the
+ *                  role, unless one is about to run. Timed: the doorbell stays AWAKE
  *   background     woken by the eventfd and users called since the last time, or woken by the
  *                  millisecond and somebody looked at the rings: with the lock: timed on, sleep
  *                  again. Else: nobody polls: doorbell AWAKE, look, leave the role; timed stays on
  *                  if users called (they submit, and do not look), or else goes off
  *
- * Shown: in every order of steps, when nobody moves any more, all that was submitted has been drained, no user waits, and the
- * background thread is not ticking; and answers are left lying once at most, whatever users do.
+ * Shown: in every order of steps, when nobody moves any more, all that was submitted has been
+ * drained, no user waits, and the background thread is not ticking; and answers are left lying once
+ * at most, whatever users do.
  *
- * Mutations, each of which must be found: LEAVE_NO_RECHECK, LEAVE_UNARMED, SUBMIT_UNARMED, ROLE_UNLOCKED (with two users),
- * TIMED_FOREVER, TIMED_UNLOOKED (a program that calls without end and never looks keeps the
- * background thread from looking, too).
+ * Mutations, each of which must be found: LEAVE_NO_RECHECK, LEAVE_UNARMED, SUBMIT_UNARMED,
+ * ROLE_UNLOCKED (with two users), SLEEPER_UNTOLD (two users: neither are those woken whose answers
+ * have been taken, nor is the role offered; either alone would do, sooner or later), TIMED_FOREVER,
+ * TIMED_UNLOOKED (a program that calls without end and never looks keeps the background thread from
+ * looking, too).
  */
 #ifndef USERS
 #define USERS 1
@@ -44,7 +53,9 @@ bool polling;
 bool timed;
 bool called; /* users called in since the background thread was awake */
 bool looked; /* somebody looked at the rings since then */
-byte waiters;
+bool sleeping[USERS];
+bool woken[USERS];
+byte wants[USERS]; /* what a user who sleeps waits for */
 byte users_gone;
 byte blind; /* times in a row that the background thread left answers to users who did not look */
 byte ticks; /* of the background thread when nobody is there and nothing is to come */
@@ -73,6 +84,47 @@ end_idle:
     od
 }
 
+/* With the lock: somebody has taken answers. */
+inline look() {
+    consumed = published;
+    looked = true;
+#ifndef SLEEPER_UNTOLD
+    d_step {
+        byte u;
+        for (u : 0 .. USERS - 1) {
+            if
+            :: sleeping[u] && consumed >= wants[u] -> woken[u] = true
+            :: else
+            fi
+        }
+        u = 0
+    }
+#endif
+}
+
+inline offer() {
+#ifndef SLEEPER_UNTOLD
+    d_step {
+        byte sleeper = USERS, v;
+        for (v : 0 .. USERS - 1) {
+            if
+            :: sleeping[v] && woken[v] -> sleeper = USERS; break
+            :: sleeping[v] && !woken[v] && sleeper == USERS -> sleeper = v
+            :: else
+            fi
+        }
+        if
+        :: sleeper < USERS -> woken[sleeper] = true
+        :: else
+        fi;
+        sleeper = 0;
+        v = 0
+    }
+#else
+    skip
+#endif
+}
+
 /* With the lock. */
 inline leave() {
     do
@@ -81,7 +133,7 @@ inline leave() {
         waiting = EVENT;
         if
 #ifndef LEAVE_NO_RECHECK
-        :: READY -> waiting = AWAKE; consumed = published; looked = true
+        :: READY -> waiting = AWAKE; look()
         :: else -> break
 #else
         :: true -> break
@@ -93,12 +145,14 @@ inline leave() {
     :: else -> break
 #endif
     od;
-    polling = false
+    polling = false;
+    offer()
 }
 
 active [USERS] proctype user()
 {
     byte wanted;
+    byte me = _pid - 1; /* the worker is 0 */
     do
     :: submitted < TASKS ->
         LOCK;
@@ -126,15 +180,20 @@ active [USERS] proctype user()
             do
             :: consumed >= wanted -> break
             :: consumed < wanted && polling ->
-                waiters++;
+                wants[me] = wanted;
+                sleeping[me] = true;
                 UNLOCK;
-                atomic { (!polling || consumed >= wanted) && !locked -> locked = true; waiters-- }
+                atomic {
+                    woken[me] && !locked -> locked = true;
+                    woken[me] = false;
+                    sleeping[me] = false;
+                    wants[me] = 0
+                }
             :: consumed < wanted && !polling ->
                 polling = true;
                 waiting = AWAKE;
                 do
-                :: consumed = published;
-                    looked = true;
+                :: look();
                     if
                     :: consumed >= wanted -> break
                     :: else
@@ -160,6 +219,10 @@ active [USERS] proctype user()
                 od;
                 leave()
             od;
+            if
+            :: !polling -> offer()
+            :: else
+            fi;
             UNLOCK
         :: true /* does something else */
         fi;
@@ -220,7 +283,7 @@ end_parked:
                 assert(!polling); /* one at a time */
                 polling = true;
                 waiting = AWAKE;
-                consumed = published;
+                look();
                 leave()
             :: else
             fi

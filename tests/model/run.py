@@ -25,7 +25,7 @@ MODELS = {
     ],
     "drain": [
         ([], False, ["LEAVE_NO_RECHECK", "LEAVE_UNARMED", "SUBMIT_UNARMED", "TIMED_FOREVER", "TIMED_UNLOOKED"]),
-        (["USERS=2"], False, ["LEAVE_NO_RECHECK", "ROLE_UNLOCKED"]),
+        (["USERS=2"], False, ["LEAVE_NO_RECHECK", "ROLE_UNLOCKED", "SLEEPER_UNTOLD"]),
     ],
     "seal": [
         ([], True, ["PUBLISH_FIRST", "NO_WAIT", "REAP_ALIVE"]),

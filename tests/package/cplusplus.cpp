@@ -60,6 +60,39 @@ REEVE_REMOTE(reeve_future_int64_t, later, (int64_t, x))
     return multiply_remote(x, x);
 }
 
+REEVE_REMOTE_RESULTS(divide, ((int64_t, quotient), (int64_t, remainder), (reeve_string, text)), (int64_t, a), (int64_t, b))
+{
+    if (b == 0) {
+        reeve_fail(8, "by zero");
+        return;
+    }
+    results->quotient = a / b;
+    results->remainder = a % b;
+    results->text = "divided";
+}
+
+REEVE_REMOTE_RESULTS(constants, ((double, pi), (bool, truth)))
+{
+    *results = {3.25, true};
+}
+
+REEVE_STREAM(int64_t, powers, (int64_t, most))
+{
+    for (int64_t power = 1; power <= most; power *= 2)
+        if (powers_yield(power) != REEVE_OK)
+            return;
+}
+
+REEVE_STREAM(place, corners)
+{
+    for (int i = 0; i < 4; i++) {
+        place corner = {double(i & 1), double(i >> 1), i == 3 ? "last" : "corner"};
+        if (corners_yield(corner) != REEVE_OK)
+            return;
+    }
+    reeve_fail(9, "no fifth corner");
+}
+
 // Declared as in a header, defined further down.
 namespace mathematics {
 REEVE_REMOTE_DECLARE(size_t, twice, (size_t, x))
@@ -119,6 +152,45 @@ static void values()
     reeve_clear(reeve_bytes, &span);
 }
 
+static void several()
+{
+    divide_futures parts = divide_remote(17, 5);
+    int64_t number = 0;
+    auto product = reeve_call(multiply, parts.quotient, parts.remainder);
+    expect(multiply_get(product, &number) == REEVE_OK && number == 6, "results as arguments");
+    divide_results all = {};
+    expect(divide_get(parts, &all) == REEVE_OK && all.quotient == 3 && all.remainder == 2 &&
+               std::strcmp(all.text, "divided") == 0,
+        "several results");
+    divide_clear(&all);
+    auto failed = reeve_call_opts(REEVE_TASK_OPTIONS(.cpus = 0.5), divide, 1, 0);
+    expect(reeve_get(int64_t, failed.remainder, &number) == REEVE_EFUNCTION && reeve_last_error()->user_code == 8,
+        "a failure of all");
+    expect(reeve_release(failed.quotient) == REEVE_OK && reeve_release(failed.text) == REEVE_OK, "released");
+    constants_results two = {};
+    expect(constants_get(constants_remote(), &two) == REEVE_OK && two.pi == 3.25 && two.truth, "without parameters");
+}
+
+static void streams()
+{
+    powers_stream stream = powers_remote(1000);
+    int64_t power = 0, sum = 0;
+    int rc;
+    while ((rc = powers_next(stream, &power)) == REEVE_OK)
+        sum += power;
+    expect(rc == REEVE_EEND && sum == 1023, "a stream");
+    auto others = corners_remote_opts(REEVE_TASK_OPTIONS(.max_retries = 1));
+    place corner = {};
+    int count = 0;
+    while ((rc = corners_next_timeout(others, 60000, &corner)) == REEVE_OK) {
+        expect(std::strcmp(corner.name, count++ == 3 ? "last" : "corner") == 0, "an item");
+        reeve_clear(place, &corner);
+    }
+    expect(rc == REEVE_EFUNCTION && count == 4 && reeve_last_error()->user_code == 9, "an error after the items");
+    auto dropped = reeve_call(powers, INT64_MAX);
+    expect(powers_next(dropped, &power) == REEVE_OK && power == 1 && reeve_release(dropped) == REEVE_OK, "dropped");
+}
+
 static void many()
 {
     std::vector<int64_t> a(100), b(100), products(100);
@@ -162,6 +234,8 @@ int main(int argc, char **argv)
         return reeve_perror("reeve_init"), 1;
     calls();
     values();
+    several();
+    streams();
     many();
     inside();
     failures(in_workers);

@@ -106,6 +106,12 @@ static inline void client_reaped(struct kit *kit, uint32_t client)
         ;
 }
 
+static inline void heard(struct kit *kit, uint32_t node, uint64_t number)
+{
+    step(kit,
+        (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED, .node = node, .number = number});
+}
+
 static inline void create(struct kit *kit, uint32_t client, uint32_t request, uint64_t size)
 {
     step(kit, (struct reeve_store_event){

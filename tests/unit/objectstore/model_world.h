@@ -20,7 +20,7 @@
 #define PINS_MAX     24u
 #define LINK_MAX     4096u
 #define PIECE_SIZE   16384u
-#define PIECES_MAX   512u /* asked for, of a node */
+#define PIECES_MAX   256u /* asked for, of a node */
 
 struct model_object {
     struct reeve_object_id id;

@@ -250,9 +250,11 @@ static void test_given_objects_outlive_who_made_them(void **state)
     give(&kit, 5, here, OWN_NODE, PROCESS(6));
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     give(&kit, 5, elsewhere, 2, PROCESS(6));
-    struct reeve_store_command sent = take(&kit, REEVE_STORE_SEND_GIVE);
-    assert_int_equal(sent.node, 2);
+    struct reeve_store_command sent = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_true(sent.word == REEVE_STORE_WORD_GIVE && sent.node == 2);
     assert_true(sent.process == PROCESS(6) && reeve_object_id_equal(sent.id, elsewhere));
+    nothing_more(&kit); /* it is answered when that node knows */
+    heard(&kit, 2, sent.number);
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     free_object(&kit, 5, here, 0); /* nor 5's any more */
     /* given on by who was given it, where only the node that has it knows */
@@ -265,10 +267,13 @@ static void test_given_objects_outlive_who_made_them(void **state)
                    .node = 2,
                    .process = PROCESS(5),
                    .flags = REEVE_STORE_GIVEN});
-    assert_int_equal(take(&kit, REEVE_STORE_SEND_GIVE).node, 2);
+    sent = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_int_equal(sent.node, 2);
+    heard(&kit, 2, sent.number);
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     assert_int_equal(status(&kit).object_count, 2);
     client_reaped(&kit, 5);
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).id.sequence, REEVE_STORE_ALL);
     assert_int_equal(status(&kit).object_count, 1);
     get(&kit, 6, 1, here, 1000, OWN_NODE);
     take(&kit, REEVE_STORE_SEGMENT_SHOW);
@@ -308,7 +313,8 @@ static void test_given_objects_outlive_who_made_them(void **state)
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVE,
                    .node = 2,
                    .id = OBJECT(PROCESS(7), 1),
-                   .process = FAR(2, 1)});
+                   .process = FAR(2, 1),
+                   .number = 1});
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = FAR(2, 1)});
     assert_int_equal(status(&kit).object_count, 1);
     give(&kit, 7, OBJECT(PROCESS(7), 2), OWN_NODE, PROCESS(6));

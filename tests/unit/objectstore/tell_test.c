@@ -8,12 +8,6 @@ static struct reeve_object_id object(uint64_t sequence)
     return OBJECT(PROCESS(5), sequence);
 }
 
-static void heard(struct kit *kit, uint32_t node, uint64_t number)
-{
-    step(kit,
-        (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED, .node = node, .number = number});
-}
-
 static void reset(struct kit *kit, uint32_t node)
 {
     step(kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_RESET, .node = node});
@@ -61,6 +55,65 @@ static void test_said_until_heard(void **state)
     pass(&kit, 60 * SECOND);
     nothing_more(&kit);
     assert_true(reeve_store_deadline(kit.store) == UINT64_MAX);
+    kit_fini(&kit);
+}
+
+static void peer_give(
+    struct kit *kit, struct reeve_object_id id, reeve_process_id heir, uint64_t number)
+{
+    step(kit,
+        (struct reeve_store_event){
+            .kind = REEVE_STORE_PEER_GIVE, .node = 2, .id = id, .process = heir, .number = number});
+}
+
+/* The word is lost with its session, its answer with the next one; who gives is told only then. */
+static void test_gift_is_said_until_heard(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_GIVE,
+                   .client = 5,
+                   .request = 9,
+                   .id = object(1),
+                   .node = 2,
+                   .process = FAR(3, 1)});
+    for (int i = 0; i < 3; i++) {
+        struct reeve_store_command said = take(&kit, REEVE_STORE_SEND_FREE);
+        assert_true(said.word == REEVE_STORE_WORD_GIVE && said.number == 1);
+        assert_true(said.process == FAR(3, 1) && said.node == 2);
+        nothing_more(&kit);
+        if (i == 0)
+            reset(&kit, 2);
+        else if (i == 1)
+            pass(&kit, 2 * SECOND);
+    }
+    heard(&kit, 2, 1);
+    struct reeve_store_command reply = take(&kit, REEVE_STORE_REPLY_SEAL);
+    assert_true(reply.code == 0 && reply.request == 9);
+    nothing_more(&kit);
+    kit_fini(&kit);
+}
+
+/* Who was given it has given it on, when the first word comes once more. */
+static void test_gift_counts_once(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    put(&kit, 5, object(1), 1000);
+    put(&kit, 5, object(2), 1000);
+    peer_give(&kit, object(1), FAR(2, 1), 4);
+    peer_give(&kit, object(1), FAR(3, 1), 5);
+    peer_give(&kit, object(1), FAR(2, 1), 4);
+    peer_give(&kit, object(2), FAR(2, 1), 6);
+    assert_int_equal(status(&kit).stale_count, 1);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = FAR(2, 1)});
+    assert_int_equal(status(&kit).object_count, 1);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = FAR(3, 1)});
+    assert_int_equal(status(&kit).object_count, 0);
     kit_fini(&kit);
 }
 
@@ -138,6 +191,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_said_until_heard),
+        cmocka_unit_test(test_gift_is_said_until_heard),
+        cmocka_unit_test(test_gift_counts_once),
         cmocka_unit_test(test_only_so_many_at_a_time),
         cmocka_unit_test(test_the_dead_are_told_nothing),
         cmocka_unit_test(test_gone_owners),

@@ -1,0 +1,186 @@
+/* Rows of values used where they lie. A view and its release, by whoever may need one:
+ *
+ *   view_creator   of a value that this process has put
+ *   view_owner     of the result of its task
+ *   view_call      a call whose argument it is, hot, and its answer: the task reads in place, too
+ *   view_other     by another process, to which the future was lent: it asks the daemon. Floor: a
+ *                  question and an answer over a unix socket
+ *
+ * Nothing of it is to depend on the size. */
+#include <reeve.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/base/macros.h"
+#include "tests/bench/bench.h"
+
+#define MANY      10000
+#define MANY_SIZE (66 * 1024) /* more than rides along */
+#define TIMES     1001
+
+REEVE_STRUCT(bench_lent, (reeve_future_reeve_bytes, bytes), (int64_t, times))
+
+REEVE_REMOTE(reeve_bytes, bench_make_bytes, (uint64_t, size))
+{
+    uint8_t *bytes = reeve_alloc(size);
+    memset(bytes, 1, size);
+    return (reeve_bytes){bytes, size};
+}
+
+REEVE_REMOTE(uint64_t, bench_look_at_bytes, (reeve_bytes, b))
+{
+    return ((const uint8_t *)b.data)[b.size - 1];
+}
+
+static double view_us(reeve_future_reeve_bytes future, size_t times)
+{
+    static double took[TIMES];
+    for (size_t i = 0; i < times; i++) {
+        reeve_bytes seen;
+        reeve_view view;
+        double begin = bench_now_s();
+        if (reeve_view_reeve_bytes(future, REEVE_FOREVER, &seen, &view) != REEVE_OK)
+            return -1;
+        bool right = ((const uint8_t *)seen.data)[seen.size - 1] == 1;
+        if (reeve_view_release(view) != REEVE_OK || !right)
+            return -1;
+        took[i] = (bench_now_s() - begin) * 1e6;
+    }
+    return bench_percentile(took, times, 0.5);
+}
+
+REEVE_REMOTE(double, bench_view_lent, (bench_lent, lent))
+{
+    return view_us(lent.bytes, (size_t)lent.times);
+}
+
+/* A round trip between two processes, over the kind of socket that is asked. */
+static double socket_us(void)
+{
+    int ends[2];
+    char word[160] = {0};
+    static double took[TIMES];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        while (read(ends[1], word, sizeof(word)) > 0)
+            if (write(ends[1], word, sizeof(word)) < 0)
+                break;
+        _exit(0);
+    }
+    close(ends[1]);
+    for (size_t i = 0; i < TIMES; i++) {
+        double begin = bench_now_s();
+        if (write(ends[0], word, sizeof(word)) < 0 || read(ends[0], word, sizeof(word)) < 0)
+            break;
+        took[i] = (bench_now_s() - begin) * 1e6;
+    }
+    close(ends[0]);
+    waitpid(pid, NULL, 0);
+    return bench_percentile(took, TIMES, 0.5);
+}
+
+static void say_us(struct bench *bench, const char *name, double us, double floor)
+{
+    if (us < 0)
+        bench_call_failed(bench, name);
+    else
+        bench_say(bench, name, us, "us", floor);
+}
+
+static double call_us(reeve_future_reeve_bytes future)
+{
+    static double took[TIMES];
+    for (size_t i = 0; i < TIMES; i++) {
+        uint64_t last = 0;
+        double begin = bench_now_s();
+        if (bench_look_at_bytes_get(reeve_call(bench_look_at_bytes, future), &last) != REEVE_OK ||
+            last != 1)
+            return -1;
+        took[i] = (bench_now_s() - begin) * 1e6;
+    }
+    return bench_percentile(took, TIMES, 0.5);
+}
+
+static void views(struct bench *bench, const char *suffix, size_t size)
+{
+    char creator[32], owner[32], call[32], other[32];
+    snprintf(creator, sizeof(creator), "view_creator_%s", suffix);
+    snprintf(owner, sizeof(owner), "view_owner_%s", suffix);
+    snprintf(call, sizeof(call), "view_call_%s", suffix);
+    snprintf(other, sizeof(other), "view_other_%s", suffix);
+    if (!bench_wanted(bench, creator) && !bench_wanted(bench, owner) &&
+        !bench_wanted(bench, call) && !bench_wanted(bench, other))
+        return;
+    void *items;
+    reeve_creation creation;
+    reeve_future_reeve_bytes put;
+    if (reeve_create_reeve_bytes(size, &items, &creation) != REEVE_OK) {
+        bench_call_failed(bench, creator);
+        return;
+    }
+    memset(items, 1, size);
+    if (reeve_seal_reeve_bytes(creation, &put) != REEVE_OK) {
+        bench_call_failed(bench, creator);
+        return;
+    }
+    say_us(bench, creator, view_us(put, TIMES), 0);
+    say_us(bench, call, call_us(put), bench->floors.ring_codec_sync_us);
+    double us = -1;
+    bench_view_lent_future lent = bench_view_lent_remote((bench_lent){put, TIMES});
+    if (bench_view_lent_get(lent, &us) != REEVE_OK)
+        us = -1;
+    say_us(bench, other, us, socket_us());
+    (void)reeve_release(put);
+    bench_make_bytes_future result = bench_make_bytes_remote(size);
+    say_us(bench, owner, view_us(result, TIMES), 0);
+    (void)reeve_release(result);
+}
+
+/* Ten thousand values, looked at once each. */
+static void many(struct bench *bench)
+{
+    static reeve_future_reeve_bytes futures[MANY];
+    uint8_t *bytes = malloc(MANY_SIZE);
+    if (bytes == NULL)
+        return;
+    memset(bytes, 1, MANY_SIZE);
+    for (int i = 0; i < MANY; i++)
+        futures[i] = reeve_put_bytes(bytes, MANY_SIZE);
+    double begin = bench_now_s();
+    for (int i = 0; i < MANY; i++) {
+        reeve_bytes seen;
+        reeve_view view;
+        if (reeve_view_reeve_bytes(futures[i], REEVE_FOREVER, &seen, &view) != REEVE_OK ||
+            ((const uint8_t *)seen.data)[0] != 1 || reeve_view_release(view) != REEVE_OK) {
+            bench_call_failed(bench, "view_10000_objects");
+            break;
+        }
+    }
+    bench_say(bench, "view_10000_objects", (bench_now_s() - begin) * 1e3, "ms", 0);
+    static reeve_bytes values[MANY];
+    double copy_ms = (double)MANY * MANY_SIZE / bench->floors.memcpy_warm_gb_s / 1e6;
+    begin = bench_now_s();
+    if (reeve_get_many_reeve_bytes(futures, MANY, values, NULL) != REEVE_OK)
+        bench_call_failed(bench, "get_many_10000_objects");
+    else
+        bench_say(bench, "get_many_10000_objects", (bench_now_s() - begin) * 1e3, "ms", copy_ms);
+    for (int i = 0; i < MANY; i++)
+        reeve_clear(reeve_bytes, &values[i]);
+    free(bytes);
+}
+
+void bench_views(struct bench *bench)
+{
+    views(bench, "small", 100);
+    views(bench, "1mb", 1000 * 1000);
+    views(bench, "1gb", 1000 * 1000 * 1000);
+    if (bench_wanted(bench, "view_10000_objects") || bench_wanted(bench, "get_many_10000_objects"))
+        many(bench);
+}
