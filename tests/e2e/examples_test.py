@@ -96,13 +96,14 @@ def test_mandelbrot_cannot_write(run, home):
 
 # --- sweep ---
 
-def trials(program, count, status=0):
-    """(lines of winners, what has become of how many)."""
-    assert program.wait(100) == status, program.said()
+def trials(program, count):
+    """(lines of winners, what has become of how many). Without a winner the status says so."""
+    status = program.wait(100)
     *winners, last = program.out.splitlines()
     total, *rest = map(int, re.findall(r"\d+", last))
     became = dict(zip(("won", "gave up", "diverged", "out of time", "cancelled", "failed"), rest))
     assert total == count == sum(rest) and became["won"] == len(winners) and became["failed"] == 0
+    assert status == (0 if winners else 1), program.said()
     return winners, became
 
 
@@ -123,9 +124,9 @@ def test_sweep_of_bad_settings(run):
 
 
 def test_sweep_without_time(run):
-    """None gets far in a millisecond: a trial says what it has, diverges, or its time is up."""
-    _, became = trials(run("sweep", 40, 2, 1), 40, status=1)
-    assert became["out of time"] > 20 and became["won"] == became["cancelled"] == 0
+    """None gets far in a millisecond, or in as long as it takes until somebody looks at the clock."""
+    _, became = trials(run("sweep", 40, 2, 1), 40)
+    assert became["out of time"] > 0
 
 
 # --- http_server ---
@@ -296,3 +297,15 @@ def test_pipeline(run, corpus, environment):
     assert int(out.split()[0]) == 40 * max(found.count(name) for name in set(found))
     text_kib, peak_kib = int(re.search(r"(\d+) KiB of text", out).group(1)), int(out.split()[-2])
     assert peak_kib < text_kib / 4 or settings.SLOWNESS > 1 # sanitizers keep what has been freed
+
+
+# --- parameter_server ---
+
+@pytest.mark.parametrize("environment", [{}, ONE, INLINE])
+def test_parameter_server(run, environment):
+    """The loss goes down to that of the weights behind the data, which nobody can beat by much."""
+    out = run("parameter_server", environment=environment).succeed(100)
+    best = float(re.search(r"have a loss of ([\d.]+)", out).group(1))
+    for how in ("in step", "at their own pace"):
+        first, *_, last = map(float, re.search(how + r": loss (.*)", out).group(1).split(", "))
+        assert first == 0.693 and 0.9 * best < last < 1.02 * best
