@@ -1,6 +1,6 @@
 /* A parameter server: the weights of a model are spread over actors, tasks compute gradients.
  *
- *        shard 0      shard 1      shard 2      shard 3        actors: a quarter of the weights each
+ *        shard 0      shard 1      shard 2      shard 3        actors: a quarter each
  *          ▲ │          ▲ │          ▲ │          ▲ │
  *     push │ │ pull     │ │          │ │          │ │
  *          │ ▼          │ ▼          │ ▼          │ ▼

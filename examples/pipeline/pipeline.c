@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <reeve.h>
 
@@ -31,11 +30,18 @@
 REEVE_STRUCT(block, (reeve_bytes, text), (int64_t, peak_kib))
 REEVE_STRUCT(included, (reeve_bytes, name), (int64_t, peak_kib))
 
+/* Not ru_maxrss: that begins with what the process that started this one had. */
 static int64_t peak_kib(void)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[256];
+    int64_t peak = 0;
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            peak = strtoll(line + 6, NULL, 10);
+    if (file)
+        fclose(file);
+    return peak;
 }
 
 /* ---- what the stages do, and the driver once more -------------------------------------------- */
