@@ -10,22 +10,36 @@
 
 static const char *folders[REEVE_SPILL_FOLDERS_MAX];
 
-/* One more folder; in its full name, because the daemon may not stay where it was started. */
+/* The full name of a folder that files can be made in, because the daemon may not stay where it was
+ * started. NULL: why. */
+static const char *full_name(const char *name, char why[REEVE_WHY_SIZE])
+{
+    if (reeve_spill_try_folder(name, why, REEVE_WHY_SIZE) != 0)
+        return NULL;
+    const char *full = realpath(name, NULL);
+    if (full == NULL)
+        snprintf(why, REEVE_WHY_SIZE, "%.100s: %s", name, strerror(errno));
+    return full;
+}
+
+/* One more folder. */
 static int add(const char *name, struct reeve_node_options *node, char why[REEVE_WHY_SIZE])
 {
     if (node->spill_folder_count == REEVE_SPILL_FOLDERS_MAX) {
         snprintf(why, REEVE_WHY_SIZE, "at most %u folders", REEVE_SPILL_FOLDERS_MAX);
         return -1;
     }
-    if (reeve_spill_try_folder(name, why, REEVE_WHY_SIZE) != 0)
+    const char *full = full_name(name, why);
+    if (full == NULL)
         return -1;
-    char *full = realpath(name, NULL);
-    if (full == NULL) {
-        snprintf(why, REEVE_WHY_SIZE, "%.100s: %s", name, strerror(errno));
-        return -1;
-    }
     folders[node->spill_folder_count++] = full;
     return 0;
+}
+
+int reeve_cli_scratch(const char *folder, struct reeve_node_options *node, char why[REEVE_WHY_SIZE])
+{
+    node->scratch_root = full_name(folder, why);
+    return node->scratch_root != NULL ? 0 : -1;
 }
 
 /* Folders separated by colons. */

@@ -1,4 +1,5 @@
-/* Where a node's store may write what memory has no room for: --spill, --spill-size. */
+/* Where a node may write: what the store has no room for (--spill, --spill-size), and the passing
+ * files of tasks (--scratch). */
 #ifndef REEVE_CLI_SPILL_H
 #define REEVE_CLI_SPILL_H
 
@@ -11,5 +12,9 @@
  * process. */
 int reeve_cli_spill(const struct reeve_cli_list *folders, const char *size,
     struct reeve_node_options *node, char why[REEVE_WHY_SIZE]);
+
+/* The folder is tried. Returns 0, or -1 and why. */
+int reeve_cli_scratch(
+    const char *folder, struct reeve_node_options *node, char why[REEVE_WHY_SIZE]);
 
 #endif

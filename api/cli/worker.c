@@ -29,6 +29,7 @@ static struct values {
     const char *store;
     struct reeve_cli_list spill;
     const char *spill_size;
+    const char *scratch;
     bool prefault;
     const char *inline_size;
     const char *socket;
@@ -85,6 +86,13 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_SPILL_SIZE",
         .help = "how much of it at most: 100GiB, or a part of the file\n"
                 "systems (default: until they are filled to 95%)"},
+    {.name = "scratch",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, scratch),
+        .value = "FOLDER",
+        .environment = "REEVE_SCRATCH",
+        .help = "where tasks make files that go when they end\n"
+                "(default: TMPDIR, else /tmp)"},
     {.name = "prefault",
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, prefault),
@@ -157,6 +165,8 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
     }
     if (reeve_cli_spill(&values.spill, values.spill_size, node, why) != 0)
         return usage(command, "--spill", why);
+    if (values.scratch != NULL && reeve_cli_scratch(values.scratch, node, why) != 0)
+        return usage(command, "--scratch", why);
     uint64_t inline_bytes;
     if (reeve_parse_size(values.inline_size, 0, &inline_bytes, why) != 0)
         return usage(command, "--inline", why);

@@ -3,8 +3,9 @@
  *   number ──▶ hosted: owner, how often it was restarted ──▶ the program's struct
  *
  * A worker is the host of one owner's actors at a time, so numbers suffice. Their methods run in
- * the worker's main thread, one after the other; in inline mode, in whichever thread calls, under
- * one lock that may be taken again inside. */
+ * the worker's main thread, one after the other, but for those that have a pool of threads, whose
+ * methods find their actor in a variable of the thread; in inline mode, in whichever thread calls,
+ * under one lock that may be taken again inside. */
 #include "api/client/actor.h"
 
 #include <pthread.h>
@@ -19,7 +20,8 @@
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 
-struct hosted {
+struct reeve_hosted {
+    struct reeve_pool *pool; /* NULL: the main thread runs its methods */
     uint64_t owner;
     uint32_t restart_count;
     _Alignas(max_align_t) char state[];
@@ -30,8 +32,12 @@ static struct {
     uint64_t owner;  /* of the latest that was to be made here */
     uint32_t latest; /* its number */
     uint32_t next_restart_count;
-    uint32_t running_restart_count; /* of the actor whose method runs, or ran last */
+    uint32_t running_restart_count;  /* of the actor whose method runs, or ran last */
+    const struct reeve_pools *pools; /* NULL: in inline mode */
 } self;
+
+/* Whose method this thread runs, when it is one of a pool. */
+static __thread struct reeve_hosted *here __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
@@ -117,39 +123,91 @@ size_t reeve_actors_count(void)
     return reeve_map64_count(&self.actors);
 }
 
+void reeve_hosted_free(struct reeve_hosted *hosted)
+{
+    free(hosted);
+}
+
+static void hosted_end(struct reeve_hosted *hosted)
+{
+    if (REEVE_UNLIKELY(hosted->pool != NULL))
+        self.pools->end(hosted->pool, hosted);
+    else
+        reeve_hosted_free(hosted);
+}
+
 void reeve_actors_drop(uint64_t owner)
 {
     size_t at = 0;
     uint64_t number;
     void *value;
     while (reeve_map64_next(&self.actors, &at, &number, &value)) {
-        if (((struct hosted *)value)->owner == owner)
-            free(reeve_map64_remove(&self.actors, number));
+        if (((struct reeve_hosted *)value)->owner == owner)
+            hosted_end(reeve_map64_remove(&self.actors, number));
     }
     if (self.owner == owner)
         self.owner = self.latest = 0;
 }
 
-static struct hosted *find(const reeve_actor *actor)
+static struct reeve_hosted *find(const reeve_actor *actor)
 {
-    struct hosted *hosted = reeve_map64_get(&self.actors, actor->number);
+    struct reeve_hosted *hosted = reeve_map64_get(&self.actors, REEVE_ACTOR_NUMBER(actor));
     return hosted != NULL && hosted->owner == actor->owner ? hosted : NULL;
 }
 
-REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size)
+void reeve_actors_set_pools(const struct reeve_pools *pools)
 {
-    struct hosted *hosted = calloc(1, sizeof(*hosted) + size);
-    if (hosted == NULL || find(&actor) != NULL ||
-        reeve_map64_put(&self.actors, actor.number, hosted, NULL) != REEVE_OK) {
-        bool twice = hosted != NULL && find(&actor) != NULL;
-        free(hosted);
-        reeve_invocation_fail(twice ? REEVE_EINTERNAL : REEVE_ENOMEM,
-            twice ? "the actor is there already" : "no memory for the actor");
-        return NULL;
+    self.pools = pools;
+}
+
+struct reeve_pool *reeve_actors_pool(const reeve_actor *actor)
+{
+    const struct reeve_hosted *hosted = find(actor);
+    return hosted != NULL ? hosted->pool : NULL;
+}
+
+void reeve_actors_enter(struct reeve_hosted *hosted)
+{
+    here = hosted;
+}
+
+void reeve_actors_leave(void)
+{
+    here = NULL;
+}
+
+static void *new_failed(struct reeve_hosted *hosted, int code, const char *text)
+{
+    free(hosted);
+    reeve_invocation_fail(code, text);
+    return NULL;
+}
+
+REEVE_API void *reeve_typed_actor_begin(reeve_actor actor, const struct reeve_actor_type *type)
+{
+    uint32_t concurrency = REEVE_ACTOR_CONCURRENCY(&actor);
+    const struct reeve_actor_groups *groups = type->groups;
+    if (find(&actor) != NULL)
+        return new_failed(NULL, REEVE_EINTERNAL, "the actor is there already");
+    struct reeve_hosted *hosted = calloc(1, sizeof(*hosted) + type->state_size);
+    if (hosted == NULL)
+        return new_failed(NULL, REEVE_ENOMEM, "no memory for the actor");
+    if (self.pools != NULL && (concurrency > 1 || groups != NULL) &&
+        (hosted->pool = self.pools->make(hosted, &actor, concurrency, groups)) == NULL)
+        return new_failed(hosted, REEVE_ENOMEM, "no memory for the actor's threads");
+    if (reeve_map64_put(&self.actors, REEVE_ACTOR_NUMBER(&actor), hosted, NULL) != REEVE_OK) {
+        hosted_end(hosted);
+        return new_failed(NULL, REEVE_ENOMEM, "no memory for the actor");
     }
     hosted->owner = actor.owner;
     hosted->restart_count = self.running_restart_count = self.next_restart_count;
     return hosted->state;
+}
+
+REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size)
+{
+    const struct reeve_actor_type type = {.size = sizeof(type), .state_size = size};
+    return reeve_typed_actor_begin(actor, &type);
 }
 
 REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code)
@@ -165,9 +223,15 @@ REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code)
 
 REEVE_API void *reeve_typed_actor_self(reeve_actor actor)
 {
-    struct hosted *hosted = find(&actor);
+    if (REEVE_UNLIKELY(here != NULL))
+        return here->state;
+    struct reeve_hosted *hosted = find(&actor);
     if (REEVE_UNLIKELY(hosted == NULL)) {
         reeve_invocation_fail(REEVE_EACTORDIED, "the actor has ended, or could not be made");
+        return NULL;
+    }
+    if (REEVE_UNLIKELY(reeve_actor_group_of(&actor) != 0) && self.pools != NULL) {
+        reeve_invocation_fail(REEVE_EINVAL, "the actor has no groups (REEVE_GROUPS)");
         return NULL;
     }
     self.running_restart_count = hosted->restart_count;
@@ -177,12 +241,14 @@ REEVE_API void *reeve_typed_actor_self(reeve_actor actor)
 REEVE_API void reeve_typed_actor_free(reeve_actor actor)
 {
     if (find(&actor) != NULL)
-        free(reeve_map64_remove(&self.actors, actor.number));
+        hosted_end(reeve_map64_remove(&self.actors, REEVE_ACTOR_NUMBER(&actor)));
 }
 
 REEVE_API uint32_t reeve_actor_restart_count(void)
 {
-    return reeve_invocation_current() != NULL ? self.running_restart_count : 0;
+    if (reeve_invocation_current() == NULL)
+        return 0;
+    return here != NULL ? here->restart_count : self.running_restart_count;
 }
 
 /* ---- creating and ending --------------------------------------------------------------------- */
@@ -221,6 +287,8 @@ REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor
         goto failed;
     memcpy(arguments, &actor, sizeof(actor)); /* it is the first of them */
     uint64_t made = reeve_typed_submit(constructor, NULL, arguments, NULL);
+    actor.number = REEVE_ACTOR_NUMBER(&actor); /* the constructor's said how many threads, too */
+    memcpy(arguments, &actor, sizeof(actor));
     if (reeve_is_failed_future(made)) {
         struct reeve_error_info why;
         (void)reeve_failed_future_get(made, &why);

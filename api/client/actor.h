@@ -16,6 +16,10 @@ size_t reeve_actor_pack(const reeve_actor *actor, uint8_t *bytes);
 /* The actor that stands first in packed arguments. False: there is none. */
 bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret);
 
+/* Within the number of a constructor's handle; 0 and 1: its methods run one at a time. */
+#define REEVE_ACTOR_NUMBER(actor)      ((actor)->number & UINT32_MAX)
+#define REEVE_ACTOR_CONCURRENCY(actor) ((uint32_t)((actor)->number >> 32))
+
 /* ---- those that live in this process ---- */
 
 /* Several threads run methods (inline mode): then who runs one holds this. */
@@ -29,5 +33,34 @@ void reeve_actors_set_latest(const reeve_actor *actor);
 /* The owner has gone, or wants them no more: their memory is freed, nothing of theirs is called. */
 void reeve_actors_drop(uint64_t owner);
 size_t reeve_actors_count(void);
+
+/* ---- those whose methods run on threads of their own (runtime/worker/jobs.h) ---- */
+
+/* A handle with the group that its calls go to, and in that of a constructor how many threads the
+ * actor gets:
+ *
+ *   number  | concurrency: 32 | number: 32 |     host  | group: 8 | cpu_milli: 24 | host: 32 | */
+static inline uint32_t reeve_actor_group_of(const reeve_actor *actor)
+{
+    return (uint32_t)(actor->host >> REEVE_GROUP_SHIFT_);
+}
+
+struct reeve_hosted; /* an actor that lives here */
+struct reeve_pool;   /* its threads */
+
+/* What a worker does for them. `end`: the actor has ended; frees it by reeve_hosted_free when no
+ * thread runs its methods any more. Without it all run in the thread that calls. */
+struct reeve_pools {
+    struct reeve_pool *(*make)(struct reeve_hosted *hosted, const reeve_actor *actor,
+        uint32_t concurrency, const struct reeve_actor_groups *groups);
+    void (*end)(struct reeve_pool *pool, struct reeve_hosted *hosted);
+};
+void reeve_actors_set_pools(const struct reeve_pools *pools);
+void reeve_hosted_free(struct reeve_hosted *hosted);
+/* NULL: the actor is not here, or has none. In the thread that makes and ends actors. */
+struct reeve_pool *reeve_actors_pool(const reeve_actor *actor);
+/* Around a method that runs in another thread than that: `self` is this actor. */
+void reeve_actors_enter(struct reeve_hosted *hosted);
+void reeve_actors_leave(void);
 
 #endif

@@ -118,6 +118,14 @@ struct reeve_backend {
     int (*yield)(struct reeve_backend *, size_t size, reeve_pack_item *pack, const void *item,
         struct reeve_error_info *error);
 
+    /* In a method, in the thread that runs it: its answer comes by this token. And the answer: a
+     * value of the function, or, if `value` is NULL, this failure. REEVE_EINVAL, REEVE_EHANDLE.
+     * NULL, both: all answer when they return. */
+    int (*reply_later)(struct reeve_backend *, struct reeve_invocation *, uint64_t *ret_token,
+        struct reeve_error_info *error);
+    int (*reply)(struct reeve_backend *, uint64_t token, const struct reeve_function *function,
+        const void *value, const struct reeve_error_info *failure, struct reeve_error_info *error);
+
     /* In the thread that runs a task: fills in what the invocation does not say. */
     void (*context)(struct reeve_backend *, const struct reeve_invocation *, reeve_context *ret);
     /* In the thread that runs a task: how far that has come. */

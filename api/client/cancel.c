@@ -5,12 +5,14 @@
 #include "api/client/error.h"
 #include "api/client/owner.h"
 #include "api/client/running.h"
+#include "runtime/base/macros.h"
 
 #define GRACE_MS_DEFAULT 1000
 
 _Atomic uint64_t reeve_running_control;
 _Atomic uint32_t reeve_running_asked_depth = UINT32_MAX;
 _Atomic uint32_t *reeve_running_depth;
+__thread const _Atomic bool *reeve_running_beside;
 
 /* Options as the struct grows: what the caller's does not have is 0. */
 static int resolve(const reeve_cancel_options *options, struct reeve_owner_cancel *ret,
@@ -52,6 +54,8 @@ REEVE_API int(reeve_cancel)(reeve_future future, const reeve_cancel_options *opt
 
 REEVE_API bool reeve_cancelled(void)
 {
+    if (REEVE_UNLIKELY(reeve_running_beside != NULL))
+        return atomic_load_explicit(reeve_running_beside, memory_order_relaxed);
     uint64_t control = atomic_load_explicit(&reeve_running_control, memory_order_relaxed);
     if ((control & REEVE_RUNNING_STATE) > REEVE_RUNNING)
         return true;

@@ -580,7 +580,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     };
     cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;
     cluster->head_pidfd = -1;
-    cluster->background_wake_ns = UINT64_MAX;
+    cluster->background_wake_ns = cluster->beside_deadline_ns = UINT64_MAX;
     cluster->spin_ns = 50000;
     reeve_cluster_room_init(cluster, settings);
     pthread_condattr_t monotonic;

@@ -220,6 +220,9 @@ struct reeve_cluster {
     int (*yield)(struct reeve_cluster *cluster, size_t size, reeve_pack_item *pack,
         const void *item, struct reeve_error_info *error);
     void (*task_credit)(const struct reeve_local_message *message);
+    /* worker: when the next of the calls that run beside its main thread, or are to be answered
+     * later, has had its time; or UINT64_MAX */
+    _Atomic uint64_t beside_deadline_ns;
     void (*task_wake)(void);
 
     struct reeve_cluster_asker *askers;

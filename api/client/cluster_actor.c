@@ -1,7 +1,7 @@
 /* The cluster backend: actors. What is decided about them is in the owner core (owner_actor.c).
  *
- *   handle   | owner: process | number: the core's | host: cpu_milli << 32 | the core's number |
- */
+ * Of a handle, `owner` is the process, `number` and the lower half of `host` are the core's; what
+ * else stands in them is drawn in actor.h. */
 #include "api/client/actor.h"
 #include "api/client/cluster.h"
 #include "api/client/error.h"
@@ -11,11 +11,13 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
 {
     const reeve_actor *actor = submit->actor;
     uint32_t host = (uint32_t)actor->host;
-    if (actor->number == 0 || actor->number > UINT32_MAX || host == 0 || host & REEVE_HOST_ATTACH)
+    bool is_new = submit->function->role == REEVE_ROLE_NEW;
+    uint64_t number = is_new ? REEVE_ACTOR_NUMBER(actor) : actor->number;
+    if (number == 0 || number > UINT32_MAX || host == 0 || host & REEVE_HOST_ATTACH)
         return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is malformed");
     if (actor->owner == cluster->process) {
-        task->actor = (uint32_t)actor->number;
-        task->life = submit->function->role == REEVE_ROLE_NEW ? REEVE_OWNER_MAKE : REEVE_OWNER_CALL;
+        task->actor = (uint32_t)number;
+        task->life = is_new ? REEVE_OWNER_MAKE : REEVE_OWNER_CALL;
         if (!reeve_owner_actor_class(cluster->owner, task->actor, &task->class_index))
             return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released");
         return 0;
@@ -55,7 +57,8 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
             reeve_error_set(error, code, "%s", "");
     }
     if (code == 0)
-        *ret = (reeve_actor){cluster->process, number, (uint64_t)settings->cpu_milli << 32 | host};
+        *ret = (reeve_actor){cluster->process, (uint64_t)settings->concurrency << 32 | number,
+            (uint64_t)settings->cpu_milli << 32 | host};
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }

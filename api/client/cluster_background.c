@@ -129,6 +129,7 @@ static uint64_t next_wake_ns(struct reeve_cluster *cluster, uint64_t now_ns)
         next_ns = REEVE_MIN(next_ns, now_ns + TIMED_NS);
     if (cluster->stop_due_ns != 0)
         next_ns = REEVE_MIN(next_ns, cluster->stop_due_ns);
+    next_ns = REEVE_MIN(next_ns, atomic_load(&cluster->beside_deadline_ns));
     uint64_t task_ns = atomic_load(&cluster->task_deadline_ns);
     return task_ns != 0 ? REEVE_MIN(next_ns, task_ns) : next_ns;
 }

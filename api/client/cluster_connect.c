@@ -33,6 +33,7 @@
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/registry.h"
+#include "api/client/scratch.h"
 #include "runtime/base/macros.h"
 
 #define START_TIMEOUT_MS    10000
@@ -219,6 +220,7 @@ static int connect_as_worker(
             "%s=%s is not what a node daemon sets; unset it", REEVE_WORKER_VARIABLE, where);
     snprintf(name, sizeof(name), "%.*s", (int)(colon - where), where);
     unsetenv(REEVE_WORKER_VARIABLE); /* what the program starts is no worker */
+    reeve_scratch_place();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int code = reeve_local_connect(name, &cluster->socket);
     if (code != 0)

@@ -28,6 +28,7 @@
 #include <time.h>
 
 #include "api/client/cluster.h"
+#include "api/client/running.h"
 #include "runtime/base/macros.h"
 
 #define SPIN_NS_MIN 2000u
@@ -191,6 +192,8 @@ void reeve_cluster_enter(struct reeve_cluster *cluster)
 void reeve_cluster_submitted(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     reeve_cluster_pump(cluster, now_ns);
+    if (REEVE_UNLIKELY(reeve_running_beside != NULL))
+        tick_see_to(cluster); /* the main thread may sleep, and not know of this task */
     if (cluster->polling || cluster->timed)
         return;
     if (atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) !=
@@ -307,7 +310,8 @@ static uint64_t process_cpu_ns(void)
 void reeve_cluster_lend_begin(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend)
 {
     uint32_t state = atomic_load(&cluster->main_state);
-    bool runs = state == REEVE_MAIN_TASK || state == REEVE_MAIN_RELEASED;
+    bool runs =
+        state == REEVE_MAIN_TASK || state == REEVE_MAIN_RELEASED || reeve_running_beside != NULL;
     lend->lent = lend->reported = false;
     lend->is_main = cluster->may_lend != NULL && cluster->may_lend(cluster);
     lend->task = task_number(cluster);

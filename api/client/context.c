@@ -8,13 +8,6 @@
 #include "api/client/invoke.h"
 #include "runtime/base/macros.h"
 
-static int outside(const char *name, struct reeve_error_info *error)
-{
-    return reeve_error_set(error, REEVE_EINVAL,
-        "%s: this thread is in no task; only the thread in which a remote function was called is",
-        name);
-}
-
 /* What the invocations of this thread say. */
 static void describe(const struct reeve_invocation *invocation, reeve_context *ret)
 {
@@ -27,7 +20,7 @@ static void describe(const struct reeve_invocation *invocation, reeve_context *r
     if (invocation->function->role != REEVE_ROLE_NONE &&
         reeve_actor_read(invocation->args, invocation->args_size, &actor)) {
         ret->actor_owner = actor.owner;
-        ret->actor_number = actor.number;
+        ret->actor_number = REEVE_ACTOR_NUMBER(&actor);
     }
     if (invocation->below != NULL) {
         ret->inside_owner = invocation->below->id.owner;
@@ -46,7 +39,7 @@ REEVE_API int(reeve_get_context)(reeve_context *ret, size_t size)
     if (backend == NULL)
         return error->code;
     if (invocation == NULL)
-        return outside("reeve_get_context", error);
+        return reeve_invocation_none("reeve_get_context", error);
     describe(invocation, &context);
     backend->context(backend, invocation, &context);
     memset(ret, 0, size); /* a program of a later version knows more fields */
@@ -62,7 +55,7 @@ REEVE_API int reeve_progress(uint64_t done, uint64_t total)
     if (REEVE_UNLIKELY(backend == NULL))
         return error->code;
     if (REEVE_UNLIKELY(invocation == NULL))
-        return outside("reeve_progress", error);
+        return reeve_invocation_none("reeve_progress", error);
     backend->progress(backend, invocation, done, total);
     return REEVE_OK;
 }

@@ -11,6 +11,7 @@
 #include "api/client/error.h"
 #include "api/client/reader.h"
 #include "api/client/registry.h"
+#include "api/client/scratch.h"
 #include "api/client/unpack.h"
 
 #include <stdio.h>
@@ -23,6 +24,13 @@ static __thread struct reeve_invocation *current __attribute__((tls_model("initi
 struct reeve_invocation *reeve_invocation_current(void)
 {
     return current;
+}
+
+int reeve_invocation_none(const char *function, struct reeve_error_info *error)
+{
+    return reeve_error_set(error, REEVE_EINVAL,
+        "%s: this thread is in no task; only the thread in which a remote function was called is",
+        function);
 }
 
 void reeve_invocation_init(struct reeve_invocation *invocation,
@@ -44,7 +52,7 @@ void reeve_invocation_init(struct reeve_invocation *invocation,
     invocation->error.attempt = 0;
     invocation->error.user_code = 0;
     invocation->error.node[0] = invocation->error.function[0] = invocation->error.message[0] = 0;
-    invocation->failed = false;
+    invocation->failed = invocation->later = false;
     invocation->result_on_heap = false;
 }
 
@@ -84,6 +92,7 @@ int reeve_invoke(struct reeve_invocation *invocation)
     _Alignas(16) uint8_t first[ARENA_FIRST];
     reeve_arena_init(&invocation->arena, first, sizeof first);
     invocation->below = current;
+    invocation->scratch = NULL;
     int rc = REEVE_OK;
     if (REEVE_UNLIKELY(arguments_may_be_object(invocation)))
         rc = arguments_resolve(invocation);
@@ -92,6 +101,8 @@ int reeve_invoke(struct reeve_invocation *invocation)
     current =
         invocation->below; /* a function that left by other ways than returning is forgotten here */
     reeve_arena_fini(&invocation->arena);
+    if (REEVE_UNLIKELY(invocation->scratch != NULL))
+        reeve_scratch_end(invocation);
     if (REEVE_UNLIKELY(rc)) {
         reeve_error_complete(&invocation->error, rc);
         reeve_error_function(&invocation->error, invocation->function->name);
@@ -201,7 +212,7 @@ static int unpack_arguments(struct reeve_invocation *invocation, char *arguments
     return REEVE_OK;
 }
 
-static int pack_result(struct reeve_invocation *invocation, const void *value)
+int reeve_invocation_pack(struct reeve_invocation *invocation, const void *value)
 {
     const struct reeve_type *type = invocation->function->result;
     size_t size = reeve_codec_size(type, value, 0, &invocation->error);
@@ -238,7 +249,9 @@ int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invoc
     current = invocation->below;
     if (invocation->failed)
         return invocation->error.code;
-    return pack_result(invocation, result);
+    if (REEVE_UNLIKELY(invocation->later))
+        return REEVE_OK;
+    return reeve_invocation_pack(invocation, result);
 }
 
 /* ---- functions made by reeve_register -------------------------------------------------------- */

@@ -56,8 +56,10 @@ struct reeve_invocation {
 
     /* private */
     bool failed;         /* reeve_fail was called */
+    bool later;          /* reeve_reply_later was: what it returns is no result */
     bool result_on_heap; /* freed by fini */
     struct reeve_arena arena;
+    char *scratch; /* the path of its folder, or NULL */
     struct reeve_invocation *below;
 };
 
@@ -69,11 +71,16 @@ void reeve_invocation_fini(struct reeve_invocation *invocation);
 
 /* What this thread runs, or NULL. */
 struct reeve_invocation *reeve_invocation_current(void);
+/* REEVE_EINVAL: this thread runs nothing, as `function` needs. */
+int reeve_invocation_none(const char *function, struct reeve_error_info *error);
 /* It has failed, with a code of the library's. Outside of a task it is the thread's last error. */
 void reeve_invocation_fail(int code, const char *text);
 bool reeve_invocation_has_failed(void);
 /* Its message begins so. */
 void reeve_invocation_prefix(const char *text);
+
+/* The value is the function's result: packs it, as reeve_invoke does. */
+int reeve_invocation_pack(struct reeve_invocation *invocation, const void *value);
 
 /* The two ways to invoke a function; struct reeve_function.invoke is one of them. */
 int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invocation *invocation);

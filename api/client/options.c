@@ -169,6 +169,11 @@ int reeve_actor_options_resolve(const reeve_actor_options *options,
         return reeve_error_set(error, REEVE_EINVAL,
             "the option shared is %u: expected 1 to %u, or 0", given.shared, SHARED_MAX);
     ret->shared = given.shared;
+    if (given.concurrency > REEVE_CONCURRENCY_MAX)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option concurrency is %u: expected 1 to %u, or 0 for 1", given.concurrency,
+            REEVE_CONCURRENCY_MAX);
+    ret->concurrency = given.concurrency;
     return REEVE_OK;
 }
 

@@ -42,6 +42,7 @@ struct reeve_actor_settings {
     uint32_t cpu_milli;
     uint32_t restarts_max; /* UINT32_MAX: any number */
     uint32_t shared;
+    uint32_t concurrency;
     const struct reeve_function *end;
 };
 

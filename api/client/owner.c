@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "api/client/owner_internal.h"
+
+/* How many answers ahead (dependents_fetch). */
+#define FETCHED_EDGES      4u
+#define FETCHED_DEPENDENTS 2u
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
@@ -639,6 +643,32 @@ struct owner_task *owner_task_answered(
     return task;
 }
 
+/* A worker answers in the order in which it was sent to. What waits for the answers to come is
+ * fetched into the caches meanwhile: of many tasks, those that wait have long left them, while
+ * those in flight, of which `task` is the oldest, were sent a short while ago. */
+static void dependents_fetch(const struct reeve_owner *owner, const struct owner_task *task)
+{
+    for (unsigned ahead = 1; ahead <= FETCHED_EDGES && task->next != OWNER_NONE; ahead++) {
+        task = owner_task_at(owner, task->next);
+        if (task->edges == OWNER_NONE)
+            continue;
+        if (ahead == FETCHED_EDGES)
+            __builtin_prefetch(&owner->edges[task->edges]);
+        if (ahead != FETCHED_DEPENDENTS)
+            continue;
+        uint32_t edge = task->edges;
+        for (unsigned i = 0; i < 2 && edge != OWNER_NONE; i++, edge = owner->edges[edge].next) {
+            uint32_t dependent = owner->edges[edge].dependent;
+            if (dependent & OWNER_WATCH)
+                continue;
+            const char *at = (const char *)owner_task_at(owner, dependent);
+            __builtin_prefetch(at, 1);
+            __builtin_prefetch(at + 64, 1);
+            __builtin_prefetch(at + 128, 1);
+        }
+    }
+}
+
 bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     reeve_task_id id, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object)
@@ -650,6 +680,8 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     struct reeve_owner_splice *list = NULL;
     uint32_t count = 0;
     int handed = 0;
+    if (owner->edge_count != 0)
+        dependents_fetch(owner, task);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
     if (REEVE_UNLIKELY(reeve_map64_count(&owner->handed) != 0)) {
         if (status == 0)

@@ -4,6 +4,7 @@
 #define REEVE_CLIENT_RUNNING_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum reeve_running_state {
@@ -21,5 +22,8 @@ extern _Atomic uint64_t reeve_running_control;
 extern _Atomic uint32_t reeve_running_asked_depth;
 /* How many are being run on the spot now. */
 extern _Atomic uint32_t *reeve_running_depth;
+/* In a thread that runs an actor's method beside others (runtime/worker/jobs.h): whether it has
+ * been asked to stop; else NULL, and all of the above is meant. */
+extern __thread const _Atomic bool *reeve_running_beside __attribute__((tls_model("initial-exec")));
 
 #endif

@@ -238,6 +238,13 @@ typedef struct reeve_options {
  * cluster could be reached or started; REEVE_EFORKED. */
 REEVE_API int reeve_init(int argc, char **argv, const reeve_options *options);
 
+/* Signals. The library sets no handlers, and its threads take no signals of the program's. A
+ * program that SIGINT ends (Ctrl-C at a terminal) ends its job with it, as any other death of it
+ * does: its tasks, and what they have started, are gone within a second. Where it handles SIGINT
+ * itself its tasks go on: workers, and the daemons of a cluster of its own, are in other process
+ * groups, and the terminal does not interrupt them. In a task SIGTERM means what reeve_cancel.h
+ * says. */
+
 /* Ends the job: its unfinished tasks are dropped, its futures and values freed, calls of other
  * threads return REEVE_ESHUTDOWN. A cluster that reeve_init started is taken down. Blocks for a
  * moment. Called twice, or without reeve_init, it does nothing. */

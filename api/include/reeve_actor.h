@@ -12,7 +12,8 @@
  *     reeve_actor_release(c);
  *
  * An actor is a struct, made by its constructor in a worker process of its own (its host), or, with
- * the option `shared`, in one together with others. Methods run there, one at a time. Calls that
+ * the option `shared`, in one together with others. Methods run there, one at a time, unless it is
+ * made for more (reeve_concurrency.h, which also says how a method answers later). Calls that
  * one process makes run in the order in which they were made, whatever they wait for: a call whose
  * argument is a future that is not there yet holds back those behind it, those to other actors of a
  * shared host included. Calls of several processes run in any order among each other. Within
@@ -69,11 +70,18 @@ typedef struct reeve_actor_options {
      * with all others of this program's process that say so (with the same cpus, which they share).
      * So a few processes hold many small actors. */
     uint32_t shared;
+    /* So many methods run at a time, each on a thread of its own: 1 to 1,024; default 1. Calls are
+     * then started in order, and end in any: reeve_concurrency.h. */
+    uint32_t concurrency;
+    /* 0. */
+    uint32_t reserved;
 } reeve_actor_options;
 
 /* REEVE_ACTOR_OPTIONS(.max_restarts = 3): a pointer to an options struct. */
+#ifndef __cplusplus
 #define REEVE_ACTOR_OPTIONS(...) \
     (&(reeve_actor_options){.size = sizeof(reeve_actor_options), __VA_ARGS__})
+#endif
 
 /* Any actor's handle as an untyped one. */
 #define reeve_untyped_actor(actor)                                                             \
@@ -102,6 +110,8 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 }
 #endif
 
+#include "reeve_concurrency.h"
+
 #ifndef __cplusplus /* actors are made in C; C++ has their handles */
 
 /* ---- actor types ----------------------------------------------------------------------------- */
@@ -114,6 +124,7 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
         REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                   \
     } A;                                                                           \
     REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host)) \
+    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak)); \
     __attribute__((weak)) void A##_reeve_destroy(A *self);
 
 /* REEVE_CONSTRUCTOR(counter, (int64_t, start)) { body }: once for each actor type, in one file. In
@@ -138,10 +149,19 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 
+/* What is known of an actor type where it is made. */
+struct reeve_actor_type {
+    size_t size; /* of this struct */
+    const char *name;
+    size_t state_size;
+    const struct reeve_actor_groups *groups; /* or NULL */
+};
+
 /* What the macros' code calls. */
 REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
     const struct reeve_function *end, const reeve_actor_options *options, void *arguments);
-REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size);
+REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size); /* of older programs */
+REEVE_API void *reeve_typed_actor_begin(reeve_actor actor, const struct reeve_actor_type *type);
 REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code);
 REEVE_API void *reeve_typed_actor_self(reeve_actor actor);
 REEVE_API void reeve_typed_actor_free(reeve_actor actor);
@@ -168,7 +188,9 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
     REEVE_DEFINE_(void, A##_reeve_new, A##_reeve_new,                                          \
         (A##_ref, reeve_new)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))                              \
     {                                                                                          \
-        A *self = (A *)reeve_typed_actor_new(reeve_untyped_actor(reeve_new), sizeof(A));       \
+        static const struct reeve_actor_type type = {                                          \
+            sizeof type, #A, sizeof(A), &A##_reeve_groups};                                    \
+        A *self = (A *)reeve_typed_actor_begin(reeve_untyped_actor(reeve_new), &type);         \
         if (self != NULL)                                                                      \
             reeve_typed_actor_made(reeve_untyped_actor(reeve_new),                             \
                 A##_reeve_construct(self REEVE_EACH(REEVE_PASS_, __VA_ARGS__)));               \
@@ -190,17 +212,19 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
         __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))
 
 #define REEVE_METHOD_(R, A, name, ...) REEVE_METHOD__(R, A, name, __VA_ARGS__)
-#define REEVE_METHOD__(R, A, name, ...)                                                      \
-    static R name##_reeve_method(                                                            \
-        __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));     \
-    REEVE_DECLARE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__)) \
-    REEVE_DEFINE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))  \
-    {                                                                                        \
-        A *self = (A *)reeve_typed_actor_self(reeve_untyped_actor(reeve_self));              \
-        REEVE_IF_VOID_(R, REEVE_METHOD_VOID_, REEVE_METHOD_VALUE_)                           \
-        (R) name##_reeve_method(self REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                  \
-    }                                                                                        \
-    static R name##_reeve_method(                                                            \
+#define REEVE_METHOD__(R, A, name, ...)                                                         \
+    static R name##_reeve_method(                                                               \
+        __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));        \
+    REEVE_DECLARE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))    \
+    REEVE_IF_VOID_(R, REEVE_REPLY_VOID_, REEVE_REPLY_VALUE_)                                    \
+    (R, name)                                                                                   \
+        REEVE_DEFINE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__)) \
+    {                                                                                           \
+        A *self = (A *)reeve_typed_actor_self(reeve_untyped_actor(reeve_self));                 \
+        REEVE_IF_VOID_(R, REEVE_METHOD_VOID_, REEVE_METHOD_VALUE_)                              \
+        (R) name##_reeve_method(self REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                     \
+    }                                                                                           \
+    static R name##_reeve_method(                                                               \
         __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))
 #define REEVE_METHOD_VOID_(R) \
     if (self == NULL)         \

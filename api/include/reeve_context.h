@@ -57,6 +57,18 @@ typedef struct reeve_context {
 REEVE_API int reeve_get_context(reeve_context *ret, size_t size);
 #define reeve_get_context(ret) reeve_get_context(ret, sizeof(*(ret)))
 
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* In the thread of a task: the path of a folder of its own, for files that it needs no longer than
+ * it runs. It is made, empty, when the task first asks, for this user only; removed with all that
+ * is in it when the function has returned, before its caller has the result; and when the process
+ * dies, by its node, or, if everything has died, by the next node daemon of this user there. Where:
+ * `reeve worker --scratch`, REEVE_SCRATCH, else TMPDIR, else /tmp. Each attempt has another one,
+ * and so has a task that is run inside of this one. The path is valid until the function returns.
+ * Blocks as the file system does. NULL: reeve_last_error() says why: REEVE_EINVAL: this thread is
+ * in no task; REEVE_ESYSTEM: it could not be made. */
+REEVE_API const char *reeve_scratch_folder(void);
+
 /* ---- lines for people ------------------------------------------------------------------------ */
 
 /* How much a line of reeve_log matters. */

@@ -44,6 +44,7 @@ template <typename T> class reeve_filled
 #define REEVE_OPTIONS(...)        REEVE_FILLED_(reeve_options, __VA_ARGS__)
 #define REEVE_TASK_OPTIONS(...)   REEVE_FILLED_(reeve_task_options, __VA_ARGS__)
 #define REEVE_CANCEL_OPTIONS(...) REEVE_FILLED_(reeve_cancel_options, __VA_ARGS__)
+#define REEVE_ACTOR_OPTIONS(...)  REEVE_FILLED_(reeve_actor_options, __VA_ARGS__)
 
 #undef reeve_future_as
 #define reeve_future_as(T, future) (REEVE_JOIN(reeve_future_, T){(future).id})

@@ -138,6 +138,7 @@ struct reeve_function {
     /* Made by the macros again. */
     int role;                      /* in the life of actors: REEVE_ROLE_... */
     const struct reeve_type *item; /* of a stream; NULL: it is none */
+    uint32_t group;                /* of an actor's methods; 0: none */
 };
 
 /* What the macros' code calls. */

@@ -85,6 +85,16 @@ static inline void reeve_doorbell_count(struct reeve_doorbell *bell, uint32_t fu
         count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
+/* The same, in any thread: one that is counted by both may be missed. */
+static inline void reeve_doorbell_count_shared(
+    struct reeve_doorbell *bell, uint32_t function, bool failed)
+{
+    const uint32_t last = REEVE_DOORBELL_FUNCTIONS - 1;
+    struct reeve_function_counts *counts = &bell->functions[function < last ? function : last];
+    atomic_fetch_add_explicit(
+        failed ? &counts->failed : &counts->finished, 1, memory_order_relaxed);
+}
+
 /* Formats zeroed memory of REEVE_DOORBELL_BYTES bytes, aligned to 64. The daemon calls it, once. */
 void reeve_doorbell_format(void *memory);
 

@@ -443,6 +443,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     watch(daemon);
     int error = start(daemon, text);
     if (error == REEVE_OK) {
+        daemon_scratch_open(daemon);
         daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_TICK});
         while (!daemon->ending)
             uv_run(&daemon->loop, UV_RUN_DEFAULT);

@@ -29,10 +29,11 @@ struct reeve_node_options {
     const char *const *spill_folders;
     uint32_t spill_folder_count;
     uint64_t spill_bytes;
-    bool prefault;         /* touch all of it at the start */
-    uint32_t inline_bytes; /* values up to this size travel with the task; 64 KiB */
-    bool private_cluster;  /* of one program: no files */
-    int lifeline_fd;       /* end of file here ends the daemon at once */
+    const char *scratch_root; /* where workers make folders for their tasks' files */
+    bool prefault;            /* touch all of it at the start */
+    uint32_t inline_bytes;    /* values up to this size travel with the task; 64 KiB */
+    bool private_cluster;     /* of one program: no files */
+    int lifeline_fd;          /* end of file here ends the daemon at once */
     /* gets one line "ready <socket name> <address>\n" when the head has taken us in, then is
      * closed */
     int ready_fd;

@@ -15,6 +15,7 @@
  *   shell_objects.c    the object store's place in all this
  *   shell_streams.c    pieces of objects beside the sessions
  *   shell_output.c     what workers write, on its way to the terminal
+ *   shell_scratch.c    files that killed workers have left
  *   shell_listing.c    what lies in the store, for `reeve objects`
  *   shell_tools.c      requests of tools
  *
@@ -326,6 +327,13 @@ bool daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_
  * reads. */
 void daemon_terminal_leave(struct daemon_client *client, reeve_process_id job);
 void daemon_terminals_close(struct daemon *daemon);
+
+/* shell_scratch.c */
+/* Removes what daemons and workers of this user that were killed have left. */
+void daemon_scratch_open(struct daemon *daemon);
+/* Where the worker makes folders for its tasks; of REEVE_SCRATCH_PATH_SIZE bytes. */
+void daemon_scratch_path(const struct daemon_worker *worker, char *path);
+void daemon_scratch_worker_ended(struct daemon_worker *worker);
 
 /* shell_tasks.c */
 /* At each heartbeat: what the workers are doing now. */

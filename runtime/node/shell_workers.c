@@ -14,6 +14,7 @@
 
 #include "runtime/base/elf.h"
 #include "runtime/base/process.h"
+#include "runtime/base/scratch.h"
 #include "runtime/node/shell_daemon.h"
 #include "runtime/node/shell_output.h"
 
@@ -47,6 +48,8 @@ static void worker_ended(struct daemon_worker *worker, int32_t code, const char 
         daemon_client_close(worker->client);
     event.count = worker->inline_depth;
     daemon_tasks_worker_ended(worker, code, text);
+    if (worker->pid != 0)
+        daemon_scratch_worker_ended(worker);
     if (worker->greeted) {
         reeve_store_shell_client_reaped(daemon->store, worker->serial);
         daemon_objects_arm(daemon);
@@ -155,21 +158,24 @@ static bool is_variable(const char *entry, const char *name)
 }
 
 /* The driver's environment where it runs here, ours where it does not (then without the key);
- * and where to find us. */
-static char **make_environment(const struct daemon_job *job, char *variable)
+ * and where to find us, and room for files. */
+static char **make_environment(const struct daemon_job *job, char *variable, char *scratch)
 {
     char **from = job->local ? job->launch.environment : environ;
     size_t count = 0, kept = 0;
     while (from[count] != NULL)
         count++;
-    char **to = calloc(count + 2, sizeof *to);
+    char **to = calloc(count + 3, sizeof *to);
     for (size_t i = 0; to != NULL && i < count; i++) {
         if (!is_variable(from[i], REEVE_WORKER_VARIABLE) &&
+            !is_variable(from[i], REEVE_SCRATCH_FOLDER_VARIABLE) &&
             (job->local || !is_variable(from[i], "REEVE_KEY")))
             to[kept++] = from[i];
     }
-    if (to != NULL)
-        to[kept] = variable;
+    if (to != NULL) {
+        to[kept++] = variable;
+        to[kept] = scratch;
+    }
     return to;
 }
 
@@ -177,9 +183,12 @@ void daemon_worker_start(struct daemon_worker *worker, struct daemon_job *job)
 {
     struct daemon *daemon = worker->daemon;
     char variable[128], text[REEVE_TEXT_SIZE];
+    char scratch[sizeof REEVE_SCRATCH_FOLDER_VARIABLE + REEVE_SCRATCH_PATH_SIZE] =
+        REEVE_SCRATCH_FOLDER_VARIABLE "=";
+    daemon_scratch_path(worker, scratch + sizeof REEVE_SCRATCH_FOLDER_VARIABLE);
     snprintf(variable, sizeof variable, REEVE_WORKER_VARIABLE "=%s:%016llx", daemon->socket_name,
         (unsigned long long)worker->token);
-    char **environment = make_environment(job, variable);
+    char **environment = make_environment(job, variable, scratch);
     struct daemon_spawn spawn = {.executable_fd = job->executable_fd,
         .arguments = job->launch.arguments,
         .environment = environment,
@@ -270,6 +279,7 @@ void daemon_workers_kill_all(struct daemon *daemon)
             continue;
         }
         reeve_process_reap(worker->pidfd, true, &end);
+        daemon_scratch_worker_ended(worker);
         close(worker->pidfd);
         uv_close((uv_handle_t *)&worker->poll, on_poll_closed);
     }

@@ -12,16 +12,15 @@ static struct reeve_progress_key key_of(const struct reeve_invocation *invocatio
         invocation->id.owner, invocation->id.sequence, invocation->attempt};
 }
 
-void reeve_worker_context(struct reeve_cluster *cluster,
-    const struct reeve_cluster_channel *channel, const struct reeve_invocation *invocation,
-    reeve_context *ret)
+void reeve_worker_context(struct reeve_cluster *cluster, const struct reeve_invocation *invocation,
+    uint32_t cpu_milli, int64_t time_left_ms, reeve_context *ret)
 {
     struct reeve_progress_key key = key_of(invocation);
     ret->job = cluster->job;
     ret->node = cluster->node;
     ret->pid = (int32_t)getpid();
-    ret->cpus = channel->cpu_milli / 1000.0;
-    ret->time_left_ms = reeve_stop_time_left_ms();
+    ret->cpus = cpu_milli / 1000.0;
+    ret->time_left_ms = time_left_ms;
     (void)reeve_progress_read(
         &cluster->bell->progress, &key, &ret->progress_done, &ret->progress_total);
 }

@@ -5,10 +5,9 @@
 #include "api/client/cluster.h"
 #include "api/client/invoke.h"
 
-/* Fills in what the invocation does not say. `channel`: that of the claimed entry. */
-void reeve_worker_context(struct reeve_cluster *cluster,
-    const struct reeve_cluster_channel *channel, const struct reeve_invocation *invocation,
-    reeve_context *ret);
+/* Fills in what the invocation does not say, these included. */
+void reeve_worker_context(struct reeve_cluster *cluster, const struct reeve_invocation *invocation,
+    uint32_t cpu_milli, int64_t time_left_ms, reeve_context *ret);
 
 /* Member of the backend. */
 void reeve_worker_progress(struct reeve_backend *backend, const struct reeve_invocation *invocation,

@@ -106,6 +106,24 @@ static void flush(FILE *file, struct stream *stream)
     }
 }
 
+static void flush_shared(FILE *file, struct stream *stream, bool all)
+{
+    flockfile(file);
+    if (__fpending(file) != 0)
+        fflush(file);
+    if (all && stream->in_line) {
+        fputc('\n', file);
+        fflush(file);
+    }
+    funlockfile(file);
+}
+
+void reeve_worker_output_flush_shared(bool all)
+{
+    flush_shared(stdout, &streams[0], all);
+    flush_shared(stderr, &streams[1], all);
+}
+
 void reeve_worker_output_flush(void)
 {
     flush(stdout, &streams[0]);

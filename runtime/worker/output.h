@@ -2,6 +2,8 @@
 #ifndef REEVE_WORKER_OUTPUT_H
 #define REEVE_WORKER_OUTPUT_H
 
+#include <stdbool.h>
+
 struct reeve_cluster;
 
 /* The status of a worker that ended because its task's time was up: not a crash, and already
@@ -13,5 +15,7 @@ struct reeve_cluster;
 void reeve_worker_output_install(struct reeve_cluster *cluster);
 /* Nothing a finished task printed stays in a buffer. No system call when it printed nothing. */
 void reeve_worker_output_flush(void);
+/* The same while other threads may write. `all`: none runs a method now. */
+void reeve_worker_output_flush_shared(bool all);
 
 #endif

@@ -10,6 +10,7 @@
 #include "api/client/registry.h"
 #include "api/client/running.h"
 #include "runtime/base/macros.h"
+#include "runtime/worker/jobs.h"
 #include "runtime/worker/output.h"
 #include "runtime/worker/yield.h"
 
@@ -38,7 +39,7 @@ static uint64_t word(uint64_t number, enum reeve_running_state state)
 
 /* ---- the main thread ------------------------------------------------------------------------- */
 
-static void wake_by(struct reeve_cluster *cluster, uint64_t deadline_ns)
+void reeve_stop_wake_by(struct reeve_cluster *cluster, uint64_t deadline_ns)
 {
     /* It mostly wakes early enough for the one before. */
     pthread_mutex_lock(&cluster->lock);
@@ -65,7 +66,7 @@ void reeve_stop_begin(
     if (timeout_ms != 0) { /* after RUNNING, and taken back before IDLE: it is of this run */
         uint64_t deadline_ns = reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u;
         atomic_store(&cluster->task_deadline_ns, deadline_ns);
-        wake_by(cluster, deadline_ns);
+        reeve_stop_wake_by(cluster, deadline_ns);
     }
 }
 
@@ -167,6 +168,8 @@ static void go_on(struct reeve_cluster *cluster, uint64_t now_ns)
 /* Whenever it is awake; without the lock. */
 static void look(struct reeve_cluster *cluster)
 {
+    if (REEVE_UNLIKELY(atomic_load(&cluster->beside_deadline_ns) != UINT64_MAX))
+        reeve_jobs_expire();
     static const struct reeve_owner_cancel how = {.grace_ms = TIMEOUT_GRACE_MS};
     uint64_t deadline_ns = atomic_load(&cluster->task_deadline_ns);
     uint64_t due_ns = cluster->stop_due_ns;
@@ -195,6 +198,8 @@ static void cancel(struct reeve_cluster *cluster, const struct reeve_local_messa
         .keep_children = message->flags & REEVE_LOCAL_KEEP_CHILDREN};
     uint64_t now_ns = reeve_cluster_now_ns();
     uint64_t running = atomic_load(&reeve_running_control);
+    if (reeve_jobs_cancel(message))
+        return;
     if (atomic_load(&stop.lease) != message->lease || atomic_load(&stop.task) != message->task ||
         atomic_load(&stop.attempt) != message->count)
         return;

@@ -32,6 +32,9 @@
 void reeve_stop_init(struct reeve_cluster *cluster,
     void (*answer)(int status, const char *format, const char *function, uint32_t timeout_ms));
 
+/* The background thread looks at what is due, then at the latest. Without the lock. */
+void reeve_stop_wake_by(struct reeve_cluster *cluster, uint64_t deadline_ns);
+
 /* Around the function of a claimed entry, by the main thread. end: REEVE_OK, or what it was stopped
  * for (REEVE_ECANCELLED, REEVE_ETASKTIMEOUT), which is then its outcome. */
 void reeve_stop_begin(

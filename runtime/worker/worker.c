@@ -1,5 +1,5 @@
 /* The worker: claims calls, runs them, answers. One main thread; the client library's background
- * thread beside it.
+ * thread beside it, and those of actors that have their own (jobs.h).
  *
  *   call ring ──claim──▶ decode, call, encode (invoke.h) ──▶ return ring ──▶ DONE, holder's bell
  *
@@ -22,37 +22,17 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 #include "runtime/worker/context.h"
+#include "runtime/worker/execution.h"
 #include "runtime/worker/handover.h"
+#include "runtime/worker/jobs.h"
 #include "runtime/worker/output.h"
 #include "runtime/worker/stop.h"
 #include "runtime/worker/yield.h"
 
-#define PINS_FEW          8
 #define STACK_RESERVE     (512u * 1024)
 #define RETURN_RETRY_NS   1000000
 #define PIECE_SIZE_MAX    ((size_t)64 * 1024)
 #define FAILURES_A_SECOND 20
-
-/* What is being run: one a task, on the stack, because tasks nest when a waiting one runs
- * another. */
-struct execution {
-    struct reeve_invocation invocation;
-    struct reeve_cluster *cluster;
-    const struct reeve_reference *references; /* may be unaligned */
-    uint16_t reference_count;
-    reeve_process_id heir; /* who called, over a channel; or none: we did */
-    struct reeve_handover handover;
-    int code;                    /* not 0: it has failed before it began */
-    struct reeve_reference lost; /* an object among the arguments that is; size 0: none */
-    /* the result's place in the store, if it has one; and what it is known by when it is sealed */
-    bool is_object;
-    struct reeve_cluster_place place;
-    struct reeve_reference object;
-    /* objects pinned for the arguments */
-    struct reeve_object_id few[PINS_FEW];
-    struct reeve_object_id *pins;
-    size_t pin_count, pin_capacity;
-};
 
 /* What the process has one of; and the one claimed entry, for the watch. */
 struct worker {
@@ -99,7 +79,8 @@ static int object_resolve(struct reeve_invocation *invocation,
             sizeof(reference));
         if (memcmp(&reference.id, id, REEVE_OBJECT_ID_SIZE) != 0 || reference.size_bytes != size)
             continue;
-        *bytes = reeve_cluster_object_find(execution->cluster, &reference);
+        *bytes = execution->beside ? NULL /* its caller may let go before it has ended */
+                                   : reeve_cluster_object_find(execution->cluster, &reference);
         if (*bytes != NULL) /* pinned by who called, until we have answered */
             return 0;
         int code =
@@ -127,8 +108,7 @@ static void *object_reserve(struct reeve_invocation *invocation, size_t size)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* A failure as a map for people: entry.h. Returns its size in `bytes`. */
-static size_t error_pack(const struct reeve_error_info *error, uint8_t *bytes, size_t capacity)
+size_t execution_error_pack(const struct reeve_error_info *error, uint8_t *bytes, size_t capacity)
 {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
@@ -147,8 +127,8 @@ static size_t error_pack(const struct reeve_error_info *error, uint8_t *bytes, s
     return size;
 }
 
-static void execution_init(struct execution *execution, struct reeve_cluster *cluster,
-    uint32_t function, const void *args, size_t args_size, uint8_t *scratch)
+void execution_init(struct execution *execution, struct reeve_cluster *cluster, uint32_t function,
+    const void *args, size_t args_size, uint8_t *scratch)
 {
     reeve_invocation_init(&execution->invocation, reeve_registry_at(function), args, args_size);
     execution->invocation.result = scratch;
@@ -159,6 +139,9 @@ static void execution_init(struct execution *execution, struct reeve_cluster *cl
     execution->cluster = cluster;
     execution->references = NULL;
     execution->reference_count = 0;
+    execution->beside = false;
+    execution->job = NULL;
+    execution->timeout_ms = 0;
     execution->heir = REEVE_PROCESS_NONE;
     reeve_buffer_init(&execution->handover.bytes);
     reeve_buffer_init(&execution->handover.objects);
@@ -167,7 +150,7 @@ static void execution_init(struct execution *execution, struct reeve_cluster *cl
     execution->is_object = false;
     execution->pins = execution->few;
     execution->pin_count = 0;
-    execution->pin_capacity = PINS_FEW;
+    execution->pin_capacity = EXECUTION_PINS_FEW;
 }
 
 /* Runs the function. */
@@ -185,7 +168,10 @@ static void execution_run(struct execution *execution, uint32_t function_index)
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
         code = reeve_invoke(invocation);
         atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
-        reeve_worker_output_flush();
+        if (REEVE_UNLIKELY(reeve_jobs_any))
+            reeve_worker_output_flush_shared(true);
+        else
+            reeve_worker_output_flush();
     }
     execution->code = code;
 }
@@ -210,11 +196,12 @@ static void facts_end(struct reeve_doorbell *facts)
 static void failure_tell(const struct reeve_cluster *cluster, int code, uint32_t function,
     struct reeve_object_id task, const char *text)
 {
-    static uint64_t second, told;
+    static _Atomic uint64_t second, told;
     uint64_t now = reeve_cluster_now_ns() / 1000000000u;
-    told = now == second ? told + 1 : 1;
-    second = now;
-    if (told > FAILURES_A_SECOND || cluster->socket < 0 || code == REEVE_ECANCELLED)
+    if (atomic_exchange_explicit(&second, now, memory_order_relaxed) != now)
+        atomic_store_explicit(&told, 0, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&told, 1, memory_order_relaxed) >= FAILURES_A_SECOND ||
+        cluster->socket < 0 || code == REEVE_ECANCELLED)
         return;
     struct reeve_local_message message = {.kind = REEVE_LOCAL_FAILED,
         .code = code,
@@ -249,10 +236,14 @@ static int execution_settle(struct execution *execution, uint32_t function_index
             reeve_handover_unkeep(cluster, invocation);
         execution->is_object = false;
         execution->code = code;
-        invocation->result_size = error_pack(&invocation->error, scratch, cluster->inline_size);
+        invocation->result_size =
+            execution_error_pack(&invocation->error, scratch, cluster->inline_size);
         failure_tell(cluster, code, function_index, invocation->id, invocation->error.message);
     }
-    reeve_doorbell_count(cluster->bell, function_index, code != 0);
+    if (REEVE_UNLIKELY(execution->beside))
+        reeve_doorbell_count_shared(cluster->bell, function_index, code != 0);
+    else
+        reeve_doorbell_count(cluster->bell, function_index, code != 0);
     return code;
 }
 
@@ -267,31 +258,52 @@ static void execution_fini(struct execution *execution)
 
 /* ---- answering ------------------------------------------------------------------------------- */
 
+/* Several threads answer from the first job on. `job`: which runs beside this thread, or is
+ * answered later; or NULL. */
+static void returns_begin(const struct job *job)
+{
+    if (REEVE_UNLIKELY(job != NULL || reeve_jobs_any))
+        reeve_worker_publish_begin();
+}
+
+static void returns_end(const struct job *job)
+{
+    if (REEVE_UNLIKELY(job != NULL || reeve_jobs_any))
+        reeve_worker_publish_end();
+}
+
 /* Room on the return ring, which has a slot for every entry it can be given; only its bytes may be
- * short, until the holder reads. False: nobody wants it any more. */
-static bool return_reserve(
-    struct reeve_cluster_channel *channel, size_t length, struct reeve_slot_fill *fill)
+ * short, until the holder reads. True: returns_end follows. False: nobody wants it any more. */
+static bool return_reserve(struct reeve_cluster_channel *channel, const struct job *job,
+    size_t length, struct reeve_slot_fill *fill)
 {
     struct reeve_ring *ring = &channel->channel.returns;
-    int error;
-    while ((error = reeve_ring_reserve(ring, (uint32_t)length, fill)) == REEVE_EAGAIN) {
-        struct timespec pause = {0, RETURN_RETRY_NS};
-        (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
-        if (channel->closing || worker.cluster->dead)
+    for (;;) {
+        returns_begin(job);
+        bool gone = job != NULL && job->gone;
+        int error = gone ? REEVE_ECANCELLED : reeve_ring_reserve(ring, (uint32_t)length, fill);
+        if (REEVE_LIKELY(error == 0))
+            return true;
+        if (error == REEVE_EAGAIN)
+            (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+        returns_end(job);
+        if (error != REEVE_EAGAIN) /* gone, or the holder scribbled; the daemon ends the lease */
             return false;
+        if ((job == NULL && channel->closing) || worker.cluster->dead)
+            return false;
+        struct timespec pause = {0, RETURN_RETRY_NS};
         nanosleep(&pause, NULL);
     }
-    return error == 0; /* else the holder scribbled; the daemon ends the lease */
 }
 
 /* Publishes what the futures in the result are, in pieces, before the answer. */
-static void pieces_publish(struct reeve_cluster_channel *channel,
+static void pieces_publish(struct reeve_cluster_channel *channel, const struct job *job,
     const struct reeve_entry_view *view, const struct reeve_buffer *bytes)
 {
     struct reeve_slot_fill fill;
     for (size_t at = 0, length; at < bytes->size; at += length) {
         length = REEVE_MIN(bytes->size - at, PIECE_SIZE_MAX);
-        if (!return_reserve(channel, length, &fill))
+        if (!return_reserve(channel, job, length, &fill))
             return;
         fill.slot->task = view->task;
         fill.slot->attempt = view->attempt;
@@ -302,19 +314,21 @@ static void pieces_publish(struct reeve_cluster_channel *channel,
         fill.slot->status = 0;
         memcpy(fill.payload, bytes->data + at, length);
         reeve_ring_publish(&channel->channel.returns);
+        returns_end(job);
     }
 }
 
-/* Publishes the answer to the claimed entry. `object`: where the value is; with an error, what
- * has been lost. */
-static void answer(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view,
-    int status, const struct reeve_reference *object, const void *bytes, size_t size)
+/* Publishes the answer to the entry. `object`: where the value is; with an error, what has been
+ * lost. */
+static void answer(struct reeve_cluster_channel *channel, struct job *job,
+    const struct reeve_entry_view *view, int status, const struct reeve_reference *object,
+    const void *bytes, size_t size)
 {
     struct reeve_ring *ring = &channel->channel.returns;
     struct reeve_slot_fill fill;
     size_t head = object != NULL ? sizeof(*object) : 0;
     size_t length = head + (object == NULL || status != 0 ? size : 0);
-    if (!return_reserve(channel, length, &fill))
+    if (!return_reserve(channel, job, length, &fill))
         return;
     fill.slot->task = view->task;
     fill.slot->attempt = view->attempt;
@@ -327,8 +341,24 @@ static void answer(struct reeve_cluster_channel *channel, const struct reeve_ent
         memcpy(fill.payload, object, head);
     reeve_copy((uint8_t *)fill.payload + head, bytes, length - head);
     reeve_ring_publish(ring);
-    reeve_ring_done(&channel->channel.calls, view->position);
-    worker.woke_holder = reeve_doorbell_ring(channel->bell, channel->bell_fd);
+    if (REEVE_LIKELY(job == NULL) || !job->slot_done)
+        reeve_ring_done(&channel->channel.calls, view->position);
+    bool woke = reeve_doorbell_ring(channel->bell, channel->bell_fd);
+    if (REEVE_LIKELY(job == NULL))
+        worker.woke_holder = woke;
+    else
+        job->slot_done = true;
+    returns_end(job);
+}
+
+void execution_answer_error(struct job *job, const struct reeve_error_info *error)
+{
+    uint8_t bytes[1024];
+    size_t size = execution_error_pack(error, bytes, sizeof(bytes));
+    failure_tell(worker.cluster, error->code, job->view.function,
+        (struct reeve_object_id){job->channel->peer, job->view.task}, error->message);
+    reeve_doorbell_count_shared(worker.cluster->bell, job->view.function, true);
+    answer(job->channel, job, &job->view, error->code, NULL, bytes, size);
 }
 
 /* The background thread's answer to the claimed entry, while that does not go on. */
@@ -338,13 +368,13 @@ static void answer_stopped(
     struct reeve_error_info error = {0};
     uint8_t bytes[1024];
     snprintf(error.message, sizeof(error.message), format, function, timeout_ms);
-    size_t size = error_pack(&error, bytes, sizeof(bytes));
+    size_t size = execution_error_pack(&error, bytes, sizeof(bytes));
     failure_tell(worker.cluster, status, worker.view.function,
         (struct reeve_object_id){worker.channel->peer, worker.view.task}, error.message);
     facts_end(worker.cluster->bell); /* its death is no failure of its own */
-    reeve_worker_publish_begin();
-    answer(worker.channel, &worker.view, status, NULL, bytes, size);
-    reeve_worker_publish_end();
+    /* as a job's: the main thread and others may be writing, too */
+    struct job job = {.slot_done = false};
+    answer(worker.channel, &job, &worker.view, status, NULL, bytes, size);
 }
 
 /* What it was stopped for is its outcome, whatever it has returned. */
@@ -370,7 +400,14 @@ static int yield(struct reeve_cluster *cluster, size_t size, reeve_pack_item *pa
 static void context(
     struct reeve_backend *backend, const struct reeve_invocation *invocation, reeve_context *ret)
 {
-    reeve_worker_context(reeve_cluster_of(backend), worker.channel, invocation, ret);
+    const struct execution *execution = invocation->context;
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    if (execution->beside)
+        reeve_worker_context(cluster, invocation, execution->job->cpu_milli,
+            reeve_jobs_time_left_ms(execution->job), ret);
+    else
+        reeve_worker_context(
+            cluster, invocation, worker.channel->cpu_milli, reeve_stop_time_left_ms(), ret);
 }
 
 /* The result's futures go to who called, before the answer. */
@@ -379,7 +416,7 @@ static void futures_settle(struct reeve_cluster_channel *channel,
 {
     struct reeve_handover *handover = &execution->handover;
     if (execution->code == 0 && handover->bytes.size != 0) {
-        pieces_publish(channel, view, &handover->bytes);
+        pieces_publish(channel, execution->job, view, &handover->bytes);
         reeve_handover_give(execution->cluster, handover, execution->heir);
     }
     reeve_handover_end(execution->cluster, &execution->invocation,
@@ -400,16 +437,52 @@ static void actor_came(const void *arguments, size_t size, uint32_t latest)
 }
 
 /* A call of an actor comes by another way than its constructor, when it is not its owner's: it may
- * be here before. An owner has its actors made in the order of their numbers. */
+ * be here before. An owner has its actors made in the order of their numbers. And an actor's own
+ * threads may have enough to do. */
 static bool is_early(
     const struct reeve_cluster_channel *channel, const struct reeve_entry_view *view)
 {
     struct reeve_entry_parts parts;
     reeve_actor actor;
-    return channel->owner != channel->peer &&
-           reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) &&
-           reeve_actor_read(parts.value, parts.value_size, &actor) &&
-           actor.owner == channel->owner && actor.number > reeve_actors_latest(actor.owner);
+    if (channel->owner == channel->peer && !reeve_jobs_any)
+        return false;
+    if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) ||
+        !reeve_actor_read(parts.value, parts.value_size, &actor) || actor.owner != channel->owner)
+        return false;
+    return (channel->owner != channel->peer && actor.number > reeve_actors_latest(actor.owner)) ||
+           (reeve_jobs_any && reeve_jobs_hold(view, &parts));
+}
+
+/* It is settled. */
+static void execution_answer(struct execution *execution, struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, int status, const uint8_t *scratch)
+{
+    bool names_lost = status == REEVE_ELOST && execution->lost.size_bytes != 0;
+    const struct reeve_reference *object = execution->is_object ? &execution->object : NULL;
+    if (REEVE_UNLIKELY(names_lost))
+        object = &execution->lost;
+    answer(channel, execution->job, view, status, object,
+        status != 0 ? scratch : execution->invocation.result, execution->invocation.result_size);
+}
+
+void execution_finish(struct execution *execution, struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, uint8_t *scratch)
+{
+    int status = execution_settle(execution, view->function, scratch);
+    if (REEVE_UNLIKELY(reeve_handover_concerns(&execution->invocation)))
+        futures_settle(channel, view, execution);
+    execution_answer(execution, channel, view, status, scratch);
+    execution_fini(execution);
+}
+
+void execution_drop(struct execution *execution)
+{
+    struct reeve_cluster *cluster = execution->cluster;
+    if (execution->is_object)
+        reeve_cluster_place_abort(cluster, &execution->place);
+    if (reeve_handover_concerns(&execution->invocation))
+        reeve_handover_end(cluster, &execution->invocation, REEVE_HANDOVER_CALLED_OFF);
+    execution_fini(execution);
 }
 
 static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
@@ -420,12 +493,16 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     const struct reeve_function *function = reeve_registry_at(view->function);
     int role = function != NULL ? function->role : REEVE_ROLE_NONE;
     uint32_t actor_latest = 0;
+    reeve_actor ending;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts)) {
         struct reeve_error_info error = {.message = "the call reached the worker malformed"};
-        size_t size = error_pack(&error, worker.scratch, cluster->inline_size);
-        answer(channel, view, REEVE_EPROTOCOL, NULL, worker.scratch, size);
+        size_t size = execution_error_pack(&error, worker.scratch, cluster->inline_size);
+        answer(channel, NULL, view, REEVE_EPROTOCOL, NULL, worker.scratch, size);
         return;
     }
+    if (REEVE_UNLIKELY(reeve_jobs_any) && role == REEVE_ROLE_METHOD &&
+        reeve_jobs_take(channel, view, &parts))
+        return;
     execution_init(
         &execution, cluster, view->function, parts.value, parts.value_size, worker.scratch);
     execution.references = parts.references;
@@ -443,6 +520,11 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         actor_latest = parts.timeout_ms;
         parts.timeout_ms = 0;
     }
+    bool ends = REEVE_UNLIKELY(reeve_jobs_any) && role == REEVE_ROLE_END &&
+                reeve_actor_read(parts.value, parts.value_size, &ending);
+    execution.channel = channel;
+    execution.view = view;
+    execution.timeout_ms = parts.timeout_ms;
     reeve_cluster_task_begin(cluster);
     reeve_stop_begin(channel->lease, view->task, view->attempt, view->function, parts.timeout_ms);
     facts_begin(cluster->bell, view);
@@ -454,21 +536,25 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     }
     if (REEVE_UNLIKELY(reason != 0))
         execution.code = stopped(&execution, reason, parts.timeout_ms);
+    if (REEVE_UNLIKELY(execution.job != NULL)) {
+        facts_end(cluster->bell);
+        bool resume_later = reeve_cluster_task_end(cluster);
+        reeve_jobs_returned(&execution, worker.scratch);
+        if (resume_later)
+            reeve_cluster_loop_resume(cluster);
+        return;
+    }
     int status = execution_settle(&execution, view->function, worker.scratch);
     facts_end(cluster->bell);
     if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
         futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
-    bool names_lost = status == REEVE_ELOST && execution.lost.size_bytes != 0;
-    const struct reeve_reference *object = execution.is_object ? &execution.object : NULL;
-    if (REEVE_UNLIKELY(names_lost))
-        object = &execution.lost;
-    answer(channel, view, status, object,
-        status != 0 ? worker.scratch : execution.invocation.result,
-        execution.invocation.result_size);
+    execution_answer(&execution, channel, view, status, worker.scratch);
     if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW))
         actor_came(parts.value, parts.value_size, actor_latest);
     execution_fini(&execution);
+    if (REEVE_UNLIKELY(ends))
+        reeve_jobs_actor_ended(&ending);
     if (REEVE_UNLIKELY(resume)) /* after the answer: it may take a moment */
         reeve_cluster_loop_resume(cluster);
 }
@@ -608,6 +694,18 @@ static _Noreturn void loop_end(struct reeve_cluster *cluster)
     _exit(0);
 }
 
+static void channel_close(struct reeve_cluster_channel *channel)
+{
+    if (REEVE_LIKELY(!reeve_jobs_any)) {
+        reeve_cluster_channel_close(channel);
+        return;
+    }
+    reeve_jobs_channel_gone(channel);
+    reeve_worker_publish_begin(); /* nobody is in the midst of writing to it */
+    reeve_cluster_channel_close(channel);
+    reeve_worker_publish_end();
+}
+
 static void housekeeping(struct reeve_cluster *cluster)
 {
     pthread_mutex_lock(&cluster->lock);
@@ -616,7 +714,7 @@ static void housekeeping(struct reeve_cluster *cluster)
         if (cluster->workers[i]->closing) {
             if (cluster->workers[i]->owner == cluster->workers[i]->peer)
                 reeve_actors_drop(cluster->workers[i]->owner);
-            reeve_cluster_channel_close(cluster->workers[i]);
+            channel_close(cluster->workers[i]);
         }
     bool over = cluster->dead;
     pthread_mutex_unlock(&cluster->lock);
@@ -673,6 +771,7 @@ int reeve_worker_init(struct reeve_cluster *cluster)
     cluster->run_inline = run_inline;
     cluster->may_run_inline = may_run_inline;
     cluster->may_lend = may_lend;
+    reeve_jobs_init(cluster);
     cluster->yield = yield;
     cluster->backend.context = context;
     cluster->backend.progress = reeve_worker_progress;
@@ -687,6 +786,8 @@ void reeve_worker_run(struct reeve_cluster *cluster)
     for (;;) {
         if (reeve_cluster_anything_ready(cluster))
             housekeeping(cluster);
+        if (REEVE_UNLIKELY(atomic_load_explicit(&reeve_jobs_due, memory_order_relaxed)))
+            reeve_jobs_look();
         if (!calls_run(cluster))
             idle(cluster);
     }

@@ -107,6 +107,7 @@ void bench_core_alone(struct bench *bench);
 void bench_core(struct bench *bench);
 void bench_ray(struct bench *bench);
 void bench_ray_actors(struct bench *bench); /* a part of it */
+void bench_ray_concurrent(struct bench *bench);
 void bench_envelope(struct bench *bench);
 int bench_envelope_register(void); /* before reeve_init */
 

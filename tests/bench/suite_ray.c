@@ -238,4 +238,5 @@ void bench_ray(struct bench *bench)
     }
     free(zeros);
     bench_ray_actors(bench);
+    bench_ray_concurrent(bench);
 }

@@ -1,5 +1,6 @@
 """What a function knows of its task: context, progress, lines for people."""
 import json
+import pathlib
 import re
 import signal
 
@@ -57,6 +58,90 @@ def test_progress_of_a_node_that_is_stopped(empty_cluster, mail):
     mail.let_go()
     assert program.succeed() == "ok unreachable\n"
 
+
+# ---- files ----
+
+def scratch(home):
+    """What is left of folders of tasks."""
+    return [path for path in (home.folder / "tmp").iterdir() if path.name.startswith("reeve-scratch-")]
+
+
+@pytest.mark.parametrize("environment", [ONE, {}, INLINE], ids=["one slot", "two", "inline"])
+def test_files(run, home, environment):
+    *paths, last = run("context", "files", environment=environment).succeed().splitlines()
+    assert last == "ok files" and len(set(paths)) == 10
+    assert all(path.startswith(str(home.folder / "tmp" / "reeve-scratch-")) for path in paths)
+    assert scratch(home) == []
+
+
+def test_files_elsewhere(empty_cluster, home):
+    """Where the node says, not the driver."""
+    (home.work / "room").mkdir()
+    empty_cluster.start_head()
+    empty_cluster.start_node(arguments=["--scratch", home.work / "room"])
+    *paths, _ = empty_cluster.driver([find_program("context"), "files"]).succeed().splitlines()
+    assert all(path.startswith(f"{home.work}/room/") for path in paths)
+    assert list((home.work / "room").iterdir()) == []
+
+
+def test_bad_place(run, home):
+    wrong = run("reeve", "worker", "--scratch", "/nonexistent")
+    assert wrong.wait() == 2 and "--scratch: no files can be made in /nonexistent" in wrong.err
+    gone = home.work / "gone"
+    assert run("context", "no_folder", environment={"TMPDIR": str(gone)}).succeed() == "ok no_folder\n"
+
+
+@pytest.fixture
+def holder(run, mail):
+    """A task that has a folder and waits: its program, its process, the folder."""
+    program = run("context", "held_files", mail.path, mail.gate)
+    [(_, pid, path)] = mail.until_count("files", 1)
+    return program, int(pid), pathlib.Path(path)
+
+
+def test_files_of_a_killed_worker(holder, mail):
+    """Its node removes them; the next attempt has another folder."""
+    program, pid, path = holder
+    assert [file.name for file in path.iterdir()] == ["file 1"]
+    processes.kill(pid)
+    _, (_, _, other) = mail.until_count("files", 2)
+    processes.until(lambda: not path.parent.exists(), settings.seconds(5), "the end of its files")
+    assert pathlib.Path(other).exists() and other != str(path)
+    mail.let_go()
+    assert program.succeed() == "ok held_files\n"
+    assert not pathlib.Path(other).exists()
+
+
+def test_files_of_a_stopped_cluster(holder, home):
+    program, _, path = holder
+    program.kill(signal.SIGTERM)
+    program.wait()
+    processes.until(lambda: not home.processes(), settings.seconds(5), "the end of its cluster")
+    assert scratch(home) == []
+
+
+def test_files_after_everything_was_killed(holder, run, home, mail):
+    """The next daemon removes what the dead have left, and leaves alone what is in use."""
+    program, _, path = holder
+    other = run("context", "held_files", mail.path, mail.gate)
+    _, (_, _, used) = mail.until_count("files", 2)
+    of_other = {process.pid for process in home.processes()
+                if process.pid == other.pid or process.parent == other.pid}
+    dead = [process.pid for process in home.processes() if process.pid not in of_other
+            and process.parent not in of_other]
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # none of them sees another one die
+        for pid in dead:
+            processes.kill(pid, number)
+    processes.wait_gone(dead, settings.seconds(5), "what was killed")
+    assert path.exists()
+    run("context", "context").succeed()
+    processes.until(lambda: not path.parent.exists(), settings.seconds(5), "the end of what the dead have left")
+    assert pathlib.Path(used).exists()
+    mail.let_go()
+    assert other.succeed() == "ok held_files\n"
+
+
+# ---- lines ----
 
 LINE = re.compile(r"^(?:logs@)?(\S+) (\d+)( debug| info| warning| error)?\| (.*)$")
 

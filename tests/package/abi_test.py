@@ -23,7 +23,8 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "abi")
 DESCRIBE = ["--exported-interfaces-only", "--drop-private-types", "--drop-undefined-syms", "--no-corpus-path",
             "--no-show-locs", "--no-comp-dir-path", "--no-elf-needed", "--no-parameter-names", "--no-write-default-sizes"]
 
-GROWING = ("reeve_error_info", "reeve_options", "reeve_task_options", "reeve_submission", "reeve_function", "reeve_context")
+GROWING = ("reeve_error_info", "reeve_options", "reeve_task_options", "reeve_submission", "reeve_function", "reeve_context",
+           "reeve_actor_options")
 
 
 def read(*path):

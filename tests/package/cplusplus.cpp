@@ -227,6 +227,15 @@ static void failures(bool in_workers)
     expect(leaks_an_exception_get(lost, &number) == REEVE_EWORKERDIED, "an exception that nobody catches");
 }
 
+// Actors are made in C; what is left of them here are handles, options and tokens.
+static void actors()
+{
+    const reeve_actor_options *options = REEVE_ACTOR_OPTIONS(.shared = 1, .concurrency = 4);
+    expect(options->concurrency == 4 && options->size == sizeof *options, "options of actors");
+    expect(reeve_reply_later().id == 0 && reeve_last_error()->code == REEVE_EINVAL, "no method, no token");
+    expect(reeve_reply_fail(reeve_reply_token{1}, 2, "%d", 3) == REEVE_EHANDLE, "no such token");
+}
+
 int main(int argc, char **argv)
 {
     bool in_workers = argc > 1;
@@ -239,6 +248,7 @@ int main(int argc, char **argv)
     many();
     inside();
     failures(in_workers);
+    actors();
     reeve_shutdown();
     std::printf(wrong == 0 ? "good\n" : "%d wrong\n", wrong);
     return wrong != 0;

@@ -191,6 +191,74 @@ static void run_unreachable(char **args)
     NEED(held_get(future, &y) == REEVE_OK && y == 3);
 }
 
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static const char *write_file(int64_t number)
+{
+    char path[5000];
+    const char *folder = reeve_scratch_folder();
+    NEED(folder != NULL && folder == reeve_scratch_folder());
+    snprintf(path, sizeof path, "%s/file %" PRId64, folder, number);
+    FILE *file = fopen(path, "wxe");
+    NEED(file != NULL && fputs("passing", file) >= 0 && fclose(file) == 0);
+    return folder;
+}
+
+REEVE_REMOTE(reeve_string, leaf, (int64_t, number))
+{
+    return write_file(number);
+}
+
+/* The child's is another folder, and gone before this one's. */
+REEVE_REMOTE(reeve_string, with_files, (int64_t, number))
+{
+    const char *own = write_file(number), *other = NULL;
+    NEED(leaf_get(leaf_remote(number), &other) == REEVE_OK);
+    NEED(strcmp(own, other) != 0 && access(other, F_OK) != 0 && access(own, F_OK) == 0);
+    reeve_free(other);
+    return own;
+}
+
+REEVE_REMOTE(int64_t, holds_files, (int64_t, number), (reeve_string, mail), (reeve_string, gate))
+{
+    report(mail, "files %d %s", getpid(), write_file(number));
+    wait_at(gate);
+    return number;
+}
+
+static void run_files(char **args)
+{
+    const char *path;
+    (void)args;
+    NEED(reeve_scratch_folder() == NULL && reeve_last_error()->code == REEVE_EINVAL);
+    for (int i = 0; i < 10; i++) {
+        NEED(with_files_get(with_files_remote(i), &path) == REEVE_OK);
+        NEED(access(path, F_OK) != 0); /* before the caller has its result */
+        printf("%s\n", path);
+        reeve_free(path);
+    }
+}
+
+static void run_held_files(char **args)
+{
+    int64_t y;
+    NEED(holds_files_get(holds_files_remote(1, args[0], args[1]), &y) == REEVE_OK && y == 1);
+}
+
+REEVE_REMOTE(int64_t, no_folder, (int64_t, number))
+{
+    NEED(reeve_scratch_folder() == NULL && reeve_last_error()->code == REEVE_ESYSTEM);
+    NEED(strstr(reeve_last_error()->message, "/gone") != NULL);
+    return number;
+}
+
+static void run_no_folder(char **args)
+{
+    int64_t y;
+    (void)args;
+    NEED(no_folder_get(no_folder_remote(1), &y) == REEVE_OK && y == 1);
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void *log_many(void *arg)
@@ -252,6 +320,9 @@ static const struct kind {
     {"context", run_context},
     {"progress", run_progress},
     {"unreachable", run_unreachable},
+    {"files", run_files},
+    {"held_files", run_held_files},
+    {"no_folder", run_no_folder},
     {"log", run_log},
     {"complaints", run_complaints},
 };

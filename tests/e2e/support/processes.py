@@ -105,12 +105,13 @@ def until(condition, within, what):
 class Program:
     """A program with its output in pipes, which are read whenever something is waited for."""
 
-    def __init__(self, command, environment, folder=None, read_output=True, stdin=subprocess.DEVNULL, pass_fds=()):
+    def __init__(self, command, environment, folder=None, read_output=True, stdin=subprocess.DEVNULL, pass_fds=(),
+                 process_group=None):
         self.command = [str(word) for word in command]
         self.begin = time.monotonic()
         self.popen = subprocess.Popen(
             self.command, env=environment, cwd=folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=pass_fds)
+            pass_fds=pass_fds, process_group=process_group)
         self.pid = self.popen.pid
         self.pidfd = os.pidfd_open(self.pid)
         self.bytes = {"out": b"", "err": b""}

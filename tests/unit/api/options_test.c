@@ -184,6 +184,31 @@ static void task_options(void **state)
         reeve_task_options_resolve(&(reeve_task_options){.cpus = 1}, &task, &error), REEVE_EINVAL);
 }
 
+static void actor_options(void **state)
+{
+    (void)state;
+    struct reeve_actor_settings actor;
+#undef OK
+#undef BAD
+#define OK(...)       \
+    assert_int_equal( \
+        reeve_actor_options_resolve(REEVE_ACTOR_OPTIONS(__VA_ARGS__), &actor, &error), 0)
+#define BAD(...)                                                                       \
+    assert_int_equal(                                                                  \
+        reeve_actor_options_resolve(REEVE_ACTOR_OPTIONS(__VA_ARGS__), &actor, &error), \
+        REEVE_EINVAL)
+    OK(.concurrency = 0);
+    assert_int_equal(actor.concurrency, 0);
+    OK(.shared = 65535, .concurrency = 1024, .max_restarts = REEVE_FOREVER);
+    assert_int_equal(actor.concurrency, 1024);
+    assert_int_equal(actor.shared, 65535);
+    assert_int_equal(actor.restarts_max, UINT32_MAX);
+    BAD(.concurrency = 1025);
+    assert_non_null(strstr(error.message, "concurrency is 1025: expected 1 to 1024"));
+    BAD(.concurrency = 10000);
+    BAD(.shared = 65536);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +218,7 @@ int main(void)
         cmocka_unit_test(leaks),
         cmocka_unit_test(structs_of_other_versions),
         cmocka_unit_test(task_options),
+        cmocka_unit_test(actor_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
