@@ -118,6 +118,7 @@ struct store_word {
     reeve_process_id holder;
     uint64_t token;
     enum reeve_store_word kind;
+    reeve_process_id heir;
 };
 
 struct store_hold_wait {    /* a HOLD or GIVE whose word has not been acknowledged */
@@ -441,9 +442,10 @@ void store_copies_drop(struct store_object *object);
  * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
-/* `pin`: where its owner had anchored it, it has a pin instead. */
-void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
+/* `pin`: where its owner had anchored it, it has a pin instead. `teller`: the node that says so,
+ * which knows that we have it. */
+void store_object_give(struct reeve_store *store, struct store_object *object,
+    reeve_process_id heir, bool pin, uint32_t teller);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* One slice of what the dead have left; true: there is more. */
@@ -642,6 +644,14 @@ uint64_t store_used_bytes(const struct reeve_store *store);
 /* hold.c: who needs an object besides its owner. */
 void store_hold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
+/* The hold is the heir's from now on, who may be of a node that does not know that we have
+ * something of its; `from` does. Where there is no such hold, this has been heard before. */
+void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder,
+    uint64_t token, reeve_process_id heir, uint32_t from);
+/* The node of that process is told that we have something of it. */
+void store_watch(struct reeve_store *store, reeve_process_id process);
+/* That node has something of one of our processes. */
+void store_watched(struct reeve_store *store, uint32_t node, reeve_process_id process);
 void store_unhold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
 /* Its owner needs it no more. True: others do, and it goes with the last of them. */

@@ -378,7 +378,8 @@ static void hold_end(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    struct store_word word = {event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD};
+    struct store_word word = {
+        event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD, REEVE_PROCESS_NONE};
     if (node == 0)
         store_unhold(store, event->id, client->process, event->number);
     else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
@@ -418,7 +419,8 @@ static void on_give(
         return;
     }
     if (object != NULL)
-        store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
+        store_object_give(
+            store, object, event->process, event->flags & REEVE_STORE_ANCHOR, store->settings.node);
     if (node == 0)
         store_reply_seal(store, event, NULL, REEVE_OK, "");
     else
@@ -442,8 +444,12 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
 
 static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)
 {
-    if (event->flags & REEVE_STORE_HELD)
+    if (event->id.sequence == REEVE_STORE_ALL)
+        store_watched(store, event->node, event->process);
+    else if (event->flags & REEVE_STORE_HELD)
         store_unhold(store, event->id, event->process, event->number);
+    else if (event->heir != REEVE_PROCESS_NONE)
+        store_hold_move(store, event->id, event->process, event->number, event->heir, event->node);
     else
         store_hold(store, event->id, event->process, event->number);
 }
@@ -460,7 +466,7 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
     }
     peer->give_heard = event->number;
     if (object != NULL)
-        store_object_give(store, object, event->process, false);
+        store_object_give(store, object, event->process, false, event->node);
 }
 
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)

@@ -43,15 +43,19 @@
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  HOLD           client request id node     lent to this process, which will need it beyond the
- *                 number                     loan: it exists until FREE with flag HELD and the same
- *                                            number, or its owner's death. Answered with REPLY_SEAL
+ *                 number heir                loan: it exists until FREE with flag HELD and the same
+ *                                            number, or its owner's death. heir: not this process,
+ *                                            but that one, as if it had said so. Answered with
+ *                                            REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
  *                 process flags              its id. Answered with REPLY_SEAL, when the node where
  *                                            it lies knows. flags: GIVEN; ANCHOR: the giver had
  *                                            anchored it, and has a pin
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
- *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere
- *                 flags
+ *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere;
+ *                 flags heir                 heir: that hold is the heir's from now on. Of sequence
+ *                                            REEVE_STORE_ALL: that node has something of `process`,
+ *                                            one of ours, and is to be told when it dies
  *  PEER_GIVE      node id process number     GIVE, from another node; number: of the word, which
  *                                            counts only once
  *  PEER_FREED     node number                it has heard all that we have told it up to that
@@ -122,8 +126,8 @@
  *                                            tells it that it will take a while
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead; or, by `word`, PEER_HOLD of process and
- *                                            token, or PEER_GIVE. Said again until PEER_FREED
+ *                                            is dead; or, by `word`, PEER_HOLD of process, token
+ *                                            and heir, or PEER_GIVE. Said again until PEER_FREED
  *                                            answers its number
  *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
  *                 length file folder place   seen for the first time is a new file in that folder
@@ -209,6 +213,8 @@ enum reeve_store_word {
     REEVE_STORE_WORD_FREE,   /* PEER_FREE */
     REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
     REEVE_STORE_WORD_UNHOLD, /* the end of that */
+    REEVE_STORE_WORD_MOVE,   /* PEER_HOLD of process, token, with an heir */
+    REEVE_STORE_WORD_WATCH,  /* PEER_HOLD of all that is the process's */
     REEVE_STORE_WORD_GIVE,   /* PEER_GIVE to process */
 };
 
@@ -230,6 +236,7 @@ struct reeve_store_event {
     uint32_t other;
     int32_t code;
     reeve_process_id process;
+    reeve_process_id heir;
     struct reeve_object_id id;
     uint64_t offset;
     uint64_t size;
@@ -282,6 +289,7 @@ struct reeve_store_command {
     uint64_t number; /* of SEND_FREE: counts from 1 for each node; of SPILL_READ: the checksum */
     uint64_t serial;
     enum reeve_store_word word; /* of SEND_FREE */
+    reeve_process_id heir;
     uint64_t token;
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };

@@ -225,7 +225,7 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
     *ret_again = false;
     uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
-    if (code != 0) {
+    if (code != 0 || REEVE_UNLIKELY(!result.is_held)) {
         code = stale(error);
     } else if ((code = reeve_cluster_value_futures(cluster, &result, &futures, error)) != 0) {
         (void)reeve_owner_release(cluster->owner, task);
@@ -240,7 +240,8 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
         (void)reeve_owner_release(cluster->owner, task);
     } else {
         bool held = reeve_owner_read_begin(cluster->owner, task);
-        (void)reeve_owner_hold(cluster->owner, task); /* another thread may release it */
+        /* whoever gets it at the same time, or releases it, is told that it is gone */
+        (void)reeve_owner_take(cluster->owner, task);
         cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
         code = object_consume(
@@ -248,13 +249,14 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
         pthread_mutex_lock(&cluster->lock);
         if (held)
             reeve_owner_read_end(cluster->owner, task);
-        (void)reeve_owner_release(cluster->owner, task);
         if (REEVE_UNLIKELY(code != 0)) {
             reeve_cluster_futures_release(cluster, futures, result.future_count);
             *ret_again = reeve_cluster_made_again(cluster, task, &result.object, code, error);
         }
         if (REEVE_LIKELY(!*ret_again))
-            (void)reeve_owner_release(cluster->owner, task);
+            reeve_owner_drop(cluster->owner, task);
+        else
+            reeve_owner_untake(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
         cluster->inside--;
         if (REEVE_UNLIKELY(cluster->ending))

@@ -437,10 +437,10 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
 /* Where it lies, if it is LOCATED here and its segment is known; NULL: it has to be asked for. */
 const void *reeve_cluster_object_find(
     struct reeve_cluster *cluster, const struct reeve_reference *object);
-/* Asks for it, and has a pin on it then. */
-/* Answered when the node where it lies knows that this process needs it. */
+/* Answered when the node where it lies knows that this process needs it, or that the heir does. */
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
-    struct reeve_error_info *error);
+    reeve_process_id heir, struct reeve_error_info *error);
+/* Asks for it, and has a pin on it then. */
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);

@@ -92,11 +92,12 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
 }
 
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
-    struct reeve_error_info *error)
+    reeve_process_id heir, struct reeve_error_info *error)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HOLD,
         .object = hold->object.id,
         .node = hold->object.node,
+        .process = heir,
         .task = hold->token};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);

@@ -479,6 +479,7 @@ int reeve_owner_result(
         return REEVE_EAGAIN;
     *ret = (struct reeve_owner_result){
         .status = task->status,
+        .is_held = task->held != 0,
         .is_object = task->flags & OWNER_RESULT_OBJECT,
         .error_is_map = task->flags & OWNER_ERROR_MAP,
         .function = task->function,
@@ -508,31 +509,6 @@ int reeve_owner_attach(
         return REEVE_ENOMEM;
     list_take(owner, list, futures, count);
     owner_task_list_set(owner, task, list, count);
-    return 0;
-}
-
-int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->held == 0)
-        return REEVE_EHANDLE;
-    if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
-        owner_stream_drop(owner, 0, id);
-    task->held--;
-    if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
-        task->losses++; /* so that borrow_end does not give it back once more */
-    owner_task_unref(owner, owner_task_index(id));
-    owner_lineage_bound(owner);
-    return 0;
-}
-
-int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
-        return REEVE_EHANDLE;
-    task->references++;
-    task->held++;
     return 0;
 }
 

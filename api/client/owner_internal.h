@@ -258,7 +258,9 @@ struct reeve_owner {
     uint64_t anchored_count;
     uint64_t relax_bytes; /* still to be let go of */
     uint32_t node;        /* our own; 0: not known */
-    reeve_task_id *lent;  /* came with the call that runs, or retained of what did */
+    reeve_process_id process;
+    uint64_t token_last;
+    reeve_task_id *lent; /* came with the call that runs, or retained of what did */
     uint32_t lent_count, lent_capacity;
     uint32_t remade_count; /* tasks that are REMADE */
     bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
@@ -417,7 +419,8 @@ static inline void owner_object_free(
 {
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
     command->object = task->bytes.object;
-    command->task = owner_task_id(task, index);
+    command->task = task->bytes.object.flags & REEVE_REFERENCE_HELD ? task->bytes.object.offset
+                                                                    : owner_task_id(task, index);
 }
 
 /* The state machine (owner.c). */

@@ -64,7 +64,8 @@ static inline _Bool reeve_entry_answers(uint8_t kind)
 
 /* flag of a reference: the object was given away, its owner is not the process in its id */
 #define REEVE_REFERENCE_GIVEN 1u
-/* only in the owner core of who keeps what it was lent: it holds it, and does not own it */
+/* only in the owner core of who keeps what it was lent, and in a hand-over to another: it holds it,
+ * and does not own it; its offset is the token of the hold */
 #define REEVE_REFERENCE_HELD 2u
 /* segment, serial and offset are known */
 #define REEVE_REFERENCE_LOCATED 4u

@@ -168,6 +168,8 @@ static void send_word(struct reeve_store_shell *shell, const struct reeve_store_
         object_free.holder = command->process;
         object_free.token = command->token;
         object_free.ends = command->word == REEVE_STORE_WORD_UNHOLD;
+        object_free.has_heir = command->word == REEVE_STORE_WORD_MOVE;
+        object_free.heir = command->heir;
     }
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
@@ -414,6 +416,7 @@ static void on_free(
                 .node = node,
                 .id = {.owner = id->owner, .sequence = id->sequence},
                 .process = object_free->has_holder ? object_free->holder : 0,
+                .heir = object_free->has_heir ? object_free->heir : 0,
                 .number = object_free->has_token ? object_free->token : 0,
                 .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
     }
