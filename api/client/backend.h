@@ -126,6 +126,11 @@ struct reeve_backend {
     int (*reply)(struct reeve_backend *, uint64_t token, const struct reeve_function *function,
         const void *value, const struct reeve_error_info *failure, struct reeve_error_info *error);
 
+    /* In a method or constructor, in the thread that runs it: the actor's state goes to its owner.
+     * NULL: it will not be restarted. */
+    int (*save)(struct reeve_backend *, struct reeve_invocation *, const reeve_actor *,
+        const void *bytes, size_t size, struct reeve_error_info *error);
+
     /* In the thread that runs a task: fills in what the invocation does not say. */
     void (*context)(struct reeve_backend *, const struct reeve_invocation *, reeve_context *ret);
     /* In the thread that runs a task: how far that has come. */

@@ -486,6 +486,9 @@ static int other_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t i
     case REEVE_ENTRY_ITEM:
         return reeve_owner_item(cluster->owner, index, view->task, view->attempt,
             view->flags & REEVE_ENTRY_MORE, parts->value, parts->value_size);
+    case REEVE_ENTRY_SAVED:
+        return reeve_owner_actor_saved(
+            cluster->owner, index, view->task, parts->value, parts->value_size);
     case REEVE_ENTRY_RECALLED:
         reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
         return 0;

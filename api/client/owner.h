@@ -227,6 +227,11 @@ int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32
 /* It is to end at once, with its host: what is queued or under way fails. REEVE_EHANDLE;
  * REEVE_EINVAL: others share its host. It is still to be released. */
 int reeve_owner_actor_kill(struct reeve_owner *owner, uint64_t now_ns, uint32_t number);
+/* The state of an actor whose host has that lease: given to its next constructor, behind the
+ * arguments. REEVE_EPROTOCOL: it can be none. */
+#define REEVE_OWNER_SAVED_MAX (64u * 1024)
+int reeve_owner_actor_saved(struct reeve_owner *owner, reeve_lease_index lease_index,
+    uint64_t number, const void *bytes, uint32_t size);
 /* The class of its calls; false: it has been released. */
 bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);

@@ -180,6 +180,11 @@ struct owner_class {
 enum owner_actor_state { OWNER_ACTOR_NEW, OWNER_ACTOR_LIVE, OWNER_ACTOR_DEAD };
 
 /* An actor of ours; see owner_actor.c. */
+struct owner_saved {
+    uint32_t size;
+    uint8_t bytes[];
+};
+
 struct owner_actor {
     uint32_t number;
     uint32_t class_index;
@@ -197,6 +202,7 @@ struct owner_actor {
     bool is_map;
     struct reeve_owner_splice *splices; /* each is referred to */
     uint32_t splice_count;
+    struct owner_saved *saved;     /* its state, as it was saved last; or NULL */
     struct reeve_list class_node;  /* in class.actors, while it is not dead */
     struct reeve_list judged_node; /* in owner.judged */
 };

@@ -29,6 +29,9 @@
  * that is large comes in several, all but the last with flag MORE. How far they may be ahead of
  * their reader: credit.h.
  *
+ * An actor's state comes to its owner in an entry of kind SAVED, which belongs to no call. Behind
+ * the arguments of the constructor that makes the actor again it stands as it came.
+ *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
@@ -47,12 +50,13 @@ enum reeve_entry_kind {
     REEVE_ENTRY_RECALLED = 3,
     REEVE_ENTRY_HANDED = 4, /* on a return ring: a piece; it does not answer the call */
     REEVE_ENTRY_ITEM = 5,   /* likewise: a piece of an item, or all of it */
+    REEVE_ENTRY_SAVED = 6,  /* on a return ring: the state of the actor with number `task` */
 };
 
 /* Of an entry on a return ring: not so, then its answer is yet to come. */
 static inline _Bool reeve_entry_answers(uint8_t kind)
 {
-    return kind != REEVE_ENTRY_HANDED && kind != REEVE_ENTRY_ITEM;
+    return kind != REEVE_ENTRY_HANDED && kind != REEVE_ENTRY_ITEM && kind != REEVE_ENTRY_SAVED;
 }
 
 /* flags, beside REEVE_ENTRY_OBJECT of ring.h */
