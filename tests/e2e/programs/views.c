@@ -181,6 +181,39 @@ static void filled(void)
     NEED(reeve_seal_reeve_double_array(creation, &other) == REEVE_ESHUTDOWN);
 }
 
+/* More than half of the store, so that it is not anchored, and then more than there is room for;
+ * got at once, with some that are no values among them. */
+static void many(void)
+{
+    enum { TOTAL = 900, PLAIN = 300, ITEMS = 16384 };
+    static reeve_future_reeve_double_array all[TOTAL];
+    static reeve_double_array got[TOTAL];
+    static int codes[TOTAL];
+    double *items = malloc(ITEMS * sizeof *items);
+    for (int count = PLAIN; count <= TOTAL; count += TOTAL - PLAIN) {
+        for (int i = 0; i < count; i++) {
+            for (int k = 0; k < ITEMS; k++)
+                items[k] = i + k;
+            all[i] = reeve_put_reeve_double_array((reeve_double_array){items, ITEMS});
+        }
+        NEED(reeve_release(all[7]) == REEVE_OK);
+        NEED(reeve_release(all[200]) == REEVE_OK);
+        all[200] = make_remote(3); /* small */
+        all[201] = all[100];
+        NEED(reeve_get_many_reeve_double_array(all, (size_t)count, got, codes) == REEVE_EHANDLE);
+        for (int i = 0; i < count; i++) {
+            size_t expected = i == 200 ? 3 : ITEMS;
+            NEED(codes[i] == (i == 7 || i == 201 ? REEVE_EHANDLE : REEVE_OK));
+            if (codes[i] != REEVE_OK)
+                continue;
+            NEED(got[i].count == expected);
+            NEED(got[i].items[expected - 1] == (i == 200 ? 0 : i) + (double)expected - 1);
+            reeve_clear(reeve_double_array, &got[i]);
+        }
+    }
+    free(items);
+}
+
 struct getter {
     reeve_future_reeve_double_array future;
     pthread_barrier_t *begin;
@@ -296,6 +329,8 @@ int main(int argc, char **argv)
         filled();
     else if (strcmp(what, "got_twice") == 0)
         got_twice();
+    else if (strcmp(what, "many") == 0)
+        many(), nothing_left();
     else if (strcmp(what, "churn") == 0)
         churn(), nothing_left();
     else if (strcmp(what, "nothing_left") == 0)
