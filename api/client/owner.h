@@ -43,6 +43,7 @@
 
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
+#include "runtime/channel/credit.h"
 #include "runtime/channel/entry.h"
 
 struct reeve_owner;
@@ -97,10 +98,11 @@ struct reeve_owner_splice {
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
-    uint32_t timeout_ms;   /* 0: none */
-    uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
-    bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
-    bool is_stream;        /* it yields items; then never_inline, too */
+    uint32_t timeout_ms; /* 0: none */
+    uint32_t losses_max; /* how often it may be lost with its worker and be run again */
+    bool never_inline;   /* it is not to be run in the midst of the task that waits for it */
+    bool is_stream;      /* it yields items; then never_inline, too */
+    struct reeve_stream_window window; /* of a stream: 0 is as always */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
@@ -145,6 +147,7 @@ enum reeve_owner_command_kind {
     /* task, lease, lease_index, position, attempt, count: units of a stream that have been taken
      * (runtime/channel/credit.h): tell its worker */
     REEVE_OWNER_CREDIT,
+    REEVE_OWNER_UNNAME, /* task: the actor of that number needs its name no more */
 };
 
 /* How to cancel what runs. */
@@ -183,7 +186,8 @@ struct reeve_owner_entry {
     uint32_t attempt;
     uint32_t timeout_ms;
     uint32_t class_index;
-    bool alone; /* its worker is to run none of its children on the spot */
+    bool alone;                        /* its worker is to run none of its children on the spot */
+    struct reeve_stream_window window; /* of a stream where it is not as always; else 0 */
     const uint8_t *arguments;
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -235,6 +239,9 @@ int reeve_owner_actor_saved(struct reeve_owner *owner, reeve_lease_index lease_i
 /* The class of its calls; false: it has been released. */
 bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
+/* It has got a name, to be given back (UNNAME) when it has ended, or now, if it
+ * has. */
+void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number);
 /* It could not be made, and nothing was called: it is forgotten. */
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
 /* Whether the task is a call of an actor, of ours or not. */

@@ -192,6 +192,7 @@ struct owner_actor {
     bool released; /* by the program; what it has called still runs, and then the end */
     bool begun;    /* its constructor was under way when the host was lost */
     bool ended;    /* by its end_function, or that was lost */
+    bool named;    /* its name is to be given back */
     uint32_t restarts_left, restart_count;
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
@@ -405,7 +406,10 @@ void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from);
 
 /* Streams (owner_stream.c). Called with any task: does nothing for others. */
-int owner_stream_make(struct reeve_owner *owner, reeve_task_id id);
+int owner_stream_make(
+    struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window);
+/* As the worker is to be told: 0 where it knows. */
+struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
  * not ended. */
 void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);

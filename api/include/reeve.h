@@ -224,6 +224,9 @@ typedef struct reeve_options {
     /* Own cluster: how much of them at most; REEVE_SPILL_SIZE (100GiB, 20%); else until their file
      * systems are filled to 95 %. */
     uint64_t spill_size_bytes;
+    /* The namespace of this job's actors: where those that it gives a name have it, and where it
+     * looks for names; at most 63 bytes of UTF-8. REEVE_NAMESPACE; else "default". */
+    const char *name_space;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for
@@ -270,6 +273,12 @@ typedef struct reeve_task_options {
     int64_t timeout_ms;
     /* Shown by tools in place of the function's name. */
     const char *name;
+    /* Of a stream: how far the function may be ahead of its reader. It waits when it is so many
+     * items ahead, 1 to 512; default 512; */
+    uint32_t stream_items;
+    uint32_t reserved; /* 0 */
+    /* or so many bytes, whichever is sooner; default 256 KiB. An item that is larger goes alone. */
+    uint64_t stream_bytes;
 } reeve_task_options;
 
 /* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in

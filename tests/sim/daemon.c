@@ -353,6 +353,9 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
         snprintf(event.text, sizeof event.text, "driver %llu", (unsigned long long)uid);
         break;
     case LOCAL_DEMAND: event.kind = REEVE_NODE_EVENT_CLIENT_DEMAND; break;
+    case LOCAL_NAME_CLAIM:
+    case LOCAL_NAME_FIND:
+    case LOCAL_NAME_DROP: sim_name_event(m, &event); break;
     case LOCAL_RETURN: event.kind = REEVE_NODE_EVENT_CLIENT_RETURN; break;
     case LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
@@ -360,6 +363,7 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
         break;
     case LOCAL_TAKE_BACK: sim_take_back(sim, daemon, m->lease, m->task); return;
     case LOCAL_CANCEL: sim_cancel(sim, daemon, m->lease, m->task, m->count); return;
+    case LOCAL_CREDIT: sim_credit(sim, daemon, m); return;
     case LOCAL_END:
         event.kind = accepted ? REEVE_NODE_EVENT_CLIENT_GONE : REEVE_NODE_EVENT_CONNECTION_GONE;
         reeve_map64_remove(&daemon->pending, process->connection);
@@ -482,6 +486,15 @@ static void carry_out(
         break;
     case REEVE_NODE_COMMAND_CLIENT_RECALL:
         tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RECALL, .lease = c->lease});
+        break;
+    case REEVE_NODE_COMMAND_CLIENT_NAMED:
+        tell(sim, daemon, c->serial,
+            (struct sim_local){.kind = LOCAL_NAMED,
+                .count = c->count,
+                .code = c->code,
+                .process = c->process,
+                .task = c->message.actor_number,
+                .host = (uint32_t)c->message.actor_host});
         break;
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE:
         tell(sim, daemon, c->serial,
