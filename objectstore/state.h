@@ -69,11 +69,12 @@ enum store_object_state {
 #define STORE_OBJECT_ON_DISK  8u  /* its place there is good */
 #define STORE_OBJECT_ANCHORED 16u /* by its owner, a client: one of pin_total, without a struct */
 
-/* What an extent's `holder` is; the tag has two bits. */
+/* What an extent's `holder` is; the tag has three bits. */
 enum store_tag {
     STORE_TAG_GRANT,
     STORE_TAG_OBJECT,
     STORE_TAG_PREPARED,
+    STORE_TAG_RETURNING,
     STORE_TAG_BUSY, /* no object's, but still written to or read: a place whose object is gone, a
                        restore, or a wreck; their tickets, which come first, tell which */
 };
@@ -308,6 +309,8 @@ struct store_client {
     uint64_t ahead_ready;   /* so much has been */
 };
 
+#define STORE_RETURNING_MAX 64
+
 struct reeve_store {
     struct reeve_store_settings settings;
     uint64_t now_ns;
@@ -335,6 +338,13 @@ struct reeve_store {
     struct store_client *ahead_client;
     bool prefault_begun, prefault_wanted;
     struct reeve_heap idle_deadlines;
+    struct reeve_fifo
+        returns; /* struct reeve_extent *: slices that are to be given back, in order */
+    struct reeve_extent *returning[STORE_RETURNING_MAX]; /* under way */
+    uint32_t returning_count;
+    uint64_t returning_bytes;                    /* of both */
+    bool room_coming;                            /* they are enough for who is first in the queue */
+    uint64_t return_now_bytes, return_period_ns; /* so much may be given back at once */
     uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
@@ -464,8 +474,8 @@ bool store_room_never(const struct reeve_store *store, uint64_t bytes);
 /* The client is dead: what it wrote in belongs to nobody now. */
 void store_room_orphan(struct reeve_store *store, struct store_client *client);
 void store_room_drop_idle(struct reeve_store *store);
-/* At the end of the store. */
-void store_room_drop_reserves(struct reeve_store *store);
+/* At the end of the store: all that is empty. */
+void store_room_drop_all(struct reeve_store *store);
 struct reeve_segment *store_segment_find(const struct reeve_store *store, uint32_t id);
 
 /* For one object at a time, or (into whichever arena) for many. */
@@ -480,6 +490,22 @@ void store_segment_adopt(
 bool store_room_has(const struct reeve_store *store, uint64_t bytes);
 /* Counts the extent as touched; gives how much of it was not before. */
 uint64_t store_room_commit(struct reeve_store *store, const struct reeve_extent *extent);
+
+/* Pages of so many bytes have gone. */
+void store_room_uncommit(struct reeve_store *store, uint64_t bytes);
+
+/* return.c: pages given back. */
+/* So much may be given back at once, and is counted: the loop has to go on. */
+bool store_return_now(struct reeve_store *store, uint64_t bytes);
+/* Gives back what is warm of a free extent, or begins to; with *ret_bytes, at most about so much.
+ * The extent may have been cut afterwards. */
+void store_return(struct reeve_store *store, struct reeve_extent *extent, uint64_t bytes_max,
+    uint64_t *ret_bytes);
+void store_return_arena(
+    struct reeve_store *store, struct reeve_arena *arena, uint64_t bytes_max, uint64_t *ret_bytes);
+void store_return_serve(struct reeve_store *store);
+void store_return_done(struct reeve_store *store, const struct reeve_store_event *event);
+void store_return_fini(struct reeve_store *store);
 
 /* prepare.c: pages made ready ahead. */
 /* The smallest reserve that has so much and is ready, at least in part. */

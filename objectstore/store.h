@@ -82,6 +82,8 @@
  *                                            objects go
  *  SEGMENT_       segment offset code        SEGMENT_PREPARE has been done, or could not be
  *   PREPARED
+ *  SEGMENT_       segment offset code        SEGMENT_RETURN has been done, or could not be
+ *   RETURNED
  *  SPILL_WRITTEN  request code number        a SPILL_WRITE has ended; number: the checksum. Code
  *                                            not 0: nothing of it counts, and its folder is left
  *                                            alone for a while
@@ -98,7 +100,10 @@
  *  SEGMENT_HIDE   client segment             tells the client to unmap it
  *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
  *                                            REEVE_STORE_GRAIN); nobody has a claim on them
- *  SEGMENT_DROP   segment                    gives all pages back and closes
+ *  SEGMENT_RETURN segment offset length      the same, somewhere in the background; several at a
+ *                                            time, each answered by SEGMENT_RETURNED. Until then
+ *                                            the pages count as touched
+ *  SEGMENT_DROP   segment                    gives all pages back (there are few) and closes
  *  SEGMENT_       segment offset length      touches the pages, for the first time, somewhere in
  *   PREPARE                                  the background; one at a time, answered by
  *                                            SEGMENT_PREPARED
@@ -189,6 +194,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_PEER_DOWN,
     REEVE_STORE_OWNER_GONE,
     REEVE_STORE_SEGMENT_PREPARED,
+    REEVE_STORE_SEGMENT_RETURNED,
     REEVE_STORE_SPILL_WRITTEN,
     REEVE_STORE_SPILL_READ_DONE,
     REEVE_STORE_EVENT_KIND_COUNT
@@ -259,6 +265,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEND_FREE,
     REEVE_STORE_SEGMENT_PREPARE,
     REEVE_STORE_SEGMENT_READY,
+    REEVE_STORE_SEGMENT_RETURN,
     REEVE_STORE_SPILL_WRITE,
     REEVE_STORE_SPILL_READ,
     REEVE_STORE_SPILL_PUNCH,
@@ -305,6 +312,7 @@ struct reeve_store_settings {
     uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
     bool prefault;          /* touch all memory at the start, and keep it */
     uint64_t ahead_bytes;   /* 0: none; how much is prepared ahead of a writer, at most */
+    uint64_t return_now_bytes; /* 4 MiB: so many pages are given back at once, in 10 ms */
     /* 30 s: the longest that a CREATE or GET waits for memory, since the disk last moved anything
      */
     uint64_t full_wait_ns;
