@@ -45,6 +45,7 @@ struct reeve_submit { /* one checked call */
     /* 0: one future. Else so many, in place of those that stand in its value: `ret` is an array.
      * Not with submit_many, nor of a stream */
     uint32_t result_count;
+    struct reeve_stream_window window; /* of a stream; 0: as always */
 };
 
 /* Takes the packed value of the future at `index` (0 for a single one) in place, and the ids of the

@@ -412,7 +412,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     }
     *ret_task = owner_task_id(task, index);
     if (REEVE_UNLIKELY(from->is_stream) && error == 0)
-        error = owner_stream_make(owner, *ret_task);
+        error = owner_stream_make(owner, *ret_task, from->window);
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
         error = owner_task_deepen(owner, index);
     if (error != 0) {
@@ -745,6 +745,8 @@ void reeve_owner_entry(
         .timeout_ms = task->timeout_ms,
         .class_index = task->class_index,
         .alone = task->flags & OWNER_ALONE,
+        .window = task->flags & OWNER_NEVER_INLINE ? owner_stream_window(owner, id)
+                                                   : (struct reeve_stream_window){0, 0},
         .arguments = owner_task_bytes(task),
         .arguments_size = task->size,
         .splice_count = task->splice_count,

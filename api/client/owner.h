@@ -43,6 +43,7 @@
 
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
+#include "runtime/channel/credit.h"
 #include "runtime/channel/entry.h"
 
 struct reeve_owner;
@@ -97,10 +98,11 @@ struct reeve_owner_splice {
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
-    uint32_t timeout_ms;   /* 0: none */
-    uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
-    bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
-    bool is_stream;        /* it yields items; then never_inline, too */
+    uint32_t timeout_ms; /* 0: none */
+    uint32_t losses_max; /* how often it may be lost with its worker and be run again */
+    bool never_inline;   /* it is not to be run in the midst of the task that waits for it */
+    bool is_stream;      /* it yields items; then never_inline, too */
+    struct reeve_stream_window window; /* of a stream: 0 is as always */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
@@ -183,7 +185,8 @@ struct reeve_owner_entry {
     uint32_t attempt;
     uint32_t timeout_ms;
     uint32_t class_index;
-    bool alone; /* its worker is to run none of its children on the spot */
+    bool alone;                        /* its worker is to run none of its children on the spot */
+    struct reeve_stream_window window; /* of a stream where it is not as always; else 0 */
     const uint8_t *arguments;
     uint32_t arguments_size;
     uint32_t splice_count;

@@ -405,7 +405,10 @@ void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from);
 
 /* Streams (owner_stream.c). Called with any task: does nothing for others. */
-int owner_stream_make(struct reeve_owner *owner, reeve_task_id id);
+int owner_stream_make(
+    struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window);
+/* As the worker is to be told: 0 where it knows. */
+struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
  * not ended. */
 void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
