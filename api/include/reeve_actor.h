@@ -194,9 +194,9 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
     REEVE_DEFINE_(void, A##_reeve_new, A##_reeve_new,                                          \
         (A##_ref, reeve_new)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))                              \
     {                                                                                          \
-        static const struct reeve_actor_type type = {sizeof type, #A, sizeof(A),               \
+        static const struct reeve_actor_type reeve_kind = {sizeof reeve_kind, #A, sizeof(A),   \
             &A##_reeve_groups, &A##_reeve_saving, &A##_reeve_restoring};                       \
-        A *self = (A *)reeve_typed_actor_begin(reeve_untyped_actor(reeve_new), &type);         \
+        A *self = (A *)reeve_typed_actor_begin(reeve_untyped_actor(reeve_new), &reeve_kind);   \
         if (self != NULL)                                                                      \
             reeve_typed_actor_made(reeve_untyped_actor(reeve_new),                             \
                 A##_reeve_construct(self REEVE_EACH(REEVE_PASS_, __VA_ARGS__)));               \
