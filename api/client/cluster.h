@@ -179,10 +179,6 @@ struct reeve_cluster {
     reeve_process_id blocked_on;
     bool owns_told; /* worker: its daemon was told that it has futures */
     uint32_t blocked_count;
-    /* worker: a call of an actor elsewhere that is to be taken back, for the wait for it would
-     * never end; or 0; and what it then fails with */
-    reeve_task_id deadlocked_task;
-    char deadlocked_text[REEVE_LOCAL_TEXT_SIZE];
 
     pthread_t background;
     bool background_started;
@@ -378,9 +374,6 @@ void reeve_cluster_blocked(
 void reeve_cluster_blocked_end(struct reeve_cluster *cluster);
 void reeve_cluster_deadlocked(
     struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text);
-/* What had been sent to another node has come back. */
-void reeve_cluster_deadlocked_back(
-    struct reeve_cluster *cluster, uint64_t now_ns, reeve_task_id task);
 
 /* Tells the daemon whether this worker has futures, if it was told something else. */
 void reeve_cluster_owns_look(struct reeve_cluster *cluster);

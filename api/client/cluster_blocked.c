@@ -70,7 +70,7 @@ void reeve_cluster_blocked_end(struct reeve_cluster *cluster)
     struct reeve_local_message message = {.kind = REEVE_LOCAL_BLOCKED};
     if (cluster->blocked_task == 0)
         return;
-    cluster->blocked_task = cluster->deadlocked_task = 0;
+    cluster->blocked_task = 0;
     (void)reeve_cluster_send(cluster, &message);
 }
 
@@ -90,7 +90,6 @@ void reeve_cluster_blocked(
     reeve_owner_entry(cluster->owner, task, &entry);
     uint32_t running = atomic_load_explicit(&cluster->bell->current_function, memory_order_relaxed);
     cluster->blocked_task = task;
-    cluster->deadlocked_task = 0;
     cluster->blocked_on = message.process;
     cluster->blocked_count += cluster->blocked_count == UINT32_MAX ? 2 : 1; /* never 0 */
     message.count = cluster->blocked_count;
@@ -100,37 +99,17 @@ void reeve_cluster_blocked(
     (void)reeve_cluster_send(cluster, &message);
 }
 
-/* The call of an actor lies in its ring, behind what the actor does not get done. On another node
- * it lies there, too: its daemon is asked to take it back, and if nobody has claimed it, it comes
- * (deadlocked_back). */
-static void actor_call_recall(
-    struct reeve_cluster *cluster, uint64_t now_ns, reeve_task_id task, const char *text)
+/* The call of an actor lies in its ring, behind what the actor does not get done. (On another node
+ * it lies there, too, and stays.) */
+static void actor_call_recall(struct reeve_cluster *cluster, uint64_t now_ns, reeve_task_id task)
 {
     reeve_lease_index index;
     uint64_t position;
     uint32_t attempt;
-    if (!reeve_owner_is_of_actor(cluster->owner, task) ||
-        !reeve_owner_where(cluster->owner, task, &index, &position, &attempt))
-        return;
-    struct reeve_cluster_channel *channel = &cluster->holders[index];
-    if (reeve_ring_recall(&channel->channel.calls, position)) {
+    if (reeve_owner_is_of_actor(cluster->owner, task) &&
+        reeve_owner_where(cluster->owner, task, &index, &position, &attempt) &&
+        reeve_ring_recall(&cluster->holders[index].channel.calls, position))
         reeve_owner_taken_back(cluster->owner, now_ns, index, task, attempt);
-    } else if (channel->node != cluster->node) {
-        struct reeve_local_message message = {
-            .kind = REEVE_LOCAL_TAKE_BACK, .lease = channel->lease, .task = task};
-        cluster->deadlocked_task = task;
-        snprintf(cluster->deadlocked_text, sizeof(cluster->deadlocked_text), "%s", text);
-        (void)reeve_cluster_send(cluster, &message);
-    }
-}
-
-void reeve_cluster_deadlocked_back(
-    struct reeve_cluster *cluster, uint64_t now_ns, reeve_task_id task)
-{
-    cluster->deadlocked_task = 0;
-    if (state_of(cluster, task) == REEVE_TASK_QUEUED)
-        reeve_owner_unsendable(
-            cluster->owner, now_ns, task, REEVE_EDEADLK, cluster->deadlocked_text);
 }
 
 void reeve_cluster_deadlocked(
@@ -139,7 +118,7 @@ void reeve_cluster_deadlocked(
     reeve_task_id task = cluster->blocked_task;
     if (task == 0 || count != cluster->blocked_count)
         return;
-    actor_call_recall(cluster, now_ns, task, text);
+    actor_call_recall(cluster, now_ns, task);
     if (state_of(cluster, task) == REEVE_TASK_QUEUED)
         reeve_owner_unsendable(cluster->owner, now_ns, task, REEVE_EDEADLK, text);
     else /* our word is out of date: the main thread says a new one */

@@ -499,8 +499,6 @@ static int other_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t i
             cluster->owner, index, view->task, parts->value, parts->value_size);
     case REEVE_ENTRY_RECALLED:
         reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
-        if (REEVE_UNLIKELY(view->task == cluster->deadlocked_task))
-            reeve_cluster_deadlocked_back(cluster, now_ns, view->task);
         return 0;
     case REEVE_ENTRY_HANDED:
         return reeve_owner_handed(

@@ -46,8 +46,8 @@
  *
  * A handle is a value: it may be passed to tasks and other actors, be a result, a member of a
  * struct (the type is counter_ref). It keeps nothing alive: the actor ends when its owner says so.
- * Actors in hosts of their own that wait for each other fail with REEVE_EDEADLK, as tasks do
- * (reeve_wait), wherever they are. */
+ * Two actors of one machine, in hosts of their own, that wait for each other fail with
+ * REEVE_EDEADLK, as tasks do (reeve_wait). */
 #ifndef REEVE_ACTOR_H
 #define REEVE_ACTOR_H
 
@@ -120,6 +120,16 @@ REEVE_API int reeve_actor_release(reeve_actor actor);
  * itself (REEVE_EINVAL). The handle is still to be released. Does not wait. */
 REEVE_API int reeve_actor_kill(reeve_actor actor);
 #define reeve_actor_kill(actor) reeve_actor_kill(reeve_untyped_actor(actor))
+
+/* For language bindings and tools: creates an actor of a type by its name ("counter"), which need
+ * not be known when the program is compiled. `args`: the constructor's arguments, a msgpack array
+ * without futures; what is wrong with them the calls of the actor say. A method is called by
+ * reeve_submit: its name is "counter_add", and the first of its arguments is the handle, as an
+ * array of its three integers. options may be NULL. Does not wait. REEVE_ENOFUNCTION: there is no
+ * such type; REEVE_EPROTOCOL: no msgpack array; REEVE_EINVAL: a bad option, or a future in the
+ * arguments; REEVE_EARITY: more than 15 arguments; REEVE_ENOMEM. */
+REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args_size,
+    const reeve_actor_options *options, reeve_actor *ret);
 
 /* Which actor has the name in that namespace (NULL: the job's own)? `type` is that of REEVE_ACTOR,
  * or NULL: of any type. The handle stays good over restarts. Any thread, any process; waits for the
