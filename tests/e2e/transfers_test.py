@@ -34,7 +34,8 @@ class Broadcast:
 
     def stores_are_empty(self):
         done = self.cluster.tool("objects", "--json", host=self.hosts[0])
-        assert done.returncode == 0, done.stderr
+        if done.returncode != 0:
+            return False  # a node that is just leaving is left out
         totals = json.loads(done.stdout)["totals"]
         return not any(totals[key] for key in ("objects", "pins", "pinned_bytes", "unsealed_bytes", "copy_bytes", "waiting", "holds"))
 
