@@ -368,11 +368,11 @@ uint64_t reeve_segment_touch(const struct reeve_extent *extent)
     return count_cold(extent, true);
 }
 
-bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint32_t grain_max,
-    uint32_t *ret_grain, uint32_t *ret_count)
+bool reeve_segment_find_warm(const struct reeve_extent *extent, uint32_t grain_from,
+    uint32_t grain_max, uint32_t *ret_grain, uint32_t *ret_count)
 {
     REEVE_ASSERT(extent->is_free);
-    struct reeve_segment *segment = extent->segment;
+    const struct reeve_segment *segment = extent->segment;
     uint32_t grain = (extent->offset + GRAIN_UNITS - 1) >> REEVE_ARENA_GRAIN_SHIFT;
     uint32_t end =
         (uint32_t)(((uint64_t)extent->offset + extent->units) >> REEVE_ARENA_GRAIN_SHIFT);
@@ -383,16 +383,20 @@ bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint3
         grain += bits != 0 ? (uint32_t)__builtin_ctzll(bits) : 64 - grain % 64;
     }
     uint32_t count = 0;
-    while (grain + count < end && count < grain_max && is_touched(segment, grain + count)) {
-        segment->touched[(grain + count) / 64] &= ~(1ull << (grain + count) % 64);
+    while (grain + count < end && count < grain_max && is_touched(segment, grain + count))
         count++;
-    }
-    if (grain >= end || count == 0)
-        return false;
-    segment->touched_count -= count;
     *ret_grain = grain;
     *ret_count = count;
-    return true;
+    return grain < end && count > 0;
+}
+
+void reeve_segment_punch(struct reeve_segment *segment, uint32_t grain, uint32_t count)
+{
+    for (uint32_t at = grain; at < grain + count; at++) {
+        REEVE_ASSERT(is_touched(segment, at));
+        segment->touched[at / 64] &= ~(1ull << at % 64);
+    }
+    segment->touched_count -= count;
 }
 
 /* The first run of cold grains that lies wholly in the extent. */
@@ -413,6 +417,21 @@ static bool find_cold(
     return grain < end && count > 0;
 }
 
+struct reeve_extent *reeve_segment_take_grains(
+    struct reeve_extent *extent, uint32_t grain, uint32_t count)
+{
+    struct reeve_arena *arena = extent->segment->arena;
+    uint32_t offset = grain << REEVE_ARENA_GRAIN_SHIFT;
+    REEVE_ASSERT(extent->is_free && offset >= extent->offset);
+    bin_remove(arena, extent);
+    if (offset > extent->offset) {
+        struct reeve_extent *rest = cut(extent, offset - extent->offset);
+        bin_insert(arena, extent);
+        extent = rest;
+    }
+    return take_from(extent, count << REEVE_ARENA_GRAIN_SHIFT);
+}
+
 struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint32_t units_max)
 {
     uint32_t grain, count, count_max = REEVE_MAX(units_max >> REEVE_ARENA_GRAIN_SHIFT, 1u);
@@ -422,14 +441,7 @@ struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint
         extent = reeve_extent_after(extent);
     if (extent == NULL)
         return NULL;
-    uint32_t offset = grain << REEVE_ARENA_GRAIN_SHIFT;
-    bin_remove(segment->arena, extent);
-    if (offset > extent->offset) {
-        struct reeve_extent *rest = cut(extent, offset - extent->offset);
-        bin_insert(segment->arena, extent);
-        extent = rest;
-    }
-    return take_from(extent, count << REEVE_ARENA_GRAIN_SHIFT);
+    return reeve_segment_take_grains(extent, grain, count);
 }
 
 /* --- audit ------------------------------------------------------------------------------------ */

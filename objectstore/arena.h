@@ -17,8 +17,9 @@
  *     extents   |  used  |      free      | used |          free           |
  *     grains    | 1  1  1  1 | 0  0 | 1  1 | 1  0  0  0  0  0  0  0  0  0  0 |
  *
- * `cold` is how much of an extent would be touched for the first time; `touch` records it; `punch`
- * finds runs of touched grains that lie wholly in a free extent, whose pages can be given back. */
+ * `cold` is how much of an extent would be touched for the first time; `touch` records it;
+ * `find_warm` finds runs of touched grains that lie wholly in a free extent, whose pages can be
+ * given back; `punch` records that. */
 #ifndef REEVE_OBJECTSTORE_ARENA_H
 #define REEVE_OBJECTSTORE_ARENA_H
 
@@ -41,7 +42,7 @@ struct reeve_extent {
     struct reeve_segment *segment;
     uint32_t offset : 31, is_free : 1;
     uint32_t units : 31, is_binned : 1;
-    uint32_t before : 30, tag : 2; /* before: neighbour in the segment, 0 at its end; tag: used */
+    uint32_t before : 29, tag : 3; /* before: neighbour in the segment, 0 at its end; tag: used */
     uint32_t after;
     union {
         struct {
@@ -133,10 +134,15 @@ uint64_t reeve_segment_touch(const struct reeve_extent *extent);
 /* Takes what is cold of the first free extent that has any such grains, at most so many units;
  * NULL: there is none. Not of a `whole` segment. */
 struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint32_t units_max);
-/* Finds the first run of touched grains within the free extent at or after `grain_from`, of at most
- * grain_max grains, records them as not touched, and gives it in grains; false: there is none. */
-bool reeve_segment_punch(struct reeve_extent *extent, uint32_t grain_from, uint32_t grain_max,
-    uint32_t *ret_grain, uint32_t *ret_count);
+/* Finds the first run of touched grains that lies wholly in the free extent, at or after
+ * `grain_from`, of at most grain_max grains; false: there is none. */
+bool reeve_segment_find_warm(const struct reeve_extent *extent, uint32_t grain_from,
+    uint32_t grain_max, uint32_t *ret_grain, uint32_t *ret_count);
+/* Takes these grains out of the free extent that they lie in. */
+struct reeve_extent *reeve_segment_take_grains(
+    struct reeve_extent *extent, uint32_t grain, uint32_t count);
+/* Records them as not touched: their pages have been, or are being, given back. */
+void reeve_segment_punch(struct reeve_segment *segment, uint32_t grain, uint32_t count);
 
 /* The largest free extent that is in a bin at or below `bin`, then the others downwards: start with
  * REEVE_ARENA_BIN_COUNT - 1 and NULL; NULL at the end, or when what is left is too small to hold a

@@ -6,6 +6,14 @@
  *     owner ────FREE───────────────────────────▶ not yet: P holds it
  *     process P ──FREE, held──▶ … ──word───────▶ the last one: now it goes
  *
+ * Who holds it may hand it on, in a result: that is a hold of its own, which becomes the heir's by
+ * a word that says both, so that it does no harm when it comes twice, however late:
+ *
+ *     P ──HOLD, heir Q──▶ … ──HOLD {P, token}, MOVE {P, token} to Q──▶ {Q, token}
+ *
+ * Q's node may know nothing of this one, which then asks to be told when Q dies (WATCH). The same
+ * holds for what is given away.
+ *
  * They are kept only where the primary copy lies, as a set of (object, process, token): the token
  * tells several holds of one process apart, so that a word that comes twice does no harm. What a
  * process held goes with it, and with its node. An owner's death frees what it owned, held or not:
@@ -129,6 +137,44 @@ void store_unhold(
     }
 }
 
+/* ---- handed on ------------------------------------------------------------------------------- */
+
+void store_watch(struct reeve_store *store, reeve_process_id process)
+{
+    uint32_t node = reeve_process_node(process);
+    struct reeve_object_id all = {.owner = process, .sequence = REEVE_STORE_ALL};
+    if (node != store->settings.node && node != 0 &&
+        reeve_map64_get(&store->gone_nodes, node) == NULL)
+        store_tell_word(store, node,
+            &(struct store_word){.id = all, .holder = process, .kind = REEVE_STORE_WORD_WATCH});
+}
+
+void store_watched(struct reeve_store *store, uint32_t node, reeve_process_id process)
+{
+    if (node == store->settings.node || reeve_map64_get(&store->gone_nodes, node) != NULL)
+        return;
+    (void)store_peer_get(store, node); /* all of these are told */
+    if (store_owner_is_gone(store, process))
+        store_tell(
+            store, node, (struct reeve_object_id){.owner = process, .sequence = REEVE_STORE_ALL});
+}
+
+void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder,
+    uint64_t token, reeve_process_id heir, uint32_t from)
+{
+    const struct store_held *held = held_find(store, id);
+    struct store_hold *hold = held != NULL ? held->holds : NULL;
+    while (hold != NULL && (hold->holder != holder || hold->token != token))
+        hold = hold->next;
+    if (hold == NULL || holder == heir)
+        return;
+    bool known = reeve_map64_get(&store->holders, heir) != NULL;
+    store_hold(store, id, heir, token);
+    hold_drop(store, hold);
+    if (!known && reeve_process_node(heir) != from)
+        store_watch(store, heir);
+}
+
 bool store_hold_defers(struct reeve_store *store, const struct store_object *object)
 {
     struct store_held *held =
@@ -181,11 +227,19 @@ void store_hold_ask(
 {
     if (event->node == 0 || event->node == store->settings.node) {
         store_hold(store, event->id, holder, event->number);
+        if (event->heir != REEVE_PROCESS_NONE)
+            store_hold_move(
+                store, event->id, holder, event->number, event->heir, store->settings.node);
         store_reply_seal(store, event, NULL, REEVE_OK, "");
         return;
     }
-    store_hold_say(store, event,
-        &(struct store_word){event->id, holder, event->number, REEVE_STORE_WORD_HOLD});
+    struct store_word word = {event->id, holder, event->number, REEVE_STORE_WORD_HOLD, event->heir};
+    if (event->heir != REEVE_PROCESS_NONE) {
+        if (reeve_map64_get(&store->gone_nodes, event->node) == NULL)
+            store_tell_word(store, event->node, &word);
+        word.kind = REEVE_STORE_WORD_MOVE;
+    }
+    store_hold_say(store, event, &word);
 }
 
 void store_hold_say(

@@ -421,8 +421,8 @@ void store_object_free(
 }
 
 /* From the table of one owner to that of another; with the owner it goes. */
-void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin)
+void store_object_give(struct reeve_store *store, struct store_object *object,
+    reeve_process_id heir, bool pin, uint32_t teller)
 {
     if (object->flags & STORE_OBJECT_ANCHORED) {
         struct store_client *client = reeve_map64_get(&store->client_by_process, object->owner);
@@ -430,6 +430,7 @@ void store_object_give(
             store_pin(store, object, client);
         (void)store_unanchor(store, object); /* a primary that nobody has freed: it stays */
     }
+    bool known = reeve_map64_get(&store->owners, heir) != NULL;
     struct store_owner *from = owner_get(store, object->owner), *to = owner_get(store, heir);
     uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;
     if (from == to)
@@ -447,6 +448,8 @@ void store_object_give(
     }
     if (store_owner_is_gone(store, heir))
         store_object_free(store, object, 0, REEVE_EOWNERDIED);
+    else if (!known && reeve_process_node(heir) != teller)
+        store_watch(store, heir);
 }
 
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process)

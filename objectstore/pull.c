@@ -147,7 +147,7 @@ static struct store_fetch *begin(struct reeve_store *store, const struct reeve_s
     object->flags = STORE_OBJECT_COPY;
     object->size = event->size;
     if (event->flags & REEVE_STORE_GIVEN) /* whose it is, only the node of the primary knows */
-        store_object_give(store, object, REEVE_PROCESS_NONE, false);
+        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
     object->fetch = fetch;
     fetch->object = object;
     fetch->size_known = event->size != 0;

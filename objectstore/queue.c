@@ -120,6 +120,7 @@ void store_queue_create(
         refuse(store, client, event->request, event->size, REEVE_ETOOLARGE, text);
         return;
     }
+    store->room_coming &= !store_queue_is_empty(store);
     bool ahead = event->flags & REEVE_STORE_AHEAD;
     bool may = store_queue_is_empty(store);
     if (ahead && may)
@@ -243,6 +244,8 @@ static uint64_t wanted_bytes(const struct reeve_store *store)
 void store_queue_serve(struct reeve_store *store)
 {
     bool moved = store->room_changed;
+    if (moved)
+        store->room_coming = false;
     while (moved) {
         struct head head = head_of(store);
         if (head.fetch != NULL)
@@ -279,8 +282,9 @@ static bool waits_for_room(const struct store_client *client)
 static bool nothing_can_move(const struct reeve_store *store)
 {
     if (!reeve_list_is_empty(&store->dying_clients) || !reeve_list_is_empty(&store->dying_owners) ||
-        store->preparing != NULL || store_pin_first(store, store->daemon) != NULL ||
-        store_spill_can_move(store) || !reeve_list_is_empty(&store->wrecks))
+        store->preparing != NULL || store->returning_bytes > 0 ||
+        store_pin_first(store, store->daemon) != NULL || store_spill_can_move(store) ||
+        !reeve_list_is_empty(&store->wrecks))
         return false;
     REEVE_LIST_EACH(node, &store->fetches)
     if (!reeve_list_is_linked(&REEVE_LIST_ENTRY(node, struct store_fetch, link)->queue_link))

@@ -5,7 +5,7 @@
  *                  │ does it touch memory for the first time, and is there so much left?
  *                  ├─ yes ─▶ it is committed
  *                  └─ no  ─▶ 1. empty segments are dropped, oldest first
- *                            2. free pages of all arenas are given back
+ *                            2. free pages of all arenas are given back (return.c)
  *                            3. unpinned copies are thrown out, least recently used first;
  *                               then primaries that are on disk, too; and all over again
  *                            4. no (the caller queues; spill.c writes more of them to disk)
@@ -24,7 +24,7 @@ static uint64_t grains_up(uint64_t bytes)
     return REEVE_ALIGN_UP(bytes, (uint64_t)REEVE_STORE_GRAIN);
 }
 
-static void uncommit(struct reeve_store *store, uint64_t bytes)
+void store_room_uncommit(struct reeve_store *store, uint64_t bytes)
 {
     store->committed_bytes -= bytes;
     if (store->growth_bytes != UINT64_MAX)
@@ -89,7 +89,7 @@ static void segment_drop(struct reeve_store *store, struct reeve_segment *segmen
     hide(store, REEVE_LIST_ENTRY(node, struct store_client, link), segment->id);
     if (segment->is_made)
         store_command(store, REEVE_STORE_SEGMENT_DROP)->segment = segment->id;
-    uncommit(store, (uint64_t)segment->touched_count * REEVE_STORE_GRAIN);
+    store_room_uncommit(store, (uint64_t)segment->touched_count * REEVE_STORE_GRAIN);
     reeve_heap_remove(&store->idle_deadlines, &segment->deadline);
     reeve_list_remove(&segment->idle_link);
     reeve_arena_remove(segment);
@@ -140,15 +140,30 @@ void store_room_busy(struct reeve_store *store, struct reeve_segment *segment)
     reeve_list_remove(&segment->idle_link);
 }
 
+/* It goes with its pages: at once, or when they have been given back. An empty one. */
+static void segment_end(struct reeve_store *store, struct reeve_segment *segment)
+{
+    uint64_t done = 0;
+    if (store_return_now(store, (uint64_t)segment->touched_count * REEVE_STORE_GRAIN)) {
+        segment_drop(store, segment);
+    } else {
+        store_room_busy(store, segment);
+        store_return(store, segment->first, UINT64_MAX, &done);
+    }
+}
+
 void store_room_drop_idle(struct reeve_store *store)
 {
     struct reeve_heap_node *node;
     while ((node = reeve_heap_peek(&store->idle_deadlines)) != NULL && node->key <= store->now_ns)
-        segment_drop(store, REEVE_CONTAINER_OF(node, struct reeve_segment, deadline));
+        segment_end(store, REEVE_CONTAINER_OF(node, struct reeve_segment, deadline));
 }
 
-void store_room_drop_reserves(struct reeve_store *store)
+void store_room_drop_all(struct reeve_store *store)
 {
+    struct reeve_heap_node *node;
+    while ((node = reeve_heap_peek(&store->idle_deadlines)) != NULL)
+        segment_drop(store, REEVE_CONTAINER_OF(node, struct reeve_segment, deadline));
     while (!reeve_list_is_empty(&store->reserves))
         segment_drop(
             store, REEVE_LIST_ENTRY(store->reserves.next, struct reeve_segment, idle_link));
@@ -169,60 +184,35 @@ void store_room_orphan(struct reeve_store *store, struct store_client *client)
 
 /* --- giving pages back ------------------------------------------------------------------------ */
 
-static void punch(
-    struct reeve_store *store, struct reeve_extent *extent, uint64_t bytes_max, uint64_t *ret_bytes)
-{
-    uint32_t grain = 0, count;
-    while (*ret_bytes < bytes_max) {
-        uint64_t grain_max = (bytes_max - *ret_bytes - 1) / REEVE_STORE_GRAIN + 1;
-        if (!reeve_segment_punch(
-                extent, grain, (uint32_t)REEVE_MIN(grain_max, UINT32_MAX), &grain, &count))
-            return;
-        struct reeve_store_command *command = store_command(store, REEVE_STORE_SEGMENT_PUNCH);
-        command->segment = extent->segment->id;
-        command->offset = (uint64_t)grain * REEVE_STORE_GRAIN;
-        command->length = (uint64_t)count * REEVE_STORE_GRAIN;
-        store->prefault_wanted |= extent->segment->is_reserve;
-        uncommit(store, command->length);
-        *ret_bytes += command->length;
-        grain += count;
-    }
-}
-
 /* What lies behind the one object of a `whole` segment is in no bin, so nobody else would. */
-static void punch_tail(struct reeve_store *store, struct reeve_extent *extent)
+static void return_tail(struct reeve_store *store, struct reeve_extent *extent)
 {
     uint64_t done = 0;
     if (extent->segment->whole && extent->after != 0)
-        punch(store, reeve_extent_after(extent), UINT64_MAX, &done);
+        store_return(store, reeve_extent_after(extent), UINT64_MAX, &done);
 }
 
-static void trim_arena(
-    struct reeve_store *store, struct reeve_arena *arena, uint64_t bytes, uint64_t *ret_bytes)
-{
-    uint32_t bin = REEVE_ARENA_BIN_COUNT - 1;
-    struct reeve_extent *extent = NULL;
-    while (*ret_bytes < bytes && (extent = reeve_arena_next_free(arena, &bin, extent)) != NULL)
-        punch(store, extent, bytes, ret_bytes);
-}
-
-/* Gives back at least so much, if there is that much to give. */
+/* Gives back at least so much, or begins to, if there is that much to give. */
 static void trim(struct reeve_store *store, uint64_t bytes)
 {
     uint64_t done = 0;
+    if (bytes <= store->returning_bytes)
+        return;
+    bytes -= store->returning_bytes;
     struct reeve_heap_node *node;
     while (done < bytes && (node = reeve_heap_peek(&store->idle_deadlines)) != NULL) {
         struct reeve_segment *segment = REEVE_CONTAINER_OF(node, struct reeve_segment, deadline);
         done += (uint64_t)segment->touched_count * REEVE_STORE_GRAIN;
-        segment_drop(store, segment);
+        segment_end(store, segment);
     }
     if (done >= bytes)
         return;
     bytes = REEVE_MAX(bytes, TRIM_MIN);
-    trim_arena(store, &store->orphans, bytes, &done);
-    trim_arena(store, &store->daemon->arena, bytes, &done);
+    store_return_arena(store, &store->orphans, bytes, &done);
+    store_return_arena(store, &store->daemon->arena, bytes, &done);
     REEVE_LIST_EACH(client, &store->clients)
-    trim_arena(store, &REEVE_LIST_ENTRY(client, struct store_client, link)->arena, bytes, &done);
+    store_return_arena(
+        store, &REEVE_LIST_ENTRY(client, struct store_client, link)->arena, bytes, &done);
 }
 
 /* Throws out copies of so many bytes together, or what is on disk as well; false: there is none. */
@@ -316,7 +306,7 @@ static struct reeve_extent *pick_whole(
     if (segment == NULL)
         segment = segment_add(store, &client->arena, bytes, true);
     struct reeve_extent *extent = reeve_segment_take(segment, units);
-    punch_tail(store, extent);
+    return_tail(store, extent);
     return extent;
 }
 
@@ -388,7 +378,9 @@ struct reeve_extent *store_room_take(
             return extent;
         }
         store_room_release(store, extent);
-        if (!evict(store, shortfall(store, cold)))
+        uint64_t missing = shortfall(store, cold);
+        store->room_coming = missing <= store->returning_bytes;
+        if (store->room_coming || !evict(store, missing - store->returning_bytes))
             return NULL;
     }
 }
@@ -406,7 +398,7 @@ void store_room_shrink(struct reeve_store *store, struct reeve_extent *extent, u
 {
     if (units < extent->units) {
         reeve_arena_shrink(extent, units);
-        punch_tail(store, extent);
+        return_tail(store, extent);
         store->room_changed = true;
     }
 }

@@ -96,7 +96,7 @@ static bool wants_more(struct reeve_store *store)
 {
     if (reeve_list_is_empty(&store->dirty))
         return false;
-    if (!store_queue_is_empty(store))
+    if (!store_queue_is_empty(store) && !store->room_coming)
         return true;
     uint64_t left = held(store) - store->writing_bytes;
     uint64_t percent = bounds(store) / 100;

@@ -69,11 +69,12 @@ enum store_object_state {
 #define STORE_OBJECT_ON_DISK  8u  /* its place there is good */
 #define STORE_OBJECT_ANCHORED 16u /* by its owner, a client: one of pin_total, without a struct */
 
-/* What an extent's `holder` is; the tag has two bits. */
+/* What an extent's `holder` is; the tag has three bits. */
 enum store_tag {
     STORE_TAG_GRANT,
     STORE_TAG_OBJECT,
     STORE_TAG_PREPARED,
+    STORE_TAG_RETURNING,
     STORE_TAG_BUSY, /* no object's, but still written to or read: a place whose object is gone, a
                        restore, or a wreck; their tickets, which come first, tell which */
 };
@@ -118,6 +119,7 @@ struct store_word {
     reeve_process_id holder;
     uint64_t token;
     enum reeve_store_word kind;
+    reeve_process_id heir;
 };
 
 struct store_hold_wait {    /* a HOLD or GIVE whose word has not been acknowledged */
@@ -307,6 +309,8 @@ struct store_client {
     uint64_t ahead_ready;   /* so much has been */
 };
 
+#define STORE_RETURNING_MAX 64
+
 struct reeve_store {
     struct reeve_store_settings settings;
     uint64_t now_ns;
@@ -334,6 +338,13 @@ struct reeve_store {
     struct store_client *ahead_client;
     bool prefault_begun, prefault_wanted;
     struct reeve_heap idle_deadlines;
+    struct reeve_fifo
+        returns; /* struct reeve_extent *: slices that are to be given back, in order */
+    struct reeve_extent *returning[STORE_RETURNING_MAX]; /* under way */
+    uint32_t returning_count;
+    uint64_t returning_bytes;                    /* of both */
+    bool room_coming;                            /* they are enough for who is first in the queue */
+    uint64_t return_now_bytes, return_period_ns; /* so much may be given back at once */
     uint32_t segment_last, segment_serial;
     struct reeve_fifo free_numbers; /* uint32_t, of dropped segments */
 
@@ -441,9 +452,10 @@ void store_copies_drop(struct store_object *object);
  * copies are told, but not except_node. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
-/* `pin`: where its owner had anchored it, it has a pin instead. */
-void store_object_give(
-    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
+/* `pin`: where its owner had anchored it, it has a pin instead. `teller`: the node that says so,
+ * which knows that we have it. */
+void store_object_give(struct reeve_store *store, struct store_object *object,
+    reeve_process_id heir, bool pin, uint32_t teller);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* One slice of what the dead have left; true: there is more. */
@@ -462,8 +474,8 @@ bool store_room_never(const struct reeve_store *store, uint64_t bytes);
 /* The client is dead: what it wrote in belongs to nobody now. */
 void store_room_orphan(struct reeve_store *store, struct store_client *client);
 void store_room_drop_idle(struct reeve_store *store);
-/* At the end of the store. */
-void store_room_drop_reserves(struct reeve_store *store);
+/* At the end of the store: all that is empty. */
+void store_room_drop_all(struct reeve_store *store);
 struct reeve_segment *store_segment_find(const struct reeve_store *store, uint32_t id);
 
 /* For one object at a time, or (into whichever arena) for many. */
@@ -478,6 +490,22 @@ void store_segment_adopt(
 bool store_room_has(const struct reeve_store *store, uint64_t bytes);
 /* Counts the extent as touched; gives how much of it was not before. */
 uint64_t store_room_commit(struct reeve_store *store, const struct reeve_extent *extent);
+
+/* Pages of so many bytes have gone. */
+void store_room_uncommit(struct reeve_store *store, uint64_t bytes);
+
+/* return.c: pages given back. */
+/* So much may be given back at once, and is counted: the loop has to go on. */
+bool store_return_now(struct reeve_store *store, uint64_t bytes);
+/* Gives back what is warm of a free extent, or begins to; with *ret_bytes, at most about so much.
+ * The extent may have been cut afterwards. */
+void store_return(struct reeve_store *store, struct reeve_extent *extent, uint64_t bytes_max,
+    uint64_t *ret_bytes);
+void store_return_arena(
+    struct reeve_store *store, struct reeve_arena *arena, uint64_t bytes_max, uint64_t *ret_bytes);
+void store_return_serve(struct reeve_store *store);
+void store_return_done(struct reeve_store *store, const struct reeve_store_event *event);
+void store_return_fini(struct reeve_store *store);
 
 /* prepare.c: pages made ready ahead. */
 /* The smallest reserve that has so much and is ready, at least in part. */
@@ -642,6 +670,14 @@ uint64_t store_used_bytes(const struct reeve_store *store);
 /* hold.c: who needs an object besides its owner. */
 void store_hold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
+/* The hold is the heir's from now on, who may be of a node that does not know that we have
+ * something of its; `from` does. Where there is no such hold, this has been heard before. */
+void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder,
+    uint64_t token, reeve_process_id heir, uint32_t from);
+/* The node of that process is told that we have something of it. */
+void store_watch(struct reeve_store *store, reeve_process_id process);
+/* That node has something of one of our processes. */
+void store_watched(struct reeve_store *store, uint32_t node, reeve_process_id process);
 void store_unhold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
 /* Its owner needs it no more. True: others do, and it goes with the last of them. */

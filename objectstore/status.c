@@ -11,7 +11,7 @@ uint64_t store_used_bytes(const struct reeve_store *store)
     REEVE_LIST_EACH(node, &store->dying_clients)
     units += REEVE_LIST_ENTRY(node, struct store_client, link)->arena.used_units;
     uint64_t preparing = store->preparing != NULL ? store_extent_bytes(store->preparing) : 0;
-    return reeve_arena_bytes(units) - preparing;
+    return reeve_arena_bytes(units) - preparing - store->returning_bytes;
 }
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret)
@@ -166,7 +166,7 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
         "client added", "client hungry", "client closed", "client reaped", "create", "seal",
         "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
         "peer pull", "peer chunk", "peer busy", "sent", "peer reset", "peer down", "owner gone",
-        "segment prepared", "spill written", "spill read done"};
+        "segment prepared", "segment returned", "spill written", "spill read done"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -175,8 +175,8 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     static const char *const names[REEVE_STORE_COMMAND_KIND_COUNT] = {"none", "segment create",
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free",
-        "segment prepare", "segment ready", "spill write", "spill read", "spill punch",
-        "spill close", "relax"};
+        "segment prepare", "segment ready", "segment return", "spill write", "spill read",
+        "spill punch", "spill close", "relax"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -189,7 +189,7 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
     } while (0)
 
 struct sums {
-    uint64_t touched_bytes, grant_bytes, pins;
+    uint64_t touched_bytes, grant_bytes, returning_bytes, pins;
     uint64_t grant_extents, object_extents, wreck_extents, segments, grants;
     uint64_t detached_bytes, reading_bytes, wreck_bytes;
 };
@@ -245,6 +245,9 @@ static const char *check_arena(
                 sums->grant_bytes += store_extent_bytes(extent);
             } else if (extent->tag == STORE_TAG_PREPARED) {
                 CHECK(extent == store->preparing);
+            } else if (extent->tag == STORE_TAG_RETURNING) {
+                CHECK(reeve_segment_cold(extent) == 0);
+                sums->returning_bytes += store_extent_bytes(extent);
             } else if (extent->tag == STORE_TAG_BUSY) {
                 wrong = check_busy(store, extent, sums);
                 if (wrong != NULL)
@@ -495,6 +498,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(store->objects.used_count == objects);
     CHECK(sums.grant_extents == sums.grants && sums.grants == reeve_map64_count(&store->grants));
     CHECK(sums.grant_bytes == store->unsealed_bytes);
+    CHECK(sums.returning_bytes == store->returning_bytes);
     CHECK(sums.segments == reeve_map64_count(&store->segments));
     CHECK(sums.touched_bytes == store->committed_bytes);
     CHECK(store->committed_bytes <= store->settings.capacity_bytes);

@@ -378,7 +378,8 @@ static void hold_end(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    struct store_word word = {event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD};
+    struct store_word word = {
+        event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD, REEVE_PROCESS_NONE};
     if (node == 0)
         store_unhold(store, event->id, client->process, event->number);
     else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
@@ -418,7 +419,8 @@ static void on_give(
         return;
     }
     if (object != NULL)
-        store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
+        store_object_give(
+            store, object, event->process, event->flags & REEVE_STORE_ANCHOR, store->settings.node);
     if (node == 0)
         store_reply_seal(store, event, NULL, REEVE_OK, "");
     else
@@ -442,8 +444,12 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
 
 static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)
 {
-    if (event->flags & REEVE_STORE_HELD)
+    if (event->id.sequence == REEVE_STORE_ALL)
+        store_watched(store, event->node, event->process);
+    else if (event->flags & REEVE_STORE_HELD)
         store_unhold(store, event->id, event->process, event->number);
+    else if (event->heir != REEVE_PROCESS_NONE)
+        store_hold_move(store, event->id, event->process, event->number, event->heir, event->node);
     else
         store_hold(store, event->id, event->process, event->number);
 }
@@ -460,7 +466,7 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
     }
     peer->give_heard = event->number;
     if (object != NULL)
-        store_object_give(store, object, event->process, false);
+        store_object_give(store, object, event->process, false, event->node);
 }
 
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)
@@ -508,6 +514,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     DEFAULT(piece_size_bytes, REEVE_STORE_CHUNK_SIZE);
     DEFAULT(pull_wait_ns, 2000000000ull);
     DEFAULT(full_grace_ns, 100000000ull);
+    DEFAULT(return_now_bytes, 4ull << 20);
     DEFAULT(full_wait_ns, 30000000000ull);
     DEFAULT(spill_file_bytes, 1ull << 30);
     DEFAULT(spill_window_bytes, 32ull << 20);
@@ -551,6 +558,7 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_pool_init(&store->extents, sizeof(struct reeve_extent));
     reeve_arena_init(&store->orphans, &store->extents);
     reeve_fifo_init(&store->free_numbers, sizeof(uint32_t));
+    reeve_fifo_init(&store->returns, sizeof(struct reeve_extent *));
     store->daemon = client_create(store, REEVE_STORE_DAEMON, REEVE_PROCESS_NONE);
     return store;
 }
@@ -595,9 +603,8 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
         reeve_fifo_clear(&out);
     store_hold_fini(store);
     store_spill_fini(store);
-    store->now_ns = UINT64_MAX;
-    store_room_drop_idle(store);
-    store_room_drop_reserves(store);
+    store_return_fini(store);
+    store_room_drop_all(store);
     at = 0;
     while (reeve_map64_next(&store->peers, &at, NULL, &value))
         store_peer_free(store, value);
@@ -675,6 +682,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
         store->room_changed = true;
         break;
     case REEVE_STORE_SEGMENT_PREPARED: store_prepare_done(store, event); break;
+    case REEVE_STORE_SEGMENT_RETURNED: store_return_done(store, event); break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
     case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); break;
@@ -711,6 +719,7 @@ bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct ree
     more |= store_bury_owners(store);
     store_queue_serve(store);
     store_spill_pump(store);
+    store_return_serve(store);
     return more;
 }
 

@@ -43,15 +43,19 @@
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  HOLD           client request id node     lent to this process, which will need it beyond the
- *                 number                     loan: it exists until FREE with flag HELD and the same
- *                                            number, or its owner's death. Answered with REPLY_SEAL
+ *                 number heir                loan: it exists until FREE with flag HELD and the same
+ *                                            number, or its owner's death. heir: not this process,
+ *                                            but that one, as if it had said so. Answered with
+ *                                            REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
  *                 process flags              its id. Answered with REPLY_SEAL, when the node where
  *                                            it lies knows. flags: GIVEN; ANCHOR: the giver had
  *                                            anchored it, and has a pin
  *  PEER_FREE      node id                    the same, from a node that knows we have a copy
- *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere
- *                 flags
+ *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere;
+ *                 flags heir                 heir: that hold is the heir's from now on. Of sequence
+ *                                            REEVE_STORE_ALL: that node has something of `process`,
+ *                                            one of ours, and is to be told when it dies
  *  PEER_GIVE      node id process number     GIVE, from another node; number: of the word, which
  *                                            counts only once
  *  PEER_FREED     node number                it has heard all that we have told it up to that
@@ -78,6 +82,8 @@
  *                                            objects go
  *  SEGMENT_       segment offset code        SEGMENT_PREPARE has been done, or could not be
  *   PREPARED
+ *  SEGMENT_       segment offset code        SEGMENT_RETURN has been done, or could not be
+ *   RETURNED
  *  SPILL_WRITTEN  request code number        a SPILL_WRITE has ended; number: the checksum. Code
  *                                            not 0: nothing of it counts, and its folder is left
  *                                            alone for a while
@@ -94,7 +100,10 @@
  *  SEGMENT_HIDE   client segment             tells the client to unmap it
  *  SEGMENT_PUNCH  segment offset length      gives the pages back (multiples of
  *                                            REEVE_STORE_GRAIN); nobody has a claim on them
- *  SEGMENT_DROP   segment                    gives all pages back and closes
+ *  SEGMENT_RETURN segment offset length      the same, somewhere in the background; several at a
+ *                                            time, each answered by SEGMENT_RETURNED. Until then
+ *                                            the pages count as touched
+ *  SEGMENT_DROP   segment                    gives all pages back (there are few) and closes
  *  SEGMENT_       segment offset length      touches the pages, for the first time, somewhere in
  *   PREPARE                                  the background; one at a time, answered by
  *                                            SEGMENT_PREPARED
@@ -122,8 +131,8 @@
  *                                            tells it that it will take a while
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead; or, by `word`, PEER_HOLD of process and
- *                                            token, or PEER_GIVE. Said again until PEER_FREED
+ *                                            is dead; or, by `word`, PEER_HOLD of process, token
+ *                                            and heir, or PEER_GIVE. Said again until PEER_FREED
  *                                            answers its number
  *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
  *                 length file folder place   seen for the first time is a new file in that folder
@@ -185,6 +194,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_PEER_DOWN,
     REEVE_STORE_OWNER_GONE,
     REEVE_STORE_SEGMENT_PREPARED,
+    REEVE_STORE_SEGMENT_RETURNED,
     REEVE_STORE_SPILL_WRITTEN,
     REEVE_STORE_SPILL_READ_DONE,
     REEVE_STORE_EVENT_KIND_COUNT
@@ -209,6 +219,8 @@ enum reeve_store_word {
     REEVE_STORE_WORD_FREE,   /* PEER_FREE */
     REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
     REEVE_STORE_WORD_UNHOLD, /* the end of that */
+    REEVE_STORE_WORD_MOVE,   /* PEER_HOLD of process, token, with an heir */
+    REEVE_STORE_WORD_WATCH,  /* PEER_HOLD of all that is the process's */
     REEVE_STORE_WORD_GIVE,   /* PEER_GIVE to process */
 };
 
@@ -230,6 +242,7 @@ struct reeve_store_event {
     uint32_t other;
     int32_t code;
     reeve_process_id process;
+    reeve_process_id heir;
     struct reeve_object_id id;
     uint64_t offset;
     uint64_t size;
@@ -252,6 +265,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SEND_FREE,
     REEVE_STORE_SEGMENT_PREPARE,
     REEVE_STORE_SEGMENT_READY,
+    REEVE_STORE_SEGMENT_RETURN,
     REEVE_STORE_SPILL_WRITE,
     REEVE_STORE_SPILL_READ,
     REEVE_STORE_SPILL_PUNCH,
@@ -282,6 +296,7 @@ struct reeve_store_command {
     uint64_t number; /* of SEND_FREE: counts from 1 for each node; of SPILL_READ: the checksum */
     uint64_t serial;
     enum reeve_store_word word; /* of SEND_FREE */
+    reeve_process_id heir;
     uint64_t token;
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };
@@ -297,6 +312,7 @@ struct reeve_store_settings {
     uint64_t full_grace_ns; /* 100 ms: when all who hold memory wait for memory themselves */
     bool prefault;          /* touch all memory at the start, and keep it */
     uint64_t ahead_bytes;   /* 0: none; how much is prepared ahead of a writer, at most */
+    uint64_t return_now_bytes; /* 4 MiB: so many pages are given back at once, in 10 ms */
     /* 30 s: the longest that a CREATE or GET waits for memory, since the disk last moved anything
      */
     uint64_t full_wait_ns;

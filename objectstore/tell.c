@@ -55,6 +55,7 @@ static void say(struct reeve_store *store, struct store_peer *peer)
         command->word = word->kind;
         command->process = word->holder;
         command->token = word->token;
+        command->heir = word->heir;
         command->number = peer->word_first + peer->word_sent++;
     }
 }

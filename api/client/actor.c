@@ -22,6 +22,7 @@
 
 struct reeve_hosted {
     struct reeve_pool *pool; /* NULL: the main thread runs its methods */
+    const struct reeve_actor_type *type;
     uint64_t owner;
     uint32_t restart_count;
     _Alignas(max_align_t) char state[];
@@ -32,6 +33,8 @@ static struct {
     uint64_t owner;  /* of the latest that was to be made here */
     uint32_t latest; /* its number */
     uint32_t next_restart_count;
+    const void *next_saved;
+    size_t next_saved_size;
     uint32_t running_restart_count;  /* of the actor whose method runs, or ran last */
     const struct reeve_pools *pools; /* NULL: in inline mode */
 } self;
@@ -100,9 +103,11 @@ bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret)
 
 /* ---- hosted here ----------------------------------------------------------------------------- */
 
-void reeve_actors_set_restart_count(uint32_t count)
+void reeve_actors_set_next(uint32_t restart_count, const void *saved, size_t saved_size)
 {
-    self.next_restart_count = count;
+    self.next_restart_count = restart_count;
+    self.next_saved = saved;
+    self.next_saved_size = saved_size;
 }
 
 uint32_t reeve_actors_latest(uint64_t owner)
@@ -199,6 +204,7 @@ REEVE_API void *reeve_typed_actor_begin(reeve_actor actor, const struct reeve_ac
         hosted_end(hosted);
         return new_failed(NULL, REEVE_ENOMEM, "no memory for the actor");
     }
+    hosted->type = type;
     hosted->owner = actor.owner;
     hosted->restart_count = self.running_restart_count = self.next_restart_count;
     return hosted->state;
@@ -207,13 +213,109 @@ REEVE_API void *reeve_typed_actor_begin(reeve_actor actor, const struct reeve_ac
 REEVE_API void *reeve_typed_actor_new(reeve_actor actor, size_t size)
 {
     const struct reeve_actor_type type = {.size = sizeof(type), .state_size = size};
-    return reeve_typed_actor_begin(actor, &type);
+    void *state = reeve_typed_actor_begin(actor, &type);
+    if (state != NULL)
+        find(&actor)->type = NULL; /* it saves nothing */
+    return state;
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+/* What it had saved before, after its constructor. */
+static int restore(struct reeve_hosted *hosted)
+{
+    static const char what[] = "the saved state";
+    struct reeve_error_info *error = reeve_error_thread();
+    const struct reeve_actor_restoring *restoring =
+        hosted->type != NULL ? hosted->type->restoring : NULL;
+    if (restoring == NULL)
+        return reeve_error_set(error, REEVE_EINVAL, "there is no REEVE_RESTORE");
+    void *value = calloc(1, REEVE_MAX(restoring->type->size, (size_t)1));
+    if (value == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for the saved state");
+    int code = reeve_codec_unpack(
+        restoring->type, self.next_saved, self.next_saved_size, value, NULL, what, error);
+    if (code == REEVE_OK) {
+        code = restoring->call(hosted->state, value);
+        if (code != REEVE_OK && !reeve_invocation_has_failed())
+            reeve_error_set(error, code, "REEVE_RESTORE returned %d", code);
+        reeve_codec_clear(restoring->type, value);
+    }
+    free(value);
+    return code;
+}
+
+static void restore_if_saved(struct reeve_hosted *hosted)
+{
+    if (REEVE_LIKELY(self.next_saved == NULL))
+        return;
+    int code = restore(hosted);
+    self.next_saved = NULL;
+    if (code != REEVE_OK && !reeve_invocation_has_failed())
+        reeve_invocation_fail(code, reeve_error_thread()->message);
+    if (reeve_invocation_has_failed())
+        reeve_invocation_prefix("its state could not be restored: ");
+}
+
+static int save(struct reeve_backend *backend, struct reeve_invocation *invocation,
+    const reeve_actor *actor, struct reeve_hosted *hosted, struct reeve_error_info *error)
+{
+    const struct reeve_actor_saving *saving = hosted->type != NULL ? hosted->type->saving : NULL;
+    struct reeve_future_ids ids = {0};
+    if (saving == NULL || hosted->type->restoring == NULL)
+        return reeve_error_set(error, REEVE_EINVAL, "reeve_actor_save: the actor's type has no %s",
+            saving == NULL ? "REEVE_SAVE" : "REEVE_RESTORE");
+    uint8_t *value = calloc(1, REEVE_MAX(saving->type->size, (size_t)1)), *bytes = NULL;
+    if (value == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for the state");
+    saving->call(hosted->state, value);
+    size_t size = reeve_codec_size(saving->type, value, 0, error);
+    int code = size == 0 ? error->code : reeve_codec_futures(saving->type, value, &ids, error);
+    if (code == REEVE_OK && ids.count != 0)
+        code = reeve_error_set(error, REEVE_ETYPE, "a saved state has no futures in it");
+    if (code == REEVE_OK && size > REEVE_SAVED_MAX)
+        code = reeve_error_set(error, REEVE_ETOOLARGE,
+            "the state has %zu bytes: %d at most can be saved", size, REEVE_SAVED_MAX);
+    if (code == REEVE_OK && (bytes = malloc(size)) == NULL)
+        code = reeve_error_set(error, REEVE_ENOMEM, "no memory for a state of %zu bytes", size);
+    if (code == REEVE_OK && reeve_codec_pack(saving->type, value, bytes, 0, size) != size)
+        code = reeve_error_set(error, REEVE_EINVAL, "the state changed while it was being packed");
+    if (code == REEVE_OK && backend->save != NULL)
+        code = backend->save(backend, invocation, actor, bytes, size, error);
+    reeve_future_ids_fini(&ids);
+    free(bytes);
+    free(value);
+    return code;
+}
+
+REEVE_API int reeve_actor_save(void)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_invocation *invocation = reeve_invocation_current();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    struct reeve_hosted *hosted = NULL;
+    reeve_actor actor;
+    if (backend == NULL)
+        return error->code;
+    int role = invocation != NULL ? invocation->function->role : REEVE_ROLE_NONE;
+    if ((role == REEVE_ROLE_METHOD || role == REEVE_ROLE_NEW) &&
+        reeve_actor_read(invocation->args, invocation->args_size, &actor))
+        hosted = here != NULL ? here : find(&actor);
+    if (hosted == NULL)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "reeve_actor_save: only a method or a constructor saves, in its thread");
+    int code = save(backend, invocation, &actor, hosted, error);
+    return code == REEVE_OK ? REEVE_OK : reeve_error_complete(error, code);
 }
 
 REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code)
 {
-    if (code == REEVE_OK && !reeve_invocation_has_failed())
+    if (code == REEVE_OK && !reeve_invocation_has_failed()) {
+        restore_if_saved(find(&actor));
+        if (reeve_invocation_has_failed())
+            reeve_typed_actor_free(actor);
         return;
+    }
     if (!reeve_invocation_has_failed())
         reeve_fail(code, "its constructor returned %d", code);
     else

@@ -25,8 +25,8 @@ bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret);
 /* Several threads run methods (inline mode): then who runs one holds this. */
 void reeve_actors_lock(void);
 void reeve_actors_unlock(void);
-/* For the next constructor. */
-void reeve_actors_set_restart_count(uint32_t count);
+/* For the next constructor; the state to be restored, or NULL. */
+void reeve_actors_set_next(uint32_t restart_count, const void *saved, size_t saved_size);
 /* The latest of that owner's that was to be made here, whether or not it could be; 0: none. */
 uint32_t reeve_actors_latest(uint64_t owner);
 void reeve_actors_set_latest(const reeve_actor *actor);

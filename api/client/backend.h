@@ -45,6 +45,7 @@ struct reeve_submit { /* one checked call */
     /* 0: one future. Else so many, in place of those that stand in its value: `ret` is an array.
      * Not with submit_many, nor of a stream */
     uint32_t result_count;
+    struct reeve_stream_window window; /* of a stream; 0: as always */
 };
 
 /* Takes the packed value of the future at `index` (0 for a single one) in place, and the ids of the
@@ -125,6 +126,11 @@ struct reeve_backend {
         struct reeve_error_info *error);
     int (*reply)(struct reeve_backend *, uint64_t token, const struct reeve_function *function,
         const void *value, const struct reeve_error_info *failure, struct reeve_error_info *error);
+
+    /* In a method or constructor, in the thread that runs it: the actor's state goes to its owner.
+     * NULL: it will not be restarted. */
+    int (*save)(struct reeve_backend *, struct reeve_invocation *, const reeve_actor *,
+        const void *bytes, size_t size, struct reeve_error_info *error);
 
     /* In the thread that runs a task: fills in what the invocation does not say. */
     void (*context)(struct reeve_backend *, const struct reeve_invocation *, reeve_context *ret);

@@ -37,6 +37,7 @@ static inline struct reeve_submit reeve_client_submit_of(
         .never_inline = settings->never_inline,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
+        .window = settings->window,
     };
 }
 

@@ -173,16 +173,21 @@ int reeve_cluster_value_futures(struct reeve_cluster *cluster,
 }
 
 /* Without the lock. The object is not let go of meanwhile, if it is held. */
-static int object_consume(struct reeve_cluster *cluster, const struct reeve_reference *object,
-    size_t index, const uint64_t *futures, size_t future_count, reeve_consume *consume, void *arg,
-    struct reeve_error_info *error)
+static int object_consume(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch,
+    const struct reeve_reference *object, size_t index, const uint64_t *futures,
+    size_t future_count, reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
     const void *bytes = reeve_cluster_object_find(cluster, object);
     bool asked = bytes == NULL;
-    int code = asked ? reeve_cluster_object_get(cluster, object, &bytes, error) : 0;
-    if (code != 0)
-        return code;
-    code = consume(index, bytes, object->size_bytes, futures, future_count, arg);
+    if (asked && prefetch != NULL)
+        prefetch->wanted = true; /* there may be more of that kind */
+    if (asked && (prefetch == NULL ||
+                     !reeve_cluster_prefetch_take(cluster, prefetch, index, object, &bytes))) {
+        int code = reeve_cluster_object_get(cluster, object, &bytes, error);
+        if (code != 0)
+            return code;
+    }
+    int code = consume(index, bytes, object->size_bytes, futures, future_count, arg);
     if (asked)
         reeve_cluster_object_unpin(cluster, object->id);
     return code;
@@ -218,14 +223,15 @@ bool reeve_cluster_made_again(struct reeve_cluster *cluster, reeve_task_id task,
 
 /* The future is final: its value is consumed, and it is released. Or (again) its object is lost,
  * and is being made again. */
-static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t index,
-    reeve_consume *consume, void *arg, bool *ret_again, struct reeve_error_info *error)
+static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch,
+    reeve_task_id task, size_t index, reeve_consume *consume, void *arg, bool *ret_again,
+    struct reeve_error_info *error)
 {
     struct reeve_owner_result result;
     *ret_again = false;
     uint64_t *futures = NULL;
     int code = reeve_owner_result(cluster->owner, task, &result);
-    if (code != 0) {
+    if (code != 0 || REEVE_UNLIKELY(!result.is_held)) {
         code = stale(error);
     } else if ((code = reeve_cluster_value_futures(cluster, &result, &futures, error)) != 0) {
         (void)reeve_owner_release(cluster->owner, task);
@@ -240,21 +246,23 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
         (void)reeve_owner_release(cluster->owner, task);
     } else {
         bool held = reeve_owner_read_begin(cluster->owner, task);
-        (void)reeve_owner_hold(cluster->owner, task); /* another thread may release it */
+        /* whoever gets it at the same time, or releases it, is told that it is gone */
+        (void)reeve_owner_take(cluster->owner, task);
         cluster->inside++;
         pthread_mutex_unlock(&cluster->lock);
-        code = object_consume(
-            cluster, &result.object, index, futures, result.future_count, consume, arg, error);
+        code = object_consume(cluster, prefetch, &result.object, index, futures,
+            result.future_count, consume, arg, error);
         pthread_mutex_lock(&cluster->lock);
         if (held)
             reeve_owner_read_end(cluster->owner, task);
-        (void)reeve_owner_release(cluster->owner, task);
         if (REEVE_UNLIKELY(code != 0)) {
             reeve_cluster_futures_release(cluster, futures, result.future_count);
             *ret_again = reeve_cluster_made_again(cluster, task, &result.object, code, error);
         }
         if (REEVE_LIKELY(!*ret_again))
-            (void)reeve_owner_release(cluster->owner, task);
+            reeve_owner_drop(cluster->owner, task);
+        else
+            reeve_owner_untake(cluster->owner, task);
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
         cluster->inside--;
         if (REEVE_UNLIKELY(cluster->ending))
@@ -268,8 +276,9 @@ static int future_take(struct reeve_cluster *cluster, reeve_task_id task, size_t
 }
 
 /* With the lock, which it gives up while it waits and while it copies from the store. */
-static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t timeout_ms,
-    size_t index, reeve_consume *consume, void *arg, struct reeve_error_info *error)
+static int future_get(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch,
+    reeve_task_id task, int64_t timeout_ms, size_t index, reeve_consume *consume, void *arg,
+    struct reeve_error_info *error)
 {
     uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
     bool again;
@@ -280,7 +289,7 @@ static int future_get(struct reeve_cluster *cluster, reeve_task_id task, int64_t
         code = reeve_cluster_get_await(cluster, task, deadline_ns, error);
         if (code != 0)
             return code;
-        code = future_take(cluster, task, index, consume, arg, &again, error);
+        code = future_take(cluster, prefetch, task, index, consume, arg, &again, error);
     } while (REEVE_UNLIKELY(again));
     return code;
 }
@@ -317,7 +326,7 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
         code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     } else {
         reeve_cluster_enter(cluster);
-        code = future_get(cluster, future, timeout_ms, 0, consume, arg, error);
+        code = future_get(cluster, NULL, future, timeout_ms, 0, consume, arg, error);
     }
     pthread_mutex_unlock(&cluster->lock);
     return code;
@@ -327,6 +336,7 @@ static int cluster_get_many(struct reeve_backend *backend, const uint64_t *futur
     size_t count, reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct reeve_cluster_prefetch prefetch = {0};
     int code = 0;
     pthread_mutex_lock(&cluster->lock);
     for (; *at < count; (*at)++) {
@@ -335,10 +345,15 @@ static int cluster_get_many(struct reeve_backend *backend, const uint64_t *futur
             break;
         }
         reeve_cluster_enter(cluster);
-        code = future_get(cluster, futures[*at], REEVE_FOREVER, *at, consume, arg, error);
+        if (REEVE_UNLIKELY(prefetch.wanted))
+            reeve_cluster_prefetch_more(cluster, &prefetch, futures, *at, count);
+        code =
+            future_get(cluster, &prefetch, futures[*at], REEVE_FOREVER, *at, consume, arg, error);
         if (code != 0)
             break;
     }
+    if (REEVE_UNLIKELY(prefetch.wanted))
+        reeve_cluster_prefetch_end(cluster, &prefetch);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }

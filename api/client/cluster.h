@@ -15,13 +15,13 @@
  * cluster_poll.c.
  *
  * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
- * cluster_put.c (put), cluster_places.c (room for what is put), cluster_view.c (views),
- * cluster_actor.c (actors), cluster_stream.c (streams),
- * cluster_poll.c (role, waiting), cluster_progress.c (how far tasks have come), cluster_watch.c
- * (futures that are watched), cluster_cancel.c (stopping tasks), cluster_background.c (the
- * thread that reads the socket), cluster_rings.c (channels, entries), cluster_room.c
- * (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a daemon,
- * starting a cluster of our own), cluster_blocked.c (waits that would never end). */
+ * cluster_put.c (put), cluster_prefetch.c (what a get of many asks for ahead), cluster_places.c
+ * (room for what is put), cluster_view.c (views), cluster_actor.c (actors), cluster_stream.c
+ * (streams), cluster_poll.c (role, waiting), cluster_progress.c (how far tasks have come),
+ * cluster_watch.c (futures that are watched), cluster_cancel.c (stopping tasks),
+ * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
+ * cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a
+ * daemon, starting a cluster of our own), cluster_blocked.c (waits that would never end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -434,6 +434,14 @@ void reeve_cluster_room_made(struct reeve_cluster *cluster);
  * what was gained by create or get. */
 int reeve_cluster_inside_enter(struct reeve_cluster *cluster, struct reeve_error_info *error);
 void reeve_cluster_inside_leave(struct reeve_cluster *cluster);
+/* The parts of that, with the lock: it is sent, if it can be; answered, or there will be none; not
+ * waited for any more. Every begin needs its end, whatever it returned. */
+int reeve_cluster_request_begin(struct reeve_cluster *cluster,
+    struct reeve_cluster_request *request, struct reeve_local_message *message);
+void reeve_cluster_reply_await(
+    struct reeve_cluster *cluster, const struct reeve_cluster_request *request);
+void reeve_cluster_request_end(
+    struct reeve_cluster *cluster, const struct reeve_cluster_request *request);
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error);
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
@@ -441,13 +449,40 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
 /* Where it lies, if it is LOCATED here and its segment is known; NULL: it has to be asked for. */
 const void *reeve_cluster_object_find(
     struct reeve_cluster *cluster, const struct reeve_reference *object);
-/* Asks for it, and has a pin on it then. */
-/* Answered when the node where it lies knows that this process needs it. */
+/* Answered when the node where it lies knows that this process needs it, or that the heir does. */
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
-    struct reeve_error_info *error);
+    reeve_process_id heir, struct reeve_error_info *error);
+/* Asks for it, and has a pin on it then. */
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);
+
+/* cluster_prefetch.c. Objects that a get of many has asked for ahead; begins as zeroes. */
+#define REEVE_CLUSTER_PREFETCH_WINDOW 64u
+struct reeve_cluster_prefetch {
+    struct reeve_cluster_prefetched { /* a ring, from malloc; NULL while nothing was asked for */
+        struct reeve_cluster_request request;
+        struct reeve_local_message reply;
+        size_t index; /* of the future */
+        struct reeve_object_id object;
+        uint64_t size_bytes;
+    } * window;
+    uint32_t first, count;
+    uint64_t bytes;
+    size_t next; /* the first future that has not been looked at */
+    bool wanted; /* an object had to be asked for: till then nothing is asked ahead */
+};
+/* With the lock. Asks for what is ready of futures[at], futures[at + 1], … */
+void reeve_cluster_prefetch_more(struct reeve_cluster *cluster,
+    struct reeve_cluster_prefetch *prefetch, const uint64_t *futures, size_t at, size_t count);
+/* Without the lock. The object of futures[index], pinned; false: it is to be asked for. What was
+ * asked for of futures before it is dropped. */
+bool reeve_cluster_prefetch_take(struct reeve_cluster *cluster,
+    struct reeve_cluster_prefetch *prefetch, size_t index, const struct reeve_reference *object,
+    const void **ret_bytes);
+/* With the lock. Drops what was not taken. */
+void reeve_cluster_prefetch_end(
+    struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch);
 
 /* cluster_places.c. Room for one value: as much as asked for, perhaps more. */
 struct reeve_cluster_place {

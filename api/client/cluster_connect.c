@@ -126,7 +126,7 @@ static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_messag
     cluster->node = welcome->node;
     cluster->inline_size = welcome->inline_size;
     cluster->store_bytes = welcome->size;
-    reeve_owner_set_node(cluster->owner, welcome->node);
+    reeve_owner_set_process(cluster->owner, welcome->process);
     cluster->event_fd = welcome->fds[1];
     cluster->daemon_event_fd = welcome->fds[3];
     welcome->fd_count = 0;

@@ -29,7 +29,8 @@ void reeve_cluster_inside_leave(struct reeve_cluster *cluster)
     pthread_mutex_unlock(&cluster->lock);
 }
 
-static void reply_await(struct reeve_cluster *cluster, const struct reeve_cluster_request *request)
+void reeve_cluster_reply_await(
+    struct reeve_cluster *cluster, const struct reeve_cluster_request *request)
 {
     struct reeve_cluster_lend lend;
     reeve_cluster_lend_begin(cluster, &lend);
@@ -44,6 +45,26 @@ static void reply_await(struct reeve_cluster *cluster, const struct reeve_cluste
     reeve_cluster_lend_end(cluster, &lend);
 }
 
+int reeve_cluster_request_begin(struct reeve_cluster *cluster,
+    struct reeve_cluster_request *request, struct reeve_local_message *message)
+{
+    cluster->activity++;
+    request->id = message->request = ++cluster->request_last;
+    request->next = cluster->requests;
+    /* cppcheck-suppress autoVariables ; whoever has it takes it out of the list again */
+    cluster->requests = request;
+    return cluster->dead || cluster->ending ? 0 : reeve_cluster_send(cluster, message);
+}
+
+void reeve_cluster_request_end(
+    struct reeve_cluster *cluster, const struct reeve_cluster_request *request)
+{
+    struct reeve_cluster_request **link = &cluster->requests;
+    while (*link != request)
+        link = &(*link)->next;
+    *link = request->next;
+}
+
 /* Asks and waits for the answer, which the background thread hands over. The role is not taken, and
  * a worker's main thread keeps it: while user threads wait here, answers of tasks are the
  * background thread's business. */
@@ -52,20 +73,10 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
 {
     struct reeve_cluster_request request = {.reply = reply};
     pthread_mutex_lock(&cluster->lock);
-    cluster->activity++;
-    request.id = message->request = ++cluster->request_last;
-    request.next = cluster->requests;
-    /* cppcheck-suppress autoVariables ; taken out of the list again before this function returns */
-    cluster->requests = &request;
-    int code = 0;
-    if (!cluster->dead && !cluster->ending)
-        code = reeve_cluster_send(cluster, message);
+    int code = reeve_cluster_request_begin(cluster, &request, message);
     if (code == 0)
-        reply_await(cluster, &request);
-    struct reeve_cluster_request **link = &cluster->requests;
-    while (*link != &request)
-        link = &(*link)->next;
-    *link = request.next;
+        reeve_cluster_reply_await(cluster, &request);
+    reeve_cluster_request_end(cluster, &request);
     if (request.answered && reply->code != 0)
         code = reeve_error_set(error, reply->code, "%.*s", (int)reply->text_size, reply->text);
     else if (cluster->ending && !request.answered)
@@ -92,11 +103,12 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
 }
 
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
-    struct reeve_error_info *error)
+    reeve_process_id heir, struct reeve_error_info *error)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HOLD,
         .object = hold->object.id,
         .node = hold->object.node,
+        .process = heir,
         .task = hold->token};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);

@@ -192,7 +192,8 @@ static void entry_fill(struct reeve_slot *slot, const struct reeve_owner_send *s
     slot->references = references;
     slot->kind = REEVE_ENTRY_CALL;
     slot->flags = (entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0) |
-                  (entry->alone ? REEVE_ENTRY_ALONE : 0) | (lends ? REEVE_ENTRY_LENT : 0);
+                  (entry->alone ? REEVE_ENTRY_ALONE : 0) | (lends ? REEVE_ENTRY_LENT : 0) |
+                  (entry->window.units != 0 ? REEVE_ENTRY_WINDOW : 0);
     slot->status = 0;
 }
 
@@ -210,7 +211,7 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
     struct reeve_owner_entry entry;
     struct reeve_slot_fill fill;
     reeve_owner_entry(cluster->owner, send->task, &entry);
-    if (REEVE_LIKELY(entry.splice_count == 0 && entry.timeout_ms == 0)) {
+    if (REEVE_LIKELY((entry.splice_count | entry.timeout_ms | entry.window.units) == 0)) {
         int error = reeve_ring_reserve(ring, entry.arguments_size, &fill);
         if (error != 0)
             return error;
@@ -230,8 +231,9 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
     size_t references =
         spliced.reference_count + spliced.objects.size / sizeof(*spliced.references);
     size_t limit = entry.timeout_ms != 0 ? sizeof(entry.timeout_ms) : 0;
-    size_t total = values + spliced.objects.size + limit + (lends ? sizeof(lent_size) : 0) +
-                   spliced.lent.size + spliced.size;
+    size_t window = entry.window.units != 0 ? sizeof(entry.window) : 0;
+    size_t total = values + spliced.objects.size + limit + window +
+                   (lends ? sizeof(lent_size) : 0) + spliced.lent.size + spliced.size;
     if (error == 0 && (spliced.size + spliced.lent.size > REEVE_ENTRY_SIZE_MAX ||
                           references > REEVE_ENTRY_REFERENCES_MAX))
         error = REEVE_ETOOLARGE;
@@ -243,6 +245,7 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
         payload = append(payload, spliced.references, values);
         payload = append(payload, spliced.objects.data, spliced.objects.size);
         payload = append(payload, &entry.timeout_ms, limit);
+        payload = append(payload, &entry.window, window);
         if (lends)
             payload = append(payload, &lent_size, sizeof(lent_size));
         payload = append(payload, spliced.lent.data, spliced.lent.size);
@@ -486,6 +489,9 @@ static int other_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t i
     case REEVE_ENTRY_ITEM:
         return reeve_owner_item(cluster->owner, index, view->task, view->attempt,
             view->flags & REEVE_ENTRY_MORE, parts->value, parts->value_size);
+    case REEVE_ENTRY_SAVED:
+        return reeve_owner_actor_saved(
+            cluster->owner, index, view->task, parts->value, parts->value_size);
     case REEVE_ENTRY_RECALLED:
         reeve_owner_taken_back(cluster->owner, now_ns, index, view->task, view->attempt);
         return 0;

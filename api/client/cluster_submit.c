@@ -232,6 +232,7 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
         .losses_max = submit->max_retries,
         .never_inline = submit->never_inline || submit->function->item != NULL,
         .is_stream = submit->function->item != NULL,
+        .window = submit->window,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
     };

@@ -24,7 +24,7 @@ static void view_drop(struct reeve_cluster *cluster, struct view *view)
     reeve_cluster_futures_release(cluster, view->futures, view->future_count);
     free(view->futures);
     view->futures = NULL;
-    (void)reeve_owner_release(cluster->owner, view->task);
+    reeve_owner_drop(cluster->owner, view->task);
     reeve_cluster_pump(cluster, reeve_cluster_now_ns());
     if (REEVE_UNLIKELY(cluster->owns_told))
         reeve_cluster_owns_look(cluster);
@@ -57,7 +57,7 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
 {
     struct reeve_owner_result result;
     *ret_again = false;
-    if (reeve_owner_result(cluster->owner, view->task, &result) != 0)
+    if (reeve_owner_result(cluster->owner, view->task, &result) != 0 || !result.is_held)
         return reeve_error_set(
             error, REEVE_EHANDLE, "no such future: it has been got or released already");
     if (result.status != 0) {
@@ -68,7 +68,7 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
     if (code != 0)
         return code;
     view->future_count = result.future_count;
-    (void)reeve_owner_hold(cluster->owner, view->task);
+    (void)reeve_owner_keep(cluster->owner, view->task);
     if (!result.is_object) {
         code = consume(0, result.bytes, result.size, view->futures, view->future_count, arg);
     } else {

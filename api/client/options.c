@@ -177,6 +177,16 @@ int reeve_actor_options_resolve(const reeve_actor_options *options,
     return REEVE_OK;
 }
 
+/* In units: as many as items, of so many bytes that all of them are those. */
+static struct reeve_stream_window window_of(uint32_t items, uint64_t bytes)
+{
+    uint64_t units = items ? items : REEVE_STREAM_WINDOW;
+    uint64_t unit = (bytes ? bytes : REEVE_STREAM_WINDOW * REEVE_STREAM_UNIT_BYTES) / units;
+    unit = unit ? unit : 1;
+    return (struct reeve_stream_window){
+        (uint32_t)units, unit < UINT32_MAX ? (uint32_t)unit : UINT32_MAX};
+}
+
 int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_task_settings *ret,
     struct reeve_error_info *error)
 {
@@ -208,6 +218,12 @@ int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_t
         return reeve_error_set(error, REEVE_EINVAL,
             "the option never_inline is %u: expected 0 or 1", given.never_inline);
     ret->never_inline = given.never_inline != 0;
+    if (given.stream_items > REEVE_STREAM_WINDOW)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option stream_items is %u: expected 1 to %u", given.stream_items,
+            REEVE_STREAM_WINDOW);
+    if (given.stream_items != 0 || given.stream_bytes != 0)
+        ret->window = window_of(given.stream_items, given.stream_bytes);
     ret->name = given.name;
     return REEVE_OK;
 }

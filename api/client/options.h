@@ -4,6 +4,8 @@
 
 #include <reeve.h>
 
+#include "runtime/channel/credit.h"
+
 /* Strings are the caller's or the environment's, valid while reeve_init runs; NULL where nothing
  * was said. */
 struct reeve_settings {
@@ -34,6 +36,7 @@ struct reeve_task_settings {
     bool retries_said; /* max_retries is not the default */
     int64_t timeout_ms;
     bool never_inline;
+    struct reeve_stream_window window; /* 0 where nothing was said */
     const char *name;
 };
 

@@ -412,7 +412,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     }
     *ret_task = owner_task_id(task, index);
     if (REEVE_UNLIKELY(from->is_stream) && error == 0)
-        error = owner_stream_make(owner, *ret_task);
+        error = owner_stream_make(owner, *ret_task, from->window);
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
         error = owner_task_deepen(owner, index);
     if (error != 0) {
@@ -479,6 +479,7 @@ int reeve_owner_result(
         return REEVE_EAGAIN;
     *ret = (struct reeve_owner_result){
         .status = task->status,
+        .is_held = task->held != 0,
         .is_object = task->flags & OWNER_RESULT_OBJECT,
         .error_is_map = task->flags & OWNER_ERROR_MAP,
         .function = task->function,
@@ -508,31 +509,6 @@ int reeve_owner_attach(
         return REEVE_ENOMEM;
     list_take(owner, list, futures, count);
     owner_task_list_set(owner, task, list, count);
-    return 0;
-}
-
-int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->held == 0)
-        return REEVE_EHANDLE;
-    if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
-        owner_stream_drop(owner, 0, id);
-    task->held--;
-    if (REEVE_UNLIKELY(task->flags & OWNER_LENT) && reeve_task_state_is_final(task->state))
-        task->losses++; /* so that borrow_end does not give it back once more */
-    owner_task_unref(owner, owner_task_index(id));
-    owner_lineage_bound(owner);
-    return 0;
-}
-
-int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id id)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL)
-        return REEVE_EHANDLE;
-    task->references++;
-    task->held++;
     return 0;
 }
 
@@ -769,6 +745,8 @@ void reeve_owner_entry(
         .timeout_ms = task->timeout_ms,
         .class_index = task->class_index,
         .alone = task->flags & OWNER_ALONE,
+        .window = task->flags & OWNER_NEVER_INLINE ? owner_stream_window(owner, id)
+                                                   : (struct reeve_stream_window){0, 0},
         .arguments = owner_task_bytes(task),
         .arguments_size = task->size,
         .splice_count = task->splice_count,

@@ -43,6 +43,7 @@
 
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
+#include "runtime/channel/credit.h"
 #include "runtime/channel/entry.h"
 
 struct reeve_owner;
@@ -97,10 +98,11 @@ struct reeve_owner_splice {
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
-    uint32_t timeout_ms;   /* 0: none */
-    uint32_t losses_max;   /* how often it may be lost with its worker and be run again */
-    bool never_inline;     /* it is not to be run in the midst of the task that waits for it */
-    bool is_stream;        /* it yields items; then never_inline, too */
+    uint32_t timeout_ms; /* 0: none */
+    uint32_t losses_max; /* how often it may be lost with its worker and be run again */
+    bool never_inline;   /* it is not to be run in the midst of the task that waits for it */
+    bool is_stream;      /* it yields items; then never_inline, too */
+    struct reeve_stream_window window; /* of a stream: 0 is as always */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
@@ -115,6 +117,7 @@ enum reeve_owner_life { REEVE_OWNER_CALL, REEVE_OWNER_MAKE, REEVE_OWNER_END };
  * text. */
 struct reeve_owner_result {
     int status;
+    bool is_held;   /* the program has a reference to the future */
     bool is_object; /* the value lies in the store: `object` */
     bool error_is_map;
     const uint8_t *bytes; /* valid until the task is released or forgotten */
@@ -182,7 +185,8 @@ struct reeve_owner_entry {
     uint32_t attempt;
     uint32_t timeout_ms;
     uint32_t class_index;
-    bool alone; /* its worker is to run none of its children on the spot */
+    bool alone;                        /* its worker is to run none of its children on the spot */
+    struct reeve_stream_window window; /* of a stream where it is not as always; else 0 */
     const uint8_t *arguments;
     uint32_t arguments_size;
     uint32_t splice_count;
@@ -226,6 +230,11 @@ int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32
 /* It is to end at once, with its host: what is queued or under way fails. REEVE_EHANDLE;
  * REEVE_EINVAL: others share its host. It is still to be released. */
 int reeve_owner_actor_kill(struct reeve_owner *owner, uint64_t now_ns, uint32_t number);
+/* The state of an actor whose host has that lease: given to its next constructor, behind the
+ * arguments. REEVE_EPROTOCOL: it can be none. */
+#define REEVE_OWNER_SAVED_MAX (64u * 1024)
+int reeve_owner_actor_saved(struct reeve_owner *owner, reeve_lease_index lease_index,
+    uint64_t number, const void *bytes, uint32_t size);
 /* The class of its calls; false: it has been released. */
 bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
@@ -268,9 +277,16 @@ int reeve_owner_result(
  * is asked to stop.) REEVE_EHANDLE. */
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id task);
 
-/* One more reference to a living future, for who reads its result while others may release it.
- * REEVE_EHANDLE. */
+/* One more reference of the program's to a living future. REEVE_EHANDLE. */
 int reeve_owner_hold(struct reeve_owner *owner, reeve_task_id task);
+
+/* References that the program cannot release, for who reads a result while it may do so: one more;
+ * one of the program's, which is its own no more (REEVE_EHANDLE: it has none), or is so again; and
+ * one less. */
+int reeve_owner_keep(struct reeve_owner *owner, reeve_task_id task);
+int reeve_owner_take(struct reeve_owner *owner, reeve_task_id task);
+void reeve_owner_untake(struct reeve_owner *owner, reeve_task_id task);
+void reeve_owner_drop(struct reeve_owner *owner, reeve_task_id task);
 
 /* Once the future is final (at once, if it is already), next_watched gives the same pair: once.
  * Until then the watch refers to the future. REEVE_EHANDLE, REEVE_ENOMEM. */
@@ -429,6 +445,10 @@ void reeve_owner_borrow_end(
 /* Another future of the same value: of one that is lent one that outlives the call, else a
  * reference more. REEVE_EHANDLE, REEVE_ENOMEM. */
 int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id task, reeve_task_id *ret);
+/* An object that is held is handed on with a result like another: its reference in `ret_objects` of
+ * handover_write has the flag HELD, and in its offset the token of a hold that is to be the
+ * receiver's before the answer. */
+
 /* Before borrow_end: of the futures that were lent, and all that they need, something may refer to
  * some beyond the call (what was retained, tasks under way, values put). Their values
  * are the borrower's own copies; of objects `ret_holds` gets a struct reeve_owner_hold each: the
@@ -493,9 +513,9 @@ void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id task);
  * lineage_bytes_max at most; beyond it the oldest calls are given up. What was put, and what
  * another process has handed over, has no lineage here. */
 
-/* Of this process: what lies there is lost only with us, and needs no lineage. 0: not known, and
+/* Who we are. What lies on our own node is lost only with us, and needs no lineage. Not known:
  * nothing is kept. */
-void reeve_owner_set_node(struct reeve_owner *owner, uint32_t node);
+void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process);
 /* The object of this DONE task cannot be had any more. 0: it is being made again (or has been: the
  * task's object is another one by now); wait for the task, then take its result anew.
  * REEVE_ELOST: it cannot be, and `why` says so for people. REEVE_EHANDLE. */

@@ -138,8 +138,18 @@ static void actor_forget_arguments(struct reeve_owner *owner, struct owner_actor
     actor->splice_count = actor->size = 0;
 }
 
+static void actor_forget_saved(struct reeve_owner *owner, struct owner_actor *actor)
+{
+    if (REEVE_LIKELY(actor->saved == NULL))
+        return;
+    owner->memory_bytes -= sizeof(*actor->saved) + actor->saved->size;
+    free(actor->saved);
+    actor->saved = NULL;
+}
+
 static void actor_free(struct reeve_owner *owner, struct owner_actor *actor)
 {
+    actor_forget_saved(owner, actor);
     reeve_list_remove(&actor->class_node);
     reeve_list_remove(&actor->judged_node);
     actor_forget_arguments(owner, actor);
@@ -156,6 +166,7 @@ void owner_actors_fini(struct reeve_owner *owner)
         struct owner_actor *actor = value;
         free(actor->splices);
         free(actor->bytes);
+        free(actor->saved);
         free(actor);
     }
     reeve_map64_fini(&owner->actors);
@@ -173,6 +184,7 @@ static void actor_die(struct reeve_owner *owner, struct owner_actor *actor, bool
     const void *bytes, uint32_t size)
 {
     actor_forget_arguments(owner, actor);
+    actor_forget_saved(owner, actor);
     actor->state = OWNER_ACTOR_DEAD;
     actor->is_map = is_map;
     actor->bytes = size != 0 ? malloc(size) : NULL; /* without memory, without words */
@@ -318,6 +330,45 @@ static void actor_again(struct reeve_owner *owner, struct owner_actor *actor)
     task->timeout_ms = owner->classes[actor->class_index]->made_last;
 }
 
+/* The arguments, and behind them the state that it had. */
+static int actor_store(
+    struct reeve_owner *owner, struct owner_task *task, const struct owner_actor *actor)
+{
+    if (REEVE_LIKELY(actor->saved == NULL))
+        return owner_task_store(owner, task, actor->bytes, actor->size);
+    uint8_t *bytes = malloc((size_t)actor->size + actor->saved->size);
+    if (bytes == NULL)
+        return REEVE_ENOMEM;
+    memcpy(bytes, actor->bytes, actor->size);
+    memcpy(bytes + actor->size, actor->saved->bytes, actor->saved->size);
+    int error = owner_task_store(owner, task, bytes, actor->size + actor->saved->size);
+    free(bytes);
+    return error;
+}
+
+int reeve_owner_actor_saved(struct reeve_owner *owner, reeve_lease_index lease_index,
+    uint64_t number, const void *bytes, uint32_t size)
+{
+    const struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    struct owner_actor *actor =
+        number <= UINT32_MAX ? owner_actor_find(owner, (uint32_t)number) : NULL;
+    if (size > REEVE_OWNER_SAVED_MAX || lease == NULL ||
+        owner->classes[lease->class_index]->host == 0)
+        return REEVE_EPROTOCOL;
+    if (actor == NULL || actor->class_index != lease->class_index || actor->ended ||
+        actor->state == OWNER_ACTOR_DEAD || actor->restarts_left == 0)
+        return 0; /* nobody will ask for it */
+    struct owner_saved *saved = malloc(sizeof(*saved) + size);
+    if (saved == NULL)
+        return 0; /* the state before this one is kept */
+    saved->size = size;
+    memcpy(saved->bytes, bytes, size);
+    actor_forget_saved(owner, actor);
+    actor->saved = saved;
+    owner->memory_bytes += sizeof(*saved) + size;
+    return 0;
+}
+
 /* A constructor, once more. */
 static int actor_remake(struct reeve_owner *owner, uint64_t now_ns, struct owner_actor *actor)
 {
@@ -330,7 +381,7 @@ static int actor_remake(struct reeve_owner *owner, uint64_t now_ns, struct owner
     task->state = REEVE_TASK_WAITING;
     task->references = 1; /* its own: nobody waits for it */
     owner->unfinished++;
-    int error = owner_task_store(owner, task, actor->bytes, actor->size);
+    int error = actor_store(owner, task, actor);
     if (error == 0 && actor->splice_count != 0)
         error = owner_task_store_splices(owner, task, actor->splices, actor->splice_count);
     if (error != 0) {
@@ -536,6 +587,7 @@ uint64_t owner_actors_check(const struct reeve_owner *owner)
     while (reeve_map64_next(&owner->actors, &at, &number, &value)) {
         const struct owner_actor *actor = value;
         memory_bytes += sizeof(*actor) + actor->size;
+        memory_bytes += actor->saved != NULL ? sizeof(*actor->saved) + actor->saved->size : 0;
         REEVE_ASSERT(actor->number == number);
         bool is_judged = reeve_list_is_linked(&actor->judged_node);
         REEVE_ASSERT(reeve_list_is_linked(&actor->class_node) ==

@@ -97,8 +97,9 @@ static int final_make(
     memcpy(&failure, reader->body, head);
     if (is_object)
         memcpy(&object, reader->body, sizeof(object));
-    object.flags &= REEVE_REFERENCE_GIVEN;
-    object.flags |= adoption->lent ? 0 : REEVE_REFERENCE_GIVEN;
+    object.flags &= REEVE_REFERENCE_GIVEN | (adoption->lent ? 0 : REEVE_REFERENCE_HELD);
+    if (!adoption->lent && !(object.flags & REEVE_REFERENCE_HELD)) /* what is held has its owner */
+        object.flags |= REEVE_REFERENCE_GIVEN;
     if (head != 0 && failure.status == 0)
         return REEVE_EPROTOCOL;
     int error = needs_list(adoption, reader, NULL, true, &list);
@@ -320,8 +321,12 @@ void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id)
         if (reader.record.kind != OWNER_RECORD_OBJECT || reader.record.size != sizeof(object))
             continue;
         memcpy(&object, reader.body, sizeof(object));
-        object.flags |= REEVE_REFERENCE_GIVEN;
-        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = object;
+        object.flags &= REEVE_REFERENCE_HELD | REEVE_REFERENCE_GIVEN;
+        if (!(object.flags & REEVE_REFERENCE_HELD))
+            object.flags |= REEVE_REFERENCE_GIVEN;
+        struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
+        command->object = object;
+        command->task = object.flags & REEVE_REFERENCE_HELD ? object.offset : 0;
     }
     handed_free(handed);
 }

@@ -154,6 +154,12 @@ static int walk_roots(struct reeve_owner *owner, struct walk *walk, bool lends,
 
 /* ---- what can be given ----------------------------------------------------------------------- */
 
+/* It is another process's object: handed on, it stays ours, too. */
+static bool is_held(const struct owner_task *task)
+{
+    return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_HELD;
+}
+
 /* Of one task: kept back where nobody has begun it. */
 static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool shared)
 {
@@ -163,7 +169,7 @@ static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
                     !owner_class_is_ordered(owner->classes[task->class_index]);
     if (reeve_task_state_is_final(task->state))
         return !shared || !(task->flags & OWNER_RESULT_OBJECT) ||
-               task->flags & (OWNER_GIVEN | OWNER_LENT);
+               task->flags & (OWNER_GIVEN | OWNER_LENT) || is_held(task);
     if (may_give)
         task->flags |= OWNER_KEPT;
     else
@@ -225,28 +231,24 @@ bool reeve_owner_handover_ready(
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* It is another process's object. */
-static bool is_held(const struct owner_task *task)
+/* For a hold that is to be another's: ours are the ids of tasks, and so is what that one has
+ * itself. From several it may get holds on one object: none is to be taken for another. */
+static uint64_t token_next(struct reeve_owner *owner)
 {
-    return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_HELD;
+    uint64_t token = owner->process * 0x9e3779b97f4a7c15ull + ++owner->token_last;
+    token = (token ^ (token >> 30)) * 0xbf58476d1ce4e5b9ull;
+    token = (token ^ (token >> 27)) * 0x94d049bb133111ebull;
+    return (token ^ (token >> 31)) | 1ull << 63;
 }
 
 /* What the heir gets in place of the value, and why, or NULL: the value can be given. */
 static const char *why_not_given(
     const struct walk *walk, const struct owner_task *task, int32_t *ret_status)
 {
-    if (walk->lends)
+    if (walk->lends || !(task->flags & OWNER_GIVEN))
         return NULL;
-    if (task->flags & OWNER_GIVEN) {
-        *ret_status = REEVE_ELOST;
-        return "its large value came with a call that has ended";
-    }
-    if (is_held(task)) {
-        *ret_status = REEVE_EINVAL;
-        return "its large value is another process's, and only retained here: pass it on as an "
-               "argument, or return a copy of the value";
-    }
-    return NULL;
+    *ret_status = REEVE_ELOST;
+    return "its large value came with a call that has ended";
 }
 
 static int record_write(struct reeve_owner *owner, const struct walk *walk, uint32_t index,
@@ -297,6 +299,8 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         body_size = sizeof(object);
         if (walk->lends) /* by whom it is read is not known here: they ask */
             object.flags &= ~REEVE_REFERENCE_LOCATED;
+        else if (is_held(task))
+            object.offset = token_next(owner);
         if (reeve_buffer_append(ret_objects, &object, sizeof(object)) != 0)
             return REEVE_ENOMEM;
         object.flags &= ~REEVE_REFERENCE_LOCATED; /* its new owner holds nothing */
@@ -492,6 +496,7 @@ void reeve_owner_held(struct reeve_owner *owner, const struct reeve_owner_hold *
         struct owner_task *task = owner_task_find(owner, holds[i].token);
         REEVE_ASSERT(task != NULL && is_loan(task)); /* the call still refers to it */
         task->bytes.object.flags |= REEVE_REFERENCE_HELD;
+        task->bytes.object.offset = holds[i].token;
         task->flags &= (uint8_t)~OWNER_GIVEN;
     }
 }

@@ -180,6 +180,11 @@ struct owner_class {
 enum owner_actor_state { OWNER_ACTOR_NEW, OWNER_ACTOR_LIVE, OWNER_ACTOR_DEAD };
 
 /* An actor of ours; see owner_actor.c. */
+struct owner_saved {
+    uint32_t size;
+    uint8_t bytes[];
+};
+
 struct owner_actor {
     uint32_t number;
     uint32_t class_index;
@@ -197,6 +202,7 @@ struct owner_actor {
     bool is_map;
     struct reeve_owner_splice *splices; /* each is referred to */
     uint32_t splice_count;
+    struct owner_saved *saved;     /* its state, as it was saved last; or NULL */
     struct reeve_list class_node;  /* in class.actors, while it is not dead */
     struct reeve_list judged_node; /* in owner.judged */
 };
@@ -258,7 +264,9 @@ struct reeve_owner {
     uint64_t anchored_count;
     uint64_t relax_bytes; /* still to be let go of */
     uint32_t node;        /* our own; 0: not known */
-    reeve_task_id *lent;  /* came with the call that runs, or retained of what did */
+    reeve_process_id process;
+    uint64_t token_last;
+    reeve_task_id *lent; /* came with the call that runs, or retained of what did */
     uint32_t lent_count, lent_capacity;
     uint32_t remade_count; /* tasks that are REMADE */
     bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
@@ -397,7 +405,10 @@ void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
 bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from);
 
 /* Streams (owner_stream.c). Called with any task: does nothing for others. */
-int owner_stream_make(struct reeve_owner *owner, reeve_task_id id);
+int owner_stream_make(
+    struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window);
+/* As the worker is to be told: 0 where it knows. */
+struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
  * not ended. */
 void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
@@ -417,7 +428,8 @@ static inline void owner_object_free(
 {
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
     command->object = task->bytes.object;
-    command->task = owner_task_id(task, index);
+    command->task = task->bytes.object.flags & REEVE_REFERENCE_HELD ? task->bytes.object.offset
+                                                                    : owner_task_id(task, index);
 }
 
 /* The state machine (owner.c). */

@@ -18,9 +18,10 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
-void reeve_owner_set_node(struct reeve_owner *owner, uint32_t node)
+void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process)
 {
-    owner->node = node;
+    owner->process = process;
+    owner->node = reeve_process_node(process);
 }
 
 /* ---- keeping calls --------------------------------------------------------------------------- */

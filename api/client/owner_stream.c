@@ -25,6 +25,7 @@ struct owner_stream {
     struct reeve_buffer piece; /* the beginning of an item that is not yet complete */
     uint64_t accepted;         /* items that have come to `items`, ever */
     uint64_t came;             /* items of this attempt, skipped ones included */
+    struct reeve_stream_window window;
     uint32_t attempt;
     uint32_t older;       /* of `items`, those of attempts before */
     uint32_t count;       /* of `items` */
@@ -43,17 +44,29 @@ bool reeve_owner_is_stream(const struct reeve_owner *owner, reeve_task_id id)
     return stream_find(owner, id) != NULL;
 }
 
-int owner_stream_make(struct reeve_owner *owner, reeve_task_id id)
+int owner_stream_make(
+    struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window)
 {
     struct owner_stream *stream = calloc(1, sizeof(*stream));
     if (stream == NULL || reeve_map64_put(&owner->streams, id, stream, NULL) != 0) {
         free(stream);
         return REEVE_ENOMEM;
     }
+    stream->window = reeve_stream_window_of(window);
     reeve_buffer_init(&stream->items);
     reeve_buffer_init(&stream->piece);
     owner->memory_bytes += sizeof(*stream);
     return 0;
+}
+
+struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id)
+{
+    const struct reeve_stream_window usual = REEVE_STREAM_WINDOW_DEFAULT;
+    const struct owner_stream *stream = stream_find(owner, id);
+    if (stream == NULL ||
+        (stream->window.units == usual.units && stream->window.unit_bytes == usual.unit_bytes))
+        return (struct reeve_stream_window){0, 0};
+    return stream->window;
 }
 
 static void stream_free(struct owner_stream *stream)
@@ -103,7 +116,7 @@ static void credit_look(struct reeve_owner *owner, struct owner_stream *stream, 
 {
     uint32_t due = stream->taken - stream->told;
     const struct owner_task *task = owner_task_find(owner, id);
-    if (REEVE_LIKELY(due < REEVE_STREAM_WINDOW / 4))
+    if (REEVE_LIKELY(due == 0 || due < stream->window.units / 4))
         return;
     stream->told = stream->taken;
     if (task->state != REEVE_TASK_SENT || task->attempt != stream->attempt)
@@ -161,7 +174,7 @@ int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, r
     if (REEVE_LIKELY(++stream->came > stream->accepted)) {
         error = item_accept(owner, stream, bytes, size);
     } else {
-        stream->taken += reeve_stream_units(size);
+        stream->taken += reeve_stream_units(&stream->window, size);
         credit_look(owner, stream, id);
     }
     if (REEVE_UNLIKELY(stream->piece.size != 0)) {
@@ -202,6 +215,6 @@ void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id id)
         stream->older--;
         return;
     }
-    stream->taken += reeve_stream_units(size);
+    stream->taken += reeve_stream_units(&stream->window, size);
     credit_look(owner, stream, id);
 }

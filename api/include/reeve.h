@@ -270,6 +270,12 @@ typedef struct reeve_task_options {
     int64_t timeout_ms;
     /* Shown by tools in place of the function's name. */
     const char *name;
+    /* Of a stream: how far the function may be ahead of its reader. It waits when it is so many
+     * items ahead, 1 to 512; default 512; */
+    uint32_t stream_items;
+    uint32_t reserved; /* 0 */
+    /* or so many bytes, whichever is sooner; default 256 KiB. An item that is larger goes alone. */
+    uint64_t stream_bytes;
 } reeve_task_options;
 
 /* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in

@@ -30,7 +30,8 @@
  * is queued and without its destructor, when it is killed, when its owner ends (by reeve_shutdown,
  * say, which does not wait for it), and when its
  * process dies, of itself or with its node. In the last case it is restarted, if it may be: the
- * constructor runs again, with the same arguments, in another process. What was under way fails
+ * constructor runs again, with the same arguments, in another process, and what it has saved is
+ * restored (reeve_state.h). What was under way fails
  * (REEVE_EACTORDIED), or is run again if its max_retries say so; what had not been begun
  * follows in its order. All calls of an actor that has ended fail with REEVE_EACTORDIED and the
  * reason; those of a process whose handle was released fail with REEVE_EHANDLE. Where the node of
@@ -111,6 +112,7 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 #endif
 
 #include "reeve_concurrency.h"
+#include "reeve_state.h"
 
 #ifndef __cplusplus /* actors are made in C; C++ has their handles */
 
@@ -119,12 +121,14 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 /* REEVE_ACTOR(counter, (int64_t, value), (double *, weights)): defines `struct counter`, also
  * called `counter`, with at least one and at most 32 members of any C type, and its handle
  * counter_ref, which is a value type. In a header, or in one file. */
-#define REEVE_ACTOR(A, ...)                                                        \
-    typedef struct A {                                                             \
-        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                   \
-    } A;                                                                           \
-    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host)) \
-    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak)); \
+#define REEVE_ACTOR(A, ...)                                                              \
+    typedef struct A {                                                                   \
+        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                         \
+    } A;                                                                                 \
+    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host))       \
+    extern const struct reeve_actor_saving A##_reeve_saving __attribute__((weak));       \
+    extern const struct reeve_actor_restoring A##_reeve_restoring __attribute__((weak)); \
+    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak));       \
     __attribute__((weak)) void A##_reeve_destroy(A *self);
 
 /* REEVE_CONSTRUCTOR(counter, (int64_t, start)) { body }: once for each actor type, in one file. In
@@ -154,7 +158,9 @@ struct reeve_actor_type {
     size_t size; /* of this struct */
     const char *name;
     size_t state_size;
-    const struct reeve_actor_groups *groups; /* or NULL */
+    const struct reeve_actor_groups *groups; /* these may be NULL */
+    const struct reeve_actor_saving *saving;
+    const struct reeve_actor_restoring *restoring;
 };
 
 /* What the macros' code calls. */
@@ -188,8 +194,8 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
     REEVE_DEFINE_(void, A##_reeve_new, A##_reeve_new,                                          \
         (A##_ref, reeve_new)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))                              \
     {                                                                                          \
-        static const struct reeve_actor_type type = {                                          \
-            sizeof type, #A, sizeof(A), &A##_reeve_groups};                                    \
+        static const struct reeve_actor_type type = {sizeof type, #A, sizeof(A),               \
+            &A##_reeve_groups, &A##_reeve_saving, &A##_reeve_restoring};                       \
         A *self = (A *)reeve_typed_actor_begin(reeve_untyped_actor(reeve_new), &type);         \
         if (self != NULL)                                                                      \
             reeve_typed_actor_made(reeve_untyped_actor(reeve_new),                             \

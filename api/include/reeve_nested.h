@@ -20,8 +20,8 @@
  *    there, whatever the caller does with its own meanwhile. Small values are copied with the call;
  *    large ones stay where they are, and exist for as long as their owner lives: when the process
  *    that made the future dies, or its job ends, a get of what was retained says
- *    REEVE_EOWNERDIED. What was retained can be passed on as an argument; as (part of) a result it
- *    can be given by the call it came with, and by later ones only when its value is small.
+ *    REEVE_EOWNERDIED. What was retained can be passed on as an argument, and given as (part of) a
+ *    result, by the call it came with and by later ones.
  *    What they are travels with the call: together with the other arguments less than 256 KiB, so
  *    some thousands of small ones. Results and puts have no such limit.
  *  - In a value that is put: the put future keeps them; the caller keeps its own.

@@ -17,8 +17,10 @@
  *
  *  - Items come in order, each as soon as it has been yielded; the function runs on meanwhile.
  *  - The function may be ahead of its reader: by 512 items, or 256 KiB and one item, whichever is
- *    less. Then it waits in fn_yield (and lends its cpu) until the reader has caught up. So a
- *    stream without end takes no more memory than a short one. Its time limit goes on meanwhile.
+ *    less; or by stream_items (1: each is made when the one before has been read) and stream_bytes,
+ *    options of the call. Then it waits in fn_yield (and lends its cpu) until the reader has caught
+ *    up. So a stream without end takes no more memory than a short one. Its time limit goes on
+ *    meanwhile.
  *  - When the function has returned, and all items have been read, fn_next returns REEVE_EEND. When
  *    it has failed (reeve_fail, a worker that died, a limit), fn_next gives first the items that
  *    came before, then the error. Either way the stream has been released then, as a future is by

@@ -19,7 +19,7 @@
  * As with the doorbell it cannot be that B misses C and D misses A.
  *
  * What is counted is units, so that a window bounds both how many items are ahead and how many
- * bytes: an item costs one, and one more for each 512 bytes. The numbers wrap around. */
+ * bytes: an item costs one, and one more for each unit_bytes of it. The numbers wrap around. */
 #ifndef REEVE_CHANNEL_CREDIT_H
 #define REEVE_CHANNEL_CREDIT_H
 
@@ -27,18 +27,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Half the slots of a return ring: items never fill it. */
+/* At most, and where the call does not say: half the slots of a return ring, so that items never
+ * fill it. */
 #define REEVE_STREAM_WINDOW     512u
 #define REEVE_STREAM_UNIT_BYTES 512u
+
+/* More than any window: what one item may cost, so that the numbers stay in order. */
+#define REEVE_STREAM_UNITS_MAX 0x40000000u
+
+/* How far a stream may be ahead: as long as fewer than so many units are, it goes on. */
+struct reeve_stream_window {
+    uint32_t units; /* so many items at most */
+    uint32_t unit_bytes;
+};
+#define REEVE_STREAM_WINDOW_DEFAULT \
+    ((struct reeve_stream_window){REEVE_STREAM_WINDOW, REEVE_STREAM_UNIT_BYTES})
+
+/* What a call says, which is 0 where it says nothing: so that the rings can keep it. */
+static inline struct reeve_stream_window reeve_stream_window_of(struct reeve_stream_window said)
+{
+    bool all = said.units == 0 || said.units > REEVE_STREAM_WINDOW;
+    return (struct reeve_stream_window){all ? REEVE_STREAM_WINDOW : said.units,
+        said.unit_bytes != 0 ? said.unit_bytes : REEVE_STREAM_UNIT_BYTES};
+}
 
 struct reeve_credit {
     _Atomic uint64_t word;
     _Atomic uint32_t waiting;
 };
 
-static inline uint32_t reeve_stream_units(uint64_t size_bytes)
+static inline uint32_t reeve_stream_units(
+    const struct reeve_stream_window *window, uint32_t size_bytes)
 {
-    return 1 + (uint32_t)(size_bytes / REEVE_STREAM_UNIT_BYTES);
+    uint32_t more = size_bytes / window->unit_bytes;
+    return 1 + (more < REEVE_STREAM_UNITS_MAX ? more : REEVE_STREAM_UNITS_MAX);
 }
 
 /* The holder, or the worker's background thread. */

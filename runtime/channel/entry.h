@@ -2,6 +2,7 @@
  * do not look at any of it; owner, worker and bridge do.
  *
  *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) |
+ *               units, 4 B, and bytes of a unit, 4 B (flag WINDOW) |
  *               size, 4 B, and hand-over (flag LENT) | value: msgpack |
  *               of a call that makes an actor, in place of a time limit: the number of the latest
  *               of its owner's that has been made in this host before, be it alive or not
@@ -27,7 +28,10 @@
  *
  * Items of a stream come before its result, in entries of kind ITEM: the payload is a value. One
  * that is large comes in several, all but the last with flag MORE. How far they may be ahead of
- * their reader: credit.h.
+ * their reader: credit.h; a call says so (flag WINDOW) where it is not as always.
+ *
+ * An actor's state comes to its owner in an entry of kind SAVED, which belongs to no call. Behind
+ * the arguments of the constructor that makes the actor again it stands as it came.
  *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
@@ -40,6 +44,7 @@
 #include <stdint.h>
 
 #include "runtime/base/ids.h"
+#include "runtime/channel/credit.h"
 
 enum reeve_entry_kind {
     REEVE_ENTRY_CALL = 1,
@@ -47,12 +52,13 @@ enum reeve_entry_kind {
     REEVE_ENTRY_RECALLED = 3,
     REEVE_ENTRY_HANDED = 4, /* on a return ring: a piece; it does not answer the call */
     REEVE_ENTRY_ITEM = 5,   /* likewise: a piece of an item, or all of it */
+    REEVE_ENTRY_SAVED = 6,  /* on a return ring: the state of the actor with number `task` */
 };
 
 /* Of an entry on a return ring: not so, then its answer is yet to come. */
 static inline _Bool reeve_entry_answers(uint8_t kind)
 {
-    return kind != REEVE_ENTRY_HANDED && kind != REEVE_ENTRY_ITEM;
+    return kind != REEVE_ENTRY_HANDED && kind != REEVE_ENTRY_ITEM && kind != REEVE_ENTRY_SAVED;
 }
 
 /* flags, beside REEVE_ENTRY_OBJECT of ring.h */
@@ -61,10 +67,12 @@ static inline _Bool reeve_entry_answers(uint8_t kind)
 #define REEVE_ENTRY_ALONE      0x0004u /* a call: its children are not to be run by its worker */
 #define REEVE_ENTRY_CHILD_DIED 0x0008u /* EWORKERDIED: while it ran a child of the task's */
 #define REEVE_ENTRY_MORE       0x0010u /* an ITEM: the next one goes on with it */
+#define REEVE_ENTRY_WINDOW     0x0020u /* a call, of a stream */
 
 /* flag of a reference: the object was given away, its owner is not the process in its id */
 #define REEVE_REFERENCE_GIVEN 1u
-/* only in the owner core of who keeps what it was lent: it holds it, and does not own it */
+/* only in the owner core of who keeps what it was lent, and in a hand-over to another: it holds it,
+ * and does not own it; its offset is the token of the hold */
 #define REEVE_REFERENCE_HELD 2u
 /* segment, serial and offset are known */
 #define REEVE_REFERENCE_LOCATED 4u
@@ -87,7 +95,8 @@ _Static_assert(sizeof(struct reeve_reference) == 48, "references are laid out as
 struct reeve_entry_parts {
     const struct reeve_reference *references; /* may be unaligned in a byte ring: copy before use */
     uint32_t timeout_ms;
-    const uint8_t *lent; /* the hand-over, or NULL */
+    struct reeve_stream_window window; /* as the call says it: 0 where it does not */
+    const uint8_t *lent;               /* the hand-over, or NULL */
     uint32_t lent_size;
     const uint8_t *value;
     uint32_t value_size;
@@ -98,14 +107,21 @@ static inline _Bool reeve_entry_split(const uint8_t *payload, uint32_t length, u
 {
     uint32_t head = (uint32_t)references * (uint32_t)sizeof(struct reeve_reference);
     uint32_t limit = (flags & REEVE_ENTRY_TIMED) ? 4 : 0;
+    uint32_t window = (flags & REEVE_ENTRY_WINDOW) ? sizeof(ret->window) : 0;
     uint32_t lent = (flags & REEVE_ENTRY_LENT) ? 4 : 0;
-    if (references > REEVE_ENTRY_REFERENCES_MAX || head + limit + lent > length)
+    if (references > REEVE_ENTRY_REFERENCES_MAX || head + limit + window + lent > length)
         return 0;
     ret->references = (const struct reeve_reference *)(const void *)payload;
     ret->timeout_ms = 0;
     if (limit)
         __builtin_memcpy(&ret->timeout_ms, payload + head, 4);
     head += limit;
+    if (__builtin_expect(window != 0, 0)) {
+        __builtin_memcpy(&ret->window, payload + head, sizeof(ret->window));
+        head += window;
+    } else {
+        ret->window = (struct reeve_stream_window){0, 0};
+    }
     ret->lent = NULL;
     ret->lent_size = 0;
     if (lent) {

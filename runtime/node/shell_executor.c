@@ -346,9 +346,9 @@ static uint32_t returns_take(struct daemon_channel *channel)
         bool answers = reeve_entry_answers(views[i].kind);
         struct daemon_sent *sent =
             answers ? sent_answered(channel, &views[i]) : sent_begun(channel, &views[i]);
-        if (sent != NULL) {
+        if (sent != NULL || views[i].kind == REEVE_ENTRY_SAVED) {
             struct reeve_run_entry entry;
-            daemon_entry_from_view(&views[i], sent->tag, &entry);
+            daemon_entry_from_view(&views[i], sent != NULL ? sent->tag : 0, &entry);
             daemon_entry_send(channel, &entry);
             if (answers)
                 sent_free(channel, sent);

@@ -59,7 +59,7 @@ static bool write_result(struct written *written, const struct reeve_run_entry *
     struct daemon_channel *channel = written->channel;
     struct daemon_sent *sent = sent_of(channel, entry);
     uint64_t position;
-    if (sent == NULL)
+    if (sent == NULL && entry->kind != REEVE_ENTRY_SAVED)
         return true; /* it has been answered */
     if (daemon_entry_write(&channel->end.returns, entry, &position) != REEVE_OK)
         return false;
@@ -107,7 +107,7 @@ void daemon_holder_returns(struct daemon_channel *channel, const Reeve__Returns 
     while (reeve_run_next(&at, &left, &entry)) {
         if (!daemon_entry_check(&entry) ||
             entry.length > channel->end.geometry.return_payload_bytes ||
-            sent_of(channel, &entry) == NULL)
+            (sent_of(channel, &entry) == NULL && entry.kind != REEVE_ENTRY_SAVED))
             continue;
         if (!reeve_list_is_empty(&channel->results) || !write_result(&written, &entry))
             result_wait(channel, &entry);

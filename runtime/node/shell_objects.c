@@ -92,48 +92,69 @@ static size_t node_queued(void *arg, uint32_t node)
     return peer != NULL ? reeve_link_queued_bytes(daemon->link, peer->session) : 0;
 }
 
-/* --- pages that are prepared --- */
+/* --- pages that are prepared or given back, on the thread pool --- */
 
-struct preparing {
+struct paging {
     uv_work_t work;
     struct daemon *daemon;
+    int (*act)(int fd, uint64_t offset, uint64_t length);
+    void (*done)(struct reeve_store_shell *store, uint32_t segment, uint64_t offset, int code);
     int fd;
     uint32_t segment;
     uint64_t offset, length;
     int code;
 };
 
-static void prepare_work(uv_work_t *work)
+static void paging_work(uv_work_t *work)
 {
-    struct preparing *preparing = work->data;
-    preparing->code = reeve_segments_touch(preparing->fd, preparing->offset, preparing->length);
+    struct paging *paging = work->data;
+    paging->code = paging->act(paging->fd, paging->offset, paging->length);
 }
 
-static void prepare_done(uv_work_t *work, int status)
+static void paging_done(uv_work_t *work, int status)
 {
-    struct preparing *preparing = work->data;
-    struct daemon *daemon = preparing->daemon;
-    close(preparing->fd);
+    struct paging *paging = work->data;
+    struct daemon *daemon = paging->daemon;
+    close(paging->fd);
     if (!daemon->ending) {
-        reeve_store_shell_prepared(daemon->store, preparing->segment, preparing->offset,
-            status != 0 ? REEVE_ECANCELLED : preparing->code);
+        paging->done(daemon->store, paging->segment, paging->offset,
+            status != 0 ? REEVE_ECANCELLED : paging->code);
         daemon_objects_arm(daemon);
     }
-    free(preparing);
+    free(paging);
+}
+
+static int paging_start(struct daemon *daemon, struct paging settings)
+{
+    struct paging *paging = daemon_alloc(sizeof *paging);
+    *paging = settings;
+    paging->daemon = daemon;
+    paging->work.data = paging;
+    if (!daemon->ending &&
+        uv_queue_work(&daemon->loop, &paging->work, paging_work, paging_done) == 0)
+        return REEVE_OK;
+    free(paging);
+    return REEVE_ESYSTEM;
 }
 
 static int prepare(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length)
 {
-    struct daemon *daemon = arg;
-    struct preparing *preparing = daemon_alloc(sizeof *preparing);
-    *preparing = (struct preparing){
-        .daemon = daemon, .fd = fd, .segment = segment, .offset = offset, .length = length};
-    preparing->work.data = preparing;
-    if (!daemon->ending &&
-        uv_queue_work(&daemon->loop, &preparing->work, prepare_work, prepare_done) == 0)
-        return REEVE_OK;
-    free(preparing);
-    return REEVE_ESYSTEM;
+    return paging_start(arg, (struct paging){.act = reeve_segments_touch,
+                                 .done = reeve_store_shell_prepared,
+                                 .fd = fd,
+                                 .segment = segment,
+                                 .offset = offset,
+                                 .length = length});
+}
+
+static int give_back(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length)
+{
+    return paging_start(arg, (struct paging){.act = reeve_segments_give_back,
+                                 .done = reeve_store_shell_returned,
+                                 .fd = fd,
+                                 .segment = segment,
+                                 .offset = offset,
+                                 .length = length});
 }
 
 int daemon_objects_open(struct daemon *daemon)
@@ -147,6 +168,7 @@ int daemon_objects_open(struct daemon *daemon)
             .spill_limit_bytes = daemon->options->spill_bytes},
         .loop = &daemon->loop,
         .callbacks = {.prepare = prepare,
+            .give_back = give_back,
             .send_client = send_client,
             .send_node = send_node,
             .hear = hear,

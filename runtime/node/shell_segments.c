@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/macros.h"
 #include "runtime/channel/channel.h"
@@ -18,17 +19,22 @@
 #define HEADROOM_PERCENT 5
 #define DEFAULT_PERCENT  30
 #define DEFAULT_MIN      (64ull << 20)
+#define IDLE_NS          (3 * REEVE_NS_PER_S) /* what is mapped is kept, in case */
+#define TRIM_SIZE        (16ull << 20)
 
 struct segment {
     int fd; /* -1: there is none */
     uint64_t size;
-    uint8_t *memory; /* mapped, while there are users */
+    uint8_t *memory; /* NULL: not mapped */
     uint32_t user_count;
+    uint64_t idle_ns;    /* mapped, without users: until then */
+    uint64_t trim_bytes; /* of the mapping, whose pages are not mapped any more */
 };
 
 struct reeve_segments {
     struct segment *segments; /* by number */
     uint32_t count;
+    uint32_t idle_count; /* mapped, without users */
 };
 
 struct reeve_segments *reeve_segments_create(void)
@@ -80,16 +86,34 @@ int reeve_segments_add(struct reeve_segments *segments, uint32_t number, uint64_
     return REEVE_OK;
 }
 
+static void unmap(struct reeve_segments *segments, struct segment *segment)
+{
+    if (segment->memory == NULL)
+        return;
+    munmap(segment->memory, segment->size);
+    segment->memory = NULL;
+    segments->idle_count -= segment->user_count == 0;
+}
+
 void reeve_segments_drop(struct reeve_segments *segments, uint32_t number)
 {
     struct segment *segment = find(segments, number);
     if (segment == NULL)
         return;
     (void)reeve_segments_punch(segments, number, 0, segment->size);
-    if (segment->memory != NULL)
-        munmap(segment->memory, segment->size);
+    unmap(segments, segment);
     close(segment->fd);
     *segment = (struct segment){.fd = -1};
+}
+
+int reeve_segments_give_back(int fd, uint64_t offset, uint64_t length)
+{
+    int failed;
+    do {
+        failed =
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+    } while (failed && errno == EINTR);
+    return failed ? REEVE_ESYSTEM : REEVE_OK;
 }
 
 int reeve_segments_punch(
@@ -98,10 +122,7 @@ int reeve_segments_punch(
     struct segment *segment = find(segments, number);
     if (segment == NULL || offset > segment->size || length > segment->size - offset)
         return REEVE_EINVAL;
-    if (fallocate(segment->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-            (off_t)length) != 0)
-        return REEVE_ESYSTEM;
-    return REEVE_OK;
+    return reeve_segments_give_back(segment->fd, offset, length);
 }
 
 int reeve_segments_file(const struct reeve_segments *segments, uint32_t number)
@@ -176,19 +197,24 @@ int reeve_segments_write(const struct reeve_segments *segments, uint32_t number,
     return REEVE_OK;
 }
 
+/* --- mappings --------------------------------------------------------------------------------- */
+
 uint8_t *reeve_segments_map(struct reeve_segments *segments, uint32_t number)
 {
     struct segment *segment = find(segments, number);
     if (segment == NULL)
         return NULL;
-    if (segment->user_count == 0) {
+    if (segment->memory == NULL) {
         void *memory =
             mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
         if (memory == MAP_FAILED)
             return NULL;
         segment->memory = memory;
+        segments->idle_count++;
     }
+    segments->idle_count -= segment->user_count == 0;
     segment->user_count++;
+    segment->trim_bytes = 0;
     return segment->memory;
 }
 
@@ -197,8 +223,35 @@ void reeve_segments_unmap(struct reeve_segments *segments, uint32_t number)
     struct segment *segment = find(segments, number);
     if (segment == NULL || segment->user_count == 0 || --segment->user_count > 0)
         return;
-    munmap(segment->memory, segment->size);
-    segment->memory = NULL;
+    segment->idle_ns = reeve_clock_monotonic_ns() + IDLE_NS;
+    segments->idle_count++;
+}
+
+bool reeve_segments_trim(struct reeve_segments *segments, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < segments->count && segments->idle_count > 0; i++) {
+        struct segment *segment = &segments->segments[i];
+        if (segment->memory == NULL || segment->user_count > 0 || segment->idle_ns > now_ns)
+            continue;
+        uint64_t bytes = REEVE_MIN(segment->size - segment->trim_bytes, TRIM_SIZE);
+        (void)madvise(segment->memory + segment->trim_bytes, bytes, MADV_DONTNEED);
+        segment->trim_bytes += bytes;
+        if (segment->trim_bytes == segment->size)
+            unmap(segments, segment);
+        return true;
+    }
+    return false;
+}
+
+uint64_t reeve_segments_trim_ns(const struct reeve_segments *segments)
+{
+    uint64_t first_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < segments->count && segments->idle_count > 0; i++) {
+        const struct segment *segment = &segments->segments[i];
+        if (segment->memory != NULL && segment->user_count == 0)
+            first_ns = REEVE_MIN(first_ns, segment->idle_ns);
+    }
+    return first_ns;
 }
 
 /* --- memory of the machine -------------------------------------------------------------------- */

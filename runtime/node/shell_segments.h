@@ -40,10 +40,18 @@ int reeve_segments_descriptor(
 /* Touches pages that never were; slow (a millisecond a MiB): for a thread of its own. Content
  * stays. REEVE_ESYSTEM (errno). */
 int reeve_segments_touch(int fd, uint64_t offset, uint64_t length);
+/* The same as reeve_segments_punch; slow, too (a millisecond for a few MiB). */
+int reeve_segments_give_back(int fd, uint64_t offset, uint64_t length);
 /* For what is sent or received in place: the segment's memory, for as long as anybody who has asked
- * for it has not given it back; so the daemon's own memory stays small. NULL: it cannot be. */
+ * for it has not given it back, and a while longer: to map its pages again costs as much as to copy
+ * half of them. NULL: it cannot be. */
 uint8_t *reeve_segments_map(struct reeve_segments *segments, uint32_t number);
 void reeve_segments_unmap(struct reeve_segments *segments, uint32_t number);
+/* Unmaps some of what nobody has needed for a while, so that the daemon's own memory stays small;
+ * true: there is more. In slices, as it takes a millisecond for 64 MiB. */
+bool reeve_segments_trim(struct reeve_segments *segments, uint64_t now_ns);
+/* When that has something to do; UINT64_MAX: never. */
+uint64_t reeve_segments_trim_ns(const struct reeve_segments *segments);
 /* Copies, without a mapping. REEVE_EINVAL, REEVE_ESYSTEM (errno). */
 int reeve_segments_read(const struct reeve_segments *segments, uint32_t number, uint64_t offset,
     void *bytes, uint64_t length);

@@ -168,6 +168,8 @@ static void send_word(struct reeve_store_shell *shell, const struct reeve_store_
         object_free.holder = command->process;
         object_free.token = command->token;
         object_free.ends = command->word == REEVE_STORE_WORD_UNHOLD;
+        object_free.has_heir = command->word == REEVE_STORE_WORD_MOVE;
+        object_free.heir = command->heir;
     }
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
@@ -189,6 +191,23 @@ static void segment_prepare(
     }
     if (code != REEVE_OK)
         reeve_store_shell_prepared(shell, command->segment, command->offset, code);
+}
+
+/* Where it cannot be done in the background, the loop has to wait for it. */
+static void segment_return(
+    struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    int fd, code = reeve_segments_descriptor(shell->segments, command->segment, true, &fd);
+    if (code == REEVE_OK) {
+        if (shell->callbacks.give_back != NULL &&
+            shell->callbacks.give_back(
+                shell->arg, fd, command->segment, command->offset, command->length) == REEVE_OK)
+            return;
+        close(fd);
+    }
+    code =
+        reeve_segments_punch(shell->segments, command->segment, command->offset, command->length);
+    reeve_store_shell_returned(shell, command->segment, command->offset, code);
 }
 
 static void segment_ready(
@@ -230,6 +249,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
         return;
     case REEVE_STORE_SEGMENT_PREPARE: segment_prepare(shell, command); return;
     case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
+    case REEVE_STORE_SEGMENT_RETURN: segment_return(shell, command); return;
     case REEVE_STORE_RELAX: relax(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
@@ -370,6 +390,19 @@ void reeve_store_shell_prepared(
                                        .code = code});
 }
 
+void reeve_store_shell_returned(
+    struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code)
+{
+    if (code != REEVE_OK)
+        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-RETURN",
+            "segment=%" PRIu32 " offset=%" PRIu64 " error=%s os=%s", segment, offset,
+            reeve_strerror(code), strerror(errno));
+    reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_RETURNED,
+                                       .segment = segment,
+                                       .offset = offset,
+                                       .code = code});
+}
+
 void reeve_store_shell_client_closed(struct reeve_store_shell *shell, uint32_t client)
 {
     reeve_store_shell_event(
@@ -414,6 +447,7 @@ static void on_free(
                 .node = node,
                 .id = {.owner = id->owner, .sequence = id->sequence},
                 .process = object_free->has_holder ? object_free->holder : 0,
+                .heir = object_free->has_heir ? object_free->heir : 0,
                 .number = object_free->has_token ? object_free->token : 0,
                 .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
     }
@@ -471,12 +505,12 @@ bool reeve_store_shell_turn(struct reeve_store_shell *shell)
     }
     bool more = reeve_store_run_some(shell->store, reeve_clock_monotonic_ns(), &shell->commands);
     carry(shell);
-    return more;
+    return reeve_segments_trim(shell->segments, now_ns) || more;
 }
 
 uint64_t reeve_store_shell_deadline(const struct reeve_store_shell *shell)
 {
-    return reeve_store_deadline(shell->store);
+    return REEVE_MIN(reeve_store_deadline(shell->store), reeve_segments_trim_ns(shell->segments));
 }
 
 uint64_t reeve_store_shell_capacity(const struct reeve_store_shell *shell)

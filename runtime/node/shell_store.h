@@ -52,6 +52,9 @@ struct reeve_store_shell_callbacks {
      * reeve_store_shell_prepared. Another code than 0: it will not (the descriptor stays ours).
      * NULL: nothing is prepared. */
     int (*prepare)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
+    /* Likewise gives the pages back; then reeve_store_shell_returned. NULL: that is done at
+     * once. */
+    int (*give_back)(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length);
     /* Streams beside the sessions (wire/bulk.h). Where ours listen, as others should dial it, or
      * NULL. NULL: there are none. */
     const char *(*stream_address)(void *arg);
@@ -117,6 +120,10 @@ void reeve_store_shell_owner_gone(struct reeve_store_shell *shell, reeve_process
 
 /* What `prepare` was asked for is done (code 0), or could not be. */
 void reeve_store_shell_prepared(
+    struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code);
+
+/* The same for `give_back`. */
+void reeve_store_shell_returned(
     struct reeve_store_shell *shell, uint32_t segment, uint64_t offset, int code);
 
 /* Does what time has made due and what was left over. True: there is more, call again in the next

@@ -70,6 +70,7 @@ static void client_say(
     case REEVE_LOCAL_HOLD:
         event.kind = REEVE_STORE_HOLD;
         event.number = message->task;
+        event.heir = message->process;
         break;
     default:
         event.kind = REEVE_STORE_GIVE;

@@ -1,14 +1,10 @@
 /* The bytes of a stream of pieces; the layout is in bulk_frame.h. */
 #include "runtime/wire/bulk_frame.h"
 
+#include <sodium.h>
 #include <string.h>
 
-#include "runtime/base/assert.h"
-
-#define VERSION    1u
-#define NUMBERS_AT 24u /* the mac of a piece comes after its numbers */
-_Static_assert(REEVE_BULK_MAC_SIZE == crypto_onetimeauth_BYTES, "size of the mac");
-_Static_assert(REEVE_BULK_KEY_SIZE == crypto_stream_chacha20_ietf_KEYBYTES, "size of the key");
+#define VERSION 2u
 
 static void put(uint8_t *out, uint64_t value, size_t size)
 {
@@ -27,7 +23,7 @@ static uint64_t get(const uint8_t *in, size_t size)
 static const uint8_t magic[4] = {'R', 'V', 'B', VERSION};
 
 /* Labels tell the uses apart; all that follows them has a fixed size. */
-static void derive(const char *label, uint64_t uid, const struct reeve_bulk_nonces *nonces,
+static void derive(const char *label, uint64_t uid, const struct reeve_bulk_terms *terms,
     const uint8_t *key, uint8_t *out, size_t size)
 {
     crypto_generichash_state state;
@@ -36,8 +32,8 @@ static void derive(const char *label, uint64_t uid, const struct reeve_bulk_nonc
     crypto_generichash_init(&state, key, REEVE_BULK_KEY_SIZE, size);
     crypto_generichash_update(&state, (const uint8_t *)label, strlen(label) + 1);
     crypto_generichash_update(&state, number, sizeof number);
-    if (nonces != NULL)
-        crypto_generichash_update(&state, (const uint8_t *)nonces, sizeof *nonces);
+    if (terms != NULL)
+        crypto_generichash_update(&state, (const uint8_t *)terms, sizeof *terms);
     crypto_generichash_final(&state, out, size);
 }
 
@@ -48,62 +44,67 @@ void reeve_bulk_session_key(
 }
 
 void reeve_bulk_greeting_write(
-    uint8_t out[REEVE_BULK_GREETING_SIZE], const uint8_t nonce[REEVE_BULK_NONCE_SIZE])
+    uint8_t out[REEVE_BULK_GREETING_SIZE], const struct reeve_bulk_terms *terms)
 {
     memcpy(out, magic, sizeof magic);
-    memcpy(out + 4, nonce, REEVE_BULK_NONCE_SIZE);
+    out[4] = terms->best;
+    memcpy(out + 5, terms->listener_nonce, REEVE_BULK_NONCE_SIZE);
 }
 
 bool reeve_bulk_greeting_read(
-    const uint8_t in[REEVE_BULK_GREETING_SIZE], struct reeve_bulk_nonces *nonces)
+    const uint8_t in[REEVE_BULK_GREETING_SIZE], struct reeve_bulk_terms *terms)
 {
-    memcpy(nonces->listener, in + 4, REEVE_BULK_NONCE_SIZE);
-    return memcmp(in, magic, sizeof magic) == 0;
+    terms->best = in[4];
+    memcpy(terms->listener_nonce, in + 5, REEVE_BULK_NONCE_SIZE);
+    return memcmp(in, magic, sizeof magic) == 0 && terms->best >= REEVE_BULK_POLY1305;
 }
 
 void reeve_bulk_hello_write(uint8_t out[REEVE_BULK_HELLO_SIZE], uint64_t uid,
-    const struct reeve_bulk_nonces *nonces, const uint8_t key[REEVE_BULK_KEY_SIZE])
+    const struct reeve_bulk_terms *terms, const uint8_t key[REEVE_BULK_KEY_SIZE])
 {
     memcpy(out, magic, sizeof magic);
-    put(out + 4, uid, 8);
-    memcpy(out + 12, nonces->dialler, REEVE_BULK_NONCE_SIZE);
-    derive("reeve bulk hello", uid, nonces, key, out + 12 + REEVE_BULK_NONCE_SIZE,
-        REEVE_BULK_MAC_SIZE);
+    out[4] = terms->kind;
+    put(out + 5, uid, 8);
+    memcpy(out + 13, terms->dialler_nonce, REEVE_BULK_NONCE_SIZE);
+    derive(
+        "reeve bulk hello", uid, terms, key, out + 13 + REEVE_BULK_NONCE_SIZE, REEVE_BULK_MAC_SIZE);
 }
 
 bool reeve_bulk_hello_read(const uint8_t in[REEVE_BULK_HELLO_SIZE], uint64_t *ret_uid)
 {
-    *ret_uid = get(in + 4, 8);
+    *ret_uid = get(in + 5, 8);
     return memcmp(in, magic, sizeof magic) == 0;
 }
 
 bool reeve_bulk_hello_verify(const uint8_t in[REEVE_BULK_HELLO_SIZE],
-    struct reeve_bulk_nonces *nonces, const uint8_t key[REEVE_BULK_KEY_SIZE])
+    struct reeve_bulk_terms *terms, const uint8_t key[REEVE_BULK_KEY_SIZE])
 {
     uint8_t good[REEVE_BULK_HELLO_SIZE];
-    memcpy(nonces->dialler, in + 12, REEVE_BULK_NONCE_SIZE);
-    reeve_bulk_hello_write(good, get(in + 4, 8), nonces, key);
-    return sodium_memcmp(good, in, sizeof good) == 0;
+    terms->kind = in[4];
+    memcpy(terms->dialler_nonce, in + 13, REEVE_BULK_NONCE_SIZE);
+    reeve_bulk_hello_write(good, get(in + 5, 8), terms, key);
+    return sodium_memcmp(good, in, sizeof good) == 0 && terms->kind >= REEVE_BULK_POLY1305 &&
+           terms->kind <= terms->best;
 }
 
 void reeve_bulk_welcome_write(uint8_t out[REEVE_BULK_MAC_SIZE],
-    const struct reeve_bulk_nonces *nonces, const uint8_t key[REEVE_BULK_KEY_SIZE])
+    const struct reeve_bulk_terms *terms, const uint8_t key[REEVE_BULK_KEY_SIZE])
 {
-    derive("reeve bulk welcome", 0, nonces, key, out, REEVE_BULK_MAC_SIZE);
+    derive("reeve bulk welcome", 0, terms, key, out, REEVE_BULK_MAC_SIZE);
 }
 
 bool reeve_bulk_welcome_verify(const uint8_t in[REEVE_BULK_MAC_SIZE],
-    const struct reeve_bulk_nonces *nonces, const uint8_t key[REEVE_BULK_KEY_SIZE])
+    const struct reeve_bulk_terms *terms, const uint8_t key[REEVE_BULK_KEY_SIZE])
 {
     uint8_t good[REEVE_BULK_MAC_SIZE];
-    reeve_bulk_welcome_write(good, nonces, key);
+    reeve_bulk_welcome_write(good, terms, key);
     return sodium_memcmp(good, in, sizeof good) == 0;
 }
 
-void reeve_bulk_stream_key(const struct reeve_bulk_nonces *nonces,
+void reeve_bulk_stream_key(const struct reeve_bulk_terms *terms,
     const uint8_t key[REEVE_BULK_KEY_SIZE], uint8_t ret[REEVE_BULK_KEY_SIZE])
 {
-    derive("reeve bulk stream", 0, nonces, key, ret, REEVE_BULK_KEY_SIZE);
+    derive("reeve bulk stream", 0, terms, key, ret, REEVE_BULK_KEY_SIZE);
 }
 
 void reeve_bulk_header_write(
@@ -113,7 +114,7 @@ void reeve_bulk_header_write(
     put(out + 8, header->size, 8);
     put(out + 16, header->length, 4);
     put(out + 20, header->other, 4);
-    memset(out + NUMBERS_AT, 0, REEVE_BULK_MAC_SIZE);
+    memset(out + REEVE_BULK_NUMBERS_SIZE, 0, REEVE_BULK_MAC_SIZE);
 }
 
 bool reeve_bulk_header_read(const uint8_t in[REEVE_BULK_HEADER_SIZE], struct reeve_bulk_header *ret)
@@ -125,31 +126,15 @@ bool reeve_bulk_header_read(const uint8_t in[REEVE_BULK_HEADER_SIZE], struct ree
     return ret->length > 0 && ret->length <= REEVE_BULK_LENGTH_MAX && ret->length <= ret->size;
 }
 
-void reeve_bulk_mac_begin(struct reeve_bulk_mac *mac, uint64_t sequence,
-    const uint8_t key[REEVE_BULK_KEY_SIZE], const uint8_t header[REEVE_BULK_HEADER_SIZE])
+void reeve_bulk_header_seal(uint8_t header[REEVE_BULK_HEADER_SIZE],
+    const struct reeve_bulk_mac *mac, uint64_t sequence, const uint8_t *bytes, size_t size)
 {
-    uint8_t once[crypto_onetimeauth_KEYBYTES];
-    uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES] = {0};
-    put(nonce + 4, sequence, 8);
-    crypto_stream_chacha20_ietf(once, sizeof once, nonce, key);
-    crypto_onetimeauth_init(&mac->state, once);
-    crypto_onetimeauth_update(&mac->state, header, NUMBERS_AT);
-    sodium_memzero(once, sizeof once);
+    reeve_bulk_mac_make(mac, sequence, header, bytes, size, header + REEVE_BULK_NUMBERS_SIZE);
 }
 
-void reeve_bulk_mac_update(struct reeve_bulk_mac *mac, const uint8_t *bytes, size_t size)
+bool reeve_bulk_header_verify(const uint8_t header[REEVE_BULK_HEADER_SIZE],
+    const struct reeve_bulk_mac *mac, uint64_t sequence, const uint8_t *bytes, size_t size)
 {
-    crypto_onetimeauth_update(&mac->state, bytes, size);
-}
-
-void reeve_bulk_mac_seal(struct reeve_bulk_mac *mac, uint8_t header[REEVE_BULK_HEADER_SIZE])
-{
-    crypto_onetimeauth_final(&mac->state, header + NUMBERS_AT);
-}
-
-bool reeve_bulk_mac_verify(struct reeve_bulk_mac *mac, const uint8_t header[REEVE_BULK_HEADER_SIZE])
-{
-    uint8_t good[REEVE_BULK_MAC_SIZE];
-    crypto_onetimeauth_final(&mac->state, good);
-    return sodium_memcmp(good, header + NUMBERS_AT, sizeof good) == 0;
+    return reeve_bulk_mac_verify(
+        mac, sequence, header, bytes, size, header + REEVE_BULK_NUMBERS_SIZE);
 }

@@ -50,6 +50,7 @@ struct bulk_stream {
     uint64_t uid;  /* outgoing: ours */
     char address[REEVE_ADDRESS_SIZE];
     uint8_t key[REEVE_BULK_KEY_SIZE]; /* of the session's direction, then of the stream */
+    struct reeve_bulk_mac mac;
     uint64_t sequence;
     pthread_cond_t wake;
     struct reeve_fifo queues[2]; /* struct reeve_bulk_piece */

@@ -103,6 +103,7 @@ static void end(struct bulk_stream *stream)
         nng_stream_free(connection);
     }
     sodium_memzero(stream->key, sizeof stream->key);
+    sodium_memzero(&stream->mac, sizeof stream->mac);
     pthread_mutex_lock(&stream->bulk->mutex);
     stream->ended = true;
     bulk_post(stream->bulk, &(struct bulk_event){.kind = BULK_ENDED, .stream = stream});
@@ -134,22 +135,23 @@ static bool find_peer(struct bulk_stream *stream, uint64_t uid)
 static bool welcome(struct bulk_stream *stream)
 {
     struct reeve_bulk *bulk = stream->bulk;
-    struct reeve_bulk_nonces nonces;
+    struct reeve_bulk_terms terms = {.best = reeve_bulk_mac_best()};
     uint8_t greeting[REEVE_BULK_GREETING_SIZE], hello[REEVE_BULK_HELLO_SIZE];
     uint8_t mac[REEVE_BULK_MAC_SIZE];
     int timeout_ms = (int)bulk->handshake_timeout_ms;
     uint64_t uid;
-    randombytes_buf(nonces.listener, sizeof nonces.listener);
-    reeve_bulk_greeting_write(greeting, nonces.listener);
+    randombytes_buf(terms.listener_nonce, sizeof terms.listener_nonce);
+    reeve_bulk_greeting_write(greeting, &terms);
     if (!send_bytes(stream, greeting, sizeof greeting, timeout_ms) ||
         !receive_all(stream, hello, sizeof hello, timeout_ms))
         return fail(stream, REEVE_EPROTOCOL, "no hello came");
     if (!reeve_bulk_hello_read(hello, &uid))
         return fail(stream, REEVE_EPROTOCOL, "what came is no hello of ours");
-    if (!find_peer(stream, uid) || !reeve_bulk_hello_verify(hello, &nonces, stream->key))
+    if (!find_peer(stream, uid) || !reeve_bulk_hello_verify(hello, &terms, stream->key))
         return fail(stream, REEVE_EKEY, "it has no session with us");
-    reeve_bulk_welcome_write(mac, &nonces, stream->key);
-    reeve_bulk_stream_key(&nonces, stream->key, stream->key);
+    reeve_bulk_welcome_write(mac, &terms, stream->key);
+    reeve_bulk_stream_key(&terms, stream->key, stream->key);
+    reeve_bulk_mac_init(&stream->mac, terms.kind, stream->key);
     if (!send_bytes(stream, mac, sizeof mac, timeout_ms))
         return false;
     pthread_mutex_lock(&bulk->mutex);
@@ -158,24 +160,6 @@ static bool welcome(struct bulk_stream *stream)
     bulk->stranger_count -= known;
     pthread_mutex_unlock(&bulk->mutex);
     return known || fail(stream, REEVE_ELINK, "its session has ended");
-}
-
-/* The bytes of a piece, and whether they are what was sent. */
-static bool receive_piece(struct bulk_stream *stream, const uint8_t *header, uint8_t *place,
-    size_t size, uint64_t sequence)
-{
-    struct reeve_bulk_mac mac;
-    reeve_bulk_mac_begin(&mac, sequence, stream->key, header);
-    while (size > 0) {
-        size_t got = receive_some(stream, place, size, (int)stream->bulk->stall_timeout_ms);
-        if (got == 0)
-            return false;
-        reeve_bulk_mac_update(&mac, place, got); /* while they are in the cache */
-        place += got;
-        size -= got;
-    }
-    return reeve_bulk_mac_verify(&mac, header) ||
-           fail(stream, REEVE_EPROTOCOL, "a piece with a wrong mac");
 }
 
 static bool take_piece(struct bulk_stream *stream, uint8_t **scratch)
@@ -195,8 +179,11 @@ static bool take_piece(struct bulk_stream *stream, uint8_t **scratch)
     uint8_t *place = bulk->callbacks.place(bulk->arg, stream->peer, header.number, header.length);
     if (place == NULL && *scratch == NULL && (*scratch = malloc(REEVE_BULK_LENGTH_MAX)) == NULL)
         return fail(stream, REEVE_ENOMEM, "out of memory");
-    bool good = receive_piece(
-        stream, bytes, place != NULL ? place : *scratch, header.length, stream->sequence++);
+    uint8_t *piece = place != NULL ? place : *scratch;
+    bool good = receive_all(stream, piece, header.length, (int)bulk->stall_timeout_ms);
+    if (good &&
+        !reeve_bulk_header_verify(bytes, &stream->mac, stream->sequence++, piece, header.length))
+        good = fail(stream, REEVE_EPROTOCOL, "a piece with a wrong mac");
     if (place == NULL)
         return good;
     pthread_mutex_lock(&bulk->mutex);
@@ -247,22 +234,24 @@ static bool dial(struct bulk_stream *stream)
 
 static bool greet(struct bulk_stream *stream)
 {
-    struct reeve_bulk_nonces nonces;
+    struct reeve_bulk_terms terms;
     uint8_t greeting[REEVE_BULK_GREETING_SIZE], hello[REEVE_BULK_HELLO_SIZE];
     uint8_t mac[REEVE_BULK_MAC_SIZE];
     int timeout_ms = (int)stream->bulk->handshake_timeout_ms;
     if (!receive_all(stream, greeting, sizeof greeting, timeout_ms))
         return false;
-    if (!reeve_bulk_greeting_read(greeting, &nonces))
+    if (!reeve_bulk_greeting_read(greeting, &terms))
         return fail(stream, REEVE_EPROTOCOL, "no daemon of ours listens there");
-    randombytes_buf(nonces.dialler, sizeof nonces.dialler);
-    reeve_bulk_hello_write(hello, stream->uid, &nonces, stream->key);
+    randombytes_buf(terms.dialler_nonce, sizeof terms.dialler_nonce);
+    terms.kind = REEVE_MIN(terms.best, reeve_bulk_mac_best());
+    reeve_bulk_hello_write(hello, stream->uid, &terms, stream->key);
     if (!send_bytes(stream, hello, sizeof hello, timeout_ms) ||
         !receive_all(stream, mac, sizeof mac, timeout_ms))
         return false;
-    if (!reeve_bulk_welcome_verify(mac, &nonces, stream->key))
+    if (!reeve_bulk_welcome_verify(mac, &terms, stream->key))
         return fail(stream, REEVE_EKEY, "another daemon listens there");
-    reeve_bulk_stream_key(&nonces, stream->key, stream->key);
+    reeve_bulk_stream_key(&terms, stream->key, stream->key);
+    reeve_bulk_mac_init(&stream->mac, terms.kind, stream->key);
     return true;
 }
 
@@ -293,12 +282,10 @@ static bool next_piece(struct bulk_stream *stream, struct reeve_bulk_piece *ret)
 
 static bool send_piece(struct bulk_stream *stream, const struct reeve_bulk_piece *piece)
 {
-    struct reeve_bulk_mac mac;
     uint8_t header[REEVE_BULK_HEADER_SIZE];
     reeve_bulk_header_write(header, &piece->header);
-    reeve_bulk_mac_begin(&mac, stream->sequence++, stream->key, header);
-    reeve_bulk_mac_update(&mac, piece->bytes, piece->header.length);
-    reeve_bulk_mac_seal(&mac, header);
+    reeve_bulk_header_seal(
+        header, &stream->mac, stream->sequence++, piece->bytes, piece->header.length);
     nng_iov iov[2] = {{.iov_buf = header, .iov_len = sizeof header},
         {.iov_buf = (void *)(uintptr_t)piece->bytes, .iov_len = piece->header.length}};
     return send_all(stream, iov, (int)stream->bulk->handshake_timeout_ms);

@@ -49,9 +49,11 @@
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                  task                                    where it was made. Flag held: who has
  *                                                          held it does, under that number
- *   HOLD           request object node task                it was lent to me, and I need it longer:
+ *   HOLD           request object node task process        it was lent to me, and I need it longer:
  *                                                          until FREE with that number, or its
- *                                                          owner's death; answered with SEALED
+ *                                                          owner's death; answered with SEALED.
+ *                                                          process: I hand on what I hold, and it
+ *                                                          is that one that needs it
  *   GIVE           request object node process             its owner gives it away: it is that
  *                  flags(given anchor)                     process's from now on, and keeps its
  *                                                          name; answered with SEALED. anchor: the

@@ -47,9 +47,4 @@ void execution_finish(struct execution *execution, struct reeve_cluster_channel 
 /* Its result is not wanted. */
 void execution_drop(struct execution *execution);
 
-/* A failure as a map for people: entry.h. Returns its size in `bytes`. */
-size_t execution_error_pack(const struct reeve_error_info *error, uint8_t *bytes, size_t capacity);
-/* Answers a job's call with an error. */
-void execution_answer_error(struct job *job, const struct reeve_error_info *error);
-
 #endif

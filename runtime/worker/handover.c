@@ -76,7 +76,11 @@ void reeve_handover_give(
     for (size_t at = 0; at < handover->objects.size; at += sizeof(object)) {
         memcpy(&object, handover->objects.data + at, sizeof(object));
         /* if it fails the object is lost, and whoever gets it is told so */
-        (void)reeve_cluster_object_give(cluster, &object, heir, NULL);
+        if (object.flags & REEVE_REFERENCE_HELD)
+            (void)reeve_cluster_object_hold(
+                cluster, &(struct reeve_owner_hold){object, object.offset}, heir, NULL);
+        else
+            (void)reeve_cluster_object_give(cluster, &object, heir, NULL);
     }
 }
 
@@ -138,7 +142,7 @@ static void loans_hold(struct reeve_cluster *cluster, const uint64_t *futures, u
     const struct reeve_owner_hold *all = (const struct reeve_owner_hold *)(const void *)holds.data;
     for (size_t i = 0; i < holds.size / sizeof(*all); i++) {
         pthread_mutex_unlock(&cluster->lock);
-        int code = reeve_cluster_object_hold(cluster, &all[i], NULL);
+        int code = reeve_cluster_object_hold(cluster, &all[i], REEVE_PROCESS_NONE, NULL);
         pthread_mutex_lock(&cluster->lock);
         if (code == 0)
             reeve_owner_held(cluster->owner, &all[i], 1);

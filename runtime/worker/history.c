@@ -4,7 +4,7 @@
  *          ▲                                          │
  *          └────────── one that is not short ─────────┘
  *
- * A sleep ends such a slice, and the first call after it is timed: who was woken has time. Those
+ * A sleep ends such a slice, and the first calls after it are timed: who was woken has time. Those
  * run inside others are not gathered: in between there are others, of other depths. */
 #include "runtime/worker/history.h"
 
@@ -13,6 +13,8 @@
 #define SHORT_NS   10000u
 #define STREAK_MAX 64u
 #define SKIP       256u
+/* so many calls after a sleep are timed, for what is woken may be something else than before */
+#define AFTER_SLEEP 16u
 
 struct reeve_pace reeve_pace_outer, reeve_pace_inner;
 
@@ -112,6 +114,7 @@ void reeve_history_ended_beside(struct reeve_cluster *cluster,
 void reeve_history_idle(struct reeve_cluster *cluster, uint64_t now_ns)
 {
     gathered(cluster, &reeve_pace_outer, now_ns);
+    reeve_pace_outer.streak = REEVE_MIN(reeve_pace_outer.streak, STREAK_MAX - AFTER_SLEEP);
 }
 
 void reeve_history_waited(struct reeve_cluster *cluster, uint64_t begin_ns)

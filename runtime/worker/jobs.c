@@ -11,6 +11,7 @@
 #include "api/client/running.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
+#include "runtime/worker/answer.h"
 #include "runtime/worker/output.h"
 #include "runtime/worker/stop.h"
 #include "runtime/worker/yield.h"
@@ -369,7 +370,7 @@ static void refuse(struct reeve_cluster_channel *channel, const struct reeve_ent
     struct reeve_error_info error = {.code = code};
     struct job job = {.channel = channel, .view = *view};
     reeve_error_set(&error, code, format, number);
-    execution_answer_error(&job, &error);
+    answer_error(&job, &error);
 }
 
 /* The group that the call goes to; NULL: there is no such one. */
@@ -523,7 +524,7 @@ static void say_ended(struct job *job)
     struct reeve_error_info error = {.code = REEVE_EACTORDIED};
     reeve_error_set(
         &error, REEVE_EACTORDIED, "the actor has ended without answering %s", name_of(job));
-    execution_answer_error(job, &error);
+    answer_error(job, &error);
 }
 
 void reeve_jobs_actor_ended(const reeve_actor *actor)
@@ -549,7 +550,7 @@ static void say_stopped(struct job *job)
     else
         reeve_error_set(&error, REEVE_ETASKTIMEOUT,
             "%s had no answer within its time limit of %u ms", name_of(job), job->timeout_ms);
-    execution_answer_error(job, &error);
+    answer_error(job, &error);
 }
 
 void reeve_jobs_look(void)
@@ -677,7 +678,7 @@ static int answer_value(struct job *job, const struct reeve_function *function, 
     uint8_t *scratch = malloc(jobs.cluster->inline_size);
     if (scratch == NULL) {
         (void)reeve_error_set(error, REEVE_ENOMEM, "no memory for the answer");
-        execution_answer_error(job, error);
+        answer_error(job, error);
         return REEVE_ENOMEM;
     }
     execution_of(&execution, job, scratch);
@@ -715,11 +716,51 @@ static int reply(struct reeve_backend *backend, uint64_t token,
     if (value != NULL)
         code = answer_value(job, function, value, error);
     else
-        execution_answer_error(job, failure);
+        answer_error(job, failure);
     pthread_mutex_lock(&jobs.lock);
     job_leave(job);
     pthread_mutex_unlock(&jobs.lock);
     return code;
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+/* What holds the owner's channel open meanwhile is a job without a call. */
+static struct job *job_of_owner(struct reeve_cluster *cluster, const reeve_actor *actor)
+{
+    struct job *job = NULL;
+    pthread_mutex_lock(&cluster->lock); /* so that it is not being closed */
+    for (uint32_t i = 0; i < cluster->worker_capacity && job == NULL; i++) {
+        struct reeve_cluster_channel *channel = cluster->workers[i];
+        struct reeve_entry_view none = {0};
+        if (channel->open && !channel->closing && channel->owner == actor->owner &&
+            channel->peer == actor->owner)
+            job = job_new(channel, &none, 0, 0);
+    }
+    if (job != NULL) {
+        job->state = JOB_RUNNING;
+        job->answered = true;
+        pthread_mutex_lock(&jobs.lock);
+        job_add(job);
+        pthread_mutex_unlock(&jobs.lock);
+    }
+    pthread_mutex_unlock(&cluster->lock);
+    return job;
+}
+
+static int save(struct reeve_backend *backend, struct reeve_invocation *invocation,
+    const reeve_actor *actor, const void *bytes, size_t size, struct reeve_error_info *error)
+{
+    const struct execution *execution = invocation->context;
+    if (!execution->beside) /* the main thread: others may write from now on */
+        reeve_jobs_any = true;
+    struct job *job = job_of_owner(reeve_cluster_of(backend), actor);
+    bool told = job != NULL && answer_saved(job, (uint32_t)REEVE_ACTOR_NUMBER(actor), bytes, size);
+    pthread_mutex_lock(&jobs.lock);
+    if (job != NULL)
+        job_leave(job);
+    pthread_mutex_unlock(&jobs.lock);
+    return told ? REEVE_OK : reeve_error_set(error, REEVE_EOWNERDIED, "the actor's owner has gone");
 }
 
 void reeve_jobs_init(struct reeve_cluster *cluster)
@@ -731,4 +772,5 @@ void reeve_jobs_init(struct reeve_cluster *cluster)
     reeve_actors_set_pools(&pools);
     cluster->backend.reply_later = reply_later;
     cluster->backend.reply = reply;
+    cluster->backend.save = save;
 }

@@ -21,6 +21,7 @@
 #include "api/client/invoke.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
+#include "runtime/worker/answer.h"
 #include "runtime/worker/context.h"
 #include "runtime/worker/execution.h"
 #include "runtime/worker/handover.h"
@@ -30,10 +31,7 @@
 #include "runtime/worker/stop.h"
 #include "runtime/worker/yield.h"
 
-#define STACK_RESERVE     (512u * 1024)
-#define RETURN_RETRY_NS   1000000
-#define PIECE_SIZE_MAX    ((size_t)64 * 1024)
-#define FAILURES_A_SECOND 20
+#define STACK_RESERVE (512u * 1024)
 
 /* What the process has one of; and the one claimed entry, for the watch. */
 struct worker {
@@ -44,9 +42,8 @@ struct worker {
     pthread_t main;
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
-    bool alone;       /* the claimed entry's children are not to be run here */
-    bool yields;      /* the claimed entry's function has yielded */
-    bool woke_holder; /* the last answer found its holder asleep */
+    bool alone;  /* the claimed entry's children are not to be run here */
+    bool yields; /* the claimed entry's function has yielded */
 };
 
 static struct worker worker; /* a worker process has one */
@@ -108,25 +105,6 @@ static void *object_reserve(struct reeve_invocation *invocation, size_t size)
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
-
-size_t execution_error_pack(const struct reeve_error_info *error, uint8_t *bytes, size_t capacity)
-{
-    msgpack_sbuffer buffer;
-    msgpack_packer packer;
-    msgpack_sbuffer_init(&buffer);
-    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 3);
-    msgpack_pack_str_with_body(&packer, "message", 7);
-    msgpack_pack_str_with_body(&packer, error->message, strlen(error->message));
-    msgpack_pack_str_with_body(&packer, "code", 4);
-    msgpack_pack_int64(&packer, error->user_code);
-    msgpack_pack_str_with_body(&packer, "node", 4);
-    msgpack_pack_str_with_body(&packer, worker.host, strlen(worker.host));
-    size_t size = REEVE_MIN(buffer.size, capacity);
-    memcpy(bytes, buffer.data, size);
-    msgpack_sbuffer_destroy(&buffer);
-    return size;
-}
 
 void execution_init(struct execution *execution, struct reeve_cluster *cluster, uint32_t function,
     const void *args, size_t args_size, uint8_t *scratch)
@@ -198,27 +176,6 @@ static void facts_end(struct reeve_doorbell *facts)
     atomic_store_explicit(&facts->tasks_ended, begun, memory_order_relaxed);
 }
 
-/* The daemon keeps the last failures, for `reeve tasks`. A program that fails all the time tells of
- * some of them. */
-static void failure_tell(const struct reeve_cluster *cluster, int code, uint32_t function,
-    struct reeve_object_id task, const char *text)
-{
-    static _Atomic uint64_t second, told;
-    uint64_t now = reeve_cluster_now_ns() / 1000000000u;
-    if (atomic_exchange_explicit(&second, now, memory_order_relaxed) != now)
-        atomic_store_explicit(&told, 0, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&told, 1, memory_order_relaxed) >= FAILURES_A_SECOND ||
-        cluster->socket < 0 || code == REEVE_ECANCELLED)
-        return;
-    struct reeve_local_message message = {.kind = REEVE_LOCAL_FAILED,
-        .code = code,
-        .count = function,
-        .task = task.sequence,
-        .process = task.owner};
-    reeve_local_set_text(&message, "%s", text);
-    (void)reeve_local_send(cluster->socket, &message, MSG_DONTWAIT);
-}
-
 /* Settles what becomes of its result. Returns the task's status; on failure the result is the
  * error's map, in the scratch memory. */
 static int execution_settle(struct execution *execution, uint32_t function_index, uint8_t *scratch)
@@ -244,8 +201,9 @@ static int execution_settle(struct execution *execution, uint32_t function_index
         execution->is_object = false;
         execution->code = code;
         invocation->result_size =
-            execution_error_pack(&invocation->error, scratch, cluster->inline_size);
-        failure_tell(cluster, code, function_index, invocation->id, invocation->error.message);
+            answer_error_pack(&invocation->error, scratch, cluster->inline_size);
+        answer_failure_tell(
+            cluster, code, function_index, invocation->id, invocation->error.message);
     }
     if (REEVE_UNLIKELY(execution->beside))
         reeve_doorbell_count_shared(cluster->bell, function_index, code != 0);
@@ -263,111 +221,6 @@ static void execution_fini(struct execution *execution)
         free(execution->pins);
 }
 
-/* ---- answering ------------------------------------------------------------------------------- */
-
-/* Several threads answer from the first job on. `job`: which runs beside this thread, or is
- * answered later; or NULL. */
-static void returns_begin(const struct job *job)
-{
-    if (REEVE_UNLIKELY(job != NULL || reeve_jobs_any))
-        reeve_worker_publish_begin();
-}
-
-static void returns_end(const struct job *job)
-{
-    if (REEVE_UNLIKELY(job != NULL || reeve_jobs_any))
-        reeve_worker_publish_end();
-}
-
-/* Room on the return ring, which has a slot for every entry it can be given; only its bytes may be
- * short, until the holder reads. True: returns_end follows. False: nobody wants it any more. */
-static bool return_reserve(struct reeve_cluster_channel *channel, const struct job *job,
-    size_t length, struct reeve_slot_fill *fill)
-{
-    struct reeve_ring *ring = &channel->channel.returns;
-    for (;;) {
-        returns_begin(job);
-        bool gone = job != NULL && job->gone;
-        int error = gone ? REEVE_ECANCELLED : reeve_ring_reserve(ring, (uint32_t)length, fill);
-        if (REEVE_LIKELY(error == 0))
-            return true;
-        if (error == REEVE_EAGAIN)
-            (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
-        returns_end(job);
-        if (error != REEVE_EAGAIN) /* gone, or the holder scribbled; the daemon ends the lease */
-            return false;
-        if ((job == NULL && channel->closing) || worker.cluster->dead)
-            return false;
-        struct timespec pause = {0, RETURN_RETRY_NS};
-        nanosleep(&pause, NULL);
-    }
-}
-
-/* Publishes what the futures in the result are, in pieces, before the answer. */
-static void pieces_publish(struct reeve_cluster_channel *channel, const struct job *job,
-    const struct reeve_entry_view *view, const struct reeve_buffer *bytes)
-{
-    struct reeve_slot_fill fill;
-    for (size_t at = 0, length; at < bytes->size; at += length) {
-        length = REEVE_MIN(bytes->size - at, PIECE_SIZE_MAX);
-        if (!return_reserve(channel, job, length, &fill))
-            return;
-        fill.slot->task = view->task;
-        fill.slot->attempt = view->attempt;
-        fill.slot->function = view->function;
-        fill.slot->references = 0;
-        fill.slot->kind = REEVE_ENTRY_HANDED;
-        fill.slot->flags = 0;
-        fill.slot->status = 0;
-        memcpy(fill.payload, bytes->data + at, length);
-        reeve_ring_publish(&channel->channel.returns);
-        returns_end(job);
-    }
-}
-
-/* Publishes the answer to the entry. `object`: where the value is; with an error, what has been
- * lost. */
-static void answer(struct reeve_cluster_channel *channel, struct job *job,
-    const struct reeve_entry_view *view, int status, const struct reeve_reference *object,
-    const void *bytes, size_t size)
-{
-    struct reeve_ring *ring = &channel->channel.returns;
-    struct reeve_slot_fill fill;
-    size_t head = object != NULL ? sizeof(*object) : 0;
-    size_t length = head + (object == NULL || status != 0 ? size : 0);
-    if (!return_reserve(channel, job, length, &fill))
-        return;
-    fill.slot->task = view->task;
-    fill.slot->attempt = view->attempt;
-    fill.slot->function = view->function;
-    fill.slot->references = object != NULL ? 1 : 0;
-    fill.slot->kind = REEVE_ENTRY_RESULT;
-    fill.slot->flags = object != NULL && status == 0 ? REEVE_ENTRY_OBJECT : 0;
-    fill.slot->status = (int16_t)status;
-    if (REEVE_UNLIKELY(head != 0))
-        memcpy(fill.payload, object, head);
-    reeve_copy((uint8_t *)fill.payload + head, bytes, length - head);
-    reeve_ring_publish(ring);
-    if (REEVE_LIKELY(job == NULL) || !job->slot_done)
-        reeve_ring_done(&channel->channel.calls, view->position);
-    bool woke = reeve_doorbell_ring(channel->bell, channel->bell_fd);
-    if (REEVE_LIKELY(job == NULL))
-        worker.woke_holder = woke;
-    else
-        job->slot_done = true;
-    returns_end(job);
-}
-
-void execution_answer_error(struct job *job, const struct reeve_error_info *error)
-{
-    uint8_t bytes[1024];
-    size_t size = execution_error_pack(error, bytes, sizeof(bytes));
-    failure_tell(worker.cluster, error->code, job->view.function,
-        (struct reeve_object_id){job->channel->peer, job->view.task}, error->message);
-    reeve_doorbell_count_shared(worker.cluster->bell, job->view.function, true);
-    answer(job->channel, job, &job->view, error->code, NULL, bytes, size);
-}
-
 /* The background thread's answer to the claimed entry, while that does not go on. */
 static void answer_stopped(
     int status, const char *format, const char *function, uint32_t timeout_ms)
@@ -375,8 +228,8 @@ static void answer_stopped(
     struct reeve_error_info error = {0};
     uint8_t bytes[1024];
     snprintf(error.message, sizeof(error.message), format, function, timeout_ms);
-    size_t size = execution_error_pack(&error, bytes, sizeof(bytes));
-    failure_tell(worker.cluster, status, worker.view.function,
+    size_t size = answer_error_pack(&error, bytes, sizeof(bytes));
+    answer_failure_tell(worker.cluster, status, worker.view.function,
         (struct reeve_object_id){worker.channel->peer, worker.view.task}, error.message);
     facts_end(worker.cluster->bell); /* its death is no failure of its own */
     /* as a job's: the main thread and others may be writing, too */
@@ -423,7 +276,7 @@ static void futures_settle(struct reeve_cluster_channel *channel,
 {
     struct reeve_handover *handover = &execution->handover;
     if (execution->code == 0 && handover->bytes.size != 0) {
-        pieces_publish(channel, execution->job, view, &handover->bytes);
+        answer_pieces(channel, execution->job, view, &handover->bytes);
         reeve_handover_give(execution->cluster, handover, execution->heir);
     }
     reeve_handover_end(execution->cluster, &execution->invocation,
@@ -503,7 +356,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     reeve_actor ending;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts)) {
         struct reeve_error_info error = {.message = "the call reached the worker malformed"};
-        size_t size = execution_error_pack(&error, worker.scratch, cluster->inline_size);
+        size_t size = answer_error_pack(&error, worker.scratch, cluster->inline_size);
         answer(channel, NULL, view, REEVE_EPROTOCOL, NULL, worker.scratch, size);
         return;
     }
@@ -523,7 +376,11 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     worker.view = *view;
     worker.alone = view->flags & REEVE_ENTRY_ALONE;
     if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW)) {
-        reeve_actors_set_restart_count(view->attempt - 1); /* attempts are counted from 1 */
+        size_t size = reeve_codec_skip(parts.value, parts.value_size);
+        bool restores = size != 0 && size < parts.value_size;
+        execution.invocation.args_size = restores ? size : parts.value_size;
+        reeve_actors_set_next(view->attempt - 1, /* attempts are counted from 1 */
+            restores ? parts.value + size : NULL, parts.value_size - size);
         actor_latest = parts.timeout_ms;
         parts.timeout_ms = 0;
     }
@@ -733,8 +590,8 @@ static void idle(struct reeve_cluster *cluster)
 {
     /* A holder that had to be woken is slow to call again, and may have been put on this very
      * core: out of its way. */
-    bool spin = !worker.woke_holder;
-    worker.woke_holder = false;
+    bool spin = !answer_woke_holder;
+    answer_woke_holder = false;
     if (spin && reeve_cluster_spin(cluster, calls_ready))
         return;
     pthread_mutex_lock(&cluster->lock);
@@ -773,6 +630,7 @@ int reeve_worker_init(struct reeve_cluster *cluster)
         pthread_attr_destroy(&attributes);
     }
     worker.stack_low = stack;
+    answer_init(cluster, worker.host);
     atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
     cluster->polling = true;
     reeve_stop_init(cluster, answer_stopped);

@@ -19,6 +19,7 @@
 static struct {
     /* the main thread's */
     uint32_t sent; /* units of this call */
+    struct reeve_stream_window window;
     /* Written by the main thread. Who tells of credit reads the tag before it compares the rest,
      * and the task is 0 while they are written: so what is said of another call has another tag. */
     _Atomic uint64_t lease, task;
@@ -48,7 +49,7 @@ static bool has_room(void)
     const struct reeve_credit *credit =
         atomic_load_explicit(&yielding.credit, memory_order_relaxed);
     uint32_t tag = atomic_load_explicit(&yielding.tag, memory_order_relaxed);
-    return yielding.sent - reeve_credit_taken(credit, tag) < REEVE_STREAM_WINDOW;
+    return yielding.sent - reeve_credit_taken(credit, tag) < yielding.window.units;
 }
 
 static bool is_over(
@@ -101,7 +102,10 @@ static void room_wait(struct reeve_cluster *cluster, const struct reeve_cluster_
 
 static void begin(const struct reeve_cluster_channel *channel, const struct reeve_entry_view *view)
 {
+    struct reeve_entry_parts parts = {.timeout_ms = 0};
+    (void)reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts);
     yielding.sent = 0;
+    yielding.window = reeve_stream_window_of(parts.window);
     atomic_store(&yielding.task, 0);
     atomic_store(&yielding.tag, (uint32_t)view->position);
     atomic_store(&yielding.lease, channel->lease);
@@ -209,7 +213,7 @@ int reeve_worker_yield(struct reeve_cluster *cluster, struct reeve_cluster_chann
                    ? publish(cluster, channel, view, size, false, pack, item, error)
                    : publish_large(cluster, channel, view, size, pack, item, error);
     if (REEVE_LIKELY(code == 0))
-        yielding.sent += reeve_stream_units(size);
+        yielding.sent += reeve_stream_units(&yielding.window, (uint32_t)size);
     return code;
 }
 

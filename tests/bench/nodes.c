@@ -233,10 +233,35 @@ static void drive_sync(void)
     say("nodes_sync_cold", median(times, COLD_CALLS));
 }
 
+/* A result that has been made, and is still there. */
+static make_future large_result(int64_t byte)
+{
+    make_future made = make_remote(LARGE_BYTES, byte);
+    reeve_future any = {made.id};
+    size_t ready;
+    need(reeve_wait(&any, 1, 1, REEVE_FOREVER, NULL, &ready) == REEVE_OK);
+    return made;
+}
+
+static double view_s(int64_t byte)
+{
+    make_future made = large_result(byte);
+    reeve_bytes seen;
+    reeve_view view;
+    double begin = now_s();
+    need(reeve_view_reeve_bytes((reeve_future_reeve_bytes){made.id}, REEVE_FOREVER, &seen, &view) ==
+         REEVE_OK);
+    if (((const uint8_t *)seen.data)[LARGE_BYTES - 1] != byte)
+        fail("another value than was made");
+    double took = now_s() - begin;
+    need(reeve_view_release(view) == REEVE_OK && reeve_release(made) == REEVE_OK);
+    return took;
+}
+
 /* Each value is a new one: nothing is there already. */
 static void drive_large(void)
 {
-    double argument[LARGE_ROUNDS], result[LARGE_ROUNDS];
+    double argument[LARGE_ROUNDS], view[LARGE_ROUNDS], result[LARGE_ROUNDS];
     uint8_t *bytes = calloc(1, LARGE_BYTES);
     for (int i = -1; i < LARGE_ROUNDS; i++) {
         int64_t y;
@@ -251,10 +276,10 @@ static void drive_large(void)
             fail("another value than was put");
         need(reeve_release(value) == REEVE_OK);
 
-        make_future made = make_remote(LARGE_BYTES, i + 9);
-        reeve_future any = {made.id};
-        size_t ready;
-        need(reeve_wait(&any, 1, 1, REEVE_FOREVER, NULL, &ready) == REEVE_OK);
+        double took = view_s(i + 8);
+        if (i >= 0)
+            view[i] = LARGE_BYTES / took / 1e9;
+        make_future made = large_result(i + 9);
         begin = now_s();
         reeve_bytes back;
         need(make_get(made, &back) == REEVE_OK);
@@ -266,6 +291,7 @@ static void drive_large(void)
     }
     free(bytes);
     say("nodes_argument_64mb", median(argument, LARGE_ROUNDS));
+    say("nodes_view_64mb", median(view, LARGE_ROUNDS));
     say("nodes_result_64mb", median(result, LARGE_ROUNDS));
 }
 
@@ -289,7 +315,7 @@ int main(int argc, char **argv)
         drive_async(strtod(argv[2], NULL));
     if (strstr("nodes_sync nodes_sync_cold", only) != NULL)
         drive_sync();
-    if (strstr("nodes_argument_64mb nodes_result_64mb", only) != NULL)
+    if (strstr("nodes_argument_64mb nodes_view_64mb nodes_result_64mb", only) != NULL)
         drive_large();
     reeve_shutdown();
     return 0;

@@ -7,7 +7,8 @@ Makes four hosts (network namespaces on a bridge, tests/e2e/support): the head, 
     nodes_sync             one call at a time, median; floor: an nng round trip between the hosts, and two processes woken
     nodes_sync_cold        the same, each after 5 ms of rest
     nodes_argument_64mb    from the call to its answer, with an argument that has to travel; floor: a TCP stream between the hosts
-    nodes_result_64mb      from the answer to the value in the program's own memory"""
+    nodes_view_64mb        a result, from the answer to its last byte read, where it lies
+    nodes_result_64mb      the same, to a copy in new memory of the program's own"""
 import argparse
 import json
 import os
@@ -53,7 +54,7 @@ def run(options):
         network.close()
     round_trip = floors["nng_round_trip"] + floors["ring_futex"]
     rows = {"nodes_async": ("1/s", None), "nodes_sync": ("us", round_trip), "nodes_sync_cold": ("us", round_trip),
-            "nodes_argument_64mb": ("GB/s", floors["tcp_stream"]), "nodes_result_64mb": ("GB/s", floors["tcp_stream"])}
+            **{f"nodes_{what}_64mb": ("GB/s", floors["tcp_stream"]) for what in ("argument", "view", "result")}}
     for name, value in values.items():
         unit, floor = rows[name]
         row = {"name": name, "value": value, "unit": unit, "floor": floor, "ratio": floor and round(value / floor, 3)}

@@ -120,3 +120,20 @@ def test_sweep_without_time(run):
     """None gets far in a millisecond: a trial says what it has, diverges, or its time is up."""
     _, became = trials(run("sweep", 40, 2, 1), 40, status=1)
     assert became["out of time"] > 20 and became["won"] == became["cancelled"] == 0
+
+
+# --- matmul ---
+
+@pytest.mark.parametrize("environment", [{}, ONE, INLINE])
+def test_matmul(run, environment):
+    """Panels of unequal width, and the answer of one process. How fast it is is shown, and depends on who else runs here."""
+    first, times, last = run("matmul", 700, environment=environment).succeed(60).splitlines()
+    assert first == "700 x 700, 9 tasks" and last == "the answers are equal"
+    assert re.match(r"one process [\d.]+ s, tasks [\d.]+ s: [\d.]+ times as fast$", times)
+
+
+@pytest.mark.parametrize("argument", ["0", "-3", "x", "8193", "3x"])
+def test_matmul_is_told_nonsense(run, argument):
+    program = run("matmul", argument)
+    assert program.wait(10) == 2
+    assert "expected a number" in program.err and argument in program.err

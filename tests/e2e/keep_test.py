@@ -1,6 +1,8 @@
 """Futures kept beyond the call that they came with (programs/keep.c)."""
+import json
+
 from conftest import find_program
-from support import processes
+from support import processes, settings
 
 
 def test_kept_in_a_static(empty_cluster, mail):
@@ -18,6 +20,17 @@ def test_passed_on(cluster, mail):
     assert mail.until_count("checked", 1)[0] == ["checked", "1", "0"]
     mail.let_go()
     assert program.succeed() == "ok passed\n"
+
+
+def test_handed_on_everywhere(cluster, mail):
+    """What was kept is given as results of later calls, between nodes; and when the program has ended, nothing of it is left."""
+    assert cluster.driver([find_program("keep"), "swapped", mail.path, mail.gate]).succeed(60) == "ok swapped\n"
+
+    def left():
+        totals = json.loads(cluster.tool("objects", "--json").stdout)["totals"]
+        return {key: totals[key] for key in ("objects", "pins", "holds", "untold", "used_bytes") if totals[key]}
+
+    processes.until(lambda: not left(), settings.seconds(10), f"empty stores, which hold {left()}")
 
 
 def test_owner_died(empty_cluster, mail):

@@ -58,6 +58,27 @@ def test_it_is_ahead_on_another_machine(cluster, mail):
     check_ahead(cluster.driver([find_program("streams"), "ahead", mail.path, mail.gate]), mail)
 
 
+def check_window(program, mail, what):
+    """No further than the call allows: of items of 1000 bytes 3, 1, or 10 (10,000 bytes)."""
+    ahead = {"window_items": 3, "window_one": 1, "window_bytes": 10}[what]
+    mail.until_count("yielded", ahead)
+    assert not mail.drain(0.3)
+    assert mail.lines == [f"yielded {i}" for i in range(1, ahead + 1)]
+    mail.let_go()
+    assert program.succeed(30) == f"ok {what}\n"
+    assert f"yielded {ahead}" in lines_of(mail)
+
+
+@pytest.mark.parametrize("what", ["window_items", "window_one", "window_bytes"])
+def test_its_window(run, mail, what):
+    check_window(run("streams", what, mail.path, mail.gate, environment=ONE), mail, what)
+
+
+@pytest.mark.parametrize("what", ["window_items", "window_bytes"])
+def test_its_window_on_another_machine(cluster, mail, what):
+    check_window(cluster.driver([find_program("streams"), what, mail.path, mail.gate]), mail, what)
+
+
 @pytest.mark.parametrize("what", ["order", "errors", "large", "zip", "chain", "wrong", "packed", "time_limit", "dropped"])
 def test_on_other_machines(cluster, what):
     assert cluster.driver([find_program("streams"), what]).succeed(60) == f"ok {what}\n"

@@ -32,10 +32,17 @@ class Broadcast:
     def until_copies(self, count):
         processes.until(lambda: self.copies() > count, settings.seconds(30), f"{count} copies on their way")
 
+    def stores_are_empty(self):
+        done = self.cluster.tool("objects", "--json", host=self.hosts[0])
+        assert done.returncode == 0, done.stderr
+        totals = json.loads(done.stdout)["totals"]
+        return not any(totals[key] for key in ("objects", "pins", "pinned_bytes", "unsealed_bytes", "copy_bytes", "waiting", "holds"))
+
     def nothing_left(self):
-        """Once the driver is gone: no value, and nothing that waits for one."""
+        """Once the driver is gone: no value, nothing that waits for one, no pin, and no room that pieces were to come to."""
         self.cluster.until_status(lambda status: status["totals"]["objects"] == 0 and status["totals"]["slots_used"] == 0,
-                                  within=20, host=self.hosts[0], what="empty stores")
+                                  within=20, host=self.hosts[0], what="no values")
+        processes.until(self.stores_are_empty, settings.seconds(20), "empty stores")
 
 
 @pytest.fixture

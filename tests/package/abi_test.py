@@ -24,7 +24,7 @@ DESCRIBE = ["--exported-interfaces-only", "--drop-private-types", "--drop-undefi
             "--no-show-locs", "--no-comp-dir-path", "--no-elf-needed", "--no-parameter-names", "--no-write-default-sizes"]
 
 GROWING = ("reeve_error_info", "reeve_options", "reeve_task_options", "reeve_submission", "reeve_function", "reeve_context",
-           "reeve_actor_options")
+           "reeve_actor_options", "reeve_actor_type")
 
 
 def read(*path):

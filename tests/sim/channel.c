@@ -155,6 +155,19 @@ void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t pos
     ring_holder(sim, channel);
 }
 
+void sim_channel_item(
+    struct sim *sim, struct sim_channel *channel, uint32_t position, uint64_t value)
+{
+    const struct sim_entry *call = &channel->calls[position].entry;
+    struct sim_entry *place = reeve_fifo_push(&channel->returns);
+    *place = (struct sim_entry){.task = call->task,
+        .attempt = call->attempt,
+        .function = call->function,
+        .item = true,
+        .value = value};
+    ring_holder(sim, channel);
+}
+
 /* ---- the bridge ---- */
 
 static struct sim_frame *frame_of(enum sim_frame_kind kind, uint64_t lease, uint32_t count)
@@ -239,7 +252,9 @@ void sim_channel_frame(
         case FRAME_RETURNS:
             if (!find(channel, entry.task, ENTRY_CLAIMED, &position))
                 break;
-            if (entry.handed != NULL)
+            if (entry.item)
+                sim_channel_item(sim, channel, position, entry.value);
+            else if (entry.handed != NULL)
                 sim_channel_hand(sim, channel, position, entry.handed, entry.handed_size);
             else
                 sim_channel_answer(sim, channel, position, &entry);
@@ -256,6 +271,17 @@ void sim_channel_frame(
             *(struct sim_entry *)reeve_fifo_push(&channel->returns) = entry;
             ring_holder(sim, channel);
             break;
+        case FRAME_CREDIT: {
+            struct sim_process *worker = sim_process_get(sim, channel->worker);
+            if (worker != NULL)
+                sim_to_process(sim, worker,
+                    &(struct sim_local){.kind = LOCAL_CREDIT,
+                        .lease = channel->lease,
+                        .task = entry.task,
+                        .count = entry.attempt,
+                        .taken = (uint32_t)entry.value});
+            break;
+        }
         case FRAME_CONTROL: break;
         }
     }
@@ -279,6 +305,18 @@ void sim_cancel(
     struct sim_frame *frame = frame_of(FRAME_TAKE_BACK, lease, 1);
     frame->entries[0].task = task;
     frame->entries[0].attempt = attempt;
+    sim_peer_send(sim, daemon, channel->node, frame);
+}
+
+void sim_credit(struct sim *sim, struct sim_daemon *daemon, const struct sim_local *m)
+{
+    const struct sim_channel *channel = reeve_map64_get(&daemon->channels, m->lease);
+    if (channel == NULL || channel->kind != CHANNEL_HOLDER)
+        return;
+    struct sim_frame *frame = frame_of(FRAME_CREDIT, m->lease, 1);
+    frame->entries[0].task = m->task;
+    frame->entries[0].attempt = m->count;
+    frame->entries[0].value = m->taken;
     sim_peer_send(sim, daemon, channel->node, frame);
 }
 

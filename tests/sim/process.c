@@ -1,63 +1,19 @@
-/* Drivers and workers: the owner core, and programs whose every result is known beforehand.
+/* Drivers and workers: the owner core, and the programs of programs.c.
  *
- * A function is `depth << 8 | children`. With depth 0 it computes; else it calls `children`
- * functions of depth - 1 and adds up what they give. A worker that waits for its children runs
- * one itself, if nobody has claimed it, or else lends its cpu after a while. With FUNCTION_GIVES it
- * does not wait: it gives their futures to its caller, with its result. A driver's tasks
- * may depend on each other: an argument is the task's own number plus the results of those it
- * names, and some are given only the futures of others. */
+ * A worker that waits for its children runs one itself, if nobody has claimed it, or else lends its
+ * cpu after a while. A driver's tasks may depend on each other: an argument is the task's own
+ * number plus the results of those it names, and some are given only the futures of others. Of
+ * functions that give futures half are called so that each is a result of its own. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/sim.h"
 
-#define OUTSTANDING              48
-#define LOSSES_MAX               3u
-#define LEND_AFTER_NS            (1 * MS)
-#define FUNCTION_GIVES           0x10000u
-#define FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
+#define OUTSTANDING   48
+#define LOSSES_MAX    3u
+#define LEND_AFTER_NS (1 * MS)
 
 const uint32_t sim_class_cpu[SIM_CLASSES] = {1000, 500, 2000};
-
-/* ---- programs ---- */
-
-static uint64_t mix(uint64_t value)
-{
-    return reeve_splitmix64(&value);
-}
-
-static uint32_t child_function(uint32_t function)
-{
-    return function - 0x100;
-}
-
-static uint64_t child_value(uint64_t value, uint32_t i)
-{
-    return value * 31 + i + 1;
-}
-
-static uint64_t compute(uint32_t function, uint64_t value)
-{
-    uint32_t depth = FUNCTION_DEPTH(function), children = function & 0xff;
-    if (depth == 0 || function & FUNCTION_GIVES)
-        return mix(value);
-    uint64_t sum = value;
-    for (uint32_t i = 0; i < children; i++)
-        sum += compute(child_function(function), child_value(value, i));
-    return sum;
-}
-
-static uint64_t duration(uint32_t function, uint64_t value)
-{
-    uint64_t random = mix(value ^ 0x5eed) % 1000;
-    if (FUNCTION_DEPTH(function) != 0)
-        return 20 * US;
-    if (random < 700)
-        return (20 + random) * US;
-    if (random < 980)
-        return random * 10 * US;
-    return random * MS; /* a second */
-}
 
 /* ---- as holder ---- */
 
@@ -121,7 +77,7 @@ static void run_command(
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
     case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
-    case REEVE_OWNER_CREDIT: /* its programs have no streams */
+    case REEVE_OWNER_CREDIT: sim_stream_credit(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT:
     case REEVE_OWNER_LET_GO:
     case REEVE_OWNER_UNPIN: break;
@@ -145,6 +101,7 @@ static void pump(struct sim *sim, struct sim_process *process)
                 .function = entry.function,
                 .alone = entry.alone,
                 .latest = entry.timeout_ms,
+                .window = reeve_stream_window_of(entry.window),
                 .value = argument(process, &entry)};
             uint32_t position;
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
@@ -177,7 +134,10 @@ static void drain_channel(struct sim *sim, struct sim_process *process, struct s
     while (reeve_fifo_pop(&channel->returns, &answer)) {
         if (answer.child_died && answer.status == REEVE_EWORKERDIED)
             reeve_owner_child_died(process->owner, index, answer.task, answer.attempt);
-        if (answer.handed != NULL)
+        if (answer.item)
+            (void)reeve_owner_item(process->owner, index, answer.task, answer.attempt, false,
+                &answer.value, sizeof answer.value);
+        else if (answer.handed != NULL)
             (void)reeve_owner_handed(process->owner, index, answer.task, answer.attempt,
                 answer.handed, answer.handed_size);
         else if (answer.recalled)
@@ -253,12 +213,29 @@ static struct sim_expected *expect(
             realloc(process->expected, process->expected_capacity * sizeof *process->expected);
     }
     struct sim_expected *e = &process->expected[process->expected_count++];
-    *e = (struct sim_expected){.value = compute(function, argument_value),
+    *e = (struct sim_expected){.value = sim_compute(function, argument_value),
         .function = function,
         .argument = argument_value,
         .submitted_ns = sim->now_ns};
     sim->submitted++;
     return e;
+}
+
+/* What its function gives are the results of the call, each a future of its own. */
+static void submit_results(struct sim *sim, struct sim_process *process,
+    const struct reeve_owner_task *task, uint64_t argument_value)
+{
+    reeve_task_id parts[CHILDREN_MAX];
+    uint32_t count = task->function & 0xff;
+    if (reeve_owner_submit_results(process->owner, sim->now_ns, task, count, parts) != 0)
+        sim_violation(sim, "a task with several results is not accepted");
+    for (uint32_t i = 0; i < count; i++) {
+        struct sim_expected *e = expect(
+            sim, process, sim_child_function(task->function), sim_child_value(argument_value, i));
+        e->task = parts[i];
+        e->depends = true; /* on the call */
+        sim->parts++;
+    }
 }
 
 static void submit_one(struct sim *sim, struct sim_process *process)
@@ -267,14 +244,16 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     uint32_t depth = random < 80 ? 0 : random < 95 ? 1 : 2;
     uint32_t function = depth << 8 | (uint32_t)sim_between(sim, 1, depth == 2 ? 2 : CHILDREN_MAX);
     if (depth > 0 && sim_chance(sim, 1, 2))
-        function |= FUNCTION_GIVES;
-    uint64_t value = mix(++sim->next_id), expected = value;
+        function |= SIM_FUNCTION_GIVES;
+    uint64_t value = sim_mix(++sim->next_id), expected = value;
     struct reeve_owner_splice splices[2];
     uint32_t splice_count = 0;
     while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
         const struct sim_expected *other =
             &process->expected[sim_below(sim, process->expected_count)];
         bool nested = sim_chance(sim, 1, 3) || other->actor != NULL;
+        if (other->is_stream)
+            break;
         splices[splice_count].offset = nested ? REEVE_OWNER_NESTED : 0;
         splices[splice_count++].task = other->task;
         expected += nested ? 0 : other->value;
@@ -297,11 +276,19 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         .splice_count = splice_count,
         .splices = splices,
     };
-    struct sim_expected *e = expect(sim, process, function, expected);
+    process->left--;
+    if (function & SIM_FUNCTION_GIVES && sim_chance(sim, 1, 2)) {
+        submit_results(sim, process, &task, expected);
+        return;
+    }
+    bool is_stream = depth == 0 && sim_chance(sim, 1, 8);
+    if (is_stream)
+        sim_stream_make(sim, &task);
+    struct sim_expected *e = expect(sim, process, task.function, expected);
     e->depends = splice_count > 0;
+    e->is_stream = is_stream;
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
         sim_violation(sim, "a task is not accepted");
-    process->left--;
 }
 
 static bool may_fail_with(const struct sim_expected *e, int status)
@@ -317,12 +304,12 @@ static void adopt(struct sim *sim, struct sim_process *process, uint32_t functio
     const struct reeve_owner_result *result)
 {
     uint32_t count =
-        function & FUNCTION_GIVES && FUNCTION_DEPTH(function) > 0 ? function & 0xff : 0;
+        function & SIM_FUNCTION_GIVES && SIM_FUNCTION_DEPTH(function) > 0 ? function & 0xff : 0;
     if (result->future_count != count)
         sim_violation(sim, "a result has %u futures in it, not %u", result->future_count, count);
     for (uint32_t i = 0; i < count; i++) {
         struct sim_expected *e =
-            expect(sim, process, child_function(function), child_value(value, i));
+            expect(sim, process, sim_child_function(function), sim_child_value(value, i));
         e->task = result->futures[i].task;
         e->depends = true;
         reeve_owner_hold(process->owner, e->task);
@@ -335,6 +322,14 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
 {
     for (uint32_t i = 0; i < process->expected_count;) {
         struct sim_expected *e = &process->expected[i];
+        enum sim_stream_read read =
+            e->is_stream ? sim_stream_read(sim, process, e) : SIM_STREAM_ENDED;
+        if (read == SIM_STREAM_DROPPED)
+            process->expected[i] = process->expected[--process->expected_count];
+        if (read != SIM_STREAM_ENDED) {
+            i += read == SIM_STREAM_GOES_ON;
+            continue;
+        }
         enum reeve_task_state state = reeve_owner_state(process->owner, e->task);
         if (!reeve_task_state_is_final(state)) {
             i++;
@@ -419,7 +414,7 @@ static struct sim_call_frame *begin_call(
         .function = function,
         .value = value,
         .state = CALL_RUNNING};
-    struct sim_event *event = sim_after(sim, duration(function, value), SIM_PROCESS_FRAME);
+    struct sim_event *event = sim_after(sim, sim_duration(function, value), SIM_PROCESS_FRAME);
     event->a = process->uid;
     event->b = frame->token;
     sim->executed++;
@@ -462,7 +457,7 @@ static void lend(struct sim *sim, struct sim_process *process, bool lends)
 static void computed(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame = top(process);
-    uint32_t depth = FUNCTION_DEPTH(frame->function), children = frame->function & 0xff;
+    uint32_t depth = SIM_FUNCTION_DEPTH(frame->function), children = frame->function & 0xff;
     if (frame->function & SIM_FUNCTION_ACTOR) {
         uint64_t value;
         int status =
@@ -476,15 +471,19 @@ static void computed(struct sim *sim, struct sim_process *process)
             end_call(sim, process, REEVE_EFUNCTION, 0);
         return;
     }
-    if (depth == 0) {
-        end_call(sim, process, 0, mix(frame->value));
+    if (frame->function & SIM_FUNCTION_STREAM) {
+        frame->state = CALL_YIELDING;
         return;
     }
-    frame->state = frame->function & FUNCTION_GIVES ? CALL_GIVING : CALL_WAITING;
+    if (depth == 0) {
+        end_call(sim, process, 0, sim_mix(frame->value));
+        return;
+    }
+    frame->state = frame->function & SIM_FUNCTION_GIVES ? CALL_GIVING : CALL_WAITING;
     for (uint32_t i = 0; i < children; i++) {
-        uint64_t value = child_value(frame->value, i);
+        uint64_t value = sim_child_value(frame->value, i);
         struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0,
-            .function = child_function(frame->function),
+            .function = sim_child_function(frame->function),
             .losses_max = LOSSES_MAX,
             .never_inline = value % 5 == 0,
             .arguments = &value,
@@ -583,8 +582,28 @@ static bool children_given(
         sim->kills++;
         return false;
     }
-    end_call(sim, process, 0, mix(frame->value));
+    end_call(sim, process, 0, sim_mix(frame->value));
     return true;
+}
+
+/* All items have been yielded, or nobody wants the rest. */
+static bool all_yielded(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (!sim_stream_yield(sim, process, frame))
+        return false;
+    end_call(sim, process, 0, sim_mix(frame->value));
+    return true;
+}
+
+static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    switch (frame->state) {
+    case CALL_WAITING: return children_done(sim, process, frame);
+    case CALL_GIVING: return children_given(sim, process, frame);
+    case CALL_YIELDING: return all_yielded(sim, process, frame);
+    case CALL_RUNNING: break;
+    }
+    return false;
 }
 
 static void claim_work(struct sim *sim, struct sim_process *process)
@@ -610,6 +629,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->attempt = entry.attempt;
         frame->alone = entry.alone;
         frame->latest = entry.latest;
+        frame->window = entry.window;
         if (channel->host != 0)
             frame->class_index = UINT32_MAX;
         else
@@ -621,9 +641,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
 static void work(struct sim *sim, struct sim_process *process)
 {
     struct sim_call_frame *frame;
-    while ((frame = top(process)) != NULL && frame->state != CALL_RUNNING &&
-           (frame->state == CALL_GIVING ? children_given(sim, process, frame)
-                                        : children_done(sim, process, frame)))
+    while ((frame = top(process)) != NULL && goes_on(sim, process, frame))
         ;
     if (process->dying)
         return;
@@ -670,6 +688,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
     case LOCAL_CANCEL: sim_cancel_told(sim, process, m); break;
+    case LOCAL_CREDIT: sim_stream_told(sim, process, m); break;
     case LOCAL_CLOSE: {
         const struct sim_channel *channel = reeve_map64_remove(&process->worked, m->lease);
         if (channel != NULL && channel->host != 0 && !(channel->host & REEVE_HOST_ATTACH))

@@ -383,6 +383,7 @@ static uint64_t run(const struct sim_options *options)
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
            "%llu calls (%llu inline, %llu given, %llu of %llu actors); "
+           "%llu parts, %llu items (%llu dropped); "
            "%llu cancelled (%llu by an end); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
@@ -391,10 +392,12 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
         (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
         (unsigned long long)sim->actor_calls, (unsigned long long)sim->actors_made,
-        (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
-        (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
-        (unsigned long long)sim->heads, (unsigned long long)sim->fences,
-        (unsigned long long)sim->recalls, (unsigned long long)sim->hash);
+        (unsigned long long)sim->parts, (unsigned long long)sim->items,
+        (unsigned long long)sim->dropped, (unsigned long long)sim->cancelled,
+        (unsigned long long)sim->stopped, (unsigned long long)sim->kills,
+        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
+        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
+        (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

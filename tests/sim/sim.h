@@ -8,8 +8,10 @@
  *   daemon.c     a node daemon's shell: node core, sockets of its processes
  *   channel.c    rings, and the bridge that carries their entries between machines
  *   process.c    drivers and workers: owner core, random programs
+ *   programs.c   what these compute
  *   life.c       how these come and go
  *   actors.c     actors: what drivers do with them, how they live in workers, in which order
+ *   streams.c    functions that yield items, and who reads them
  *   chaos.c      what goes wrong
  *
  * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
@@ -98,15 +100,17 @@ struct sim_entry {  /* a call, or an answer to one */
     uint32_t function;
     int32_t status;
     bool recalled;
-    bool alone;      /* a call: no child of it is to be run on the spot */
-    bool child_died; /* an answer: the worker has died while one was */
-    uint32_t latest; /* a call that makes an actor: see entry.h */
+    bool alone;                        /* a call: no child of it is to be run on the spot */
+    bool child_died;                   /* an answer: the worker has died while one was */
+    uint32_t latest;                   /* a call that makes an actor: see entry.h */
+    struct reeve_stream_window window; /* a call, of a stream */
+    bool item;                         /* of one: `value`, and no answer */
     uint64_t value;
     const uint8_t *handed; /* not NULL: a piece of a hand-over, and no answer; kept by the sim */
     uint32_t handed_size;
 };
 
-enum sim_frame_kind { FRAME_CONTROL, FRAME_CALLS, FRAME_RETURNS, FRAME_TAKE_BACK };
+enum sim_frame_kind { FRAME_CONTROL, FRAME_CALLS, FRAME_RETURNS, FRAME_TAKE_BACK, FRAME_CREDIT };
 
 struct sim_frame {
     enum sim_frame_kind kind;
@@ -244,6 +248,9 @@ void sim_channel_answer(struct sim *sim, struct sim_channel *channel, uint32_t p
 /* A piece of the hand-over that goes with the answer to come. */
 void sim_channel_hand(struct sim *sim, struct sim_channel *channel, uint32_t position,
     const uint8_t *bytes, size_t size);
+/* Of a stream, before the answer to come. */
+void sim_channel_item(
+    struct sim *sim, struct sim_channel *channel, uint32_t position, uint64_t value);
 void sim_channel_close(
     struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command);
 void sim_channel_frame(
@@ -261,6 +268,7 @@ enum sim_local_kind {
     LOCAL_RETURN,
     LOCAL_TAKE_BACK,
     LOCAL_CANCEL,
+    LOCAL_CREDIT,
     LOCAL_LEND,
     LOCAL_END, /* the socket has ended */
     LOCAL_WELCOME,
@@ -280,10 +288,11 @@ struct sim_local {
     uint32_t host;
     reeve_process_id process;
     uint64_t lease, task, channel;
+    uint32_t taken; /* units of a stream */
     bool as_worker;
 };
 
-enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING };
+enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING, CALL_YIELDING };
 
 #define CHILDREN_MAX 4
 #define FRAMES_MAX   64
@@ -303,6 +312,9 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint32_t class_index; /* of the task that the worker has claimed */
     bool alone;
     uint32_t latest; /* of the entry */
+    struct reeve_stream_window window;
+    uint32_t yielded;     /* items */
+    uint32_t sent, taken; /* units */
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
@@ -316,7 +328,9 @@ struct sim_expected { /* a future of a driver */
     bool depends;            /* on another: may fail because that did */
     struct sim_actor *actor; /* that it calls, or is a task with; or NULL */
     uint32_t call;           /* its number among the owner's */
-    bool cancelled;          /* by the driver: its only error from then on, but for losses */
+    bool is_stream;
+    uint32_t read;  /* items of it */
+    bool cancelled; /* by the driver: its only error from then on, but for losses */
 };
 
 struct sim_process {
@@ -369,6 +383,36 @@ bool sim_actor_is_early(const struct sim_process *worker, const struct sim_chann
     const struct sim_entry *entry);
 void sim_actors_drop(struct sim_process *worker, reeve_process_id owner);
 
+/* ---- programs ---- */
+
+#define SIM_FUNCTION_GIVES           0x10000u
+#define SIM_FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
+
+uint64_t sim_mix(uint64_t value);
+uint32_t sim_child_function(uint32_t function);
+uint64_t sim_child_value(uint64_t value, uint32_t i);
+/* What a function gives, and how long it takes. */
+uint64_t sim_compute(uint32_t function, uint64_t value);
+uint64_t sim_duration(uint32_t function, uint64_t value);
+
+/* ---- streams ---- */
+
+#define SIM_FUNCTION_STREAM  0x80000u /* its low bits: how many items */
+#define SIM_STREAM_ITEMS_MAX 0xffu
+
+enum sim_stream_read { SIM_STREAM_GOES_ON, SIM_STREAM_ENDED, SIM_STREAM_DROPPED };
+
+/* The task becomes a stream. */
+void sim_stream_make(struct sim *sim, struct reeve_owner_task *task);
+/* A driver reads what has come. ENDED: all of it has been read, and it has a result. */
+enum sim_stream_read sim_stream_read(
+    struct sim *sim, struct sim_process *driver, struct sim_expected *e);
+void sim_stream_credit(
+    struct sim *sim, struct sim_process *driver, const struct reeve_owner_command *command);
+/* In a worker: yields what it may; true: it is over. */
+bool sim_stream_yield(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+void sim_stream_told(struct sim *sim, struct sim_process *worker, const struct sim_local *message);
+
 struct sim_process *sim_process_get(struct sim *sim, uint64_t uid);
 struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver);
 void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine);
@@ -384,6 +428,8 @@ void sim_cancel_check(struct sim *sim, const struct sim_process *owner, uint64_t
 /* channel.c: a client does not want what it has sent on this lease. */
 void sim_cancel(
     struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task, uint32_t attempt);
+/* channel.c: a client has read so much of a stream. */
+void sim_credit(struct sim *sim, struct sim_daemon *daemon, const struct sim_local *message);
 void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns);
 void sim_process_fire(struct sim *sim, struct sim_event *event);
 void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *message);
@@ -427,7 +473,7 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned, adopted, actors_made, actor_calls, cancelled, stopped;
+        abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, parts;
     struct reeve_map64 kept; /* memory that lives as long as the run */
 };
 /* A copy that lives as long as the run. */

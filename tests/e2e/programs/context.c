@@ -279,13 +279,14 @@ REEVE_REMOTE(int64_t, naps_and_fails, (int64_t, ms))
     return 0;
 }
 
-/* Waits for one that it may not run itself, then runs some. */
+/* Runs some itself, then waits for one that it may not. */
 REEVE_REMOTE(int64_t, naps_inside, (int64_t, count))
 {
+    const reeve_task_options *beside = REEVE_TASK_OPTIONS(.never_inline = 1);
     int64_t y;
-    NEED(naps_get(naps_remote_opts(REEVE_TASK_OPTIONS(.never_inline = 1), 100), &y) == REEVE_OK);
     for (int64_t i = 0; i < count; i++)
         NEED(naps_get(naps_remote(2), &y) == REEVE_OK);
+    NEED(naps_get(naps_remote_opts(beside, 100), &y) == REEVE_OK);
     return count;
 }
 

@@ -65,6 +65,20 @@ REEVE_REMOTE(reeve_future_reeve_bytes, same, (reeve_future_reeve_bytes, f), (boo
     return retained ? reeve_retain(f) : f;
 }
 
+/* What an earlier call has kept: for good, or another reference to it. */
+REEVE_REMOTE(reeve_future_reeve_bytes, give_kept, (bool, last))
+{
+    return last ? kept : reeve_retain(kept);
+}
+
+/* Keeps this one, and gives what it has kept before. */
+REEVE_REMOTE(reeve_future_reeve_bytes, swap, (reeve_future_reeve_bytes, f))
+{
+    reeve_future_reeve_bytes before = kept;
+    kept = reeve_retain(f);
+    return before.id != 0 ? before : f;
+}
+
 REEVE_REMOTE(
     int64_t, nap_and_check, (reeve_future_reeve_bytes, f), (int64_t, seed), (reeve_string, mail))
 {
@@ -140,6 +154,24 @@ static void statics(const char *mail, const char *gate)
         NEED(reeve_get(reeve_bytes, back, &again) == REEVE_OK && is_block(&again, LARGE, 6));
         reeve_clear(reeve_bytes, &again);
     }
+    /* the same in a later call, while its owner has it, and when it has let go of it; twice */
+    for (int released = 0; released < 2; released++) {
+        make_future made = make_remote(LARGE, 8), first, second;
+        NEED(keep_get(keep_remote(made), &pid) == REEVE_OK);
+        if (released)
+            NEED(reeve_release(made) == REEVE_OK);
+        NEED(give_kept_get(give_kept_remote(false), &first) == REEVE_OK);
+        NEED(give_kept_get(give_kept_remote(true), &second) == REEVE_OK);
+        NEED(read_one(LARGE, 8, true) == REEVE_EHANDLE);
+        NEED(reeve_get(reeve_bytes, first, &again) == REEVE_OK && is_block(&again, LARGE, 8));
+        reeve_clear(reeve_bytes, &again);
+        NEED(keep_get(keep_remote(second), &pid) == REEVE_OK); /* and back again */
+        NEED(reeve_get(reeve_bytes, second, &again) == REEVE_OK && is_block(&again, LARGE, 8));
+        reeve_clear(reeve_bytes, &again);
+        NEED(read_one(LARGE, 8, true) == pid);
+        if (!released)
+            NEED(reeve_release(made) == REEVE_OK);
+    }
     /* our own */
     make_future one = make_remote(LARGE, 7), two = reeve_retain(one);
     NEED(reeve_release(one) == REEVE_OK);
@@ -159,6 +191,32 @@ static void passed(const char *mail, const char *gate)
     NEED(reeve_release(made) == REEVE_OK);
     report(mail, "released");
     wait_at(gate);
+}
+
+/* By workers of all nodes, of what lies on any, while others read it. */
+static void swapped(const char *mail, const char *gate)
+{
+    enum { COUNT = 40 };
+    static reeve_future_reeve_bytes back[COUNT];
+    (void)mail, (void)gate;
+    for (int begin = 0; begin < COUNT; begin += 8) {
+        make_future made[8];
+        swap_future swaps[8];
+        for (int i = 0; i < 8; i++) {
+            made[i] = make_remote(LARGE, begin + i);
+            swaps[i] = swap_remote(made[i]);
+        }
+        for (int i = 0; i < 8; i++) {
+            NEED(swap_get(swaps[i], &back[begin + i]) == REEVE_OK);
+            NEED(reeve_release(made[i]) == REEVE_OK);
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        reeve_bytes block;
+        NEED(reeve_get(reeve_bytes, back[i], &block) == REEVE_OK);
+        NEED(is_block(&block, LARGE, ((const uint8_t *)block.data)[0]));
+        reeve_clear(reeve_bytes, &block);
+    }
 }
 
 /* Only one of the workers has kept anything; a little rest makes several of them take part. */
@@ -200,7 +258,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const char *mail, const char *gate);
-    } all[] = {{"statics", statics}, {"passed", passed}, {"owner_died", owner_died}};
+    } all[] = {
+        {"statics", statics}, {"passed", passed}, {"swapped", swapped}, {"owner_died", owner_died}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);

@@ -27,6 +27,15 @@ REEVE_STREAM(int64_t, endless, (reeve_string, mail))
     report(mail, "stopped %s %d", reeve_error_name(rc), reeve_cancelled());
 }
 
+/* Says after each item that it has given it. */
+REEVE_STREAM(reeve_bytes, paced, (reeve_string, mail), (int64_t, size))
+{
+    static uint8_t bytes[4096];
+    for (int i = 1; paced_yield((reeve_bytes){bytes, (size_t)size}) == REEVE_OK; i++)
+        if (i <= 20)
+            report(mail, "yielded %d", i);
+}
+
 REEVE_STREAM(reeve_string, words, (int64_t, n), (int64_t, then))
 {
     char word[32];
@@ -341,6 +350,29 @@ static void dropped(void)
     in_order(100);
 }
 
+/* A window of the call's own: nobody reads at first, then one item. */
+static void window(const char *what, const char *mail, const char *gate)
+{
+    reeve_task_options options = {.size = sizeof(options)};
+    if (strcmp(what, "window_items") == 0)
+        options.stream_items = 3;
+    else if (strcmp(what, "window_one") == 0)
+        options.stream_items = 1;
+    else
+        options.stream_bytes = 10000;
+    paced_stream s = paced_remote_opts(&options, mail, 1000);
+    reeve_bytes bytes;
+    wait_at(gate);
+    NEED(paced_next(s, &bytes) == REEVE_OK && bytes.size == 1000);
+    reeve_clear(reeve_bytes, &bytes);
+    wait_at(gate);
+    NEED(reeve_release(s) == REEVE_OK);
+    NEED(reeve_release(paced_remote_opts(REEVE_TASK_OPTIONS(.stream_items = 513), "", 1)) ==
+         REEVE_OK);
+    NEED(paced_next(paced_remote_opts(REEVE_TASK_OPTIONS(.stream_items = 513), "", 1), &bytes) ==
+         REEVE_EINVAL);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "", *mail = argc > 2 ? argv[2] : "";
@@ -356,6 +388,8 @@ int main(int argc, char **argv)
         stops(mail);
     else if (strcmp(what, "ahead") == 0)
         ahead(mail, argc > 3 ? argv[3] : "");
+    else if (strncmp(what, "window", 6) == 0)
+        window(what, mail, argc > 3 ? argv[3] : "");
     else if (strcmp(what, "large") == 0)
         large();
     else if (strcmp(what, "zip") == 0)

@@ -1,5 +1,6 @@
 /* Large values in place, in a cluster: `views WHAT [ARGUMENT]` prints "ok WHAT", or says what is
  * wrong. With a small store, so that whatever is leaked is missed soon. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 
@@ -180,6 +181,87 @@ static void filled(void)
     NEED(reeve_seal_reeve_double_array(creation, &other) == REEVE_ESHUTDOWN);
 }
 
+/* More than half of the store, so that it is not anchored, and then more than there is room for;
+ * got at once, with some that are no values among them. */
+static void many(void)
+{
+    enum { TOTAL = 900, PLAIN = 300, ITEMS = 16384 };
+    static reeve_future_reeve_double_array all[TOTAL];
+    static reeve_double_array got[TOTAL];
+    static int codes[TOTAL];
+    double *items = malloc(ITEMS * sizeof *items);
+    for (int count = PLAIN; count <= TOTAL; count += TOTAL - PLAIN) {
+        for (int i = 0; i < count; i++) {
+            for (int k = 0; k < ITEMS; k++)
+                items[k] = i + k;
+            all[i] = reeve_put_reeve_double_array((reeve_double_array){items, ITEMS});
+        }
+        NEED(reeve_release(all[7]) == REEVE_OK);
+        NEED(reeve_release(all[200]) == REEVE_OK);
+        all[200] = make_remote(3); /* small */
+        all[201] = all[100];
+        NEED(reeve_get_many_reeve_double_array(all, (size_t)count, got, codes) == REEVE_EHANDLE);
+        for (int i = 0; i < count; i++) {
+            size_t expected = i == 200 ? 3 : ITEMS;
+            NEED(codes[i] == (i == 7 || i == 201 ? REEVE_EHANDLE : REEVE_OK));
+            if (codes[i] != REEVE_OK)
+                continue;
+            NEED(got[i].count == expected);
+            NEED(got[i].items[expected - 1] == (i == 200 ? 0 : i) + (double)expected - 1);
+            reeve_clear(reeve_double_array, &got[i]);
+        }
+    }
+    free(items);
+}
+
+struct getter {
+    reeve_future_reeve_double_array future;
+    pthread_barrier_t *begin;
+    int code;
+};
+
+static void *get_main(void *arg)
+{
+    struct getter *getter = arg;
+    reeve_double_array got;
+    pthread_barrier_wait(getter->begin);
+    getter->code = reeve_get(reeve_double_array, getter->future, &got);
+    if (getter->code == REEVE_OK && got.items[got.count - 1] != (double)got.count - 1)
+        getter->code = REEVE_ECORRUPT;
+    if (getter->code == REEVE_OK)
+        reeve_clear(reeve_double_array, &got);
+    return NULL;
+}
+
+/* Two threads at once, while it is viewed: it is one's, and stays where it is for the view. */
+static void got_twice(void)
+{
+    reeve_double_array a = ramp(COUNT / 4);
+    pthread_barrier_t begin;
+    pthread_barrier_init(&begin, NULL, 2);
+    for (int round = 0; round < 100; round++) {
+        reeve_double_array seen;
+        reeve_view view;
+        struct getter getters[2];
+        pthread_t threads[2];
+        reeve_future_reeve_double_array put = reeve_put_reeve_double_array(a);
+        NEED(reeve_view_reeve_double_array(put, 0, &seen, &view) == REEVE_OK);
+        for (int i = 0; i < 2; i++) {
+            getters[i] = (struct getter){put, &begin, 0};
+            NEED(pthread_create(&threads[i], NULL, get_main, &getters[i]) == 0);
+        }
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        NEED(getters[0].code == REEVE_OK || getters[1].code == REEVE_OK);
+        NEED(getters[0].code == REEVE_EHANDLE || getters[1].code == REEVE_EHANDLE);
+        NEED(reeve_release(put) == REEVE_EHANDLE); /* not the view's */
+        NEED(seen.items[a.count - 1] == (double)a.count - 1);
+        NEED(reeve_view_release(view) == REEVE_OK);
+    }
+    pthread_barrier_destroy(&begin);
+    free((void *)(uintptr_t)a.items);
+}
+
 /* Of more than the store, put and got by and by; each views and pins that were not given back would
  * be missed. */
 static void churn(void)
@@ -245,6 +327,10 @@ int main(int argc, char **argv)
         members();
     else if (strcmp(what, "filled") == 0)
         filled();
+    else if (strcmp(what, "got_twice") == 0)
+        got_twice();
+    else if (strcmp(what, "many") == 0)
+        many(), nothing_left();
     else if (strcmp(what, "churn") == 0)
         churn(), nothing_left();
     else if (strcmp(what, "nothing_left") == 0)

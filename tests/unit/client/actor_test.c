@@ -338,6 +338,48 @@ static void a_restart_makes_it_first_and_keeps_the_order(void **state)
     world_end(&world);
 }
 
+static void expect_constructor(struct world *world, const char *bytes, uint32_t size)
+{
+    struct reeve_owner_entry entry;
+    assert_int_equal(send_all(world), 1);
+    reeve_owner_entry(world->owner, world->sent[0].task, &entry);
+    assert_int_equal(entry.arguments_size, size);
+    assert_memory_equal(entry.arguments, bytes, size);
+    answer(world, MAKE, 0, "");
+}
+
+static void a_restart_brings_the_saved_state(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    uint32_t actor = create(&world, 0, 3);
+    struct reeve_owner_command wanted = demand(&world);
+    reeve_lease_index host = gain(&world, wanted.class_index);
+    expect_constructor(&world, "\x91\xc0", 2);
+    /* nothing yet; then the latest; and it stays when nothing is saved in between */
+    lose(&world, host, REEVE_EWORKERDIED);
+    host = gain(&world, wanted.class_index);
+    expect_constructor(&world, "\x91\xc0", 2);
+    assert_int_equal(reeve_owner_actor_saved(world.owner, host, actor, "old", 3), 0);
+    assert_int_equal(reeve_owner_actor_saved(world.owner, host, actor, "state", 5), 0);
+    reeve_owner_check(world.owner);
+    for (int i = 0; i < 2; i++) {
+        lose(&world, host, REEVE_EWORKERDIED);
+        host = gain(&world, wanted.class_index);
+        expect_constructor(&world, "\x91\xc0state", 7);
+    }
+    /* what cannot be, and what nobody will ask for */
+    static const char large[REEVE_OWNER_SAVED_MAX + 1];
+    assert_int_equal(
+        reeve_owner_actor_saved(world.owner, host, actor, large, sizeof(large)), REEVE_EPROTOCOL);
+    assert_int_equal(reeve_owner_actor_saved(world.owner, 77, actor, "x", 1), REEVE_EPROTOCOL);
+    assert_int_equal(reeve_owner_actor_saved(world.owner, host, 99, "x", 1), 0);
+    assert_int_equal(reeve_owner_actor_saved(world.owner, host, UINT64_MAX, large, 1), 0);
+    lose(&world, host, REEVE_EWORKERDIED);
+    expect_failed(&world, call(&world, actor), REEVE_EACTORDIED, "killed by signal 9");
+    world_end(&world);
+}
+
 static void a_host_that_dies_before_the_constructor_has_begun_costs_no_restart(void **state)
 {
     (void)state;
@@ -518,6 +560,7 @@ int main(void)
         cmocka_unit_test(the_calls_of_a_dead_actor_say_why),
         cmocka_unit_test(a_host_that_is_lost_takes_its_actor_with_it),
         cmocka_unit_test(a_restart_makes_it_first_and_keeps_the_order),
+        cmocka_unit_test(a_restart_brings_the_saved_state),
         cmocka_unit_test(a_host_that_dies_before_the_constructor_has_begun_costs_no_restart),
         cmocka_unit_test(those_that_share_a_host_are_made_again_in_their_order),
         cmocka_unit_test(a_killed_actor_takes_its_host_with_it),

@@ -212,6 +212,61 @@ static void what_has_ended_is_handed_over_as_it_is(void **state)
     world_free(&world);
 }
 
+/* The next command that frees an object. */
+static struct reeve_owner_command free_command(struct reeve_owner *owner)
+{
+    struct reeve_owner_command got = {0};
+    while (reeve_owner_next_command(owner, &got) && got.kind != REEVE_OWNER_FREE_OBJECT)
+        continue;
+    assert_int_equal(got.kind, REEVE_OWNER_FREE_OBJECT);
+    return got;
+}
+
+/* What is only held is handed on as a hold of the heir's own, and not given away: each ends what is
+ * its own. Twice, and the two are told apart. */
+static void what_is_held_is_handed_on(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    reeve_task_id root, got, tokens[2];
+    struct reeve_owner_result result;
+    struct reeve_reference object = {.id = {9, 4},
+        .size_bytes = 1 << 20,
+        .node = 3,
+        .flags = REEVE_REFERENCE_HELD,
+        .offset = 77};
+    reeve_owner_set_process(world.worker, reeve_process_id_make(3, 5));
+    assert_int_equal(reeve_owner_put(world.worker, NULL, 0, &root), 0);
+    reeve_owner_filled(world.worker, MS, root, 0, &object);
+    /* something under way needs it, too: never mind */
+    struct reeve_owner_splice on = {1, root};
+    reeve_task_id other = submit(world.worker, world.worker_class, &on, 1);
+    for (int i = 0; i < 2; i++) {
+        if (i == 1) {
+            world.parent = submit(world.caller, world.caller_class, NULL, 0);
+            assert_int_equal(send_all(&world, world.caller), 1);
+        }
+        assert_int_equal(reeve_owner_hold(world.worker, root), 0); /* retained */
+        give(&world, &root, 1, 100);
+        assert_int_equal(freed(world.worker), 0);
+        take_answer(&world, &got, 1);
+        assert_int_equal(reeve_owner_result(world.caller, got, &result), 0);
+        assert_int_equal(result.object.flags, REEVE_REFERENCE_HELD);
+        assert_true(reeve_object_id_equal(result.object.id, object.id));
+        tokens[i] = result.object.offset;
+        assert_int_equal(reeve_owner_release(world.caller, got), 0);
+        struct reeve_owner_command end = free_command(world.caller);
+        assert_true(end.object.flags == REEVE_REFERENCE_HELD && end.task == tokens[i]);
+    }
+    assert_true(tokens[0] != tokens[1] && tokens[0] >> 63 && tokens[1] >> 63);
+    reeve_owner_fail_all(world.worker, REEVE_ECANCELLED, "");
+    reeve_owner_release(world.worker, other);
+    assert_int_equal(reeve_owner_release(world.worker, root), 0);
+    struct reeve_owner_command end = free_command(world.worker);
+    assert_true(end.object.flags == REEVE_REFERENCE_HELD && end.task == 77);
+    world_free(&world);
+}
+
 static void what_somebody_runs_is_waited_for(void **state)
 {
     (void)state;
@@ -519,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_has_begun_becomes_the_callers_task),
         cmocka_unit_test(what_has_ended_is_handed_over_as_it_is),
+        cmocka_unit_test(what_is_held_is_handed_on),
         cmocka_unit_test(what_somebody_runs_is_waited_for),
         cmocka_unit_test(what_comes_back_is_kept_back),
         cmocka_unit_test(what_others_need_has_to_end_first),

@@ -47,7 +47,7 @@ static struct world world_make(uint64_t lineage_bytes_max)
     struct world world = {.owner = reeve_owner_create(&settings), .now_ns = MS};
     world.objects = calloc(OBJECTS_MAX, sizeof(*world.objects));
     assert_non_null(world.objects);
-    reeve_owner_set_node(world.owner, OWN_NODE);
+    reeve_owner_set_process(world.owner, reeve_process_id_make(OWN_NODE, 5));
     assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
     for (uint32_t i = 0; i < NODES; i++)
         assert_int_equal(reeve_owner_lease_gained(world.owner, world.now_ns, world.class_index,

@@ -116,6 +116,34 @@ static void what_is_owed_is_let_go_of_as_soon_as_it_is_there(void **state)
     world_end(&world);
 }
 
+static void what_is_kept_the_program_cannot_release(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_result result;
+    reeve_task_id task = anchored(&world, 100);
+    assert_int_equal(reeve_owner_keep(world.owner, task), 0); /* a view */
+    assert_true(reeve_owner_read_begin(world.owner, task));
+    assert_int_equal(reeve_owner_take(world.owner, task), 0);             /* a get */
+    assert_int_equal(reeve_owner_take(world.owner, task), REEVE_EHANDLE); /* another */
+    assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE);
+    assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
+    assert_false(result.is_held);
+    reeve_owner_untake(world.owner, task); /* it has to wait once more */
+    assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
+    assert_true(result.is_held);
+    assert_int_equal(reeve_owner_take(world.owner, task), 0);
+    reeve_owner_drop(world.owner, task);
+    reeve_owner_check(world.owner);
+    assert_int_equal(count_of(&world, REEVE_OWNER_FREE_OBJECT), 0);
+    assert_int_equal(reeve_owner_release(world.owner, task), REEVE_EHANDLE);
+    reeve_owner_read_end(world.owner, task);
+    reeve_owner_drop(world.owner, task); /* the view's */
+    assert_int_equal(count_of(&world, REEVE_OWNER_FREE_OBJECT), 1);
+    assert_int_equal(reeve_owner_keep(world.owner, task), REEVE_EHANDLE);
+    world_end(&world);
+}
+
 static void a_task_on_this_node_reads_its_arguments(void **state)
 {
     (void)state;
@@ -236,6 +264,7 @@ int main(void)
         cmocka_unit_test(what_nobody_reads_is_let_go_of_oldest_first),
         cmocka_unit_test(what_is_owed_is_let_go_of_when_its_last_reader_has_gone),
         cmocka_unit_test(what_is_owed_is_let_go_of_as_soon_as_it_is_there),
+        cmocka_unit_test(what_is_kept_the_program_cannot_release),
         cmocka_unit_test(a_task_on_this_node_reads_its_arguments),
         cmocka_unit_test(a_task_that_is_taken_back_reads_no_more),
         cmocka_unit_test(a_task_elsewhere_does_not),

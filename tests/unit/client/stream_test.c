@@ -32,17 +32,23 @@ static struct world world_make(void)
     return world;
 }
 
-static reeve_task_id submit(struct world *world)
+static reeve_task_id submit_window(struct world *world, uint32_t units, uint32_t unit_bytes)
 {
     struct reeve_owner_task from = {.class_index = world->class_index,
         .losses_max = 3,
         .arguments = "\x90",
         .arguments_size = 1,
         .never_inline = true,
-        .is_stream = true};
+        .is_stream = true,
+        .window = {units, unit_bytes}};
     reeve_task_id task;
     assert_int_equal(reeve_owner_submit(world->owner, MS, &from, &task), 0);
     return task;
+}
+
+static reeve_task_id submit(struct world *world)
+{
+    return submit_window(world, 0, 0);
 }
 
 /* Sends it once more; the attempt. */
@@ -215,6 +221,50 @@ static void room_is_told_before_it_is_needed(void **state)
     reeve_owner_free(world.owner);
 }
 
+/* A window of its own is told to the worker, and room in it in time: of each item at once where it
+ * is small. */
+static void a_window_may_be_said(void **state)
+{
+    (void)state;
+    const struct reeve_stream_window windows[] = {{1, 100}, {3, 100}, {40, 100}, {512, 1}};
+    struct world world = world_make();
+    struct reeve_owner_entry entry;
+    for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+        reeve_task_id task = submit_window(&world, windows[i].units, windows[i].unit_bytes);
+        reeve_owner_entry(world.owner, task, &entry);
+        assert_int_equal(entry.window.units, windows[i].units);
+        assert_int_equal(entry.window.unit_bytes, windows[i].unit_bytes);
+        uint32_t attempt = send(&world, task), sent = 0, told = 0;
+        for (uint32_t turn = 0; turn < 200; turn++) {
+            assert_true(sent - told < windows[i].units); /* else it would wait for ever */
+            item(&world, task, attempt, "abc");
+            sent += reeve_stream_units(&windows[i], 3);
+            takes(&world, task, "abc");
+            uint32_t more = credit(&world);
+            told = more != 0 ? more : told;
+        }
+        answers(&world, task, attempt, 0);
+        assert_int_equal(reeve_owner_release(world.owner, task), 0);
+    }
+    reeve_task_id task = submit(&world);
+    reeve_owner_entry(world.owner, task, &entry);
+    assert_int_equal(entry.window.units, 0);
+    reeve_owner_free(world.owner);
+}
+
+/* What an entry may say, whoever has written it. */
+static void any_window_is_one(void **state)
+{
+    (void)state;
+    struct reeve_stream_window window = reeve_stream_window_of((struct reeve_stream_window){0, 0});
+    assert_int_equal(window.units, REEVE_STREAM_WINDOW);
+    assert_int_equal(window.unit_bytes, REEVE_STREAM_UNIT_BYTES);
+    window = reeve_stream_window_of((struct reeve_stream_window){REEVE_STREAM_WINDOW + 1, 1});
+    assert_int_equal(window.units, REEVE_STREAM_WINDOW);
+    assert_true(reeve_stream_units(&window, UINT32_MAX) > REEVE_STREAM_WINDOW);
+    assert_int_equal(reeve_stream_units(&window, 0), 1);
+}
+
 /* Dropped in the middle: the function is asked to stop, and what still comes is nobody's. */
 static void a_dropped_one_is_cancelled(void **state)
 {
@@ -265,6 +315,8 @@ int main(void)
         cmocka_unit_test(an_error_comes_after_the_items_before_it),
         cmocka_unit_test(another_attempt_goes_on_where_the_last_one_stopped),
         cmocka_unit_test(room_is_told_before_it_is_needed),
+        cmocka_unit_test(a_window_may_be_said),
+        cmocka_unit_test(any_window_is_one),
         cmocka_unit_test(a_dropped_one_is_cancelled),
         cmocka_unit_test(one_is_no_argument),
     };

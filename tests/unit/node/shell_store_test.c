@@ -37,6 +37,7 @@ struct parcel {
 
 struct node {
     struct world *world;
+    struct background *background;
     uint32_t number;
     struct reeve_store_shell *shell;
     struct client clients[CLIENTS_MAX];
@@ -523,6 +524,106 @@ static void test_pages_are_given_back(void **state)
     free(back);
 }
 
+/* Kept for a while after its last user, then unmapped in slices, unless somebody comes. */
+static void test_mappings_are_kept_for_a_while(void **state)
+{
+    (void)state;
+    struct reeve_segments *segments = reeve_segments_create();
+    assert_int_equal(reeve_segments_add(segments, 3, 40 * MIB), REEVE_OK);
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    uint8_t *memory = reeve_segments_map(segments, 3);
+    assert_ptr_equal(reeve_segments_map(segments, 3), memory);
+    memory[0] = memory[40 * MIB - 1] = 7;
+    reeve_segments_unmap(segments, 3);
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    assert_false(reeve_segments_trim(segments, UINT64_MAX));
+    reeve_segments_unmap(segments, 3);
+    uint64_t due_ns = reeve_segments_trim_ns(segments);
+    assert_true(due_ns < UINT64_MAX);
+    assert_false(reeve_segments_trim(segments, due_ns - 1));
+    assert_true(reeve_segments_trim(segments, due_ns));
+    assert_ptr_equal(reeve_segments_map(segments, 3), memory); /* in the middle of it */
+    assert_int_equal(memory[0] + memory[40 * MIB - 1], 14);
+    assert_false(reeve_segments_trim(segments, UINT64_MAX));
+    reeve_segments_unmap(segments, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(reeve_segments_trim(segments, UINT64_MAX));
+    assert_false(reeve_segments_trim(segments, UINT64_MAX));
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    assert_int_equal(reeve_segments_map(segments, 3)[40 * MIB - 1], 7);
+    reeve_segments_unmap(segments, 3);
+    reeve_segments_drop(segments, 3); /* while it is kept */
+    assert_true(reeve_segments_trim_ns(segments) == UINT64_MAX);
+    assert_null(reeve_segments_map(segments, 3));
+    reeve_segments_free(segments);
+}
+
+/* A large segment goes in the background: `give_back` is what a thread pool does later. */
+struct background {
+    struct {
+        int fd;
+        uint32_t segment;
+        uint64_t offset, length;
+    } slices[8];
+    uint32_t count;
+};
+
+static int give_back_later(void *arg, int fd, uint32_t segment, uint64_t offset, uint64_t length)
+{
+    struct node *node = arg;
+    struct background *background = node->background;
+    assert_true(background->count < 8);
+    background->slices[background->count].fd = fd;
+    background->slices[background->count].segment = segment;
+    background->slices[background->count].offset = offset;
+    background->slices[background->count++].length = length;
+    return REEVE_OK;
+}
+
+static void test_a_large_segment_is_given_back_in_the_background(void **state)
+{
+    (void)state;
+    struct background background = {0};
+    struct node *node = calloc(1, sizeof(*node));
+    node->background = &background;
+    struct reeve_store_shell_settings settings = {
+        .store = {.capacity_bytes = 64 * MIB, .segment_size_bytes = 8 * MIB, .segment_idle_ns = 1},
+        .callbacks = {.send_client = send_client, .give_back = give_back_later},
+        .arg = node};
+    assert_int_equal(reeve_store_shell_create(&settings, &node->shell), REEVE_OK);
+    reeve_store_shell_client_added(node->shell, 1, reeve_process_id_make(1, 1));
+    struct reeve_object_id id = OBJECT(reeve_process_id_make(1, 1), 7);
+    put(node, 1, id, 33 * MIB);
+    ask(node, 1, (struct reeve_local_message){.kind = REEVE_LOCAL_FREE, .object = id});
+    uint64_t held = reeve_store_shell_held(node->shell);
+    uint32_t slice_count = 0;
+    assert_true(held >= 33 * MIB);
+    reeve_store_shell_turn(node->shell);
+    while (background.count > 0) {
+        struct background now = background;
+        background.count = 0;
+        assert_int_equal(reeve_store_shell_held(node->shell), held); /* nothing but these */
+        for (uint32_t i = 0; i < now.count; i++, slice_count++) {
+            assert_true(now.slices[i].length <= 8 * MIB);
+            assert_int_equal(reeve_segments_give_back(
+                                 now.slices[i].fd, now.slices[i].offset, now.slices[i].length),
+                REEVE_OK);
+            close(now.slices[i].fd);
+            held -= now.slices[i].length;
+            reeve_store_shell_returned(
+                node->shell, now.slices[i].segment, now.slices[i].offset, REEVE_OK);
+        }
+    }
+    assert_in_range(slice_count, 5, 6);
+    assert_int_equal(reeve_store_shell_held(node->shell), 0);
+    struct reeve_store_status status;
+    reeve_store_shell_status(node->shell, &status);
+    assert_int_equal(status.committed_bytes, 0);
+    assert_int_equal(status.segment_count, 0);
+    reeve_store_shell_free(node->shell);
+    free(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +636,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_source_dies_under_a_stage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_owner_is_known_everywhere, set_up, tear_down),
         cmocka_unit_test(test_pages_are_given_back),
+        cmocka_unit_test(test_mappings_are_kept_for_a_while),
+        cmocka_unit_test(test_a_large_segment_is_given_back_in_the_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,7 +207,7 @@ static void test_a_segment_of_a_number_used_before_has_another_serial(void **sta
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).segment_serial, first.segment_serial);
     free_object(&kit, 5, OBJECT(PROCESS(5), 1), 0);
     pass(&kit, 100 * SECOND); /* it is not kept warm for longer */
-    assert_int_equal(count_of(&kit, REEVE_STORE_SEGMENT_DROP), 1);
+    assert_int_equal(count_at_last(&kit, REEVE_STORE_SEGMENT_DROP), 1);
     create(&kit, 5, 2, 8 * MIB);
     take(&kit, REEVE_STORE_SEGMENT_CREATE);
     struct reeve_store_command second = take(&kit, REEVE_STORE_SEGMENT_SHOW);

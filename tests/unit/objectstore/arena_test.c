@@ -98,7 +98,8 @@ static void test_grains(void **state)
     uint32_t punched = 0;
     while ((free_extent = reeve_arena_next_free(&arena, &bin, free_extent)) != NULL) {
         uint32_t from = 0;
-        while (reeve_segment_punch(free_extent, from, 7, &grain, &count)) {
+        while (reeve_segment_find_warm(free_extent, from, 7, &grain, &count)) {
+            reeve_segment_punch(segment, grain, count);
             assert_true(grain >= 1 && grain + count <= 80 && count <= 7);
             punched += count;
             from = grain + count;

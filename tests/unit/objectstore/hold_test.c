@@ -126,6 +126,114 @@ static void test_holds_go_with_their_process_and_node(void **state)
     kit_fini(&kit);
 }
 
+/* A hold that is handed on is the heir's, however often that is said. */
+static void test_handed_on(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    client_added(&kit, 7);
+    put(&kit, 5, id, 100);
+    struct reeve_store_event on = {.kind = REEVE_STORE_HOLD,
+        .client = 6,
+        .request = 77,
+        .id = id,
+        .number = 90,
+        .heir = PROCESS(7)};
+    step(&kit, on);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).hold_count, 1);
+    unhold(&kit, 6, id, 0, 90); /* not its own any more */
+    free_object(&kit, 5, id, 0);
+    client_reaped(&kit, 6);
+    assert_true(is_here(&kit, id));
+    /* by word from node 2, for a process of node 3, which has to say when that dies */
+    peer_hold(&kit, id, FAR(2, 9), 4, false);
+    struct reeve_store_event move = {.kind = REEVE_STORE_PEER_HOLD,
+        .node = 2,
+        .id = id,
+        .process = FAR(2, 9),
+        .number = 4,
+        .heir = FAR(3, 8)};
+    step(&kit, move);
+    struct reeve_store_command word = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_int_equal(word.word, REEVE_STORE_WORD_WATCH);
+    assert_true(word.node == 3 && word.process == FAR(3, 8) && word.id.sequence == REEVE_STORE_ALL);
+    assert_int_equal(status(&kit).hold_count, 2);
+    peer_hold(&kit, id, FAR(3, 8), 4, true); /* over, and then the old word once more */
+    step(&kit, move);
+    nothing_more(&kit);
+    assert_int_equal(status(&kit).hold_count, 1);
+    unhold(&kit, 7, id, 0, 90);
+    assert_int_equal(status(&kit).hold_count, 0);
+    assert_false(is_here(&kit, id));
+    kit_fini(&kit);
+}
+
+/* To an heir that is dead already; and by a word, from where nothing else is known. */
+static void test_handed_on_to_the_dead(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1), far = OBJECT(FAR(2, 5), 1);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    put(&kit, 5, id, 100);
+    step(&kit,
+        (struct reeve_store_event){
+            .kind = REEVE_STORE_HOLD, .client = 6, .id = id, .number = 90, .heir = PROCESS(8)});
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).hold_count, 0);
+    /* what lies elsewhere: two words, and one answer after the second */
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_HOLD,
+                   .client = 6,
+                   .id = far,
+                   .node = 2,
+                   .number = 91,
+                   .heir = FAR(3, 8)});
+    struct reeve_store_command first = take(&kit, REEVE_STORE_SEND_FREE);
+    struct reeve_store_command second = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_int_equal(first.word, REEVE_STORE_WORD_HOLD);
+    assert_int_equal(second.word, REEVE_STORE_WORD_MOVE);
+    assert_true(second.process == PROCESS(6) && second.token == 91 && second.heir == FAR(3, 8));
+    step(&kit, (struct reeve_store_event){
+                   .kind = REEVE_STORE_PEER_FREED, .node = 2, .number = first.number});
+    nothing_more(&kit);
+    step(&kit, (struct reeve_store_event){
+                   .kind = REEVE_STORE_PEER_FREED, .node = 2, .number = second.number});
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    kit_fini(&kit);
+}
+
+/* A node that has something of ours, of which we know nothing, is told when that process dies;
+ * at once when it is dead. */
+static void test_watched(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    struct reeve_store_event watch = {.kind = REEVE_STORE_PEER_HOLD,
+        .node = 2,
+        .id = OBJECT(PROCESS(5), REEVE_STORE_ALL),
+        .process = PROCESS(5)};
+    step(&kit, watch);
+    nothing_more(&kit);
+    client_reaped(&kit, 5);
+    struct reeve_store_command word = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_true(word.word == REEVE_STORE_WORD_FREE && word.node == 2 &&
+                word.id.owner == PROCESS(5) && word.id.sequence == REEVE_STORE_ALL);
+    watch.node = 3;
+    step(&kit, watch);
+    word = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_true(word.node == 3 && word.id.owner == PROCESS(5));
+    kit_fini(&kit);
+}
+
 static void test_owner_dies(void **state)
 {
     (void)state;
@@ -327,6 +435,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_freed_with_the_last_hold),
         cmocka_unit_test(test_holds_go_with_their_process_and_node),
+        cmocka_unit_test(test_handed_on),
+        cmocka_unit_test(test_handed_on_to_the_dead),
+        cmocka_unit_test(test_watched),
         cmocka_unit_test(test_owner_dies),
         cmocka_unit_test(test_elsewhere),
         cmocka_unit_test(test_random_runs),

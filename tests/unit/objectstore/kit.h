@@ -86,6 +86,28 @@ static inline uint64_t count_of(struct kit *kit, enum reeve_store_command_kind k
     return count;
 }
 
+static inline void returned(struct kit *kit, const struct reeve_store_command *slice, int code)
+{
+    struct reeve_store_event event = {.kind = REEVE_STORE_SEGMENT_RETURNED,
+        .segment = slice->segment,
+        .offset = slice->offset,
+        .code = code};
+    reeve_store_step(kit->store, kit->now_ns, &event, &kit->out);
+}
+
+/* The same, while pages that are to go back in the background do so. */
+static inline uint64_t count_at_last(struct kit *kit, enum reeve_store_command_kind kind)
+{
+    uint64_t count = 0;
+    struct reeve_store_command command;
+    while (reeve_fifo_pop(&kit->out, &command)) {
+        count += command.kind == kind;
+        if (command.kind == REEVE_STORE_SEGMENT_RETURN)
+            returned(kit, &command, 0);
+    }
+    return count;
+}
+
 static inline struct reeve_store_status status(const struct kit *kit)
 {
     struct reeve_store_status ret;

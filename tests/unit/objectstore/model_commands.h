@@ -165,6 +165,12 @@ static inline void carry_out(
         check_untouchable(world, node, command->segment, command->offset, command->length);
         memset(segment->bytes + command->offset, 0, command->length);
         return;
+    case REEVE_STORE_SEGMENT_RETURN:
+        assert_true(command->offset + command->length <= segment->size);
+        check_untouchable(world, node, command->segment, command->offset, command->length);
+        assert_true(node->return_count < RETURNS_MAX);
+        node->returns[node->return_count++] = *command;
+        return;
     case REEVE_STORE_SEGMENT_SHOW: {
         struct model_client *client = client_of(node, command->client);
         assert_true(client != NULL && segment->bytes != NULL && segment->size == command->size);

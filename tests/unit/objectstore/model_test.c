@@ -126,6 +126,28 @@ static void end_disk(struct world *world, uint32_t at, uint32_t index)
     step_node(world, at, event);
 }
 
+/* One of the slices under way is done: nobody has been given any of it meanwhile. */
+static bool return_slice(struct world *world, uint32_t at)
+{
+    struct model_node *node = &world->nodes[at];
+    if (node->return_count == 0)
+        return false;
+    struct reeve_store_command *slice = &node->returns[random_below(world, node->return_count)];
+    struct reeve_store_command done = *slice;
+    *slice = node->returns[--node->return_count];
+    bool failed = !world->healing && random_below(world, 10) == 0;
+    check_untouchable(world, node, done.segment, done.offset, done.length);
+    if (!failed)
+        memset(node->segments[done.segment].bytes + done.offset, 0, done.length);
+    world->returns++;
+    step_node(world, at,
+        (struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_RETURNED,
+            .segment = done.segment,
+            .offset = done.offset,
+            .code = failed ? REEVE_ESYSTEM : REEVE_OK});
+    return true;
+}
+
 /* --- what may happen -------------------------------------------------------------------------- */
 
 static void reset_session(struct world *world, uint32_t a, uint32_t b);
@@ -140,7 +162,8 @@ static void node_start(struct world *world, uint32_t at)
         .segment_size_bytes = SEGMENT_SIZE,
         .node = node->number,
         .piece_size_bytes = PIECE_SIZE,
-        .pull_wait_ns = 20 * MILLISECOND, /* so that pieces are asked for twice */
+        .return_now_bytes = at == 0 ? 0 : 1, /* elsewhere in the background, all of it */
+        .pull_wait_ns = 20 * MILLISECOND,    /* so that pieces are asked for twice */
         .spill_folders = folders,
         .spill_folder_count = world->folder_count,
         .spill_file_bytes = 1 * MIB,
@@ -438,6 +461,8 @@ static void something(struct world *world)
         node_start(world, at);
         return;
     }
+    if (dice % 4 == 0)
+        (void)return_slice(world, at);
     if (dice < 440) {
         if (node->disk != NULL && node->disk->pending_count > 0)
             end_disk(world, at, (uint32_t)random_below(world, node->disk->pending_count));
@@ -475,6 +500,8 @@ static void deliver_all(struct world *world)
         for (uint32_t at = 0; at < NODES; at++) {
             answer_dropped(world, at);
             answer_unsent(world, at);
+            while (return_slice(world, at))
+                moved = true;
         }
         for (uint32_t from = 0; from < NODES; from++)
             for (uint32_t to = 0; to < NODES; to++)
@@ -567,6 +594,7 @@ static void heal(struct world *world)
             assert_true(node->disk->files[i].closed || !node->disk->files[i].opened);
     }
     pass_time(world, 31 * SECOND);
+    deliver_all(world);
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_status(world->nodes[at].store, &state);
         assert_int_equal(state.segment_count, 0);
@@ -591,7 +619,7 @@ static void run(uint64_t seed, uint32_t steps, bool print)
     for (uint32_t i = 0; i < steps; i++)
         something(world);
     heal(world);
-    assert_true(steps < 2000 || (world->answers > 100 && world->pulls > 10));
+    assert_true(steps < 2000 || (world->answers > 100 && world->pulls > 10 && world->returns > 10));
     for (uint32_t at = 0; at < NODES; at++) {
         leave_disk(world, &world->nodes[at]);
         reeve_store_free(world->nodes[at].store);

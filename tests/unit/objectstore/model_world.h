@@ -20,7 +20,8 @@
 #define PINS_MAX     24u
 #define LINK_MAX     4096u
 #define PIECE_SIZE   16384u
-#define PIECES_MAX   256u /* asked for, of a node */
+#define RETURNS_MAX  64u
+#define PIECES_MAX   512u /* asked for, of a node */
 
 struct model_object {
     struct reeve_object_id id;
@@ -72,6 +73,8 @@ struct model_node {
     struct model_segment segments[SEGMENTS_MAX];
     struct model_client clients[CLIENTS];
     uint32_t handle_last;
+    struct reeve_store_command returns[RETURNS_MAX]; /* pages on their way back to the machine */
+    uint32_t return_count;
     struct model_disk *disk; /* NULL: primaries stay in memory */
 };
 
@@ -100,7 +103,7 @@ struct world {
     uint32_t object_count;
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
-    uint64_t answers, failures, pulls, kills;
+    uint64_t answers, failures, pulls, kills, returns;
     uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
     uint32_t folder_count, fail_chance, flip_chance;
     bool healing;

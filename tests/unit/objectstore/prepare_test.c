@@ -76,7 +76,7 @@ static void test_all_is_prepared_at_the_start(void **state)
     /* What is warm elsewhere makes room for what is cold here, and all is well in the end. */
     client_added(&kit, 7);
     create(&kit, 7, 1, 60 * MIB);
-    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
+    assert_int_equal(count_at_last(&kit, REEVE_STORE_REPLY_CREATE), 1);
     assert_in_range(status(&kit).committed_bytes, 0, 256 * MIB);
     for (uint32_t client = 5; client <= 7; client++)
         client_reaped(&kit, client);

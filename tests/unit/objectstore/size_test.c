@@ -30,6 +30,8 @@ static struct reeve_store_command ask(
     while (reeve_fifo_pop(&kit->out, &command))
         if (command.kind == wanted)
             found = command;
+        else if (command.kind == REEVE_STORE_SEGMENT_RETURN)
+            returned(kit, &command, 0);
     return found;
 }
 
@@ -169,6 +171,8 @@ static void pull_copy(struct storm *storm, uint64_t size)
                 .size = size,
                 .length = command.length};
         } else {
+            if (command.kind == REEVE_STORE_SEGMENT_RETURN)
+                returned(kit, &command, 0);
             continue;
         }
         reeve_store_step(kit->store, kit->now_ns, &event, &kit->out);

@@ -320,6 +320,21 @@ static void test_given_objects_outlive_who_made_them(void **state)
     give(&kit, 7, OBJECT(PROCESS(7), 2), OWN_NODE, PROCESS(6));
     assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
     assert_int_equal(status(&kit).object_count, 0);
+    /* to a process of a node that may know nothing of us: that is to say when it dies */
+    for (uint64_t i = 3; i <= 4; i++) {
+        put(&kit, 7, OBJECT(PROCESS(7), i), 1000);
+        give(&kit, 7, OBJECT(PROCESS(7), i), OWN_NODE, FAR(3, 4));
+        if (i == 3) {
+            struct reeve_store_command watch = take(&kit, REEVE_STORE_SEND_FREE);
+            assert_true(watch.word == REEVE_STORE_WORD_WATCH && watch.node == 3 &&
+                        watch.process == FAR(3, 4));
+        }
+        assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    }
+    step(&kit,
+        (struct reeve_store_event){
+            .kind = REEVE_STORE_PEER_FREE, .node = 3, .id = OBJECT(FAR(3, 4), REEVE_STORE_ALL)});
+    assert_int_equal(status(&kit).object_count, 0);
     nothing_more(&kit);
     kit_fini(&kit);
 }

@@ -262,33 +262,39 @@ static void hear(int fd, void *what, size_t size)
     assert_int_equal(recv(fd, what, size, MSG_WAITALL), (ssize_t)size);
 }
 
-/* One that holds the key, and then says what it likes; its stream's key. */
-static int prove(uint8_t key[REEVE_BULK_KEY_SIZE])
+/* One that holds the key, can make macs of that kind, and then says what it likes. */
+static int prove_as(enum reeve_bulk_kind kind, struct reeve_bulk_mac *mac)
 {
+    uint8_t key[REEVE_BULK_KEY_SIZE];
     uint8_t greeting[REEVE_BULK_GREETING_SIZE], hello[REEVE_BULK_HELLO_SIZE];
     uint8_t welcome[REEVE_BULK_MAC_SIZE];
-    struct reeve_bulk_nonces nonces;
+    struct reeve_bulk_terms terms;
     int fd = connect_to(&puller);
     hear(fd, greeting, sizeof greeting);
-    assert_true(reeve_bulk_greeting_read(greeting, &nonces));
-    memset(nonces.dialler, 5, sizeof nonces.dialler);
-    reeve_bulk_hello_write(hello, SOURCE_ID, &nonces, forth);
+    assert_true(reeve_bulk_greeting_read(greeting, &terms));
+    memset(terms.dialler_nonce, 5, sizeof terms.dialler_nonce);
+    terms.kind = kind;
+    reeve_bulk_hello_write(hello, SOURCE_ID, &terms, forth);
     say(fd, hello, sizeof hello);
     hear(fd, welcome, sizeof welcome);
-    assert_true(reeve_bulk_welcome_verify(welcome, &nonces, forth));
-    assert_false(reeve_bulk_welcome_verify(welcome, &nonces, back));
-    reeve_bulk_stream_key(&nonces, forth, key);
+    assert_true(reeve_bulk_welcome_verify(welcome, &terms, forth));
+    assert_false(reeve_bulk_welcome_verify(welcome, &terms, back));
+    reeve_bulk_stream_key(&terms, forth, key);
+    reeve_bulk_mac_init(mac, kind, key);
     return fd;
 }
 
-static void header_of(uint32_t number, uint64_t sequence, const uint8_t *key, uint8_t *header)
+static int prove(struct reeve_bulk_mac *mac)
 {
-    struct reeve_bulk_mac mac;
+    return prove_as(reeve_bulk_mac_best(), mac);
+}
+
+static void header_of(
+    uint32_t number, uint64_t sequence, const struct reeve_bulk_mac *mac, uint8_t *header)
+{
     reeve_bulk_header_write(
         header, &(struct reeve_bulk_header){.number = number, .size = 1000, .length = 1000});
-    reeve_bulk_mac_begin(&mac, sequence, key, header);
-    reeve_bulk_mac_update(&mac, bytes, 1000);
-    reeve_bulk_mac_seal(&mac, header);
+    reeve_bulk_header_seal(header, mac, sequence, bytes, 1000);
 }
 
 static void test_strangers(void **state)
@@ -323,13 +329,15 @@ static void test_replayed_hello(void **state)
 {
     (void)state;
     uint8_t greeting[REEVE_BULK_GREETING_SIZE], hello[REEVE_BULK_HELLO_SIZE];
-    struct reeve_bulk_nonces nonces;
+    struct reeve_bulk_terms terms;
     int fd = connect_to(&puller);
     hear(fd, greeting, sizeof greeting);
-    reeve_bulk_greeting_read(greeting, &nonces);
-    memset(nonces.dialler, 5, sizeof nonces.dialler);
-    reeve_bulk_hello_write(hello, SOURCE_ID, &nonces, forth);
+    reeve_bulk_greeting_read(greeting, &terms);
+    memset(terms.dialler_nonce, 5, sizeof terms.dialler_nonce);
+    terms.kind = REEVE_BULK_POLY1305;
+    reeve_bulk_hello_write(hello, SOURCE_ID, &terms, forth);
     close(fd);
+    until(&puller.rejected, 1);
     fd = connect_to(&puller);
     say(fd, hello, sizeof hello);
     until(&puller.rejected, 2);
@@ -340,12 +348,13 @@ static void test_replayed_hello(void **state)
 static void test_bad_pieces(void **state)
 {
     (void)state;
-    uint8_t key[REEVE_BULK_KEY_SIZE], header[REEVE_BULK_HEADER_SIZE];
+    struct reeve_bulk_mac mac;
+    uint8_t header[REEVE_BULK_HEADER_SIZE];
     uint32_t lost_count = 0, bad = 0;
     /* cut off: in its header, in its bytes */
     for (size_t size = 10; size <= 500; size += 490) {
-        int fd = prove(key);
-        header_of(1, 0, key, header);
+        int fd = prove(&mac);
+        header_of(1, 0, &mac, header);
         say(fd, header, REEVE_MIN(size, sizeof header));
         if (size > sizeof header)
             say(fd, bytes, size);
@@ -354,8 +363,8 @@ static void test_bad_pieces(void **state)
     }
     assert_int_equal(puller.landed_bad, ++bad);
     /* stopped in the middle */
-    int fd = prove(key);
-    header_of(1, 0, key, header);
+    int fd = prove(&mac);
+    header_of(1, 0, &mac, header);
     say(fd, header, sizeof header);
     say(fd, bytes, 999);
     until(&puller.lost, ++lost_count);
@@ -364,8 +373,8 @@ static void test_bad_pieces(void **state)
     close(fd);
     /* one bit is wrong; said twice; of a size that no piece has */
     for (int i = 0; i < 4; i++) {
-        fd = prove(key);
-        header_of(1, i == 1 ? 1 : 0, key, header);
+        fd = prove(&mac);
+        header_of(1, i == 1 ? 1 : 0, &mac, header);
         if (i == 0)
             header[8] ^= 1;
         if (i == 2)
@@ -381,8 +390,8 @@ static void test_bad_pieces(void **state)
         close(fd);
     }
     assert_int_equal(puller.landed, 0);
-    fd = prove(key); /* and one that is good */
-    header_of(1, 0, key, header);
+    fd = prove(&mac); /* and one that is good */
+    header_of(1, 0, &mac, header);
     say(fd, header, sizeof header);
     say(fd, bytes, 1000);
     until(&puller.landed, 1);
@@ -392,12 +401,47 @@ static void test_bad_pieces(void **state)
     assert_int_equal(puller.lost, lost_count); /* the end after a piece is no loss */
 }
 
+/* A peer that can do less; one that wants what nobody has offered; one in between that would have
+ * them do less than both can. */
+static void test_kinds_of_macs(void **state)
+{
+    (void)state;
+    struct reeve_bulk_mac mac;
+    uint8_t header[REEVE_BULK_HEADER_SIZE];
+    int fd = prove_as(REEVE_BULK_POLY1305, &mac);
+    for (uint32_t i = 0; i < 3; i++) {
+        header_of(i, i, &mac, header);
+        say(fd, header, sizeof header);
+        say(fd, bytes, 1000);
+    }
+    until(&puller.landed, 3);
+    assert_memory_equal(puller.places[2], bytes, 1000);
+    close(fd);
+    until_no_streams(puller.bulk);
+    for (int i = 0; i < 2; i++) {
+        uint8_t greeting[REEVE_BULK_GREETING_SIZE], hello[REEVE_BULK_HELLO_SIZE];
+        struct reeve_bulk_terms terms;
+        fd = connect_to(&puller);
+        hear(fd, greeting, sizeof greeting);
+        assert_true(reeve_bulk_greeting_read(greeting, &terms));
+        memset(terms.dialler_nonce, 5, sizeof terms.dialler_nonce);
+        terms.kind = i == 0 ? reeve_bulk_mac_best() + 1 : REEVE_BULK_POLY1305;
+        terms.best -= i == 1;
+        reeve_bulk_hello_write(hello, SOURCE_ID, &terms, forth);
+        say(fd, hello, sizeof hello);
+        until(&puller.rejected, (uint32_t)i + 1);
+        assert_int_equal(puller.code, REEVE_EKEY);
+        close(fd);
+    }
+}
+
 static void test_session_ends(void **state)
 {
     (void)state;
-    uint8_t key[REEVE_BULK_KEY_SIZE], header[REEVE_BULK_HEADER_SIZE];
-    int fd = prove(key);
-    header_of(1, 0, key, header);
+    struct reeve_bulk_mac mac;
+    uint8_t header[REEVE_BULK_HEADER_SIZE];
+    int fd = prove(&mac);
+    header_of(1, 0, &mac, header);
     say(fd, header, sizeof header);
     say(fd, bytes, 1000);
     until(&puller.landed, 1);
@@ -427,6 +471,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strangers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_replayed_hello, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_pieces, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_kinds_of_macs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_ends, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
