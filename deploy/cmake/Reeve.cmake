@@ -112,6 +112,17 @@ set_target_properties(Reeve::nng PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${REEVE_NNG_INCLUDE}"
     INTERFACE_LINK_LIBRARIES Threads::Threads)
 
+# Nor does http-parser, of which examples/http_server is the only user.
+find_path(REEVE_HTTP_PARSER_INCLUDE http_parser.h)
+find_library(REEVE_HTTP_PARSER_LIBRARY http_parser)
+if(NOT REEVE_HTTP_PARSER_INCLUDE OR NOT REEVE_HTTP_PARSER_LIBRARY)
+    message(FATAL_ERROR "missing library http-parser: install libhttp-parser-dev (or run deploy/install-packages)")
+endif()
+add_library(Reeve::http_parser UNKNOWN IMPORTED GLOBAL)
+set_target_properties(Reeve::http_parser PROPERTIES
+    IMPORTED_LOCATION "${REEVE_HTTP_PARSER_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${REEVE_HTTP_PARSER_INCLUDE}")
+
 find_program(REEVE_PROTOC_C protoc-c)
 
 # Tests use the system's Python, whatever else is first in PATH.

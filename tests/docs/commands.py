@@ -76,7 +76,7 @@ class Checker:
 
     def __init__(self, root, build, output_of):
         self.root, self.build, self.output_of = root, build, output_of
-        self.helps, self.labels = {}, None
+        self.helps, self.labels, self.tests = {}, None, None
 
     def help_of(self, name):
         if name not in self.helps:
@@ -93,6 +93,12 @@ class Checker:
             text = self.output_of(["ctest", "--test-dir", self.build, "--print-labels"]) or ""
             self.labels = [line.strip() for line in text.splitlines() if line.startswith("  ")]
         return any(re.search(pattern, label) for label in self.labels)
+
+    def has_test(self, name):
+        if self.tests is None:
+            text = self.output_of(["ctest", "--test-dir", self.build, "-N"]) or ""
+            self.tests = set(re.findall(r"Test +#\d+: (\S+)", text))
+        return name in self.tests
 
     def problem(self, command, made):
         """What is wrong with a command, or None. `made`: programs that blocks of the same file make."""

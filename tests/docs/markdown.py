@@ -10,12 +10,17 @@ SKIPPED = re.compile(r"^(build.*|install|__pycache__|\..*)$")
 
 
 def read_me_files(root):
-    """All README.md of the tree, relative to root, sorted; builds and hidden folders are skipped."""
+    """All README.md of the tree, and api/COMPARED.md, relative to root, sorted; builds and hidden folders are skipped."""
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = [d for d in folders if not SKIPPED.match(d)]
-        found += [os.path.relpath(os.path.join(folder, n), root) for n in names if n == "README.md"]
+        found += [os.path.relpath(os.path.join(folder, n), root) for n in names if n in ("README.md", "COMPARED.md")]
     return sorted(found)
+
+
+def tests(prose):
+    """Names of tests in it: `e2e_waiting`, `api_typed_test`."""
+    return set(re.findall(r"`((?:e2e|api|client)_\w+)`", prose))
 
 
 def blocks(path, text):

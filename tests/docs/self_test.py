@@ -77,12 +77,16 @@ def main():
             found, _ = markdown.blocks("x", f"```c\n{text}```\n")
             expect(text, expected, snippets.block_problem(found[0], root, {}, None))
     expect("links", None, None if markdown.links("[a](b.md#c) [d](https://e) [f](#g)") == ["b.md"] else "wrong links")
+    lists = commands.Checker("", "", lambda words: "  Test  #7: e2e_tasks\n  Test #18: api_typed_test\n")
+    for name, there in (("e2e_tasks", True), ("api_typed_test", True), ("e2e_task", False)):
+        found = {n: lists.has_test(n) for n in markdown.tests(f"| a | `{name}`, `reeve_wait` |")}
+        expect(name, None, None if found == {name: there} else f"{found}")
     try:
         markdown.blocks("x", "```c\nint a;\n")
         wrong.append("an unclosed block is not noticed")
     except ValueError:
         pass
-    print("\n".join(wrong) if wrong else f"{len(SHELL) + len(TABLES) + len(BLOCKS) + 2} cases are as expected")
+    print("\n".join(wrong) if wrong else f"{len(SHELL) + len(TABLES) + len(BLOCKS) + 5} cases are as expected")
     return 1 if wrong else 0
 
 

@@ -137,6 +137,8 @@ def file_problems(path, root, checker, installed, sources):
     for name in set(re.findall(r"\bREEVE_[A-Z_]*[A-Z]\b", prose)):
         if not re.search(rf"\b{name}", sources):
             yield None, f"nothing in the tree is called {name}"
+    for name in markdown.tests(prose):
+        yield None, None if checker.has_test(name) else f"there is no test {name}"
     for target in markdown.links(prose):
         if not os.path.exists(os.path.join(root, os.path.dirname(path), target)):
             yield None, f"links to {target}, which is not there"

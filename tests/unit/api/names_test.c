@@ -33,6 +33,27 @@ REEVE_STREAM(view, yield, (count, upto))
             return;
 }
 
+REEVE_ACTOR(keeper, (int64_t, value))
+REEVE_GROUPS(keeper, (group, 1))
+REEVE_CONSTRUCTOR(keeper, (int64_t, type), (int64_t, options), (int64_t, actor), (int64_t, size))
+{
+    self->value = type + options + actor + size;
+    return REEVE_OK;
+}
+REEVE_METHOD(int64_t, keeper, add, (int64_t, function), (int64_t, token), (int64_t, value))
+{
+    return self->value += function + token + value;
+}
+REEVE_GROUP_METHOD(group, int64_t, keeper, multiply, (int64_t, group), (int64_t, name))
+{
+    return self->value *= group * name;
+}
+
+REEVE_REMOTE_RESULTS(both, ((int64_t, futures), (stream, value)), (int64_t, result), (view, from))
+{
+    *results = (both_results){result, {from.x}};
+}
+
 static void functions(void **state)
 {
     (void)state;
@@ -60,6 +81,27 @@ static void a_stream(void **state)
     assert_int_equal(sum, 10);
 }
 
+static void several_results(void **state)
+{
+    (void)state;
+    both_results got;
+    assert_int_equal(both_get(both_remote(1, (view){2}), &got), REEVE_OK);
+    assert_int_equal(got.futures, 1);
+    assert_int_equal(got.value.items, 2);
+}
+
+static void an_actor(void **state)
+{
+    (void)state;
+    keeper_ref k = keeper_create(1, 2, 3, 4);
+    int64_t sum = 0, product = 0;
+    assert_int_equal(keeper_add_get(keeper_add_remote(k, 5, 6, 7), &sum), REEVE_OK);
+    assert_int_equal(keeper_multiply_get(keeper_multiply_remote(k, 2, 5), &product), REEVE_OK);
+    assert_int_equal(sum, 28);
+    assert_int_equal(product, 280);
+    assert_int_equal(reeve_actor_release(k), REEVE_OK);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -75,6 +117,11 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(functions), cmocka_unit_test(a_stream)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions),
+        cmocka_unit_test(a_stream),
+        cmocka_unit_test(several_results),
+        cmocka_unit_test(an_actor),
+    };
     return cmocka_run_group_tests(tests, begin, end);
 }
