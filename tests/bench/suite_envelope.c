@@ -363,6 +363,12 @@ static void large_get(struct bench *bench)
     leak_check(bench, name);
 }
 
+static void many_actors(struct bench *bench)
+{
+    bench_envelope_actors(bench, "envelope_actors");
+    leak_check(bench, "envelope_actors");
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 int bench_envelope_register(void)
@@ -383,6 +389,7 @@ void bench_envelope(struct bench *bench)
         {"envelope_10k_get", many_in_one_get},
         {"envelope_1m_queued", many_queued},
         {"envelope_large_get", large_get},
+        {"envelope_actors", many_actors},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (bench_wanted(bench, rows[i].name))
