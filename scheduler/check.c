@@ -214,6 +214,8 @@ const char *reeve_sched_check(const struct reeve_sched *s)
             "a wait is forgotten by halves");
     }
     CHECK(waits == reeve_list_count(&s->waits_order), "the list of waits is wrong");
+    if ((wrong = sched_names_check(s)) != NULL)
+        return wrong;
     for (at = 0; reeve_map64_next(&s->avoids, &at, NULL, &value);) {
         const struct sched_avoid *avoid = value;
         CHECK(reeve_list_is_linked(&avoid->class_link) && reeve_list_is_linked(&avoid->node_link),

@@ -93,6 +93,13 @@ static void write_journal(struct reeve_head *head, const struct reeve_sched_comm
     case REEVE_SCHED_JOURNAL_NODE_DOWN:
         error = reeve_journal_remove_node(head->journal, command->node);
         break;
+    case REEVE_SCHED_JOURNAL_NAME_PUT:
+        error = reeve_journal_put_name(head->journal, &command->message);
+        break;
+    case REEVE_SCHED_JOURNAL_NAME_REMOVE:
+        error = reeve_journal_remove_name(
+            head->journal, command->message.host, command->message.address);
+        break;
     }
     if (error)
         journal_failed(head, error, reeve_journal_error(head->journal));
@@ -400,6 +407,12 @@ static void expect_node(void *arg, const struct reeve_message *node)
     reeve_sched_expect(head->sched, reeve_clock_monotonic_ns(), node);
 }
 
+static void expect_name(void *arg, const struct reeve_message *name)
+{
+    const struct reeve_head *head = arg;
+    (void)reeve_sched_expect_name(head->sched, name);
+}
+
 static void start_handles(struct reeve_head *head)
 {
     uv_timer_init(&head->loop, &head->deadline);
@@ -508,6 +521,8 @@ int reeve_head_main(const struct reeve_head_options *options, char *text)
         start_handles(head);
         reeve_head_runs_init(head);
         error = reeve_journal_each_node(head->journal, expect_node, head);
+        if (error == 0)
+            error = reeve_journal_each_name(head->journal, expect_name, head);
         if (error)
             snprintf(text, REEVE_TEXT_SIZE, "%s", reeve_journal_error(head->journal));
     }

@@ -285,14 +285,14 @@ static uint64_t hash_class(const struct reeve_class *class)
     }
     hash ^= (uint64_t) class->cpu_milli << 32 | (uint32_t) class->priority;
     hash = reeve_splitmix64(&hash) ^ class->owner;
-    hash = reeve_splitmix64(&hash) ^ class->host;
+    hash = reeve_splitmix64(&hash) ^ ((uint64_t) class->table << 32 | class->host);
     return reeve_splitmix64(&hash);
 }
 
 static bool class_equal(const struct reeve_class *a, const struct reeve_class *b)
 {
     return a->job == b->job && a->cpu_milli == b->cpu_milli && a->priority == b->priority &&
-           a->owner == b->owner && a->host == b->host &&
+           a->owner == b->owner && a->host == b->host && a->table == b->table &&
            memcmp(a->program, b->program, sizeof a->program) == 0;
 }
 
@@ -328,6 +328,7 @@ struct sched_class *sched_class_get(struct reeve_sched *s, const struct reeve_cl
     reeve_list_push_back(&class->job->classes, &class->job_link);
     class->job->class_count++;
     s->totals.class_count++;
+    sched_host_class_comes(s, class);
     return class;
 }
 
@@ -345,6 +346,7 @@ void sched_class_release(struct reeve_sched *s, struct sched_class *class)
     sched_arm(s, &class->timer, REEVE_SCHED_NEVER);
     reeve_list_remove(&class->held_off_link);
     reeve_list_remove(&class->job_link);
+    sched_host_class_goes(s, class);
     struct sched_class *first = reeve_map64_get(&s->classes, class->hash);
     if (first == class) {
         reeve_map64_remove(&s->classes, class->hash);
@@ -392,9 +394,11 @@ static void describe_infeasible(
 {
     uint32_t cpu = class->class.cpu_milli;
     if (reeve_class_attaches(&class->class)) {
-        *ret_code = REEVE_EACTORDIED;
-        snprintf(text, REEVE_TEXT_SIZE,
-            "its owner has ended it or is gone, or it belongs to another program");
+        bool other = sched_host_is_others(s, class);
+        *ret_code = other ? REEVE_EMISMATCH : REEVE_EACTORDIED;
+        snprintf(text, REEVE_TEXT_SIZE, "%s",
+            other ? "the actor belongs to a program with other remote functions"
+                  : "its owner has ended it or is gone");
         return;
     }
     if (sched_class_infeasible_size(s, class)) {

@@ -17,7 +17,7 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/errors.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 enum { NUMBER_HEAD_INCARNATION = 1, NUMBER_NODE_NEXT = 2, NUMBER_CLUSTER_UID = 3 };
 
@@ -28,8 +28,14 @@ static const char schema[] =
     " cpu_milli INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, host TEXT NOT NULL, address TEXT "
     "NOT NULL) STRICT;"
     "CREATE TABLE run (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
-    " json TEXT NOT NULL) STRICT;"
-    "PRAGMA user_version = 1;";
+    " json TEXT NOT NULL) STRICT;";
+
+/* What version 2 adds. */
+static const char schema_names[] =
+    "CREATE TABLE name (space TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,"
+    " owner INTEGER NOT NULL, number INTEGER NOT NULL, host INTEGER NOT NULL, job INTEGER NOT "
+    "NULL, functions INTEGER NOT NULL, PRIMARY KEY (space, name)) STRICT, WITHOUT ROWID;"
+    "PRAGMA user_version = 2;";
 
 enum statement {
     GET_NUMBER,
@@ -37,6 +43,9 @@ enum statement {
     PUT_NODE,
     REMOVE_NODE,
     EACH_NODE,
+    PUT_NAME,
+    REMOVE_NAME,
+    EACH_NAME,
     PUT_RUN,
     REMOVE_RUN,
     EACH_RUN,
@@ -50,6 +59,10 @@ static const char *const statements[STATEMENT_COUNT] = {
     [REMOVE_NODE] = "DELETE FROM node WHERE number = ?1",
     [EACH_NODE] = "SELECT number, uid, incarnation, cpu_milli, memory_bytes, host, address FROM "
                   "node ORDER BY number",
+    [PUT_NAME] = "INSERT OR REPLACE INTO name VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [REMOVE_NAME] = "DELETE FROM name WHERE space = ?1 AND name = ?2",
+    [EACH_NAME] = "SELECT space, name, type, owner, number, host, job, functions FROM name "
+                  "ORDER BY space, name",
     [PUT_RUN] =
         "INSERT INTO run (id, json) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET json = ?2",
     [REMOVE_RUN] = "DELETE FROM run WHERE id = ?1",
@@ -220,6 +233,10 @@ static int prepare(struct reeve_journal *j, const char *path, char *text)
     }
     if (error == 0 && version == 0)
         error = execute(j, schema);
+    if (error == 0 && version < 2)
+        error = execute(j, schema_names);
+    if (error == 0) /* a node that died just before its head did */
+        error = execute(j, "DELETE FROM name WHERE owner >> 32 NOT IN (SELECT number FROM node)");
     if (error == 0)
         error = take_numbers(j);
     if (error == 0)
@@ -369,6 +386,58 @@ int reeve_journal_each_node(
         snprintf(m.address, sizeof m.address, "%s", (const char *)sqlite3_column_text(s, 6));
         if (m.node != 0 && m.node < j->node_next)
             each(arg, &m);
+    }
+    int error = code == SQLITE_DONE ? 0 : fail(j);
+    sqlite3_reset(s);
+    return error;
+}
+
+/* ---- names ---- */
+
+int reeve_journal_put_name(struct reeve_journal *j, const struct reeve_message *name)
+{
+    sqlite3_stmt *s = statement(j, PUT_NAME);
+    if (s == NULL)
+        return fail(j);
+    sqlite3_bind_text(s, 1, name->host, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, name->address, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, name->text, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 4, (sqlite3_int64)name->process);
+    sqlite3_bind_int64(s, 5, (sqlite3_int64)name->actor_number);
+    sqlite3_bind_int64(s, 6, (sqlite3_int64)name->actor_host);
+    sqlite3_bind_int64(s, 7, (sqlite3_int64)name->class.job);
+    sqlite3_bind_int64(s, 8, name->class.table);
+    return finish(j, s);
+}
+
+int reeve_journal_remove_name(struct reeve_journal *j, const char *name_space, const char *name)
+{
+    sqlite3_stmt *s = statement(j, REMOVE_NAME);
+    if (s == NULL)
+        return fail(j);
+    sqlite3_bind_text(s, 1, name_space, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, name, -1, SQLITE_STATIC);
+    return finish(j, s);
+}
+
+int reeve_journal_each_name(
+    struct reeve_journal *j, void (*each)(void *arg, const struct reeve_message *name), void *arg)
+{
+    sqlite3_stmt *s = statement(j, EACH_NAME);
+    if (s == NULL)
+        return fail(j);
+    int code;
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct reeve_message m = {.kind = REEVE_MESSAGE_NAME_CLAIM,
+            .process = (uint64_t)sqlite3_column_int64(s, 3),
+            .actor_number = (uint64_t)sqlite3_column_int64(s, 4),
+            .actor_host = (uint64_t)sqlite3_column_int64(s, 5)};
+        m.class.job = (uint64_t)sqlite3_column_int64(s, 6);
+        m.class.table = (uint32_t)sqlite3_column_int64(s, 7);
+        snprintf(m.host, sizeof m.host, "%s", (const char *)sqlite3_column_text(s, 0));
+        snprintf(m.address, sizeof m.address, "%s", (const char *)sqlite3_column_text(s, 1));
+        snprintf(m.text, sizeof m.text, "%s", (const char *)sqlite3_column_text(s, 2));
+        each(arg, &m);
     }
     int error = code == SQLITE_DONE ? 0 : fail(j);
     sqlite3_reset(s);

@@ -4,12 +4,13 @@
  *                                    uid
  *      node     number uid …         nodes that were alive: the next head waits for them, and says
  *                                    so when they do not come
+ *      name     namespace, name …    names of actors, and who has them
  *      run      id, a row of JSON    detached runs
  *
  * One SQLite file, in WAL mode. Numbers are durable before the call that changes them returns (a
- * number given twice would confuse two nodes); nodes and runs survive the death of the head, and
- * may be a moment old after a power cut. What a call writes is written at once unless it is between
- * begin and commit: the head puts what one turn of its loop writes into one transaction.
+ * number given twice would confuse two nodes); nodes, names and runs survive the death of the head,
+ * and may be a moment old after a power cut. What a call writes is written at once unless it is
+ * between begin and commit: the head puts what one turn of its loop writes into one transaction.
  *
  * A private cluster has no second head: with a NULL path everything is kept in memory, and no
  * SQLite file is opened. Not thread-safe; calls may block for a disk write. Times are wall
@@ -50,6 +51,14 @@ int reeve_journal_remove_node(struct reeve_journal *journal, uint32_t number);
 /* Calls `each` for the nodes of the journal, by number. It must not write to the journal. */
 int reeve_journal_each_node(struct reeve_journal *journal,
     void (*each)(void *arg, const struct reeve_message *node), void *arg);
+
+/* `name` is a NAME_CLAIM; replaces what had the name. */
+int reeve_journal_put_name(struct reeve_journal *journal, const struct reeve_message *name);
+int reeve_journal_remove_name(
+    struct reeve_journal *journal, const char *name_space, const char *name);
+/* As reeve_journal_each_node; in order of namespace and name. */
+int reeve_journal_each_name(struct reeve_journal *journal,
+    void (*each)(void *arg, const struct reeve_message *name), void *arg);
 
 /* ---- detached runs ---- */
 

@@ -144,8 +144,8 @@ static struct sched_node *create(
     node->redial_ns = REEVE_SCHED_NEVER;
     node->news = s->news_first + s->news.count;
     struct reeve_list *lists[] = {&node->drains_link, &node->order_link, &node->lost_link,
-        &node->leases, &node->unconfirmed, &node->demands, &node->jobs, &node->avoids,
-        &node->waits};
+        &node->leases, &node->unconfirmed, &node->demands, &node->jobs, &node->avoids, &node->names,
+        &node->names_unconfirmed, &node->waits};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_map64_init(&node->told);
@@ -309,6 +309,8 @@ bool sched_clear_some(struct reeve_sched *s, uint32_t *budget)
             demand->node = NULL;
             sched_demand_set(s, demand, 0);
         }
+        for (; *budget > 0 && sched_name_clear(s, node); --*budget)
+            ;
         for (; *budget > 0 && !reeve_list_is_empty(&node->avoids); --*budget)
             sched_avoid_free(s, REEVE_LIST_ENTRY(node->avoids.next, struct sched_avoid, node_link));
         if (*budget == 0)
@@ -358,6 +360,7 @@ static void join_again(struct reeve_sched *s, struct sched_node *node,
     describe(node, m);
     set_size(s, node, m->cpu_milli);
     reeve_list_splice_back(&node->unconfirmed, &node->leases);
+    reeve_list_splice_back(&node->names_unconfirmed, &node->names);
     node->news = s->news_first; /* all that is kept, again */
     set_state(s, node, REEVE_SCHED_NODE_JOINING);
     welcome(s, node, session);
@@ -424,6 +427,7 @@ void sched_node_join(
 void sched_node_joined(struct reeve_sched *s, struct sched_node *node)
 {
     reeve_list_splice_back(&s->orphans, &node->unconfirmed);
+    sched_names_joined(s, node);
     set_state(s, node, REEVE_SCHED_NODE_UP);
     s->recheck = true;
 }

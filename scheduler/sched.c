@@ -157,7 +157,8 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     reeve_prng_init(&s->prng, settings->seed);
     s->number_next = s->number_end = settings->node_next;
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts, &s->attaching,
+        &s->names};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -198,6 +199,7 @@ void reeve_sched_free(struct reeve_sched *s)
     free_values(&s->avoids);
     free_values(&s->sessions);
     free_values(&s->waits);
+    sched_names_free(s);
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&s->jobs, &at, NULL, &value)) {
@@ -230,7 +232,8 @@ void reeve_sched_free(struct reeve_sched *s)
         free(node);
     }
     struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts};
+        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts, &s->attaching,
+        &s->names};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
@@ -314,7 +317,8 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
         return;
     }
     node->heard_ns = s->now_ns;
-    if (node->state == REEVE_SCHED_NODE_JOINING && m->kind != REEVE_MESSAGE_HOLDING)
+    if (node->state == REEVE_SCHED_NODE_JOINING && m->kind != REEVE_MESSAGE_HOLDING &&
+        m->kind != REEVE_MESSAGE_NAME_CLAIM)
         sched_node_joined(s, node);
     switch (m->kind) {
     case REEVE_MESSAGE_HEARTBEAT:
@@ -331,6 +335,9 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
     case REEVE_MESSAGE_LENT: sched_lease_message(s, node, m); break;
     case REEVE_MESSAGE_BLOCKED:
     case REEVE_MESSAGE_STUCK: sched_wait_message(s, node, m); break;
+    case REEVE_MESSAGE_NAME_CLAIM:
+    case REEVE_MESSAGE_NAME_FIND:
+    case REEVE_MESSAGE_NAME_DROP: sched_name_message(s, node, m); break;
     case REEVE_MESSAGE_JOB_BEGIN:
     case REEVE_MESSAGE_JOB_END: take_job(s, node, m); break;
     case REEVE_MESSAGE_PEER_UP: sched_node_ask(s, node, m); break;

@@ -19,13 +19,15 @@
  * A session opens with
  *
  *      JOIN, HOLDING for each lease it executes (and, with lease 0, for each job of a driver
- *      elsewhere), HEARTBEAT, then, after WELCOME, JOB_BEGIN for each driver, DEMAND for each open
- *      demand, PEER_UP for each node it knows
+ *      elsewhere), NAME_CLAIM for each name that its processes have, HEARTBEAT, then, after
+ *      WELCOME, JOB_BEGIN for each driver, DEMAND for each open demand, PEER_UP for each node it
+ *      knows
  *
- * in that order; after a former number was given, the first message that is not HOLDING ends the
- * list, and what the head believed to be held there and was not named is over. Demands and jobs of
- * that node that are not said again lapse. If WELCOME's number is not the one the node joined with
- * (and that was not 0), the node had been declared dead: everything it had is void.
+ * in that order; after a former number was given, the first message that is neither HOLDING nor
+ * NAME_CLAIM ends the list, and what the head believed to be held there and was not named is over.
+ * Demands and jobs of that node that are not said again lapse. If WELCOME's number is not the one
+ * the node joined with (and that was not 0), the node had been declared dead: everything it had is
+ * void.
  *
  * PEER_UP goes to two nodes when a lease first connects them. A node that needs another's
  * address for anything else asks by sending PEER_UP with that number alone; the answer is
@@ -80,6 +82,9 @@ enum reeve_sched_journal {
      * durable) */
     REEVE_SCHED_JOURNAL_NODE_UP,
     REEVE_SCHED_JOURNAL_NODE_DOWN, /* node: it does not (need not be durable) */
+    /* message(NAME_CLAIM): an actor has that name (need not be durable) */
+    REEVE_SCHED_JOURNAL_NAME_PUT,
+    REEVE_SCHED_JOURNAL_NAME_REMOVE, /* message.host message.address: nobody has */
 };
 
 enum reeve_sched_notice {
@@ -154,6 +159,11 @@ void reeve_sched_free(struct reeve_sched *sched);
 void reeve_sched_expect(
     struct reeve_sched *sched, uint64_t now_ns, const struct reeve_message *node);
 
+/* For each name of the journal, when all nodes are expected: it is taken, until its owner's node
+ * says otherwise or is dead. `name` is a NAME_CLAIM. False: its node is not expected, so nobody has
+ * it. */
+bool reeve_sched_expect_name(struct reeve_sched *sched, const struct reeve_message *name);
+
 /* Cannot fail: a bad peer is an ordinary event whose command is to drop it. now_ns never goes
  * back (it is taken as the former now if it does). */
 void reeve_sched_step(struct reeve_sched *sched, uint64_t now_ns,
@@ -179,6 +189,7 @@ struct reeve_sched_totals {
     uint64_t cpu_milli;      /* of nodes that are up */
     uint64_t cpu_used_milli; /* leased there, without what is lent */
     uint64_t job_count, demand_count, lease_count, class_count;
+    uint64_t name_count; /* of actors */
     uint64_t granted_count, ended_count, refused_count, recalled_count,
         lost_lease_count; /* since the start */
     uint64_t stale_count; /* messages about what is over: counted and ignored */

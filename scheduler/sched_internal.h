@@ -84,10 +84,12 @@ struct sched_node {
     struct reeve_list demands;     /* of its processes */
     struct reeve_list jobs;        /* whose drivers are there */
     struct reeve_list avoids;
-    struct reeve_list waits; /* of its processes: waits.c */
-    bool stuck;              /* it has as many workers as it may, and all are blocked */
-    bool moves;              /* of the latest search */
-    struct reeve_map64 told; /* the nodes whose address it was given in this session */
+    struct reeve_list waits;             /* of its processes: waits.c */
+    struct reeve_list names;             /* of actors that its processes own: names.c */
+    struct reeve_list names_unconfirmed; /* those that it is still to say again */
+    bool stuck;                          /* it has as many workers as it may, and all are blocked */
+    bool moves;                          /* of the latest search */
+    struct reeve_map64 told;             /* the nodes whose address it was given in this session */
 };
 
 struct sched_job {
@@ -137,6 +139,7 @@ struct sched_class {
     struct reeve_class class;
     uint64_t hash;
     struct sched_class *same_hash; /* the next one with this hash */
+    struct sched_class *same_host; /* it attaches: the next one to this host */
     struct sched_job *job;
     uint32_t lease_count;
     uint64_t lacking;  /* leases its demands lack in all */
@@ -219,6 +222,15 @@ struct sched_wait {
     char text[REEVE_TEXT_SIZE]; /* "this waits for that" */
 };
 
+/* Of an actor: names.c. */
+struct sched_name {
+    struct reeve_message claim; /* NAME_CLAIM: name, type, handle, job */
+    struct sched_node *node;    /* of its owner */
+    uint64_t hash;
+    struct sched_name *same_hash; /* the next one with this hash */
+    struct reeve_list node_link;  /* node.names or node.names_unconfirmed */
+};
+
 struct sched_news {
     uint64_t at_ns;
     enum reeve_message_kind kind; /* PEER_DOWN or JOB_END */
@@ -241,9 +253,11 @@ struct reeve_sched {
     uint64_t served;
 
     struct reeve_map64 sessions, nodes, uids, jobs, classes, demands, leases;
-    struct reeve_map64 avoids; /* node << 32 | class id */
-    struct reeve_map64 hosts;  /* of actors: key of actors.c -> demand of the owner */
-    struct reeve_map64 waits;  /* by process */
+    struct reeve_map64 avoids;    /* node << 32 | class id */
+    struct reeve_map64 hosts;     /* of actors: key of actors.c -> demand of the owner */
+    struct reeve_map64 attaching; /* likewise -> the first class that attaches */
+    struct reeve_map64 names;     /* hash -> the first name */
+    struct reeve_map64 waits;     /* by process */
     struct reeve_list waits_order;
     struct sched_timer waits_timer;
 
@@ -405,10 +419,26 @@ void sched_host_wanted(struct reeve_sched *s, struct sched_demand *demand);
 void sched_host_unwanted(struct reeve_sched *s, struct sched_demand *demand);
 void sched_host_comes(struct reeve_sched *s, struct sched_lease *lease);
 void sched_host_goes(struct reeve_sched *s, struct sched_lease *lease);
+/* For every class that comes or goes: those that attach are noted. */
+void sched_host_class_comes(struct reeve_sched *s, struct sched_class *class);
+void sched_host_class_goes(struct reeve_sched *s, struct sched_class *class);
 /* Of a class that attaches. Where its host is; NULL: nowhere now. Whether it is still to come, or
  * can. */
 struct sched_node *sched_host_node(const struct reeve_sched *s, const struct sched_class *class);
 bool sched_host_lives(const struct reeve_sched *s, const struct sched_class *class);
+/* It is there, and is called by the numbers of another table of functions. */
+bool sched_host_is_others(const struct reeve_sched *s, const struct sched_class *class);
+
+/* ---- names.c: names of actors ---- */
+
+void sched_name_message(struct reeve_sched *s, struct sched_node *node,
+    const struct reeve_message *m); /* NAME_CLAIM NAME_FIND NAME_DROP */
+/* The node has said all that it holds. */
+void sched_names_joined(struct reeve_sched *s, struct sched_node *node);
+/* Frees one name of a dead node; false: it had none. */
+bool sched_name_clear(struct reeve_sched *s, struct sched_node *node);
+void sched_names_free(struct reeve_sched *s);
+const char *sched_names_check(const struct reeve_sched *s);
 
 /* ---- place.c: grants ---- */
 

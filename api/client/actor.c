@@ -9,6 +9,7 @@
 #include "api/client/actor.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -384,7 +385,14 @@ REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor
             error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);
         goto failed;
     }
+    char type[128];
+    size_t length = strlen(constructor->name), suffix = strlen("_reeve_new");
+    snprintf(type, sizeof(type), "%.*s", (int)(length > suffix ? length - suffix : length),
+        constructor->name);
     settings.end = end;
+    settings.type = type;
+    if (settings.name_space == NULL)
+        settings.name_space = backend->name_space;
     if (backend->actor_make(backend, &settings, &actor, error) != REEVE_OK)
         goto failed;
     memcpy(arguments, &actor, sizeof(actor)); /* it is the first of them */
@@ -404,6 +412,30 @@ failed:
     reeve_error_complete(error, error->code);
     actor = actor_failed(error);
     memcpy(arguments, &actor, sizeof(actor));
+}
+
+REEVE_API int reeve_actor_find(
+    const char *name_space, const char *name, const char *type, reeve_actor *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (backend == NULL)
+        return error->code;
+    int code = name == NULL || ret == NULL
+                   ? reeve_error_set(error, REEVE_EINVAL,
+                         "a name and a place for the handle are "
+                         "needed")
+                   : reeve_name_check("name of the actor", name, REEVE_ACTOR_NAME_MAX, error);
+    if (code == REEVE_OK && name_space != NULL)
+        code = reeve_name_check("namespace", name_space, REEVE_NAME_SPACE_MAX, error);
+    if (code == REEVE_OK && type != NULL)
+        code = reeve_name_check("type", type, REEVE_ACTOR_NAME_MAX, error);
+    if (code == REEVE_OK) {
+        struct reeve_actor_wanted wanted = {
+            name_space != NULL ? name_space : backend->name_space, name, type != NULL ? type : ""};
+        code = backend->actor_find(backend, &wanted, ret, error);
+    }
+    return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
 }
 
 static int end(const reeve_actor *actor, enum reeve_actor_end how)

@@ -70,7 +70,15 @@ struct reeve_future_look {
     uint64_t size_bytes; /* of its packed value, when there is one */
 };
 
+/* The actor that is looked for; strings, type "": any. */
+struct reeve_actor_wanted {
+    const char *name_space, *name, *type;
+};
+
 struct reeve_backend {
+    /* Where actors have their names, and are looked for, when nothing else is said. */
+    char name_space[REEVE_NAME_SPACE_MAX + 1];
+
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
     int (*submit)(struct reeve_backend *, const struct reeve_submit *, uint64_t *ret,
         struct reeve_error_info *error);
@@ -170,12 +178,16 @@ struct reeve_backend {
         size_t future_count, uint64_t *ret, struct reeve_error_info *error);
     void (*abort)(struct reeve_backend *, uint64_t handle);
 
-    /* An actor that is to be made by a call of its constructor, which is submitted next. */
+    /* An actor that is to be made by a call of its constructor, which is submitted next. One that
+     * is to have a name has it then; waits for that. REEVE_EEXIST. */
     int (*actor_make)(struct reeve_backend *, const struct reeve_actor_settings *settings,
         reeve_actor *ret, struct reeve_error_info *error);
     /* REEVE_EHANDLE, REEVE_EINVAL: see reeve_actor_release and reeve_actor_kill. */
     int (*actor_end)(struct reeve_backend *, const reeve_actor *actor, enum reeve_actor_end how,
         struct reeve_error_info *error);
+    /* See reeve_actor_find. */
+    int (*actor_find)(struct reeve_backend *, const struct reeve_actor_wanted *wanted,
+        reeve_actor *ret, struct reeve_error_info *error);
 
     /* Typed arguments whose packed size is above this are put (create, seal) and spliced, and so
      * are packed straight into the store; the same for what remains of the arguments as a whole. */

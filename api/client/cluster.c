@@ -591,8 +591,11 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .abort = reeve_cluster_abort,
         .actor_make = reeve_cluster_actor_make,
         .actor_end = reeve_cluster_actor_end,
+        .actor_find = reeve_cluster_actor_find,
         .shutdown = cluster_shutdown,
     };
+    snprintf(cluster->backend.name_space, sizeof(cluster->backend.name_space), "%s",
+        settings->name_space);
     cluster->socket = cluster->event_fd = cluster->daemon_event_fd = cluster->lifeline = -1;
     cluster->head_pidfd = -1;
     cluster->background_wake_ns = cluster->beside_deadline_ns = UINT64_MAX;

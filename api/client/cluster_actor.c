@@ -31,6 +31,51 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
                      : 0;
 }
 
+/* ---- names: the head knows them (scheduler/names.c) ---- */
+
+static int name_ask(struct reeve_cluster *cluster, struct reeve_local_message *message,
+    const char *name_space, const char *name, const char *type, struct reeve_local_message *reply,
+    struct reeve_error_info *error)
+{
+    message->kind = REEVE_LOCAL_NAME;
+    reeve_local_set_text(message, "%s\n%s\n%s", name_space, name, type);
+    return reeve_cluster_request(cluster, message, reply, error);
+}
+
+/* The actor is not to be made if it cannot have its name. */
+static int name_claim(struct reeve_cluster *cluster, const struct reeve_actor_settings *settings,
+    const reeve_actor *actor, struct reeve_error_info *error)
+{
+    struct reeve_local_message reply, message = {.task = actor->number, .size = actor->host};
+    int code = name_ask(
+        cluster, &message, settings->name_space, settings->name, settings->type, &reply, error);
+    pthread_mutex_lock(&cluster->lock);
+    if (code == 0 && !cluster->ending)
+        reeve_owner_actor_named(cluster->owner, (uint32_t)actor->number);
+    else if (!cluster->ending)
+        reeve_owner_actor_give_up(cluster->owner, (uint32_t)actor->number);
+    pthread_mutex_unlock(&cluster->lock);
+    return code;
+}
+
+int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_actor_wanted *wanted,
+    reeve_actor *ret, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    struct reeve_local_message reply, message = {.flags = REEVE_LOCAL_NAME_FIND};
+    pthread_mutex_lock(&cluster->lock);
+    int code = reeve_cluster_usable(cluster, error);
+    pthread_mutex_unlock(&cluster->lock);
+    if (code == 0)
+        code = name_ask(
+            cluster, &message, wanted->name_space, wanted->name, wanted->type, &reply, error);
+    if (code == 0)
+        *ret = (reeve_actor){reply.process, reply.task, reply.size};
+    return code;
+}
+
+/* ---- creating and ending ---- */
+
 int reeve_cluster_actor_make(struct reeve_backend *backend,
     const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
 {
@@ -60,6 +105,8 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
         *ret = (reeve_actor){cluster->process, (uint64_t)settings->concurrency << 32 | number,
             (uint64_t)settings->cpu_milli << 32 | host};
     pthread_mutex_unlock(&cluster->lock);
+    if (code == 0 && settings->name != NULL)
+        code = name_claim(cluster, settings, ret, error);
     return code;
 }
 

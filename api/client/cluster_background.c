@@ -72,6 +72,7 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
         break;
     case REEVE_LOCAL_PROGRESS: reeve_cluster_progress_heard(cluster, message); break;
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
+    case REEVE_LOCAL_NAMED: reply_deliver(cluster, message); break;
     case REEVE_LOCAL_CREATED:
     case REEVE_LOCAL_SEALED:
     case REEVE_LOCAL_GOT:

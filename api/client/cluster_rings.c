@@ -303,6 +303,11 @@ static void command_run(
             channel_give_up(cluster, channel);
         message_send(cluster, REEVE_LOCAL_LEASE_RETURN, command);
         break;
+    case REEVE_OWNER_UNNAME:
+        (void)reeve_cluster_send(cluster,
+            &(struct reeve_local_message){
+                .kind = REEVE_LOCAL_NAME, .flags = REEVE_LOCAL_NAME_DROP, .task = command->task});
+        break;
     case REEVE_OWNER_CREDIT: reeve_cluster_credit_run(cluster, command); break;
     case REEVE_OWNER_CANCEL: reeve_cluster_cancel_run(cluster, now_ns, command); break;
     case REEVE_OWNER_TAKE_BACK:

@@ -28,7 +28,6 @@
 #include <string.h>
 
 #define INLINE_MAX_BYTES (100u * 1024)
-#define INLINE_OWNER     1 /* of all actors */
 
 struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
@@ -643,8 +642,10 @@ static void inline_abort(struct reeve_backend *backend, uint64_t handle)
 
 static void inline_actor_free(struct inline_actor *actor)
 {
-    if (actor)
+    if (actor) {
+        inline_name_free(actor);
         free(actor->why);
+    }
     free(actor);
 }
 
@@ -670,13 +671,15 @@ static int inline_actor_make(struct reeve_backend *backend,
     actor->end = settings->end;
     pthread_mutex_lock(&inline_self.lock);
     int rc = inline_self.running ? REEVE_OK : inline_not_live(error);
+    if (!rc)
+        rc = inline_name_give_locked(actor, settings, error);
     if (!rc && reeve_map64_put(&inline_self.actors, inline_self.actor_last + 1, actor, NULL))
         rc = inline_no_memory(error);
     if (!rc)
         *ret = (reeve_actor){INLINE_OWNER, ++inline_self.actor_last, 1};
     pthread_mutex_unlock(&inline_self.lock);
     if (rc)
-        free(actor);
+        inline_actor_free(actor);
     return rc;
 }
 
@@ -754,7 +757,6 @@ static void inline_shutdown(struct reeve_backend *backend)
 int reeve_inline_backend_start(const struct reeve_settings *settings, struct reeve_backend **ret,
     struct reeve_error_info *error)
 {
-    (void)settings;
     (void)error;
     static const struct reeve_backend operations = {
         .submit = inline_submit,
@@ -780,11 +782,14 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .abort = inline_abort,
         .actor_make = inline_actor_make,
         .actor_end = inline_actor_end,
+        .actor_find = inline_actor_find,
         .inline_max_bytes = INLINE_MAX_BYTES,
         .shutdown = inline_shutdown,
     };
     pthread_mutex_lock(&inline_self.lock);
     inline_self.backend = operations;
+    snprintf(inline_self.backend.name_space, sizeof inline_self.backend.name_space, "%s",
+        settings->name_space);
     inline_self.running = true;
     pthread_mutex_unlock(&inline_self.lock);
     *ret = &inline_self.backend;

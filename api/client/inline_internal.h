@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+#define INLINE_OWNER 1 /* of all actors */
+
 struct inline_stream;
 
 struct value {
@@ -24,7 +26,8 @@ struct value {
 
 struct inline_actor {
     const struct reeve_function *end;
-    struct reeve_error_info *why; /* it is dead; or NULL */
+    struct reeve_error_info *why;   /* it is dead; or NULL */
+    char *name, *name_space, *type; /* or NULL */
 };
 
 struct inline_backend {
@@ -87,6 +90,13 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
 int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
     const void *item, struct reeve_error_info *error);
 
+/* inline_names.c: member of the backend. With the lock: REEVE_EEXIST, REEVE_ENOMEM; what is
+ * given is freed with the actor, in any case. */
+int inline_actor_find(struct reeve_backend *backend, const struct reeve_actor_wanted *wanted,
+    reeve_actor *ret, struct reeve_error_info *error);
+int inline_name_give_locked(struct inline_actor *actor, const struct reeve_actor_settings *settings,
+    struct reeve_error_info *error);
+void inline_name_free(struct inline_actor *actor);
 /* inline_results.c. Takes over the reference to the value that a call with several results has
  * given: of its futures, or of its error, which is that of all of them. `ret`: as many ids. */
 int inline_results_publish(struct value *value, const struct reeve_submit *submit, uint64_t *ret,

@@ -56,6 +56,45 @@ static int read_environment(
     return REEVE_OK;
 }
 
+/* The bytes of the first character, 0: it is not UTF-8, or one that is not printed. */
+static size_t character_size(const char *at)
+{
+    const unsigned char *u = (const unsigned char *)at;
+    static const unsigned char low[] = {0xa0, 0x90}, high[] = {0x9f, 0x8f};
+    if (u[0] < 0x80)
+        return u[0] >= 0x20 && u[0] != 0x7f;
+    size_t size = u[0] >= 0xc2 && u[0] < 0xe0   ? 2
+                  : u[0] >= 0xe0 && u[0] < 0xf0 ? 3
+                  : u[0] >= 0xf0 && u[0] < 0xf5 ? 4
+                                                : 0;
+    for (size_t i = 1; i < size; i++)
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (u[0] == 0xe0 && u[1] < low[0]) || (u[0] == 0xf0 && u[1] < low[1]);
+    bool beyond = (u[0] == 0xed && u[1] > high[0]) || (u[0] == 0xf4 && u[1] > high[1]);
+    bool control = u[0] == 0xc2 && u[1] < 0xa0;
+    return overlong || beyond || control ? 0 : size;
+}
+
+int reeve_name_check(
+    const char *what, const char *name, size_t size_max, struct reeve_error_info *error)
+{
+    size_t size = strnlen(name, size_max + 1);
+    if (size == 0)
+        return reeve_error_set(error, REEVE_EINVAL, "the %s is empty", what);
+    if (size > size_max)
+        return reeve_error_set(
+            error, REEVE_EINVAL, "the %s %.40s… is longer than %zu bytes", what, name, size_max);
+    for (size_t at = 0; at < size;) {
+        size_t step = character_size(name + at);
+        if (step == 0)
+            return reeve_error_set(error, REEVE_EINVAL,
+                "the %s is not UTF-8, or has a control character, at byte %zu", what, at);
+        at += step;
+    }
+    return REEVE_OK;
+}
+
 /* What concerns this process alone. */
 static int read_own(
     const reeve_options *given, struct reeve_settings *ret, struct reeve_error_info *error)
@@ -120,6 +159,11 @@ int reeve_options_resolve(
     ret->key_file = text(given.key_file, "REEVE_KEY_FILE");
     ret->program = text(given.program, "REEVE_PROGRAM");
     ret->job_name = text(given.job_name, "REEVE_JOB_NAME");
+    ret->name_space = text(given.name_space, "REEVE_NAMESPACE");
+    if (!ret->name_space)
+        ret->name_space = "default";
+    if (reeve_name_check("namespace", ret->name_space, REEVE_NAME_SPACE_MAX, error) != REEVE_OK)
+        return REEVE_EINVAL;
 
     uint64_t slots = given.slots;
     ret->store_size_bytes = given.store_size_bytes;
@@ -169,6 +213,17 @@ int reeve_actor_options_resolve(const reeve_actor_options *options,
         return reeve_error_set(error, REEVE_EINVAL,
             "the option shared is %u: expected 1 to %u, or 0", given.shared, SHARED_MAX);
     ret->shared = given.shared;
+    if (given.name &&
+        reeve_name_check("name of the actor", given.name, REEVE_ACTOR_NAME_MAX, error) != REEVE_OK)
+        return REEVE_EINVAL;
+    if (given.name_space && !given.name)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option name_space is %.63s, and there is no name", given.name_space);
+    if (given.name_space &&
+        reeve_name_check("namespace", given.name_space, REEVE_NAME_SPACE_MAX, error) != REEVE_OK)
+        return REEVE_EINVAL;
+    ret->name = given.name;
+    ret->name_space = given.name_space;
     if (given.concurrency > REEVE_CONCURRENCY_MAX)
         return reeve_error_set(error, REEVE_EINVAL,
             "the option concurrency is %u: expected 1 to %u, or 0 for 1", given.concurrency,

@@ -15,6 +15,7 @@ struct reeve_settings {
     const char *key_file;
     const char *program;
     const char *job_name;
+    const char *name_space;    /* of its actors' names; never NULL */
     uint32_t slots;            /* 0: the machine's cores */
     uint64_t store_size_bytes; /* 0: the daemon's default */
     const char *spill;         /* NULL: the daemon's default, or the environment that it inherits */
@@ -45,11 +46,19 @@ struct reeve_actor_settings {
     uint32_t cpu_milli;
     uint32_t restarts_max; /* UINT32_MAX: any number */
     uint32_t shared;
+    const char *name;       /* or NULL; the program's */
+    const char *name_space; /* or NULL: the job's */
+    const char *type;       /* for people, and for who looks for the name */
     uint32_t concurrency;
     const struct reeve_function *end;
 };
 
-/* options may be NULL; `end` is left alone. */
+/* A name of an actor, or of a namespace: REEVE_EINVAL, with what is wrong, `what` it is and what it
+ * may be. */
+int reeve_name_check(
+    const char *what, const char *name, size_t size_max, struct reeve_error_info *error);
+
+/* options may be NULL; `end` and `type` are left alone. */
 int reeve_actor_options_resolve(const reeve_actor_options *options,
     struct reeve_actor_settings *ret, struct reeve_error_info *error);
 

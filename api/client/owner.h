@@ -147,6 +147,7 @@ enum reeve_owner_command_kind {
     /* task, lease, lease_index, position, attempt, count: units of a stream that have been taken
      * (runtime/channel/credit.h): tell its worker */
     REEVE_OWNER_CREDIT,
+    REEVE_OWNER_UNNAME, /* task: the actor of that number needs its name no more */
 };
 
 /* How to cancel what runs. */
@@ -238,6 +239,9 @@ int reeve_owner_actor_saved(struct reeve_owner *owner, reeve_lease_index lease_i
 /* The class of its calls; false: it has been released. */
 bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
+/* It has got a name, to be given back (UNNAME) when it has ended, or now, if it
+ * has. */
+void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number);
 /* It could not be made, and nothing was called: it is forgotten. */
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
 /* Whether the task is a call of an actor, of ours or not. */

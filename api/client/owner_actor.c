@@ -138,6 +138,22 @@ static void actor_forget_arguments(struct reeve_owner *owner, struct owner_actor
     actor->splice_count = actor->size = 0;
 }
 
+static void actor_unname(struct reeve_owner *owner, struct owner_actor *actor)
+{
+    if (actor->named)
+        owner_command(owner, REEVE_OWNER_UNNAME)->task = actor->number;
+    actor->named = false;
+}
+
+void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number)
+{
+    struct owner_actor *actor = owner_actor_find(owner, number);
+    if (actor != NULL && actor->state != OWNER_ACTOR_DEAD)
+        actor->named = true;
+    else
+        owner_command(owner, REEVE_OWNER_UNNAME)->task = number;
+}
+
 static void actor_forget_saved(struct reeve_owner *owner, struct owner_actor *actor)
 {
     if (REEVE_LIKELY(actor->saved == NULL))
@@ -149,6 +165,7 @@ static void actor_forget_saved(struct reeve_owner *owner, struct owner_actor *ac
 
 static void actor_free(struct reeve_owner *owner, struct owner_actor *actor)
 {
+    actor_unname(owner, actor);
     actor_forget_saved(owner, actor);
     reeve_list_remove(&actor->class_node);
     reeve_list_remove(&actor->judged_node);
@@ -183,6 +200,7 @@ static void actor_judge(struct reeve_owner *owner, struct owner_actor *actor)
 static void actor_die(struct reeve_owner *owner, struct owner_actor *actor, bool is_map,
     const void *bytes, uint32_t size)
 {
+    actor_unname(owner, actor);
     actor_forget_arguments(owner, actor);
     actor_forget_saved(owner, actor);
     actor->state = OWNER_ACTOR_DEAD;
@@ -471,8 +489,9 @@ void owner_host_lost(
     {
         struct owner_actor *actor = REEVE_LIST_ENTRY(node, struct owner_actor, class_node);
         bool begun = actor->begun || actor->constructor_task == 0;
+        bool waits = actor->sequence == 0; /* its constructor has yet to be called */
         actor->begun = false;
-        if (actor->ended || actor->state == OWNER_ACTOR_DEAD || !begun)
+        if (actor->ended || actor->state == OWNER_ACTOR_DEAD || waits || !begun)
             continue;
         if (actor->restarts_left == 0) {
             actor_die(owner, actor, false, text, (uint32_t)strlen(text));

@@ -192,6 +192,7 @@ struct owner_actor {
     bool released; /* by the program; what it has called still runs, and then the end */
     bool begun;    /* its constructor was under way when the host was lost */
     bool ended;    /* by its end_function, or that was lost */
+    bool named;    /* its name is to be given back */
     uint32_t restarts_left, restart_count;
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */

@@ -224,6 +224,9 @@ typedef struct reeve_options {
     /* Own cluster: how much of them at most; REEVE_SPILL_SIZE (100GiB, 20%); else until their file
      * systems are filled to 95 %. */
     uint64_t spill_size_bytes;
+    /* The namespace of this job's actors: where those that it gives a name have it, and where it
+     * looks for names; at most 63 bytes of UTF-8. REEVE_NAMESPACE; else "default". */
+    const char *name_space;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for

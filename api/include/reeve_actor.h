@@ -38,6 +38,12 @@
  * the actor cannot be reached any more, calls under way fail with REEVE_EUNREACHABLE: nobody knows
  * whether they ran.
  *
+ * Names. An actor that is created with a name can be found by it, from any process of any job, for
+ * as long as it lives: counter_by_name("hits", &c). A name is given once in a namespace: who comes
+ * second gets REEVE_EEXIST. It stays with the actor over restarts, and is free when the actor has
+ * ended. Programs of other jobs that call it must have the same remote functions (be the same
+ * executable, say): REEVE_EMISMATCH.
+ *
  * A handle is a value: it may be passed to tasks and other actors, be a result, a member of a
  * struct (the type is counter_ref). It keeps nothing alive: the actor ends when its owner says so.
  * Two actors of one machine, in hosts of their own, that wait for each other fail with
@@ -58,6 +64,11 @@ typedef struct reeve_actor {
     uint64_t host;   /* where it lives, as the library knows it */
 } reeve_actor;
 
+/* The bytes that the name of an actor may have. */
+#define REEVE_ACTOR_NAME_MAX 127
+/* The bytes that the name of a namespace may have. */
+#define REEVE_NAME_SPACE_MAX 63
+
 /* How to create an actor. Zero and NULL mean "default". In inline mode they have no effect. */
 typedef struct reeve_actor_options {
     size_t size; /* sizeof(reeve_actor_options): set by REEVE_ACTOR_OPTIONS */
@@ -76,6 +87,12 @@ typedef struct reeve_actor_options {
     uint32_t concurrency;
     /* 0. */
     uint32_t reserved;
+    /* By which others find it: up to 127 bytes of UTF-8 without control characters; default none.
+     * Then creating it waits until the head knows the name (also while there is no head): if that
+     * is taken, the actor's calls fail with REEVE_EEXIST. */
+    const char *name;
+    /* In which the name is to be; default: the namespace of the job (reeve_init). */
+    const char *name_space;
 } reeve_actor_options;
 
 /* REEVE_ACTOR_OPTIONS(.max_restarts = 3): a pointer to an options struct. */
@@ -104,6 +121,15 @@ REEVE_API int reeve_actor_release(reeve_actor actor);
 REEVE_API int reeve_actor_kill(reeve_actor actor);
 #define reeve_actor_kill(actor) reeve_actor_kill(reeve_untyped_actor(actor))
 
+/* Which actor has the name in that namespace (NULL: the job's own)? `type` is that of REEVE_ACTOR,
+ * or NULL: of any type. The handle stays good over restarts. Any thread, any process; waits for the
+ * head's answer, also while there is no head. REEVE_EHANDLE: nobody has it (it has not been
+ * created, or has ended). REEVE_ETYPE: it is of another type. REEVE_EMISMATCH: it belongs to a
+ * program with other remote functions. REEVE_EINVAL: that cannot be a name. For types there is
+ * counter_by_name. */
+REEVE_API int reeve_actor_find(
+    const char *name_space, const char *name, const char *type, reeve_actor *ret);
+
 /* In a constructor or method: how often the actor has been restarted; 0 elsewhere. */
 REEVE_API uint32_t reeve_actor_restart_count(void);
 
@@ -120,16 +146,33 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 
 /* REEVE_ACTOR(counter, (int64_t, value), (double *, weights)): defines `struct counter`, also
  * called `counter`, with at least one and at most 32 members of any C type, and its handle
- * counter_ref, which is a value type. In a header, or in one file. */
-#define REEVE_ACTOR(A, ...)                                                              \
-    typedef struct A {                                                                   \
-        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                         \
-    } A;                                                                                 \
-    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host))       \
-    extern const struct reeve_actor_saving A##_reeve_saving __attribute__((weak));       \
-    extern const struct reeve_actor_restoring A##_reeve_restoring __attribute__((weak)); \
-    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak));       \
-    __attribute__((weak)) void A##_reeve_destroy(A *self);
+ * counter_ref, which is a value type. In a header, or in one file. And, see reeve_actor_find,
+ *
+ *     int counter_by_name(const char *name, counter_ref *ret)
+ *     int counter_by_name_in(const char *name_space, const char *name, counter_ref *ret)
+ */
+#define REEVE_ACTOR(A, ...)                                                               \
+    typedef struct A {                                                                    \
+        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                          \
+    } A;                                                                                  \
+    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host))        \
+    extern const struct reeve_actor_saving A##_reeve_saving __attribute__((weak));        \
+    extern const struct reeve_actor_restoring A##_reeve_restoring __attribute__((weak));  \
+    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak));        \
+    __attribute__((weak)) void A##_reeve_destroy(A *self);                                \
+    __attribute__((unused)) static inline int A##_by_name_in(                             \
+        const char *name_space, const char *name, A##_ref *ret)                           \
+    {                                                                                     \
+        reeve_actor reeve_found_ = {0, 0, 0};                                             \
+        int reeve_code_ = reeve_actor_find(name_space, name, #A, &reeve_found_);          \
+        if (reeve_code_ == REEVE_OK)                                                      \
+            *ret = (A##_ref){reeve_found_.owner, reeve_found_.number, reeve_found_.host}; \
+        return reeve_code_;                                                               \
+    }                                                                                     \
+    __attribute__((unused)) static inline int A##_by_name(const char *name, A##_ref *ret) \
+    {                                                                                     \
+        return A##_by_name_in(NULL, name, ret);                                           \
+    }
 
 /* REEVE_CONSTRUCTOR(counter, (int64_t, start)) { body }: once for each actor type, in one file. In
  * the body `self` is the new actor, zeroed. It returns REEVE_OK, or a code of its own, or fails

@@ -53,6 +53,7 @@
     X(ECORRUPT, -1038, "stored bytes are damaged")                                     \
     X(EACTORDIED, -1039, "the actor is dead")                                          \
     X(EUNREACHABLE, -1040, "it cannot be reached now")                                 \
+    X(EEXIST, -1041, "the name is taken")                                              \
     X(EEND, -1042, "the stream has ended")
 
 /* All codes: REEVE_EINVAL and so on. */

@@ -53,12 +53,19 @@ struct reeve_class {
      * lease is the residence: the host is there for as long as it lasts. Others attach. */
     reeve_process_id owner; /* 0: of tasks */
     uint32_t host;          /* the owner's number for it, perhaps with REEVE_HOST_ATTACH; or 0 */
-    uint32_t zero;
+    /* Of actors: the table of functions by whose numbers they are called, folded. Programs of other
+     * jobs may attach if theirs is the same. */
+    uint32_t table;
 };
 
 /* The lease is for calls of actors whose host is another process's: it needs no cpu, and is on the
  * worker that has the residence. */
 #define REEVE_HOST_ATTACH 0x80000000u
+
+static inline uint32_t reeve_table_fold(uint64_t table_hash)
+{
+    return (uint32_t)(table_hash ^ table_hash >> 32);
+}
 
 static inline bool reeve_class_is_residence(const struct reeve_class *class)
 {

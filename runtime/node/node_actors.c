@@ -19,7 +19,7 @@ struct node_lease *node_residence_find(
         if ((lease->state == LEASE_WAITING || lease->state == LEASE_OPEN) &&
             reeve_class_is_residence(&lease->class) && lease->class.owner == attaching->owner &&
             lease->class.host == (attaching->host & ~REEVE_HOST_ATTACH) &&
-            lease->class.job == attaching->job)
+            lease->class.table == attaching->table)
             return lease;
     }
     return NULL;

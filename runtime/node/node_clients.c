@@ -112,6 +112,7 @@ static void accept_driver(struct reeve_node *node, uint64_t connection, const ui
     reeve_list_init(&driver->job_link);
     reeve_list_init(&driver->idle_link);
     reeve_list_init(&driver->held);
+    reeve_list_init(&driver->names);
     node_map_put(&node->processes, driver->serial, driver);
     node->drivers_count++;
     driver->job = node_job_make(node, node_process_id(node, driver), program, name);
@@ -262,6 +263,7 @@ void node_client_demand(struct reeve_node *node, const struct reeve_node_event *
     if (event->host != 0) {
         class.host = event->host;
         class.owner = event->process != 0 ? event->process : self;
+        class.table = event->table;
     }
     if (event->host != 0 && reeve_class_is_residence(&class) != (class.owner == self)) {
         bad_client(node, process, "the process asked for a host of actors that is not its own");
@@ -295,6 +297,7 @@ void node_client_forget(struct reeve_node *node, struct node_process *process)
     }
     REEVE_ASSERT(reeve_list_is_empty(&process->held));
     node_blocked_end(node, process);
+    node_names_forget(node, process);
     free(process->wants);
     process->wants = NULL;
     process->want_count = 0;

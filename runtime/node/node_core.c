@@ -133,8 +133,10 @@ void reeve_node_free(struct reeve_node *node)
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&node->processes, &at, NULL, &value)) {
-        free(((struct node_process *)value)->wants);
-        free(((struct node_process *)value)->blocked);
+        struct node_process *process = value;
+        node_names_free(process);
+        free(process->wants);
+        free(process->blocked);
     }
     free_all(&node->processes);
     free_all(&node->jobs);
@@ -258,6 +260,7 @@ void reeve_node_step(struct reeve_node *node, uint64_t now_ns, const struct reev
     case REEVE_NODE_EVENT_DRIVER_HELLO: node_driver_hello(node, event); break;
     case REEVE_NODE_EVENT_CONNECTION_GONE: node_pending_gone(node, event->connection); break;
     case REEVE_NODE_EVENT_CLIENT_DEMAND: node_client_demand(node, event); break;
+    case REEVE_NODE_EVENT_CLIENT_NAME: node_client_name(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_RETURN: node_client_return(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_LEND: node_client_lend(node, event); break;
     case REEVE_NODE_EVENT_CLIENT_BLOCKED: node_client_blocked(node, event); break;

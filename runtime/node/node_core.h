@@ -76,8 +76,10 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_PEER_MESSAGE,     /* node message */
     REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program count(weight) text(name) */
     REEVE_NODE_EVENT_CONNECTION_GONE,  /* connection: a driver that has no answer yet has left */
-    /* serial class_index cpu_milli priority count node process(whose host) host */
+    /* serial class_index cpu_milli priority count node process(whose host) host table */
     REEVE_NODE_EVENT_CLIENT_DEMAND,
+    /* serial count table message(NAME_CLAIM, NAME_FIND or NAME_DROP): see REEVE_LOCAL_NAME */
+    REEVE_NODE_EVENT_CLIENT_NAME,
     REEVE_NODE_EVENT_CLIENT_RETURN, /* serial lease code: not 0: with what is in its worker */
     REEVE_NODE_EVENT_CLIENT_LEND,   /* serial count: 1 lends, 0 goes on */
     /* serial count process class_index text: see REEVE_LOCAL_BLOCKED */
@@ -107,6 +109,7 @@ struct reeve_node_event {
     int32_t priority;
     uint32_t count;
     uint32_t host;
+    uint32_t table; /* of functions, of the process: folded */
     uint64_t connection;
     uint64_t lease;
     reeve_process_id process;
@@ -135,11 +138,13 @@ enum reeve_node_command_kind {
     REEVE_NODE_COMMAND_CLIENT_RECALL,     /* serial lease */
     REEVE_NODE_COMMAND_CLIENT_INFEASIBLE, /* serial class_index text */
     REEVE_NODE_COMMAND_CLIENT_DEADLOCK, /* serial count text: the wait of that number is to fail */
-    REEVE_NODE_COMMAND_CLIENT_HEAD,     /* serial code text */
-    REEVE_NODE_COMMAND_SPAWN,           /* serial job program */
-    REEVE_NODE_COMMAND_WORKER_WELCOME,  /* serial */
-    REEVE_NODE_COMMAND_RETIRE,          /* serial: close its socket, at which it ends */
-    REEVE_NODE_COMMAND_KILL,            /* serial: its process group */
+    /* serial count code process message(actor_number actor_host) text: NAMED */
+    REEVE_NODE_COMMAND_CLIENT_NAMED,
+    REEVE_NODE_COMMAND_CLIENT_HEAD,    /* serial code text */
+    REEVE_NODE_COMMAND_SPAWN,          /* serial job program */
+    REEVE_NODE_COMMAND_WORKER_WELCOME, /* serial */
+    REEVE_NODE_COMMAND_RETIRE,         /* serial: close its socket, at which it ends */
+    REEVE_NODE_COMMAND_KILL,           /* serial: its process group */
     /* lease serial(holder) worker class_index cpu_milli priority owner host */
     REEVE_NODE_COMMAND_OPEN_LOCAL,
     /* lease worker cpu_milli priority node job owner host: we hold for a client of that node;

@@ -166,6 +166,7 @@ static void welcome(struct reeve_node *node, const struct reeve_message *message
         node_send_head(node, REEVE_MESSAGE_JOB_END)->process = node->ended_jobs[i];
     node->ended_jobs_count = 0;
     node_announce_wants(node);
+    node_announce_names(node, false);
     node_announce_waits(node);
     ask_for_peers(node);
     tell_clients(node, REEVE_OK, "");
@@ -275,6 +276,7 @@ void node_head_message(struct reeve_node *node, const struct reeve_message *mess
     case REEVE_MESSAGE_RECALL: node_recall(node, message->lease); break;
     case REEVE_MESSAGE_INFEASIBLE: node_infeasible(node, message); break;
     case REEVE_MESSAGE_DEADLOCK: node_deadlock(node, message); break;
+    case REEVE_MESSAGE_NAMED: node_named(node, message); break;
     case REEVE_MESSAGE_JOB_END: {
         struct node_job *job = reeve_map64_get(&node->jobs, message->process);
         if (job != NULL)

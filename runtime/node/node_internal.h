@@ -6,6 +6,7 @@
  *   node_workers.c  worker processes: started, idle, retired
  *   node_leases.c   leases, as executor and as holder's node
  *   node_actors.c   leases of others on a worker that is a host of actors
+ *   node_names.c    names of actors
  *   node_waits.c    who waits for what
  *   node_check.c    audit */
 #ifndef REEVE_NODE_NODE_INTERNAL_H
@@ -21,6 +22,7 @@
 
 #define REEVE_NODE_CLASSES_MAX    1024 /* that one process may define */
 #define REEVE_NODE_DRIVERS_MAX    1024
+#define REEVE_NODE_NAMES_MAX      4096 /* of actors of one process */
 #define REEVE_NODE_ENDED_JOBS_MAX 1024 /* of which the head could not be told yet */
 #define REEVE_NODE_DEAD_MAX       256
 #define REEVE_NODE_START_TRIES    3 /* of a program that dies before hello for no lasting reason */
@@ -66,7 +68,9 @@ struct node_process {
     struct node_timer timer;
     struct node_want *wants; /* as a client */
     uint32_t want_count;
-    struct reeve_list held;        /* as a client: leases */
+    struct reeve_list held;  /* as a client: leases */
+    struct reeve_list names; /* as a client: of actors, asked or held; node_names.c */
+    uint32_t names_count;
     bool owns;                     /* as a client: it has futures */
     struct reeve_message *blocked; /* what the head was told of its wait; NULL: it does not wait */
 };
@@ -245,6 +249,14 @@ void node_client_return(struct reeve_node *node, const struct reeve_node_event *
 void node_client_lend(struct reeve_node *node, const struct reeve_node_event *event);
 void node_peer_message(struct reeve_node *node, const struct reeve_node_event *event);
 void node_announce_leases(struct reeve_node *node);
+
+/* node_names.c */
+void node_client_name(struct reeve_node *node, const struct reeve_node_event *event);
+void node_named(struct reeve_node *node, const struct reeve_message *message);
+void node_names_forget(struct reeve_node *node, struct node_process *process);
+void node_names_free(struct node_process *process);
+/* To the head: what is held, after JOIN; what is asked, after WELCOME. */
+void node_announce_names(struct reeve_node *node, bool held);
 
 /* node_waits.c */
 void node_client_blocked(struct reeve_node *node, const struct reeve_node_event *event);

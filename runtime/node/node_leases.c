@@ -113,6 +113,16 @@ void node_grant(struct reeve_node *node, const struct reeve_message *grant)
         refuse(node, grant, REEVE_EBUSY, "no cpu is free");
         return;
     }
+    if (reeve_class_attaches(
+            &grant->class)) { /* perhaps of another job: to a worker that is there */
+        struct node_lease *residence = node_residence_find(node, &grant->class);
+        if (residence == NULL)
+            refuse(node, grant, REEVE_EBUSY, "the actor's process is not there");
+        else
+            node_attach(node, residence,
+                lease_make(node, LEASE_WAITING, grant, holder, holder != NULL ? 0 : home));
+        return;
+    }
     struct node_job *job = reeve_map64_get(&node->jobs, grant->class.job);
     if (job == NULL && reeve_process_node(grant->class.job) != node->number)
         job = node_job_make(node, grant->class.job, grant->class.program, "");
@@ -128,16 +138,6 @@ void node_grant(struct reeve_node *node, const struct reeve_message *grant)
         refuse(node, grant, job->failed_code, job->failed_text);
         tell_failed(
             node, grant->lease, &grant->class, grant->process, job->failed_code, job->failed_text);
-        return;
-    }
-    if (reeve_class_attaches(&grant->class)) {
-        struct node_lease *residence = node_residence_find(node, &grant->class);
-        if (residence == NULL) {
-            refuse(node, grant, REEVE_EBUSY, "the actor's process is not there");
-            return;
-        }
-        node_attach(
-            node, residence, lease_make(node, LEASE_WAITING, grant, holder, holder ? 0 : home));
         return;
     }
     if (!node_worker_room(node, job)) {
@@ -304,7 +304,8 @@ void node_lease_give_up(struct reeve_node *node, struct node_lease *lease, int32
         command->host = lease->class.host;
         node_set_text(command->text, "%s", text);
     }
-    if (lease->state == LEASE_OPEN && !lease->job->ended) {
+    /* who works for a job that has ended is ending, too; who attaches may be of another */
+    if (lease->state == LEASE_OPEN && (!lease->job->ended || lease->class.job != lease->job->id)) {
         if (lease->holder_process != NULL) {
             int64_t index = node_class_index(lease->holder_process, &lease->class);
             tell_lost(node, lease->holder_process, lease->id, index, code, text)->count = count;
@@ -373,13 +374,15 @@ static void announce_jobs(struct reeve_node *node)
     }
 }
 
-/* The first word after JOIN that is not HOLDING tells the head that it has heard of all leases. */
+/* The first word after JOIN that is neither HOLDING nor a name tells the head that it has heard of
+ * all. */
 void node_announce_leases(struct reeve_node *node)
 {
     if (node->number == 0)
         return;
     announce(node, REEVE_MESSAGE_HOLDING);
     announce_jobs(node);
+    node_announce_names(node, true);
     node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD)->message.kind = REEVE_MESSAGE_HEARTBEAT;
     announce(node, REEVE_MESSAGE_LENT);
 }

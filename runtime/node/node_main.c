@@ -155,6 +155,7 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
     case REEVE_NODE_COMMAND_CLIENT_RECALL:
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE:
     case REEVE_NODE_COMMAND_CLIENT_DEADLOCK:
+    case REEVE_NODE_COMMAND_CLIENT_NAMED:
     case REEVE_NODE_COMMAND_CLIENT_HEAD:
     case REEVE_NODE_COMMAND_WORKER_WELCOME: daemon_clients_command(daemon, command); break;
     case REEVE_NODE_COMMAND_SPAWN: daemon_worker_spawn(daemon, command); break;

@@ -22,6 +22,7 @@ static void spawn(struct reeve_node *node, struct node_job *job)
     worker->timer.kind = TIMER_PROCESS;
     reeve_list_init(&worker->idle_link);
     reeve_list_init(&worker->held);
+    reeve_list_init(&worker->names);
     reeve_list_push_back(&job->workers, &worker->job_link);
     job->starting_count++;
     node->workers_count++;

@@ -165,6 +165,50 @@ static void hello(struct daemon_client *client, struct reeve_local_message *mess
     }
 }
 
+/* Of the program that the process runs: its remote functions are known by their numbers in it. */
+static uint32_t table_of(const struct daemon_client *client)
+{
+    const struct daemon_job *job = daemon_job_get(client->daemon,
+        client->worker != NULL ? client->worker->job
+                               : reeve_process_id_make(client->daemon->node, client->serial));
+    return job != NULL ? reeve_table_fold(job->table_hash) : 0;
+}
+
+/* A line of `text`, which is consumed; false: there is none, or it is too long. */
+static bool line_take(const char **text, char *line, size_t size)
+{
+    size_t length = strcspn(*text, "\n");
+    if (length >= size)
+        return false;
+    memcpy(line, *text, length);
+    line[length] = 0;
+    *text += length + ((*text)[length] == '\n');
+    return true;
+}
+
+static void name_asked(struct daemon_client *client, const struct reeve_local_message *message)
+{
+    struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_CLIENT_NAME,
+        .serial = client->serial,
+        .count = message->request,
+        .table = table_of(client)};
+    struct reeve_message *m = &event.message;
+    const char *text = message->text;
+    m->kind = message->flags & REEVE_LOCAL_NAME_DROP   ? REEVE_MESSAGE_NAME_DROP
+              : message->flags & REEVE_LOCAL_NAME_FIND ? REEVE_MESSAGE_NAME_FIND
+                                                       : REEVE_MESSAGE_NAME_CLAIM;
+    m->actor_number = message->task;
+    m->actor_host = message->size;
+    bool has_name = m->kind == REEVE_MESSAGE_NAME_DROP ||
+                    (line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
+                        line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
+                        line_take(&text, m->text, sizeof m->text));
+    if (has_name)
+        daemon_event(client->daemon, &event);
+    else
+        protocol_error(client, "a malformed name of an actor");
+}
+
 static void handle(struct daemon_client *client, struct reeve_local_message *message)
 {
     struct reeve_node_event event = {.serial = client->serial, .lease = message->lease};
@@ -191,6 +235,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         event.node = message->node;
         event.process = message->process;
         event.host = message->flags;
+        event.table = message->flags != 0 ? table_of(client) : 0;
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_LEASE_RETURN:
@@ -224,6 +269,7 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         snprintf(event.text, sizeof event.text, "%.*s", (int)message->text_size, message->text);
         daemon_event(client->daemon, &event);
         break;
+    case REEVE_LOCAL_NAME: name_asked(client, message); break;
     case REEVE_LOCAL_FAILED: daemon_tasks_failed(client, message); break;
     default:
         if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
@@ -493,6 +539,13 @@ void daemon_clients_command(struct daemon *daemon, const struct reeve_node_comma
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE: message.kind = REEVE_LOCAL_INFEASIBLE; break;
     case REEVE_NODE_COMMAND_CLIENT_DEADLOCK: message.kind = REEVE_LOCAL_DEADLOCK; break;
     case REEVE_NODE_COMMAND_CLIENT_HEAD: message.kind = REEVE_LOCAL_HEAD; break;
+    case REEVE_NODE_COMMAND_CLIENT_NAMED:
+        message.kind = REEVE_LOCAL_NAMED;
+        message.request = command->count;
+        message.process = command->process;
+        message.task = command->message.actor_number;
+        message.size = command->message.actor_host;
+        break;
     default: return;
     }
     if (client != NULL)

@@ -27,7 +27,7 @@ static bool class_is_zero(const struct reeve_class *class)
 {
     static const uint8_t zero[REEVE_PROGRAM_HASH_SIZE];
     return class->job == 0 && class->cpu_milli == 0 && class->priority == 0 && class->owner == 0 &&
-           class->host == 0 && memcmp(class->program, zero, sizeof zero) == 0;
+           class->host == 0 && class->table == 0 && memcmp(class->program, zero, sizeof zero) == 0;
 }
 
 /* --- to protobuf -------------------------------------------------------------------------- */
@@ -61,6 +61,8 @@ const Reeve__Message *reeve_control_view(
     FIELD_OUT(count);
     FIELD_OUT(held_bytes);
     FIELD_OUT(object_count);
+    FIELD_OUT(actor_number);
+    FIELD_OUT(actor_host);
     FIELD_OUT(process);
     FIELD_OUT(worker);
 #undef FIELD_OUT
@@ -76,6 +78,8 @@ const Reeve__Message *reeve_control_view(
         view->class.owner = message->class.owner;
         view->class.has_host = message->class.host != 0;
         view->class.host = message->class.host;
+        view->class.has_table = message->class.table != 0;
+        view->class.table = message->class.table;
         control->class_ = &view->class;
     }
     control->host = string_out(message->host, sizeof message->host);
@@ -128,6 +132,8 @@ int reeve_control_decode(const Reeve__Control *control, struct reeve_message *re
     message.count = control->count;
     message.held_bytes = control->held_bytes;
     message.object_count = control->object_count;
+    message.actor_number = control->actor_number;
+    message.actor_host = control->actor_host;
     message.process = control->process;
     message.worker = control->worker;
     if (control->class_ != NULL) {
@@ -140,6 +146,7 @@ int reeve_control_decode(const Reeve__Control *control, struct reeve_message *re
         message.class.priority = class->priority;
         message.class.owner = class->owner;
         message.class.host = class->host;
+        message.class.table = class->table;
     } else if (needs_class(control->kind)) {
         return REEVE_EPROTOCOL;
     }

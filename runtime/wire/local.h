@@ -72,6 +72,12 @@
  *                                                          has failed, of a task of `process`: for
  *                                                          people (reeve tasks), and some are left
  *                                                          out when there are many
+ *   NAME           request flags(find drop) task size text  the actor with that number (task) and
+ *                                                          host (size) of mine is to have a name;
+ *                                                          text: namespace, name and type, a line
+ *                                                          each. find: who has it, and is of that
+ *                                                          type (empty: of any)? drop: mine needs
+ *                                                          it no more; not answered
  *   PROGRESS       lease task count(attempt)               how far has an entry come that a daemon
  *                                                          has forwarded? Answered by the same
  *   BYE            -                                       clean end: the socket closes next
@@ -121,6 +127,8 @@
  *   SEALED         request code segment count(serial)      it lies there, anchored for its owner
  *                  offset flags(anchor) text
  *   GOT            request code object segment offset size text     pinned until UNPIN
+ *   NAMED          request code process task size text     the answer to NAME: the actor's owner,
+ *                                                          number and host
  *   RELAX          size                                    the store is short of room: let go of
  *                                                          so much that is anchored and not in use
  *   OUTPUT         -                                       to a driver, before the first line: fds:
@@ -185,6 +193,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_HOLD,
     REEVE_LOCAL_RELAX,
     REEVE_LOCAL_CREDIT,
+    REEVE_LOCAL_NAME,
+    REEVE_LOCAL_NAMED,
     REEVE_LOCAL_PROGRESS,
     REEVE_LOCAL_KIND_COUNT
 };
@@ -199,6 +209,8 @@ enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WO
 #define REEVE_LOCAL_OBJECT_SILENT    16u
 #define REEVE_LOCAL_OBJECT_AHEAD     32u
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
+#define REEVE_LOCAL_NAME_FIND        1u
+#define REEVE_LOCAL_NAME_DROP        2u
 
 struct reeve_local_message {
     uint16_t kind;

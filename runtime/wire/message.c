@@ -27,6 +27,10 @@ const char *reeve_message_kind_name(enum reeve_message_kind kind)
     case REEVE_MESSAGE_BLOCKED: return "BLOCKED";
     case REEVE_MESSAGE_STUCK: return "STUCK";
     case REEVE_MESSAGE_DEADLOCK: return "DEADLOCK";
+    case REEVE_MESSAGE_NAME_CLAIM: return "NAME_CLAIM";
+    case REEVE_MESSAGE_NAME_FIND: return "NAME_FIND";
+    case REEVE_MESSAGE_NAME_DROP: return "NAME_DROP";
+    case REEVE_MESSAGE_NAMED: return "NAMED";
     case REEVE_MESSAGE_KIND_COUNT: break;
     }
     return "UNKNOWN";

@@ -32,6 +32,18 @@
  *               1: it has as many workers as it may, and all of them are blocked; 0: no more
  *   DEADLOCK    head -> node: process count text
  *               that wait of this process would never end: it is to fail
+ *   NAME_CLAIM  node -> head: process count class host address text actor_number actor_host
+ *               that actor of the process is to have a name: namespace (host) and name (address);
+ *               text: its type, class: its job and table of functions; count: a number for the
+ *               question, which NAMED answers. Between JOIN and the first message that is neither
+ *               HOLDING nor this: it has it, as far as the node knows
+ *   NAME_FIND   node -> head: process count class host address text
+ *               which actor has the name? text: of which type it is to be, empty: of any
+ *   NAME_DROP   node -> head: process host address actor_number
+ *               the actor has ended, and does not need its name any more
+ *   NAMED       head -> node: process count code worker actor_number actor_host text
+ *               the answer to a claim or find; worker: the actor's owner. A code not 0: why not.
+ *               Said once more of a claim that was granted: the name is lost
  *   JOB_BEGIN   driver's node -> head: process text count
  *               a driver has come (text: its name; count: its weight, 0: the default)
  *   JOB_END     driver's node -> head: process
@@ -99,6 +111,10 @@ enum reeve_message_kind {
     REEVE_MESSAGE_BLOCKED,
     REEVE_MESSAGE_STUCK,
     REEVE_MESSAGE_DEADLOCK,
+    REEVE_MESSAGE_NAME_CLAIM,
+    REEVE_MESSAGE_NAME_FIND,
+    REEVE_MESSAGE_NAME_DROP,
+    REEVE_MESSAGE_NAMED,
     REEVE_MESSAGE_KIND_COUNT
 };
 
@@ -118,6 +134,8 @@ struct reeve_message {
     uint64_t count;
     uint64_t held_bytes;
     uint64_t object_count;
+    uint64_t actor_number; /* this and the next: of a handle (reeve_actor.h) */
+    uint64_t actor_host;
     reeve_process_id process;
     reeve_process_id worker;
     struct reeve_class class;

@@ -160,6 +160,33 @@ static void make(struct sim *sim, struct sim_process *driver, struct sim_actor *
     actor->is_shared = is_shared;
     actor->takes_cpu = from.cpu_milli != 0;
     actor->made_ns = sim->now_ns;
+    if (sim_chance(sim, 1, 3))
+        sim_name_claim(sim, driver, actor->number, actor->host);
+}
+
+/* A call of an actor that was found by its name. */
+static bool call_found(struct sim *sim, struct sim_process *driver, struct sim_expected *e)
+{
+    uint64_t value = driver->names.found_number;
+    struct reeve_owner_task task = {.function = SIM_FUNCTION_ACTOR | OP_CALL,
+        .losses_max = (uint32_t)sim_below(sim, 2),
+        .arguments = &value,
+        .arguments_size = sizeof value};
+    if (reeve_owner_host_class(driver->owner, driver->names.found_owner,
+            driver->names.found_host | REEVE_HOST_ATTACH, &task.class_index) != 0)
+        return false;
+    e->actor = actors_of(driver);
+    e->actor->outstanding++;
+    e->function = SIM_FUNCTION_ACTOR | SIM_FUNCTION_FOUND;
+    if (reeve_owner_submit(driver->owner, sim->now_ns, &task, &e->task) != 0)
+        sim_violation(sim, "a call of an actor that was found is not accepted");
+    return true;
+}
+
+static bool is_own(const struct sim *sim, const struct sim_process *driver, reeve_process_id owner)
+{
+    const struct sim_daemon *daemon = sim_daemon_get((struct sim *)sim, driver->life);
+    return daemon != NULL && owner == reeve_process_id_make(daemon->number, driver->serial);
 }
 
 static void release(struct sim *sim, struct sim_process *driver, struct sim_actor *actor)
@@ -188,6 +215,11 @@ bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
     const struct reeve_owner_splice *splices, uint32_t splice_count, struct sim_expected *e)
 {
     struct sim_actor *actor = &actors_of(driver)[sim_below(sim, SIM_ACTORS)];
+    if (sim_chance(sim, 1, 8))
+        sim_name_find(sim, driver);
+    if (driver->names.found_owner != 0 && sim_chance(sim, 1, 4) &&
+        !is_own(sim, driver, driver->names.found_owner))
+        return call_found(sim, driver, e);
     if (!actor->lives && actor->outstanding > 0)
         return false;
     if (!actor->lives)
@@ -236,6 +268,14 @@ void sim_actor_result(struct sim *sim, struct sim_process *driver, const struct 
 {
     struct sim_actor *actor = e->actor;
     actor->outstanding--;
+    if (e->function & SIM_FUNCTION_FOUND) {
+        if (status != 0 && status != REEVE_EACTORDIED && status != REEVE_EUNREACHABLE &&
+            !(status == REEVE_ECANCELLED && e->cancelled))
+            sim_violation(
+                sim, "a call of an actor that was found fails with %s", reeve_error_name(status));
+        sim->found_calls += status == 0;
+        return;
+    }
     if (e->function == SIM_FUNCTION_USES) {
         if (status != 0 && status != REEVE_EFUNCTION && status != REEVE_EWORKERDIED &&
             status != REEVE_ENODEDIED && !(status == REEVE_ECANCELLED && e->cancelled))

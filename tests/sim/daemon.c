@@ -353,6 +353,9 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
         snprintf(event.text, sizeof event.text, "driver %llu", (unsigned long long)uid);
         break;
     case LOCAL_DEMAND: event.kind = REEVE_NODE_EVENT_CLIENT_DEMAND; break;
+    case LOCAL_NAME_CLAIM:
+    case LOCAL_NAME_FIND:
+    case LOCAL_NAME_DROP: sim_name_event(m, &event); break;
     case LOCAL_RETURN: event.kind = REEVE_NODE_EVENT_CLIENT_RETURN; break;
     case LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
@@ -483,6 +486,15 @@ static void carry_out(
         break;
     case REEVE_NODE_COMMAND_CLIENT_RECALL:
         tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RECALL, .lease = c->lease});
+        break;
+    case REEVE_NODE_COMMAND_CLIENT_NAMED:
+        tell(sim, daemon, c->serial,
+            (struct sim_local){.kind = LOCAL_NAMED,
+                .count = c->count,
+                .code = c->code,
+                .process = c->process,
+                .task = c->message.actor_number,
+                .host = (uint32_t)c->message.actor_host});
         break;
     case REEVE_NODE_COMMAND_CLIENT_INFEASIBLE:
         tell(sim, daemon, c->serial,

@@ -25,6 +25,8 @@ static void journal(struct sim *sim, const struct reeve_sched_command *command)
     case REEVE_SCHED_JOURNAL_NODE_DOWN:
         free(reeve_map64_remove(&sim->journal_nodes, command->node));
         break;
+    case REEVE_SCHED_JOURNAL_NAME_PUT: sim_name_journal(sim, &command->message, true); break;
+    case REEVE_SCHED_JOURNAL_NAME_REMOVE: sim_name_journal(sim, &command->message, false); break;
     }
 }
 
@@ -120,6 +122,7 @@ void sim_head_start(struct sim *sim)
     void *value;
     while (reeve_map64_next(&sim->journal_nodes, &at, NULL, &value))
         reeve_sched_expect(head->sched, sim->now_ns, value);
+    sim_names_expect(sim, head->sched);
     reeve_map64_put(&sim->daemons, head->life, head, NULL);
     sim->head_life = head->life;
     sim->heads++;

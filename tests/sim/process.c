@@ -77,6 +77,7 @@ static void run_command(
                     .kind = LOCAL_TAKE_BACK, .lease = channel->lease, .task = c->task});
         break;
     case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
+    case REEVE_OWNER_UNNAME: sim_name_drop(sim, process, (uint32_t)c->task); break;
     case REEVE_OWNER_CREDIT: sim_stream_credit(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT:
     case REEVE_OWNER_LET_GO:
@@ -695,6 +696,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
             sim_actors_drop(process, channel->owner);
         break;
     }
+    case LOCAL_NAMED: sim_named(sim, process, m); break;
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:
         if (reeve_owner_find_lease(process->owner, m->lease, &index))

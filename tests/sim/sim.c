@@ -156,7 +156,7 @@ static void begin(struct sim *sim, const struct sim_options *options)
     reeve_prng_init(&sim->prng, options->seed);
     reeve_heap_init(&sim->events);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
-        &sim->processes, &sim->channels, &sim->blocked, &sim->kept};
+        &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     sim->journal_node_next = 1;
@@ -216,7 +216,7 @@ static void end(struct sim *sim)
     for (at = 0; reeve_map64_next(&sim->kept, &at, NULL, &value);)
         free(value);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
-        &sim->processes, &sim->channels, &sim->blocked, &sim->kept};
+        &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     reeve_heap_fini(&sim->events);
@@ -236,6 +236,8 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
         if (!process->is_driver)
             continue;
         drivers++;
+        if (process->names.asking != 0)
+            return "a driver waits for the answer to a question about a name";
         if (!process->accepted || process->left > 0 || process->expected_count > 0) {
             snprintf(text, size, "driver %llu has %u tasks to submit and waits for %u",
                 (unsigned long long)process->uid, process->left, process->expected_count);
@@ -254,6 +256,8 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
             (unsigned long long)totals.lease_count, (unsigned long long)totals.demand_count);
         return text;
     }
+    if (totals.name_count > 0)
+        return "names are not free, and there are no actors";
     if (totals.node_up_count != sim->machine_count || totals.lost_count > 0) {
         snprintf(text, size, "%u nodes are up, %u are lost, and there are %u machines",
             totals.node_up_count, totals.lost_count, sim->machine_count);
@@ -382,7 +386,8 @@ static uint64_t run(const struct sim_options *options)
             sim_process_kill(sim, value);
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
-           "%llu calls (%llu inline, %llu given, %llu of %llu actors); "
+           "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name); "
+           "names given %llu times, refused %llu; "
            "%llu parts, %llu items (%llu dropped); "
            "%llu cancelled (%llu by an end); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
@@ -392,12 +397,13 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
         (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
         (unsigned long long)sim->actor_calls, (unsigned long long)sim->actors_made,
-        (unsigned long long)sim->parts, (unsigned long long)sim->items,
-        (unsigned long long)sim->dropped, (unsigned long long)sim->cancelled,
-        (unsigned long long)sim->stopped, (unsigned long long)sim->kills,
-        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
-        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
-        (unsigned long long)sim->hash);
+        (unsigned long long)sim->found_calls, (unsigned long long)sim->names_given,
+        (unsigned long long)sim->names_refused, (unsigned long long)sim->parts,
+        (unsigned long long)sim->items, (unsigned long long)sim->dropped,
+        (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
+        (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
+        (unsigned long long)sim->heads, (unsigned long long)sim->fences,
+        (unsigned long long)sim->recalls, (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

@@ -11,6 +11,7 @@
  *   programs.c   what these compute
  *   life.c       how these come and go
  *   actors.c     actors: what drivers do with them, how they live in workers, in which order
+ *   names.c      their names: who has which
  *   streams.c    functions that yield items, and who reads them
  *   chaos.c      what goes wrong
  *
@@ -270,7 +271,11 @@ enum sim_local_kind {
     LOCAL_CANCEL,
     LOCAL_CREDIT,
     LOCAL_LEND,
-    LOCAL_END, /* the socket has ended */
+    LOCAL_NAME_CLAIM, /* count (number of the question) class_index (which name) task host */
+    LOCAL_NAME_FIND,
+    LOCAL_NAME_DROP,
+    LOCAL_NAMED, /* count code process task host */
+    LOCAL_END,   /* the socket has ended */
     LOCAL_WELCOME,
     LOCAL_REFUSED,
     LOCAL_CHANNEL,
@@ -333,6 +338,21 @@ struct sim_expected { /* a future of a driver */
     bool cancelled; /* by the driver: its only error from then on, but for losses */
 };
 
+#define SIM_NAMES 4u
+
+struct sim_held_name {
+    uint32_t number; /* of the actor; 0: not held */
+    uint32_t node;   /* its owner's, when it was given */
+};
+
+struct sim_names {                 /* of a driver */
+    uint32_t request_last, asking; /* the question that waits for its answer; 0: none */
+    uint32_t asked_name, asked_number;
+    struct sim_held_name held[SIM_NAMES];
+    reeve_process_id found_owner; /* of the actor that was found last; 0: none */
+    uint32_t found_number, found_host;
+};
+
 struct sim_process {
     uint64_t uid;
     uint64_t life; /* of its daemon */
@@ -350,6 +370,7 @@ struct sim_process {
     uint32_t expected_count, expected_capacity;
     bool submit_armed;
     struct sim_actor *actors; /* SIM_ACTORS; or NULL */
+    struct sim_names names;
     /* worker */
     struct reeve_map64 hosted;
     reeve_process_id latest_owner; /* of the actor that was made last */
@@ -368,6 +389,8 @@ extern const uint32_t sim_class_cpu[SIM_CLASSES];
 #define SIM_ACTORS         6u
 #define SIM_FUNCTION_ACTOR 0x20000u /* its low bits: what */
 #define SIM_FUNCTION_USES  0x40000u /* a task that calls the actor whose handle it is given */
+#define SIM_FUNCTION_FOUND \
+    0x800000u /* with ACTOR, in what a driver expects: one found by its name */
 
 /* A driver's next call of one of its actors, or task that is given one; false: none came of it. */
 bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
@@ -382,6 +405,17 @@ bool sim_actor_use(struct sim *sim, struct sim_process *worker, struct sim_call_
 bool sim_actor_is_early(const struct sim_process *worker, const struct sim_channel *channel,
     const struct sim_entry *entry);
 void sim_actors_drop(struct sim_process *worker, reeve_process_id owner);
+
+/* ---- names of actors ---- */
+
+/* One question at a time: others come to nothing. */
+void sim_name_claim(struct sim *sim, struct sim_process *driver, uint32_t number, uint32_t host);
+void sim_name_find(struct sim *sim, struct sim_process *driver);
+void sim_name_drop(struct sim *sim, struct sim_process *process, uint32_t number);
+void sim_named(struct sim *sim, struct sim_process *process, const struct sim_local *m);
+void sim_name_journal(struct sim *sim, const struct reeve_message *claim, bool put);
+void sim_names_expect(struct sim *sim, struct reeve_sched *sched);
+void sim_name_event(const struct sim_local *m, struct reeve_node_event *event);
 
 /* ---- programs ---- */
 
@@ -465,7 +499,8 @@ struct sim {
     /* the head's journal */
     uint32_t journal_node_next;
     uint16_t journal_incarnation;
-    struct reeve_map64 journal_nodes; /* number -> struct reeve_message (JOIN) */
+    struct reeve_map64 journal_nodes;              /* number -> struct reeve_message (JOIN) */
+    struct reeve_message journal_names[SIM_NAMES]; /* NAME_CLAIM; process 0: free */
     struct reeve_map64 daemons, sessions, processes, channels;
     struct reeve_map64 blocked; /* from << 32 | to */
     bool chaos, ending;
@@ -473,8 +508,10 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, parts;
-    struct reeve_map64 kept; /* memory that lives as long as the run */
+        abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, parts,
+        names_given, names_refused, found_calls;
+    struct reeve_map64 names_claimed; /* hash of name and actor: it has asked for it */
+    struct reeve_map64 kept;          /* memory that lives as long as the run */
 };
 /* A copy that lives as long as the run. */
 const uint8_t *sim_keep(struct sim *sim, const uint8_t *bytes, size_t size);

@@ -79,6 +79,7 @@ static void describe(const struct reeve_node_command *c)
             c->code);
         CASE(CLIENT_RECALL, "client_recall %u lease %d", c->serial, l);
         CASE(CLIENT_INFEASIBLE, "infeasible %u class %u", c->serial, c->class_index);
+        CASE(CLIENT_NAMED, "client_named %u #%u %d", c->serial, c->count, c->code);
         CASE(CLIENT_HEAD, "client_head %u %d", c->serial, c->code);
         CASE(SPAWN, "spawn %u", c->serial);
         CASE(WORKER_WELCOME, "worker_welcome %u", c->serial);

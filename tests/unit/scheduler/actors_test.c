@@ -88,7 +88,9 @@ static void nobody_attaches_to_what_never_was_or_is_anothers(void **state)
     forget(&x);
     demand(&x, 1, P(1, 1), residence(P(1, 1), P(1, 1), 0), 1);
     forget(&x);
-    demand(&x, 2, P(2, 2), attaching(P(2, 2), P(1, 1)), 1); /* another job's */
+    struct reeve_class others = attaching(P(2, 2), P(1, 1));
+    others.table = 1;
+    demand(&x, 2, P(2, 2), others, 1);                      /* of a program with other functions */
     demand(&x, 2, P(2, 9), attaching(P(1, 1), P(7, 7)), 1); /* of nobody */
     wait_ms(&x, 900);
     assert_int_equal(count_commands(&x, "send 2 INFEASIBLE"), 0); /* it may yet be heard of */

@@ -148,6 +148,71 @@ static void nodes_outlive_the_head(void **state)
     reeve_journal_close(j);
 }
 
+static void collect_name(void *arg, const struct reeve_message *name)
+{
+    char *text = arg;
+    snprintf(text + strlen(text), 400, "%.40s/%.40s:%.40s:%llx:%llx:%llx:%llx:%x ", name->host,
+        name->address, name->text, (unsigned long long)name->process,
+        (unsigned long long)name->actor_number, (unsigned long long)name->actor_host,
+        (unsigned long long)name->class.job, name->class.table);
+}
+
+static void names_outlive_the_head(void **state)
+{
+    (void)state;
+    struct reeve_journal *j = must_open(path);
+    assert_int_equal(reeve_journal_set_node_next(j, 65), 0);
+    struct reeve_message node = {.kind = REEVE_MESSAGE_JOIN, .node = 2, .uid = 1};
+    assert_int_equal(reeve_journal_put_node(j, &node), 0);
+    struct reeve_message name = {.kind = REEVE_MESSAGE_NAME_CLAIM,
+        .process = reeve_process_id_make(2, 7),
+        .actor_number = 3,
+        .actor_host = UINT64_MAX,
+        .host = "space",
+        .address = "na'me",
+        .text = "counter"};
+    name.class.job = reeve_process_id_make(2, 5);
+    name.class.table = UINT32_MAX;
+    assert_int_equal(reeve_journal_put_name(j, &name), 0);
+    name.actor_number = 4;
+    assert_int_equal(reeve_journal_put_name(j, &name), 0); /* replaces */
+    snprintf(name.host, sizeof name.host, "other");
+    assert_int_equal(reeve_journal_put_name(j, &name), 0);
+    assert_int_equal(reeve_journal_remove_name(j, "other", "na'me"), 0);
+    assert_int_equal(reeve_journal_remove_name(j, "other", "none"), 0);
+    name.process = reeve_process_id_make(9, 1); /* of a node that is gone */
+    snprintf(name.address, sizeof name.address, "gone");
+    assert_int_equal(reeve_journal_put_name(j, &name), 0);
+    reeve_journal_close(j);
+    j = must_open(path);
+    char text[512] = "";
+    assert_int_equal(reeve_journal_each_name(j, collect_name, text), 0);
+    assert_string_equal(
+        text, "space/na'me:counter:200000007:4:ffffffffffffffff:200000005:ffffffff ");
+    reeve_journal_close(j);
+}
+
+/* A file of the first release has no names. */
+static void a_file_of_the_former_version_is_taken_over(void **state)
+{
+    (void)state;
+    struct reeve_journal *j = must_open(path);
+    assert_int_equal(reeve_journal_put_run(j, "a1", "{1}"), 0);
+    reeve_journal_close(j);
+    sqlite3 *database;
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(database, "DROP TABLE name; PRAGMA user_version = 1", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(database);
+    j = must_open(path);
+    assert_int_equal(reeve_journal_head_incarnation(j), 2);
+    assert_int_equal(reeve_journal_remove_name(j, "space", "name"), 0);
+    reeve_journal_close(j);
+    j = must_open(path);
+    reeve_journal_close(j);
+}
+
 static void collect_run(void *arg, const char *id, const char *json)
 {
     char *text = arg;
@@ -207,7 +272,7 @@ static void what_cannot_be_used_is_named(void **state)
     sqlite3 *database;
     assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
     assert_int_equal(
-        sqlite3_exec(database, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_exec(database, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(database);
     must_fail(path, "newer release");
 
@@ -236,6 +301,8 @@ int main(void)
         T(numbers_outlive_the_head),
         T(numbers_outlive_a_kill),
         T(nodes_outlive_the_head),
+        T(names_outlive_the_head),
+        T(a_file_of_the_former_version_is_taken_over),
         T(runs_are_kept),
         T(in_memory_no_file_is_made),
         T(what_cannot_be_used_is_named),

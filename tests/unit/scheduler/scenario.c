@@ -17,6 +17,7 @@ static const char *kind_name(enum reeve_message_kind kind)
     case REEVE_MESSAGE_INFEASIBLE: return "INFEASIBLE";
     case REEVE_MESSAGE_HEARTBEAT: return "HEARTBEAT";
     case REEVE_MESSAGE_DEADLOCK: return "DEADLOCK";
+    case REEVE_MESSAGE_NAMED: return "NAMED";
     default: return "?";
     }
 }
@@ -47,7 +48,7 @@ static void describe_send(const struct reeve_sched_command *c, char *text, size_
 
 static void describe(const struct reeve_sched_command *c, char *text, size_t size)
 {
-    static const char *const journals[] = {"numbers", "up", "down"};
+    static const char *const journals[] = {"numbers", "up", "down", "name", "no-name"};
     switch (c->kind) {
     case REEVE_SCHED_COMMAND_SEND: describe_send(c, text, size); break;
     case REEVE_SCHED_COMMAND_DIAL:

@@ -31,6 +31,9 @@ static void fill(struct reeve_message *message, enum reeve_message_kind kind)
     memset(message->class.program, 0x5a, sizeof message->class.program);
     message->class.cpu_milli = 250;
     message->class.priority = -5;
+    message->class.table = 0xfeedbeef;
+    message->actor_number = 0x500000001;
+    message->actor_host = UINT64_MAX;
     memset(message->host, 'h', sizeof message->host - 1);
     memset(message->address, 'a', sizeof message->address - 1);
     memset(message->text, 't', sizeof message->text - 1);
