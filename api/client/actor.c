@@ -18,8 +18,11 @@
 #include "api/client/error.h"
 #include "api/client/invoke.h"
 #include "api/client/reader.h"
+#include "api/client/registry.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
+
+#define PARAMETERS_MAX 15 /* of a constructor */
 
 struct reeve_hosted {
     struct reeve_pool *pool; /* NULL: the main thread runs its methods */
@@ -412,6 +415,85 @@ failed:
     reeve_error_complete(error, error->code);
     actor = actor_failed(error);
     memcpy(arguments, &actor, sizeof(actor));
+}
+
+static const struct reeve_function *function_of_type(const char *type, const char *what)
+{
+    char name[sizeof(((struct reeve_error_info *)0)->function)];
+    int size = snprintf(name, sizeof(name), "%s_reeve_%s", type, what);
+    return size < (int)sizeof(name) ? reeve_registry_find(name) : NULL;
+}
+
+/* The same arguments with the actor in front. malloc. */
+static uint8_t *arguments_of(const reeve_actor *actor, const void *args, size_t args_size,
+    size_t *ret_size, struct reeve_error_info *error)
+{
+    struct reeve_token token;
+    const uint8_t *end = (const uint8_t *)args + args_size, *rest;
+    if (reeve_codec_check(args, args_size, error) != REEVE_OK)
+        return NULL;
+    rest = reeve_read_token(args, end, &token);
+    if (rest == NULL || token.kind != REEVE_TOKEN_ARRAY || token.size > PARAMETERS_MAX) {
+        bool many = rest != NULL && token.kind == REEVE_TOKEN_ARRAY;
+        reeve_error_set(error, many ? REEVE_EARITY : REEVE_EPROTOCOL,
+            many ? "a constructor has at most 15 parameters"
+                 : "the arguments are not a msgpack array");
+        return NULL;
+    }
+    if (reeve_codec_future_count(args, args_size) != 0) {
+        reeve_error_set(error, REEVE_EINVAL, "there are futures among the arguments");
+        return NULL;
+    }
+    size_t capacity = REEVE_ACTOR_PACKED_MAX + 8 + (size_t)(end - rest);
+    uint8_t *bytes = malloc(capacity);
+    if (bytes == NULL) {
+        reeve_error_set(error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", args_size);
+        return NULL;
+    }
+    size_t at = reeve_codec_pack_array_header(bytes, token.size + 1);
+    at = reeve_codec_pack(&handle, actor, bytes, at, capacity);
+    memcpy(bytes + at, rest, (size_t)(end - rest));
+    *ret_size = at + (size_t)(end - rest);
+    return bytes;
+}
+
+REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args_size,
+    const reeve_actor_options *options, reeve_actor *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    const struct reeve_function *constructor = function_of_type(type, "new");
+    struct reeve_actor_settings settings;
+    reeve_actor actor;
+    uint64_t made;
+    size_t size;
+    if (backend == NULL)
+        return error->code;
+    if (constructor == NULL)
+        return reeve_error_set(
+            error, REEVE_ENOFUNCTION, "this program has no actor type \"%.200s\"", type);
+    int code = reeve_actor_options_resolve(options, &settings, error);
+    settings.end = function_of_type(type, "end");
+    settings.type = type;
+    if (settings.name_space == NULL)
+        settings.name_space = backend->name_space;
+    if (code == REEVE_OK)
+        code = backend->actor_make(backend, &settings, &actor, error);
+    if (code != REEVE_OK)
+        return reeve_error_complete(error, code);
+    uint8_t *bytes = arguments_of(&actor, args, args_size, &size, error);
+    code = bytes == NULL ? error->code
+                         : reeve_client_submit(backend, constructor, NULL, bytes, size, NULL, 0,
+                               NULL, 0, &actor, 0, &made, error);
+    free(bytes);
+    actor.number = REEVE_ACTOR_NUMBER(&actor);
+    if (code != REEVE_OK) {
+        (void)backend->actor_end(backend, &actor, REEVE_ACTOR_GIVE_UP, NULL);
+        return reeve_error_complete(error, code);
+    }
+    (void)backend->release(backend, made, NULL);
+    *ret = actor;
+    return REEVE_OK;
 }
 
 REEVE_API int reeve_actor_find(

@@ -110,10 +110,24 @@ static int check_submission(const reeve_submission *submission, struct reeve_err
     return submission->splice_count ? check_splices(submission, error) : REEVE_OK;
 }
 
+/* Of a method the actor stands first in the arguments. */
+static int actor_of(const reeve_submission *submission, const struct reeve_function *function,
+    reeve_actor *ret, struct reeve_error_info *error)
+{
+    if (function->role != REEVE_ROLE_METHOD)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "%s makes or ends an actor: use reeve_actor_create and reeve_actor_release",
+            function->name);
+    if (!reeve_actor_read(submission->args, submission->args_size, ret))
+        return reeve_error_set(error, REEVE_EHANDLE,
+            "the first argument of %s is no actor: an array of three integers", function->name);
+    return reeve_actor_check(ret, error);
+}
+
 /* Everything that can be wrong with it before a backend has seen it. `ret_nested`, from malloc
- * or NULL, is needed as long as `ret`. */
+ * or NULL, and `actor` are needed as long as `ret`. */
 static int resolve_submission(const reeve_submission *submission, struct reeve_submit *ret,
-    reeve_splice **ret_nested, struct reeve_error_info *error)
+    reeve_splice **ret_nested, reeve_actor *actor, struct reeve_error_info *error)
 {
     struct reeve_task_settings settings;
     *ret_nested = NULL;
@@ -142,7 +156,15 @@ static int resolve_submission(const reeve_submission *submission, struct reeve_s
     ret->splice_count = submission->splice_count;
     ret->nested = *ret_nested;
     ret->nested_count = submission->future_count;
-    return REEVE_OK;
+    if (REEVE_LIKELY(function->role == REEVE_ROLE_NONE))
+        return REEVE_OK;
+    ret->actor = actor;
+    rc = actor_of(submission, function, actor, error);
+    if (rc) {
+        free(*ret_nested);
+        *ret_nested = NULL;
+    }
+    return rc;
 }
 
 static int name_function(const reeve_submission *submission, int rc, struct reeve_error_info *error)
@@ -161,7 +183,8 @@ static int submit(const reeve_submission *submission, uint32_t result_count, uin
     if (!backend)
         return error->code;
     reeve_splice *nested;
-    int rc = resolve_submission(submission, &submit, &nested, error);
+    reeve_actor actor;
+    int rc = resolve_submission(submission, &submit, &nested, &actor, error);
     if (!rc && result_count && submit.function->item)
         rc = reeve_error_set(error, REEVE_ETYPE, "it gives a stream, not several results");
     submit.result_count = result_count;
@@ -194,16 +217,17 @@ REEVE_API int reeve_submit_many(
     if (!batch.backend)
         return reeve_batch_fail_all(&batch, count);
     for (size_t i = 0; i < count; i++) {
-        struct reeve_submit submit;
+        struct reeve_submit submit = {.actor = NULL};
         reeve_splice *nested;
-        int rc = resolve_submission(&submissions[i], &submit, &nested, error);
+        reeve_actor actor;
+        int rc = resolve_submission(&submissions[i], &submit, &nested, &actor, error);
         if (rc) {
             name_function(&submissions[i], rc, error);
             reeve_batch_fail(&batch);
         } else {
             reeve_batch_add(&batch, &submit);
         }
-        if (REEVE_UNLIKELY(nested != NULL)) { /* it goes by itself: its list is ours */
+        if (REEVE_UNLIKELY(nested != NULL || submit.actor != NULL)) { /* these are ours */
             reeve_batch_flush(&batch);
             free(nested);
         }

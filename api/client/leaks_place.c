@@ -71,6 +71,11 @@ void reeve_place_init(void)
     (void)backtrace(&frame, 1); /* the first one loads what it needs */
 }
 
+static bool is_ours(const void *frame)
+{
+    return (uintptr_t)frame >= ours.begin && (uintptr_t)frame < ours.end;
+}
+
 struct reeve_place reeve_place_here(void)
 {
     struct reeve_place place = {{NULL}};
@@ -78,8 +83,9 @@ struct reeve_place reeve_place_here(void)
     if (ours.end == 0)
         return place;
     int count = backtrace(frames, DEPTH_MAX), first = 0;
-    while (first < count && (uintptr_t)frames[first] >= ours.begin &&
-           (uintptr_t)frames[first] < ours.end)
+    while (first < count && !is_ours(frames[first])) /* whoever stands before backtrace itself */
+        first++;
+    while (first < count && is_ours(frames[first]))
         first++;
     for (int i = 0; i < REEVE_PLACE_FRAMES && first + i < count; i++)
         place.frames[i] = frames[first + i];

@@ -37,12 +37,16 @@ void reeve_owner_untake(struct reeve_owner *owner, reeve_task_id id)
 
 int reeve_owner_release(struct reeve_owner *owner, reeve_task_id id)
 {
-    int error = reeve_owner_take(owner, id);
-    if (error != 0)
-        return error;
+    struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || task->held == 0)
+        return REEVE_EHANDLE;
     if (REEVE_UNLIKELY(reeve_map64_count(&owner->streams) != 0))
         owner_stream_drop(owner, 0, id);
-    reeve_owner_drop(owner, id);
+    task->held--;
+    if (REEVE_UNLIKELY(is_lent(task)))
+        task->losses++;
+    owner_task_unref(owner, owner_task_index(id));
+    owner_lineage_bound(owner);
     return 0;
 }
 

@@ -121,6 +121,16 @@ REEVE_API int reeve_actor_release(reeve_actor actor);
 REEVE_API int reeve_actor_kill(reeve_actor actor);
 #define reeve_actor_kill(actor) reeve_actor_kill(reeve_untyped_actor(actor))
 
+/* For language bindings and tools: creates an actor of a type by its name ("counter"), which need
+ * not be known when the program is compiled. `args`: the constructor's arguments, a msgpack array
+ * without futures; what is wrong with them the calls of the actor say. A method is called by
+ * reeve_submit: its name is "counter_add", and the first of its arguments is the handle, as an
+ * array of its three integers. options may be NULL. Does not wait. REEVE_ENOFUNCTION: there is no
+ * such type; REEVE_EPROTOCOL: no msgpack array; REEVE_EINVAL: a bad option, or a future in the
+ * arguments; REEVE_EARITY: more than 15 arguments; REEVE_ENOMEM. */
+REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args_size,
+    const reeve_actor_options *options, reeve_actor *ret);
+
 /* Which actor has the name in that namespace (NULL: the job's own)? `type` is that of REEVE_ACTOR,
  * or NULL: of any type. The handle stays good over restarts. Any thread, any process; waits for the
  * head's answer, also while there is no head. REEVE_EHANDLE: nobody has it (it has not been

@@ -109,7 +109,8 @@ void bench_ray(struct bench *bench);
 void bench_ray_actors(struct bench *bench); /* a part of it */
 void bench_ray_concurrent(struct bench *bench);
 void bench_envelope(struct bench *bench);
-int bench_envelope_register(void); /* before reeve_init */
+void bench_envelope_actors(struct bench *bench, const char *name); /* a part of it */
+int bench_envelope_register(void);                                 /* before reeve_init */
 
 /* Parts of `core`. */
 double bench_async_rate(struct bench *bench, const char *name);

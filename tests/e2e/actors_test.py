@@ -3,9 +3,9 @@ import pytest
 
 from conftest import find_program
 
-ALL = ["one", "order", "failing", "killed", "died", "restarted", "shared", "passed", "large"]
+ALL = ["one", "order", "failing", "killed", "died", "restarted", "shared", "passed", "large", "packed"]
 LOCAL = ["cycle"]  # that is found where the actors are on one machine
-INLINE = ["one", "order", "large"]
+INLINE = ["one", "order", "large", "packed"]
 
 
 @pytest.mark.parametrize("what", ALL + LOCAL)

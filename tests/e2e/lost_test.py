@@ -1,8 +1,12 @@
 """Values lost with the only nodes that had them: made again by running what had made them. Head, two nodes, driver, each on its host; when
 the values have been made both nodes are killed, and others take their place."""
+import json
+import os
+
 import pytest
 
 from conftest import find_program
+from support import processes, settings
 
 
 @pytest.fixture
@@ -40,6 +44,31 @@ def test_made_again(hosts, empty_cluster, mail, what, runs):
     assert program.succeed(60) == f"ok {what}\n"
     assert len(before) == runs
     assert sorted(runs_of(mail)[runs:]) == sorted(before)
+
+
+def test_damaged_on_disk(network, empty_cluster, home, mail):
+    """What is damaged where it was made, on another node, is made again; nobody sees a wrong byte, and nothing stays."""
+    hosts = network(4)
+    empty_cluster.start_head(f"tcp://{hosts[0].address}:6380", host=hosts[0])
+    for host in hosts[1:3]:
+        empty_cluster.start_node(host=host, arguments=["--store", "32MiB", "--spill", home.work])
+    program = empty_cluster.driver([find_program("lost"), "damaged", mail.path, mail.gate], host=hosts[3])
+    mail.until_count("made", 1)
+    before = runs_of(mail)
+    assert len(before) == 40
+    damaged = [path for node in empty_cluster.nodes for path in processes.nameless_files(node.pid)]
+    assert damaged
+    for path in damaged:
+        os.truncate(path, 100000)
+    mail.let_go()
+    assert program.succeed(60) == "ok damaged\n"
+    assert len(runs_of(mail)) > 40
+
+    def left():
+        totals = json.loads(empty_cluster.tool("objects", "--json", host=hosts[0]).stdout)["totals"]
+        return {key: totals[key] for key in ("objects", "spilled", "disk_bytes") if totals[key]}
+
+    processes.until(lambda: not left(), settings.seconds(10), f"empty stores, which hold {left()}")
 
 
 def test_errors(hosts, empty_cluster, mail):

@@ -8,19 +8,6 @@ import pytest
 from support import processes, settings
 
 
-def spill_files(process):
-    """Descriptors of the daemon's files without a name."""
-    found = []
-    for entry in os.scandir(f"/proc/{process.pid}/fd"):
-        try:
-            target = os.readlink(entry.path)
-        except FileNotFoundError:
-            continue
-        if target.endswith("(deleted)") and not target.startswith(("/memfd:", "/dev")):
-            found.append(entry.path)
-    return found
-
-
 def go_on(program):
     program.popen.stdin.write(b"go\n")
     program.popen.stdin.close()
@@ -52,7 +39,7 @@ def test_four_gigabytes_in_a_small_store(run, home):
                   stdin=subprocess.PIPE)
     program.until_line("ready\n", 120)
     node = node_of(home)
-    assert len(spill_files(node)) >= 3
+    assert len(processes.nameless_files(node.pid)) >= 3
     memory = sum(os.stat(entry.path).st_blocks * 512 for entry in os.scandir(f"/proc/{node.pid}/fd")
                  if os.readlink(entry.path).startswith("/memfd:reeve-store"))
     assert memory <= 256 << 20
@@ -85,7 +72,7 @@ def failed_values(program):
 def test_a_flipped_bit(run, home):
     """A value whose bytes have changed on disk is refused, with the folder; the others come back."""
     program, node = hold(run, home, 100)
-    with open(spill_files(node)[0], "r+b", buffering=0) as file:
+    with open(processes.nameless_files(node.pid)[0], "r+b", buffering=0) as file:
         at = 5 * 1024 * 1024 + 12345
         byte = os.pread(file.fileno(), 1, at)
         os.pwrite(file.fileno(), bytes([byte[0] ^ 16]), at)
@@ -97,7 +84,7 @@ def test_a_flipped_bit(run, home):
 
 def test_a_file_cut_short(run, home):
     program, node = hold(run, home, 100)
-    with open(spill_files(node)[0], "r+b", buffering=0) as file:
+    with open(processes.nameless_files(node.pid)[0], "r+b", buffering=0) as file:
         file.truncate(10 * 1024 * 1024)
     failed, _ = failed_values(program)
     assert len(failed) > 10 and set(failed.values()) == {"REEVE_ECORRUPT"}

@@ -777,6 +777,10 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
             sim_process_kill(sim, process);
         }
         break;
-    default: turn(sim, process); break;
+    default:
+        if (process->wake_ns == sim->now_ns)
+            process->wake_ns = NEVER; /* it may be woken again, by itself too */
+        turn(sim, process);
+        break;
     }
 }

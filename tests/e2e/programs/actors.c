@@ -386,6 +386,66 @@ static void large(void)
     free(bytes);
 }
 
+/* Packs [handle, x]. */
+static size_t pack_call(reeve_actor actor, int8_t x, uint8_t *bytes)
+{
+    const uint64_t members[] = {actor.owner, actor.number, actor.host};
+    size_t at = 0;
+    bytes[at++] = 0x92;
+    bytes[at++] = 0x93;
+    for (int i = 0; i < 3; i++) {
+        bytes[at++] = 0xcf;
+        for (int shift = 56; shift >= 0; shift -= 8)
+            bytes[at++] = (uint8_t)(members[i] >> shift);
+    }
+    bytes[at++] = (uint8_t)x;
+    return at;
+}
+
+/* By names, with packed bytes. */
+static void packed(void)
+{
+    enum { N = 100 };
+    uint8_t bytes[N][32];
+    reeve_submission calls[N];
+    reeve_future f[N];
+    reeve_packed values[N];
+    reeve_actor actor;
+    NEED(reeve_actor_create("counter", "\x91\x05", 2, NULL, &actor) == REEVE_OK);
+    for (int i = 0; i < N; i++)
+        calls[i] = (reeve_submission){.size = sizeof(calls[i]),
+            .function = "counter_add",
+            .args = bytes[i],
+            .args_size = pack_call(actor, 1, bytes[i])};
+    NEED(reeve_submit(&calls[0], &f[0]) == REEVE_OK);
+    NEED(reeve_submit_many(&calls[1], N - 1, &f[1]) == REEVE_OK);
+    NEED(reeve_get_packed_many(f, N, values, NULL) == REEVE_OK);
+    for (int i = 0; i < N; i++) {
+        NEED(values[i].size == 1 && *(const uint8_t *)values[i].bytes == 6 + i);
+        reeve_free(values[i].bytes);
+    }
+    /* what is wrong */
+    reeve_actor none;
+    NEED(reeve_actor_create("nobody", "\x90", 1, NULL, &none) == REEVE_ENOFUNCTION);
+    NEED(reeve_actor_create("counter", "\x05", 1, NULL, &none) == REEVE_EPROTOCOL);
+    NEED(reeve_actor_create("counter", "\x91", 1, NULL, &none) == REEVE_EPROTOCOL);
+    NEED(reeve_actor_create("counter", "\x91\x05", 2, REEVE_ACTOR_OPTIONS(.max_restarts = -2),
+             &none) == REEVE_EINVAL);
+    calls[0].args = "\x92\x01\x01";
+    calls[0].args_size = 3;
+    NEED(reeve_submit(&calls[0], &f[0]) == REEVE_EHANDLE);
+    calls[0].function = "counter_reeve_new";
+    NEED(reeve_submit(&calls[0], &f[0]) == REEVE_EINVAL);
+    NEED(reeve_actor_create("counter", "\x92\x05\x06", 3, NULL, &none) == REEVE_OK);
+    calls[1].args_size = pack_call(none, 1, bytes[1]);
+    int code =
+        reeve_submit(&calls[1], &f[1]); /* it could not be made; inline it is known at once */
+    if (code == REEVE_OK)
+        code = reeve_get_packed(f[1], REEVE_FOREVER, &values[1]);
+    NEED(code == REEVE_EACTORDIED);
+    NEED(reeve_actor_release(none) == REEVE_OK && reeve_actor_release(actor) == REEVE_OK);
+}
+
 /* Each waits for the other: one of them is told so, and both go on. */
 static void cycle(void)
 {
@@ -426,7 +486,7 @@ int main(int argc, char **argv)
     } tests[] = {{"one", one, true}, {"order", order, true}, {"failing", failing, false},
         {"killed", killed, false}, {"died", died, false}, {"restarted", restarted, false},
         {"shared", shared, false}, {"passed", passed, false}, {"large", large, true},
-        {"cycle", cycle, false}};
+        {"packed", packed, true}, {"cycle", cycle, false}};
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
         if (strcmp(what, tests[i].name) != 0 && (!all || (apart && tests[i].run == cycle)))
             continue;

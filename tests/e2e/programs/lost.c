@@ -85,6 +85,19 @@ static void one(const char *mail, const char *gate)
     need_block(made, 1);
 }
 
+/* More than the stores hold: the test damages what is on disk. */
+static void damaged(const char *mail, const char *gate)
+{
+    enum { COUNT = 40 };
+    make_future all[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        all[i] = make_remote(i, mail);
+    NEED(reeve_wait(all, COUNT, COUNT, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    at_gate(mail, gate);
+    for (int i = 0; i < COUNT; i++)
+        need_block(all[i], i);
+}
+
 static void chain(const char *mail, const char *gate)
 {
     make_future all[3], last = chain_of_three(mail, false, all);
@@ -124,7 +137,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const char *mail, const char *gate);
-    } all[] = {{"one", one}, {"chain", chain}, {"held", held}, {"errors", errors}};
+    } all[] = {
+        {"one", one}, {"damaged", damaged}, {"chain", chain}, {"held", held}, {"errors", errors}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);

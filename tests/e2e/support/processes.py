@@ -62,6 +62,19 @@ def kill(pid, number=signal.SIGKILL):
         pass
 
 
+def nameless_files(pid):
+    """Descriptors, as paths, of the files without a name that it has open: what a store has on disk."""
+    found = []
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(entry.path)
+        except FileNotFoundError:
+            continue
+        if target.endswith("(deleted)") and not target.startswith(("/memfd:", "/dev")):
+            found.append(entry.path)
+    return found
+
+
 def wait_gone(pids, within, what="processes"):
     """Until all have ended. Returns how long it took."""
     begin = time.monotonic()
