@@ -116,7 +116,7 @@ static struct tally sweep(size_t trials, uint64_t random, int64_t limit_ms)
     spirals(points, TRAIN, 1);
     spirals(points + TRAIN, VALIDATE, 2);
     /* Numbers, not bytes: these are aligned for numbers wherever they come to lie. */
-    reeve_double_array all = {(const double *)points, sizeof points / sizeof(double)};
+    reeve_double_array all = {(const double *)points, 3 * (TRAIN + VALIDATE)};
     reeve_future_reeve_double_array data = reeve_put(reeve_double_array, all);
     for (i = 0; i < trials; i++) {
         settings[i] = draw(&random);
