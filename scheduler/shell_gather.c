@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/errors.h"
 #include "runtime/wire/tool_message.h"
 #include "scheduler/shell.h"
@@ -32,6 +33,7 @@ struct gather {
     json_t *answers;
     struct asked *asked;
     size_t asked_count, left;
+    uint64_t asked_ns;
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -101,8 +103,12 @@ int reeve_head_gather(struct reeve_head *head, reeve_peer tool, uint64_t tool_id
     struct gather *gather = calloc(1, sizeof(*gather));
     if (!gather)
         return REEVE_ENOMEM;
-    *gather = (struct gather){
-        .head = head, .tool = tool, .tool_id = tool_id, .done = done, .answers = json_array()};
+    *gather = (struct gather){.asked_ns = reeve_clock_monotonic_ns(),
+        .head = head,
+        .tool = tool,
+        .tool_id = tool_id,
+        .done = done,
+        .answers = json_array()};
     uv_timer_init(&head->loop, &gather->timer);
     gather->timer.data = gather;
     reeve_list_push_back(&head->gathers, &gather->link);
@@ -119,6 +125,10 @@ static void has_answered(struct gather *gather, struct asked *asked, json_t *ans
 {
     if (answer) {
         asked->id = 0;
+        /* by our clock: what a node says of its own was so in between */
+        json_object_set_new(answer, "asked_ns", json_integer((json_int_t)gather->asked_ns));
+        json_object_set_new(
+            answer, "answered_ns", json_integer((json_int_t)reeve_clock_monotonic_ns()));
         json_array_append_new(gather->answers, answer);
     }
     if (--gather->left == 0)

@@ -275,6 +275,17 @@ json_t *reeve_head_tasks(struct reeve_head *head, json_t *answers)
     return result;
 }
 
+json_t *reeve_head_timeline(struct reeve_head *head, json_t *answers)
+{
+    json_t *nobody = json_array(), *result = reeve_head_jobs(head, nobody);
+    json_decref(nobody);
+    json_object_set(result, "nodes", answers);
+    json_object_set_new(result, "now_ns", json_integer((json_int_t)reeve_clock_monotonic_ns()));
+    json_object_set_new(
+        result, "now_ms", json_integer((json_int_t)reeve_clock_realtime_ns() / 1000000));
+    return result;
+}
+
 void reeve_head_jobs_fini(struct reeve_head *head)
 {
     while (!reeve_list_is_empty(&head->jobs))

@@ -420,6 +420,8 @@ void reeve_head_tool_request(
         gather(head, from, request, "node.tasks", reeve_head_tasks);
     else if (strcmp(method, "jobs") == 0)
         gather(head, from, request, "node.tasks", reeve_head_jobs);
+    else if (strcmp(method, "timeline") == 0)
+        gather(head, from, request, "node.timeline", reeve_head_timeline);
     else if (strcmp(method, "job.report") == 0)
         reeve_head_job_report(head, arguments); /* which is not answered */
     else if (strcmp(method, "stop") == 0)

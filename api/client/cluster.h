@@ -35,6 +35,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/macros.h"
 #include "runtime/channel/channel.h"
+#include "runtime/channel/history.h"
 #include "runtime/wire/local.h"
 
 /* Arguments in an entry, with the values of futures in place: so many of the inline size, and less
@@ -128,6 +129,7 @@ struct reeve_cluster {
     int daemon_event_fd;
     struct reeve_doorbell *bell;
     struct reeve_doorbell *daemon_bell;
+    struct reeve_history *history;         /* worker: for its daemon; behind `bell` */
     struct reeve_cluster_channel *holders; /* by lease index */
     uint32_t holder_capacity;
     bool holders_closing;                   /* some are to be closed by the poller */
@@ -224,6 +226,8 @@ struct reeve_cluster {
      * later, has had its time; or UINT64_MAX */
     _Atomic uint64_t beside_deadline_ns;
     void (*task_wake)(void);
+    /* worker: its main thread has waited since, in the midst of a task, and lent its cpu */
+    void (*task_waited)(struct reeve_cluster *cluster, uint64_t begin_ns);
 
     struct reeve_cluster_asker *askers;
     struct reeve_cluster_heard heard[REEVE_CLUSTER_HEARD_MAX];

@@ -107,6 +107,17 @@ static int page_map(int fd, struct reeve_doorbell **ret)
     return error;
 }
 
+/* Behind a worker's page, in the same memory; the descriptor stays. */
+static int history_map(int fd, struct reeve_history **ret)
+{
+    void *memory;
+    size_t size;
+    int error = reeve_memory_map(fd, REEVE_DOORBELL_BYTES + sizeof(**ret), 0, &memory, &size);
+    if (error == 0)
+        *ret = (void *)((uint8_t *)memory + REEVE_DOORBELL_BYTES);
+    return error;
+}
+
 static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_message *welcome,
     struct reeve_error_info *error)
 {
@@ -119,9 +130,10 @@ static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_messag
     cluster->event_fd = welcome->fds[1];
     cluster->daemon_event_fd = welcome->fds[3];
     welcome->fd_count = 0;
-    int code = page_map(welcome->fds[0], &cluster->bell);
+    int code = cluster->is_worker ? history_map(welcome->fds[0], &cluster->history) : 0;
+    int own = page_map(welcome->fds[0], &cluster->bell);
     int other = page_map(welcome->fds[2], &cluster->daemon_bell);
-    code = code != 0 ? code : other;
+    code = code != 0 ? code : own != 0 ? own : other;
     return code == 0
                ? 0
                : reeve_error_set(error, code, "the node daemon's shared memory cannot be mapped");

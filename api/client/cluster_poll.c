@@ -366,6 +366,8 @@ void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_
 {
     if (REEVE_UNLIKELY(lend->reported))
         reeve_cluster_blocked_end(cluster);
+    if (REEVE_UNLIKELY(lend->lent) && lend->is_main && cluster->task_waited != NULL)
+        cluster->task_waited(cluster, lend->since_ns);
     if (REEVE_UNLIKELY(lend->lent) && lend->task == task_number(cluster) &&
         atomic_fetch_sub(&cluster->lenders, 1) == 1)
         lend_say(cluster, 0);

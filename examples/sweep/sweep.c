@@ -38,9 +38,9 @@ REEVE_STRUCT(trained, (double, accuracy), (int32_t, epochs), (reeve_bytes, netwo
 
 /* Trains until it is good enough, or it has been too long. `data` are points: first those to train
  * with. */
-REEVE_REMOTE(trained, train, (setting, s), (uint64_t, seed), (reeve_bytes, data))
+REEVE_REMOTE(trained, train, (setting, s), (uint64_t, seed), (reeve_double_array, data))
 {
-    const struct point *points = data.data;
+    const struct point *points = (const struct point *)data.items; /* of three numbers each */
     struct network *network = reeve_alloc(sizeof *network), speed = {0};
     trained result = {0, 0, {network, sizeof *network}};
     if (!network)
@@ -115,7 +115,9 @@ static struct tally sweep(size_t trials, uint64_t random, int64_t limit_ms)
     size_t i;
     spirals(points, TRAIN, 1);
     spirals(points + TRAIN, VALIDATE, 2);
-    reeve_future_reeve_bytes data = reeve_put_bytes(points, sizeof points);
+    /* Numbers, not bytes: these are aligned for numbers wherever they come to lie. */
+    reeve_double_array all = {(const double *)points, 3 * (TRAIN + VALIDATE)};
+    reeve_future_reeve_double_array data = reeve_put(reeve_double_array, all);
     for (i = 0; i < trials; i++) {
         settings[i] = draw(&random);
         running[i] = reeve_call_opts(

@@ -48,18 +48,21 @@ void daemon_put(struct reeve_map64 *map, uint64_t key, void *value)
 
 /* --- bells --- */
 
-int daemon_bell_make(struct daemon_bell *bell, const char *name)
+int daemon_bell_make(struct daemon_bell *bell, const char *name, bool of_worker)
 {
     void *memory = NULL;
-    size_t size;
+    size_t size = REEVE_DOORBELL_BYTES + (of_worker ? sizeof *bell->history : 0);
     bell->page_fd = bell->event_fd = -1;
     bell->page = NULL;
-    int error = reeve_memory_create(name, REEVE_DOORBELL_BYTES, &bell->page_fd);
+    bell->history = NULL;
+    int error = reeve_memory_create(name, size, &bell->page_fd);
     if (error == REEVE_OK)
-        error = reeve_memory_map(bell->page_fd, REEVE_DOORBELL_BYTES, 0, &memory, &size);
+        error = reeve_memory_map(bell->page_fd, size, 0, &memory, &size);
     if (error == REEVE_OK) {
         reeve_doorbell_format(memory);
         bell->page = memory;
+        if (of_worker)
+            bell->history = (void *)((uint8_t *)memory + REEVE_DOORBELL_BYTES);
         bell->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (bell->event_fd < 0)
             error = REEVE_ESYSTEM;
@@ -72,7 +75,8 @@ int daemon_bell_make(struct daemon_bell *bell, const char *name)
 void daemon_bell_free(struct daemon_bell *bell)
 {
     if (bell->page != NULL)
-        reeve_memory_unmap(bell->page, REEVE_DOORBELL_BYTES);
+        reeve_memory_unmap(
+            bell->page, REEVE_DOORBELL_BYTES + (bell->history != NULL ? sizeof *bell->history : 0));
     if (bell->page_fd >= 0)
         close(bell->page_fd);
     if (bell->event_fd >= 0)
@@ -356,6 +360,7 @@ static void clean_up(struct daemon *daemon)
         ;
     uv_loop_close(&daemon->loop);
     daemon_listings_free(daemon);
+    daemon_timeline_free(daemon);
     daemon_fetch_forget_cache();
     daemon_channels_free(daemon);
     daemon_links_free(daemon);
@@ -396,7 +401,7 @@ static int start(struct daemon *daemon, char *text)
     snprintf(text, REEVE_TEXT_SIZE, "out of memory or descriptors");
     int error = make_names(daemon);
     if (error == REEVE_OK)
-        error = daemon_bell_make(&daemon->bell, "reeve-bell");
+        error = daemon_bell_make(&daemon->bell, "reeve-bell", false);
     if (error == REEVE_OK)
         error = daemon_bridge_open(daemon);
     if (error == REEVE_OK)

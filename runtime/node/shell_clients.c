@@ -397,7 +397,7 @@ void daemon_client_refuse(struct daemon_client *client, int32_t code, const char
 void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
 {
     struct daemon *daemon = client->daemon;
-    int error = daemon_bell_make(&client->bell, "reeve-bell");
+    int error = daemon_bell_make(&client->bell, "reeve-bell", client->worker != NULL);
     client->serial = serial;
     client->welcome = true;
     daemon_put(&daemon->serials, serial, client);

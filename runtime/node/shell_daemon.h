@@ -16,6 +16,7 @@
  *   shell_streams.c    pieces of objects beside the sessions
  *   shell_output.c     what workers write, on its way to the terminal
  *   shell_scratch.c    files that killed workers have left
+ *   shell_timeline.c   what has been run, for `reeve timeline`
  *   shell_listing.c    what lies in the store, for `reeve objects`
  *   shell_tools.c      requests of tools
  *
@@ -36,6 +37,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/map64.h"
 #include "runtime/channel/channel.h"
+#include "runtime/channel/history.h"
 #include "runtime/node/bridge_pace.h"
 #include "runtime/node/facts.h"
 #include "runtime/node/node_core.h"
@@ -60,6 +62,7 @@ struct daemon;
 struct daemon_bell {
     int page_fd, event_fd;
     struct reeve_doorbell *page;
+    struct reeve_history *history; /* of a worker, behind the page; else NULL */
 };
 
 struct daemon_launch { /* the launch spec of a driver, parsed */
@@ -127,6 +130,7 @@ struct daemon_worker {
     uint32_t inline_depth; /* children it was running on the spot when its socket ended */
     struct daemon_output *output;
     struct reeve_watch watch;
+    uint64_t history_next;    /* of its slices: the next one to be read */
     struct reeve_tally tally; /* when it has ended */
     uint32_t died_in;         /* the function + 1 that it was running then, or 0 */
     uint64_t died_task;
@@ -179,9 +183,10 @@ struct daemon {
     struct reeve_runs *runs;
     reeve_peer head_session;
     struct reeve_failures failures;
-    uint64_t looked_ns;        /* at what the workers are doing */
-    struct reeve_list leaving; /* drivers whose socket has ended and whose process has not */
-    struct reeve_list bridged; /* channels of which we are an end */
+    struct daemon_timeline *timeline; /* what has been run here lately; NULL: nothing */
+    uint64_t looked_ns;               /* at what the workers are doing */
+    struct reeve_list leaving;        /* drivers whose socket has ended and whose process has not */
+    struct reeve_list bridged;        /* channels of which we are an end */
     struct reeve_list terminals_leaving;
     struct reeve_list listings; /* requests for objects that are being answered */
     uv_idle_t bridge_again;
@@ -199,7 +204,7 @@ struct daemon {
 /* node_main.c */
 void daemon_event(struct daemon *daemon, const struct reeve_node_event *event);
 void daemon_end(struct daemon *daemon, int exit_status);
-int daemon_bell_make(struct daemon_bell *bell, const char *name);
+int daemon_bell_make(struct daemon_bell *bell, const char *name, bool of_worker);
 void daemon_bell_free(struct daemon_bell *bell);
 void *daemon_alloc(size_t size);
 void daemon_put(struct reeve_map64 *map, uint64_t key, void *value);
@@ -345,6 +350,15 @@ void daemon_tasks_job_gone(struct daemon *daemon, const struct daemon_job *job);
 void daemon_tasks_failed(struct daemon_client *client, const struct reeve_local_message *message);
 /* All of it, as JSON; NULL: no memory. Free it. */
 char *daemon_tasks_json(struct daemon *daemon);
+
+/* shell_timeline.c */
+/* Takes over what the worker has run since; again before its page is gone, or its job's names. */
+void daemon_timeline_read(struct daemon_worker *worker);
+/* It has died in the midst of a task, of which its page says when it began. */
+void daemon_timeline_died(struct daemon_worker *worker, uint32_t function, int32_t code);
+/* As JSON; NULL: no memory. Free it. */
+char *daemon_timeline_json(struct daemon *daemon);
+void daemon_timeline_free(struct daemon *daemon);
 
 /* shell_listing.c */
 void daemon_list_objects(struct daemon *daemon, reeve_peer from, const Reeve__ToolRequest *request);

@@ -110,6 +110,9 @@ void daemon_tasks_client_leaves(struct daemon_client *client)
                           ? atomic_load_explicit(&page->current_function, memory_order_relaxed)
                           : 0;
     worker->died_task = read_count(&page->current_task);
+    daemon_timeline_read(worker);
+    if (worker->died_in != 0)
+        daemon_timeline_died(worker, worker->died_in - 1, REEVE_EWORKERDIED);
 }
 
 static struct reeve_failure *failure_add(
@@ -160,6 +163,13 @@ void daemon_tasks_job_gone(struct daemon *daemon, const struct daemon_job *job)
     struct reeve_tally tally;
     if (job == NULL || job->table == NULL || daemon->ending)
         return;
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&daemon->workers, &at, NULL, &value)) {
+        struct daemon_worker *worker = value;
+        if (worker->job == job->id)
+            daemon_timeline_read(worker);
+    }
     tally_job(daemon, job, &tally);
     tell_head(daemon, job, &tally);
 }
@@ -187,6 +197,7 @@ void daemon_tasks_look(struct daemon *daemon)
         struct daemon_worker *worker = value;
         const struct reeve_doorbell *page =
             worker->client != NULL ? worker->client->bell.page : NULL;
+        daemon_timeline_read(worker);
         if (page != NULL)
             reeve_watch_look(&worker->watch, read_count(&page->tasks_begun),
                 read_count(&page->tasks_ended), now_ns);

@@ -2,6 +2,7 @@
  *
  *   node.status   {}   the facts of this node, as JSON
  *   node.tasks    {}   what runs and waits here, shell_tasks.c
+ *   node.timeline {}   what has been run here lately, shell_timeline.c
  *   objects            shell_listing.c
  *   all others         shell_runs.c */
 #include <inttypes.h>
@@ -48,6 +49,10 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
         status(daemon, from, request->id);
     } else if (strcmp(request->method, "node.tasks") == 0) {
         char *text = daemon_tasks_json(daemon);
+        reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);
+        free(text);
+    } else if (strcmp(request->method, "node.timeline") == 0) {
+        char *text = daemon_timeline_json(daemon);
         reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);
         free(text);
     } else if (strcmp(request->method, "objects") == 0 && from == daemon->head_session) {

@@ -1,5 +1,6 @@
 /* Calls that run beside the main thread, or are answered later. See jobs.h. */
 #include "runtime/worker/jobs.h"
+#include "runtime/worker/history.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -195,7 +196,10 @@ static void job_execute(struct job *job, struct execution *execution)
             &cluster->bell->current_function, job->view.function + 1, memory_order_relaxed);
         reeve_running_beside = &job->asked;
         reeve_actors_enter(job->hosted);
+        uint64_t begin_ns = reeve_history_now_ns();
         execution->code = reeve_invoke(&execution->invocation);
+        reeve_history_ended_beside(
+            cluster, &execution->invocation, job->view.function, begin_ns, execution->code);
         reeve_actors_leave();
         reeve_running_beside = NULL;
         reeve_worker_output_flush_shared(atomic_load(&jobs.running) == 1);

@@ -25,6 +25,7 @@
 #include "runtime/worker/context.h"
 #include "runtime/worker/execution.h"
 #include "runtime/worker/handover.h"
+#include "runtime/worker/history.h"
 #include "runtime/worker/jobs.h"
 #include "runtime/worker/output.h"
 #include "runtime/worker/stop.h"
@@ -132,7 +133,8 @@ void execution_init(struct execution *execution, struct reeve_cluster *cluster, 
 }
 
 /* Runs the function. */
-static void execution_run(struct execution *execution, uint32_t function_index)
+static void execution_run(
+    struct execution *execution, uint32_t function_index, struct reeve_pace *pace)
 {
     struct reeve_invocation *invocation = &execution->invocation;
     struct reeve_cluster *cluster = execution->cluster;
@@ -144,7 +146,12 @@ static void execution_run(struct execution *execution, uint32_t function_index)
         struct reeve_doorbell *facts = cluster->bell; /* which this thread alone writes */
         uint32_t before = atomic_load_explicit(&facts->current_function, memory_order_relaxed);
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
+        uint64_t begin_ns = reeve_history_begin(pace);
+        if (REEVE_UNLIKELY(begin_ns != 0) && pace == &reeve_pace_outer)
+            reeve_history_current(cluster, begin_ns);
         code = reeve_invoke(invocation);
+        if (REEVE_UNLIKELY(begin_ns != 0))
+            reeve_history_ended(cluster, pace, invocation, function_index, begin_ns, code);
         atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
         if (REEVE_UNLIKELY(reeve_jobs_any))
             reeve_worker_output_flush_shared(true);
@@ -385,7 +392,7 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     reeve_cluster_task_begin(cluster);
     reeve_stop_begin(channel->lease, view->task, view->attempt, view->function, parts.timeout_ms);
     facts_begin(cluster->bell, view);
-    execution_run(&execution, view->function);
+    execution_run(&execution, view->function, &reeve_pace_outer);
     int reason = reeve_stop_end();
     if (REEVE_UNLIKELY(worker.yields)) {
         worker.yields = false;
@@ -478,7 +485,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     execution.invocation.attempt = entry.attempt;
     execution.invocation.futures = arguments.futures;
     execution.invocation.future_count = arguments.future_count;
-    execution_run(&execution, entry.function);
+    execution_run(&execution, entry.function, &reeve_pace_inner);
     if (REEVE_UNLIKELY(atomic_load_explicit(&child.asked, memory_order_relaxed)))
         execution.code = stopped(&execution, REEVE_ECANCELLED, 0);
     status = execution_settle(&execution, entry.function, worker.scratch);
@@ -597,6 +604,7 @@ static void idle(struct reeve_cluster *cluster)
         loop_end(cluster);
     reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);
     uint64_t now_ns = reeve_cluster_now_ns();
+    reeve_history_idle(cluster, now_ns);
     if (!calls_ready(cluster) && now_ns < deadline_ns && !cluster->dead)
         (void)reeve_doorbell_sleep(
             cluster->bell, deadline_ns == UINT64_MAX ? -1 : (int64_t)(deadline_ns - now_ns));
@@ -635,6 +643,7 @@ int reeve_worker_init(struct reeve_cluster *cluster)
     cluster->backend.progress = reeve_worker_progress;
     cluster->task_credit = reeve_worker_credit;
     cluster->task_wake = reeve_worker_yield_wake;
+    cluster->task_waited = reeve_history_waited;
     return 0;
 }
 

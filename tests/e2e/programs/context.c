@@ -259,6 +259,56 @@ static void run_no_folder(char **args)
     NEED(no_folder_get(no_folder_remote(1), &y) == REEVE_OK && y == 1);
 }
 
+/* ---- what has run when ----------------------------------------------------------------------- */
+
+REEVE_REMOTE(int64_t, naps, (int64_t, ms))
+{
+    usleep((useconds_t)ms * 1000);
+    return ms;
+}
+
+REEVE_REMOTE(int64_t, brief, (int64_t, x))
+{
+    return x;
+}
+
+REEVE_REMOTE(int64_t, naps_and_fails, (int64_t, ms))
+{
+    usleep((useconds_t)ms * 1000);
+    reeve_fail(1, "on purpose");
+    return 0;
+}
+
+/* Runs some itself, then waits for one that it may not. */
+REEVE_REMOTE(int64_t, naps_inside, (int64_t, count))
+{
+    const reeve_task_options *beside = REEVE_TASK_OPTIONS(.never_inline = 1);
+    int64_t y;
+    for (int64_t i = 0; i < count; i++)
+        NEED(naps_get(naps_remote(2), &y) == REEVE_OK);
+    NEED(naps_get(naps_remote_opts(beside, 100), &y) == REEVE_OK);
+    return count;
+}
+
+static void run_timeline(char **args)
+{
+    enum { MANY = 3000 };
+    naps_future naps[40];
+    brief_future many[MANY];
+    int64_t numbers[MANY] = {0}, y;
+    for (int i = 0; i < 40; i++)
+        naps[i] = naps_remote(3);
+    for (int i = 0; i < 40; i++)
+        NEED(naps_get(naps[i], &y) == REEVE_OK);
+    NEED(naps_and_fails_get(naps_and_fails_remote(3), &y) == REEVE_EFUNCTION);
+    NEED(naps_inside_get(naps_inside_remote(5), &y) == REEVE_OK);
+    NEED(brief_remote_many(MANY, numbers, many) == REEVE_OK);
+    NEED(brief_get_many(many, MANY, numbers, NULL) == REEVE_OK);
+    usleep(200000); /* workers spin for some microseconds, then they sleep: what comes is timed */
+    NEED(dies_once_get(dies_once_remote(1), &(found){0}) == REEVE_OK);
+    NEED(held_get(held_remote(1, args[0], args[1]), &y) == REEVE_OK);
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void *log_many(void *arg)
@@ -323,6 +373,7 @@ static const struct kind {
     {"files", run_files},
     {"held_files", run_held_files},
     {"no_folder", run_no_folder},
+    {"timeline", run_timeline},
     {"log", run_log},
     {"complaints", run_complaints},
 };

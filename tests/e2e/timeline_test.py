@@ -1,0 +1,112 @@
+"""`reeve timeline`: a trace in Chrome's format of all that a program has run, and of what it runs now."""
+import json
+
+import pytest
+
+from conftest import find_program
+from support import processes, settings
+
+
+def trace_of(cluster, *arguments):
+    done = cluster.tool("timeline", *arguments)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return json.loads(done.stdout) if done.stdout else None
+
+
+def slices_of(trace):
+    return [event for event in trace["traceEvents"] if event["ph"] == "X"]
+
+
+def check_tracks(trace):
+    """Within a track slices lie in one another or behind one another; each track and process has a name."""
+    names = {(event["name"], event["pid"], event["tid"]) for event in trace["traceEvents"] if event["ph"] == "M"}
+    tracks = {}
+    for event in slices_of(trace):
+        assert event["ts"] >= 0 and event["dur"] >= 0
+        tracks.setdefault((event["pid"], event["tid"]), []).append(event)
+    for (pid, tid), events in tracks.items():
+        assert ("process_name", pid, 0) in names and ("thread_name", pid, tid) in names
+        open_until = []
+        for event in sorted(events, key=lambda event: (event["ts"], -event["dur"])):
+            end = event["ts"] + event["dur"]
+            while open_until and open_until[-1] <= event["ts"] + 0.001:
+                open_until.pop()
+            assert not open_until or end <= open_until[-1] + 0.001, event
+            open_until.append(end)
+    return len(tracks)
+
+
+def named(slices, function, category="task"):
+    return [event for event in slices if event["args"].get("function") == function and event["cat"] == category]
+
+
+@pytest.fixture
+def ran(cluster, mail):
+    """A program that has run everything but its last call, which is held."""
+    program = cluster.driver([find_program("context"), "timeline", mail.path, mail.gate],
+                             environment={"REEVE_JOB_NAME": "night"})
+    mail.until_count("held", 1, 60)
+    return program
+
+
+def test_trace(empty_cluster, mail):
+    """One slot: what waits runs what it waits for, as far as it may."""
+    cluster = empty_cluster
+    cluster.start_head()
+    cluster.start_node(slots=1)
+    ran = cluster.driver([find_program("context"), "timeline", mail.path, mail.gate])
+    mail.until_count("held", 1, 60)
+    trace = processes.until(
+        lambda: (found := trace_of(cluster)) and named(slices_of(found), "held") and found, settings.seconds(5), "it runs")
+    slices = slices_of(trace)
+    check_tracks(trace)
+    naps = named(slices, "naps")
+    assert len(naps) == 40 + 1 + 5 and len({(event["args"]["owner"], event["args"]["task"]) for event in naps}) == 46
+    assert all(event["dur"] >= 2000 and event["args"]["state"] == "ok" and event["args"]["attempt"] == 1 for event in naps)
+    [failed] = named(slices, "naps_and_fails")
+    assert failed["args"]["state"] == "REEVE_EFUNCTION" and failed["dur"] >= 3000
+    [parent] = named(slices, "naps_inside")
+    inside = [event for event in naps if (event["pid"], event["tid"]) == (parent["pid"], parent["tid"])
+              and parent["ts"] <= event["ts"] and event["ts"] + event["dur"] <= parent["ts"] + parent["dur"] + 0.001]
+    assert len(inside) == 5
+    waits = [event for event in slices if event["cat"] == "wait"
+             and event["args"]["task"] == parent["args"]["task"] and event["args"]["owner"] == parent["args"]["owner"]]
+    assert waits and max(event["dur"] for event in waits) > 50000
+    first, second = sorted(named(slices, "dies_once"), key=lambda event: event["ts"])
+    assert (first["args"]["state"], first["args"]["attempt"]) == ("REEVE_EWORKERDIED", 1)
+    assert (second["args"]["state"], second["args"]["attempt"]) == ("ok", 2)
+    [running] = named(slices, "held")
+    assert running["args"]["state"] == "running"
+    # short calls: each once, by itself or in a slice that says how many they are
+    gathered = [event for event in slices if event["name"].startswith("brief and others")]
+    assert len(named(slices, "brief")) + sum(event["args"]["count"] for event in gathered) == 3000
+    assert len(named(slices, "brief")) + len(gathered) < 1500
+    about = trace["otherData"]
+    assert about["lost"] == 0 and about["unanswered"] == [] and set(about["clock_error_us"]) == {"1"}
+    mail.let_go()
+    ran.succeed()
+
+
+def test_after_the_end(cluster, ran, mail, home):
+    """What has run is still known; of which job it was, too; and a file may be named."""
+    mail.let_go()
+    ran.succeed()
+    cluster.driver([find_program("answers"), "types"]).succeed()
+    path = home.work / "trace.json"
+    assert trace_of(cluster, "--job", "night", "--output", str(path)) is None
+    trace = json.loads(path.read_text(encoding="utf-8"))
+    check_tracks(trace)
+    jobs = {event["args"]["job"] for event in slices_of(trace)}
+    [held] = named(slices_of(trace), "held")
+    assert held["args"]["state"] == "ok" and len(jobs) == 1
+    everything = slices_of(trace_of(cluster))
+    assert len({event["args"]["job"] for event in everything}) == 2
+    assert slices_of(trace_of(cluster, "--job", "nobody")) == []
+    wrong = cluster.tool("timeline", "--output", "/nonexistent/trace")
+    assert wrong.returncode == 1 and "cannot write /nonexistent/trace" in wrong.stderr
+
+
+def test_methods_beside_each_other(cluster):
+    """Calls of one process at the same time are on tracks of their own."""
+    cluster.driver([find_program("actors"), "all"]).wait(60)
+    check_tracks(trace_of(cluster))
