@@ -2,6 +2,7 @@
 #include "api/cli/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "api/cli/args.h"
 
@@ -19,6 +20,24 @@ long long reeve_cli_integer_of(const json_t *object, const char *key)
 double reeve_cli_number_of(const json_t *object, const char *key)
 {
     return json_number_value(json_object_get(object, key));
+}
+
+const char *reeve_cli_job_name(const json_t *result, const char *id)
+{
+    const json_t *job;
+    size_t i;
+    json_array_foreach(json_object_get(result, "jobs"), i, job)
+    {
+        if (strcmp(reeve_cli_text_of(job, "job"), id) == 0)
+            return reeve_cli_text_of(job, "name");
+    }
+    return id;
+}
+
+bool reeve_cli_is_of_job(const json_t *result, const char *id, const char *asked_for)
+{
+    return asked_for == NULL || strncmp(id, asked_for, strlen(asked_for)) == 0 ||
+           strcmp(reeve_cli_job_name(result, id), asked_for) == 0;
 }
 
 const char *reeve_cli_age(double seconds, char text[32])

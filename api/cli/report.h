@@ -3,12 +3,18 @@
 #define REEVE_CLI_REPORT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Members of a JSON object: "", 0, where there is none of that kind. */
 const char *reeve_cli_text_of(const json_t *object, const char *key);
 long long reeve_cli_integer_of(const json_t *object, const char *key);
 double reeve_cli_number_of(const json_t *object, const char *key);
+
+/* Of an answer that lists `jobs`: the name of the one with this id, or the id; whether that is what
+ * was asked for, by name or by the beginning of its id (NULL: any). */
+const char *reeve_cli_job_name(const json_t *result, const char *id);
+bool reeve_cli_is_of_job(const json_t *result, const char *id, const char *asked_for);
 
 /* "2.5 s", "17 min", "3 d", into `text`, which it returns. */
 const char *reeve_cli_age(double seconds, char text[32]);

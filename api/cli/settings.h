@@ -54,6 +54,15 @@
                 "api/cli)"                                                      \
     }
 
+/* The row of those that can show one job alone (reeve_cli_is_of_job); `type` has a
+ * `const char *job`. */
+#define REEVE_CLI_JOB_OPTION(type)                                                              \
+    {                                                                                           \
+        .name = "job", .kind = REEVE_CLI_STRING, .offset = offsetof(type, job), .value = "JOB", \
+        .help = "only of this job: its id or the beginning of it, or its\n"                     \
+                "name"                                                                          \
+    }
+
 #define REEVE_CLI_KEY_ENVIRONMENT                                       \
     "REEVE_KEY        the cluster key itself (64 hexadecimal digits)\n" \
     "REEVE_KEY_FILE   a file with it; --key-file beats both\n"

@@ -21,12 +21,7 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, state),
         .value = "STATE",
         .help = "only running, queued, waiting or failed ones"},
-    {.name = "job",
-        .kind = REEVE_CLI_STRING,
-        .offset = offsetof(struct values, job),
-        .value = "JOB",
-        .help = "only of this job: its id or the beginning of it, or its\n"
-                "name"},
+    REEVE_CLI_JOB_OPTION(struct values),
     {.name = "function",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, function),
@@ -55,28 +50,9 @@ static bool is_asked_for(const char *state)
     return !values.state || strcmp(values.state, state) == 0;
 }
 
-static const char *name_of_job(const json_t *result, const char *id)
-{
-    const json_t *job;
-    size_t i;
-    json_array_foreach(json_object_get(result, "jobs"), i, job)
-    {
-        if (strcmp(reeve_cli_text_of(job, "job"), id) == 0)
-            return reeve_cli_text_of(job, "name");
-    }
-    return id;
-}
-
-static bool is_of_job(const char *id, const char *name)
-{
-    return !values.job || strncmp(id, values.job, strlen(values.job)) == 0 ||
-           strcmp(name, values.job) == 0;
-}
-
 static bool fits(const json_t *result, const json_t *item, bool has_function)
 {
-    const char *id = reeve_cli_text_of(item, "job");
-    return is_of_job(id, name_of_job(result, id)) &&
+    return reeve_cli_is_of_job(result, reeve_cli_text_of(item, "job"), values.job) &&
            (values.node < 0 || reeve_cli_integer_of(item, "node") == values.node) &&
            (!values.function ||
                (has_function && strcmp(reeve_cli_text_of(item, "function"), values.function) == 0));
@@ -134,7 +110,7 @@ static void print_running(const json_t *result, const json_t *list)
             reeve_cli_integer_of(task, "pid"), reeve_cli_text_of(task, "task"),
             reeve_cli_integer_of(task, "attempt"),
             reeve_cli_age(reeve_cli_number_of(task, "for_s"), since), share_of(task, share),
-            name_of_job(result, reeve_cli_text_of(task, "job")),
+            reeve_cli_job_name(result, reeve_cli_text_of(task, "job")),
             *inside ? "  runs for itself: " : "", inside, waits ? "  waits" : "");
     }
 }
@@ -146,10 +122,11 @@ static void print_queued(const json_t *result, const json_t *list)
     if (json_array_size(list) > 0)
         printf("%-28s %-4s %7s %-17s %13s %-16s\n", "QUEUED WITH A WORKER", "NODE", "PID", "OWNER",
             "CALLS", "JOB");
-    json_array_foreach(list, i, queue) printf("%-28s %-4lld %7lld %-17s %13lld %-16.32s\n",
-        reeve_cli_text_of(queue, "function"), reeve_cli_integer_of(queue, "node"),
-        reeve_cli_integer_of(queue, "pid"), reeve_cli_text_of(queue, "owner"),
-        reeve_cli_integer_of(queue, "count"), name_of_job(result, reeve_cli_text_of(queue, "job")));
+    json_array_foreach(list, i, queue)
+        printf("%-28s %-4lld %7lld %-17s %13lld %-16.32s\n", reeve_cli_text_of(queue, "function"),
+            reeve_cli_integer_of(queue, "node"), reeve_cli_integer_of(queue, "pid"),
+            reeve_cli_text_of(queue, "owner"), reeve_cli_integer_of(queue, "count"),
+            reeve_cli_job_name(result, reeve_cli_text_of(queue, "job")));
 }
 
 static void print_waiting(const json_t *result, const json_t *list)
@@ -158,10 +135,11 @@ static void print_waiting(const json_t *result, const json_t *list)
     size_t i;
     if (json_array_size(list) > 0)
         printf("%-17s %-16s %-4s %13s  %s\n", "WAITING IN", "JOB", "NODE", "CALLS", "WHY");
-    json_array_foreach(list, i, owner) printf("%-17s %-16.32s %-4lld %13lld  %s\n",
-        reeve_cli_text_of(owner, "process"), name_of_job(result, reeve_cli_text_of(owner, "job")),
-        reeve_cli_integer_of(owner, "node"), reeve_cli_integer_of(owner, "count"),
-        reeve_cli_text_of(owner, "why"));
+    json_array_foreach(list, i, owner)
+        printf("%-17s %-16.32s %-4lld %13lld  %s\n", reeve_cli_text_of(owner, "process"),
+            reeve_cli_job_name(result, reeve_cli_text_of(owner, "job")),
+            reeve_cli_integer_of(owner, "node"), reeve_cli_integer_of(owner, "count"),
+            reeve_cli_text_of(owner, "why"));
 }
 
 static void print_failed(const json_t *result, const json_t *list)
@@ -176,8 +154,8 @@ static void print_failed(const json_t *result, const json_t *list)
         reeve_cli_text_of(failure, "function"), reeve_cli_integer_of(failure, "node"),
         reeve_cli_integer_of(failure, "pid"), reeve_cli_text_of(failure, "task"),
         reeve_cli_age(reeve_cli_number_of(failure, "ago_s"), ago),
-        name_of_job(result, reeve_cli_text_of(failure, "job")), reeve_cli_text_of(failure, "code"),
-        reeve_cli_text_of(failure, "text"));
+        reeve_cli_job_name(result, reeve_cli_text_of(failure, "job")),
+        reeve_cli_text_of(failure, "code"), reeve_cli_text_of(failure, "text"));
 }
 
 static void print(const json_t *result)

@@ -27,12 +27,7 @@ static struct values {
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
-    {.name = "job",
-        .kind = REEVE_CLI_STRING,
-        .offset = offsetof(struct values, job),
-        .value = "JOB",
-        .help = "only of this job: its id or the beginning of it, or its\n"
-                "name"},
+    REEVE_CLI_JOB_OPTION(struct values),
     {.name = "output",
         .letter = 'o',
         .kind = REEVE_CLI_STRING,
@@ -49,24 +44,6 @@ enum kind { IS_TASK, ARE_TASKS, IS_WAIT };
 static json_int_t field(const json_t *slice, enum field which)
 {
     return json_integer_value(json_array_get(slice, which));
-}
-
-static const char *job_name(const json_t *result, const char *id)
-{
-    const json_t *job;
-    size_t i;
-    json_array_foreach(json_object_get(result, "jobs"), i, job)
-    {
-        if (strcmp(reeve_cli_text_of(job, "job"), id) == 0)
-            return reeve_cli_text_of(job, "name");
-    }
-    return "";
-}
-
-static bool is_of_job(const json_t *result, const char *id)
-{
-    return !values.job || strncmp(id, values.job, strlen(values.job)) == 0 ||
-           strcmp(job_name(result, id), values.job) == 0;
 }
 
 /* What is to be added to the node's clock, to be the head's. */
@@ -140,7 +117,7 @@ static void add_slice(struct trace *trace, const json_t *node, json_t *tracks, c
     const char *job = text_at(json_object_get(node, "jobs"), field(slice, JOB));
     json_int_t number = reeve_cli_integer_of(node, "node"), count = field(slice, COUNT);
     char title[192];
-    if (!is_of_job(trace->result, job))
+    if (!reeve_cli_is_of_job(trace->result, job, values.job))
         return;
     snprintf(title, sizeof(title), "%s", name);
     if (field(slice, KIND) == ARE_TASKS)
@@ -181,7 +158,8 @@ static json_int_t start_of(const json_t *result)
         json_array_foreach(json_object_get(node, "slices"), i, slice)
         {
             json_int_t begin_ns = field(slice, BEGIN) + offset_of(node);
-            if (begin_ns < start_ns && is_of_job(result, text_at(jobs, field(slice, JOB))))
+            if (begin_ns < start_ns &&
+                reeve_cli_is_of_job(result, text_at(jobs, field(slice, JOB)), values.job))
                 start_ns = begin_ns;
         }
     }
