@@ -50,7 +50,8 @@ extern "C" {
  * ""). */
 typedef const char *reeve_string;
 
-/* A span of bytes. */
+/* A span of bytes. As an argument, or a member of one, it begins at any address: who is to read
+ * numbers or structs takes an array, or copies the bytes to where such may lie. */
 typedef struct reeve_bytes {
     const void *data; /* may be NULL when size is 0 */
     size_t size;      /* in bytes */
