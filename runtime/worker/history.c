@@ -4,6 +4,9 @@
  *          ▲                                          │
  *          └────────── one that is not short ─────────┘
  *
+ * A call inside another one is short if it and all that were run in it are, on the average: else a
+ * recursion of calls of a microsecond each would have most of them timed.
+ *
  * A sleep ends such a slice, and the first calls after it are timed: who was woken has time. Those
  * run inside others are not gathered: in between there are others, of other depths. */
 #include "runtime/worker/history.h"
@@ -85,14 +88,17 @@ void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_n
 }
 
 void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
-    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, int code)
+    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns,
+    uint64_t inner_begun, int code)
 {
     uint64_t end_ns = reeve_cluster_now_ns();
+    /* itself, and, where that is inside another, those inside of it */
+    uint64_t calls = pace == &reeve_pace_inner ? 1 + pace->begun - inner_begun : 1;
     struct reeve_slice slice = slice_of(invocation, function, begin_ns, end_ns, code);
     gathered(cluster, pace, begin_ns);
     slice.inside = pace == &reeve_pace_inner ? depth_of(invocation) : 0;
     add(cluster, &slice);
-    pace->streak = end_ns - begin_ns < SHORT_NS ? pace->streak + 1 : 0;
+    pace->streak = end_ns - begin_ns < calls * SHORT_NS ? pace->streak + 1 : 0;
     if (pace->streak < STREAK_MAX)
         return;
     pace->streak = STREAK_MAX;

@@ -11,6 +11,7 @@
 struct reeve_pace {
     uint32_t skip;   /* so many calls more are not timed */
     uint32_t streak; /* short ones in a row, among those that were */
+    uint64_t begun;  /* calls, ever */
     uint64_t since_ns;
     uint32_t function; /* of the last that was timed */
 };
@@ -22,6 +23,7 @@ uint64_t reeve_history_now_ns(void);
 /* Before a call. What it gives is for `ended`; 0: the call is not timed. */
 static inline uint64_t reeve_history_begin(struct reeve_pace *pace)
 {
+    pace->begun++;
     if (REEVE_LIKELY(pace->skip > 1)) {
         pace->skip--;
         return 0;
@@ -32,9 +34,10 @@ static inline uint64_t reeve_history_begin(struct reeve_pace *pace)
 /* The outermost call begins. */
 void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns);
 
-/* A call that was timed has returned. */
+/* A call that was timed has returned; reeve_pace_inner.begun was `inner_begun` when it began. */
 void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
-    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, int code);
+    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns,
+    uint64_t inner_begun, int code);
 /* One that another thread than the main one has run: each of them is timed. */
 void reeve_history_ended_beside(struct reeve_cluster *cluster,
     const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, int code);

@@ -146,12 +146,13 @@ static void execution_run(
         struct reeve_doorbell *facts = cluster->bell; /* which this thread alone writes */
         uint32_t before = atomic_load_explicit(&facts->current_function, memory_order_relaxed);
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
-        uint64_t begin_ns = reeve_history_begin(pace);
+        uint64_t begin_ns = reeve_history_begin(pace), inner_begun = reeve_pace_inner.begun;
         if (REEVE_UNLIKELY(begin_ns != 0) && pace == &reeve_pace_outer)
             reeve_history_current(cluster, begin_ns);
         code = reeve_invoke(invocation);
         if (REEVE_UNLIKELY(begin_ns != 0))
-            reeve_history_ended(cluster, pace, invocation, function_index, begin_ns, code);
+            reeve_history_ended(
+                cluster, pace, invocation, function_index, begin_ns, inner_begun, code);
         atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
         if (REEVE_UNLIKELY(reeve_jobs_any))
             reeve_worker_output_flush_shared(true);
