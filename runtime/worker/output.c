@@ -14,6 +14,7 @@
  * function that wrote last. */
 #include "runtime/worker/output.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <sys/uio.h>
@@ -22,10 +23,11 @@
 #include "api/client/cluster.h"
 #include "api/client/log.h"
 
+/* Written with the lock of its FILE; the end of a task looks at it without. */
 struct stream {
     int fd;
-    uint32_t function; /* the one last marked, + 1 */
-    bool in_line;      /* the last byte written was not the end of a line */
+    _Atomic uint32_t function; /* the one last marked, + 1 */
+    _Atomic bool in_line;      /* the last byte written was not the end of a line */
 };
 
 static struct reeve_cluster *output_cluster;
@@ -62,10 +64,10 @@ static void log_write(enum reeve_level level, const char *text, size_t size)
     if (function != 0)
         snprintf(number, sizeof(number), "%u", function - 1);
     int before_size = snprintf(before, sizeof(before), "\x01%s%c\x02", number, "diwe"[level & 3]);
-    if (stream->function != 0)
-        snprintf(number, sizeof(number), "%u", stream->function - 1);
-    int after_size =
-        snprintf(after, sizeof(after), "\n\x01%s\x02", stream->function != 0 ? number : "");
+    uint32_t marked = stream->function;
+    if (marked != 0)
+        snprintf(number, sizeof(number), "%u", marked - 1);
+    int after_size = snprintf(after, sizeof(after), "\n\x01%s\x02", marked != 0 ? number : "");
     struct iovec parts[3] = {{before, (size_t)before_size}, {(char *)(uintptr_t)text, size},
         {after, (size_t)after_size}};
     stream->in_line = false; /* a mark ends a line */
