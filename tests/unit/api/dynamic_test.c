@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/api/inline_mode.h"
+
 REEVE_REMOTE(int64_t, add, (int64_t, a), (int64_t, b))
 {
     return a + b;
@@ -167,14 +169,7 @@ static int begin(void **state)
 {
     (void)state;
     int rc = reeve_register("echo", echo, NULL);
-    return rc ? rc : reeve_init(0, NULL, REEVE_OPTIONS(.mode = REEVE_MODE_INLINE));
-}
-
-static int end(void **state)
-{
-    (void)state;
-    reeve_shutdown();
-    return 0;
+    return rc ? rc : inline_mode_begin(state);
 }
 
 int main(void)
@@ -186,5 +181,5 @@ int main(void)
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(packed_values),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin, inline_mode_end);
 }

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/api/inline_mode.h"
+
 REEVE_STRUCT(view, (int64_t, x))
 REEVE_STRUCT(future, (int64_t, futures), (int64_t, timeout_ms))
 REEVE_STRUCT(codes, (int64_t, value))
@@ -102,19 +104,6 @@ static void an_actor(void **state)
     assert_int_equal(reeve_actor_release(k), REEVE_OK);
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    return reeve_init(0, NULL, REEVE_OPTIONS(.mode = REEVE_MODE_INLINE));
-}
-
-static int end(void **state)
-{
-    (void)state;
-    reeve_shutdown();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,5 +112,5 @@ int main(void)
         cmocka_unit_test(several_results),
         cmocka_unit_test(an_actor),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, inline_mode_begin, inline_mode_end);
 }

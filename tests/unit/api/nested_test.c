@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "api/client/codec.h"
+#include "tests/unit/api/inline_mode.h"
 
 REEVE_STRUCT(pair, (reeve_future_int64_t, a), (reeve_futures_double, more))
 REEVE_STRUCT(outer, (int64_t, n), (pair, p), (reeve_future, last))
@@ -156,27 +157,14 @@ static void as_another_type(void **state)
     assert_int_equal(reeve_get(pair, reeve_put(pair, p), &p), REEVE_EINVAL);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    char *argv[] = {"nested_test", NULL};
-    return reeve_init(1, argv, REEVE_OPTIONS(.mode = REEVE_MODE_INLINE));
-}
-
-static int end(void **state)
-{
-    (void)state;
-    reeve_shutdown();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_with_futures_travel),
         cmocka_unit_test(other_shapes_are_named),
-        cmocka_unit_test_setup_teardown(they_are_the_callers_own, start, end),
-        cmocka_unit_test_setup_teardown(as_another_type, start, end),
+        cmocka_unit_test_setup_teardown(
+            they_are_the_callers_own, inline_mode_begin, inline_mode_end),
+        cmocka_unit_test_setup_teardown(as_another_type, inline_mode_begin, inline_mode_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

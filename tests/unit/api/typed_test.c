@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/api/inline_mode.h"
+
 REEVE_STRUCT(point, (double, x), (double, y))
 REEVE_STRUCT(
     shape, (reeve_string, name), (point, centre), (reeve_int16_array, marks), (reeve_bytes, blob))
@@ -497,19 +499,6 @@ static void memory_outside_of_a_task_is_the_callers(void **state)
     assert_string_equal(reeve_last_error()->message, "asked to fail with 3");
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    return reeve_init(0, NULL, REEVE_OPTIONS(.mode = REEVE_MODE_INLINE));
-}
-
-static int end(void **state)
-{
-    (void)state;
-    reeve_shutdown();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,5 +517,5 @@ int main(void)
         cmocka_unit_test(of_many_calls_some_are_large),
         cmocka_unit_test(memory_outside_of_a_task_is_the_callers),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, inline_mode_begin, inline_mode_end);
 }

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/api/inline_mode.h"
+
 REEVE_STRUCT(mixed, (reeve_double_array, a), (reeve_string, name), (reeve_int32_array, b),
     (int64_t, n), (reeve_float_matrix, m))
 REEVE_STRUCT(holder, (reeve_future_int64_t, inner), (int64_t, n))
@@ -26,19 +28,6 @@ REEVE_REMOTE(reeve_double_matrix, transpose, (reeve_double_matrix, m))
 REEVE_REMOTE(int64_t, fails)
 {
     reeve_fail(3, "as asked");
-    return 0;
-}
-
-static int start(void **state)
-{
-    (void)state;
-    return reeve_init(0, NULL, REEVE_OPTIONS(.mode = REEVE_MODE_INLINE));
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    reeve_shutdown();
     return 0;
 }
 
@@ -292,7 +281,7 @@ static void test_after_shutdown(void **state)
     assert_int_equal(reeve_seal_reeve_double_array(creation, &future), REEVE_ESHUTDOWN);
     assert_int_equal(reeve_abort(second), REEVE_ESHUTDOWN);
     assert_int_equal(reeve_view_release(view), REEVE_ESHUTDOWN); /* and leaves nothing behind */
-    assert_int_equal(start(NULL), REEVE_OK);
+    assert_int_equal(inline_mode_begin(NULL), REEVE_OK);
     assert_int_equal(reeve_view_release(view), REEVE_EHANDLE);
     free(items);
 }
@@ -311,5 +300,5 @@ int main(void)
         cmocka_unit_test(test_a_creation_ends_once),
         cmocka_unit_test(test_after_shutdown),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, inline_mode_begin, inline_mode_end);
 }
