@@ -140,7 +140,7 @@ void reeve_hosted_free(struct reeve_hosted *hosted)
 static void hosted_end(struct reeve_hosted *hosted)
 {
     if (REEVE_UNLIKELY(hosted->pool != NULL))
-        self.pools->end(hosted->pool, hosted);
+        self.pools->end(hosted->pool);
     else
         reeve_hosted_free(hosted);
 }
@@ -202,7 +202,7 @@ REEVE_API void *reeve_typed_actor_begin(reeve_actor actor, const struct reeve_ac
     if (hosted == NULL)
         return new_failed(NULL, REEVE_ENOMEM, "no memory for the actor");
     if (self.pools != NULL && (concurrency > 1 || groups != NULL) &&
-        (hosted->pool = self.pools->make(hosted, &actor, concurrency, groups)) == NULL)
+        (hosted->pool = self.pools->make(hosted, concurrency, groups)) == NULL)
         return new_failed(hosted, REEVE_ENOMEM, "no memory for the actor's threads");
     if (reeve_map64_put(&self.actors, REEVE_ACTOR_NUMBER(&actor), hosted, NULL) != REEVE_OK) {
         hosted_end(hosted);

@@ -51,9 +51,9 @@ struct reeve_pool;   /* its threads */
 /* What a worker does for them. `end`: the actor has ended; frees it by reeve_hosted_free when no
  * thread runs its methods any more. Without it all run in the thread that calls. */
 struct reeve_pools {
-    struct reeve_pool *(*make)(struct reeve_hosted *hosted, const reeve_actor *actor,
-        uint32_t concurrency, const struct reeve_actor_groups *groups);
-    void (*end)(struct reeve_pool *pool, struct reeve_hosted *hosted);
+    struct reeve_pool *(*make)(
+        struct reeve_hosted *hosted, uint32_t concurrency, const struct reeve_actor_groups *groups);
+    void (*end)(struct reeve_pool *pool);
 };
 void reeve_actors_set_pools(const struct reeve_pools *pools);
 void reeve_hosted_free(struct reeve_hosted *hosted);

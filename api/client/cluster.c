@@ -14,6 +14,7 @@
 #include "api/client/error.h"
 #include "api/client/objects.h"
 #include "api/client/registry.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 
 /* Workers call in bursts, and what their leases keep idle, others wait for. */
@@ -601,13 +602,9 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->background_wake_ns = cluster->beside_deadline_ns = UINT64_MAX;
     cluster->spin_ns = 50000;
     reeve_cluster_room_init(cluster, settings);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&cluster->lock, NULL);
-    pthread_cond_init(&cluster->turn, &monotonic);
-    pthread_cond_init(&cluster->replied, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    reeve_clock_condition_init(&cluster->turn);
+    reeve_clock_condition_init(&cluster->replied);
     reeve_list_init(&cluster->sleepers);
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;

@@ -29,6 +29,7 @@
 
 #include "api/client/cluster.h"
 #include "api/client/running.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 
 #define SPIN_NS_MIN 2000u
@@ -420,11 +421,7 @@ static void turn_sleep(struct reeve_cluster *cluster, const struct reeve_cluster
         (time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
     struct sleeper sleeper = {
         .task = awaited != NULL && awaited->only_final ? awaited->futures[0] : 0};
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&sleeper.wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    reeve_clock_condition_init(&sleeper.wake);
     reeve_list_push_back(&cluster->sleepers, &sleeper.node);
     if (deadline_ns == UINT64_MAX)
         pthread_cond_wait(&sleeper.wake, &cluster->lock);

@@ -2,6 +2,7 @@
 #ifndef REEVE_BASE_CLOCK_H
 #define REEVE_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -20,6 +21,16 @@ static inline uint64_t reeve_clock_ns(clockid_t clock)
 static inline uint64_t reeve_clock_monotonic_ns(void)
 {
     return reeve_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* A condition variable whose timed waits go by that clock. */
+static inline void reeve_clock_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 /* Since 1970; may jump. For people and for stamps, never for deadlines. */

@@ -127,6 +127,15 @@ int daemon_bridge_open(struct daemon *daemon)
     return REEVE_OK;
 }
 
+/* To the node at the other end; while there is no session nothing is said, for with it goes what
+ * was under way. */
+static void peer_send(const struct daemon_channel *channel, const Reeve__Message *message)
+{
+    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
+    if (peer != NULL && peer->session != 0)
+        (void)reeve_link_send(channel->daemon->link, peer->session, message);
+}
+
 /* To who asked. */
 static void tell_progress(const struct daemon_channel *channel, const Reeve__Progress *progress)
 {
@@ -147,7 +156,6 @@ void daemon_bridge_progress(
     const struct daemon_channel *channel = daemon_channel_get(daemon, asked->lease);
     if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial)
         return; /* it has ended, as the client presently hears */
-    const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
     Reeve__Progress progress = REEVE__PROGRESS__INIT;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     progress.lease = asked->lease;
@@ -155,8 +163,15 @@ void daemon_bridge_progress(
     progress.attempt = asked->count;
     message.body_case = REEVE__MESSAGE__BODY_PROGRESS;
     message.progress = &progress;
-    if (peer != NULL && peer->session != 0)
-        (void)reeve_link_send(daemon->link, peer->session, &message);
+    peer_send(channel, &message);
+}
+
+/* The channel that a node speaks of; NULL: it is none of these with that node. */
+static struct daemon_channel *channel_with(
+    struct daemon *daemon, uint32_t node, uint64_t lease, enum daemon_channel_kind kind)
+{
+    struct daemon_channel *channel = daemon_channel_get(daemon, lease);
+    return channel != NULL && channel->kind == kind && channel->node == node ? channel : NULL;
 }
 
 bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message)
@@ -164,33 +179,34 @@ bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Me
     struct daemon_channel *channel;
     switch (message->body_case) {
     case REEVE__MESSAGE__BODY_CALLS:
-        channel = daemon_channel_get(daemon, message->calls->lease);
-        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+        channel = channel_with(daemon, node, message->calls->lease, CHANNEL_EXECUTOR);
+        if (channel != NULL)
             daemon_executor_calls(channel, message->calls);
         return true;
     case REEVE__MESSAGE__BODY_RETURNS:
-        channel = daemon_channel_get(daemon, message->returns->lease);
-        if (channel != NULL && channel->kind == CHANNEL_HOLDER && channel->node == node) {
+        channel = channel_with(daemon, node, message->returns->lease, CHANNEL_HOLDER);
+        if (channel != NULL) {
             daemon_holder_returns(channel, message->returns);
             if (!reeve_list_is_empty(&channel->results))
                 daemon_bridge_turn(daemon);
         }
         return true;
     case REEVE__MESSAGE__BODY_TAKE_BACK:
-        channel = daemon_channel_get(daemon, message->take_back->lease);
-        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+        channel = channel_with(daemon, node, message->take_back->lease, CHANNEL_EXECUTOR);
+        if (channel != NULL)
             daemon_executor_take_back(channel, message->take_back);
         return true;
     case REEVE__MESSAGE__BODY_CREDIT:
-        channel = daemon_channel_get(daemon, message->credit->lease);
-        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+        channel = channel_with(daemon, node, message->credit->lease, CHANNEL_EXECUTOR);
+        if (channel != NULL)
             daemon_executor_credit(channel, message->credit);
         return true;
     case REEVE__MESSAGE__BODY_PROGRESS:
-        channel = daemon_channel_get(daemon, message->progress->lease);
-        if (channel != NULL && channel->kind == CHANNEL_EXECUTOR && channel->node == node)
+        channel = channel_with(daemon, node, message->progress->lease, CHANNEL_EXECUTOR);
+        if (channel != NULL)
             daemon_executor_progress(channel, message->progress);
-        else if (channel != NULL && channel->kind == CHANNEL_HOLDER && channel->node == node)
+        channel = channel_with(daemon, node, message->progress->lease, CHANNEL_HOLDER);
+        if (channel != NULL)
             tell_progress(channel, message->progress);
         return true;
     default: return false;
@@ -204,7 +220,6 @@ static void take_back(
     if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial ||
         !daemon_holder_has(channel, task))
         return; /* answered already, or never forwarded */
-    const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
     Reeve__TakeBack take_back = REEVE__TAKE_BACK__INIT;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     take_back.lease = lease;
@@ -213,8 +228,7 @@ static void take_back(
     take_back.cancel = cancel;
     message.body_case = REEVE__MESSAGE__BODY_TAKE_BACK;
     message.take_back = &take_back;
-    if (peer != NULL && peer->session != 0)
-        (void)reeve_link_send(daemon->link, peer->session, &message);
+    peer_send(channel, &message);
 }
 
 void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task)
@@ -242,7 +256,6 @@ void daemon_bridge_credit(
     const struct daemon_channel *channel = daemon_channel_get(daemon, told->lease);
     if (channel == NULL || channel->kind != CHANNEL_HOLDER || channel->holder != serial)
         return; /* it has ended; of one of our own the holder tells the worker itself */
-    const struct daemon_peer *peer = daemon_peer_get(daemon, channel->node);
     Reeve__Credit credit = REEVE__CREDIT__INIT;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     credit.lease = told->lease;
@@ -251,6 +264,5 @@ void daemon_bridge_credit(
     credit.taken = (uint32_t)told->size;
     message.body_case = REEVE__MESSAGE__BODY_CREDIT;
     message.credit = &credit;
-    if (peer != NULL && peer->session != 0)
-        (void)reeve_link_send(daemon->link, peer->session, &message);
+    peer_send(channel, &message);
 }

@@ -89,6 +89,20 @@ void daemon_timeline_read(struct daemon_worker *worker)
         timeline_of(worker->daemon)->lost += lost;
 }
 
+/* What its page says that it runs. */
+static struct reeve_slice slice_of(
+    const struct reeve_doorbell *page, uint32_t function, int32_t code, uint64_t begin_ns)
+{
+    return (struct reeve_slice){.begin_ns = begin_ns,
+        .end_ns = reeve_clock_monotonic_ns(),
+        .task = atomic_load_explicit(&page->current_task, memory_order_relaxed),
+        .attempt = atomic_load_explicit(&page->current_attempt, memory_order_relaxed),
+        .function = function,
+        .code = code,
+        .count = 1,
+        .kind = REEVE_SLICE_TASK};
+}
+
 /* The outermost call that the worker runs, as far as it is known. */
 static bool current(
     const struct daemon_worker *worker, uint32_t function, int32_t code, struct reeve_slice *ret)
@@ -101,15 +115,8 @@ static bool current(
     if (begun == atomic_load_explicit(&page->tasks_ended, memory_order_relaxed) ||
         begun != atomic_load_explicit(&history->current, memory_order_acquire))
         return false;
-    *ret = (struct reeve_slice){
-        .begin_ns = atomic_load_explicit(&history->current_begin_ns, memory_order_relaxed),
-        .end_ns = reeve_clock_monotonic_ns(),
-        .task = atomic_load_explicit(&page->current_task, memory_order_relaxed),
-        .attempt = atomic_load_explicit(&page->current_attempt, memory_order_relaxed),
-        .function = function,
-        .code = code,
-        .count = 1,
-        .kind = REEVE_SLICE_TASK};
+    *ret = slice_of(page, function, code,
+        atomic_load_explicit(&history->current_begin_ns, memory_order_relaxed));
     return ret->begin_ns != 0 && ret->begin_ns <= ret->end_ns;
 }
 
@@ -138,14 +145,7 @@ static void append(json_t *list, const struct kept *kept)
 static bool seen(const struct daemon_worker *worker, uint32_t function, struct reeve_slice *ret)
 {
     const struct reeve_doorbell *page = worker->client->bell.page;
-    *ret = (struct reeve_slice){.begin_ns = worker->watch.since_ns,
-        .end_ns = reeve_clock_monotonic_ns(),
-        .task = atomic_load_explicit(&page->current_task, memory_order_relaxed),
-        .attempt = atomic_load_explicit(&page->current_attempt, memory_order_relaxed),
-        .function = function,
-        .code = RUNNING,
-        .count = 1,
-        .kind = REEVE_SLICE_TASK};
+    *ret = slice_of(page, function, RUNNING, worker->watch.since_ns);
     return ret->begin_ns != 0;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "runtime/base/assert.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 #include "runtime/wire/bulk_internal.h"
 #include "runtime/wire/nng_stream.h"
@@ -53,11 +54,7 @@ static struct bulk_stream *stream_make(struct reeve_bulk *bulk)
     if (stream == NULL)
         return NULL;
     pthread_mutex_init(&stream->mutex, NULL);
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&stream->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    reeve_clock_condition_init(&stream->wake);
     reeve_fifo_init(&stream->queues[0], sizeof(struct reeve_bulk_piece));
     reeve_fifo_init(&stream->queues[1], sizeof(struct reeve_bulk_piece));
     reeve_list_init(&stream->node);

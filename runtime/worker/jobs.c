@@ -91,14 +91,20 @@ static void job_leave(struct job *job)
     free(job);
 }
 
+/* With the lock: nobody else answers it from now on. */
+static void job_answered(struct job *job)
+{
+    job->answered = true;
+    if (job->token != 0)
+        reeve_map64_remove(&jobs.tokens, job->token);
+}
+
 /* With the lock: the right to answer it, and with it a use of it, until job_leave. */
 static bool job_take(struct job *job)
 {
     if (job->answered)
         return false;
-    job->answered = true;
-    if (job->token != 0)
-        reeve_map64_remove(&jobs.tokens, job->token);
+    job_answered(job);
     if (job->state == JOB_RUNNING) /* else there is nobody who uses it */
         job->users++;
     if (job->state == JOB_QUEUED) {
@@ -125,12 +131,11 @@ static void pool_free(struct reeve_pool *pool)
     free(pool);
 }
 
-static struct reeve_pool *pool_make(struct reeve_hosted *hosted, const reeve_actor *actor,
-    uint32_t concurrency, const struct reeve_actor_groups *groups)
+static struct reeve_pool *pool_make(
+    struct reeve_hosted *hosted, uint32_t concurrency, const struct reeve_actor_groups *groups)
 {
     uint32_t count = 1 + (groups != NULL ? REEVE_MIN(groups->count, REEVE_GROUPS_MAX) : 0);
     struct reeve_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(*pool->groups));
-    (void)actor;
     if (pool == NULL)
         return NULL;
     pool->hosted = hosted;
@@ -148,9 +153,8 @@ static struct reeve_pool *pool_make(struct reeve_hosted *hosted, const reeve_act
 
 /* The main thread. Nothing of it runs when it has ended by itself; but something may when its owner
  * has gone, and then nobody is there to hear of what is queued. */
-static void pool_end(struct reeve_pool *pool, struct reeve_hosted *hosted)
+static void pool_end(struct reeve_pool *pool)
 {
-    (void)hosted;
     pthread_mutex_lock(&jobs.lock);
     pool->ended = true;
     bool is_last = pool->threads == 0;
@@ -243,11 +247,8 @@ static void job_returned(struct job *job, struct execution *execution, uint8_t *
     pthread_mutex_lock(&jobs.lock);
     bool later = job->later && execution->code == 0;
     bool mine = !later && !job->answered;
-    if (mine) {
-        job->answered = true;
-        if (job->token != 0)
-            reeve_map64_remove(&jobs.tokens, job->token);
-    }
+    if (mine)
+        job_answered(job);
     pthread_mutex_unlock(&jobs.lock);
     if (mine)
         execution_finish(execution, job->channel, &job->view, scratch);

@@ -314,15 +314,19 @@ static bool is_early(
            (reeve_jobs_any && reeve_jobs_hold(view, &parts));
 }
 
+/* What an answer names: the object that is the result, or one among the arguments that is lost. */
+static const struct reeve_reference *answer_object(const struct execution *execution, int status)
+{
+    if (REEVE_UNLIKELY(status == REEVE_ELOST && execution->lost.size_bytes != 0))
+        return &execution->lost;
+    return execution->is_object ? &execution->object : NULL;
+}
+
 /* It is settled. */
 static void execution_answer(struct execution *execution, struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view, int status, const uint8_t *scratch)
 {
-    bool names_lost = status == REEVE_ELOST && execution->lost.size_bytes != 0;
-    const struct reeve_reference *object = execution->is_object ? &execution->object : NULL;
-    if (REEVE_UNLIKELY(names_lost))
-        object = &execution->lost;
-    answer(channel, execution->job, view, status, object,
+    answer(channel, execution->job, view, status, answer_object(execution, status),
         status != 0 ? scratch : execution->invocation.result, execution->invocation.result_size);
 }
 
@@ -492,10 +496,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     status = execution_settle(&execution, entry.function, worker.scratch);
     const struct reeve_future_ids *futures = &execution.invocation.result_futures;
     bool is_object = execution.is_object;
-    bool names_lost = status == REEVE_ELOST && execution.lost.size_bytes != 0;
-    const struct reeve_reference *object = is_object ? &execution.object : NULL;
-    if (REEVE_UNLIKELY(names_lost))
-        object = &execution.lost;
+    const struct reeve_reference *object = answer_object(&execution, status);
     atomic_store_explicit(&cluster->bell->inline_depth, depth, memory_order_relaxed);
     bool concerns = reeve_handover_concerns(&execution.invocation);
     if (REEVE_UNLIKELY(concerns)) /* first, so that the result alone has the futures in it */
