@@ -107,12 +107,14 @@ struct reeve_objects;
 struct reeve_cluster_spare {
     uint32_t segment;
     uint64_t offset, end; /* multiples of 64 */
+    bool is_new;          /* as it was granted: there may be whole blocks without a page in it */
 };
 struct reeve_cluster_ahead {
     struct reeve_cluster_spare spares[REEVE_CLUSTER_SPARES_MAX];
     uint32_t count;
-    uint32_t request;  /* for more, under way; or 0 */
-    uint32_t patience; /* so many puts before room is asked for again */
+    uint32_t request;       /* for more, under way; or 0 */
+    uint32_t patience;      /* so many puts before room is asked for again */
+    uint64_t granted_bytes; /* the last time */
 };
 
 struct reeve_cluster {
