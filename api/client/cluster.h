@@ -316,6 +316,8 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
     struct reeve_owner_task *task, struct reeve_error_info *error);
 int reeve_cluster_actor_make(struct reeve_backend *backend,
     const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error);
+/* All of this process's, to its daemon, which has asked. With the lock. */
+void reeve_cluster_actors_tell(struct reeve_cluster *cluster, uint32_t request);
 int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_actor_wanted *wanted,
     reeve_actor *ret, struct reeve_error_info *error);
 int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *actor,

@@ -3,6 +3,13 @@
  * Of a handle, `owner` is the process, `number` and the lower half of `host` are the core's; what
  * else stands in them is drawn in actor.h. */
 #include "api/client/actor.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/keeper.h"
@@ -76,6 +83,56 @@ int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_a
     return code;
 }
 
+/* ---- told to the daemon, when it asks (reeve actors) ---- */
+
+static bool actor_write(FILE *out, const struct reeve_owner_actor_info *info)
+{
+    _Static_assert((int)REEVE_OWNER_ACTOR_DEAD == (int)REEVE_LOCAL_ACTOR_DEAD, "states");
+    const struct reeve_owner_result result = {.status = REEVE_EACTORDIED,
+        .error_is_map = info->why_is_map,
+        .bytes = info->why,
+        .size = info->why_size};
+    struct reeve_error_info why = {0};
+    if (info->why_size != 0)
+        reeve_cluster_task_error(&result, &why);
+    const struct reeve_local_actor actor = {.number = info->number,
+        .host = info->host,
+        .constructor = info->constructor,
+        .state = (uint32_t)info->state,
+        .restarts = info->restarts,
+        .restarts_left = info->restarts_left,
+        .cpu_milli = info->cpu_milli,
+        .text_size = (uint32_t)strlen(why.message),
+        .calls = info->calls,
+        .since_ns = info->since_ns};
+    return fwrite(&actor, sizeof(actor), 1, out) == 1 &&
+           fwrite(why.message, 1, actor.text_size, out) == actor.text_size;
+}
+
+void reeve_cluster_actors_tell(struct reeve_cluster *cluster, uint32_t request)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_ACTORS,
+        .request = request,
+        .fds = {memfd_create("reeve-actors", MFD_CLOEXEC)}};
+    struct reeve_owner_actor_info info;
+    size_t cursor = 0, count = 0;
+    int copy = fcntl(message.fds[0], F_DUPFD_CLOEXEC, 3);
+    FILE *out = copy >= 0 ? fdopen(copy, "wb") : NULL;
+    while (out != NULL && reeve_owner_next_actor(cluster->owner, &cursor, &info)) {
+        if (count >= REEVE_LOCAL_ACTORS_MAX || !actor_write(out, &info))
+            message.count++;
+        else
+            count++;
+    }
+    if (out != NULL && fclose(out) == 0)
+        message.fd_count = 1; /* else it is as if there were none */
+    else if (out == NULL && copy >= 0)
+        close(copy);
+    (void)reeve_cluster_send(cluster, &message);
+    if (message.fds[0] >= 0)
+        close(message.fds[0]);
+}
+
 /* ---- creating and ending ---- */
 
 int reeve_cluster_actor_make(struct reeve_backend *backend,
@@ -87,6 +144,7 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
         .shared = settings->shared,
         .restarts_max = settings->restarts_max,
         .end_function = (uint32_t)settings->end->index,
+        .now_ns = reeve_cluster_now_ns(),
     };
     uint32_t number, host;
     pthread_mutex_lock(&cluster->lock);

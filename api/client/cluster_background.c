@@ -70,6 +70,7 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
         if (cluster->task_credit != NULL)
             cluster->task_credit(message);
         break;
+    case REEVE_LOCAL_ACTORS: reeve_cluster_actors_tell(cluster, message->request); break;
     case REEVE_LOCAL_PROGRESS: reeve_cluster_progress_heard(cluster, message); break;
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
     case REEVE_LOCAL_NAMED: reply_deliver(cluster, message); break;

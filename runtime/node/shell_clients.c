@@ -220,6 +220,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
     }
     if (message->kind == REEVE_LOCAL_KEEP && client->welcome)
         daemon_keeper_wanted(client, message);
+    if (message->kind == REEVE_LOCAL_ACTORS && client->welcome)
+        daemon_actors_told(client, message);
     close_descriptors(message); /* no other message brings any */
     if (message->kind == REEVE_LOCAL_BYE) {
         client->bye = true; /* the end of file says the rest */
@@ -274,7 +276,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_NAME: name_asked(client, message); break;
-    case REEVE_LOCAL_KEEP: break;
+    case REEVE_LOCAL_KEEP:
+    case REEVE_LOCAL_ACTORS: break;
     case REEVE_LOCAL_KILL: daemon_keeper_kill(client, message); break;
     case REEVE_LOCAL_KEPT:
         if (!daemon_keeper_made(client, message))
@@ -381,6 +384,7 @@ void daemon_client_close(struct daemon_client *client)
     reeve_map64_remove(&client->daemon->clients, client->connection);
     if (client->welcome) {
         reeve_map64_remove(&client->daemon->serials, client->serial);
+        daemon_actors_client_gone(client);
         reeve_store_shell_client_closed(client->daemon->store, client->serial);
         if (client->worker == NULL)
             daemon_objects_driver_gone(client);
