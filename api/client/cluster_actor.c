@@ -58,12 +58,12 @@ static int name_claim(struct reeve_cluster *cluster, const struct reeve_actor_se
     struct reeve_local_message reply, message = {.task = number, .size = actor->host};
     int code = name_ask(
         cluster, &message, settings->name_space, settings->name, settings->type, &reply, error);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (code == 0 && !cluster->ending)
         reeve_owner_actor_named(cluster->owner, (uint32_t)number);
     else if (!cluster->ending)
         reeve_owner_actor_give_up(cluster->owner, (uint32_t)number);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -72,9 +72,9 @@ int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_a
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_local_message reply, message = {.flags = REEVE_LOCAL_NAME_FIND};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0)
         code = name_ask(
             cluster, &message, wanted->name_space, wanted->name, wanted->type, &reply, error);
@@ -147,7 +147,7 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
         .now_ns = reeve_cluster_now_ns(),
     };
     uint32_t number, host;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -164,7 +164,7 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
     if (code == 0)
         *ret = (reeve_actor){cluster->process, (uint64_t)settings->concurrency << 32 | number,
             (uint64_t)settings->cpu_milli << 32 | host};
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0 && settings->name != NULL)
         code = name_claim(cluster, settings, ret, error);
     return code;
@@ -180,7 +180,7 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         return how == REEVE_ACTOR_KILL ? reeve_cluster_keeper_kill(cluster, actor->owner, error)
                                        : REEVE_OK;
     uint32_t number = actor->number <= UINT32_MAX ? (uint32_t)actor->number : 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         uint64_t now_ns = reeve_cluster_now_ns();
@@ -201,6 +201,6 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         else if (code != 0)
             reeve_error_set(error, code, "%s", "");
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
