@@ -176,18 +176,6 @@ static uint32_t table_of(const struct daemon_client *client)
     return job != NULL ? reeve_table_fold(job->table_hash) : 0;
 }
 
-/* A line of `text`, which is consumed; false: there is none, or it is too long. */
-static bool line_take(const char **text, char *line, size_t size)
-{
-    size_t length = strcspn(*text, "\n");
-    if (length >= size)
-        return false;
-    memcpy(line, *text, length);
-    line[length] = 0;
-    *text += length + ((*text)[length] == '\n');
-    return true;
-}
-
 static void name_asked(struct daemon_client *client, const struct reeve_local_message *message)
 {
     struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_CLIENT_NAME,
@@ -201,10 +189,11 @@ static void name_asked(struct daemon_client *client, const struct reeve_local_me
                                                        : REEVE_MESSAGE_NAME_CLAIM;
     m->actor_number = message->task;
     m->actor_host = message->size;
-    bool has_name = m->kind == REEVE_MESSAGE_NAME_DROP ||
-                    (line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
-                        line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
-                        line_take(&text, m->text, sizeof m->text));
+    bool has_name =
+        m->kind == REEVE_MESSAGE_NAME_DROP ||
+        (reeve_local_line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
+            reeve_local_line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
+            reeve_local_line_take(&text, m->text, sizeof m->text));
     if (has_name)
         daemon_event(client->daemon, &event);
     else

@@ -234,6 +234,17 @@ void reeve_local_set_text(struct reeve_local_message *message, const char *forma
                              : (uint32_t)sizeof message->text - 1;
 }
 
+bool reeve_local_line_take(const char **text, char *line, size_t size)
+{
+    size_t length = strcspn(*text, "\n");
+    if (length >= size)
+        return false;
+    memcpy(line, *text, length);
+    line[length] = 0;
+    *text += length + ((*text)[length] == '\n');
+    return true;
+}
+
 const char *reeve_local_kind_name(enum reeve_local_kind kind)
 {
     static const char *const names[REEVE_LOCAL_KIND_COUNT] = {"none", "hello", "demand",

@@ -305,6 +305,8 @@ int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags);
 int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_message *ret);
 void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* A line of a text, which is taken off its front; false: it is too long. At its end: empty. */
+bool reeve_local_line_take(const char **text, char *line, size_t size);
 const char *reeve_local_kind_name(enum reeve_local_kind kind);
 
 /* The name under which programs look for a daemon of this user on this machine that belongs to
