@@ -40,6 +40,10 @@ static void print_head(const json_t *status)
         reeve_cli_number_of(totals, "slots_used"), reeve_cli_number_of(totals, "slots"),
         reeve_cli_integer_of(totals, "jobs"), reeve_cli_integer_of(totals, "leases"),
         reeve_cli_integer_of(totals, "demands"));
+    if (reeve_cli_integer_of(totals, "actor_processes") > 0)
+        printf("actors  in %lld processes, %lld with names (see reeve actors)\n",
+            reeve_cli_integer_of(totals, "actor_processes"),
+            reeve_cli_integer_of(totals, "actor_names"));
     char store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE], held[REEVE_SIZE_TEXT_SIZE];
     printf("store   %lld objects, %s of %s used, %s held as memory\n",
         reeve_cli_integer_of(totals, "objects"),

@@ -309,7 +309,7 @@ static void command_run(
                 .kind = REEVE_LOCAL_NAME, .flags = REEVE_LOCAL_NAME_DROP, .task = command->task});
         if (cluster->is_keeper) {
             cluster->kept_ended = true;
-            pthread_cond_broadcast(&cluster->replied);
+            reeve_condition_tell(&cluster->replied);
         }
         break;
     case REEVE_OWNER_CREDIT: reeve_cluster_credit_run(cluster, command); break;

@@ -216,6 +216,7 @@ struct reeve_owner_actor {
     uint32_t shared;       /* not 0: in a host of that number, with others; else in its own */
     uint32_t restarts_max; /* UINT32_MAX: any number */
     uint32_t end_function; /* to be called when it is released */
+    uint64_t now_ns;
 };
 #define REEVE_OWNER_SHARED_MAX 0xffffu
 
@@ -246,6 +247,25 @@ void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number);
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
 /* Whether the task is a call of an actor, of ours or not. */
 bool reeve_owner_is_of_actor(const struct reeve_owner *owner, reeve_task_id task);
+/* For people: all of ours that have not ended or been released. *cursor begins at 0. */
+enum reeve_owner_actor_state {
+    REEVE_OWNER_ACTOR_STARTING,
+    REEVE_OWNER_ACTOR_RESTARTING,
+    REEVE_OWNER_ACTOR_ALIVE,
+    REEVE_OWNER_ACTOR_DEAD,
+};
+struct reeve_owner_actor_info {
+    uint32_t number, host, constructor, cpu_milli;
+    enum reeve_owner_actor_state state;
+    uint32_t restarts, restarts_left;
+    uint32_t calls; /* unanswered, of its host */
+    uint64_t since_ns;
+    bool why_is_map; /* dead: why, as in a result */
+    const uint8_t *why;
+    uint32_t why_size;
+};
+bool reeve_owner_next_actor(
+    const struct reeve_owner *owner, size_t *cursor, struct reeve_owner_actor_info *ret);
 /* Those that have not ended. */
 uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
 

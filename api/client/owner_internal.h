@@ -194,6 +194,7 @@ struct owner_actor {
     bool ended;    /* by its end_function, or that was lost */
     bool named;    /* its name is to be given back */
     uint32_t restarts_left, restart_count;
+    uint64_t since_ns; /* it was asked for, or restarted last */
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
     uint64_t sequence;                        /* of the constructor, among what the host is to do */
