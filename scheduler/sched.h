@@ -190,6 +190,7 @@ struct reeve_sched_totals {
     uint64_t cpu_used_milli; /* leased there, without what is lent */
     uint64_t job_count, demand_count, lease_count, class_count;
     uint64_t name_count; /* of actors */
+    uint64_t host_count; /* processes of actors, those included that are to be */
     uint64_t granted_count, ended_count, refused_count, recalled_count,
         lost_lease_count; /* since the start */
     uint64_t stale_count; /* messages about what is over: counted and ignored */
@@ -260,6 +261,10 @@ bool reeve_sched_next_demand(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_demand_info *ret);
 bool reeve_sched_next_lease(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_lease_info *ret);
+
+/* Who has the name: the claim, as it came from its node. False: nobody. */
+bool reeve_sched_find_name(const struct reeve_sched *sched, const char *name_space,
+    const char *name, struct reeve_message *ret);
 
 /* Why a demand waits, for people: one sentence (empty when it lacks nothing, "no such demand…"
  * when it is unknown). */

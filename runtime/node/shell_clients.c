@@ -158,6 +158,8 @@ static void hello(struct daemon_client *client, struct reeve_local_message *mess
     if (message->mode == REEVE_LOCAL_WORKER) {
         worker_hello(client, message);
     } else if (message->mode == REEVE_LOCAL_DRIVER && message->fd_count == 3) {
+        if (message->token != 0)
+            client->keeper = daemon_keeper_hello(client, message->token);
         daemon_program_hello(client, message);
     } else {
         close_descriptors(message);
@@ -174,18 +176,6 @@ static uint32_t table_of(const struct daemon_client *client)
     return job != NULL ? reeve_table_fold(job->table_hash) : 0;
 }
 
-/* A line of `text`, which is consumed; false: there is none, or it is too long. */
-static bool line_take(const char **text, char *line, size_t size)
-{
-    size_t length = strcspn(*text, "\n");
-    if (length >= size)
-        return false;
-    memcpy(line, *text, length);
-    line[length] = 0;
-    *text += length + ((*text)[length] == '\n');
-    return true;
-}
-
 static void name_asked(struct daemon_client *client, const struct reeve_local_message *message)
 {
     struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_CLIENT_NAME,
@@ -199,10 +189,11 @@ static void name_asked(struct daemon_client *client, const struct reeve_local_me
                                                        : REEVE_MESSAGE_NAME_CLAIM;
     m->actor_number = message->task;
     m->actor_host = message->size;
-    bool has_name = m->kind == REEVE_MESSAGE_NAME_DROP ||
-                    (line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
-                        line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
-                        line_take(&text, m->text, sizeof m->text));
+    bool has_name =
+        m->kind == REEVE_MESSAGE_NAME_DROP ||
+        (reeve_local_line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
+            reeve_local_line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
+            reeve_local_line_take(&text, m->text, sizeof m->text));
     if (has_name)
         daemon_event(client->daemon, &event);
     else
@@ -216,6 +207,10 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         hello(client, message);
         return;
     }
+    if (message->kind == REEVE_LOCAL_KEEP && client->welcome)
+        daemon_keeper_wanted(client, message);
+    if (message->kind == REEVE_LOCAL_ACTORS && client->welcome)
+        daemon_actors_told(client, message);
     close_descriptors(message); /* no other message brings any */
     if (message->kind == REEVE_LOCAL_BYE) {
         client->bye = true; /* the end of file says the rest */
@@ -270,6 +265,13 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_NAME: name_asked(client, message); break;
+    case REEVE_LOCAL_KEEP:
+    case REEVE_LOCAL_ACTORS: break;
+    case REEVE_LOCAL_KILL: daemon_keeper_kill(client, message); break;
+    case REEVE_LOCAL_KEPT:
+        if (!daemon_keeper_made(client, message))
+            protocol_error(client, "the word of a keeper, which it is not");
+        break;
     case REEVE_LOCAL_FAILED: daemon_tasks_failed(client, message); break;
     default:
         if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
@@ -287,6 +289,13 @@ static void at_end_of_file(struct daemon_client *client)
     struct daemon *daemon = client->daemon;
     daemon_client_close(client);
     daemon_event(daemon, &event);
+}
+
+void daemon_client_gone(struct daemon_client *client)
+{
+    daemon_client_drain(client);
+    if (!client->closed)
+        at_end_of_file(client);
 }
 
 /* Gives false at the end of file. */
@@ -364,6 +373,7 @@ void daemon_client_close(struct daemon_client *client)
     reeve_map64_remove(&client->daemon->clients, client->connection);
     if (client->welcome) {
         reeve_map64_remove(&client->daemon->serials, client->serial);
+        daemon_actors_client_gone(client);
         reeve_store_shell_client_closed(client->daemon->store, client->serial);
         if (client->worker == NULL)
             daemon_objects_driver_gone(client);
@@ -422,6 +432,9 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
     else
         daemon_client_hang_up(
             client); /* out of descriptors; CLIENT_GONE follows from the end of file */
+    if (client->keeper != NULL)
+        daemon_keeper_welcome(client);
+    client->keeper = NULL;
 }
 
 static void accept_one(struct daemon *daemon, int fd)
