@@ -252,7 +252,7 @@ int reeve_cluster_place_seal(struct reeve_cluster *cluster, const struct reeve_c
     if (silent) {
         int code = reeve_cluster_send(cluster, &message);
         if (code != 0)
-            return reeve_error_set(error, code, "the node daemon of this process is gone");
+            return reeve_cluster_send_failed(code, error);
     } else {
         struct reeve_local_message reply;
         int code = reeve_cluster_request(cluster, &message, &reply, error);

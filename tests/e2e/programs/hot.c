@@ -1,6 +1,6 @@
-/* Hot calls to be watched from outside: `hot HOW MAIL`, HOW being "sync", "async" or "puts". Reports
- * "driver PID" and "worker PID"; then for each number that it reads on standard input it makes
- * so many calls, or puts so many values into the store, and prints "made NUMBER". */
+/* Hot calls to be watched from outside: `hot HOW MAIL`, HOW being "sync", "async" or "puts".
+ * Reports "driver PID" and "worker PID"; then for each number that it reads on standard input it
+ * makes so many calls, or puts so many values into the store, and prints "made NUMBER". */
 #include "tests/e2e/programs/say.h"
 
 #define UNDER_WAY 1000
