@@ -136,7 +136,7 @@ struct store_peer {
     uint64_t word_first;             /* the number of the first of them */
     uint32_t word_sent;              /* so many of them have been sent in this session */
     struct reeve_heap_node deadline; /* while any has: then they are sent again */
-    uint64_t give_heard;             /* the number of its latest word that gave something */
+    uint64_t word_heard;             /* the number of its latest word that counted */
 };
 
 struct store_copy {
@@ -661,6 +661,8 @@ void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id
 /* The same, with its number. */
 uint64_t store_tell_word(struct reeve_store *store, uint32_t node, const struct store_word *word);
 void store_tell_all(struct reeve_store *store, struct reeve_object_id id);
+/* A word of that node that has not been heard before, by its number; 0: it has none. */
+bool store_tell_is_news(struct reeve_store *store, uint32_t node, uint64_t word);
 void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number);
 void store_tell_reset(struct reeve_store *store, uint32_t node);
 void store_tell_tick(struct reeve_store *store);

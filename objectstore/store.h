@@ -51,13 +51,14 @@
  *                 process flags              its id. Answered with REPLY_SEAL, when the node where
  *                                            it lies knows. flags: GIVEN; ANCHOR: the giver had
  *                                            anchored it, and has a pin
- *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_FREE      node id word               the same, from a node that knows we have a copy. word:
+ *                                            its number, by which it counts only once; so with the
+ *                                            next two
  *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere;
- *                 flags heir                 heir: that hold is the heir's from now on. Of sequence
+ *                 flags heir word            heir: that hold is the heir's from now on. Of sequence
  *                                            REEVE_STORE_ALL: that node has something of `process`,
  *                                            one of ours, and is to be told when it dies
- *  PEER_GIVE      node id process number     GIVE, from another node; number: of the word, which
- *                                            counts only once
+ *  PEER_GIVE      node id process word       GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece, or (length 0) to know the size;
  *                 number flags               number: its name for this. flags: INSIST. Answered
@@ -248,6 +249,7 @@ struct reeve_store_event {
     uint64_t size;
     uint64_t length;
     uint64_t number;
+    uint64_t word;
 };
 
 enum reeve_store_command_kind {
