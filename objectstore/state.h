@@ -189,7 +189,10 @@ struct store_fetch {
     uint32_t source_count;
     uint32_t parked_count;
     bool size_known;
-    uint8_t *pieces; /* enum store_piece_state; NULL: there is no room yet */
+    bool held;            /* by one who asks: it is there, or its owner has ended */
+    bool unsure;          /* a source has failed that may have had it */
+    uint32_t silent_node; /* a source that has not answered; 0: none */
+    uint8_t *pieces;      /* enum store_piece_state; NULL: there is no room yet */
     uint32_t piece_count, here_count;
     uint32_t wanted_count, wanted_from; /* none is wanted before that one */
     uint64_t since_ns;

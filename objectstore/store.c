@@ -403,6 +403,8 @@ static void on_free(
         store_tell(store, node, event->id);
     if (object != NULL && object->state == STORE_SEALED)
         (void)store_unanchor(store, object); /* whoever else needs it */
+    if (object != NULL && object->state == STORE_PULLING && object->fetch->held)
+        return; /* it comes for one who holds it, where it lies */
     if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, node, REEVE_ELOST);
 }

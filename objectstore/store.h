@@ -36,7 +36,8 @@
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
  *                 node flags                 known) say what and where the object is, where it is
- *                                            not here. flags: GIVEN
+ *                                            not here. flags: GIVEN; HELD: by the one who asks,
+ *                                            for whom it is there, or its owner has ended
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
  *  UNPIN          client id flags            one pin less; or (ANCHOR) its owner lets go
@@ -212,7 +213,7 @@ enum reeve_store_event_kind {
 #define REEVE_STORE_GIVEN 8u
 /* PEER_PULL: to be sent by us, as those it was referred to failed it */
 #define REEVE_STORE_INSIST 32u
-/* FREE: not by its owner, but by one that held it: `number` as in its HOLD */
+/* FREE: not by its owner, but by one that held it: `number` as in its HOLD. GET: the same asks */
 #define REEVE_STORE_HELD 16u
 
 /* What SEND_FREE says. */
@@ -385,7 +386,9 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
 #define REEVE_STORE_NAMED_MAX 4 /* of those who pin an object, and of the nodes that have copies */
 struct reeve_store_object_info {
     struct reeve_object_id id;
-    reeve_process_id owner; /* not the one in the id, where that has given it away */
+    /* not the one in the id, where that has given it away; REEVE_PROCESS_NONE: of a copy of such, as
+     * only the node of the primary knows whose it is */
+    reeve_process_id owner;
     uint64_t size;
     uint32_t segment;
     uint32_t pin_count, pinner_count, copy_count; /* pins; processes with pins; other nodes */
