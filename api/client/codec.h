@@ -10,6 +10,7 @@
  *                          | pad (u8) | pad zero bytes | elements, raw, little-endian |
  *     matrices             array of three: rows, columns, and an array of numbers
  *     structs              array of the members, in order
+ *     arrays of others     array of the items
  *     void                 nil
  *     arguments of a call  array of the arguments; in place of any of them, a large object:
  *                          ext 32:  | object id, 16 bytes | size, u64 little-endian |

@@ -162,7 +162,7 @@ static int unpack_argument(
     struct reeve_invocation *invocation, struct reeve_unpack *unpack, size_t i, char *arguments)
 {
     const struct reeve_member *parameter = &invocation->function->parameters[i];
-    struct reeve_path path = {NULL, parameter->name, (unsigned)i + 1};
+    struct reeve_path path = {NULL, parameter->name, (unsigned)i + 1, 0};
     struct reeve_token token;
     if (REEVE_LIKELY(!next_is_object(unpack, &token)))
         return reeve_unpack_value(unpack, parameter->type, arguments + parameter->offset, &path);

@@ -51,6 +51,13 @@ int reeve_codec_futures(const struct reeve_type *type, const void *value,
             rc = add(ids, ((const uint64_t *)span->data)[i], error);
         return rc;
     }
+    if (type->kind == REEVE_KIND_LIST) {
+        const struct reeve_span *span = value;
+        const struct reeve_type *item = type->members->type;
+        for (size_t i = 0; i < span->count && !rc && item->kind >= REEVE_KIND_STRUCT; i++)
+            rc = reeve_codec_futures(item, (const char *)span->data + i * item->size, ids, error);
+        return rc;
+    }
     for (uint32_t i = 0; i < type->member_count && !rc; i++) /* of a matrix: none */
         rc = reeve_codec_futures(
             type->members[i].type, (const char *)value + type->members[i].offset, ids, error);

@@ -10,6 +10,7 @@
 #include "runtime/base/macros.h"
 
 #include <msgpack.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "elements travel as they lie");
@@ -103,6 +104,17 @@ static size_t refuse(struct reeve_error_info *error, int code, const char *what)
     return 0;
 }
 
+/* Says in which of the items it is that something is wrong. */
+static size_t refuse_item(struct reeve_error_info *error, size_t i)
+{
+    char why[256];
+    if (error) {
+        snprintf(why, sizeof why, "%.250s", error->message);
+        reeve_error_set(error, error->code, "items[%zu]: %s", i, why);
+    }
+    return 0;
+}
+
 size_t reeve_codec_size(
     const struct reeve_type *type, const void *value, size_t offset, struct reeve_error_info *error)
 {
@@ -162,6 +174,23 @@ size_t reeve_codec_size(
                 member->type, (const char *)value + member->offset, offset + size, error);
             if (!more)
                 return 0;
+            size += more;
+        }
+        return size;
+    }
+    case REEVE_KIND_LIST: {
+        const struct reeve_span *span = value;
+        const struct reeve_type *item = type->members->type;
+        if (!span->data && span->count)
+            return refuse(error, REEVE_EINVAL, "an array has a count, but its items are NULL");
+        if (span->count > UINT32_MAX)
+            return refuse(error, REEVE_ETOOLARGE, "an array has more than 2^32 items");
+        size_t size = array_header_size(span->count);
+        for (size_t i = 0; i < span->count; i++) {
+            size_t more = reeve_codec_size(
+                item, (const char *)span->data + i * item->size, offset + size, error);
+            if (!more)
+                return refuse_item(error, i);
             size += more;
         }
         return size;
@@ -290,6 +319,16 @@ static int pack(msgpack_packer *packer, const struct reeve_type *type, const voi
                 return -1;
         }
         return 0;
+    case REEVE_KIND_LIST: {
+        const struct reeve_span *span = value;
+        const struct reeve_type *item = type->members->type;
+        if (msgpack_pack_array(packer, span->count))
+            return -1;
+        for (size_t i = 0; i < span->count; i++)
+            if (pack(packer, item, (const char *)span->data + i * item->size))
+                return -1;
+        return 0;
+    }
     case REEVE_KIND_FUTURE: return msgpack_pack_ext_with_body(packer, "", 1, REEVE_EXT_FUTURE);
     case REEVE_KIND_FUTURES: {
         uint32_t count = (uint32_t)((const struct reeve_span *)value)->count;

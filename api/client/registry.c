@@ -89,6 +89,8 @@ REEVE_API int reeve_register_stream(const char *name, reeve_handler *handler, vo
 
 static int write_type(struct reeve_buffer *text, const struct reeve_type *type)
 {
+    if (type->kind == REEVE_KIND_LIST)
+        return write_type(text, type->members->type) | reeve_buffer_append_string(text, "[]");
     int rc = reeve_buffer_append_string(text, type->name);
     if (type->kind != REEVE_KIND_STRUCT)
         return rc;

@@ -11,6 +11,9 @@
 #define MATRIX(T, spoken, element)             \
     const struct reeve_type reeve_type_##T = { \
         spoken, REEVE_KIND_MATRIX, REEVE_KIND_##element, 0, sizeof(T), NULL};
+#define LIST(T, spoken, item)                                                          \
+    static const struct reeve_member T##_items[] = {{"items", &reeve_type_##item, 0}}; \
+    const struct reeve_type reeve_type_##T = {spoken, REEVE_KIND_LIST, 0, 1, sizeof(T), T##_items};
 
 const struct reeve_type reeve_type_void = {"void", REEVE_KIND_VOID, 0, 0, 0, NULL};
 BASIC(_Bool, "bool", BOOL)
@@ -36,6 +39,8 @@ ARRAY(reeve_uint32_array, "uint32[]", UINT32)
 ARRAY(reeve_uint64_array, "uint64[]", UINT64)
 ARRAY(reeve_float_array, "float[]", FLOAT)
 ARRAY(reeve_double_array, "double[]", DOUBLE)
+LIST(reeve_string_array, "string[]", reeve_string)
+LIST(reeve_bytes_array, "bytes[]", reeve_bytes)
 MATRIX(reeve_int32_matrix, "int32[,]", INT32)
 MATRIX(reeve_int64_matrix, "int64[,]", INT64)
 MATRIX(reeve_float_matrix, "float[,]", FLOAT)

@@ -16,6 +16,7 @@ struct reeve_span {
 _Static_assert(sizeof(struct reeve_span) == sizeof(reeve_bytes), "spans are alike");
 _Static_assert(sizeof(struct reeve_span) == sizeof(reeve_double_array), "spans are alike");
 _Static_assert(sizeof(struct reeve_span) == sizeof(reeve_futures), "spans are alike");
+_Static_assert(sizeof(struct reeve_span) == sizeof(reeve_string_array), "spans are alike");
 
 /* All matrices do. */
 struct reeve_grid {

@@ -18,8 +18,10 @@ static void name_path(const struct reeve_path *path, char *text, size_t size)
         name_path(path->up, above, sizeof above);
     if (path->number)
         snprintf(text, size, "argument %u (%s)", path->number, path->name);
-    else if (path->up)
+    else if (path->up && path->name)
         snprintf(text, size, "%.200s, member %s", above, path->name);
+    else if (path->up)
+        snprintf(text, size, "%.200s, items[%zu]", above, path->item);
     else
         snprintf(text, size, "%s", path->name);
 }
@@ -230,6 +232,42 @@ static int get_matrix(struct reeve_unpack *unpack, const struct reeve_type *type
     return rc;
 }
 
+/* The fewest bytes that a value of the type can have: a header never makes us take more memory than
+ * what follows it justifies. */
+static size_t least_size(const struct reeve_type *type)
+{
+    size_t size = 1;
+    for (uint32_t i = 0; type->kind == REEVE_KIND_STRUCT && i < type->member_count; i++)
+        size += least_size(type->members[i].type);
+    return size;
+}
+
+/* The items of an array, behind its header. On failure it has those that could be read, and zeros
+ * behind. */
+static int get_items(struct reeve_unpack *unpack, const struct reeve_type *type,
+    const struct reeve_token *token, struct reeve_span *value, const struct reeve_path *path)
+{
+    const struct reeve_type *item = type->members->type;
+    size_t count = token->size;
+    *value = (struct reeve_span){NULL, 0};
+    if (count > (size_t)(unpack->end - unpack->at) / least_size(item))
+        return mismatch(unpack, type, path, token); /* or cut: that is told apart in the end */
+    if (count == 0)
+        return REEVE_OK;
+    char *items = obtain(unpack, count * item->size, 16);
+    if (!items)
+        return complain(unpack, REEVE_ENOMEM, path, "no memory for the items");
+    memset(items, 0, count * item->size);
+    *value = (struct reeve_span){items, count};
+    for (size_t i = 0; i < count; i++) {
+        struct reeve_path here = {path, NULL, 0, i};
+        int rc = reeve_unpack_value(unpack, item, items + i * item->size, &here);
+        if (rc)
+            return rc;
+    }
+    return REEVE_OK;
+}
+
 int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *type, void *value,
     const struct reeve_path *path)
 {
@@ -300,13 +338,17 @@ int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *typ
             break;
         for (uint32_t m = 0; m < type->member_count; m++) {
             const struct reeve_member *member = &type->members[m];
-            struct reeve_path here = {path, member->name, 0};
+            struct reeve_path here = {path, member->name, 0, 0};
             int rc =
                 reeve_unpack_value(unpack, member->type, (char *)value + member->offset, &here);
             if (rc)
                 return rc;
         }
         return REEVE_OK;
+    case REEVE_KIND_LIST:
+        if (token.kind != REEVE_TOKEN_ARRAY)
+            break;
+        return get_items(unpack, type, &token, value, path);
     case REEVE_KIND_FUTURE:
         if (token.kind != REEVE_TOKEN_EXT || token.ext_type != REEVE_EXT_FUTURE)
             break;
@@ -339,7 +381,7 @@ static int unpack_whole(const struct reeve_type *type, const void *bytes, size_t
 {
     struct reeve_unpack unpack = {
         bytes, (const uint8_t *)bytes + size, arena, error, futures, future_count, strict};
-    struct reeve_path path = {NULL, what, 0};
+    struct reeve_path path = {NULL, what, 0, 0};
     int rc = reeve_unpack_value(&unpack, type, value, &path);
     if (REEVE_UNLIKELY(!rc && unpack.at != unpack.end))
         rc = complain(&unpack, REEVE_EPROTOCOL, &path, "bytes are left over after the value");
@@ -404,6 +446,14 @@ void reeve_codec_clear(const struct reeve_type *type, void *value)
     case REEVE_KIND_FUTURES:
     case REEVE_KIND_MATRIX:
     case REEVE_KIND_ARRAY: free((void *)(uintptr_t)((struct reeve_span *)value)->data); break;
+    case REEVE_KIND_LIST: {
+        struct reeve_span *span = value;
+        const struct reeve_type *item = type->members->type;
+        for (size_t i = 0; i < span->count; i++)
+            reeve_codec_clear(item, (char *)(uintptr_t)span->data + i * item->size);
+        free((void *)(uintptr_t)span->data);
+        break;
+    }
     case REEVE_KIND_STRUCT:
         for (uint32_t i = 0; i < type->member_count; i++)
             reeve_codec_clear(type->members[i].type, (char *)value + type->members[i].offset);

@@ -9,6 +9,7 @@ struct reeve_path {
     const struct reeve_path *up;
     const char *name; /* of the member or parameter; or of the whole, where there is no `up` */
     unsigned number;  /* of an argument, from 1; or 0 */
+    size_t item;      /* which of an array's, where there is no name */
 };
 
 struct reeve_unpack {

@@ -8,13 +8,14 @@
  *     bool reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array
  *     reeve_double_array, reeve_int32_matrix reeve_int64_matrix reeve_float_matrix
  *     reeve_double_matrix (reeve_view.h)
+ *     reeve_string_array reeve_bytes_array, and reeve_array_U for a struct U (see REEVE_STRUCT)
  *     reeve_future_U, reeve_futures_U, for any U of the others (or a struct, or void);
  *     reeve_future, reeve_futures: futures of any type
  *
- * or a struct of these (and of such structs) made by REEVE_STRUCT. Arrays are of numbers or of
- * futures; a string, a span or an array has less than 4 GiB. See reeve_nested.h for what
- * passing one on means. A remote function fn of result type R and parameters (T1,
- * a) (T2, b) has
+ * or a struct of these (and of such structs) made by REEVE_STRUCT. A string, a span, or an array of
+ * numbers has less than 4 GiB; one of strings, spans or structs less than 2^32 items. See
+ * reeve_nested.h for what passing a future on means. A remote function fn of result type R and
+ * parameters (T1, a) (T2, b) has
  *
  *     R fn(T1 a, T2 b)                                        itself: an ordinary function, called
  *                                                             like one
@@ -97,6 +98,7 @@ enum reeve_kind {
     REEVE_KIND_FUTURE,
     REEVE_KIND_FUTURES, /* an array of futures */
     REEVE_KIND_MATRIX,  /* of numbers; element_kind says which */
+    REEVE_KIND_LIST,    /* an array of values of any one type: that of the one member */
 };
 
 struct reeve_type;
@@ -114,7 +116,7 @@ struct reeve_type {
     const char *name;
     uint16_t kind;         /* enum reeve_kind */
     uint16_t element_kind; /* of an array */
-    uint32_t member_count; /* of a struct */
+    uint32_t member_count; /* of a struct; 1 of a list */
     size_t size;           /* sizeof the C type */
     const struct reeve_member *members;
 };
@@ -301,6 +303,61 @@ typedef struct reeve_futures {
 } reeve_futures;
 REEVE_FUTURE_VALUES_(reeve_future, reeve_futures, "future")
 
+/* ---- arrays of what is not a number ---------------------------------------------------------- */
+
+/* REEVE_ARRAY_TYPE(T): makes reeve_array_T a value type, with its futures:
+ *
+ *     typedef struct reeve_array_T { const T *items; size_t count; } reeve_array_T;
+ *
+ * Done for every struct made by REEVE_STRUCT; for strings and spans of bytes the library has
+ * reeve_string_array and reeve_bytes_array. What is left to programs is arrays of arrays and the
+ * like, as deep as they need: REEVE_ARRAY_TYPE(reeve_double_array), for rows that are not equally
+ * long. (For numbers there are the arrays above, which are read in place; these are not: each item
+ * is unpacked.) The memory is as that of any value: as an argument it is the library's and ends
+ * with the call; a result may point to anything that lives until the function has returned, such as
+ * blocks of reeve_alloc; what a get gives is the caller's, and one reeve_clear frees it all, the
+ * items and what they point to. (A view, reeve_view_T, has them in few blocks.)
+ *
+ *     REEVE_STRUCT(word, (reeve_string, text), (int64_t, count))
+ *     REEVE_REMOTE(reeve_array_word, count_words, (reeve_string_array, files)) { ... }
+ *
+ *     const char *files[] = {"a.txt", "b.txt"};
+ *     reeve_array_word words;
+ *     if (count_words_get(count_words_remote((reeve_string_array){files, 2}), &words) == REEVE_OK)
+ *     {
+ *         for (size_t i = 0; i < words.count; i++)
+ *             printf("%s %" PRId64 "\n", words.items[i].text, words.items[i].count);
+ *         reeve_clear(reeve_array_word, &words);
+ *     }
+ */
+#define REEVE_ARRAY_TYPE(T) REEVE_ARRAY_TYPE_(T)
+#define REEVE_ARRAY_TYPE_(T)                                                                     \
+    typedef struct reeve_array_##T {                                                             \
+        const T *items; /* may be NULL when count is 0 */                                        \
+        size_t count;                                                                            \
+    } reeve_array_##T;                                                                           \
+    __attribute__((unused)) static const struct reeve_member reeve_array_##T##_reeve_items[] = { \
+        {"items", &reeve_type_##T, 0}};                                                          \
+    __attribute__((unused)) static const struct reeve_type reeve_type_reeve_array_##T = {        \
+        #T "[]", REEVE_KIND_LIST, 0, 1, sizeof(reeve_array_##T), reeve_array_##T##_reeve_items}; \
+    REEVE_VALUE_TYPE_(reeve_array_##T)                                                           \
+    REEVE_FUTURE_TYPE_(reeve_array_##T)
+
+/* An array of strings. */
+typedef struct reeve_string_array {
+    const reeve_string *items; /* none of them NULL; may be NULL itself when count is 0 */
+    size_t count;              /* how many */
+} reeve_string_array;
+
+/* An array of spans of bytes. */
+typedef struct reeve_bytes_array {
+    const reeve_bytes *items; /* may be NULL when count is 0 */
+    size_t count;             /* how many */
+} reeve_bytes_array;
+
+REEVE_BASIC_TYPE_(reeve_string_array)
+REEVE_BASIC_TYPE_(reeve_bytes_array)
+
 /* Bytes without making a span first. The bytes are copied into the store, once. */
 static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t size)
 {
@@ -328,9 +385,11 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 /* ---- structs --------------------------------------------------------------------------------- */
 
 /* REEVE_STRUCT(point, (double, x), (double, y)): defines `struct point`, also called `point`,
- * and makes it a value type. Up to 32 members of any value type. In a header, or in one file; a
- * struct travels as a msgpack array of its members. */
+ * and makes it and `reeve_array_point`, an array of them, value types. Up to 32 members of any
+ * value type. In a header, or in one file; a struct travels as a msgpack array of its members.
+ * Its name is not one of REEVE_TAKEN_ below. */
 #define REEVE_STRUCT(T, ...)                                                                       \
+    REEVE_NAME_IS_FREE_(T)                                                                         \
     typedef struct T {                                                                             \
         REEVE_EACH(REEVE_FIELD_, T, __VA_ARGS__)                                                   \
     } T;                                                                                           \
@@ -340,7 +399,31 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         REEVE_KIND_STRUCT, 0, sizeof(T##_reeve_members) / sizeof(T##_reeve_members[0]), sizeof(T), \
         T##_reeve_members};                                                                        \
     REEVE_VALUE_TYPE_(T)                                                                           \
-    REEVE_FUTURE_TYPE_(T)
+    REEVE_FUTURE_TYPE_(T)                                                                          \
+    REEVE_ARRAY_TYPE_(T)
+
+/* Names that a struct cannot have, because functions that it would get, such as reeve_put_T, are
+ * the library's own: whoever takes one is told so. */
+#define REEVE_TAKEN_as          ~, 1
+#define REEVE_TAKEN_bytes       ~, 1
+#define REEVE_TAKEN_context     ~, 1
+#define REEVE_TAKEN_from_id     ~, 1
+#define REEVE_TAKEN_many        ~, 1
+#define REEVE_TAKEN_packed      ~, 1
+#define REEVE_TAKEN_packed_many ~, 1
+#define REEVE_TAKEN_progress    ~, 1
+#define REEVE_TAKEN_release     ~, 1
+#define REEVE_TAKEN_value       ~, 1
+#define REEVE_IS_TAKEN_(T)      REEVE_IS_VOID__(REEVE_JOIN(REEVE_TAKEN_, T), 0, )
+#ifndef __cplusplus
+#define REEVE_NAME_IS_FREE_(T) REEVE_NAME_IS_FREE__(_Static_assert, T)
+#else
+#define REEVE_NAME_IS_FREE_(T) REEVE_NAME_IS_FREE__(static_assert, T)
+#endif
+#define REEVE_NAME_IS_FREE__(assertion, T)                                                   \
+    assertion(!REEVE_IS_TAKEN_(T), "REEVE_STRUCT cannot make a struct called \"" #T          \
+                                   "\": a function that it would get is the library's own; " \
+                                   "choose another name");
 
 /* ---- remote functions ------------------------------------------------------------------------ */
 

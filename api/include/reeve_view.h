@@ -34,7 +34,7 @@
  *         reeve_seal_reeve_double_array(creation, &f);
  *     }
  *
- * For every type T of arrays, of matrices, and reeve_bytes; E is the type of the items:
+ * For every type T of arrays of numbers, of matrices, and reeve_bytes; E is the type of the items:
  *
  *     int reeve_create_T(size_t count, E **items, reeve_creation *creation)
  *     int reeve_create_T(size_t rows, size_t columns, E **items, reeve_creation *creation)

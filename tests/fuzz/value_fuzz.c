@@ -15,6 +15,11 @@ REEVE_STRUCT(inner, (reeve_string, name), (int8_t, tag), (reeve_uint16_array, ma
 REEVE_STRUCT(outer, (double, x), (inner, in), (reeve_double_array, numbers), (reeve_bytes, blob),
     (bool, flag), (float, f), (uint64_t, last))
 
+REEVE_STRUCT(
+    lists, (reeve_string_array, names), (reeve_array_inner, all), (reeve_bytes_array, blobs))
+REEVE_ARRAY_TYPE(reeve_array_lists)
+REEVE_ARRAY_TYPE(reeve_double_array)
+
 REEVE_REMOTE(outer, mix, (outer, o), (int32_t, i), (reeve_string, s), (reeve_bytes, b),
     (reeve_int64_array, a))
 {
@@ -25,6 +30,18 @@ REEVE_REMOTE(outer, mix, (outer, o), (int32_t, i), (reeve_string, s), (reeve_byt
         sum += (uint64_t)a.items[j];
     o.last = sum;
     return o;
+}
+
+REEVE_REMOTE(reeve_array_lists, turn, (reeve_array_lists, all), (reeve_string_array, names))
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < names.count; i++)
+        sum += strlen(names.items[i]);
+    lists *turned = reeve_alloc(all.count * sizeof *turned);
+    REEVE_ASSERT(all.count == 0 || turned);
+    for (size_t i = 0; i < all.count; i++)
+        turned[i] = all.items[all.count - 1 - i];
+    return (reeve_array_lists){turned, sum % 2 ? all.count : all.count / 2};
 }
 
 static int echo(void *context, const void *args, size_t size, reeve_packed *result)
@@ -40,6 +57,10 @@ static const struct reeve_type *const types[] = {&reeve_type_bool, &reeve_type_i
     &reeve_type_reeve_int8_array, &reeve_type_reeve_double_array, &reeve_type_inner,
     &reeve_type_outer, &reeve_type_void};
 #define TYPE_COUNT (sizeof types / sizeof *types)
+static const struct reeve_type *const list_types[] = {&reeve_type_reeve_string_array,
+    &reeve_type_reeve_bytes_array, &reeve_type_reeve_array_inner, &reeve_type_lists,
+    &reeve_type_reeve_array_reeve_array_lists, &reeve_type_reeve_array_reeve_double_array};
+#define LIST_TYPE_COUNT (sizeof list_types / sizeof *list_types)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -108,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REEVE_ASSERT(reeve_register("echo", echo, NULL) == REEVE_OK);
         REEVE_ASSERT(reeve_registry_seal(NULL) == REEVE_OK);
     }
-    size_t choice = data[0] % (TYPE_COUNT + 3);
+    size_t choice = data[0] % (TYPE_COUNT + 3 + LIST_TYPE_COUNT + 1);
     size--;
     uint8_t *bytes = malloc(size); /* exactly: so that a read past the end is seen */
     REEVE_ASSERT(bytes);
@@ -119,6 +140,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         invoke("mix", bytes, size);
     } else if (choice == TYPE_COUNT + 1) {
         invoke("echo", bytes, size);
+    } else if (choice >= TYPE_COUNT + 3 + LIST_TYPE_COUNT) {
+        invoke("turn", bytes, size);
+    } else if (choice >= TYPE_COUNT + 3) {
+        unpack(list_types[choice - TYPE_COUNT - 3], bytes, size);
     } else {
         size_t skipped = reeve_codec_skip(bytes, size);
         REEVE_ASSERT(skipped <= size);

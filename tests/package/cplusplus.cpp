@@ -21,6 +21,14 @@ REEVE_REMOTE(place, centre, (both, way))
     return middle;
 }
 
+REEVE_REMOTE(reeve_array_place, places, (reeve_string_array, names))
+{
+    place *made = static_cast<place *>(reeve_alloc(names.count * sizeof(place)));
+    for (size_t i = 0; i < names.count; i++)
+        made[i] = place{double(i), 0, names.items[i]};
+    return reeve_array_place{made, names.count};
+}
+
 REEVE_REMOTE(void, nothing)
 {
 }
@@ -146,6 +154,12 @@ static void values()
     auto whether = reeve_call(is_long, text, array);
     expect(is_long_get(whether, &yes) == REEVE_OK && yes, "a value that was put");
     reeve_release(text);
+    std::vector<reeve_string> names = {"here", "there"};
+    reeve_array_place all = {};
+    expect(places_get(places_remote(reeve_string_array{names.data(), names.size()}), &all) == REEVE_OK && all.count == 2 &&
+               std::strcmp(all.items[1].name, "there") == 0,
+        "arrays of strings and of structs");
+    reeve_clear(reeve_array_place, &all);
     auto bytes = reeve_put_bytes("abc", 3);
     reeve_bytes span = {};
     expect(reeve_get(reeve_bytes, reeve_future_as(reeve_bytes, bytes), &span) == REEVE_OK && span.size == 3, "bytes");

@@ -109,6 +109,26 @@ int more(void)
 }
 REEVE_STRUCT(letters, (reeve_future_char, first))
 int more(void);
+int more(void){
+#elif CASE == 23 /* expect: incompatible */
+}
+REEVE_REMOTE(int64_t, count, (reeve_array_pixel, all))
+{
+    return (int64_t)all.count;
+}
+int more(void);
+int more(void)
+{
+    count_remote((reeve_array_point){NULL, 0});
+#elif CASE == 24 /* expect: cannot make a struct called .*value.*choose another name */
+}
+REEVE_STRUCT(value, (double, x))
+int more(void);
+int more(void){
+#elif CASE == 25 /* expect: cannot make a struct called .*bytes.*choose another name */
+}
+REEVE_STRUCT(bytes, (double, x))
+int more(void);
 int more(void)
 {
 #endif
