@@ -15,8 +15,8 @@
 
 #include "objectstore/state.h"
 
-/* Of a GET: who owns the object, the process in its id or another, is for the node of the primary to
- * know. */
+/* Of a GET: who owns the object, the process in its id or another, is for the node of the
+ * primary to know. */
 #define NOT_IN_ITS_NAME (REEVE_STORE_GIVEN | REEVE_STORE_HELD)
 
 static void fetch_free(struct store_fetch *fetch)

@@ -386,8 +386,8 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
 #define REEVE_STORE_NAMED_MAX 4 /* of those who pin an object, and of the nodes that have copies */
 struct reeve_store_object_info {
     struct reeve_object_id id;
-    /* not the one in the id, where that has given it away; REEVE_PROCESS_NONE: of a copy of such, as
-     * only the node of the primary knows whose it is */
+    /* not the one in the id, where that has given it away; REEVE_PROCESS_NONE: of a copy of
+     * such, as only the node of the primary knows whose it is */
     reeve_process_id owner;
     uint64_t size;
     uint32_t segment;

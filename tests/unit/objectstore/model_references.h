@@ -1,8 +1,8 @@
-/* Who refers to what, in the random test: objects that their owners anchor, lend and give away; what
- * is held by those who were lent it. What a client does here is what `api/client` does:
+/* Who refers to what, in the random test: objects that their owners anchor, lend and give away;
+ * what is held by those who were lent it. What a client does here is what `api/client` does:
  *
- *   - an owner keeps what it has lent until whoever asks for a hold is answered, or is dead, and does
- *     not give it away meanwhile;
+ *   - an owner keeps what it has lent until whoever asks for a hold is answered, or is dead, and
+ *     does not give it away meanwhile;
  *   - who holds something may hand that on, and keeps its own hold until it is answered;
  *   - an heir knows of what it was given, or handed, when the giver has been answered; a giver that
  *     dies before leaves it open whose it is. */

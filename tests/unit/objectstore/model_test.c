@@ -11,13 +11,13 @@
  *   - what a reader gets is what the creator wrote, while it holds its pin, whatever
  *     dying processes scribble over their own room;
  *   - a failure has a reason: freed, its owner dead, its node dead, or the store full;
- *   - what an owner has not freed is there, as long as it and the node live; what somebody holds is,
- *     too, freed or not, and its holder can read it, whoever owns it by then;
+ *   - what an owner has not freed is there, as long as it and the node live; what somebody holds
+ *     is, too, freed or not, and its holder can read it, whoever owns it by then;
  *   - what is anchored stays in its place;
  *   - never more memory touched than the capacity; the tables agree after every event;
  *   - in the end, when all has been given back: no primary, no hold, but those of which a process
- *     died that was about to hand them on; when all owners have gone: no object, no pin, no segment,
- *     no memory, no file.
+ *     died that was about to hand them on; when all owners have gone: no object, no pin, no
+ *     segment, no memory, no file.
  *
  * One seed is one run: MODEL_SEED=… runs a single one (MODEL_TRACE=1: and says what happens),
  * MODEL_RUNS=… more of them. */
@@ -615,8 +615,8 @@ static void check_nothing_kept(struct world *world)
     assert_true(holds <= world->unsure);
 }
 
-/* Copies may be left of what was given away and lay on a node that has died: nobody knows here whose
- * they are. They go when room is needed. */
+/* Copies may be left of what was given away and lay on a node that has died: nobody knows here
+ * whose they are. They go when room is needed. */
 static void check_orphans(struct world *world, struct model_node *node)
 {
     struct reeve_store_object_info info;

@@ -35,7 +35,8 @@ struct model_object {
     bool given;  /* at least once: its owner is not the process in its id */
     bool giving; /* its owner has asked to give it away */
     bool
-        unsure; /* that owner died before it was answered: it may be the heir's, who knows nothing */
+        /* that owner died before it was answered: it may be the heir's, who knows nothing */
+        unsure;
 };
 
 struct model_hold {
