@@ -248,13 +248,22 @@ static void source_failed(
     }
     char name[64], silent[48] = "", text[REEVE_STORE_TEXT_SIZE];
     store_object_name(fetch->object->id, name, sizeof(name));
+    if (fetch->damage != 0) {
+        store_restore_describe(store, fetch->object, fetch->damage, text, sizeof(text));
+        store_pull_fail(store, fetch, REEVE_ECORRUPT, text);
+        return;
+    }
     bool gone = code == REEVE_ELOST && fetch->held && !fetch->unsure;
     if (fetch->silent_node != 0 && fetch->silent_node != node)
         snprintf(
             silent, sizeof(silent), "node %" PRIu32 " does not answer, and ", fetch->silent_node);
     snprintf(text, sizeof(text), "%s is %s: %snode %" PRIu32 " %s", name, gone ? "gone" : "lost",
         silent, node, gone ? "does not have it any more; its owner has ended" : why);
-    store_pull_fail(store, fetch, gone ? REEVE_EOWNERDIED : REEVE_ELOST, text);
+    store_pull_fail(store, fetch,
+        gone                     ? REEVE_EOWNERDIED
+        : code == REEVE_ECORRUPT ? code
+                                 : REEVE_ELOST,
+        text);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -285,6 +294,16 @@ static bool fits(const struct reeve_store *store, const struct store_fetch *fetc
         return event->length == 0;
     return event->size == fetch->object->size &&
            event->length == store_piece_length(store, event->size, index);
+}
+
+static const char *why_not(int code)
+{
+    switch (code) {
+    case REEVE_OK:
+    case REEVE_EPROTOCOL: return "sent a piece that does not fit";
+    case REEVE_ECORRUPT: return "cannot read it from its disk";
+    default: return "does not have it";
+    }
 }
 
 void store_source_answer(struct reeve_store *store, const struct reeve_store_event *event)
@@ -328,10 +347,7 @@ void store_source_answer(struct reeve_store *store, const struct reeve_store_eve
     if (source != NULL && event->code == REEVE_EAGAIN)
         source->referring = true;
     if (source != NULL && !again)
-        source_failed(store, source, event->code,
-            event->code == REEVE_OK || event->code == REEVE_EPROTOCOL
-                ? "sent a piece that does not fit"
-                : "does not have it");
+        source_failed(store, source, event->code, why_not(event->code));
     else
         store_sources_ask(store, fetch);
 }
@@ -343,6 +359,18 @@ void store_source_busy(struct reeve_store *store, uint64_t number)
         return;
     piece->source->silence_count = 0;
     set_deadline(store, piece->source);
+}
+
+void store_source_lacks(struct reeve_store *store, struct store_fetch *fetch, uint32_t node)
+{
+    REEVE_LIST_EACH(link, &fetch->sources)
+    {
+        struct store_source *source = REEVE_LIST_ENTRY(link, struct store_source, link);
+        if (source->lane->node != node)
+            continue;
+        source_failed(store, source, REEVE_ELOST, "does not have it");
+        return;
+    }
 }
 
 void store_source_peer_down(struct reeve_store *store, uint32_t node)
