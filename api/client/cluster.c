@@ -210,16 +210,20 @@ int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, u
 bool reeve_cluster_made_again(struct reeve_cluster *cluster, reeve_task_id task,
     const struct reeve_reference *object, int code, struct reeve_error_info *error)
 {
-    char why[256] = "";
-    if (code != REEVE_ELOST || cluster->ending || cluster->dead)
+    char why[256] = "", what[sizeof(error->message)];
+    if (!reeve_error_is_loss(code) || cluster->ending || cluster->dead)
         return false;
-    code = reeve_owner_lost(
-        cluster->owner, reeve_cluster_now_ns(), task, &object->id, why, sizeof(why));
-    if (code == REEVE_ELOST)
-        reeve_error_set(error, code, "%s", why);
-    else if (code == 0)
+    int outcome = reeve_owner_lost(
+        cluster->owner, reeve_cluster_now_ns(), task, &object->id, code, why, sizeof(why));
+    if (outcome == 0) {
         reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
-    return code == 0;
+    } else if (outcome == REEVE_ELOST) {
+        reeve_error_set(error, code, "%s", why);
+    } else if (outcome == REEVE_ECORRUPT) { /* which, and on which disk, is known there only */
+        snprintf(what, sizeof(what), "%s", error != NULL ? error->message : "");
+        reeve_error_set(error, code, "%s; %s", what, why);
+    }
+    return outcome == 0;
 }
 
 /* The future is final: its value is consumed, and it is released. Or (again) its object is lost,

@@ -83,7 +83,7 @@ static int object_resolve(struct reeve_invocation *invocation,
             return 0;
         int code =
             reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
-        if (code == REEVE_ELOST)
+        if (reeve_error_is_loss(code))
             execution->lost = reference;
         if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
             reeve_cluster_object_unpin(execution->cluster, reference.id);
@@ -317,7 +317,7 @@ static bool is_early(
 /* What an answer names: the object that is the result, or one among the arguments that is lost. */
 static const struct reeve_reference *answer_object(const struct execution *execution, int status)
 {
-    if (REEVE_UNLIKELY(status == REEVE_ELOST && execution->lost.size_bytes != 0))
+    if (REEVE_UNLIKELY(reeve_error_is_loss(status) && execution->lost.size_bytes != 0))
         return &execution->lost;
     return execution->is_object ? &execution->object : NULL;
 }
