@@ -473,8 +473,8 @@ void sim_cancel(
     struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task, uint32_t attempt);
 /* channel.c: a client has read so much of a stream. */
 void sim_credit(struct sim *sim, struct sim_daemon *daemon, const struct sim_local *message);
-/* process.c: the channel of a lease that it holds, or NULL; what a task's entry comes to; all that its
- * owner core wants done. */
+/* process.c: the channel of a lease that it holds, or NULL; what a task's entry comes to; all
+ * that its owner core wants done. */
 struct sim_channel *sim_process_channel(struct sim_process *process, reeve_lease_index index);
 uint64_t sim_process_argument(struct sim_process *process, const struct reeve_owner_entry *entry);
 void sim_process_pump(struct sim *sim, struct sim_process *process);
