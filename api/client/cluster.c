@@ -608,7 +608,6 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->spin_ns = 50000;
     reeve_cluster_room_init(cluster, settings);
     reeve_list_init(&cluster->sleepers);
-    reeve_list_init(&cluster->blocked);
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;
     owner_settings.generation_first = generation_first;

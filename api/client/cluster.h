@@ -180,10 +180,7 @@ struct reeve_cluster {
     _Atomic uint32_t lenders; /* worker: waits by which its cpu is lent; changed with the lock */
     /* worker: what its main thread was last reported to wait for, 0: it does not; on which process;
      * the number of that report */
-    struct reeve_list
-        blocked; /* struct reeve_cluster_lend: waits that are long, the oldest first */
-    uint32_t blocked_waits;
-    reeve_task_id blocked_task; /* of these, what has been reported; 0: nothing */
+    reeve_task_id blocked_task;
     reeve_process_id blocked_on;
     bool owns_told; /* worker: its daemon was told that it has futures */
     uint32_t blocked_count;
@@ -227,12 +224,6 @@ struct reeve_cluster {
     bool (*may_run_inline)(const struct reeve_cluster *cluster, uint32_t *ret_class_index);
     /* this is the thread that runs the task */
     bool (*may_lend)(const struct reeve_cluster *cluster);
-    /* With the lock. Whether so many threads that wait for long are all that run something, and
-     * none can begin anything; main_runs: the main thread has a task. */
-    bool (*all_wait)(bool main_runs, uint32_t waits);
-    /* With the lock. A call that has been claimed from that process, and that nobody has begun,
-     * fails with EDEADLK. False: there is none. */
-    bool (*claimed_fail)(reeve_process_id caller, const char *text);
     /* worker: the stream that it runs gives an item, without the lock; its reader has taken so
      * much; it is perhaps not to go on waiting for that (runtime/worker/yield.h). */
     int (*yield)(struct reeve_cluster *cluster, size_t size, reeve_pack_item *pack,
@@ -378,10 +369,8 @@ void reeve_cluster_loop_resume(struct reeve_cluster *cluster);
 struct reeve_cluster_lend {
     uint64_t due_ns; /* when to call lend_due; UINT64_MAX: never */
     bool is_main;    /* it is the task's own thread */
-    bool beside;     /* it is an actor's own, and runs a method */
     bool lent;
-    bool reported; /* it is long, and in cluster.blocked */
-    struct reeve_list blocked_node;
+    bool reported;
     uint64_t task;             /* in which it began */
     uint64_t since_ns, cpu_ns; /* another thread's: when the process was last looked at */
     const struct reeve_cluster_awaited *awaited; /* NULL: not to be reported */
@@ -391,11 +380,11 @@ void reeve_cluster_lend_due(
     struct reeve_cluster *cluster, struct reeve_cluster_lend *lend, uint64_t now_ns);
 void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
 
-/* cluster_blocked.c. Lock held. A thread that runs a task has waited for long: says for whom, where
- * all wait for one, if that has changed. It goes on. The head says that the wait of that number
- * would never end. */
-void reeve_cluster_blocked(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
-void reeve_cluster_blocked_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
+/* cluster_blocked.c. Lock held. The main thread of a worker has waited for long: says for whom, if
+ * that has changed. It goes on. The head says that the wait of that number would never end. */
+void reeve_cluster_blocked(
+    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited);
+void reeve_cluster_blocked_end(struct reeve_cluster *cluster);
 void reeve_cluster_deadlocked(
     struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text);
 

@@ -1,18 +1,11 @@
 /* What the head is told of a task that waits for long, and what comes of it.
  *
- * A worker whose thread has waited for a second, without a time limit, says what for: for a
+ * A worker's main thread that has waited for a second, without a time limit, says what for: for a
  * process (that of the lease by which the awaited task was sent), or for nobody (the task has
  * not been sent: it waits for a worker). It says so again whenever that has changed, and when it
  * goes on. The head finds those that can only wait for each other (scheduler/waits.c), and
  * answers one of them with DEADLOCK: the task that it waits for fails, unless it has been sent
- * meanwhile.
- *
- * A process in which several threads run (an actor's own, beside the main thread) waits only
- * when all of them do, when none is left that could begin a call, and when all wait for the
- * same: it says nothing otherwise, so that nobody is ended who could have gone on. A call that
- * such an actor has claimed, and cannot begin, is not in a ring any more; so it is its own
- * process that ends it, when that is told DEADLOCK and those who wait for each other are it and
- * the caller. */
+ * meanwhile. */
 #include <stdio.h>
 
 #include "api/client/cluster.h"
@@ -72,28 +65,7 @@ static reeve_task_id awaited_task(
     return first;
 }
 
-/* Of all that wait here: one that has not been sent, if any. 0: they wait for more than one, or not
- * all do. */
-static reeve_task_id awaited_by_all(const struct reeve_cluster *cluster)
-{
-    uint32_t state = atomic_load(&cluster->main_state);
-    bool main_runs = state == REEVE_MAIN_TASK || state == REEVE_MAIN_RELEASED;
-    reeve_task_id found = 0;
-    if (cluster->all_wait == NULL || !cluster->all_wait(main_runs, cluster->blocked_waits))
-        return 0;
-    REEVE_LIST_EACH(node, &cluster->blocked)
-    {
-        reeve_task_id task = awaited_task(
-            cluster, REEVE_LIST_ENTRY(node, struct reeve_cluster_lend, blocked_node)->awaited);
-        if (task == 0 || (found != 0 && process_of(cluster, task) != process_of(cluster, found)))
-            return 0;
-        if (found == 0 || state_of(cluster, found) != REEVE_TASK_QUEUED)
-            found = task;
-    }
-    return found;
-}
-
-static void say_nothing(struct reeve_cluster *cluster)
+void reeve_cluster_blocked_end(struct reeve_cluster *cluster)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_BLOCKED};
     if (cluster->blocked_task == 0)
@@ -102,24 +74,13 @@ static void say_nothing(struct reeve_cluster *cluster)
     (void)reeve_cluster_send(cluster, &message);
 }
 
-void reeve_cluster_blocked_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend)
-{
-    reeve_list_remove(&lend->blocked_node);
-    cluster->blocked_waits--;
-    say_nothing(cluster);
-}
-
-void reeve_cluster_blocked(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend)
+void reeve_cluster_blocked(
+    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_BLOCKED};
-    if (!lend->reported) {
-        lend->reported = true;
-        reeve_list_push_back(&cluster->blocked, &lend->blocked_node);
-        cluster->blocked_waits++;
-    }
-    reeve_task_id task = awaited_by_all(cluster);
+    reeve_task_id task = awaited_task(cluster, awaited);
     if (task == 0) {
-        say_nothing(cluster);
+        reeve_cluster_blocked_end(cluster);
         return;
     }
     message.process = process_of(cluster, task);
@@ -154,23 +115,14 @@ static void actor_call_recall(struct reeve_cluster *cluster, uint64_t now_ns, re
 void reeve_cluster_deadlocked(
     struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text)
 {
-    if (cluster->blocked_task == 0 || count != cluster->blocked_count)
+    reeve_task_id task = cluster->blocked_task;
+    if (task == 0 || count != cluster->blocked_count)
         return;
-    REEVE_LIST_EACH(node, &cluster->blocked)
-    {
-        reeve_task_id task = awaited_task(
-            cluster, REEVE_LIST_ENTRY(node, struct reeve_cluster_lend, blocked_node)->awaited);
-        if (task == 0)
-            continue;
-        actor_call_recall(cluster, now_ns, task);
-        if (state_of(cluster, task) != REEVE_TASK_QUEUED)
-            continue;
+    actor_call_recall(cluster, now_ns, task);
+    if (state_of(cluster, task) == REEVE_TASK_QUEUED)
         reeve_owner_unsendable(cluster->owner, now_ns, task, REEVE_EDEADLK, text);
-        return;
-    }
-    if (cluster->blocked_on == WAITED_FOR_NONE || cluster->claimed_fail == NULL ||
-        !cluster->claimed_fail(cluster->blocked_on, text))
-        reeve_cluster_wake_all(cluster); /* our word is out of date: a new one is said */
+    else /* our word is out of date: the main thread says a new one */
+        reeve_cluster_wake_all(cluster);
 }
 
 void reeve_cluster_owns_look(struct reeve_cluster *cluster)

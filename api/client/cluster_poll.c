@@ -314,7 +314,6 @@ void reeve_cluster_lend_begin(struct reeve_cluster *cluster, struct reeve_cluste
     bool runs =
         state == REEVE_MAIN_TASK || state == REEVE_MAIN_RELEASED || reeve_running_beside != NULL;
     lend->lent = lend->reported = false;
-    lend->beside = reeve_running_beside != NULL;
     lend->is_main = cluster->may_lend != NULL && cluster->may_lend(cluster);
     lend->task = task_number(cluster);
     lend->since_ns = reeve_cluster_now_ns();
@@ -343,7 +342,7 @@ static void lend_now(
         return;
     }
     lend->lent = true;
-    if (lend->awaited != NULL && (lend->is_main || lend->beside))
+    if (lend->awaited != NULL && lend->is_main)
         lend->due_ns = now_ns + REPORT_AFTER_NS;
     if (atomic_fetch_add(&cluster->lenders, 1) == 0)
         lend_say(cluster, 1);
@@ -360,13 +359,14 @@ void reeve_cluster_lend_due(
         return;
     }
     lend->due_ns = UINT64_MAX;
-    reeve_cluster_blocked(cluster, lend); /* who has it may have changed */
+    lend->reported = true;
+    reeve_cluster_blocked(cluster, lend->awaited); /* who has it may have changed */
 }
 
 void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend)
 {
     if (REEVE_UNLIKELY(lend->reported))
-        reeve_cluster_blocked_end(cluster, lend);
+        reeve_cluster_blocked_end(cluster);
     if (REEVE_UNLIKELY(lend->lent) && lend->is_main && cluster->task_waited != NULL)
         cluster->task_waited(cluster, lend->since_ns);
     if (REEVE_UNLIKELY(lend->lent) && lend->task == task_number(cluster) &&

@@ -53,8 +53,7 @@
  * A handle is a value: it may be passed to tasks and other actors, be a result, a member of a
  * struct (the type is counter_ref). It keeps nothing alive: the actor ends when its owner says so.
  * Two actors of one machine, in hosts of their own, that wait for each other fail with
- * REEVE_EDEADLK, as tasks do (reeve_wait); one with several threads, on any machine, when all of
- * them wait for one and the same process, and that for a call that none of them can begin. */
+ * REEVE_EDEADLK, as tasks do (reeve_wait). */
 #ifndef REEVE_ACTOR_H
 #define REEVE_ACTOR_H
 

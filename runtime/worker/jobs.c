@@ -2,7 +2,6 @@
  * them, and the background thread. See jobs.h. */
 #include "runtime/worker/jobs_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -299,9 +298,7 @@ void reeve_jobs_actor_ended(const reeve_actor *actor)
 static void say_stopped(struct job *job)
 {
     struct reeve_error_info error = {.code = REEVE_ECANCELLED};
-    if (job->deadlocked)
-        reeve_error_set(&error, REEVE_EDEADLK, "%s", reeve_jobs.deadlock_text);
-    else if (job->cancelled)
+    if (job->cancelled)
         reeve_error_set(&error, REEVE_ECANCELLED, "cancelled before %s had answered",
             reeve_job_function_name(job));
     else
@@ -327,9 +324,7 @@ void reeve_jobs_look(void)
         if (expired)
             atomic_store(&job->asked, true);
         /* one that runs and was cancelled is answered when it returns */
-        if ((expired || (job->cancelled && job->state != JOB_RUNNING) ||
-                (job->deadlocked && job->state == JOB_QUEUED)) &&
-            reeve_job_take(job))
+        if ((expired || (job->cancelled && job->state != JOB_RUNNING)) && reeve_job_take(job))
             reeve_list_push_back(&taken, &job->queue_node);
         else
             next_ns = REEVE_MIN(next_ns, job->deadline_ns);
@@ -384,40 +379,6 @@ bool reeve_jobs_cancel(const struct reeve_local_message *message)
     return is_ours;
 }
 
-static bool all_wait(bool main_runs, uint32_t waits)
-{
-    pthread_mutex_lock(&reeve_jobs.lock);
-    /* what is to be answered later may be so by a thread that nothing is known of */
-    bool all =
-        waits == reeve_jobs.running + main_runs && reeve_map64_count(&reeve_jobs.tokens) == 0;
-    REEVE_LIST_EACH(node, &reeve_jobs.pools)
-    all &= main_runs || !reeve_pool_has_room(REEVE_LIST_ENTRY(node, struct reeve_pool, node));
-    pthread_mutex_unlock(&reeve_jobs.lock);
-    return all;
-}
-
-/* The latest: with it out of the way those before it may be served. */
-static bool claimed_fail(reeve_process_id caller, const char *text)
-{
-    struct job *found = NULL;
-    pthread_mutex_lock(&reeve_jobs.lock);
-    REEVE_LIST_EACH(node, &reeve_jobs.all)
-    {
-        struct job *job = REEVE_LIST_ENTRY(node, struct job, node);
-        if (job->state == JOB_QUEUED && job->peer == caller && !job->answered && !job->deadlocked)
-            found = job;
-    }
-    if (found != NULL) {
-        found->deadlocked = true;
-        snprintf(reeve_jobs.deadlock_text, sizeof(reeve_jobs.deadlock_text), "%s", text);
-        atomic_store(&reeve_jobs_due, true);
-        atomic_store(&reeve_jobs.cluster->attention, 1);
-        (void)reeve_doorbell_ring(reeve_jobs.cluster->bell, -1);
-    }
-    pthread_mutex_unlock(&reeve_jobs.lock);
-    return found != NULL;
-}
-
 void reeve_jobs_expire(void)
 {
     uint64_t deadline_ns = atomic_load(&reeve_jobs.cluster->beside_deadline_ns);
@@ -434,9 +395,6 @@ void reeve_jobs_init(struct reeve_cluster *cluster)
     static const struct reeve_pools pools = {reeve_pool_make, reeve_pool_end};
     reeve_jobs.cluster = cluster;
     reeve_list_init(&reeve_jobs.all);
-    reeve_list_init(&reeve_jobs.pools);
-    cluster->all_wait = all_wait;
-    cluster->claimed_fail = claimed_fail;
     reeve_map64_init(&reeve_jobs.tokens);
     reeve_actors_set_pools(&pools);
     cluster->backend.reply_later = reeve_jobs_reply_later;

@@ -36,7 +36,6 @@ struct job {
     bool answered;           /* or somebody is about to */
     bool later;              /* the method has said so */
     bool cancelled;          /* to be answered by the main thread */
-    bool deadlocked;         /* likewise, if nobody has begun it */
     _Atomic bool asked;      /* to stop */
     uint64_t token;          /* 0: none yet */
     uint64_t deadline_ns;    /* UINT64_MAX: none */

@@ -21,7 +21,6 @@ struct group {
 };
 
 struct reeve_pool {
-    struct reeve_list node; /* of all that have not ended */
     struct reeve_hosted *hosted;
     uint32_t running, queued, threads;
     bool held;  /* the main thread holds the actor's end back */
@@ -33,9 +32,8 @@ struct reeve_pool {
 extern struct reeve_jobs {
     struct reeve_cluster *cluster;
     pthread_mutex_t lock;
-    struct reeve_list all, pools;
-    char deadlock_text[REEVE_LOCAL_TEXT_SIZE]; /* the latest */
-    struct reeve_map64 tokens;                 /* of those that are not answered */
+    struct reeve_list all;
+    struct reeve_map64 tokens; /* of those that are not answered */
     uint64_t token_last;
     _Atomic uint32_t running; /* in all pools */
 } reeve_jobs;
@@ -69,8 +67,6 @@ struct group *reeve_pool_group_of(
     struct reeve_pool *pool, const reeve_actor *actor, uint32_t function_index);
 /* With the lock. False: there is no thread to run it. */
 bool reeve_pool_enqueue(struct job *job, struct group *group);
-/* With the lock. Whether some thread could begin what is claimed now. */
-bool reeve_pool_has_room(const struct reeve_pool *pool);
 
 /* Of the backend. */
 int reeve_jobs_reply_later(struct reeve_backend *backend, struct reeve_invocation *invocation,

@@ -37,9 +37,6 @@ struct reeve_pool *reeve_pool_make(
         group->limit = i == 0 ? REEVE_MAX(concurrency, 1u) : groups->groups[i - 1].threads;
     }
     reeve_jobs_any = true;
-    pthread_mutex_lock(&reeve_jobs.lock);
-    reeve_list_push_back(&reeve_jobs.pools, &pool->node);
-    pthread_mutex_unlock(&reeve_jobs.lock);
     return pool;
 }
 
@@ -48,7 +45,6 @@ struct reeve_pool *reeve_pool_make(
 void reeve_pool_end(struct reeve_pool *pool)
 {
     pthread_mutex_lock(&reeve_jobs.lock);
-    reeve_list_remove(&pool->node);
     pool->ended = true;
     bool is_last = pool->threads == 0;
     for (uint32_t i = 0; i < pool->group_count; i++) {
@@ -221,12 +217,4 @@ bool reeve_pool_enqueue(struct job *job, struct group *group)
         return thread_make(group) || group->threads != 0;
     pthread_cond_signal(&group->work);
     return true;
-}
-
-bool reeve_pool_has_room(const struct reeve_pool *pool)
-{
-    for (uint32_t i = 0; i < pool->group_count; i++)
-        if (pool->groups[i].idle != 0 || pool->groups[i].threads < pool->groups[i].limit)
-            return true;
-    return false;
 }

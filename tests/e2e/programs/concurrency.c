@@ -409,108 +409,6 @@ static void nested(void)
     NEED(reeve_actor_release(h) == REEVE_OK);
 }
 
-/* ---- waiting for each other ------------------------------------------------------------------ */
-
-/* Two of them, or one alone, whose calls go back and forth. */
-REEVE_ACTOR(
-    knot, (pthread_mutex_t, lock), (pthread_cond_t, changed), (int64_t, inside), (hall_ref, other))
-
-REEVE_CONSTRUCTOR(knot)
-{
-    pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->changed, NULL);
-    return REEVE_OK;
-}
-
-REEVE_METHOD(void, knot, tie, (knot_ref, other))
-{
-    self->other = (hall_ref){other.owner, other.number, other.host};
-}
-
-/* Not before `count` of these have begun; then down to 0, each in the other one. */
-REEVE_METHOD(int64_t, knot, pull, (int64_t, depth), (int64_t, count))
-{
-    knot_ref other = {self->other.owner, self->other.number, self->other.host};
-    int64_t value = 0;
-    pthread_mutex_lock(&self->lock);
-    self->inside++;
-    pthread_cond_broadcast(&self->changed);
-    while (self->inside < count)
-        pthread_cond_wait(&self->changed, &self->lock);
-    pthread_mutex_unlock(&self->lock);
-    if (depth > 0 && knot_pull_get(knot_pull_remote(other, depth - 1, 0), &value) != REEVE_OK)
-        reeve_fail(reeve_last_error()->user_code != 0 ? reeve_last_error()->user_code
-                                                      : reeve_last_error()->code,
-            "%s", reeve_last_error()->message);
-    return value + 1;
-}
-
-REEVE_METHOD(int64_t, knot, rest, (int64_t, ms), (int64_t, count))
-{
-    pthread_mutex_lock(&self->lock);
-    self->inside++;
-    pthread_cond_broadcast(&self->changed);
-    while (self->inside < count)
-        pthread_cond_wait(&self->changed, &self->lock);
-    pthread_mutex_unlock(&self->lock);
-    rest(ms);
-    return ms;
-}
-
-enum { PULLS = 3 };
-
-static knot_ref knot_make(uint32_t threads)
-{
-    return knot_create_opts(REEVE_ACTOR_OPTIONS(.concurrency = threads));
-}
-
-/* All threads of an actor wait for the other one, or for itself, and what that wants of it cannot
- * begin: some of these calls fail, and the others are served. */
-static void loosened(knot_pull_future *f, int64_t depth)
-{
-    int told = 0;
-    for (int i = 0; i < PULLS; i++) {
-        int64_t value;
-        int code = knot_pull_get(f[i], &value);
-        if (code == REEVE_OK) {
-            NEED(value == depth + 1);
-            continue;
-        }
-        NEED(code == REEVE_EFUNCTION && reeve_last_error()->user_code == REEVE_EDEADLK);
-        NEED(strstr(reeve_last_error()->message, "knot_pull waits for knot_pull") != NULL);
-        told++;
-    }
-    NEED(told >= 1 && told < PULLS);
-}
-
-static void knots(void)
-{
-    knot_pull_future there[PULLS], here[PULLS], busy[PULLS];
-    knot_ref a = knot_make(PULLS), b = knot_make(PULLS), c = knot_make(PULLS);
-    knot_ref d = knot_make(PULLS + 1), e = knot_make(PULLS);
-    NEED(knot_tie_get(knot_tie_remote(a, b)) == REEVE_OK);
-    NEED(knot_tie_get(knot_tie_remote(b, a)) == REEVE_OK);
-    NEED(knot_tie_get(knot_tie_remote(c, c)) == REEVE_OK);
-    NEED(knot_tie_get(knot_tie_remote(d, e)) == REEVE_OK);
-    NEED(knot_tie_get(knot_tie_remote(e, d)) == REEVE_OK);
-    for (int i = 0; i < PULLS; i++) {
-        there[i] = knot_pull_remote(a, 2, PULLS);
-        here[i] = knot_pull_remote(c, 1, PULLS);
-        busy[i] = knot_pull_remote(d, 2, PULLS + 1);
-    }
-    /* the last of its threads does not wait: it will serve all the others, late */
-    knot_rest_future resting = knot_rest_remote(d, 4000, PULLS + 1);
-    loosened(there, 2);
-    loosened(here, 1);
-    int64_t value;
-    NEED(knot_rest_get(resting, &value) == REEVE_OK);
-    for (int i = 0; i < PULLS; i++)
-        NEED(knot_pull_get(busy[i], &value) == REEVE_OK && value == 3);
-    knot_ref all[] = {a, b, c, d, e};
-    for (int i = 0; i < 5; i++)
-        NEED(reeve_actor_release(all[i]) == REEVE_OK);
-}
-
 static void cancelled(const char *mail)
 {
     int64_t value;
@@ -746,8 +644,7 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } tests[] = {{"threads", threads}, {"groups", groups}, {"nested", nested}, {"timed", timed},
-        {"died", died}, {"later", later}, {"replies", replies}, {"bad", bad}, {"shared", shared},
-        {"knots", knots}};
+        {"died", died}, {"later", later}, {"replies", replies}, {"bad", bad}, {"shared", shared}};
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
         if (!all && strcmp(what, tests[i].name) != 0)
             continue;
