@@ -32,7 +32,8 @@ enum {
     OWNER_TAKING_BACK = 1, /* SENT: a TAKE_BACK is on its way */
     OWNER_NEEDED = 1,      /* final, LINEAGE, REMADE: for what another node could take with it */
     OWNER_RESULT_OBJECT = 2,
-    OWNER_ERROR_MAP = 4,
+    OWNER_ERROR_MAP = 4, /* final */
+    OWNER_DEEP = 4,      /* not final: something that it needs has futures in its value */
     OWNER_NEVER_INLINE = 8,
     /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
     OWNER_KEPT = 16,
@@ -275,6 +276,7 @@ struct reeve_owner {
     uint32_t lent_count, lent_capacity;
     uint32_t remade_count; /* tasks that are REMADE */
     bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
+    bool remade_ever;      /* values may have got other futures than they had */
     struct owner_class first_class;
     struct owner_lease first_lease;
     struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
@@ -312,6 +314,13 @@ static inline struct owner_task *owner_task_find(const struct reeve_owner *owner
     if (task->generation != (uint32_t)(id >> 32) || task->state <= REEVE_TASK_LINEAGE)
         return NULL;
     return task;
+}
+
+/* Of one whose dependencies are final: whether more of them may stand in their values. */
+static inline bool owner_task_is_deep(
+    const struct reeve_owner *owner, const struct owner_task *task)
+{
+    return task->flags & OWNER_DEEP || owner->remade_ever;
 }
 
 static inline bool owner_class_is_ordered(const struct owner_class *class)
@@ -418,9 +427,28 @@ int owner_stream_make(
     struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window);
 /* As the worker is to be told: 0 where it knows. */
 struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id);
+/* As it is: units 0: it is no stream. */
+struct reeve_stream_window owner_stream_window_of(
+    const struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
  * not ended. */
 void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
+/* Streams that are given to a call (owner_feed.c). */
+/* Those among the arguments: REEVE_ETYPE: they stand where a value is wanted; REEVE_EHANDLE: they
+ * are another's to take. */
+int owner_streams_may_be_given(
+    const struct reeve_owner *owner, const struct reeve_owner_task *from);
+void owner_stream_give(struct reeve_owner *owner, reeve_task_id id, reeve_task_id taker);
+bool owner_takes_streams(const struct reeve_owner *owner, const struct owner_task *task);
+/* The task is becoming final: what it had of streams is dropped; true if it had any. */
+bool owner_streams_leave(struct reeve_owner *owner, const struct owner_task *task, uint32_t index);
+/* The stream's task is final. */
+void owner_stream_ended(struct reeve_owner *owner, reeve_task_id id);
+/* One that comes with a call: a reference to `ret` is the caller's. REEVE_ENOMEM. */
+int owner_loan_make(struct reeve_owner *owner, reeve_task_id origin,
+    struct reeve_stream_window window, reeve_task_id *ret);
+/* The call has ended. */
+void owner_loan_end(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
 void owner_streams_fini(struct reeve_owner *owner);
 uint64_t owner_streams_memory(const struct reeve_owner *owner);
 
