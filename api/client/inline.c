@@ -3,7 +3,7 @@
  *
  * Nothing else differs: arguments are packed and unpacked, results too, large values are objects
  * that arguments refer to, handles go stale, errors look the same. A future is ready as soon as it
- * exists. There are no retries and no time limits. A function that crashes takes the process with
+ * exists. There are no losses and no time limits. A function that crashes takes the process with
  * it.
  *
  *     futures:  id -> value  | packed bytes |  or  | error |       one reference from the table,
@@ -316,9 +316,9 @@ static uint32_t result_skew(const struct reeve_function *function, size_t size)
 
 static _Atomic uint64_t tasks_run;
 
-/* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
-struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
-    const char *args, size_t args_size)
+/* Runs it once. */
+static struct value *run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size, uint32_t attempt)
 {
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
@@ -342,7 +342,7 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
     invocation.resolve = resolve;
     invocation.context = task;
     invocation.id = (struct reeve_object_id){0, ++tasks_run};
-    invocation.attempt = 1;
+    invocation.attempt = attempt;
     int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;
@@ -365,7 +365,7 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
             value = NULL;
         } else {
             *value->error = invocation.error;
-            value->error->attempt = 1;
+            value->error->attempt = (int)attempt;
             snprintf(value->error->node, sizeof(value->error->node), "inline");
         }
     } else if (value) {
@@ -380,12 +380,28 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
     return value;
 }
 
+/* Until it does not fail, or has been run again as often as it may. The value that comes back is
+ * the result, or the error. NULL: no memory. */
+struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size, uint32_t retry_failures)
+{
+    for (uint32_t attempt = 1;; attempt++) {
+        struct value *value = run(function, task, args, args_size, attempt);
+        bool failed = value && value->error && value->error->code == REEVE_EFUNCTION;
+        for (size_t i = 0; i < task->count; i++) /* nothing has been run */
+            failed &= task->held[i]->error == NULL;
+        if (!failed || attempt > retry_failures)
+            return value;
+        inline_value_free(value);
+    }
+}
+
 /* A method, or what makes or ends an actor: one at a time, of all of them. */
 static struct value *run_for_actor(const struct reeve_submit *submit, struct inline_task *task)
 {
     reeve_actors_lock();
     struct value *value =
-        inline_run(submit->function, task, (const char *)task->args, task->args_size);
+        inline_run(submit->function, task, (const char *)task->args, task->args_size, 0);
     reeve_actors_unlock();
     if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
         actor_die(submit->actor->number, value->error);
@@ -430,9 +446,10 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
     if (!rc)
         rc = inline_task_make(&task, submit, error);
     if (!rc) {
-        struct value *value = submit->actor ? run_for_actor(submit, &task)
-                                            : inline_run(submit->function, &task,
-                                                  (const char *)task.args, task.args_size);
+        struct value *value = submit->actor
+                                  ? run_for_actor(submit, &task)
+                                  : inline_run(submit->function, &task, (const char *)task.args,
+                                        task.args_size, submit->retry_failures);
         if (!value)
             rc = inline_no_memory(error);
         else if (submit->result_count)

@@ -66,7 +66,7 @@ int inline_task_make(
 void inline_task_fini(struct inline_task *task);
 /* The result, or the error. NULL: no memory. */
 struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
-    const char *args, size_t args_size);
+    const char *args, size_t args_size, uint32_t retry_failures);
 
 /* One reference less, with the lock; with what it held. */
 void inline_value_drop_locked(struct value *value);

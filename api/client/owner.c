@@ -19,6 +19,7 @@ const struct reeve_owner_settings reeve_owner_settings_default = {
     .depth_max = 1024,
     .demand_max = 256,
     .lease_idle_ns = 500u * 1000 * 1000,
+    .lease_wanted_ns = 20u * 1000 * 1000,
     .work_ahead_ns = 4u * 1000 * 1000,
     .generation_first = 1,
     .stuck_ns = 500u * 1000,
@@ -41,6 +42,8 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
     reeve_map64_init(&owner->streams);
+    reeve_map64_init(&owner->retries);
+    reeve_heap_init(&owner->pauses);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
@@ -61,6 +64,7 @@ void reeve_owner_free(struct reeve_owner *owner)
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
     owner_streams_fini(owner);
+    owner_retries_fini(owner);
     owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
@@ -119,6 +123,11 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
         owner_reading_end(owner, task);
     if (REEVE_UNLIKELY(object != NULL))
         lineage = owner_lineage_take(owner, task, object);
+    if (REEVE_UNLIKELY(task->may_retry)) {
+        if (lineage != NULL)
+            lineage->retries = owner_retries_left(owner, index);
+        owner_retry_forget(owner, task, index);
+    }
     if (REEVE_LIKELY(lineage == NULL))
         arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
@@ -413,6 +422,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     *ret_task = owner_task_id(task, index);
     if (REEVE_UNLIKELY(from->is_stream) && error == 0)
         error = owner_stream_make(owner, *ret_task, from->window);
+    if (REEVE_UNLIKELY(from->retries.count != 0) && error == 0)
+        error = owner_retry_make(owner, index, &from->retries);
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
         error = owner_task_deepen(owner, index);
     if (error != 0) {
@@ -560,6 +571,11 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
         REEVE_ASSERT(list != NULL); /* the references were taken for it */
         list_take(owner, list, futures, future_count);
     }
+    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) &&
+        owner_task_retried(owner, now_ns, owner_task_index(id))) {
+        list_drop(owner, list, future_count);
+        return;
+    }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);
     owner_lineage_bound(owner);
@@ -682,6 +698,8 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     }
     if (REEVE_UNLIKELY(status == REEVE_ELOST && object != NULL) &&
         owner_lost_argument(owner, now_ns, index, object))
+        return true;
+    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) && owner_task_retried(owner, now_ns, index))
         return true;
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)
