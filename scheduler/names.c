@@ -185,6 +185,19 @@ void sched_name_message(
     }
 }
 
+bool reeve_sched_find_name(const struct reeve_sched *s, const char *name_space, const char *name,
+    struct reeve_message *ret)
+{
+    struct reeve_message wanted = {.kind = REEVE_MESSAGE_NAME_FIND};
+    snprintf(wanted.host, sizeof wanted.host, "%s", name_space);
+    snprintf(wanted.address, sizeof wanted.address, "%s", name);
+    const struct sched_name *found = name_find(s, &wanted);
+    if (found == NULL || found->node->state == REEVE_SCHED_NODE_DEAD)
+        return false;
+    *ret = found->claim;
+    return true;
+}
+
 void sched_names_joined(struct reeve_sched *s, struct sched_node *node)
 {
     REEVE_LIST_EACH_SAFE(link, &node->names_unconfirmed)

@@ -261,6 +261,10 @@ bool reeve_sched_next_demand(
 bool reeve_sched_next_lease(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_lease_info *ret);
 
+/* Who has the name: the claim, as it came from its node. False: nobody. */
+bool reeve_sched_find_name(const struct reeve_sched *sched, const char *name_space,
+    const char *name, struct reeve_message *ret);
+
 /* Why a demand waits, for people: one sentence (empty when it lacks nothing, "no such demand…"
  * when it is unknown). */
 void reeve_sched_why(const struct reeve_sched *sched, uint64_t now_ns, reeve_process_id process,

@@ -2,6 +2,7 @@
  *
  *      status, stop, logs of the head      answered here
  *      tasks, jobs                         asked of all nodes: shell_gather.c
+ *      actor.kill                          from a tool or a node: passed on to the keeper's node
  *      run.*, logs of a run or a node,
  *      objects                             passed on to the node that can answer, under an id of
  *                                          ours
@@ -11,6 +12,7 @@
  * A stop waits for the sessions of the nodes concerned to end; the reply says who did not end in
  * time. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +116,38 @@ void reeve_head_tool_reply(struct reeve_head *head, reeve_peer from, const Reeve
         }
         return;
     }
+}
+
+/* ---- detached actors ---- */
+
+/* Their keeper's node ends them: who that is, the asker knows, or the name tells. */
+static void actor_kill(
+    struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
+{
+    struct reeve_sched_node_info info;
+    struct reeve_message claim;
+    char text[REEVE_TEXT_SIZE], json[64];
+    const char *process = json_string_value(json_object_get(arguments, "process"));
+    const char *name = json_string_value(json_object_get(arguments, "name"));
+    const char *name_space = json_string_value(json_object_get(arguments, "name_space"));
+    reeve_process_id keeper = process ? strtoull(process, NULL, 16) : 0;
+    if (name && name_space) {
+        if (!reeve_sched_find_name(head->sched, name_space, name, &claim)) {
+            snprintf(text, sizeof(text), "no actor has the name %.100s in the namespace %.63s",
+                name, name_space);
+            fail(head, tool, request->id, REEVE_EHANDLE, text);
+            return;
+        }
+        keeper = claim.process;
+    }
+    if (!reeve_head_find_node(head, reeve_process_node(keeper), NULL, &info)) {
+        fail(head, tool, request->id, REEVE_EUNREACHABLE, "the node of its keeper is not up");
+        return;
+    }
+    snprintf(json, sizeof(json), "{\"process\":\"%016" PRIx64 "\"}", keeper);
+    int error = pass_on(head, info.session, tool, request, json);
+    if (error)
+        fail(head, tool, request->id, error, reeve_strerror(error));
 }
 
 /* ---- runs ---- */
@@ -430,6 +464,8 @@ void reeve_head_tool_request(
         logs(head, from, request, arguments);
     else if (strcmp(method, "objects") == 0)
         objects(head, from, request, arguments);
+    else if (strcmp(method, "actor.kill") == 0)
+        actor_kill(head, from, request, arguments);
     else if (strcmp(method, "run.start") == 0)
         run_start(head, from, request, arguments);
     else if (strcmp(method, "run.data") == 0 || strcmp(method, "run.launch") == 0 ||

@@ -1,4 +1,5 @@
-/* Actors that live in this process, and what the macros of reeve_actor.h call.
+/* Actors that live in this process: what the macros of reeve_actor.h call where they are made and
+ * run. Where they are asked for: actor_create.c.
  *
  *   number ──▶ hosted: owner, how often it was restarted ──▶ the program's struct
  *
@@ -21,8 +22,6 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
-
-#define PARAMETERS_MAX 15 /* of a constructor */
 
 struct reeve_hosted {
     struct reeve_pool *pool; /* NULL: the main thread runs its methods */
@@ -94,10 +93,15 @@ static const struct reeve_member members[] = {
 static const struct reeve_type handle = {
     "actor", REEVE_KIND_STRUCT, 0, 3, sizeof(reeve_actor), members};
 
+size_t reeve_actor_pack_first(const reeve_actor *actor, uint32_t count, uint8_t *bytes)
+{
+    size_t at = reeve_codec_pack_array_header(bytes, count);
+    return reeve_codec_pack(&handle, actor, bytes, at, REEVE_ACTOR_PACKED_MAX);
+}
+
 size_t reeve_actor_pack(const reeve_actor *actor, uint8_t *bytes)
 {
-    size_t at = reeve_codec_pack_array_header(bytes, 1);
-    return reeve_codec_pack(&handle, actor, bytes, at, REEVE_ACTOR_PACKED_MAX);
+    return reeve_actor_pack_first(actor, 1, bytes);
 }
 
 bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret)
@@ -370,190 +374,4 @@ REEVE_API uint32_t reeve_actor_restart_count(void)
     if (reeve_invocation_current() == NULL)
         return 0;
     return here != NULL ? here->restart_count : self.running_restart_count;
-}
-
-/* ---- creating and ending --------------------------------------------------------------------- */
-
-/* Calls of an actor that could not even be asked for say why: its handle carries the error. */
-static reeve_actor actor_failed(const struct reeve_error_info *error)
-{
-    return (reeve_actor){.host = reeve_failed_future(error)};
-}
-
-int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error)
-{
-    if (REEVE_LIKELY(actor->number != 0))
-        return REEVE_OK;
-    if (reeve_is_failed_future(actor->host))
-        return reeve_failed_future_get(actor->host, error);
-    return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is empty");
-}
-
-REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
-    const struct reeve_function *end, const reeve_actor_options *options, void *arguments)
-{
-    struct reeve_error_info *error = reeve_error_thread();
-    struct reeve_backend *backend = reeve_client_enter(error);
-    struct reeve_actor_settings settings;
-    reeve_actor actor;
-    if (backend == NULL || reeve_actor_options_resolve(options, &settings, error) != REEVE_OK)
-        goto failed;
-    if (constructor->invoke == NULL || end->invoke == NULL) {
-        reeve_error_set(
-            error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);
-        goto failed;
-    }
-    char type[128];
-    size_t length = strlen(constructor->name), suffix = strlen("_reeve_new");
-    snprintf(type, sizeof(type), "%.*s", (int)(length > suffix ? length - suffix : length),
-        constructor->name);
-    settings.end = end;
-    settings.type = type;
-    if (settings.name_space == NULL)
-        settings.name_space = backend->name_space;
-    if (backend->actor_make(backend, &settings, &actor, error) != REEVE_OK)
-        goto failed;
-    memcpy(arguments, &actor, sizeof(actor)); /* it is the first of them */
-    uint64_t made = reeve_typed_submit(constructor, NULL, arguments, NULL);
-    actor.number = REEVE_ACTOR_NUMBER(&actor); /* the constructor's said how many threads, too */
-    memcpy(arguments, &actor, sizeof(actor));
-    if (reeve_is_failed_future(made)) {
-        struct reeve_error_info why;
-        (void)reeve_failed_future_get(made, &why);
-        (void)backend->actor_end(backend, &actor, REEVE_ACTOR_GIVE_UP, NULL);
-        *error = why;
-        goto failed;
-    }
-    (void)backend->release(backend, made, NULL);
-    return;
-failed:
-    reeve_error_complete(error, error->code);
-    actor = actor_failed(error);
-    memcpy(arguments, &actor, sizeof(actor));
-}
-
-static const struct reeve_function *function_of_type(const char *type, const char *what)
-{
-    char name[sizeof(((struct reeve_error_info *)0)->function)];
-    int size = snprintf(name, sizeof(name), "%s_reeve_%s", type, what);
-    return size < (int)sizeof(name) ? reeve_registry_find(name) : NULL;
-}
-
-/* The same arguments with the actor in front. malloc. */
-static uint8_t *arguments_of(const reeve_actor *actor, const void *args, size_t args_size,
-    size_t *ret_size, struct reeve_error_info *error)
-{
-    struct reeve_token token;
-    const uint8_t *end = (const uint8_t *)args + args_size, *rest;
-    if (reeve_codec_check(args, args_size, error) != REEVE_OK)
-        return NULL;
-    rest = reeve_read_token(args, end, &token);
-    if (rest == NULL || token.kind != REEVE_TOKEN_ARRAY || token.size > PARAMETERS_MAX) {
-        bool many = rest != NULL && token.kind == REEVE_TOKEN_ARRAY;
-        reeve_error_set(error, many ? REEVE_EARITY : REEVE_EPROTOCOL,
-            many ? "a constructor has at most 15 parameters"
-                 : "the arguments are not a msgpack array");
-        return NULL;
-    }
-    if (reeve_codec_future_count(args, args_size) != 0) {
-        reeve_error_set(error, REEVE_EINVAL, "there are futures among the arguments");
-        return NULL;
-    }
-    size_t capacity = REEVE_ACTOR_PACKED_MAX + 8 + (size_t)(end - rest);
-    uint8_t *bytes = malloc(capacity);
-    if (bytes == NULL) {
-        reeve_error_set(error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", args_size);
-        return NULL;
-    }
-    size_t at = reeve_codec_pack_array_header(bytes, token.size + 1);
-    at = reeve_codec_pack(&handle, actor, bytes, at, capacity);
-    memcpy(bytes + at, rest, (size_t)(end - rest));
-    *ret_size = at + (size_t)(end - rest);
-    return bytes;
-}
-
-REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args_size,
-    const reeve_actor_options *options, reeve_actor *ret)
-{
-    struct reeve_error_info *error = reeve_error_thread();
-    struct reeve_backend *backend = reeve_client_enter(error);
-    const struct reeve_function *constructor = function_of_type(type, "new");
-    struct reeve_actor_settings settings;
-    reeve_actor actor;
-    uint64_t made;
-    size_t size;
-    if (backend == NULL)
-        return error->code;
-    if (constructor == NULL)
-        return reeve_error_set(
-            error, REEVE_ENOFUNCTION, "this program has no actor type \"%.200s\"", type);
-    int code = reeve_actor_options_resolve(options, &settings, error);
-    settings.end = function_of_type(type, "end");
-    settings.type = type;
-    if (settings.name_space == NULL)
-        settings.name_space = backend->name_space;
-    if (code == REEVE_OK)
-        code = backend->actor_make(backend, &settings, &actor, error);
-    if (code != REEVE_OK)
-        return reeve_error_complete(error, code);
-    uint8_t *bytes = arguments_of(&actor, args, args_size, &size, error);
-    code = bytes == NULL ? error->code
-                         : reeve_client_submit(backend, constructor, NULL, bytes, size, NULL, 0,
-                               NULL, 0, &actor, 0, &made, error);
-    free(bytes);
-    actor.number = REEVE_ACTOR_NUMBER(&actor);
-    if (code != REEVE_OK) {
-        (void)backend->actor_end(backend, &actor, REEVE_ACTOR_GIVE_UP, NULL);
-        return reeve_error_complete(error, code);
-    }
-    (void)backend->release(backend, made, NULL);
-    *ret = actor;
-    return REEVE_OK;
-}
-
-REEVE_API int reeve_actor_find(
-    const char *name_space, const char *name, const char *type, reeve_actor *ret)
-{
-    struct reeve_error_info *error = reeve_error_thread();
-    struct reeve_backend *backend = reeve_client_enter(error);
-    if (backend == NULL)
-        return error->code;
-    int code = name == NULL || ret == NULL
-                   ? reeve_error_set(error, REEVE_EINVAL,
-                         "a name and a place for the handle are "
-                         "needed")
-                   : reeve_name_check("name of the actor", name, REEVE_ACTOR_NAME_MAX, error);
-    if (code == REEVE_OK && name_space != NULL)
-        code = reeve_name_check("namespace", name_space, REEVE_NAME_SPACE_MAX, error);
-    if (code == REEVE_OK && type != NULL)
-        code = reeve_name_check("type", type, REEVE_ACTOR_NAME_MAX, error);
-    if (code == REEVE_OK) {
-        struct reeve_actor_wanted wanted = {
-            name_space != NULL ? name_space : backend->name_space, name, type != NULL ? type : ""};
-        code = backend->actor_find(backend, &wanted, ret, error);
-    }
-    return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
-}
-
-static int end(const reeve_actor *actor, enum reeve_actor_end how)
-{
-    struct reeve_error_info *error = reeve_error_thread();
-    if (actor->number == 0 && reeve_is_failed_future(actor->host))
-        return REEVE_OK; /* nothing is there, but the error */
-    int code = reeve_actor_check(actor, error);
-    struct reeve_backend *backend = code == REEVE_OK ? reeve_client_enter(error) : NULL;
-    if (backend == NULL)
-        return error->code;
-    code = backend->actor_end(backend, actor, how, error);
-    return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
-}
-
-REEVE_API int(reeve_actor_release)(reeve_actor actor)
-{
-    return end(&actor, REEVE_ACTOR_RELEASE);
-}
-
-REEVE_API int(reeve_actor_kill)(reeve_actor actor)
-{
-    return end(&actor, REEVE_ACTOR_KILL);
 }

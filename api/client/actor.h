@@ -13,6 +13,8 @@ enum reeve_actor_role reeve_actor_role_of(const struct reeve_function *function)
  * REEVE_ACTOR_PACKED_MAX. */
 #define REEVE_ACTOR_PACKED_MAX 32
 size_t reeve_actor_pack(const reeve_actor *actor, uint8_t *bytes);
+/* The same of `count` arguments, up to 16, of which the others follow. */
+size_t reeve_actor_pack_first(const reeve_actor *actor, uint32_t count, uint8_t *bytes);
 /* The actor that stands first in packed arguments. False: there is none. */
 bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret);
 

@@ -184,6 +184,10 @@ struct reeve_backend {
      * is to have a name has it then; waits for that. REEVE_EEXIST. */
     int (*actor_make)(struct reeve_backend *, const struct reeve_actor_settings *settings,
         reeve_actor *ret, struct reeve_error_info *error);
+    /* A detached one: waits until it has been made, with its arguments, and has its name.
+     * REEVE_EEXIST; REEVE_EACTORDIED: its constructor failed. NULL: none is detached. */
+    int (*actor_keep)(struct reeve_backend *, const struct reeve_actor_settings *settings,
+        reeve_actor *ret, struct reeve_error_info *error);
     /* REEVE_EHANDLE, REEVE_EINVAL: see reeve_actor_release and reeve_actor_kill. */
     int (*actor_end)(struct reeve_backend *, const reeve_actor *actor, enum reeve_actor_end how,
         struct reeve_error_info *error);

@@ -63,6 +63,11 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
     size_t nested_count, const reeve_actor *actor, uint32_t result_count, uint64_t *ret,
     struct reeve_error_info *error);
 
+/* Packs the arguments from parameter `first` on, as an array. malloc. REEVE_EINVAL: there are
+ * futures in them, or what cannot be packed; REEVE_ENOMEM. */
+int reeve_typed_pack(const struct reeve_function *function, size_t first, const void *arguments,
+    void **ret, size_t *ret_size, struct reeve_error_info *error);
+
 /* REEVE_OK, or what is wrong with a handle that cannot be of any actor. */
 int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error);
 

@@ -12,6 +12,7 @@
 
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/keeper.h"
 #include "api/client/objects.h"
 #include "api/client/registry.h"
 #include "runtime/base/clock.h"
@@ -591,6 +592,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .seal = reeve_cluster_seal,
         .abort = reeve_cluster_abort,
         .actor_make = reeve_cluster_actor_make,
+        .actor_keep = reeve_cluster_actor_keep,
         .actor_end = reeve_cluster_actor_end,
         .actor_find = reeve_cluster_actor_find,
         .shutdown = cluster_shutdown,
@@ -637,9 +639,11 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         return code;
     }
     fork_prepare(cluster);
-    if (cluster->is_worker) {
+    if (cluster->is_worker || cluster->is_keeper) {
         if (reeve_client_attach(&cluster->backend, error) != 0)
             _exit(1);
+        if (cluster->is_keeper)
+            reeve_keeper_run(cluster);
         reeve_worker_run(cluster);
     }
     *ret = &cluster->backend;

@@ -189,6 +189,10 @@ struct reeve_cluster {
     int dead_code;
     char dead_text[256];
 
+    bool is_keeper;  /* of a detached actor: keeper.h */
+    bool kept_ended; /* that has ended */
+    int order_fd;
+
     /* own cluster */
     int lifeline;
     int child_pids[2];

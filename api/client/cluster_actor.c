@@ -5,6 +5,7 @@
 #include "api/client/actor.h"
 #include "api/client/cluster.h"
 #include "api/client/error.h"
+#include "api/client/keeper.h"
 
 int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_submit *submit,
     struct reeve_owner_task *task, struct reeve_error_info *error)
@@ -46,14 +47,15 @@ static int name_ask(struct reeve_cluster *cluster, struct reeve_local_message *m
 static int name_claim(struct reeve_cluster *cluster, const struct reeve_actor_settings *settings,
     const reeve_actor *actor, struct reeve_error_info *error)
 {
-    struct reeve_local_message reply, message = {.task = actor->number, .size = actor->host};
+    uint64_t number = REEVE_ACTOR_NUMBER(actor);
+    struct reeve_local_message reply, message = {.task = number, .size = actor->host};
     int code = name_ask(
         cluster, &message, settings->name_space, settings->name, settings->type, &reply, error);
     pthread_mutex_lock(&cluster->lock);
     if (code == 0 && !cluster->ending)
-        reeve_owner_actor_named(cluster->owner, (uint32_t)actor->number);
+        reeve_owner_actor_named(cluster->owner, (uint32_t)number);
     else if (!cluster->ending)
-        reeve_owner_actor_give_up(cluster->owner, (uint32_t)actor->number);
+        reeve_owner_actor_give_up(cluster->owner, (uint32_t)number);
     pthread_mutex_unlock(&cluster->lock);
     return code;
 }
@@ -117,10 +119,8 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
     uint8_t packed[REEVE_ACTOR_PACKED_MAX];
     bool is_ours = actor->owner == cluster->process;
     if (!is_ours)
-        return how == REEVE_ACTOR_KILL
-                   ? reeve_error_set(error, REEVE_EHANDLE,
-                         "only the process that has created an actor can kill it")
-                   : REEVE_OK;
+        return how == REEVE_ACTOR_KILL ? reeve_cluster_keeper_kill(cluster, actor->owner, error)
+                                       : REEVE_OK;
     uint32_t number = actor->number <= UINT32_MAX ? (uint32_t)actor->number : 0;
     pthread_mutex_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);

@@ -1,6 +1,6 @@
 /* Finding a node daemon to be a client of, and starting a cluster where there is none.
  *
- *   a worker        its daemon started it, and says in the environment where it listens
+ *   a worker, a keeper   their daemon started them, and says in the environment where it listens
  *   REEVE_ADDRESS   the daemon of this machine, at the name that follows from the head's address;
  *                   where nobody answers, `reeve worker --slots 0`, started here, for this process
  *                   only
@@ -195,11 +195,13 @@ static int table_fd(void)
     return memfd_with("reeve-functions", table, strlen(table));
 }
 
+/* token: a keeper's, else 0. */
 static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_settings *settings,
-    int argc, char **argv, struct reeve_error_info *error)
+    uint64_t token, int argc, char **argv, struct reeve_error_info *error)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
         .mode = REEVE_LOCAL_DRIVER,
+        .token = token,
         .version = REEVE_LOCAL_VERSION,
         .count = settings->weight,
         .table_hash = reeve_registry_hash()};
@@ -218,44 +220,74 @@ static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_set
     return code;
 }
 
-/* ---- workers --------------------------------------------------------------------------------- */
+/* ---- workers and keepers --------------------------------------------------------------------- */
 
-static int connect_as_worker(
-    struct reeve_cluster *cluster, const char *where, struct reeve_error_info *error)
+/* To the daemon that has started this process, which ends with it. */
+static int connect_to_parent(struct reeve_cluster *cluster, const char *variable, const char *where,
+    uint64_t *ret_token, struct reeve_error_info *error)
 {
+    static const char gone[] = "the daemon that started this process is gone";
     char name[128];
     unsigned long long token;
     const char *colon = strrchr(where, ':');
     if (colon == NULL || (size_t)(colon - where) >= sizeof(name) ||
         sscanf(colon + 1, "%16llx", &token) != 1)
-        return reeve_error_set(error, REEVE_EINVAL,
-            "%s=%s is not what a node daemon sets; unset it", REEVE_WORKER_VARIABLE, where);
-    snprintf(name, sizeof(name), "%.*s", (int)(colon - where), where);
-    unsetenv(REEVE_WORKER_VARIABLE); /* what the program starts is no worker */
-    reeve_scratch_place();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int code = reeve_local_connect(name, &cluster->socket);
-    if (code != 0)
         return reeve_error_set(
-            error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
+            error, REEVE_EINVAL, "%s=%s is not what a node daemon sets; unset it", variable, where);
+    snprintf(name, sizeof(name), "%.*s", (int)(colon - where), where);
+    *ret_token = token;
+    unsetenv(variable); /* what the program starts is no worker */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (reeve_local_connect(name, &cluster->socket) != 0)
+        return reeve_error_set(error, REEVE_ENOCLUSTER, "%s", gone);
     struct ucred peer;
     socklen_t size = sizeof(peer);
     /* It may have died before the death signal was asked for: then our parent is somebody else. */
     if (getsockopt(cluster->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
         peer.pid != getppid())
-        return reeve_error_set(
-            error, REEVE_ENOCLUSTER, "the daemon that started this worker is gone");
+        return reeve_error_set(error, REEVE_ENOCLUSTER, "%s", gone);
+    return 0;
+}
+
+static int connect_as_worker(
+    struct reeve_cluster *cluster, const char *where, struct reeve_error_info *error)
+{
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HELLO,
         .mode = REEVE_LOCAL_WORKER,
         .version = REEVE_LOCAL_VERSION,
-        .token = token,
         .table_hash = reeve_registry_hash()};
+    int code = connect_to_parent(cluster, REEVE_WORKER_VARIABLE, where, &message.token, error);
+    reeve_scratch_place();
+    if (code != 0)
+        return code;
     message.fds[0] = table_fd();
     message.fd_count = 1;
     cluster->is_worker = true;
     if (message.fds[0] < 0)
         return reeve_error_set(error, REEVE_ESYSTEM, "memfd_create: %s", strerror(errno));
     return hello(cluster, &message, error);
+}
+
+static int connect_as_keeper(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    const char *where, int argc, char **argv, struct reeve_error_info *error)
+{
+    uint64_t token;
+    struct reeve_local_message order;
+    int code = connect_to_parent(cluster, REEVE_KEEPER_VARIABLE, where, &token, error);
+    cluster->is_keeper = true;
+    if (code == 0)
+        code = hello_as_driver(cluster, settings, token, argc, argv, error);
+    if (code != 0)
+        return code;
+    if (!readable_within(cluster->socket, START_TIMEOUT_MS) ||
+        reeve_local_receive(cluster->socket, &order, 0) != 0)
+        return reeve_error_set(error, REEVE_ENOCLUSTER, "the node daemon gave no order");
+    if (order.kind != REEVE_LOCAL_KEEP || order.fd_count != 1) {
+        descriptors_close(&order);
+        return reeve_error_set(error, REEVE_EPROTOCOL, "the node daemon's order is malformed");
+    }
+    cluster->order_fd = order.fds[0];
+    return 0;
 }
 
 /* ---- starting daemons ------------------------------------------------------------------------ */
@@ -679,11 +711,14 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
     if (worker != NULL)
         return connect_as_worker(cluster, worker, error);
     standard_descriptors_fill();
+    const char *keeper = getenv(REEVE_KEEPER_VARIABLE);
+    if (keeper != NULL)
+        return connect_as_keeper(cluster, settings, keeper, argc, argv, error);
     char name[REEVE_LOCAL_NAME_SIZE];
     if (settings->address != NULL) {
         reeve_local_known_name(settings->address, name);
         if (reeve_local_connect(name, &cluster->socket) == 0)
-            return hello_as_driver(cluster, settings, argc, argv, error);
+            return hello_as_driver(cluster, settings, 0, argc, argv, error);
     }
     uint64_t random;
     struct start start;
@@ -701,7 +736,7 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
         code = start_failed(
             &start, REEVE_ENOCLUSTER, "the node daemon does not take connections", error);
     if (code == 0)
-        code = hello_as_driver(cluster, settings, argc, argv, error);
+        code = hello_as_driver(cluster, settings, 0, argc, argv, error);
     start_close(&start);
     return code;
 }

@@ -307,6 +307,10 @@ static void command_run(
         (void)reeve_cluster_send(cluster,
             &(struct reeve_local_message){
                 .kind = REEVE_LOCAL_NAME, .flags = REEVE_LOCAL_NAME_DROP, .task = command->task});
+        if (cluster->is_keeper) {
+            cluster->kept_ended = true;
+            pthread_cond_broadcast(&cluster->replied);
+        }
         break;
     case REEVE_OWNER_CREDIT: reeve_cluster_credit_run(cluster, command); break;
     case REEVE_OWNER_CANCEL: reeve_cluster_cancel_run(cluster, now_ns, command); break;

@@ -115,6 +115,12 @@ static void future_failed(struct watcher *watcher, uint64_t id)
 
 /* ---- the backend's members ------------------------------------------------------------------- */
 
+/* Numbers are one owner's. */
+static uint64_t actor_key(const reeve_actor *actor)
+{
+    return REEVE_ACTOR_NUMBER(actor) ^ actor->owner * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 static int watch_submit(struct reeve_backend *backend, const struct reeve_submit *submit,
     uint64_t *ret, struct reeve_error_info *error)
 {
@@ -125,7 +131,7 @@ static int watch_submit(struct reeve_backend *backend, const struct reeve_submit
     future_add(watcher, *ret, submit->function);
     if (submit->function->role == REEVE_ROLE_NEW) {
         pthread_mutex_lock(&watcher->lock);
-        struct hold *actor = reeve_map64_get(&watcher->tables[ACTORS], submit->actor->number);
+        struct hold *actor = reeve_map64_get(&watcher->tables[ACTORS], actor_key(submit->actor));
         if (actor != NULL)
             actor->function = actor->called = submit->function;
         pthread_mutex_unlock(&watcher->lock);
@@ -289,6 +295,27 @@ static int watch_watch_wait(struct reeve_backend *backend, struct reeve_ready *r
     return inner->watch_wait(inner, ready, futures, count, tried, timeout_ms, error);
 }
 
+static void watch_context(
+    struct reeve_backend *backend, const struct reeve_invocation *invocation, reeve_context *ret)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    inner->context(inner, invocation, ret);
+}
+
+static void watch_progress(struct reeve_backend *backend, const struct reeve_invocation *invocation,
+    uint64_t done, uint64_t total)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    inner->progress(inner, invocation, done, total);
+}
+
+static int watch_get_progress(struct reeve_backend *backend, uint64_t future, uint64_t *done,
+    uint64_t *total, struct reeve_error_info *error)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    return inner->get_progress(inner, future, done, total, error);
+}
+
 static int watch_look(struct reeve_backend *backend, uint64_t future, struct reeve_future_look *ret)
 {
     struct reeve_backend *inner = watcher_of(backend)->inner;
@@ -332,8 +359,23 @@ static int watch_actor_make(struct reeve_backend *backend,
     struct hold hold = {.kind = REEVE_LEAK_ACTOR};
     int code = watcher->inner->actor_make(watcher->inner, settings, ret, error);
     if (code == REEVE_OK)
-        hold_add(watcher, ACTORS, ret->number, &hold);
+        hold_add(watcher, ACTORS, actor_key(ret), &hold);
     return code;
+}
+
+/* Nobody in this program has to give it up. */
+static int watch_actor_keep(struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    return inner->actor_keep(inner, settings, ret, error);
+}
+
+static int watch_actor_find(struct reeve_backend *backend, const struct reeve_actor_wanted *wanted,
+    reeve_actor *ret, struct reeve_error_info *error)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    return inner->actor_find(inner, wanted, ret, error);
 }
 
 static int watch_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
@@ -342,7 +384,7 @@ static int watch_actor_end(struct reeve_backend *backend, const reeve_actor *act
     struct watcher *watcher = watcher_of(backend);
     int code = watcher->inner->actor_end(watcher->inner, actor, how, error);
     if (code == REEVE_OK && how != REEVE_ACTOR_KILL)
-        hold_drop(watcher, ACTORS, actor->number, true);
+        hold_drop(watcher, ACTORS, actor_key(actor), true);
     return code;
 }
 
@@ -533,15 +575,21 @@ int reeve_leaks_watch(struct reeve_backend *inner, bool prints, struct reeve_bac
         .cancel = watch_cancel,
         .watch = watch_watch,
         .watch_wait = watch_watch_wait,
+        .context = watch_context,
+        .progress = watch_progress,
+        .get_progress = watch_get_progress,
         .look = watch_look,
         .create = watch_create,
         .seal = watch_seal,
         .abort = watch_abort,
         .actor_make = watch_actor_make,
+        .actor_keep = inner->actor_keep != NULL ? watch_actor_keep : NULL,
+        .actor_find = watch_actor_find,
         .actor_end = watch_actor_end,
         .inline_max_bytes = inner->inline_max_bytes,
         .shutdown = watch_shutdown,
     };
+    memcpy(watcher->backend.name_space, inner->name_space, sizeof(inner->name_space));
     watcher->inner = inner;
     watcher->prints = prints;
     pthread_mutex_init(&watcher->lock, NULL);

@@ -191,6 +191,26 @@ static int read_cpus(double cpus, uint32_t *ret_milli, struct reeve_error_info *
     return REEVE_OK;
 }
 
+static int read_life(const reeve_actor_options *given, struct reeve_actor_settings *ret,
+    struct reeve_error_info *error)
+{
+    if (given->detached > 1 || given->get_if_exists > 1)
+        return reeve_error_set(error, REEVE_EINVAL, "the option %s is %u: expected 0 or 1",
+            given->detached > 1 ? "detached" : "get_if_exists",
+            given->detached > 1 ? given->detached : given->get_if_exists);
+    if ((given->detached || given->get_if_exists) && !given->name)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option %s needs a name, by which others "
+            "find the actor",
+            given->detached ? "detached" : "get_if_exists");
+    if (given->detached && given->shared != 0)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "an actor is either detached, with a process of its own, or shared");
+    ret->detached = given->detached != 0;
+    ret->get_if_exists = given->get_if_exists != 0;
+    return REEVE_OK;
+}
+
 int reeve_actor_options_resolve(const reeve_actor_options *options,
     struct reeve_actor_settings *ret, struct reeve_error_info *error)
 {
@@ -230,7 +250,7 @@ int reeve_actor_options_resolve(const reeve_actor_options *options,
             "the option concurrency is %u: expected 1 to %u, or 0 for 1", given.concurrency,
             REEVE_CONCURRENCY_MAX);
     ret->concurrency = given.concurrency;
-    return REEVE_OK;
+    return read_life(&given, ret, error);
 }
 
 /* In units: as many as items, of so many bytes that all of them are those. */

@@ -53,6 +53,9 @@ struct reeve_actor_settings {
     const char *name_space; /* or NULL: the job's */
     const char *type;       /* for people, and for who looks for the name */
     uint32_t concurrency;
+    bool detached, get_if_exists; /* only with a name */
+    const void *args;             /* of its constructor; where it is detached */
+    size_t args_size;
     const struct reeve_function *end;
 };
 

@@ -210,6 +210,45 @@ failed:
     return error->code;
 }
 
+int reeve_typed_pack(const struct reeve_function *function, size_t first, const void *arguments,
+    void **ret, size_t *ret_size, struct reeve_error_info *error)
+{
+    size_t count = function->parameter_count - first, total = 5, at;
+    uint8_t *bytes = NULL;
+    int rc = REEVE_OK;
+    /* twice: the first time to see how much it is */
+    for (int pass = 0; pass < 2 && !rc; pass++) {
+        at = bytes ? reeve_codec_pack_array_header(bytes, count) : 5;
+        for (size_t i = first; i < function->parameter_count && !rc; i++) {
+            const struct reeve_member *parameter = &function->parameters[i];
+            const void *value = (const char *)arguments + parameter->offset;
+            struct reeve_future_ids ids = {0};
+            if (!bytes) {
+                size_t size = reeve_codec_size(parameter->type, value, at, error);
+                rc = size ? reeve_codec_futures(parameter->type, value, &ids, error) : error->code;
+                at += size + 64; /* padding depends on where it stands */
+                total = at;
+            } else if (!(at = reeve_codec_pack(parameter->type, value, bytes, at, total))) {
+                rc = reeve_error_set(error, REEVE_EINVAL,
+                    "argument %zu (%s) changed while it was being packed", i, parameter->name);
+            }
+            if (ids.count)
+                rc = reeve_error_set(error, REEVE_EINVAL,
+                    "argument %zu (%s) has futures in it, which end with this process", i,
+                    parameter->name);
+            reeve_future_ids_fini(&ids);
+        }
+        if (!rc && !bytes && !(bytes = malloc(total)))
+            rc =
+                reeve_error_set(error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", total);
+    }
+    if (rc)
+        free(bytes);
+    *ret = rc ? NULL : bytes;
+    *ret_size = rc ? 0 : at;
+    return rc;
+}
+
 REEVE_API uint64_t reeve_typed_submit(const struct reeve_function *function,
     const reeve_task_options *options, const void *arguments, const uint64_t *futures)
 {

@@ -38,6 +38,12 @@
  * the actor cannot be reached any more, calls under way fail with REEVE_EUNREACHABLE: nobody knows
  * whether they ran.
  *
+ * Detached ones outlive the program that has created them: they are owned by a process that the
+ * node daemon starts for each, with a job of its own (reeve jobs: "actor NAME"), and are restarted
+ * as any other. They are found by their names, and end when they are killed, have died too often,
+ * or when the node ends on which they were created (or, in a cluster of the program's own, that).
+ * What they print goes to their creator's terminal, later to the standard error of the node daemon.
+ *
  * Names. An actor that is created with a name can be found by it, from any process of any job, for
  * as long as it lives: counter_by_name("hits", &c). A name is given once in a namespace: who comes
  * second gets REEVE_EEXIST. It stays with the actor over restarts, and is free when the actor has
@@ -93,6 +99,17 @@ typedef struct reeve_actor_options {
     const char *name;
     /* In which the name is to be; default: the namespace of the job (reeve_init). */
     const char *name_space;
+    /* 1: it outlives this program, as a part of the cluster: until it is killed
+     * (reeve_actor_kill), has died, or the node ends on which it was created. It needs a name, and
+     * a process of its own. Creating it waits until its constructor has run, and its calls say what
+     * was wrong: REEVE_EEXIST, REEVE_EACTORDIED (its constructor failed), REEVE_EINFEASIBLE (this
+     * machine has joined a cluster without a node of its own: create it in a task). There may be no
+     * futures in its arguments (REEVE_EINVAL). Default 0. */
+    uint32_t detached;
+    /* 1: where the name is taken by an actor of this type, its handle is given instead, and nothing
+     * is created: however many processes say so at once, there is one actor. Its options are then
+     * those with which it was created. Default 0. */
+    uint32_t get_if_exists;
 } reeve_actor_options;
 
 /* REEVE_ACTOR_OPTIONS(.max_restarts = 3): a pointer to an options struct. */
@@ -117,7 +134,10 @@ REEVE_API int reeve_actor_release(reeve_actor actor);
 
 /* Ends an actor of any type at once, with its process. What is queued or under way fails with
  * REEVE_EACTORDIED. Only its owner may do so (REEVE_EHANDLE), and only if it has its host for
- * itself (REEVE_EINVAL). The handle is still to be released. Does not wait. */
+ * itself (REEVE_EINVAL). The handle is still to be released. Does not wait. A detached actor
+ * anybody may kill who has its handle: then this waits until it has ended and its name is free, and
+ * there is nothing to be released; REEVE_EUNREACHABLE: its node or the head is away, and it may
+ * live; REEVE_EHANDLE: it has ended. */
 REEVE_API int reeve_actor_kill(reeve_actor actor);
 #define reeve_actor_kill(actor) reeve_actor_kill(reeve_untyped_actor(actor))
 

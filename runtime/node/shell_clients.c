@@ -158,6 +158,8 @@ static void hello(struct daemon_client *client, struct reeve_local_message *mess
     if (message->mode == REEVE_LOCAL_WORKER) {
         worker_hello(client, message);
     } else if (message->mode == REEVE_LOCAL_DRIVER && message->fd_count == 3) {
+        if (message->token != 0)
+            client->keeper = daemon_keeper_hello(client, message->token);
         daemon_program_hello(client, message);
     } else {
         close_descriptors(message);
@@ -216,6 +218,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         hello(client, message);
         return;
     }
+    if (message->kind == REEVE_LOCAL_KEEP && client->welcome)
+        daemon_keeper_wanted(client, message);
     close_descriptors(message); /* no other message brings any */
     if (message->kind == REEVE_LOCAL_BYE) {
         client->bye = true; /* the end of file says the rest */
@@ -270,6 +274,12 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_NAME: name_asked(client, message); break;
+    case REEVE_LOCAL_KEEP: break;
+    case REEVE_LOCAL_KILL: daemon_keeper_kill(client, message); break;
+    case REEVE_LOCAL_KEPT:
+        if (!daemon_keeper_made(client, message))
+            protocol_error(client, "the word of a keeper, which it is not");
+        break;
     case REEVE_LOCAL_FAILED: daemon_tasks_failed(client, message); break;
     default:
         if (!reeve_store_shell_client_message(client->daemon->store, client->serial, message))
@@ -287,6 +297,13 @@ static void at_end_of_file(struct daemon_client *client)
     struct daemon *daemon = client->daemon;
     daemon_client_close(client);
     daemon_event(daemon, &event);
+}
+
+void daemon_client_gone(struct daemon_client *client)
+{
+    daemon_client_drain(client);
+    if (!client->closed)
+        at_end_of_file(client);
 }
 
 /* Gives false at the end of file. */
@@ -422,6 +439,9 @@ void daemon_client_welcome(struct daemon_client *client, uint32_t serial)
     else
         daemon_client_hang_up(
             client); /* out of descriptors; CLIENT_GONE follows from the end of file */
+    if (client->keeper != NULL)
+        daemon_keeper_welcome(client);
+    client->keeper = NULL;
 }
 
 static void accept_one(struct daemon *daemon, int fd)

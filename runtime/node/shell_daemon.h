@@ -109,6 +109,7 @@ struct daemon_client {
     char name[REEVE_TEXT_SIZE];
     uint32_t weight;                  /* a driver's job's */
     struct daemon_terminal *terminal; /* a driver's */
+    struct daemon_keeper *keeper;     /* it is that, and not yet welcome */
     struct reeve_fifo
         queue; /* struct reeve_local_message that would have blocked; their descriptors are ours */
 };
@@ -189,6 +190,9 @@ struct daemon {
     struct reeve_list bridged;        /* channels of which we are an end */
     struct reeve_list terminals_leaving;
     struct reeve_list listings; /* requests for objects that are being answered */
+    struct reeve_list keepers;  /* of detached actors: shell_keepers.c */
+    struct reeve_list killings; /* who waits for their ends */
+    uint64_t next_keeper, next_asked;
     uv_idle_t bridge_again;
     struct reeve_bridge_pace bridge_pace;
     int bridge_pause_fd;
@@ -220,6 +224,8 @@ struct daemon_client *daemon_client_get(struct daemon *daemon, uint32_t serial);
 void daemon_client_hang_up(struct daemon_client *client);
 /* Reads what is there; for one whose process has ended. */
 void daemon_client_drain(struct daemon_client *client);
+/* Its process has ended: as at the end of its socket, when all that it has said is heard. */
+void daemon_client_gone(struct daemon_client *client);
 void daemon_client_close(struct daemon_client *client);
 void daemon_client_refuse(struct daemon_client *client, int32_t code, const char *text);
 void daemon_client_welcome(struct daemon_client *client, uint32_t serial);
@@ -233,6 +239,32 @@ struct daemon_worker *daemon_worker_by_token(struct daemon *daemon, uint64_t tok
 void daemon_worker_retire(struct daemon *daemon, uint32_t serial);
 void daemon_worker_kill(struct daemon *daemon, uint32_t serial);
 void daemon_workers_kill_all(struct daemon *daemon);
+
+/* What a process of the job is started with: the driver's environment where it runs here, ours
+ * where it does not, and these; `scratch` may be NULL. malloc, of the list. */
+char **daemon_environment(const struct daemon_job *job, char *variable, char *scratch);
+/* Why daemon_spawn_process failed, in words that say what to do. Gives the code. */
+int32_t daemon_describe_exec(
+    int error, const char *stage, int executable_fd, char *text, size_t size);
+
+/* shell_keepers.c */
+/* A client's KEEP and KILL, a keeper's KEPT (false: it is none). */
+void daemon_keeper_wanted(struct daemon_client *client, struct reeve_local_message *message);
+void daemon_keeper_kill(struct daemon_client *client, const struct reeve_local_message *message);
+bool daemon_keeper_made(struct daemon_client *client, const struct reeve_local_message *kept);
+/* A driver says hello with a token; NULL: no keeper is expected under it. */
+struct daemon_keeper *daemon_keeper_hello(struct daemon_client *client, uint64_t token);
+/* Behind its WELCOME. */
+void daemon_keeper_welcome(struct daemon_client *client);
+/* The job on whose driver's terminal the output of that job belongs. */
+reeve_process_id daemon_keeper_audience(struct daemon *daemon, reeve_process_id job);
+/* What comes from the head: "actor.kill", and its reply to ours (false: it is no reply to us). */
+void daemon_keeper_kill_asked(
+    struct daemon *daemon, reeve_peer head, const Reeve__ToolRequest *request);
+bool daemon_keeper_reply(struct daemon *daemon, const Reeve__ToolReply *reply);
+void daemon_keepers_head_lost(struct daemon *daemon);
+/* At the end of the daemon: nothing outlives it. */
+void daemon_keepers_end(struct daemon *daemon);
 
 /* shell_spawn.c */
 struct daemon_spawn {

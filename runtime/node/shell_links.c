@@ -130,6 +130,7 @@ static void on_peer_down(void *arg, reeve_peer session, int code, const char *te
         snprintf(event.text, sizeof event.text, "the link to the head was lost: %s", text);
         reeve_log(REEVE_LOG_WARN, "REEVE-HEAD-LOST", "why=%s", text);
         daemon->head_session = 0;
+        daemon_keepers_head_lost(daemon);
         reeve_runs_set_head(daemon->runs, 0);
         daemon_event(daemon, &event);
         return;
@@ -209,7 +210,7 @@ static void on_message(void *arg, reeve_peer session, const Reeve__Message *mess
             message->output->dropped_count);
         break;
     case REEVE__MESSAGE__BODY_TOOL_REPLY:
-        if (session == daemon->head_session)
+        if (session == daemon->head_session && !daemon_keeper_reply(daemon, message->tool_reply))
             reeve_runs_reply(daemon->runs, message->tool_reply);
         break;
     default: on_data(daemon, session, message); break;

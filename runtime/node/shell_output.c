@@ -245,7 +245,8 @@ static uint64_t count_lines(const char *lines, size_t size)
 void daemon_output_deliver(struct daemon *daemon, reeve_process_id job, bool error_stream,
     const char *lines, size_t size, uint64_t dropped)
 {
-    struct daemon_client *driver = daemon_client_get(daemon, (uint32_t)job);
+    struct daemon_client *driver =
+        daemon_client_get(daemon, (uint32_t)daemon_keeper_audience(daemon, job));
     if (driver == NULL || driver->worker != NULL)
         return;
     struct daemon_terminal *terminal =

@@ -4,6 +4,7 @@
  *   node.tasks    {}   what runs and waits here, shell_tasks.c
  *   node.timeline {}   what has been run here lately, shell_timeline.c
  *   objects            shell_listing.c
+ *   actor.kill         shell_keepers.c
  *   all others         shell_runs.c */
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,6 +58,8 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
         free(text);
     } else if (strcmp(request->method, "objects") == 0 && from == daemon->head_session) {
         daemon_list_objects(daemon, from, request);
+    } else if (strcmp(request->method, "actor.kill") == 0 && from == daemon->head_session) {
+        daemon_keeper_kill_asked(daemon, from, request);
     } else if (from == daemon->head_session) {
         reeve_runs_request(daemon->runs, from, request);
     } else {

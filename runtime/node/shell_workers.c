@@ -123,13 +123,13 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
     worker_ended(worker, code, text);
 }
 
-/* Why exec failed, in words that say what to do. */
-static int32_t describe_exec(
+int32_t daemon_describe_exec(
     int error, const char *stage, int executable_fd, char *text, size_t size)
 {
     char theirs_text[32], ours_text[32];
     if (strcmp(stage, "exec") != 0) {
-        snprintf(text, size, "a worker could not be started: %s: %s", stage, strerror(error));
+        snprintf(text, size, "a process of the program could not be started: %s: %s", stage,
+            strerror(error));
         return REEVE_ESYSTEM;
     }
     if (error == ENOEXEC) {
@@ -157,9 +157,8 @@ static bool is_variable(const char *entry, const char *name)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-/* The driver's environment where it runs here, ours where it does not (then without the key);
- * and where to find us, and room for files. */
-static char **make_environment(const struct daemon_job *job, char *variable, char *scratch)
+/* Ours without the key. */
+char **daemon_environment(const struct daemon_job *job, char *variable, char *scratch)
 {
     char **from = job->local ? job->launch.environment : environ;
     size_t count = 0, kept = 0;
@@ -174,7 +173,7 @@ static char **make_environment(const struct daemon_job *job, char *variable, cha
     }
     if (to != NULL) {
         to[kept++] = variable;
-        to[kept] = scratch;
+        to[kept] = scratch; /* or the end */
     }
     return to;
 }
@@ -188,7 +187,7 @@ void daemon_worker_start(struct daemon_worker *worker, struct daemon_job *job)
     daemon_scratch_path(worker, scratch + sizeof REEVE_SCRATCH_FOLDER_VARIABLE);
     snprintf(variable, sizeof variable, REEVE_WORKER_VARIABLE "=%s:%016llx", daemon->socket_name,
         (unsigned long long)worker->token);
-    char **environment = make_environment(job, variable, scratch);
+    char **environment = daemon_environment(job, variable, scratch);
     struct daemon_spawn spawn = {.executable_fd = job->executable_fd,
         .arguments = job->launch.arguments,
         .environment = environment,
@@ -205,7 +204,7 @@ void daemon_worker_start(struct daemon_worker *worker, struct daemon_job *job)
         close(spawn.err_fd);
     }
     if (error != REEVE_OK) {
-        int32_t code = describe_exec(saved, stage, spawn.executable_fd, text, sizeof text);
+        int32_t code = daemon_describe_exec(saved, stage, spawn.executable_fd, text, sizeof text);
         worker_ended(worker, code, text);
         return;
     }

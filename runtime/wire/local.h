@@ -9,7 +9,8 @@
  *
  *   client -> daemon
  *   HELLO          version mode token table_hash count; text: the program's name
- *                  mode driver: token 0; count: the job's weight, 0: the default;
+ *                  mode driver: token 0, a keeper's: the one its daemon gave it in the
+ *                  environment; count: the job's weight, 0: the default;
  *                  fds: the table of functions (memfd, text, one "name signature" a line, sorted),
  *                  the executable (opened for reading), the launch spec (memfd, see below)
  *                  mode worker: the token its daemon gave it in the environment;
@@ -80,6 +81,17 @@
  *                                                          it no more; not answered
  *   PROGRESS       lease task count(attempt)               how far has an entry come that a daemon
  *                                                          has forwarded? Answered by the same
+ *   KEEP           request text                            a keeper is wanted: a driver of the same
+ *                                                          program that makes an actor, and owns it
+ *                                                          when I have gone. Answered with NAMED
+ *                                                          when it has made it. text: its name;
+ *                                                          fds: the order (memfd, keeper.h)
+ *   KEPT           code task size text                     I am a keeper: the actor of that number
+ *                                                          (task) and host (size) of mine has been
+ *                                                          made; or code and text say why it could
+ *                                                          not be
+ *   KILL           request process                         that keeper is to end, and so its actor;
+ *                                                          answered with NAMED when it has ended
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -127,8 +139,10 @@
  *   SEALED         request code segment count(serial)      it lies there, anchored for its owner
  *                  offset flags(anchor) text
  *   GOT            request code object segment offset size text     pinned until UNPIN
- *   NAMED          request code process task size text     the answer to NAME: the actor's owner,
- *                                                          number and host
+ *   NAMED          request code process task size text     the answer to NAME and KEEP: the actor's
+ *                                                          owner, number and host. And to KILL
+ *   KEEP           -                                       to a keeper, behind WELCOME: fds: the
+ *                                                          order
  *   RELAX          size                                    the store is short of room: let go of
  *                                                          so much that is anchored and not in use
  *   OUTPUT         -                                       to a driver, before the first line: fds:
@@ -154,6 +168,8 @@
 /* In the environment of a worker: "<abstract socket name>:<token, 16 hex digits>". Its presence
  * puts reeve_init in worker mode. */
 #define REEVE_WORKER_VARIABLE "REEVE_WORKER"
+/* The same of a keeper: reeve_init makes and owns an actor, and does not return. */
+#define REEVE_KEEPER_VARIABLE "REEVE_KEEPER"
 
 enum reeve_local_kind {
     REEVE_LOCAL_NONE,
@@ -196,6 +212,9 @@ enum reeve_local_kind {
     REEVE_LOCAL_NAME,
     REEVE_LOCAL_NAMED,
     REEVE_LOCAL_PROGRESS,
+    REEVE_LOCAL_KEEP,
+    REEVE_LOCAL_KEPT,
+    REEVE_LOCAL_KILL,
     REEVE_LOCAL_KIND_COUNT
 };
 

@@ -25,8 +25,13 @@ def test_own_cluster(run, home, mail, whole_group):
     program = run("interrupted", 4, mail.path, mail.gate, process_group=0)
     started = pids_of(mail.until_count("start", 2))
     mail.until_count("driver", 1)
-    everything = [process.pid for process in home.processes() if process.pid != program.pid]
-    assert len(everything) >= 6 and set(started) <= set(everything)  # head, node, two workers and what they have started
+
+    def others():
+        """Head, node, two workers and what they have started: a process in the midst of its exec cannot be told to be ours."""
+        pids = {process.pid for process in home.processes()} - {program.pid}
+        return pids if len(pids) >= 6 and pids >= set(started) else None
+
+    everything = processes.until(others, settings.seconds(5), "the cluster with its tasks")
     interrupt(program, whole_group)
     processes.wait_gone(everything, settings.seconds(1), "the cluster of an interrupted program")
     assert program.wait() == -signal.SIGINT

@@ -18,6 +18,12 @@ def test_inline(run, what):
     assert out == f"ok {what}\n"
 
 
+@pytest.mark.parametrize("mode", ["cluster", "inline"])
+def test_while_leaks_are_watched(run, mode):
+    program = run("names", "one", environment={"REEVE_LEAKS": "1", "REEVE_MODE": mode})
+    assert program.succeed(60) == "ok one\n" and program.err == ""
+
+
 def test_a_namespace_from_the_environment(run):
     program = run("names", "one", environment={"REEVE_NAMESPACE": "elsewhere"})
     assert program.wait(60) != 0  # it expects the default in a message

@@ -103,6 +103,19 @@ static void one(void)
     NEED(get(c, &value) == REEVE_EACTORDIED);
     NEED(find_until_gone("hits") == REEVE_EHANDLE);
     NEED(reeve_actor_release(c) == REEVE_OK);
+    NEED(find_until_gone("hits") == REEVE_EHANDLE);
+    /* one with threads is found and called by its name, too, and gives it back */
+    c = counter_create_opts(REEVE_ACTOR_OPTIONS(.name = "hits", .concurrency = 3), 2);
+    NEED(counter_by_name("hits", &d) == REEVE_OK && d.number == c.number);
+    NEED(get(d, &value) == REEVE_OK && value == 2);
+    /* who wants it if it exists gets it */
+    d = counter_create_opts(REEVE_ACTOR_OPTIONS(.name = "hits", .get_if_exists = 1), 9);
+    NEED(d.number == c.number && get(d, &value) == REEVE_OK && value == 2);
+    NEED(reeve_actor_release(c) == REEVE_OK);
+    NEED(find_until_gone("hits") == REEVE_EHANDLE);
+    c = counter_create_opts(REEVE_ACTOR_OPTIONS(.name = "hits", .get_if_exists = 1), 4);
+    NEED(get(c, &value) == REEVE_OK && value == 4);
+    NEED(reeve_actor_release(c) == REEVE_OK);
 }
 
 static void namespaces(void)

@@ -1,0 +1,300 @@
+/* Actors as the program asks for them: created, found, ended.
+ *
+ *   create ─▶ get_if_exists: has somebody the name? ─yes─▶ that one
+ *     ▲                        │ no
+ *     └── REEVE_EEXIST ◀── make it, with the name ──▶ its constructor is called
+ *                              └ detached: a keeper does both (keeper.h) ──▶ its handle */
+#include "api/client/actor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client/client.h"
+#include "api/client/codec.h"
+#include "api/client/error.h"
+#include "api/client/keeper.h"
+#include "api/client/reader.h"
+#include "api/client/registry.h"
+
+#define PARAMETERS_MAX 15 /* of a constructor */
+
+/* Calls of an actor that could not even be asked for say why: its handle carries the error. */
+static reeve_actor actor_failed(const struct reeve_error_info *error)
+{
+    return (reeve_actor){.host = reeve_failed_future(error)};
+}
+
+int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error)
+{
+    if (REEVE_LIKELY(actor->number != 0))
+        return REEVE_OK;
+    if (reeve_is_failed_future(actor->host))
+        return reeve_failed_future_get(actor->host, error);
+    return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is empty");
+}
+
+/* ---- creating -------------------------------------------------------------------------------- */
+
+/* *ret_call: its constructor is to be called next; else it is there. */
+static int obtain(struct reeve_backend *backend, const struct reeve_actor_settings *settings,
+    reeve_actor *ret, bool *ret_call, struct reeve_error_info *error)
+{
+    const struct reeve_actor_wanted wanted = {settings->name_space, settings->name, settings->type};
+    bool detached = reeve_actor_is_kept(backend, settings);
+    for (;;) {
+        int code = REEVE_EHANDLE;
+        *ret_call = false;
+        if (settings->get_if_exists)
+            code = backend->actor_find(backend, &wanted, ret, error);
+        if (code != REEVE_EHANDLE)
+            return code;
+        *ret_call = !detached;
+        code = detached ? backend->actor_keep(backend, settings, ret, error)
+                        : backend->actor_make(backend, settings, ret, error);
+        if (code != REEVE_EEXIST || !settings->get_if_exists)
+            return code; /* else somebody was quicker */
+    }
+}
+
+static int settings_of(const struct reeve_backend *backend, const char *type,
+    const reeve_actor_options *options, const struct reeve_function *end,
+    struct reeve_actor_settings *ret, struct reeve_error_info *error)
+{
+    int code = reeve_actor_options_resolve(options, ret, error);
+    ret->end = end;
+    ret->type = type;
+    if (ret->name_space == NULL)
+        ret->name_space = backend->name_space;
+    return code;
+}
+
+/* A typed one: `ret` becomes its handle. */
+static int typed_create(const struct reeve_function *constructor, const struct reeve_function *end,
+    const reeve_actor_options *options, void *arguments, reeve_actor *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    struct reeve_actor_settings settings;
+    char type[128];
+    void *packed = NULL;
+    bool call = false;
+    size_t length = strlen(constructor->name), suffix = strlen("_reeve_new");
+    snprintf(type, sizeof(type), "%.*s", (int)(length > suffix ? length - suffix : length),
+        constructor->name);
+    if (backend == NULL)
+        return error->code;
+    int code = settings_of(backend, type, options, end, &settings, error);
+    if (code == REEVE_OK && (constructor->invoke == NULL || end->invoke == NULL))
+        code = reeve_error_set(
+            error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);
+    if (code == REEVE_OK && reeve_actor_is_kept(backend, &settings))
+        code = reeve_typed_pack(constructor, 1, arguments, &packed, &settings.args_size, error);
+    settings.args = packed;
+    if (code == REEVE_OK)
+        code = obtain(backend, &settings, ret, &call, error);
+    free(packed);
+    if (code != REEVE_OK || !call)
+        return code;
+    memcpy(arguments, ret, sizeof(*ret)); /* it is the first of them */
+    uint64_t made = reeve_typed_submit(constructor, NULL, arguments, NULL);
+    ret->number = REEVE_ACTOR_NUMBER(ret); /* the constructor's said how many threads, too */
+    if (reeve_is_failed_future(made)) {
+        struct reeve_error_info why;
+        code = reeve_failed_future_get(made, &why);
+        (void)backend->actor_end(backend, ret, REEVE_ACTOR_GIVE_UP, NULL);
+        *error = why;
+        return code;
+    }
+    (void)backend->release(backend, made, NULL);
+    return REEVE_OK;
+}
+
+REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor,
+    const struct reeve_function *end, const reeve_actor_options *options, void *arguments)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    reeve_actor actor;
+    if (typed_create(constructor, end, options, arguments, &actor) != REEVE_OK) {
+        reeve_error_complete(error, error->code);
+        actor = actor_failed(error);
+    }
+    memcpy(arguments, &actor, sizeof(actor));
+}
+
+static const struct reeve_function *function_of_type(const char *type, const char *what)
+{
+    char name[sizeof(((struct reeve_error_info *)0)->function)];
+    int size = snprintf(name, sizeof(name), "%s_reeve_%s", type, what);
+    return size < (int)sizeof(name) ? reeve_registry_find(name) : NULL;
+}
+
+/* Only what may be the arguments of a constructor. */
+static int arguments_check(const void *args, size_t args_size, uint32_t *ret_count,
+    const uint8_t **ret_rest, struct reeve_error_info *error)
+{
+    struct reeve_token token;
+    if (reeve_codec_check(args, args_size, error) != REEVE_OK)
+        return error->code;
+    *ret_rest = reeve_read_token(args, (const uint8_t *)args + args_size, &token);
+    if (*ret_rest == NULL || token.kind != REEVE_TOKEN_ARRAY)
+        return reeve_error_set(error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
+    if (token.size > PARAMETERS_MAX)
+        return reeve_error_set(error, REEVE_EARITY, "a constructor has at most 15 parameters");
+    if (reeve_codec_future_count(args, args_size) != 0)
+        return reeve_error_set(error, REEVE_EINVAL, "there are futures among the arguments");
+    *ret_count = token.size;
+    return REEVE_OK;
+}
+
+/* The same arguments with the actor in front. malloc. */
+static uint8_t *arguments_of(const reeve_actor *actor, const void *args, size_t args_size,
+    size_t *ret_size, struct reeve_error_info *error)
+{
+    const uint8_t *end = (const uint8_t *)args + args_size, *rest;
+    uint32_t count;
+    if (arguments_check(args, args_size, &count, &rest, error) != REEVE_OK)
+        return NULL;
+    uint8_t *bytes = malloc(REEVE_ACTOR_PACKED_MAX + (size_t)(end - rest));
+    if (bytes == NULL) {
+        reeve_error_set(error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", args_size);
+        return NULL;
+    }
+    size_t at = reeve_actor_pack_first(actor, count + 1, bytes);
+    memcpy(bytes + at, rest, (size_t)(end - rest));
+    *ret_size = at + (size_t)(end - rest);
+    return bytes;
+}
+
+/* Calls the constructor of an actor that has been made; with it that is given up, too. */
+static int construct(struct reeve_backend *backend, const struct reeve_function *constructor,
+    const void *args, size_t args_size, reeve_actor *actor, uint64_t *ret_made,
+    struct reeve_error_info *error)
+{
+    size_t size;
+    uint8_t *bytes = arguments_of(actor, args, args_size, &size, error);
+    int code = bytes == NULL ? error->code
+                             : reeve_client_submit(backend, constructor, NULL, bytes, size, NULL, 0,
+                                   NULL, 0, actor, 0, ret_made, error);
+    free(bytes);
+    actor->number = REEVE_ACTOR_NUMBER(actor);
+    if (code != REEVE_OK)
+        (void)backend->actor_end(backend, actor, REEVE_ACTOR_GIVE_UP, NULL);
+    return code;
+}
+
+REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args_size,
+    const reeve_actor_options *options, reeve_actor *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    const struct reeve_function *constructor = function_of_type(type, "new");
+    struct reeve_actor_settings settings;
+    reeve_actor actor;
+    const uint8_t *rest;
+    uint32_t count;
+    uint64_t made;
+    bool call = false;
+    if (backend == NULL)
+        return error->code;
+    if (constructor == NULL)
+        return reeve_error_set(
+            error, REEVE_ENOFUNCTION, "this program has no actor type \"%.200s\"", type);
+    int code = settings_of(backend, type, options, function_of_type(type, "end"), &settings, error);
+    if (code == REEVE_OK)
+        code = arguments_check(args, args_size, &count, &rest, error);
+    settings.args = args;
+    settings.args_size = args_size;
+    if (code == REEVE_OK)
+        code = obtain(backend, &settings, &actor, &call, error);
+    if (code == REEVE_OK && call)
+        code = construct(backend, constructor, args, args_size, &actor, &made, error);
+    if (code != REEVE_OK)
+        return reeve_error_complete(error, code);
+    if (call)
+        (void)backend->release(backend, made, NULL);
+    *ret = actor;
+    return REEVE_OK;
+}
+
+/* ---- the keeper of a detached one ------------------------------------------------------------ */
+
+static int consume_nothing(size_t index, const void *bytes, size_t size, const uint64_t *futures,
+    size_t future_count, void *arg)
+{
+    (void)index, (void)bytes, (void)size, (void)futures, (void)future_count, (void)arg;
+    return REEVE_OK;
+}
+
+int reeve_actor_keep(struct reeve_backend *backend, const struct reeve_keeper_order *order,
+    reeve_actor *ret, struct reeve_error_info *error)
+{
+    const struct reeve_function *constructor = function_of_type(order->type, "new");
+    const struct reeve_actor_settings settings = {.cpu_milli = order->cpu_milli,
+        .restarts_max = order->restarts_max,
+        .concurrency = order->concurrency,
+        .name = order->name,
+        .name_space = order->name_space,
+        .type = order->type,
+        .end = function_of_type(order->type, "end")};
+    uint64_t made;
+    if (constructor == NULL || settings.end == NULL)
+        return reeve_error_set(
+            error, REEVE_ENOFUNCTION, "the program has no actor type \"%.100s\"", order->type);
+    int code = backend->actor_make(backend, &settings, ret, error);
+    if (code == REEVE_OK)
+        code = construct(backend, constructor, order->args, order->args_size, ret, &made, error);
+    if (code == REEVE_OK &&
+        backend->get(backend, made, -1, consume_nothing, NULL, error) != REEVE_OK)
+        code = REEVE_EACTORDIED; /* error->message says why */
+    return code;
+}
+
+/* ---- finding and ending ---------------------------------------------------------------------- */
+
+REEVE_API int reeve_actor_find(
+    const char *name_space, const char *name, const char *type, reeve_actor *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (backend == NULL)
+        return error->code;
+    int code = name == NULL || ret == NULL
+                   ? reeve_error_set(error, REEVE_EINVAL,
+                         "a name and a place for the handle are "
+                         "needed")
+                   : reeve_name_check("name of the actor", name, REEVE_ACTOR_NAME_MAX, error);
+    if (code == REEVE_OK && name_space != NULL)
+        code = reeve_name_check("namespace", name_space, REEVE_NAME_SPACE_MAX, error);
+    if (code == REEVE_OK && type != NULL)
+        code = reeve_name_check("type", type, REEVE_ACTOR_NAME_MAX, error);
+    if (code == REEVE_OK) {
+        struct reeve_actor_wanted wanted = {
+            name_space != NULL ? name_space : backend->name_space, name, type != NULL ? type : ""};
+        code = backend->actor_find(backend, &wanted, ret, error);
+    }
+    return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
+}
+
+static int end(const reeve_actor *actor, enum reeve_actor_end how)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (actor->number == 0 && reeve_is_failed_future(actor->host))
+        return REEVE_OK; /* nothing is there, but the error */
+    int code = reeve_actor_check(actor, error);
+    struct reeve_backend *backend = code == REEVE_OK ? reeve_client_enter(error) : NULL;
+    if (backend == NULL)
+        return error->code;
+    code = backend->actor_end(backend, actor, how, error);
+    return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
+}
+
+REEVE_API int(reeve_actor_release)(reeve_actor actor)
+{
+    return end(&actor, REEVE_ACTOR_RELEASE);
+}
+
+REEVE_API int(reeve_actor_kill)(reeve_actor actor)
+{
+    return end(&actor, REEVE_ACTOR_KILL);
+}

@@ -1,0 +1,136 @@
+"""Detached actors: they outlive the programs that create them, and nothing outlives the cluster."""
+import json
+import signal
+
+import pytest
+
+from conftest import find_program
+from support import processes, settings
+
+
+def ask(cluster, *words, **options):
+    out = cluster.driver([find_program("detached"), *words], **options).succeed(60)
+    *lines, last = out.splitlines()
+    assert last == f"ok {words[0]}"
+    return lines
+
+
+def jobs(cluster):
+    done = cluster.tool("jobs", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["jobs"]
+
+
+@pytest.mark.parametrize("what", ["one", "deaths"])
+def test_in_a_cluster_of_its_own(run, what):
+    program = run("detached", what, environment={"REEVE_LEAKS": "1"})
+    assert program.succeed(60) == f"ok {what}\n" and program.err == ""
+
+
+def test_a_method_under_way_when_it_is_killed(run, mail):
+    program = run("detached", "killed", mail.path, mail.gate, stdin=-1)
+    mail.until_count("hangs", 1)
+    program.popen.stdin.write(b"\n")
+    program.popen.stdin.close()
+    assert program.wait(60) == 0
+
+
+def test_found_by_later_programs(cluster, mail):
+    """It lives in a job of its own, on after its creator, until it is killed by a third program."""
+    assert ask(cluster, "create", "hits", mail.path, "", 0) == []
+    assert ask(cluster, "ask", "hits") == ["value 102"]
+    assert ask(cluster, "ask", "hits") == ["value 103"]
+    named = {job["name"]: job for job in jobs(cluster)}
+    assert list(named) == ["actor hits"] and named["actor hits"]["state"] == "running"
+    pids = [int(pid) for pid in mail.until_count("made", 1)[0][1:2]] + [named["actor hits"]["pid"]]
+    assert ask(cluster, "kill", "hits") == []
+    processes.wait_gone(pids, settings.seconds(5), "the actor and its keeper")
+    assert ask(cluster, "ask", "hits")[0] == "REEVE_EHANDLE"
+    cluster.until_status(lambda status: status["totals"]["jobs"] == 0, what="its job has ended")
+
+
+def test_its_creator_is_killed_meanwhile(cluster, mail):
+    """While the constructor runs: there is a whole actor all the same."""
+    program = cluster.driver([find_program("detached"), "create", "hits", mail.path, mail.gate, 0])
+    mail.until_count("made", 1)
+    program.kill()
+    mail.let_go()
+    processes.until(lambda: ask(cluster, "ask", "hits")[0] == "value 101", settings.seconds(20), "the actor")
+    assert ask(cluster, "ask", "hits") == ["value 102"]
+
+
+def test_its_keeper_is_killed_meanwhile(cluster, mail):
+    """Then there is none, and the creator hears why."""
+    program = cluster.driver([find_program("detached"), "create", "hits", mail.path, mail.gate, 0])
+    mail.until_count("made", 1)
+    [keeper] = [job["pid"] for job in jobs(cluster) if job["name"] == "actor hits"]
+    processes.kill(keeper)
+    lines = program.succeed(60).splitlines()
+    assert lines[0] == "REEVE_EACTORDIED" and "keeper" in lines[1]
+    mail.let_go()
+    assert ask(cluster, "ask", "hits")[0] == "REEVE_EHANDLE"
+
+
+def test_many_create_it_at_once(cluster):
+    """get_if_exists: one actor, whoever comes first."""
+    programs = [cluster.driver([find_program("detached"), "get", "total"]) for _ in range(4)]
+    values = sorted(int(program.succeed(60).split()[1]) for program in programs)
+    assert values == [1, 2, 3, 4]
+    assert sum(job["name"] == "actor total" and job["state"] == "running" for job in jobs(cluster)) == 1
+
+
+def test_its_process_dies(cluster, mail):
+    ask(cluster, "create", "hits", mail.path, "", 1)
+    assert ask(cluster, "crash", "hits")[0] == "REEVE_EACTORDIED"
+    assert ask(cluster, "ask", "hits") == ["value 101"]
+    mail.until_count("made", 2)
+    assert ask(cluster, "crash", "hits")[0] == "REEVE_EACTORDIED"
+    processes.until(lambda: ask(cluster, "ask", "hits")[0] == "REEVE_EHANDLE", settings.seconds(20), "it is gone")
+
+
+def test_the_head_is_killed(cluster):
+    ask(cluster, "create", "hits", "", "", 0)
+    address = cluster.address
+    cluster.head.kill()
+    cluster.start_head(listen=address)
+    assert ask(cluster, "ask", "hits") == ["value 102"]
+    assert ask(cluster, "kill", "hits") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_its_node_ends(cluster, mail, number):
+    """Its keeper, and so the actor, wherever that is, end with the node on which it was created."""
+    ask(cluster, "create", "hits", mail.path, "", 5)
+    [job] = [job for job in jobs(cluster) if job["name"] == "actor hits"]
+    pids = [job["pid"], int(mail.until_count("made", 1)[0][1])]
+    cluster.nodes[job["node"] - 1].kill(number, within=20)
+    processes.wait_gone(pids, settings.seconds(20), "the actor and its keeper")
+    cluster.start_node()
+    processes.until(lambda: ask(cluster, "ask", "hits")[0] == "REEVE_EHANDLE", settings.seconds(30), "it is gone")
+
+
+def test_stop_ends_it(cluster, mail):
+    ask(cluster, "create", "hits", mail.path, "", 0)
+    assert cluster.tool("stop").returncode == 0  # that nothing is left, the fixture checks
+
+
+def test_where_its_output_goes(cluster):
+    """To its creator's terminal while that is there, then to the daemon's."""
+    ask(cluster, "create", "hits", "", "", 0)
+    ask(cluster, "say", "hits")
+    [job] = [job for job in jobs(cluster) if job["name"] == "actor hits"]
+    node = cluster.nodes[job["node"] - 1]
+    processes.until(lambda: "said by the actor" in node.said_path.read_text(), settings.seconds(10), "its output")
+
+
+def test_between_hosts(network, empty_cluster, mail):
+    """Created on a machine without a node: an error that says what to do. From a task there, and killed from elsewhere."""
+    first, second, third = network(3)
+    empty_cluster.start_head(f"tcp://{first.address}:6380", host=first)
+    empty_cluster.start_node(host=second)
+    lines = ask(empty_cluster, "create", "hits", mail.path, "", 0, host=third)
+    assert lines[0] == "REEVE_EINFEASIBLE" and "create it in a task" in lines[1]
+    ask(empty_cluster, "create", "hits", mail.path, "", 0, host=second)
+    assert ask(empty_cluster, "ask", "hits", host=third) == ["value 102"]
+    assert ask(empty_cluster, "kill", "hits", host=third) == []
+    assert ask(empty_cluster, "ask", "hits", host=third)[0] == "REEVE_EHANDLE"
