@@ -404,8 +404,10 @@ void store_object_free(
     }
     store_copies_drop(object);
     if (object->state == STORE_PULLING) {
+        bool copy = object->flags & STORE_OBJECT_COPY;
         store_pull_fail(store, object->fetch, code, "its owner has freed it meanwhile");
-        return;
+        if (copy) /* and gone */
+            return;
     }
     if (object->state == STORE_RESTORING)
         store_restore_fail(store, object, code, "its owner has freed it meanwhile");

@@ -8,7 +8,10 @@
  * Pieces come from any source, in any order (source.c), and are written to their place while the
  * core thinks of other things. So a fetch that comes to nothing with pieces under way leaves a
  * wreck: the object is forgotten, its extent is held until all of them have been answered. With the
- * last source the object is lost, and all who wait are told. */
+ * last source the object is lost, and all who wait are told.
+ *
+ * A primary that is damaged on disk is mended in the same way, from nodes that were sent copies of
+ * it. It is not forgotten when that fails, but left on disk as it was; and nobody calls it off. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +62,12 @@ void store_pull_fail(
         fetch->extent->tag = STORE_TAG_BUSY; /* so that it does not go with the object */
         store->wreck_bytes += store_extent_bytes(fetch->extent);
     }
-    store_object_remove(store, object);
+    if (object->flags & STORE_OBJECT_COPY)
+        store_object_remove(store, object);
+    else if (object->extent != NULL)
+        store_object_drop(store, object);
+    else
+        object->state = STORE_SPILLED;
     reeve_list_remove(&fetch->queue_link);
     reeve_list_remove(&fetch->link);
     reeve_list_push_back(&store->wrecks, &fetch->link);
@@ -92,6 +100,10 @@ static void finish(struct reeve_store *store, struct store_fetch *fetch)
     reeve_list_splice_back(&waiters, &fetch->waiters);
     store_sources_drop(store, fetch);
     detach(object);
+    if (fetch->damage != 0) {
+        store_place_leave(store, object);
+        store->spill_mended_count++;
+    }
     store_serve_sealed(store, fetch, object);
     fetch_free(fetch);
     store->pulled_count++;
@@ -140,17 +152,13 @@ void store_pull_landed(struct reeve_store *store, struct store_fetch *fetch, uin
 
 /* --- who wants it ----------------------------------------------------------------------------- */
 
-static struct store_fetch *begin(struct reeve_store *store, const struct reeve_store_event *event)
+static struct store_fetch *fetch_add(
+    struct reeve_store *store, struct store_object *object, bool size_known)
 {
-    struct store_object *object = store_object_add(store, event->id, STORE_PULLING);
     struct store_fetch *fetch = store_new(sizeof(*fetch));
-    object->flags = STORE_OBJECT_COPY;
-    object->size = event->size;
-    if (event->flags & REEVE_STORE_GIVEN) /* whose it is, only the node of the primary knows */
-        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
     object->fetch = fetch;
     fetch->object = object;
-    fetch->size_known = event->size != 0;
+    fetch->size_known = size_known;
     fetch->since_ns = store->now_ns;
     struct reeve_list *lists[] = {
         &fetch->waiters, &fetch->sources, &fetch->asked, &fetch->sends, &fetch->parked};
@@ -158,9 +166,60 @@ static struct store_fetch *begin(struct reeve_store *store, const struct reeve_s
         reeve_list_init(lists[i]);
     reeve_list_init(&fetch->queue_link);
     reeve_list_push_back(&store->fetches, &fetch->link);
-    if (fetch->size_known)
+    if (size_known)
         want_room(store, fetch);
     return fetch;
+}
+
+static struct store_fetch *begin(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_add(store, event->id, STORE_PULLING);
+    object->flags = STORE_OBJECT_COPY;
+    object->size = event->size;
+    if (event->flags & REEVE_STORE_GIVEN) /* whose it is, only the node of the primary knows */
+        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
+    return fetch_add(store, object, event->size != 0);
+}
+
+/* One that does not ask for it itself. */
+static bool may_have_copy(const struct store_restore *restore, uint32_t node)
+{
+    for (uint32_t i = 0; i < restore->asks.count; i++)
+        if (((const struct store_ask *)reeve_fifo_at(&restore->asks, i))->node == node)
+            return false;
+    return true;
+}
+
+bool store_pull_mend(struct reeve_store *store, struct store_restore *restore, int damage)
+{
+    struct store_object *object = restore->object;
+    const struct store_copy *copy = object->copies;
+    while (copy != NULL && !may_have_copy(restore, copy->peer->node))
+        copy = copy->next;
+    if (copy == NULL)
+        return false;
+    object->state = STORE_PULLING;
+    struct store_fetch *fetch = fetch_add(store, object, true);
+    fetch->damage = damage;
+    for (; copy != NULL; copy = copy->next)
+        if (may_have_copy(restore, copy->peer->node))
+            store_source_add(store, fetch, copy->peer->node);
+    reeve_list_splice_back(&fetch->waiters, &restore->waiters);
+    REEVE_LIST_EACH(link, &fetch->waiters)
+    {
+        struct store_request *request = REEVE_LIST_ENTRY(link, struct store_request, queue_link);
+        request->fetch = fetch;
+        request->restore = NULL;
+    }
+    struct store_ask ask;
+    while (reeve_fifo_pop(&restore->asks, &ask))
+        store_serve_pull(store, &(struct reeve_store_event){.node = ask.node,
+                                    .id = object->id,
+                                    .offset = ask.offset,
+                                    .length = ask.length,
+                                    .number = ask.number});
+    store_restore_end(restore);
+    return true;
 }
 
 void store_pull_get(

@@ -188,11 +188,12 @@ static struct head head_of(const struct reeve_store *store)
 
 static bool serve_pull(struct reeve_store *store, struct store_fetch *fetch)
 {
-    struct reeve_extent *extent = store_room_take(store, store->daemon, fetch->object->size);
+    struct store_object *object = fetch->object; /* what is mended keeps its alignment */
+    struct reeve_extent *extent = store_room_take(store, store->daemon, object->size + object->pad);
     if (extent == NULL)
         return false;
     reeve_list_remove(&fetch->queue_link);
-    store_object_place(store, fetch->object, extent, 0);
+    store_object_place(store, object, extent, object->pad);
     store_pull_placed(store, fetch);
     return true;
 }

@@ -3,8 +3,9 @@
  *     GET, or a node that pulls ─▶ restore ─▶ room (or the queue) ─▶ read, checked ─▶ sealed again
  *
  * All who ask meanwhile wait for the same restore. What has come back keeps its place on disk, so
- * that dropping it again costs nothing. When it cannot be read, or is not what was written, those
- * who wait are told, and it stays where it is: the next may have more luck. */
+ * that dropping it again costs nothing. When it cannot be read, or is not what was written, it is
+ * fetched from a node that was sent a copy (pull.c). Where there is none, those who wait are told,
+ * and it stays where it is: the next may have more luck. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -25,7 +26,7 @@ static struct store_restore *begin(struct reeve_store *store, struct store_objec
     return restore;
 }
 
-static void restore_free(struct store_restore *restore)
+void store_restore_end(struct store_restore *restore)
 {
     reeve_list_remove(&restore->queue_link);
     reeve_fifo_fini(&restore->asks);
@@ -40,7 +41,7 @@ static void part(struct store_object *object)
     reeve_list_init(&object->lru_link); /* takes the place of the restore */
     restore->object = NULL;
     if (restore->extent == NULL)
-        restore_free(restore);
+        store_restore_end(restore);
 }
 
 void store_restore_get(struct reeve_store *store, struct store_client *client, uint32_t request,
@@ -121,16 +122,32 @@ void store_restore_replace(
     store_restore_fail(store, object, REEVE_ECANCELLED, "");
 }
 
-static void read_failed(struct reeve_store *store, struct store_object *object, int code)
+void store_restore_describe(const struct reeve_store *store, const struct store_object *object,
+    int damage, char *text, size_t size)
 {
-    char name[64], text[REEVE_STORE_TEXT_SIZE];
-    const struct store_place *place = store_place_find(store, object);
+    char name[64];
+    const struct store_folder *folder =
+        &store->folders[store_place_find(store, object)->file->folder];
     store_object_name(object->id, name, sizeof(name));
-    snprintf(text, sizeof(text), "%s %s: %.80s", name,
-        code == REEVE_ECORRUPT ? "is not on disk as it was written" : "cannot be read from disk",
-        store->folders[place->file->folder].name);
+    if (damage == REEVE_ECORRUPT)
+        snprintf(text, size, "%s is not on disk as it was written: %.80s", name, folder->name);
+    else
+        snprintf(text, size, "%s cannot be read from disk: %.80s (%s)", name, folder->name,
+            folder->why[0] != '\0' ? folder->why : "it has failed");
+}
+
+/* However that shows: to those who wait it is damage. */
+static void read_failed(
+    struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event)
+{
+    char text[REEVE_STORE_TEXT_SIZE];
     store->spill_damaged_count++;
-    store_restore_fail(store, object, code, text);
+    store_folder_why(store, store_place_find(store, object)->file->folder,
+        event->code == REEVE_ECORRUPT ? "a checksum differs" : event->text);
+    if (store_pull_mend(store, object->restore, event->code))
+        return;
+    store_restore_describe(store, object, event->code, text, sizeof(text));
+    store_restore_fail(store, object, REEVE_ECORRUPT, text);
 }
 
 void store_restore_read(struct reeve_store *store, const struct reeve_store_event *event)
@@ -147,9 +164,9 @@ void store_restore_read(struct reeve_store *store, const struct reeve_store_even
     if (object == NULL || event->code != REEVE_OK) {
         store_room_release(store, extent);
         if (object != NULL)
-            read_failed(store, object, event->code);
+            read_failed(store, object, event);
         else
-            restore_free(restore);
+            store_restore_end(restore);
         return;
     }
     store->progress_ns = store->now_ns;
@@ -162,6 +179,6 @@ void store_restore_read(struct reeve_store *store, const struct reeve_store_even
     struct store_ask ask;
     while (reeve_fifo_pop(&restore->asks, &ask))
         store_serve_ask(store, object, &ask, REEVE_OK);
-    restore_free(restore);
+    store_restore_end(restore);
     store_object_settle(store, object);
 }

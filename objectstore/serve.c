@@ -193,6 +193,8 @@ static void pull_pulling(
         fetch->parked_count++;
     }
     store_copy_note(store, fetch->object, event->node);
+    if (fetch->damage != 0) /* else each would wait for the other */
+        store_source_lacks(store, fetch, event->node);
 }
 
 void store_serve_pull(struct reeve_store *store, const struct reeve_store_event *event)
@@ -240,7 +242,8 @@ void store_serve_refuse(struct reeve_store *store, struct store_fetch *fetch)
     REEVE_LIST_EACH_SAFE(link, &fetch->parked)
     {
         struct store_parked *parked = REEVE_LIST_ENTRY(link, struct store_parked, link);
-        answer(store, parked->node, fetch->object->id, parked->number, REEVE_ELOST);
+        answer(store, parked->node, fetch->object->id, parked->number,
+            fetch->damage != 0 ? REEVE_ECORRUPT : REEVE_ELOST);
         parked_free(fetch, parked);
     }
 }

@@ -232,7 +232,8 @@ void store_sources_drop(struct reeve_store *store, struct store_fetch *fetch)
 }
 
 /* It is no good; `why` ends the sentence that begins with the object's name. */
-static void source_failed(struct reeve_store *store, struct store_source *source, const char *why)
+static void source_failed(
+    struct reeve_store *store, struct store_source *source, int code, const char *why)
 {
     struct store_fetch *fetch = source->fetch;
     uint32_t node = source->lane->node;
@@ -243,8 +244,11 @@ static void source_failed(struct reeve_store *store, struct store_source *source
     }
     char name[64], text[REEVE_STORE_TEXT_SIZE];
     store_object_name(fetch->object->id, name, sizeof(name));
-    snprintf(text, sizeof(text), "%s is lost: node %" PRIu32 " %s", name, node, why);
-    store_pull_fail(store, fetch, REEVE_ELOST, text);
+    if (fetch->damage != 0)
+        store_restore_describe(store, fetch->object, fetch->damage, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "%s is lost: node %" PRIu32 " %s", name, node, why);
+    store_pull_fail(store, fetch, fetch->damage != 0 ? REEVE_ECORRUPT : code, text);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -275,6 +279,16 @@ static bool fits(const struct reeve_store *store, const struct store_fetch *fetc
         return event->length == 0;
     return event->size == fetch->object->size &&
            event->length == store_piece_length(store, event->size, index);
+}
+
+static const char *why_not(int code)
+{
+    switch (code) {
+    case REEVE_OK:
+    case REEVE_EPROTOCOL: return "sent a piece that does not fit";
+    case REEVE_ECORRUPT: return "cannot read it from its disk";
+    default: return "does not have it";
+    }
 }
 
 void store_source_answer(struct reeve_store *store, const struct reeve_store_event *event)
@@ -318,10 +332,8 @@ void store_source_answer(struct reeve_store *store, const struct reeve_store_eve
     if (source != NULL && event->code == REEVE_EAGAIN)
         source->referring = true;
     if (source != NULL && !again)
-        source_failed(store, source,
-            event->code == REEVE_OK || event->code == REEVE_EPROTOCOL
-                ? "sent a piece that does not fit"
-                : "does not have it");
+        source_failed(store, source, event->code == REEVE_ECORRUPT ? event->code : REEVE_ELOST,
+            why_not(event->code));
     else
         store_sources_ask(store, fetch);
 }
@@ -335,6 +347,18 @@ void store_source_busy(struct reeve_store *store, uint64_t number)
     set_deadline(store, piece->source);
 }
 
+void store_source_lacks(struct reeve_store *store, struct store_fetch *fetch, uint32_t node)
+{
+    REEVE_LIST_EACH(link, &fetch->sources)
+    {
+        struct store_source *source = REEVE_LIST_ENTRY(link, struct store_source, link);
+        if (source->lane->node != node)
+            continue;
+        source_failed(store, source, REEVE_ELOST, "does not have it");
+        return;
+    }
+}
+
 void store_source_peer_down(struct reeve_store *store, uint32_t node)
 {
     struct store_lane *lane = reeve_map64_get(&store->lanes, node);
@@ -343,7 +367,7 @@ void store_source_peer_down(struct reeve_store *store, uint32_t node)
             continue;
     while ((lane = reeve_map64_get(&store->lanes, node)) != NULL)
         source_failed(store, REEVE_LIST_ENTRY(lane->sources.next, struct store_source, lane_link),
-            "has died");
+            REEVE_ELOST, "has died");
 }
 
 void store_source_tick(struct reeve_store *store)
@@ -353,7 +377,7 @@ void store_source_tick(struct reeve_store *store)
         (node = reeve_heap_peek(&store->source_deadlines)) != NULL && node->key <= store->now_ns) {
         struct store_source *source = REEVE_CONTAINER_OF(node, struct store_source, deadline);
         if (++source->silence_count >= STORE_SILENCES_MAX) {
-            source_failed(store, source, "does not answer");
+            source_failed(store, source, REEVE_ELOST, "does not answer");
         } else {
             call_off(store, source);
             store_sources_ask(store, source->fetch);

@@ -125,6 +125,12 @@ static int folder_pick(const struct reeve_store *store)
     return best;
 }
 
+void store_folder_why(struct reeve_store *store, uint32_t folder, const char *why)
+{
+    snprintf(store->folders[folder].why, sizeof(store->folders[folder].why), "%s",
+        why != NULL ? why : "");
+}
+
 static void folder_failed(struct reeve_store *store, uint32_t index, int code)
 {
     struct store_folder *folder = &store->folders[index];
@@ -211,12 +217,13 @@ int store_spill_describe(const struct reeve_store *store, char *text, size_t siz
     if (!store_can_spill(store) || folder_pick(store) >= 0)
         return 0;
     const struct store_folder *folder = &store->folders[0];
+    bool is_full = folder->code == REEVE_EFULL;
     if (store->limited)
         return snprintf(text, size, ", and %.1f of the %.1f MiB allowed on disk",
             (double)(store->kept_grains * REEVE_STORE_GRAIN) / (1 << 20),
             (double)store->settings.spill_limit_bytes / (1 << 20));
-    return snprintf(text, size, ", and the disk %s (%.60s)",
-        folder->code == REEVE_EFULL ? "is full" : "has failed", folder->name);
+    return snprintf(text, size, ", and the disk %s (%.80s%s%s)", is_full ? "is full" : "has failed",
+        folder->name, is_full || folder->why[0] == '\0' ? "" : ": ", is_full ? "" : folder->why);
 }
 
 uint32_t store_spill_failed_folders(const struct reeve_store *store)
@@ -246,6 +253,7 @@ void store_spill_written(struct reeve_store *store, const struct reeve_store_eve
     place->checksum = event->number;
     if (event->code != REEVE_OK) {
         store->spill_failed_count++;
+        store_folder_why(store, folder, event->text);
     } else {
         store->folders[folder].code = 0;
         store->written_count++;

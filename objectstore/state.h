@@ -26,6 +26,9 @@
  *                                             ▲                                  │ GET
  *                                             └─read back── RESTORING [ON_DISK] ◀┘
  *
+ * What cannot be read back, or is damaged, is PULLING [ON_DISK] while it is fetched from a node
+ * that was sent a copy, then SEALED; SPILLED as before if that cannot be.
+ *
  * A sealed object that nobody pins is in one of three lists, oldest use first: copies (lru), on
  * disk already (clean), in memory only (dirty). */
 #ifndef REEVE_OBJECTSTORE_STATE_H
@@ -189,6 +192,7 @@ struct store_fetch {
     uint32_t source_count;
     uint32_t parked_count;
     bool size_known;
+    int damage;      /* of a primary, why it is not read from disk; 0: it is a copy that is to be */
     uint8_t *pieces; /* enum store_piece_state; NULL: there is no room yet */
     uint32_t piece_count, here_count;
     uint32_t wanted_count, wanted_from; /* none is wanted before that one */
@@ -262,6 +266,7 @@ struct store_folder {
     uint64_t writing_bytes;
     uint64_t retry_ns; /* left alone until then */
     int code;          /* why: REEVE_EFULL, or what else has failed; 0: it works */
+    char why[48];      /* when it last failed to write or to read: in the disk's words, or ours */
 };
 
 /* Of an object on disk; from the moment when it begins to be written. */
@@ -375,7 +380,7 @@ struct reeve_store {
     uint64_t kept_grains, live_bytes; /* on disk */
     uint64_t progress_ns;             /* when the disk last moved anything */
     uint64_t written_count, written_bytes, restored_count, restored_bytes;
-    uint64_t spill_failed_count, spill_damaged_count;
+    uint64_t spill_failed_count, spill_damaged_count, spill_mended_count;
 
     uint64_t committed_bytes, growth_bytes;
     uint64_t unsealed_bytes, pinned_bytes, anchored_bytes, copy_bytes, pin_count;
@@ -540,6 +545,9 @@ void store_requests_fail(struct reeve_store *store, struct reeve_list *waiters,
 /* pull.c: objects on their way here. */
 void store_pull_get(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event);
+/* A primary that is damaged on disk is fetched from nodes that were sent it, and goes to those who
+ * wait for the restore, which ends. False: no other node has it. */
+bool store_pull_mend(struct reeve_store *store, struct store_restore *restore, int damage);
 void store_pull_placed(struct reeve_store *store, struct store_fetch *fetch);
 /* The size has become known, or a piece is here. */
 void store_pull_sized(struct reeve_store *store, struct store_fetch *fetch, uint64_t size);
@@ -565,6 +573,8 @@ void store_sources_ask(struct reeve_store *store, struct store_fetch *fetch);
 void store_source_answer(struct reeve_store *store, const struct reeve_store_event *event);
 /* The answer will take a while. */
 void store_source_busy(struct reeve_store *store, uint64_t number);
+/* That node asks for the object itself: what is damaged here is not to be had there. */
+void store_source_lacks(struct reeve_store *store, struct store_fetch *fetch, uint32_t node);
 void store_source_peer_down(struct reeve_store *store, uint32_t node);
 void store_source_tick(struct reeve_store *store);
 static inline uint64_t store_piece_offset(const struct reeve_store *store, uint32_t index)
@@ -614,6 +624,8 @@ void store_spill_written(struct reeve_store *store, const struct reeve_store_eve
 bool store_spill_may_create(const struct reeve_store *store, uint64_t bytes);
 /* Something is being written or could be: room may come of it. */
 bool store_spill_can_move(const struct reeve_store *store);
+/* In the disk's own words; NULL: nothing is known. */
+void store_folder_why(struct reeve_store *store, uint32_t folder, const char *why);
 /* When a folder that has failed is tried again, if anything waits for that; else UINT64_MAX. */
 uint64_t store_spill_deadline(const struct reeve_store *store);
 /* "and /var/tmp is full" or nothing; the length. */
@@ -647,6 +659,11 @@ void store_restore_read(struct reeve_store *store, const struct reeve_store_even
 /* All who wait are told; the object is spilled as before. */
 void store_restore_fail(
     struct reeve_store *store, struct store_object *object, int code, const char *text);
+/* Why it cannot be had, for people. */
+void store_restore_describe(const struct reeve_store *store, const struct store_object *object,
+    int damage, char *text, size_t size);
+/* Its place in memory has been taken from it, or (NULL) from its restore. */
+void store_restore_end(struct store_restore *restore);
 /* One who waited does so no more. */
 void store_restore_unwanted(struct reeve_store *store, struct store_restore *restore);
 /* It has come otherwise: those who wait move to `waiters`; the object has no restore any more. */

@@ -60,7 +60,18 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
         .restored_bytes = store->restored_bytes,
         .spill_failed_count = store->spill_failed_count,
         .spill_damaged_count = store->spill_damaged_count,
+        .spill_mended_count = store->spill_mended_count,
     };
+    const struct store_folder *worst = &store->folders[0];
+    for (uint32_t i = 1; i < ret->folder_count; i++) {
+        const struct store_folder *folder = &store->folders[i];
+        if ((folder->code != 0) > (worst->code != 0) ||
+            ((folder->code != 0) == (worst->code != 0) && worst->why[0] == '\0' &&
+                folder->why[0] != '\0'))
+            worst = folder;
+    }
+    ret->folder_worst = (uint32_t)(worst - store->folders);
+    memcpy(ret->folder_why, worst->why, sizeof(ret->folder_why));
 }
 
 bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id)
@@ -380,8 +391,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
     if (object->state == STORE_PULLING) {
         const struct store_fetch *fetch = object->fetch;
         CHECK(fetch->object == object && object->pins == 0 && fetch->extent == NULL);
-        CHECK(object->flags == STORE_OBJECT_COPY);
-        CHECK(!reeve_list_is_empty(&fetch->waiters) && fetch->source_count > 0);
+        CHECK(object->flags == (fetch->damage ? STORE_OBJECT_ON_DISK : STORE_OBJECT_COPY));
+        CHECK(fetch->damage != 0 || !reeve_list_is_empty(&fetch->waiters));
+        CHECK(fetch->source_count > 0 && (fetch->damage == 0 || fetch->size_known));
         CHECK(object->extent == NULL || !reeve_list_is_linked(&fetch->queue_link));
         CHECK((object->extent != NULL) == (fetch->pieces != NULL));
         return check_fetch(store, fetch);

@@ -143,7 +143,7 @@ static void request_cancel(struct reeve_store *store, struct store_request *requ
     struct store_restore *restore = request->restore;
     store_request_free(request);
     store->room_changed = true; /* it may have been the first in the queue */
-    if (fetch != NULL && reeve_list_is_empty(&fetch->waiters))
+    if (fetch != NULL && fetch->damage == 0 && reeve_list_is_empty(&fetch->waiters))
         store_pull_fail(store, fetch, REEVE_ECANCELLED, "");
     if (restore != NULL)
         store_restore_unwanted(store, restore);
@@ -309,8 +309,9 @@ static void on_seal(
     reeve_list_init(&waiters);
     if (object != NULL && object->state == STORE_PULLING) { /* better than what is on its way */
         store_pull_replace(store, object->fetch, &waiters);
-        object = NULL;
-    } else if (object != NULL) { /* and than what is on disk */
+        object = store_object_find(store, event->id);
+    }
+    if (object != NULL) { /* and than what is on disk */
         if (object->state == STORE_RESTORING)
             store_restore_replace(store, object, &waiters);
         store_place_leave(store, object);
@@ -586,6 +587,9 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     while (!reeve_list_is_empty(&store->clients))
         on_client_reaped(store, REEVE_LIST_ENTRY(store->clients.next, struct store_client, link));
     on_client_closed(store, store->daemon);
+    while (!reeve_list_is_empty(&store->fetches)) /* what is mended, which nobody calls off */
+        store_pull_fail(store, REEVE_LIST_ENTRY(store->fetches.next, struct store_fetch, link),
+            REEVE_ECANCELLED, "");
     answer_all(store);
     reeve_list_push_back(&store->dying_clients, &store->daemon->link);
     if (store->preparing != NULL)

@@ -68,7 +68,8 @@
  *                                            nothing is written to its place any more. Codes:
  *                                            ELINK, ECANCELLED (ask again), EAGAIN (other, a node,
  *                                            is to be asked instead), ESYSTEM (there is no memory
- *                                            for its place), any other: that node does not have it.
+ *                                            for its place), ECORRUPT (it is damaged there), any
+ *                                            other: that node does not have it.
  *                                            other with code 0: has it too
  *  PEER_BUSY      number                     of a SEND_PULL: its answer will take a while. Before
  *                                            that, and any number of times
@@ -84,10 +85,10 @@
  *   PREPARED
  *  SEGMENT_       segment offset code        SEGMENT_RETURN has been done, or could not be
  *   RETURNED
- *  SPILL_WRITTEN  request code number        a SPILL_WRITE has ended; number: the checksum. Code
+ *  SPILL_WRITTEN  request code number text   a SPILL_WRITE has ended; number: the checksum. Code
  *                                            not 0: nothing of it counts, and its folder is left
- *                                            alone for a while
- *  SPILL_READ_    request code               a SPILL_READ has ended; REEVE_ECORRUPT: not with the
+ *                                            alone for a while. text: the disk's own word for it
+ *  SPILL_READ_    request code text          a SPILL_READ has ended; REEVE_ECORRUPT: not with the
  *   DONE                                     bytes that were written
  *  TICK           -                          time has passed
  *
@@ -248,6 +249,7 @@ struct reeve_store_event {
     uint64_t size;
     uint64_t length;
     uint64_t number;
+    const char *text; /* of SPILL_…, while the step lasts; NULL: nothing to say */
 };
 
 enum reeve_store_command_kind {
@@ -364,8 +366,11 @@ struct reeve_store_status {
     uint64_t disk_limit_bytes;               /* 0: none */
     uint64_t writing_bytes, restoring_count; /* under way */
     uint32_t folder_count, folder_failed_count;
+    uint32_t folder_worst; /* one that fails, or has failed; 0 where none has */
+    char folder_why[48];   /* what it said when it last failed to write or to read, or "" */
     uint64_t written_count, written_bytes, restored_count, restored_bytes; /* since the start */
-    uint64_t spill_failed_count, spill_damaged_count;
+    uint64_t spill_failed_count, spill_damaged_count;                      /* writes; reads */
+    uint64_t spill_mended_count; /* of these reads: what was fetched from a copy elsewhere */
 };
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret);

@@ -190,6 +190,7 @@ struct reeve_sched_totals {
     uint64_t cpu_used_milli; /* leased there, without what is lent */
     uint64_t job_count, demand_count, lease_count, class_count;
     uint64_t name_count; /* of actors */
+    uint64_t host_count; /* processes of actors, those included that are to be */
     uint64_t granted_count, ended_count, refused_count, recalled_count,
         lost_lease_count; /* since the start */
     uint64_t stale_count; /* messages about what is over: counted and ignored */

@@ -116,6 +116,8 @@ void reeve_head_job_notice(struct reeve_head *head, const struct reeve_sched_com
 void reeve_head_job_report(struct reeve_head *head, const json_t *report);
 /* Of the answers to "node.tasks". */
 json_t *reeve_head_jobs(struct reeve_head *head, json_t *answers);
+/* shell_actors.c */
+json_t *reeve_head_actors(struct reeve_head *head, json_t *answers);
 json_t *reeve_head_tasks(struct reeve_head *head, json_t *answers);
 json_t *reeve_head_timeline(struct reeve_head *head, json_t *answers);
 void reeve_head_jobs_fini(struct reeve_head *head);

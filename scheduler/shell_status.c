@@ -184,6 +184,10 @@ json_t *reeve_head_status(struct reeve_head *head, bool with_leases)
             (json_int_t)totals.granted_count, "leases_ended", (json_int_t)totals.ended_count,
             "leases_refused", (json_int_t)totals.refused_count));
     add_store_totals(head, json_object_get(status, "totals"));
+    json_object_set_new(json_object_get(status, "totals"), "actor_processes",
+        json_integer((json_int_t)totals.host_count));
+    json_object_set_new(json_object_get(status, "totals"), "actor_names",
+        json_integer((json_int_t)totals.name_count));
     json_object_set_new(status, "nodes", nodes(head, now_ns, &cut));
     json_object_set_new(status, "jobs", jobs(head, now_ns, &cut));
     json_object_set_new(status, "demands", demands(head, now_ns, &cut));

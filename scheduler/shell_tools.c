@@ -1,7 +1,7 @@
 /* Requests that come to the head by message: from tools, and from nodes about their runs.
  *
  *      status, stop, logs of the head      answered here
- *      tasks, jobs                         asked of all nodes: shell_gather.c
+ *      tasks, jobs, actors                 asked of all nodes: shell_gather.c
  *      actor.kill                          from a tool or a node: passed on to the keeper's node
  *      run.*, logs of a run or a node,
  *      objects                             passed on to the node that can answer, under an id of
@@ -454,6 +454,8 @@ void reeve_head_tool_request(
         gather(head, from, request, "node.tasks", reeve_head_tasks);
     else if (strcmp(method, "jobs") == 0)
         gather(head, from, request, "node.tasks", reeve_head_jobs);
+    else if (strcmp(method, "actors") == 0)
+        gather(head, from, request, "node.actors", reeve_head_actors);
     else if (strcmp(method, "timeline") == 0)
         gather(head, from, request, "node.timeline", reeve_head_timeline);
     else if (strcmp(method, "job.report") == 0)

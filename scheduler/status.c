@@ -10,6 +10,7 @@
 void reeve_sched_totals(const struct reeve_sched *s, struct reeve_sched_totals *ret)
 {
     *ret = s->totals;
+    ret->host_count = reeve_map64_count(&s->hosts);
 }
 
 /* Cursors are positions in the maps, which are in order of insertion. */

@@ -18,6 +18,7 @@ static const struct reeve_cli_command *const commands[] = {
     &reeve_cli_status,
     &reeve_cli_jobs,
     &reeve_cli_tasks,
+    &reeve_cli_actors,
     &reeve_cli_timeline,
     &reeve_cli_run,
     &reeve_cli_logs,

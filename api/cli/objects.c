@@ -204,7 +204,8 @@ static json_t *report(const struct asked *asked, size_t count)
 {
     static const char *const keys[] = {"capacity_bytes", "used_bytes", "committed_bytes",
         "held_bytes", "unsealed_bytes", "copy_bytes", "pinned_bytes", "objects", "pins", "waiting",
-        "holds", "untold", "spilled", "spilled_bytes", "disk_bytes"};
+        "holds", "untold", "spilled", "spilled_bytes", "disk_bytes", "unwritten", "unread",
+        "mended"};
     json_t *totals = json_object(), *nodes = json_array(), *silent = json_array();
     for (size_t i = 0; i < count; i++) {
         if (asked[i].answer == NULL) {

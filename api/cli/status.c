@@ -40,6 +40,10 @@ static void print_head(const json_t *status)
         reeve_cli_number_of(totals, "slots_used"), reeve_cli_number_of(totals, "slots"),
         reeve_cli_integer_of(totals, "jobs"), reeve_cli_integer_of(totals, "leases"),
         reeve_cli_integer_of(totals, "demands"));
+    if (reeve_cli_integer_of(totals, "actor_processes") > 0)
+        printf("actors  in %lld processes, %lld with names (see reeve actors)\n",
+            reeve_cli_integer_of(totals, "actor_processes"),
+            reeve_cli_integer_of(totals, "actor_names"));
     char store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE], held[REEVE_SIZE_TEXT_SIZE];
     printf("store   %lld objects, %s of %s used, %s held as memory\n",
         reeve_cli_integer_of(totals, "objects"),
@@ -84,7 +88,7 @@ static void print_spills(const json_t *list)
     json_array_foreach(list, i, node)
     {
         const json_t *spill = json_object_get(node, "spill");
-        char bytes[REEVE_SIZE_TEXT_SIZE], disk[REEVE_SIZE_TEXT_SIZE], more[64] = "";
+        char bytes[REEVE_SIZE_TEXT_SIZE], disk[REEVE_SIZE_TEXT_SIZE], more[64] = "", state[96] = "";
         if (spill == NULL || (reeve_cli_integer_of(spill, "written") == 0 &&
                                  reeve_cli_integer_of(spill, "failed") == 0))
             continue;
@@ -94,14 +98,18 @@ static void print_spills(const json_t *list)
         if (reeve_cli_integer_of(spill, "folders") > 1)
             snprintf(
                 more, sizeof(more), " and %lld more", reeve_cli_integer_of(spill, "folders") - 1);
+        const char *why = reeve_cli_text_of(spill, "why");
+        if (reeve_cli_integer_of(spill, "folders_failed") > 0)
+            snprintf(state, sizeof(state), " (full or failing%s%s)", *why != '\0' ? ": " : "", why);
+        else if (*why != '\0')
+            snprintf(state, sizeof(state), " (has failed: %s)", why);
         printf("%-5lld %10s %10lld %10s %10lld %10lld %8lld  %s%s%s\n",
             reeve_cli_integer_of(node, "node"),
             reeve_size_format((uint64_t)reeve_cli_integer_of(spill, "bytes"), bytes),
             reeve_cli_integer_of(spill, "objects"),
             reeve_size_format((uint64_t)reeve_cli_integer_of(spill, "disk_bytes"), disk),
             reeve_cli_integer_of(spill, "written"), reeve_cli_integer_of(spill, "restored"),
-            reeve_cli_integer_of(spill, "failed"), reeve_cli_text_of(spill, "folder"), more,
-            reeve_cli_integer_of(spill, "folders_failed") > 0 ? " (full or failing)" : "");
+            reeve_cli_integer_of(spill, "failed"), reeve_cli_text_of(spill, "folder"), more, state);
     }
 }
 

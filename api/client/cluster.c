@@ -15,7 +15,6 @@
 #include "api/client/keeper.h"
 #include "api/client/objects.h"
 #include "api/client/registry.h"
-#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 
 /* Workers call in bursts, and what their leases keep idle, others wait for. */
@@ -211,16 +210,20 @@ int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, u
 bool reeve_cluster_made_again(struct reeve_cluster *cluster, reeve_task_id task,
     const struct reeve_reference *object, int code, struct reeve_error_info *error)
 {
-    char why[256] = "";
-    if (code != REEVE_ELOST || cluster->ending || cluster->dead)
+    char why[256] = "", what[sizeof(error->message)];
+    if (!reeve_error_is_loss(code) || cluster->ending || cluster->dead)
         return false;
-    code = reeve_owner_lost(
-        cluster->owner, reeve_cluster_now_ns(), task, &object->id, why, sizeof(why));
-    if (code == REEVE_ELOST)
-        reeve_error_set(error, code, "%s", why);
-    else if (code == 0)
+    int outcome = reeve_owner_lost(
+        cluster->owner, reeve_cluster_now_ns(), task, &object->id, code, why, sizeof(why));
+    if (outcome == 0) {
         reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
-    return code == 0;
+    } else if (outcome == REEVE_ELOST) {
+        reeve_error_set(error, code, "%s", why);
+    } else if (outcome == REEVE_ECORRUPT) { /* which, and on which disk, is known there only */
+        snprintf(what, sizeof(what), "%s", error != NULL ? error->message : "");
+        reeve_error_set(error, code, "%s; %s", what, why);
+    }
+    return outcome == 0;
 }
 
 /* The future is final: its value is consumed, and it is released. Or (again) its object is lost,
@@ -251,10 +254,10 @@ static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefe
         /* whoever gets it at the same time, or releases it, is told that it is gone */
         (void)reeve_owner_take(cluster->owner, task);
         cluster->inside++;
-        pthread_mutex_unlock(&cluster->lock);
+        reeve_unlock(&cluster->lock);
         code = object_consume(cluster, prefetch, &result.object, index, futures,
             result.future_count, consume, arg, error);
-        pthread_mutex_lock(&cluster->lock);
+        reeve_lock(&cluster->lock);
         if (held)
             reeve_owner_read_end(cluster->owner, task);
         if (REEVE_UNLIKELY(code != 0)) {
@@ -268,7 +271,7 @@ static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefe
         reeve_cluster_pump(cluster, reeve_cluster_now_ns());
         cluster->inside--;
         if (REEVE_UNLIKELY(cluster->ending))
-            pthread_cond_broadcast(&cluster->turn);
+            reeve_condition_tell(&cluster->turn);
     }
     if (REEVE_UNLIKELY(futures != NULL))
         free(futures);
@@ -323,14 +326,14 @@ static int cluster_get(struct reeve_backend *backend, uint64_t future, int64_t t
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     int code;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (cluster->ending) {
         code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     } else {
         reeve_cluster_enter(cluster);
         code = future_get(cluster, NULL, future, timeout_ms, 0, consume, arg, error);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -340,7 +343,7 @@ static int cluster_get_many(struct reeve_backend *backend, const uint64_t *futur
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_cluster_prefetch prefetch = {0};
     int code = 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     for (; *at < count; (*at)++) {
         if (cluster->ending) {
             code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
@@ -356,7 +359,7 @@ static int cluster_get_many(struct reeve_backend *backend, const uint64_t *futur
     }
     if (REEVE_UNLIKELY(prefetch.wanted))
         reeve_cluster_prefetch_end(cluster, &prefetch);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -411,9 +414,9 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct several several = {.futures = futures, .count = count, .wanted = wanted, .ready = ready};
     int code = 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (cluster->ending) {
-        pthread_mutex_unlock(&cluster->lock);
+        reeve_unlock(&cluster->lock);
         return reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     }
     reeve_cluster_enter(cluster);
@@ -429,7 +432,7 @@ static int cluster_wait(struct reeve_backend *backend, const uint64_t *futures, 
         if (several.stale)
             code = stale(error);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     *ready_count = several.ready_count;
     return code;
 }
@@ -438,7 +441,7 @@ static int cluster_release(
     struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     bool is_stream = false;
     if (code == 0) {
@@ -457,7 +460,7 @@ static int cluster_release(
         reeve_cluster_owns_look(cluster);
     if (REEVE_UNLIKELY(cluster->room_waiters != 0))
         reeve_cluster_room_made(cluster);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0)
         return 0;
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
@@ -467,9 +470,9 @@ static int cluster_retain(
     struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : reeve_owner_retain(cluster->owner, future, ret);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0)
         return 0;
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
@@ -481,10 +484,10 @@ static int cluster_look(
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_owner_result result;
     *ret = (struct reeve_future_look){0};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code =
         cluster->ending ? REEVE_ESHUTDOWN : reeve_owner_result(cluster->owner, future, &result);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     ret->ready = code == 0;
     if (code == 0 && result.status == 0)
         ret->size_bytes = result.is_object ? result.object.size_bytes : result.size;
@@ -545,10 +548,10 @@ static void cluster_shutdown(struct reeve_backend *backend)
     struct reeve_local_message bye = {.kind = REEVE_LOCAL_BYE};
     atomic_store(&forkable, NULL);
     reeve_cluster_background_stop(cluster);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     cluster->turn_waiters++;
     while (cluster->polling || cluster->inside != 0) /* they have been told, and soon leave */
-        pthread_cond_wait(&cluster->turn, &cluster->lock);
+        (void)reeve_condition_wait(&cluster->turn, &cluster->lock, UINT64_MAX);
     cluster->turn_waiters--;
     if (cluster->watch_count != 0) { /* nobody is left waiting to be told */
         reeve_owner_fail_all(cluster->owner, REEVE_ESHUTDOWN, "");
@@ -557,7 +560,7 @@ static void cluster_shutdown(struct reeve_backend *backend)
     generation_first = reeve_owner_generation(cluster->owner);
     cluster_fini(cluster); /* first: BYE says that we do not touch any shared memory any more */
     (void)reeve_cluster_send(cluster, &bye);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     reeve_cluster_farewell(cluster);
     reeve_fifo_fini(&cluster->inbox);
     reeve_cluster_take_down(cluster);
@@ -604,9 +607,6 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->background_wake_ns = cluster->beside_deadline_ns = UINT64_MAX;
     cluster->spin_ns = 50000;
     reeve_cluster_room_init(cluster, settings);
-    pthread_mutex_init(&cluster->lock, NULL);
-    reeve_clock_condition_init(&cluster->turn);
-    reeve_clock_condition_init(&cluster->replied);
     reeve_list_init(&cluster->sleepers);
     reeve_fifo_init(&cluster->inbox, sizeof(struct reeve_local_message));
     struct reeve_owner_settings owner_settings = reeve_owner_settings_default;

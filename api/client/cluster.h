@@ -33,6 +33,7 @@
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
+#include "runtime/base/lock.h"
 #include "runtime/base/macros.h"
 #include "runtime/channel/channel.h"
 #include "runtime/channel/history.h"
@@ -117,7 +118,7 @@ struct reeve_cluster_ahead {
 
 struct reeve_cluster {
     struct reeve_backend backend;
-    pthread_mutex_t lock;
+    struct reeve_lock lock;
     struct reeve_owner *owner;
     reeve_process_id process;
     reeve_process_id job;
@@ -153,13 +154,13 @@ struct reeve_cluster {
      * with the lock and followed by the bell, so that a poller that spins, or is about to sleep,
      * sees it; cleared by progress. */
     _Atomic uint32_t attention;
-    uint32_t role_wanted;       /* a worker's main thread waits for the role: others give way */
-    struct reeve_list sleepers; /* threads that wait while another one polls: cluster_poll.c */
-    pthread_cond_t turn;        /* the role is free, or a call has left */
+    uint32_t role_wanted;        /* a worker's main thread waits for the role: others give way */
+    struct reeve_list sleepers;  /* threads that wait while another one polls: cluster_poll.c */
+    struct reeve_condition turn; /* the role is free, or a call has left */
     uint32_t turn_waiters;
     uint32_t watch_count; /* futures that are watched (cluster_watch.c)… */
     uint32_t eager_count; /* …and those of them that must not wait for the program to look */
-    pthread_cond_t replied;
+    struct reeve_condition replied;
     uint64_t final_told; /* the core's count of final tasks when waiters were last woken for it */
     uint64_t now_ns;     /* when somebody last looked at the clock for the core */
     uint64_t activity;   /* grows with every call of the program */
@@ -316,6 +317,8 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
     struct reeve_owner_task *task, struct reeve_error_info *error);
 int reeve_cluster_actor_make(struct reeve_backend *backend,
     const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error);
+/* All of this process's, to its daemon, which has asked. With the lock. */
+void reeve_cluster_actors_tell(struct reeve_cluster *cluster, uint32_t request);
 int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_actor_wanted *wanted,
     reeve_actor *ret, struct reeve_error_info *error);
 int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *actor,

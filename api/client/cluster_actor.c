@@ -3,6 +3,13 @@
  * Of a handle, `owner` is the process, `number` and the lower half of `host` are the core's; what
  * else stands in them is drawn in actor.h. */
 #include "api/client/actor.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/keeper.h"
@@ -51,12 +58,12 @@ static int name_claim(struct reeve_cluster *cluster, const struct reeve_actor_se
     struct reeve_local_message reply, message = {.task = number, .size = actor->host};
     int code = name_ask(
         cluster, &message, settings->name_space, settings->name, settings->type, &reply, error);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (code == 0 && !cluster->ending)
         reeve_owner_actor_named(cluster->owner, (uint32_t)number);
     else if (!cluster->ending)
         reeve_owner_actor_give_up(cluster->owner, (uint32_t)number);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -65,15 +72,65 @@ int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_a
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_local_message reply, message = {.flags = REEVE_LOCAL_NAME_FIND};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0)
         code = name_ask(
             cluster, &message, wanted->name_space, wanted->name, wanted->type, &reply, error);
     if (code == 0)
         *ret = (reeve_actor){reply.process, reply.task, reply.size};
     return code;
+}
+
+/* ---- told to the daemon, when it asks (reeve actors) ---- */
+
+static bool actor_write(FILE *out, const struct reeve_owner_actor_info *info)
+{
+    _Static_assert((int)REEVE_OWNER_ACTOR_DEAD == (int)REEVE_LOCAL_ACTOR_DEAD, "states");
+    const struct reeve_owner_result result = {.status = REEVE_EACTORDIED,
+        .error_is_map = info->why_is_map,
+        .bytes = info->why,
+        .size = info->why_size};
+    struct reeve_error_info why = {0};
+    if (info->why_size != 0)
+        reeve_cluster_task_error(&result, &why);
+    const struct reeve_local_actor actor = {.number = info->number,
+        .host = info->host,
+        .constructor = info->constructor,
+        .state = (uint32_t)info->state,
+        .restarts = info->restarts,
+        .restarts_left = info->restarts_left,
+        .cpu_milli = info->cpu_milli,
+        .text_size = (uint32_t)strlen(why.message),
+        .calls = info->calls,
+        .since_ns = info->since_ns};
+    return fwrite(&actor, sizeof(actor), 1, out) == 1 &&
+           fwrite(why.message, 1, actor.text_size, out) == actor.text_size;
+}
+
+void reeve_cluster_actors_tell(struct reeve_cluster *cluster, uint32_t request)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_ACTORS,
+        .request = request,
+        .fds = {memfd_create("reeve-actors", MFD_CLOEXEC)}};
+    struct reeve_owner_actor_info info;
+    size_t cursor = 0, count = 0;
+    int copy = fcntl(message.fds[0], F_DUPFD_CLOEXEC, 3);
+    FILE *out = copy >= 0 ? fdopen(copy, "wb") : NULL;
+    while (out != NULL && reeve_owner_next_actor(cluster->owner, &cursor, &info)) {
+        if (count >= REEVE_LOCAL_ACTORS_MAX || !actor_write(out, &info))
+            message.count++;
+        else
+            count++;
+    }
+    if (out != NULL && fclose(out) == 0)
+        message.fd_count = 1; /* else it is as if there were none */
+    else if (out == NULL && copy >= 0)
+        close(copy);
+    (void)reeve_cluster_send(cluster, &message);
+    if (message.fds[0] >= 0)
+        close(message.fds[0]);
 }
 
 /* ---- creating and ending ---- */
@@ -87,9 +144,10 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
         .shared = settings->shared,
         .restarts_max = settings->restarts_max,
         .end_function = (uint32_t)settings->end->index,
+        .now_ns = reeve_cluster_now_ns(),
     };
     uint32_t number, host;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -106,7 +164,7 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
     if (code == 0)
         *ret = (reeve_actor){cluster->process, (uint64_t)settings->concurrency << 32 | number,
             (uint64_t)settings->cpu_milli << 32 | host};
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0 && settings->name != NULL)
         code = name_claim(cluster, settings, ret, error);
     return code;
@@ -122,7 +180,7 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         return how == REEVE_ACTOR_KILL ? reeve_cluster_keeper_kill(cluster, actor->owner, error)
                                        : REEVE_OK;
     uint32_t number = actor->number <= UINT32_MAX ? (uint32_t)actor->number : 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         uint64_t now_ns = reeve_cluster_now_ns();
@@ -143,6 +201,6 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         else if (code != 0)
             reeve_error_set(error, code, "%s", "");
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }

@@ -30,7 +30,7 @@ static void reply_deliver(struct reeve_cluster *cluster, const struct reeve_loca
         if (request->id == message->request && !request->answered) {
             *request->reply = *message;
             request->answered = true;
-            pthread_cond_broadcast(&cluster->replied);
+            reeve_condition_tell(&cluster->replied);
             return;
         }
     }
@@ -70,6 +70,7 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
         if (cluster->task_credit != NULL)
             cluster->task_credit(message);
         break;
+    case REEVE_LOCAL_ACTORS: reeve_cluster_actors_tell(cluster, message->request); break;
     case REEVE_LOCAL_PROGRESS: reeve_cluster_progress_heard(cluster, message); break;
     case REEVE_LOCAL_SEGMENT_GONE: reeve_objects_remove(cluster->objects, message->segment); break;
     case REEVE_LOCAL_NAMED: reply_deliver(cluster, message); break;
@@ -140,7 +141,7 @@ static bool doze(struct reeve_cluster *cluster, bool *ret_readable)
 {
     uint64_t now_ns = reeve_cluster_now_ns(), next_ns = next_wake_ns(cluster, now_ns);
     cluster->background_wake_ns = next_ns;
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     struct pollfd fds[3] = {{.fd = cluster->socket, .events = POLLIN},
         {.fd = cluster->event_fd, .events = POLLIN}, {.fd = cluster->head_pidfd, .events = POLLIN}};
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
@@ -154,7 +155,7 @@ static bool doze(struct reeve_cluster *cluster, bool *ret_readable)
     }
     if (cluster->task_look != NULL)
         cluster->task_look(cluster);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     *ret_readable = count > 0 && fds[0].revents != 0;
     if (count > 0 && fds[2].revents != 0 && !cluster->ending)
         reeve_cluster_head_ended(cluster);
@@ -165,7 +166,7 @@ static void *background_main(void *arg)
 {
     struct reeve_cluster *cluster = arg;
     uint64_t activity_seen = 0, looks_seen = 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     while (!cluster->ending && !cluster->dead) {
         bool readable, rung = doze(cluster, &readable);
         if (readable)
@@ -188,7 +189,7 @@ static void *background_main(void *arg)
         }
         looks_seen = cluster->looks;
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return NULL;
 }
 
@@ -209,13 +210,13 @@ int reeve_cluster_background_start(struct reeve_cluster *cluster)
 
 void reeve_cluster_background_stop(struct reeve_cluster *cluster)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     cluster->ending = true;
     atomic_store(&cluster->attention, 1);
     reeve_cluster_wake_all(cluster);
-    pthread_cond_broadcast(&cluster->replied);
+    reeve_condition_tell(&cluster->replied);
     (void)reeve_doorbell_ring(cluster->bell, -1);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     reeve_cluster_background_wake(cluster);
     if (cluster->background_started)
         pthread_join(cluster->background, NULL);

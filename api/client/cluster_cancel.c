@@ -6,7 +6,7 @@ int reeve_cluster_cancel(struct reeve_backend *backend, uint64_t future,
     const struct reeve_owner_cancel *how, struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     if (code == 0) {
         uint64_t now_ns = reeve_cluster_now_ns();
@@ -16,7 +16,7 @@ int reeve_cluster_cancel(struct reeve_backend *backend, uint64_t future,
         if (reeve_owner_deadline(cluster->owner) < cluster->background_wake_ns)
             reeve_cluster_background_wake(cluster); /* it may have to be said again */
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == REEVE_EHANDLE)
         return reeve_error_set(error, code, "no such future: it has been got or released already");
     return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");

@@ -11,22 +11,22 @@
 int reeve_cluster_inside_enter(struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
     int code = 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (cluster->ending)
         code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     else
         cluster->inside++;
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
 void reeve_cluster_inside_leave(struct reeve_cluster *cluster)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     cluster->inside--;
     if (REEVE_UNLIKELY(cluster->ending))
-        pthread_cond_broadcast(&cluster->turn); /* shutdown waits for us */
-    pthread_mutex_unlock(&cluster->lock);
+        reeve_condition_tell(&cluster->turn); /* shutdown waits for us */
+    reeve_unlock(&cluster->lock);
 }
 
 void reeve_cluster_reply_await(
@@ -35,11 +35,7 @@ void reeve_cluster_reply_await(
     struct reeve_cluster_lend lend;
     reeve_cluster_lend_begin(cluster, &lend);
     while (!request->answered && !cluster->dead && !cluster->ending) {
-        struct timespec due = {
-            (time_t)(lend.due_ns / 1000000000u), (long)(lend.due_ns % 1000000000u)};
-        if (lend.due_ns == UINT64_MAX)
-            pthread_cond_wait(&cluster->replied, &cluster->lock);
-        else if (pthread_cond_timedwait(&cluster->replied, &cluster->lock, &due) == ETIMEDOUT)
+        if (!reeve_condition_wait(&cluster->replied, &cluster->lock, lend.due_ns))
             reeve_cluster_lend_due(cluster, &lend, reeve_cluster_now_ns());
     }
     reeve_cluster_lend_end(cluster, &lend);
@@ -72,7 +68,7 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     struct reeve_local_message *reply, struct reeve_error_info *error)
 {
     struct reeve_cluster_request request = {.reply = reply};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_request_begin(cluster, &request, message);
     if (code == 0)
         reeve_cluster_reply_await(cluster, &request);
@@ -85,7 +81,7 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
         code = reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
     else if (code != 0)
         reeve_error_set(error, code, "the node daemon of this process is gone");
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 

@@ -156,10 +156,10 @@ int reeve_cluster_place_take(struct reeve_cluster *cluster, uint64_t size, uint3
     struct reeve_cluster_spare spare = {0};
     bool found = false;
     if (!exactly && whole <= OBJECT_MAX) {
-        pthread_mutex_lock(&cluster->lock);
+        reeve_lock(&cluster->lock);
         found = !cluster->ending && spare_take(cluster, whole, &spare);
         ahead_ask(cluster, whole, found ? &spare : NULL);
-        pthread_mutex_unlock(&cluster->lock);
+        reeve_unlock(&cluster->lock);
     }
     if (found) {
         ret->segment = spare.segment;
@@ -189,9 +189,9 @@ static void rest_return(
     struct reeve_cluster *cluster, const struct reeve_cluster_place *place, uint64_t size)
 {
     struct reeve_cluster_spare rest = {place->segment, end_of(place->offset, size), place->end};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     spare_add(cluster, &rest);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 int reeve_cluster_place_seal(struct reeve_cluster *cluster, const struct reeve_cluster_place *place,

@@ -90,7 +90,7 @@ bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struc
  * answer each must not all be woken for that of one. */
 struct sleeper {
     struct reeve_list node; /* in cluster.sleepers, in the order in which they came */
-    pthread_cond_t wake;
+    struct reeve_condition wake;
     reeve_task_id task; /* not to be woken before it is final; 0: whenever anything is */
     bool woken;         /* it will run soon; what it does not need then it passes on */
 };
@@ -98,14 +98,14 @@ struct sleeper {
 static void sleeper_wake(struct sleeper *sleeper)
 {
     sleeper->woken = true;
-    pthread_cond_signal(&sleeper->wake);
+    reeve_condition_tell(&sleeper->wake);
 }
 
 /* Nobody polls: one of those who wait is to. */
 static void role_offer(struct reeve_cluster *cluster)
 {
     if (cluster->turn_waiters != 0)
-        pthread_cond_broadcast(&cluster->turn);
+        reeve_condition_tell(&cluster->turn);
     if (cluster->role_wanted != 0)
         return;
     REEVE_LIST_EACH(node, &cluster->sleepers)
@@ -130,7 +130,7 @@ void reeve_cluster_wake_all(struct reeve_cluster *cluster)
 {
     REEVE_LIST_EACH(node, &cluster->sleepers)
     sleeper_wake(REEVE_LIST_ENTRY(node, struct sleeper, node));
-    pthread_cond_broadcast(&cluster->turn);
+    reeve_condition_tell(&cluster->turn);
 }
 
 /* ---- the role -------------------------------------------------------------------------------- */
@@ -232,7 +232,7 @@ void reeve_cluster_die(struct reeve_cluster *cluster, int code, const char *text
     if (cluster->task_wake != NULL)
         cluster->task_wake();
     reeve_cluster_wake_all(cluster);
-    pthread_cond_broadcast(&cluster->replied);
+    reeve_condition_tell(&cluster->replied);
     reeve_cluster_poller_alert(cluster);
 }
 
@@ -254,13 +254,13 @@ void reeve_cluster_task_begin(struct reeve_cluster *cluster)
     if (REEVE_LIKELY(!atomic_load(&cluster->is_owner)))
         return;
     /* What it owns goes on while the task runs: answers come, leases are called back or idle. */
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     cluster->task_begun(cluster);
     if (reeve_owner_unfinished(cluster->owner) != 0 ||
         reeve_owner_deadline(cluster->owner) != UINT64_MAX ||
         atomic_load_explicit(&cluster->attention, memory_order_relaxed) != 0)
         (void)reeve_cluster_role_reclaim(cluster);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 bool reeve_cluster_task_end(struct reeve_cluster *cluster)
@@ -273,19 +273,19 @@ bool reeve_cluster_task_end(struct reeve_cluster *cluster)
 
 void reeve_cluster_loop_resume(struct reeve_cluster *cluster)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     cluster->role_wanted++;
     reeve_cluster_poller_alert(
         cluster); /* a thread that the task has left behind may wait for long */
     cluster->turn_waiters++;
     while (cluster->polling)
-        pthread_cond_wait(&cluster->turn, &cluster->lock);
+        (void)reeve_condition_wait(&cluster->turn, &cluster->lock, UINT64_MAX);
     cluster->turn_waiters--;
     cluster->role_wanted--;
     cluster->polling = true;
     reeve_doorbell_disarm(cluster->bell);
     atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 /* ---- lending --------------------------------------------------------------------------------- */
@@ -378,11 +378,11 @@ void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_
 /* A thread that the task leaves behind has lent its cpu. */
 static void lend_over(struct reeve_cluster *cluster)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     atomic_store_explicit(&cluster->task_number, task_number(cluster) + 1, memory_order_relaxed);
     if (atomic_exchange(&cluster->lenders, 0) != 0)
         lend_say(cluster, 0);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -400,7 +400,7 @@ static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool
     uint64_t tick_ns = reeve_owner_deadline(cluster->owner);
     if (tick_ns < cluster->background_wake_ns)
         deadline_ns = REEVE_MIN(deadline_ns, tick_ns);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (!spin || !reeve_cluster_spin(cluster, ready)) {
         reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);
         uint64_t now_ns = reeve_cluster_now_ns();
@@ -409,7 +409,7 @@ static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool
                 cluster->bell, deadline_ns == UINT64_MAX ? -1 : (int64_t)(deadline_ns - now_ns));
         reeve_doorbell_disarm(cluster->bell);
     }
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
 }
 
 /* Somebody else has the role: until it is offered to us, what we wait for may have come, or the
@@ -417,18 +417,11 @@ static void role_sleep(struct reeve_cluster *cluster, uint64_t deadline_ns, bool
 static void turn_sleep(struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited,
     uint64_t deadline_ns)
 {
-    struct timespec until = {
-        (time_t)(deadline_ns / 1000000000u), (long)(deadline_ns % 1000000000u)};
     struct sleeper sleeper = {
         .task = awaited != NULL && awaited->only_final ? awaited->futures[0] : 0};
-    reeve_clock_condition_init(&sleeper.wake);
     reeve_list_push_back(&cluster->sleepers, &sleeper.node);
-    if (deadline_ns == UINT64_MAX)
-        pthread_cond_wait(&sleeper.wake, &cluster->lock);
-    else
-        pthread_cond_timedwait(&sleeper.wake, &cluster->lock, &until);
+    (void)reeve_condition_wait(&sleeper.wake, &cluster->lock, deadline_ns);
     reeve_list_remove(&sleeper.node);
-    pthread_cond_destroy(&sleeper.wake);
 }
 
 static bool is_over(const struct reeve_cluster *cluster)

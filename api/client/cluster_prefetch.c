@@ -100,14 +100,14 @@ bool reeve_cluster_prefetch_take(struct reeve_cluster *cluster,
     const void *bytes = NULL;
     if (prefetch->count == 0)
         return false;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     while (prefetch->count > 0 && first_of(prefetch)->index < index)
         drop(cluster, prefetch);
     const struct reeve_cluster_prefetched *asked = first_of(prefetch);
     bool found = prefetch->count > 0 && asked->index == index &&
                  reeve_object_id_equal(asked->object, object->id) &&
                  answer_await(cluster, prefetch);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (!found)
         return false;
     if (asked->reply.size >= object->size_bytes)

@@ -29,12 +29,12 @@ static int ask(struct reeve_cluster *cluster, struct reeve_local_message *messag
     struct reeve_cluster_asker *asker, struct reeve_error_info *error)
 {
     uint64_t end_ns = reeve_cluster_now_ns() + ANSWER_NS;
-    struct timespec end = {(time_t)(end_ns / 1000000000u), (long)(end_ns % 1000000000u)};
-    int late = 0, code = reeve_cluster_send(cluster, message);
+    bool in_time = true;
+    int code = reeve_cluster_send(cluster, message);
     asker->next = cluster->askers;
     cluster->askers = asker; /* taken out again before the caller returns */
-    while (code == 0 && late == 0 && !asker->answered && !cluster->dead && !cluster->ending)
-        late = pthread_cond_timedwait(&cluster->replied, &cluster->lock, &end) == ETIMEDOUT;
+    while (code == 0 && in_time && !asker->answered && !cluster->dead && !cluster->ending)
+        in_time = reeve_condition_wait(&cluster->replied, &cluster->lock, end_ns);
     asker_remove(cluster, asker);
     if (asker->answered)
         return 0;
@@ -72,7 +72,7 @@ int reeve_cluster_get_progress(struct reeve_backend *backend, uint64_t future, u
     reeve_lease_index lease_index;
     uint64_t position;
     uint32_t attempt;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = cluster->ending ? reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "") : 0;
     enum reeve_task_state state;
     while ((state = reeve_owner_state(cluster->owner, future)) == REEVE_TASK_PART)
@@ -95,7 +95,7 @@ int reeve_cluster_get_progress(struct reeve_backend *backend, uint64_t future, u
         else if (channel->open)
             code = ask_elsewhere(cluster, channel->lease, future, attempt, done, total, error);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -114,5 +114,5 @@ void reeve_cluster_progress_heard(
         asker->total = message->size;
         asker->answered = true;
     }
-    pthread_cond_broadcast(&cluster->replied);
+    reeve_condition_tell(&cluster->replied);
 }

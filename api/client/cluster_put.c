@@ -52,10 +52,10 @@ static int put_seal(struct reeve_cluster *cluster, const struct reeve_cluster_pl
     struct reeve_object_id id = {cluster->process, task};
     struct reeve_reference object;
     int code = reeve_cluster_place_seal(cluster, place, id, size, true, &object, error);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     code = put_end(cluster, task, code, &object, futures, future_count, error);
     reeve_cluster_pump(cluster, reeve_cluster_now_ns()); /* it may have been asked for already */
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -70,13 +70,13 @@ int reeve_cluster_put(struct reeve_cluster *cluster, const void *bytes, size_t s
     if (code != 0)
         return code;
     memcpy(place.bytes, bytes, size);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     code = reeve_cluster_futures_hold(cluster, futures, future_count, error);
     if (code == 0 && (code = reeve_owner_put(cluster->owner, NULL, 0, &task)) != 0) {
         reeve_cluster_futures_release(cluster, futures, future_count);
         reeve_error_set(error, code, "%s", "");
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code != 0) {
         reeve_cluster_place_abort(cluster, &place);
         return code;
@@ -171,11 +171,11 @@ int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uin
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct filling *filling = (struct filling *)(uintptr_t)handle;
     reeve_task_id task;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = filled_future(cluster, filling, futures, future_count, &task, error);
     bool inside = !filling->small && (!filling->leisurely || !cluster->ending);
     cluster->inside += inside && filling->leisurely;
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (inside && code != 0)
         reeve_cluster_place_abort(cluster, &filling->place);
     else if (inside)

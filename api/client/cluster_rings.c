@@ -309,7 +309,7 @@ static void command_run(
                 .kind = REEVE_LOCAL_NAME, .flags = REEVE_LOCAL_NAME_DROP, .task = command->task});
         if (cluster->is_keeper) {
             cluster->kept_ended = true;
-            pthread_cond_broadcast(&cluster->replied);
+            reeve_condition_tell(&cluster->replied);
         }
         break;
     case REEVE_OWNER_CREDIT: reeve_cluster_credit_run(cluster, command); break;
@@ -530,7 +530,7 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
         if (object.node != cluster->node)
             object.flags &= ~REEVE_REFERENCE_LOCATED;
     }
-    bool names_lost = view->status == REEVE_ELOST && view->references != 0;
+    bool names_lost = reeve_error_is_loss(view->status) && view->references != 0;
     if (REEVE_UNLIKELY(names_lost))
         memcpy(&object, parts.references, sizeof(object));
     if (REEVE_UNLIKELY(view->status == REEVE_EWORKERDIED && (view->flags & REEVE_ENTRY_CHILD_DIED)))

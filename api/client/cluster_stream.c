@@ -47,7 +47,7 @@ int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t t
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     int code = 0;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (cluster->ending) {
         code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     } else {
@@ -64,7 +64,7 @@ int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t t
         if (code == 0)
             code = item_take(cluster, stream, consume, arg, error);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 

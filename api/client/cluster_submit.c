@@ -29,11 +29,11 @@ struct argument_objects {
 
 static void argument_objects_free(struct reeve_cluster *cluster, struct argument_objects *split)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     for (uint32_t i = 0; i < split->object_count; i++)
         (void)reeve_owner_release(cluster->owner, split->objects[i]);
     reeve_cluster_pump(cluster, reeve_cluster_now_ns());
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     free(split->args);
     free(split->splices);
     free(split->objects);
@@ -214,7 +214,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
     struct reeve_owner_task *task, uint64_t *ret, struct reeve_error_info *error)
 {
     bool looked = false;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -222,7 +222,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
     }
     if (code == 0)
         reeve_cluster_submitted(cluster, cluster->now_ns);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -323,7 +323,7 @@ static int simple_submit_many(struct reeve_cluster *cluster, const struct reeve_
     size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error)
 {
     bool looked = false;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -337,7 +337,7 @@ static int simple_submit_many(struct reeve_cluster *cluster, const struct reeve_
         }
         reeve_cluster_submitted(cluster, cluster->now_ns);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 

@@ -74,12 +74,12 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
     } else {
         view->reads = reeve_owner_read_begin(cluster->owner, view->task);
         cluster->inside++;
-        pthread_mutex_unlock(&cluster->lock);
+        reeve_unlock(&cluster->lock);
         code = object_view(cluster, view, &result.object, consume, arg, error);
-        pthread_mutex_lock(&cluster->lock);
+        reeve_lock(&cluster->lock);
         cluster->inside--;
         if (REEVE_UNLIKELY(cluster->ending))
-            pthread_cond_broadcast(&cluster->turn);
+            reeve_condition_tell(&cluster->turn);
     }
     if (REEVE_UNLIKELY(code != 0)) {
         *ret_again = result.is_object &&
@@ -114,14 +114,14 @@ int reeve_cluster_view(struct reeve_backend *backend, uint64_t future, int64_t t
     if (view == NULL)
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     view->task = future;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (cluster->ending) {
         code = reeve_error_set(error, REEVE_ESHUTDOWN, "%s", "");
     } else {
         reeve_cluster_enter(cluster);
         code = view_make(cluster, view, timeout_ms, consume, arg, error);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0) {
         *ret_handle = (uint64_t)(uintptr_t)view;
         return 0;
@@ -134,7 +134,7 @@ void reeve_cluster_unview(struct reeve_backend *backend, uint64_t handle)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct view *view = (struct view *)(uintptr_t)handle;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     bool running = !cluster->ending; /* else all is gone already */
     if (running) {
         reeve_cluster_enter(cluster);
@@ -142,7 +142,7 @@ void reeve_cluster_unview(struct reeve_backend *backend, uint64_t handle)
             reeve_cluster_object_unpin(cluster, view->object);
         view_drop(cluster, view);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     free(view->futures);
     free(view);
 }

@@ -24,7 +24,7 @@ int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct r
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_owner_watch watch = {(uint64_t)(uintptr_t)ready, tag};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -35,7 +35,7 @@ int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct r
         cluster->eager_count += ready->is_eager;
         reeve_cluster_watched(cluster); /* it may be ready */
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == REEVE_EHANDLE)
         return reeve_error_set(error, code, "no such future: it has been got or released already");
     return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");
@@ -53,7 +53,7 @@ int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_cluster_awaited awaited = {futures, count, false, false};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
     if (code == 0) {
         reeve_cluster_enter(cluster);
@@ -68,6 +68,6 @@ int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *
         if (code == 0 && !reeve_ready_any(ready))
             code = reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }

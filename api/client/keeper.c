@@ -96,9 +96,9 @@ int reeve_cluster_actor_keep(struct reeve_backend *backend,
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
     struct reeve_local_message reply, message = {.kind = REEVE_LOCAL_KEEP, .fd_count = 1};
     reeve_local_set_text(&message, "%s", settings->name);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0)
         code = order_open(settings, &message.fds[0], error);
     if (code != 0)
@@ -114,9 +114,9 @@ int reeve_cluster_keeper_kill(
     struct reeve_cluster *cluster, uint64_t keeper, struct reeve_error_info *error)
 {
     struct reeve_local_message reply, message = {.kind = REEVE_LOCAL_KILL, .process = keeper};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code == 0 ? reeve_cluster_request(cluster, &message, &reply, error) : code;
 }
 
@@ -139,10 +139,10 @@ static int order_take(
 /* Until the actor has ended: the core says so when it gives its name back. */
 static void await_end(struct reeve_cluster *cluster)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     while (!cluster->kept_ended && !cluster->dead)
-        pthread_cond_wait(&cluster->replied, &cluster->lock);
-    pthread_mutex_unlock(&cluster->lock);
+        (void)reeve_condition_wait(&cluster->replied, &cluster->lock, UINT64_MAX);
+    reeve_unlock(&cluster->lock);
 }
 
 void reeve_keeper_run(struct reeve_cluster *cluster)
@@ -159,9 +159,9 @@ void reeve_keeper_run(struct reeve_cluster *cluster)
     message.size = actor.host;
     if (code != 0)
         reeve_local_set_text(&message, "%s", error->message);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     (void)reeve_cluster_send(cluster, &message);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code == 0)
         await_end(cluster);
     cluster->backend.shutdown(&cluster->backend);

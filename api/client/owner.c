@@ -13,6 +13,7 @@
 #define FETCHED_EDGES      4u
 #define FETCHED_DEPENDENTS 2u
 #include "runtime/base/assert.h"
+#include "runtime/base/errors.h"
 #include "runtime/base/macros.h"
 
 const struct reeve_owner_settings reeve_owner_settings_default = {
@@ -131,12 +132,14 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (REEVE_LIKELY(lineage == NULL))
         arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
-    task->flags = 0;
     task->status = status;
-    if (REEVE_LIKELY(task->state != REEVE_TASK_REMADE))
+    if (REEVE_LIKELY(task->state != REEVE_TASK_REMADE)) {
+        task->flags = 0;
         task->lineage_references = 0;
-    else
+    } else {
+        task->flags &= OWNER_NEEDED;
         owner->remade_count--;
+    }
     task->state = status == 0 ? REEVE_TASK_DONE : REEVE_TASK_FAILED;
     if (object != NULL) {
         task->flags |= OWNER_RESULT_OBJECT;
@@ -560,8 +563,8 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_INLINE);
     if (REEVE_UNLIKELY(status != 0 && object != NULL)) {
-        if (status == REEVE_ELOST &&
-            owner_lost_argument(owner, now_ns, owner_task_index(id), object))
+        if (reeve_error_is_loss(status) &&
+            owner_lost_argument(owner, now_ns, owner_task_index(id), status, object))
             return;
         object = NULL;
     }
@@ -696,8 +699,8 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
         if (owner_class_is_ordered(owner->classes[task->class_index]))
             status = REEVE_EACTORDIED;
     }
-    if (REEVE_UNLIKELY(status == REEVE_ELOST && object != NULL) &&
-        owner_lost_argument(owner, now_ns, index, object))
+    if (REEVE_UNLIKELY(reeve_error_is_loss(status) && object != NULL) &&
+        owner_lost_argument(owner, now_ns, index, status, object))
         return true;
     if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) && owner_task_retried(owner, now_ns, index))
         return true;

@@ -224,6 +224,7 @@ struct reeve_owner_actor {
     uint32_t shared;       /* not 0: in a host of that number, with others; else in its own */
     uint32_t restarts_max; /* UINT32_MAX: any number */
     uint32_t end_function; /* to be called when it is released */
+    uint64_t now_ns;
 };
 #define REEVE_OWNER_SHARED_MAX 0xffffu
 
@@ -254,6 +255,25 @@ void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number);
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
 /* Whether the task is a call of an actor, of ours or not. */
 bool reeve_owner_is_of_actor(const struct reeve_owner *owner, reeve_task_id task);
+/* For people: all of ours that have not ended or been released. *cursor begins at 0. */
+enum reeve_owner_actor_state {
+    REEVE_OWNER_ACTOR_STARTING,
+    REEVE_OWNER_ACTOR_RESTARTING,
+    REEVE_OWNER_ACTOR_ALIVE,
+    REEVE_OWNER_ACTOR_DEAD,
+};
+struct reeve_owner_actor_info {
+    uint32_t number, host, constructor, cpu_milli;
+    enum reeve_owner_actor_state state;
+    uint32_t restarts, restarts_left;
+    uint32_t calls; /* unanswered, of its host */
+    uint64_t since_ns;
+    bool why_is_map; /* dead: why, as in a result */
+    const uint8_t *why;
+    uint32_t why_size;
+};
+bool reeve_owner_next_actor(
+    const struct reeve_owner *owner, size_t *cursor, struct reeve_owner_actor_info *ret);
 /* Those that have not ended. */
 uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
 
@@ -389,9 +409,9 @@ void reeve_owner_class_failed(
 void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text);
 
 /* An answer from a return ring. Returns false when it is stale (another attempt, another lease):
- * the caller drops it. With status REEVE_ELOST `object` may name an object among the arguments
- * that is lost, so that the task has not been run: it is run when that has been made again. The
- * same holds for reeve_owner_finished. */
+ * the caller drops it. With status REEVE_ELOST or REEVE_ECORRUPT `object` may name an object among
+ * the arguments that is lost, so that the task has not been run: it is run when that has been
+ * made again. The same holds for reeve_owner_finished. */
 bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     reeve_task_id task, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object);
@@ -512,27 +532,29 @@ void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id task);
 
 /* --- objects that were lost -------------------------------------------------------------------
  *
- * A result that lies in the store of another node is lost with that node. So the call that made it
- * is kept for as long as the result lives (its *lineage*), and the result is made again when it
- * turns out to be lost: by a new task of the same call, whose object takes the place of the lost
- * one. Each time costs one of the losses that the call may have.
+ * A result that lies in the store of another node is lost with that node; one of any node may be
+ * damaged on a disk. So the call that made it is kept for as long as the result lives (its
+ * *lineage*), and the result is made again when it turns out to be lost: by a new task of the same
+ * call, whose object takes the place of the lost one. Each time costs one of the losses that the
+ * call may have.
  *
  *   a ──▶ f(a) ──▶ g(f)        released: f. Its object is freed, its call is kept for g
  *                  g lost:     g(f) again ──waits──▶ f(a) again
  *
  * Of what only lineage needs, the value is freed where it can be made again, and kept where it
- * cannot (a put value, or a task that may not be run again). All of that takes
- * lineage_bytes_max at most; beyond it the oldest calls are given up. What was put, and what
+ * cannot (a put value, or a task that may not be run again): but not for what lies on our own node,
+ * which is lost only where a disk is damaged. All of that takes lineage_bytes_max at most; beyond
+ * it the oldest calls are given up. What was put, and what
  * another process has handed over, has no lineage here. */
 
-/* Who we are. What lies on our own node is lost only with us, and needs no lineage. Not known:
- * nothing is kept. */
+/* Who we are. Not known: nothing is kept. */
 void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process);
-/* The object of this DONE task cannot be had any more. 0: it is being made again (or has been: the
- * task's object is another one by now); wait for the task, then take its result anew.
- * REEVE_ELOST: it cannot be, and `why` says so for people. REEVE_EHANDLE. */
+/* The object of this DONE task cannot be had any more; code: REEVE_ELOST, or REEVE_ECORRUPT. 0: it
+ * is being made again (or has been: the task's object is another one by now); wait for the task,
+ * then take its result anew. The same code: it cannot be, and `why` says why not, for people.
+ * REEVE_EHANDLE. */
 int reeve_owner_lost(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id task,
-    const struct reeve_object_id *object, char *why, size_t why_size);
+    const struct reeve_object_id *object, int code, char *why, size_t why_size);
 /* Gives up lineage, the oldest first, until the futures take no more than so much. */
 void reeve_owner_lineage_trim(struct reeve_owner *owner, uint64_t memory_bytes);
 

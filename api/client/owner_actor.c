@@ -236,6 +236,7 @@ int reeve_owner_actor_make(struct reeve_owner *owner, const struct reeve_owner_a
     actor->class_index = class_index;
     actor->restarts_left = from->restarts_max;
     actor->end_function = from->end_function;
+    actor->since_ns = from->now_ns;
     reeve_list_init(&actor->judged_node);
     reeve_list_init(&actor->class_node);
     reeve_list_push_back(&class->actors, &actor->class_node);
@@ -499,6 +500,7 @@ void owner_host_lost(
         }
         actor->restarts_left -= actor->restarts_left != UINT32_MAX;
         actor->restart_count++;
+        actor->since_ns = now_ns;
         actor->state = OWNER_ACTOR_NEW;
         static const char why[] = "there is no memory to restart it";
         if (actor->constructor_task != 0)
@@ -593,6 +595,36 @@ void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number)
     struct owner_class *class = owner->classes[actor->class_index];
     actor_free(owner, actor);
     host_look(owner, class);
+}
+
+/* ---- for people ------------------------------------------------------------------------------ */
+
+bool reeve_owner_next_actor(
+    const struct reeve_owner *owner, size_t *cursor, struct reeve_owner_actor_info *ret)
+{
+    void *value;
+    if (!reeve_map64_next(&owner->actors, cursor, NULL, &value))
+        return false;
+    const struct owner_actor *actor = value;
+    const struct owner_class *class = owner->classes[actor->class_index];
+    bool is_dead = actor->state == OWNER_ACTOR_DEAD;
+    uint32_t life = (uint32_t)(actor->constructor_task != 0) + (uint32_t)(actor->end_task != 0);
+    *ret = (struct reeve_owner_actor_info){.number = actor->number,
+        .host = class->host,
+        .constructor = actor->constructor,
+        .cpu_milli = class->cpu_milli,
+        .state = is_dead                            ? REEVE_OWNER_ACTOR_DEAD
+                 : actor->state == OWNER_ACTOR_LIVE ? REEVE_OWNER_ACTOR_ALIVE
+                 : actor->restart_count != 0        ? REEVE_OWNER_ACTOR_RESTARTING
+                                                    : REEVE_OWNER_ACTOR_STARTING,
+        .restarts = actor->restart_count,
+        .restarts_left = actor->restarts_left,
+        .calls = is_dead || class->unfinished < life ? 0 : class->unfinished - life,
+        .since_ns = actor->since_ns,
+        .why_is_map = is_dead && actor->is_map,
+        .why = is_dead ? actor->bytes : NULL,
+        .why_size = is_dead ? actor->size : 0};
+    return true;
 }
 
 /* ---- audit ----------------------------------------------------------------------------------- */

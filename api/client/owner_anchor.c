@@ -15,7 +15,6 @@
 void owner_anchor_forget(struct reeve_owner *owner, struct owner_task *task)
 {
     task->bytes.object.flags &= ~REEVE_REFERENCE_LOCATED;
-    task->bytes.made.lineage = NULL;
     owner->anchored_count--;
 }
 
@@ -33,7 +32,7 @@ void owner_anchor_add(struct reeve_owner *owner, uint32_t index)
     reeve_task_id *id = reeve_fifo_push(&owner->anchored);
     REEVE_ASSERT(id != NULL);
     *id = owner_task_id(task, index);
-    task->bytes.anchored.readers = 0;
+    task->readers = 0;
     owner->anchored_count++;
     /* those that are anchored no more are not to pile up */
     for (int i = 0; i < 2 && owner->anchored.count > owner->anchored_count * 2 + 64; i++) {
@@ -52,9 +51,8 @@ void owner_anchor_add(struct reeve_owner *owner, uint32_t index)
 
 static void reader_gone(struct reeve_owner *owner, struct owner_task *task)
 {
-    REEVE_ASSERT(owner_is_anchored(task) && task->bytes.anchored.readers > 0);
-    if (--task->bytes.anchored.readers == 0 && owner->relax_bytes != 0 &&
-        !(task->flags & OWNER_GIVEN))
+    REEVE_ASSERT(owner_is_anchored(task) && task->readers > 0);
+    if (--task->readers == 0 && owner->relax_bytes != 0 && !(task->flags & OWNER_GIVEN))
         let_go(owner, task);
 }
 
@@ -63,7 +61,7 @@ bool reeve_owner_read_begin(struct reeve_owner *owner, reeve_task_id id)
     struct owner_task *task = owner_task_find(owner, id);
     if (task == NULL || !owner_is_anchored(task))
         return false;
-    task->bytes.anchored.readers++;
+    task->readers++;
     return true;
 }
 
@@ -83,7 +81,7 @@ void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uin
             (node != 0 && on->bytes.object.node != node))
             continue;
         splice->offset |= REEVE_OWNER_READING;
-        on->bytes.anchored.readers++;
+        on->readers++;
     }
 }
 
@@ -107,7 +105,7 @@ void reeve_owner_relax(struct reeve_owner *owner, uint64_t bytes)
         struct owner_task *task = owner_task_find(owner, id);
         if (task == NULL || !owner_is_anchored(task))
             continue;
-        if (task->bytes.anchored.readers == 0 && !(task->flags & OWNER_GIVEN)) {
+        if (task->readers == 0 && !(task->flags & OWNER_GIVEN)) {
             let_go(owner, task);
             continue;
         }
@@ -125,7 +123,7 @@ void owner_anchor_check(const struct reeve_owner *owner)
         const struct owner_task *task = owner_task_at(owner, index);
         if (owner_is_anchored(task)) {
             anchored_count++;
-            readers += task->bytes.anchored.readers;
+            readers += task->readers;
         }
         if (reeve_task_state_is_final(task->state))
             continue;
@@ -136,7 +134,7 @@ void owner_anchor_check(const struct reeve_owner *owner)
             REEVE_ASSERT(task->state == REEVE_TASK_SENT || task->state == REEVE_TASK_INLINE);
             const struct owner_task *on =
                 owner_task_at(owner, owner_task_index(task->splices[i].task));
-            REEVE_ASSERT(owner_is_anchored(on) && on->bytes.anchored.readers > 0);
+            REEVE_ASSERT(owner_is_anchored(on) && on->readers > 0);
             reading++;
         }
     }

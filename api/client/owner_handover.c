@@ -220,8 +220,8 @@ bool reeve_owner_handover_ready(
         bool others = owner->unfinished > unfinished;
         for (uint32_t i = 0; i < walk.count; i++) {
             const struct owner_task *task = owner_task_at(owner, walk.tasks[i]);
-            uint32_t known =
-                walk.held[i] + task->unresolved + (reeve_task_state_is_final(task->state) ? 0 : 1);
+            bool final = reeve_task_state_is_final(task->state);
+            uint32_t known = walk.held[i] + (final ? 0 : task->unresolved + 1);
             ready &= is_ready(owner, now_ns, walk.tasks[i], others && task->references > known);
         }
     } /* else: writing it tells what is wrong */

@@ -30,7 +30,8 @@
 
 /* flags of a task */
 enum {
-    OWNER_TAKING_BACK = 1, /* a TAKE_BACK is on its way */
+    OWNER_TAKING_BACK = 1, /* SENT: a TAKE_BACK is on its way */
+    OWNER_NEEDED = 1,      /* final, LINEAGE, REMADE: for what another node could take with it */
     OWNER_RESULT_OBJECT = 2,
     OWNER_ERROR_MAP = 4,
     OWNER_NEVER_INLINE = 8,
@@ -72,8 +73,11 @@ struct owner_task {
         uint32_t lineage_references; /* final, LINEAGE, REMADE: calls kept that need it */
     };
     uint32_t node;
-    uint32_t unresolved; /* dependencies that are not final */
-    uint32_t edges;      /* first of the edges to dependents */
+    union {
+        uint32_t unresolved; /* dependencies that are not final */
+        uint32_t readers;    /* final, of an object that is anchored, here */
+    };
+    uint32_t edges; /* first of the edges to dependents */
     uint32_t splice_count;
     union {
         int32_t status; /* final */
@@ -96,12 +100,8 @@ struct owner_task {
         struct owner_part part; /* size is 0 */
         struct {
             struct reeve_reference object;
-            struct owner_lineage *lineage; /* or NULL; of an object elsewhere */
+            struct owner_lineage *lineage; /* or NULL */
         } made;
-        struct {
-            struct reeve_reference object;
-            uint64_t readers; /* of an object that is anchored, here */
-        } anchored;
     } bytes;
 };
 _Static_assert(sizeof(struct owner_task) <= 168, "a pending task is to cost little");
@@ -197,6 +197,7 @@ struct owner_actor {
     bool ended;    /* by its end_function, or that was lost */
     bool named;    /* its name is to be given back */
     uint32_t restarts_left, restart_count;
+    uint64_t since_ns; /* it was asked for, or restarted last */
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
     uint64_t sequence;                        /* of the constructor, among what the host is to do */
@@ -529,7 +530,7 @@ struct owner_lineage *owner_lineage_take(
 void owner_lineage_set(
     struct reeve_owner *owner, struct owner_task *task, struct owner_lineage *lineage);
 /* Nobody refers to the task any more, but kept calls do. */
-void owner_lineage_linger(struct reeve_owner *owner, struct owner_task *task);
+void owner_lineage_linger(struct reeve_owner *owner, struct owner_task *task, uint32_t index);
 /* The task's own is given up; of what only that needed, `pending` (linked by next) gets more. */
 uint32_t owner_lineage_drop(struct reeve_owner *owner, struct owner_task *task, uint32_t pending);
 /* The oldest, where nothing else counts any more. */
@@ -548,7 +549,7 @@ void owner_value_move(struct reeve_owner *owner, uint32_t index, uint32_t from);
 void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
 /* A task under way could not be run because this object among its arguments is lost: true if it
  * waits until that is there again, or has been queued anew, or has failed with why not. */
-bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
+bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code,
     const struct reeve_reference *object);
 /* A QUEUED task whose arguments are being made again goes back to WAITING; true if so. */
 bool owner_task_rewait(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);

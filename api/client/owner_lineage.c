@@ -1,9 +1,9 @@
-/* The owner core: objects that were lost with their node, and the calls kept to make them again.
- * The picture is in owner.h.
+/* The owner core: objects that were lost with their node, or damaged on a disk, and the calls kept
+ * to make them again. The picture is in owner.h.
  *
  *   task, DONE     ── lineage: function, arguments, futures among these ──▶ lineage_references
  *   task, LINEAGE  nobody else refers to it: its object is freed (flag GIVEN) if it has lineage
- *                  of its own, and kept if not
+ *                  of its own, or is needed only for what lies on our own node; else kept
  *   task, REMADE   waits, as a dependent would, for the new task of the same call
  *
  * The new task has an id of its own, and so has its object: what is still on its way about the lost
@@ -36,15 +36,15 @@ static uint64_t kept_bytes(const struct owner_task *task)
 
 static struct owner_lineage *lineage_of(const struct owner_task *task)
 {
-    bool has = task->flags & OWNER_RESULT_OBJECT && !owner_is_anchored(task);
-    return has ? task->bytes.made.lineage : NULL;
+    return task->flags & OWNER_RESULT_OBJECT ? task->bytes.made.lineage : NULL;
 }
 
 struct owner_lineage *owner_lineage_take(
     struct reeve_owner *owner, struct owner_task *task, const struct reeve_reference *object)
 {
+    bool far = object->node != owner->node;
     if ((task->state != REEVE_TASK_SENT && task->state != REEVE_TASK_INLINE) || owner->node == 0 ||
-        object->node == owner->node || task->losses >= task->losses_max ||
+        task->losses >= task->losses_max ||
         owner_class_is_ordered(owner->classes[task->class_index])) /* an actor has gone on since */
         return NULL;
     size_t list = task->splice_count * sizeof(*task->splices);
@@ -63,8 +63,11 @@ struct owner_lineage *owner_lineage_take(
         memcpy(lineage->splices, task->splices, list);
     if (task->size != 0)
         memcpy(lineage->arguments, owner_task_bytes(task), task->size);
-    for (uint32_t i = 0; i < lineage->splice_count; i++)
-        owner_task_at(owner, owner_task_index(lineage->splices[i].task))->lineage_references++;
+    for (uint32_t i = 0; i < lineage->splice_count; i++) {
+        struct owner_task *need = owner_task_at(owner, owner_task_index(lineage->splices[i].task));
+        need->lineage_references++;
+        need->flags |= far ? OWNER_NEEDED : 0;
+    }
     for (uint32_t i = 0; i < lineage->splice_count; i++)
         owner_task_unref(owner, owner_task_index(lineage->splices[i].task));
     task->splice_count = 0;
@@ -120,12 +123,22 @@ uint32_t owner_lineage_drop(struct reeve_owner *owner, struct owner_task *task, 
     return lineage_free(owner, lineage_unset(owner, task), pending);
 }
 
-void owner_lineage_linger(struct reeve_owner *owner, struct owner_task *task)
+static void object_free(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
+{
+    owner_object_free(owner, task, index);
+    if (owner_is_anchored(task)) {
+        REEVE_ASSERT(task->readers == 0);
+        owner_anchor_forget(owner, task);
+    }
+}
+
+void owner_lineage_linger(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
     REEVE_ASSERT(reeve_task_state_is_final(task->state) && task->references == 0);
     bool again = lineage_of(task) != NULL && task->losses < task->losses_max;
-    if (again && task->splice_count == 0 && !(task->flags & OWNER_GIVEN)) {
-        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
+    bool free = task->flags & OWNER_RESULT_OBJECT && (again || !(task->flags & OWNER_NEEDED));
+    if (free && task->splice_count == 0 && !(task->flags & OWNER_GIVEN)) {
+        object_free(owner, task, index);
         task->flags |= OWNER_GIVEN;
     }
     task->state = REEVE_TASK_LINEAGE;
@@ -162,28 +175,57 @@ void reeve_owner_lineage_trim(struct reeve_owner *owner, uint64_t memory_bytes)
 
 /* ---- making objects again -------------------------------------------------------------------- */
 
-/* Why a DONE or LINEAGE task's object cannot be made again; false: it can be. */
-static bool is_final_loss(const struct owner_task *task, char *why, size_t size)
+/* Why a DONE or LINEAGE task's object cannot be made again; NULL: it can be. */
+static const char *final_reason(const struct owner_task *task, char spent[80])
 {
     const struct reeve_reference *object = &task->bytes.object;
     const char *reason = NULL;
-    char spent[80];
-    if (task->flags & OWNER_LENT ||
-        object->flags & (REEVE_REFERENCE_GIVEN | REEVE_REFERENCE_HELD)) {
+    if (owner_is_anchored(task)) {
+        reason = "it lies in memory, where it is read in place";
+    } else if (task->flags & OWNER_LENT ||
+               object->flags & (REEVE_REFERENCE_GIVEN | REEVE_REFERENCE_HELD)) {
         reason = "another process had made it, and only that one could make it again";
     } else if (task->attempt == 0) {
         reason = "it was put, not made by a task: put it again, or have a task make it";
     } else if (task->losses >= task->losses_max) {
         reason = spent;
-        snprintf(spent, sizeof(spent), "its task may not be run again (max_retries: %" PRIu32 ")",
+        snprintf(spent, 80, "its task may not be run again (max_retries: %" PRIu32 ")",
             task->losses_max);
     } else if (lineage_of(task) == NULL) {
         reason = "its call was not kept to make it again: more large results are alive than there "
                  "is room to remember the calls of (REEVE_PENDING_SIZE)";
     }
-    if (reason != NULL)
-        snprintf(
-            why, size, "the value lay on node %" PRIu32 ", and is lost: %s", object->node, reason);
+    return reason;
+}
+
+/* A value among its arguments has been freed, as nobody else needed it, and is not to be had. */
+static bool lacks_argument(const struct reeve_owner *owner, const struct owner_task *task)
+{
+    const struct owner_lineage *lineage = lineage_of(task);
+    char spent[80];
+    for (uint32_t i = 0; i < lineage->splice_count; i++) {
+        const struct owner_task *need =
+            owner_task_at(owner, owner_task_index(lineage->splices[i].task));
+        if (need->state == REEVE_TASK_LINEAGE && need->flags & OWNER_GIVEN &&
+            final_reason(need, spent) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* `code` is how the loss has shown. */
+static bool is_final_loss(const struct reeve_owner *owner, const struct owner_task *task, int code,
+    char *why, size_t size)
+{
+    char spent[80];
+    const char *reason = final_reason(task, spent);
+    if (reason == NULL && lacks_argument(owner, task))
+        reason = "a value that its task would need has been released";
+    if (reason != NULL && code == REEVE_ECORRUPT)
+        snprintf(why, size, "it cannot be made again: %s", reason);
+    else if (reason != NULL)
+        snprintf(why, size, "the value lay on node %" PRIu32 ", and is lost: %s",
+            task->bytes.object.node, reason);
     return reason != NULL;
 }
 
@@ -194,14 +236,14 @@ static uint32_t remake_begin(struct reeve_owner *owner, uint32_t index, uint32_t
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = lineage_unset(owner, task);
     if ((task->flags & (OWNER_GIVEN | OWNER_RESULT_OBJECT)) == OWNER_RESULT_OBJECT)
-        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = task->bytes.object;
+        object_free(owner, task, index);
     task->position = task->bytes.object.id.sequence; /* whoever still asks for that one… */
     task->references++;                              /* its own, as it is not final */
     for (uint32_t i = 0; i < task->splice_count; i++)
         owner_task_unref(owner, owner_task_index(task->splices[i].task));
     task->splice_count = 0;
     owner_task_clear(owner, task);
-    task->flags = 0;
+    task->flags &= OWNER_NEEDED;
     task->state = REEVE_TASK_REMADE;
     task->bytes.made.lineage = lineage;
     task->losses++;
@@ -221,7 +263,7 @@ static uint32_t need_revive(struct reeve_owner *owner, uint32_t index, uint32_t 
         bool gone = need->flags & OWNER_GIVEN;
         need->state = need->status == 0 ? REEVE_TASK_DONE : REEVE_TASK_FAILED;
         need->references++;
-        if (gone && !is_final_loss(need, why, sizeof(why)))
+        if (gone && !is_final_loss(owner, need, REEVE_ELOST, why, sizeof(why)))
             return remake_begin(owner, index, work);
         return work; /* what is gone for good says so when it is asked for */
     }
@@ -328,15 +370,15 @@ static bool is_object(const struct owner_task *task, const struct reeve_object_i
 }
 
 int reeve_owner_lost(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id,
-    const struct reeve_object_id *object, char *why, size_t why_size)
+    const struct reeve_object_id *object, int code, char *why, size_t why_size)
 {
     const struct owner_task *task = owner_task_find(owner, id);
     if (task == NULL)
         return REEVE_EHANDLE;
     if (!is_object(task, object))
         return 0;
-    if (is_final_loss(task, why, why_size))
-        return REEVE_ELOST;
+    if (is_final_loss(owner, task, code, why, why_size))
+        return code;
     remake(owner, now_ns, remake_begin(owner, owner_task_index(id), OWNER_NONE));
     return 0;
 }
@@ -402,7 +444,7 @@ static bool fails_with_argument(struct reeve_owner *owner, uint64_t now_ns, uint
     return false;
 }
 
-bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
+bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code,
     const struct reeve_reference *object)
 {
     char why[256];
@@ -417,7 +459,9 @@ bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
         return true;
     }
     bool is_lost = is_object(owner_task_at(owner, lost), &object->id);
-    if (is_lost && is_final_loss(owner_task_at(owner, lost), why, sizeof(why))) {
+    if (is_lost && is_final_loss(owner, owner_task_at(owner, lost), code, why, sizeof(why))) {
+        if (code == REEVE_ECORRUPT)
+            return false; /* the text that came says where */
         owner_task_end(owner, now_ns, index, REEVE_ELOST, false, why, (uint32_t)strlen(why), NULL);
         return true;
     }

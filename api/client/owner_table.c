@@ -207,7 +207,7 @@ static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uin
     else if (held) /* another's by now */
         owner_command(owner, REEVE_OWNER_UNPIN)->object = task->bytes.object;
     if (held) {
-        REEVE_ASSERT(task->bytes.anchored.readers == 0);
+        REEVE_ASSERT(task->readers == 0);
         owner_anchor_forget(owner, task);
     }
     owner_task_clear(owner, task); /* an object has no bytes here */
@@ -239,7 +239,7 @@ void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending)
         pending = task->next;
         task->next = OWNER_NONE;
         if (task->lineage_references != 0) {
-            owner_lineage_linger(owner, task);
+            owner_lineage_linger(owner, task, index);
             continue;
         }
         if (task->flags & OWNER_RESULT_OBJECT)

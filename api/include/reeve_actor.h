@@ -100,11 +100,12 @@ typedef struct reeve_actor_options {
     /* In which the name is to be; default: the namespace of the job (reeve_init). */
     const char *name_space;
     /* 1: it outlives this program, as a part of the cluster: until it is killed
-     * (reeve_actor_kill), has died, or the node ends on which it was created. It needs a name, and
-     * a process of its own. Creating it waits until its constructor has run, and its calls say what
-     * was wrong: REEVE_EEXIST, REEVE_EACTORDIED (its constructor failed), REEVE_EINFEASIBLE (this
-     * machine has joined a cluster without a node of its own: create it in a task). There may be no
-     * futures in its arguments (REEVE_EINVAL). Default 0. */
+     * (reeve_actor_kill, `reeve actors kill`), has died, or the node ends on which it was
+     * created. It needs a name, and a process of its own. Creating it waits until its
+     * constructor has run, and its calls say what was wrong: REEVE_EEXIST, REEVE_EACTORDIED (its
+     * constructor failed), REEVE_EINFEASIBLE (this machine has joined a cluster without a node
+     * of its own: create it in a task). There may be no futures in its arguments (REEVE_EINVAL).
+     * Default 0. */
     uint32_t detached;
     /* 1: where the name is taken by an actor of this type, its handle is given instead, and nothing
      * is created: however many processes say so at once, there is one actor. Its options are then

@@ -36,8 +36,9 @@
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
- * user's own), "node": str}, any of which may be missing. One whose status is REEVE_ELOST may carry
- * a reference: to the object among the arguments that is lost, so that the call was not run. */
+ * user's own), "node": str}, any of which may be missing. One whose status is REEVE_ELOST or
+ * REEVE_ECORRUPT may carry a reference: to the object among the arguments that is lost or damaged,
+ * so that the call was not run. */
 #ifndef REEVE_CHANNEL_ENTRY_H
 #define REEVE_CHANNEL_ENTRY_H
 

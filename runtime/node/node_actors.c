@@ -53,3 +53,19 @@ void node_attached_end(
             node_lease_give_up(node, lease, code, text, 0);
     }
 }
+
+bool reeve_node_next_host(
+    const struct reeve_node *node, size_t *cursor, struct reeve_node_host *ret)
+{
+    void *value;
+    while (reeve_map64_next(&node->leases, cursor, NULL, &value)) {
+        const struct node_lease *lease = value;
+        if ((lease->state != LEASE_WAITING && lease->state != LEASE_OPEN) ||
+            !reeve_class_is_residence(&lease->class))
+            continue;
+        *ret = (struct reeve_node_host){lease->class.owner, lease->class.host,
+            lease->worker != NULL ? lease->worker->serial : 0};
+        return true;
+    }
+    return false;
+}

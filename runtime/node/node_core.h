@@ -206,6 +206,17 @@ struct reeve_node_facts {
         leases_held; /* local ones count as both executing and held */
     uint64_t stale;  /* messages that came too late or made no sense, and were ignored */
 };
+/* For people: the hosts of actors that run here. *cursor begins at 0. */
+struct reeve_node_host {
+    reeve_process_id owner;
+    uint32_t host;
+    uint32_t worker; /* serial; 0: it is still to be started */
+};
+bool reeve_node_next_host(
+    const struct reeve_node *node, size_t *cursor, struct reeve_node_host *ret);
+/* What a client's actor is called: the claim; NULL: nothing. */
+const struct reeve_message *reeve_node_name_of(
+    const struct reeve_node *node, uint32_t serial, uint64_t actor_number);
 void reeve_node_get_facts(const struct reeve_node *node, struct reeve_node_facts *ret);
 
 /* The job of a client or worker process, or 0. The holder of a lease that is open here, or 0. */

@@ -120,6 +120,21 @@ void node_named(struct reeve_node *node, const struct reeve_message *m)
     reeve_list_push_back(&process->names, &name->link);
 }
 
+const struct reeve_message *reeve_node_name_of(
+    const struct reeve_node *node, uint32_t serial, uint64_t actor_number)
+{
+    const struct node_process *process = node_process_get(node, serial);
+    if (process == NULL)
+        return NULL;
+    REEVE_LIST_EACH(link, &process->names)
+    {
+        const struct node_name *name = REEVE_LIST_ENTRY(link, struct node_name, link);
+        if (name->held && name->asking.actor_number == actor_number)
+            return &name->asking;
+    }
+    return NULL;
+}
+
 void node_names_forget(struct reeve_node *node, struct node_process *process)
 {
     REEVE_LIST_EACH_SAFE(link, &process->names)

@@ -21,7 +21,7 @@ struct daemon_call {
     uint64_t stage;               /* not 0: staged, or being staged */
     bool staging;
     int code;                    /* not 0: its arguments cannot be brought here… */
-    struct reeve_object_id lost; /* …because of this one: ELOST */
+    struct reeve_object_id lost; /* …because of this one: ELOST, ECORRUPT */
     char text[REEVE_STORE_TEXT_SIZE];
     uint8_t payload[];
 };
@@ -85,9 +85,9 @@ int daemon_entry_write(
 void daemon_entry_send(struct daemon_channel *channel, const struct reeve_run_entry *entry);
 /* An answer that the daemon itself gives: RECALLED (code REEVE_ECANCELLED), or a failure with a
  * message for people. */
-/* The call cannot be run, for this object among its arguments is lost. */
+/* The call cannot be run, for this object among its arguments is lost, or damaged. */
 void daemon_entry_answer_lost(struct daemon_channel *channel, const struct reeve_run_entry *call,
-    struct reeve_object_id lost, const char *text);
+    int code, struct reeve_object_id lost, const char *text);
 void daemon_entry_answer(struct daemon_channel *channel, const struct reeve_run_entry *call,
     int32_t code, const char *text);
 struct daemon_sent *daemon_sent_at(const struct daemon_channel *channel, uint64_t position);

@@ -176,18 +176,6 @@ static uint32_t table_of(const struct daemon_client *client)
     return job != NULL ? reeve_table_fold(job->table_hash) : 0;
 }
 
-/* A line of `text`, which is consumed; false: there is none, or it is too long. */
-static bool line_take(const char **text, char *line, size_t size)
-{
-    size_t length = strcspn(*text, "\n");
-    if (length >= size)
-        return false;
-    memcpy(line, *text, length);
-    line[length] = 0;
-    *text += length + ((*text)[length] == '\n');
-    return true;
-}
-
 static void name_asked(struct daemon_client *client, const struct reeve_local_message *message)
 {
     struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_CLIENT_NAME,
@@ -201,10 +189,11 @@ static void name_asked(struct daemon_client *client, const struct reeve_local_me
                                                        : REEVE_MESSAGE_NAME_CLAIM;
     m->actor_number = message->task;
     m->actor_host = message->size;
-    bool has_name = m->kind == REEVE_MESSAGE_NAME_DROP ||
-                    (line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
-                        line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
-                        line_take(&text, m->text, sizeof m->text));
+    bool has_name =
+        m->kind == REEVE_MESSAGE_NAME_DROP ||
+        (reeve_local_line_take(&text, m->host, sizeof m->host) && m->host[0] != 0 &&
+            reeve_local_line_take(&text, m->address, sizeof m->address) && m->address[0] != 0 &&
+            reeve_local_line_take(&text, m->text, sizeof m->text));
     if (has_name)
         daemon_event(client->daemon, &event);
     else
@@ -220,6 +209,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
     }
     if (message->kind == REEVE_LOCAL_KEEP && client->welcome)
         daemon_keeper_wanted(client, message);
+    if (message->kind == REEVE_LOCAL_ACTORS && client->welcome)
+        daemon_actors_told(client, message);
     close_descriptors(message); /* no other message brings any */
     if (message->kind == REEVE_LOCAL_BYE) {
         client->bye = true; /* the end of file says the rest */
@@ -274,7 +265,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         daemon_event(client->daemon, &event);
         break;
     case REEVE_LOCAL_NAME: name_asked(client, message); break;
-    case REEVE_LOCAL_KEEP: break;
+    case REEVE_LOCAL_KEEP:
+    case REEVE_LOCAL_ACTORS: break;
     case REEVE_LOCAL_KILL: daemon_keeper_kill(client, message); break;
     case REEVE_LOCAL_KEPT:
         if (!daemon_keeper_made(client, message))
@@ -381,6 +373,7 @@ void daemon_client_close(struct daemon_client *client)
     reeve_map64_remove(&client->daemon->clients, client->connection);
     if (client->welcome) {
         reeve_map64_remove(&client->daemon->serials, client->serial);
+        daemon_actors_client_gone(client);
         reeve_store_shell_client_closed(client->daemon->store, client->serial);
         if (client->worker == NULL)
             daemon_objects_driver_gone(client);

@@ -193,6 +193,8 @@ struct daemon {
     struct reeve_list keepers;  /* of detached actors: shell_keepers.c */
     struct reeve_list killings; /* who waits for their ends */
     uint64_t next_keeper, next_asked;
+    struct reeve_list askings; /* requests for actors that are being answered: shell_actors.c */
+    uint32_t next_asking;
     uv_idle_t bridge_again;
     struct reeve_bridge_pace bridge_pace;
     int bridge_pause_fd;
@@ -258,6 +260,7 @@ struct daemon_keeper *daemon_keeper_hello(struct daemon_client *client, uint64_t
 void daemon_keeper_welcome(struct daemon_client *client);
 /* The job on whose driver's terminal the output of that job belongs. */
 reeve_process_id daemon_keeper_audience(struct daemon *daemon, reeve_process_id job);
+bool daemon_keeper_is(const struct daemon_client *client);
 /* What comes from the head: "actor.kill", and its reply to ours (false: it is no reply to us). */
 void daemon_keeper_kill_asked(
     struct daemon *daemon, reeve_peer head, const Reeve__ToolRequest *request);
@@ -265,6 +268,14 @@ bool daemon_keeper_reply(struct daemon *daemon, const Reeve__ToolReply *reply);
 void daemon_keepers_head_lost(struct daemon *daemon);
 /* At the end of the daemon: nothing outlives it. */
 void daemon_keepers_end(struct daemon *daemon);
+
+/* shell_actors.c */
+/* The head's "node.actors"; what a client has said; it has gone. */
+void daemon_actors_asked(struct daemon *daemon, reeve_peer from, uint64_t request);
+void daemon_actors_told(struct daemon_client *client, const struct reeve_local_message *message);
+void daemon_actors_client_gone(const struct daemon_client *client);
+/* At the end of the daemon. */
+void daemon_actors_end(struct daemon *daemon);
 
 /* shell_spawn.c */
 struct daemon_spawn {

@@ -92,7 +92,7 @@ void daemon_entry_answer(struct daemon_channel *channel, const struct reeve_run_
 }
 
 void daemon_entry_answer_lost(struct daemon_channel *channel, const struct reeve_run_entry *call,
-    struct reeve_object_id lost, const char *text)
+    int code, struct reeve_object_id lost, const char *text)
 {
     struct reeve_reference reference = {.id = lost};
     uint8_t space[sizeof reference + ANSWER_SIZE];
@@ -100,7 +100,7 @@ void daemon_entry_answer_lost(struct daemon_channel *channel, const struct reeve
         .tag = call->tag,
         .attempt = call->attempt,
         .function = call->function,
-        .status = REEVE_ELOST,
+        .status = (int16_t)code,
         .references = 1,
         .kind = REEVE_ENTRY_RESULT,
         .payload = space};

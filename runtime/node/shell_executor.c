@@ -99,8 +99,8 @@ static void serve_waiting(struct daemon_channel *channel)
         struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
         if (call->staging)
             continue;
-        if (call->code == REEVE_ELOST) {
-            daemon_entry_answer_lost(channel, &call->entry, call->lost, call->text);
+        if (reeve_error_is_loss(call->code)) {
+            daemon_entry_answer_lost(channel, &call->entry, call->code, call->lost, call->text);
         } else if (call->code != REEVE_OK) {
             daemon_entry_answer(channel, &call->entry, call->code, call->text);
         } else {

@@ -256,6 +256,11 @@ bool daemon_keeper_made(struct daemon_client *client, const struct reeve_local_m
     return true;
 }
 
+bool daemon_keeper_is(const struct daemon_client *client)
+{
+    return find(client->daemon, client->serial) != NULL;
+}
+
 reeve_process_id daemon_keeper_audience(struct daemon *daemon, reeve_process_id job)
 {
     const struct daemon_keeper *keeper = find(daemon, (uint32_t)job);

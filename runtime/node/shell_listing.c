@@ -110,10 +110,12 @@ static json_t *describe_store(const struct daemon *daemon)
         (json_int_t)status.segment_count, "segment_bytes", (json_int_t)layout.segment_bytes,
         "free_bytes", (json_int_t)layout.free_bytes, "largest_free_bytes",
         (json_int_t)layout.largest_free_bytes);
-    json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I}", "holds", (json_int_t)status.hold_count,
-        "untold", (json_int_t)status.untold_count, "spilled", (json_int_t)status.spilled_count,
-        "spilled_bytes", (json_int_t)status.spilled_bytes, "disk_bytes",
-        (json_int_t)status.disk_bytes);
+    json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "holds",
+        (json_int_t)status.hold_count, "untold", (json_int_t)status.untold_count, "spilled",
+        (json_int_t)status.spilled_count, "spilled_bytes", (json_int_t)status.spilled_bytes,
+        "disk_bytes", (json_int_t)status.disk_bytes, "unwritten",
+        (json_int_t)status.spill_failed_count, "unread", (json_int_t)status.spill_damaged_count,
+        "mended", (json_int_t)status.spill_mended_count);
     json_object_update(store, more);
     json_decref(more);
     return store;

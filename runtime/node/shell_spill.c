@@ -43,7 +43,8 @@ struct reeve_spill {
     struct reeve_fifo writes[REEVE_STORE_FOLDERS_MAX];
     uint32_t next_folder;
     uint32_t job_counts[KIND_COUNT];
-    uint64_t told_ns[REEVE_STORE_FOLDERS_MAX]; /* when it was last said that it fails */
+    /* when it was last said that writes, or reads, fail */
+    uint64_t told_ns[KIND_COUNT][REEVE_STORE_FOLDERS_MAX];
     bool ending;
 };
 
@@ -85,28 +86,33 @@ static void work(uv_work_t *request)
 
 static void file_let_go(struct reeve_spill *spill, struct reeve_spill_file *file);
 
-/* One line a minute for a folder that fails. */
+/* In the disk's own words; NULL: it has not said anything. */
+static const char *words(const struct job *job)
+{
+    return job->transfer.os_error != 0 ? strerror(job->transfer.os_error) : NULL;
+}
+
+/* One line a minute for a folder that fails, and one for what it has not kept. */
 static void tell_state(struct reeve_spill *spill, const struct job *job)
 {
     uint32_t folder = job->file->folder;
     const struct reeve_spill_transfer *transfer = &job->transfer;
-    const char *name = spill->settings.folders[folder];
+    const char *name = spill->settings.folders[folder], *os = words(job);
+    uint64_t now_ns = reeve_clock_monotonic_ns(), *told_ns = &spill->told_ns[job->kind][folder];
+    if (transfer->code == REEVE_OK || (*told_ns != 0 && now_ns - *told_ns < TELL_PERIOD_NS))
+        return;
+    *told_ns = now_ns;
     if (job->kind == READS) {
-        if (transfer->code != REEVE_OK)
-            reeve_log(REEVE_LOG_ERROR, "REEVE-SPILL-READ",
-                "folder=%s object=%" PRIu64 " owner=%" PRIx64 " code=%s os=%s", name,
-                job->id.sequence, job->id.owner, reeve_error_name(transfer->code),
-                transfer->os_error != 0 ? strerror(transfer->os_error) : "the checksum differs");
+        reeve_log(REEVE_LOG_ERROR, "REEVE-SPILL-READ",
+            "folder=%s object=%" PRIu64 " owner=%" PRIx64 " code=%s os=%s then=%s", name,
+            job->id.sequence, job->id.owner, reeve_error_name(transfer->code),
+            os != NULL ? os : "the checksum differs",
+            "what has a copy elsewhere, or can be made again, is; more is counted in reeve status");
         return;
     }
-    uint64_t now_ns = reeve_clock_monotonic_ns(), told_ns = spill->told_ns[folder];
-    if (transfer->code == REEVE_OK || (told_ns != 0 && now_ns - told_ns < TELL_PERIOD_NS))
-        return;
-    spill->told_ns[folder] = now_ns;
     reeve_log(REEVE_LOG_WARN, "REEVE-SPILL-FOLDER", "folder=%s code=%s os=%s then=%s", name,
         reeve_error_name(transfer->code),
-        transfer->os_error != 0 ? strerror(transfer->os_error)
-                                : "more than 95 % of its file system would be taken",
+        os != NULL ? os : "more than 95 % of its file system would be taken",
         "it is left alone for a while; other folders go on");
 }
 
@@ -116,6 +122,7 @@ static void tell_done(struct reeve_spill *spill, const struct job *job)
         struct reeve_store_event event = {.request = job->pieces[i].ticket,
             .code = job->transfer.code,
             .number = job->pieces[i].checksum,
+            .text = words(job),
             .kind = job->kind == WRITES ? REEVE_STORE_SPILL_WRITTEN : REEVE_STORE_SPILL_READ_DONE};
         spill->settings.done(spill->settings.arg, &event);
     }

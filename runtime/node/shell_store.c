@@ -540,14 +540,20 @@ void reeve_store_shell_describe_disk(const struct reeve_store_shell *shell, char
     text[0] = 0;
     if (store.folder_count == 0)
         return;
-    const char *folder = shell->folders[0];
-    if (strpbrk(folder, "\"\\\n\t") != NULL || strlen(folder) > 80)
-        folder = "(a long name)";
-    snprintf(text, size,
-        "{\"bytes\":%" PRIu64 ",\"objects\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
-        ",\"written\":%" PRIu64 ",\"restored\":%" PRIu64 ",\"failed\":%" PRIu64
-        ",\"folders\":%" PRIu32 ",\"folders_failed\":%" PRIu32 ",\"folder\":\"%s\"}",
-        store.spilled_bytes, store.spilled_count, store.disk_bytes, store.written_count,
-        store.restored_count, store.spill_failed_count + store.spill_damaged_count,
-        store.folder_count, store.folder_failed_count, folder);
+    const char *folder = shell->folders[store.folder_worst];
+    if (strpbrk(folder, "\"\\\n\t") != NULL)
+        folder = "(an odd name)";
+    for (int shorter = 0; shorter < 2; shorter++) { /* so that all of it has room */
+        int length = snprintf(text, size,
+            "{\"bytes\":%" PRIu64 ",\"objects\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
+            ",\"written\":%" PRIu64 ",\"restored\":%" PRIu64 ",\"failed\":%" PRIu64
+            ",\"mended\":%" PRIu64 ",\"folders\":%" PRIu32 ",\"folders_failed\":%" PRIu32
+            ",\"folder\":\"%s\",\"why\":\"%s\"}",
+            store.spilled_bytes, store.spilled_count, store.disk_bytes, store.written_count,
+            store.restored_count, store.spill_failed_count + store.spill_damaged_count,
+            store.spill_mended_count, store.folder_count, store.folder_failed_count,
+            shorter ? "(a long name)" : folder, shorter ? "" : store.folder_why);
+        if (length >= 0 && (size_t)length < size)
+            return;
+    }
 }

@@ -2,6 +2,7 @@
  *
  *   node.status   {}   the facts of this node, as JSON
  *   node.tasks    {}   what runs and waits here, shell_tasks.c
+ *   node.actors   {}   the actors of processes here, and their hosts, shell_actors.c
  *   node.timeline {}   what has been run here lately, shell_timeline.c
  *   objects            shell_listing.c
  *   actor.kill         shell_keepers.c
@@ -52,6 +53,8 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
         char *text = daemon_tasks_json(daemon);
         reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);
         free(text);
+    } else if (strcmp(request->method, "node.actors") == 0) {
+        daemon_actors_asked(daemon, from, request->id);
     } else if (strcmp(request->method, "node.timeline") == 0) {
         char *text = daemon_timeline_json(daemon);
         reply(daemon, from, request->id, text != NULL ? REEVE_OK : REEVE_ENOMEM, text);

@@ -207,6 +207,20 @@ int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags)
     return REEVE_OK;
 }
 
+bool reeve_local_actor_next(
+    const void **bytes, size_t *size, struct reeve_local_actor *ret, const char **ret_text)
+{
+    if (*size < sizeof *ret)
+        return false;
+    memcpy(ret, *bytes, sizeof *ret);
+    if (ret->text_size > *size - sizeof *ret || ret->state > REEVE_LOCAL_ACTOR_DEAD)
+        return false;
+    *ret_text = (const char *)*bytes + sizeof *ret;
+    *bytes = *ret_text + ret->text_size;
+    *size -= sizeof *ret + ret->text_size;
+    return true;
+}
+
 void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...)
 {
     va_list values;
@@ -220,6 +234,17 @@ void reeve_local_set_text(struct reeve_local_message *message, const char *forma
                              : (uint32_t)sizeof message->text - 1;
 }
 
+bool reeve_local_line_take(const char **text, char *line, size_t size)
+{
+    size_t length = strcspn(*text, "\n");
+    if (length >= size)
+        return false;
+    memcpy(line, *text, length);
+    line[length] = 0;
+    *text += length + ((*text)[length] == '\n');
+    return true;
+}
+
 const char *reeve_local_kind_name(enum reeve_local_kind kind)
 {
     static const char *const names[REEVE_LOCAL_KIND_COUNT] = {"none", "hello", "demand",
@@ -227,7 +252,7 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
         "blocked", "owns", "bye", "welcome", "refused", "channel", "lease_lost", "lease_recall",
         "channel_close", "infeasible", "deadlock", "segment", "segment_gone", "created", "sealed",
         "got", "output", "head", "give", "cancel", "segment_ready", "failed", "hold", "relax",
-        "credit", "name", "named", "progress", "keep", "kept", "kill"};
+        "credit", "name", "named", "progress", "keep", "kept", "kill", "actors"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
 }
 

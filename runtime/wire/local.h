@@ -92,6 +92,8 @@
  *                                                          not be
  *   KILL           request process                         that keeper is to end, and so its actor;
  *                                                          answered with NAMED when it has ended
+ *   ACTORS         request count(left out)                 the answer to ACTORS; fds: my actors
+ *                                                          (memfd, see below)
  *   BYE            -                                       clean end: the socket closes next
  *
  *   daemon -> client
@@ -145,6 +147,7 @@
  *                                                          order
  *   RELAX          size                                    the store is short of room: let go of
  *                                                          so much that is anchored and not in use
+ *   ACTORS         request                                 which actors are yours?
  *   OUTPUT         -                                       to a driver, before the first line: fds:
  *                                                          read ends of two pipes (stdout, stderr)
  *                                                          whose bytes belong on the driver's own
@@ -156,6 +159,7 @@
 #ifndef REEVE_WIRE_LOCAL_H
 #define REEVE_WIRE_LOCAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -215,6 +219,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_KEEP,
     REEVE_LOCAL_KEPT,
     REEVE_LOCAL_KILL,
+    REEVE_LOCAL_ACTORS,
     REEVE_LOCAL_KIND_COUNT
 };
 
@@ -261,6 +266,30 @@ struct reeve_local_message {
     int fds[REEVE_LOCAL_FD_MAX];
 };
 
+/* An actor, as its owner describes it: one after the other in a memfd, each with its text (why it
+ * is dead) behind it. */
+#define REEVE_LOCAL_ACTORS_MAX 1000u /* in an answer */
+enum reeve_local_actor_state {
+    REEVE_LOCAL_ACTOR_STARTING,   /* its constructor has yet to end, for the first time… */
+    REEVE_LOCAL_ACTOR_RESTARTING, /* …again */
+    REEVE_LOCAL_ACTOR_ALIVE,
+    REEVE_LOCAL_ACTOR_DEAD, /* and not released yet */
+};
+struct reeve_local_actor {
+    uint32_t number, host;
+    uint32_t constructor; /* function */
+    uint32_t state;
+    uint32_t restarts, restarts_left; /* UINT32_MAX: any number */
+    uint32_t cpu_milli;
+    uint32_t text_size; /* behind it */
+    uint64_t calls;     /* of its owner's, unanswered: of all actors of the host */
+    uint64_t since_ns;  /* monotonic: when it was created, or restarted last */
+};
+/* Takes the next one off *bytes, of *size: false at the end, or where they are none. The text is
+ * not NUL-terminated, and lies in the bytes. */
+bool reeve_local_actor_next(
+    const void **bytes, size_t *size, struct reeve_local_actor *ret, const char **ret_text);
+
 /* Listening, connecting, sending, receiving. All descriptors are close-on-exec.
  * `name` is the abstract name without its leading NUL. Errors: REEVE_ESYSTEM with errno kept,
  * REEVE_EPROTOCOL for a malformed message, REEVE_EKEY when the peer is another user,
@@ -276,6 +305,8 @@ int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags);
 int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_message *ret);
 void reeve_local_set_text(struct reeve_local_message *message, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* A line of a text, which is taken off its front; false: it is too long. At its end: empty. */
+bool reeve_local_line_take(const char **text, char *line, size_t size);
 const char *reeve_local_kind_name(enum reeve_local_kind kind);
 
 /* The name under which programs look for a daemon of this user on this machine that belongs to

@@ -12,10 +12,10 @@ int reeve_handover_borrow(struct reeve_cluster *cluster, const struct reeve_entr
 {
     reeve_task_id *futures;
     uint32_t count;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = reeve_owner_borrow(
         cluster->owner, reeve_cluster_now_ns(), parts->lent, parts->lent_size, &futures, &count);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (code != 0)
         return reeve_error_set(&invocation->error, code,
             "the futures in the arguments reached the worker malformed, or there is no memory");
@@ -52,7 +52,7 @@ int reeve_handover_prepare(
     struct reeve_cluster *cluster, struct reeve_invocation *invocation, struct reeve_handover *ret)
 {
     struct reeve_future_ids *ids = &invocation->result_futures;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     reeve_cluster_enter(cluster);
     int code = check_alive(cluster, invocation);
     /* what others are running has to end; our cpu is lent meanwhile */
@@ -65,7 +65,7 @@ int reeve_handover_prepare(
             reeve_error_set(
                 &invocation->error, code, "the futures in the result could not be handed over");
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
@@ -87,20 +87,20 @@ void reeve_handover_give(
 int reeve_handover_keep(struct reeve_cluster *cluster, struct reeve_invocation *invocation)
 {
     const struct reeve_future_ids *ids = &invocation->result_futures;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     int code = check_alive(cluster, invocation);
     for (size_t i = 0; i < ids->count && code == 0; i++)
         (void)reeve_owner_hold(cluster->owner, ids->ids[i]);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return code;
 }
 
 void reeve_handover_unkeep(struct reeve_cluster *cluster, const struct reeve_invocation *invocation)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     for (size_t i = 0; i < invocation->result_futures.count; i++)
         (void)reeve_owner_release(cluster->owner, invocation->result_futures.ids[i]);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -141,9 +141,9 @@ static void loans_hold(struct reeve_cluster *cluster, const uint64_t *futures, u
     (void)reeve_owner_loans_kept(cluster->owner, futures, count, &holds);
     const struct reeve_owner_hold *all = (const struct reeve_owner_hold *)(const void *)holds.data;
     for (size_t i = 0; i < holds.size / sizeof(*all); i++) {
-        pthread_mutex_unlock(&cluster->lock);
+        reeve_unlock(&cluster->lock);
         int code = reeve_cluster_object_hold(cluster, &all[i], REEVE_PROCESS_NONE, NULL);
-        pthread_mutex_lock(&cluster->lock);
+        reeve_lock(&cluster->lock);
         if (code == 0)
             reeve_owner_held(cluster->owner, &all[i], 1);
     }
@@ -155,7 +155,7 @@ void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invoca
 {
     const struct reeve_future_ids *ids = &invocation->result_futures;
     uint32_t lent_count = (uint32_t)invocation->future_count;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     if (ids->count != 0 && fate != REEVE_HANDOVER_KEPT)
         reeve_owner_handover_end(cluster->owner, reeve_cluster_now_ns(), ids->ids,
             (uint32_t)ids->count, fate == REEVE_HANDOVER_GIVEN);
@@ -168,6 +168,6 @@ void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invoca
     for (uint32_t i = 0; i < lent_count && fate == REEVE_HANDOVER_KEPT; i++)
         (void)reeve_owner_release(cluster->owner, invocation->futures[i]);
     reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     free((void *)(uintptr_t)invocation->futures);
 }

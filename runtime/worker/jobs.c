@@ -179,10 +179,10 @@ static void pool_end(struct reeve_pool *pool)
 static void main_wake(void)
 {
     struct reeve_cluster *cluster = jobs.cluster;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     atomic_store(&cluster->attention, 1);
     (void)reeve_doorbell_ring(cluster->bell, -1);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 static void job_execute(struct job *job, struct execution *execution)
@@ -730,7 +730,7 @@ static int reply(struct reeve_backend *backend, uint64_t token,
 static struct job *job_of_owner(struct reeve_cluster *cluster, const reeve_actor *actor)
 {
     struct job *job = NULL;
-    pthread_mutex_lock(&cluster->lock); /* so that it is not being closed */
+    reeve_lock(&cluster->lock); /* so that it is not being closed */
     for (uint32_t i = 0; i < cluster->worker_capacity && job == NULL; i++) {
         struct reeve_cluster_channel *channel = cluster->workers[i];
         struct reeve_entry_view none = {0};
@@ -745,7 +745,7 @@ static struct job *job_of_owner(struct reeve_cluster *cluster, const reeve_actor
         job_add(job);
         pthread_mutex_unlock(&jobs.lock);
     }
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     return job;
 }
 

@@ -42,11 +42,11 @@ static uint64_t word(uint64_t number, enum reeve_running_state state)
 void reeve_stop_wake_by(struct reeve_cluster *cluster, uint64_t deadline_ns)
 {
     /* It mostly wakes early enough for the one before. */
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     bool wake = deadline_ns < cluster->background_wake_ns;
     if (wake)
         cluster->background_wake_ns = deadline_ns;
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (wake)
         reeve_cluster_background_wake(cluster);
 }
@@ -185,9 +185,9 @@ static void look(struct reeve_cluster *cluster)
         return; /* it has just ended; what runs now has a time of its own */
     if ((running & REEVE_RUNNING_STATE) != REEVE_RUNNING)
         return;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     ask(cluster, now_ns, running, REEVE_ETASKTIMEOUT, &how);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 /* With the lock. The entry may have ended, or not yet begun: then it is said again. */

@@ -83,7 +83,7 @@ static int object_resolve(struct reeve_invocation *invocation,
             return 0;
         int code =
             reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
-        if (code == REEVE_ELOST)
+        if (reeve_error_is_loss(code))
             execution->lost = reference;
         if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
             reeve_cluster_object_unpin(execution->cluster, reference.id);
@@ -317,7 +317,7 @@ static bool is_early(
 /* What an answer names: the object that is the result, or one among the arguments that is lost. */
 static const struct reeve_reference *answer_object(const struct execution *execution, int status)
 {
-    if (REEVE_UNLIKELY(status == REEVE_ELOST && execution->lost.size_bytes != 0))
+    if (REEVE_UNLIKELY(reeve_error_is_loss(status) && execution->lost.size_bytes != 0))
         return &execution->lost;
     return execution->is_object ? &execution->object : NULL;
 }
@@ -481,7 +481,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     uint32_t depth =
         atomic_fetch_add_explicit(&cluster->bell->inline_depth, 1, memory_order_relaxed);
     reeve_stop_child_begin(&child, task, depth + 1);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     execution_init(
         &execution, cluster, entry.function, arguments.bytes, arguments.size, worker.scratch);
     execution.references = arguments.references;
@@ -501,7 +501,7 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     bool concerns = reeve_handover_concerns(&execution.invocation);
     if (REEVE_UNLIKELY(concerns)) /* first, so that the result alone has the futures in it */
         reeve_handover_end(cluster, &execution.invocation, REEVE_HANDOVER_KEPT);
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     reeve_stop_child_end(&child);
     reeve_owner_finished(cluster->owner, reeve_cluster_now_ns(), task, status, status != 0,
         status != 0 ? worker.scratch : execution.invocation.result,
@@ -509,10 +509,10 @@ static void run_inline(struct reeve_cluster *cluster, reeve_task_id task)
         status == 0 ? futures->ids : NULL, status == 0 ? (uint32_t)futures->count : 0);
     bool pinned = execution.pin_count != 0; /* without the lock */
     if (REEVE_UNLIKELY(pinned))
-        pthread_mutex_unlock(&cluster->lock);
+        reeve_unlock(&cluster->lock);
     execution_fini(&execution);
     if (REEVE_UNLIKELY(pinned))
-        pthread_mutex_lock(&cluster->lock);
+        reeve_lock(&cluster->lock);
     reeve_cluster_arguments_free(&arguments);
 }
 
@@ -574,7 +574,7 @@ static void channel_close(struct reeve_cluster_channel *channel)
 
 static void housekeeping(struct reeve_cluster *cluster)
 {
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     reeve_cluster_progress(cluster, reeve_cluster_now_ns());
     for (uint32_t i = 0; i < cluster->worker_capacity; i++)
         if (cluster->workers[i]->closing) {
@@ -583,7 +583,7 @@ static void housekeeping(struct reeve_cluster *cluster)
             channel_close(cluster->workers[i]);
         }
     bool over = cluster->dead;
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (over)
         loop_end(cluster);
 }
@@ -596,12 +596,12 @@ static void idle(struct reeve_cluster *cluster)
     answer_woke_holder = false;
     if (spin && reeve_cluster_spin(cluster, calls_ready))
         return;
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     uint64_t deadline_ns = reeve_owner_deadline(cluster->owner);
     bool over = cluster->dead;
     if (!over)
         reeve_cluster_owns_look(cluster);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     if (over)
         loop_end(cluster);
     reeve_doorbell_arm(cluster->bell, REEVE_DOORBELL_FUTEX);

@@ -76,15 +76,15 @@ static void room_wait(struct reeve_cluster *cluster, const struct reeve_cluster_
 {
     struct reeve_credit *credit = channel->channel.credit;
     struct reeve_cluster_lend lend = {.due_ns = UINT64_MAX};
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     reeve_cluster_lend_begin(cluster, &lend);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
     while (!has_room() && !is_over(cluster, channel)) {
         uint64_t now_ns = reeve_cluster_now_ns();
         if (now_ns >= lend.due_ns) {
-            pthread_mutex_lock(&cluster->lock);
+            reeve_lock(&cluster->lock);
             reeve_cluster_lend_due(cluster, &lend, now_ns);
-            pthread_mutex_unlock(&cluster->lock);
+            reeve_unlock(&cluster->lock);
         }
         reeve_credit_arm(credit);
         if (!has_room() && !is_over(cluster, channel))
@@ -93,9 +93,9 @@ static void room_wait(struct reeve_cluster *cluster, const struct reeve_cluster_
                                            : (int64_t)(REEVE_MAX(lend.due_ns, now_ns) - now_ns));
         reeve_credit_disarm(credit);
     }
-    pthread_mutex_lock(&cluster->lock);
+    reeve_lock(&cluster->lock);
     reeve_cluster_lend_end(cluster, &lend);
-    pthread_mutex_unlock(&cluster->lock);
+    reeve_unlock(&cluster->lock);
 }
 
 /* ---- yielding -------------------------------------------------------------------------------- */

@@ -134,3 +134,81 @@ def test_between_hosts(network, empty_cluster, mail):
     assert ask(empty_cluster, "ask", "hits", host=third) == ["value 102"]
     assert ask(empty_cluster, "kill", "hits", host=third) == []
     assert ask(empty_cluster, "ask", "hits", host=third)[0] == "REEVE_EHANDLE"
+
+
+def actors(cluster, *options):
+    done = cluster.tool("actors", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def one_actor(cluster, *options, **expected):
+    """When it is as expected."""
+    def found():
+        now = actors(cluster, *options)["actors"]
+        return len(now) == 1 and all(now[0][key] == value for key, value in expected.items()) and now[0]
+    return processes.until(found, settings.seconds(10), f"{options} {expected}")
+
+
+def test_listed(cluster, mail):
+    """A detached one, and those of a program: shared, restarted, dead, with calls under way."""
+    assert "No such actors." in cluster.tool("actors").stdout
+    ask(cluster, "create", "hits", mail.path, "", 3)
+    pid = int(mail.until_count("made", 1)[0][1])
+    hits = one_actor(cluster, state="alive", pid=pid)
+    [job] = jobs(cluster)
+    assert hits["type"] == "counter" and hits["name"] == "hits" and hits["name_space"] == "default"
+    assert hits["job"] == hits["owner"] == job["job"] and hits["detached"] is True
+    assert hits["restarts"] == 0 and hits["restarts_left"] == 3 and hits["calls"] == 0 and hits["why"] == ""
+    assert 0 <= hits["since_s"] < settings.seconds(60) and hits["node"] in (1, 2)
+    assert "in 1 processes, 1 with names" in cluster.tool("status").stdout
+    ask(cluster, "crash", "hits")
+    mail.until_count("made", 2)
+    assert one_actor(cluster, state="alive", restarts=1, restarts_left=2)["pid"] != pid
+
+    program = cluster.driver([find_program("detached"), "several", mail.path, mail.gate],
+                             environment={"REEVE_JOB_NAME": "night"})
+    mail.until_count("hangs", 1)
+    of_night = ("--job", "night")
+    shared = actors(cluster, *of_night, "--state", "alive", "--type", "other")["actors"]
+    assert len(shared) == 2 and len({actor["pid"] for actor in shared}) == 1
+    assert all(actor["name"] == "" and not actor["detached"] for actor in shared)
+    dead = one_actor(cluster, *of_night, "--state", "dead")
+    assert "its constructor failed: -1 is negative" in dead["why"] and dead["pid"] == dead["node"] == 0
+    busy = one_actor(cluster, *of_night, "--state", "alive", "--type", "counter")
+    assert busy["calls"] == 4 and busy["cpu_milli"] == 500  # the one that hangs, and those behind it
+    assert one_actor(cluster, "--name", "hits")["job"] == hits["job"]
+    assert actors(cluster, "--node", "9")["actors"] == []
+    cut = actors(cluster, "--limit", "2")
+    assert len(cut["actors"]) == 2 and cut["left_out"] == 3 and cut["unanswered"] == [] and cut["silent"] == 0
+    table = cluster.tool("actors").stdout
+    for word in ("TYPE", "counter", "hits", "night", "detached", "1 of 3", "is negative"):
+        assert word in table
+
+    processes.kill(program.pid, signal.SIGSTOP)  # it cannot say which are its own
+    silent = actors(cluster)
+    processes.kill(program.pid, signal.SIGCONT)
+    assert silent["silent"] == 1 and [actor["name"] for actor in silent["actors"]] == ["hits"]
+    mail.let_go()
+    program.succeed(60)
+    one_actor(cluster)
+
+
+def test_killed_by_the_tool(cluster, mail):
+    ask(cluster, "create", "hits", mail.path, "", 0)
+    pid = int(mail.until_count("made", 1)[0][1])
+    done = cluster.tool("actors", "kill", "hits")
+    assert done.returncode == 0 and done.stdout == "", done.stderr
+    processes.wait_gone([pid], settings.seconds(5), "the actor")
+    assert actors(cluster)["actors"] == []
+    done = cluster.tool("actors", "kill", "hits")
+    assert done.returncode == 1 and "no actor has the name hits in the namespace default" in done.stderr
+    assert cluster.tool("actors", "kill").returncode == 2
+    assert "did you mean alive" in cluster.tool("actors", "--state", "alife").stderr
+    # one that has an owner is that one's
+    program = cluster.driver([find_program("names"), "serve", "hits", 0, mail.path, mail.gate])
+    mail.until_count("serves", 1)
+    done = cluster.tool("actors", "kill", "hits")
+    assert done.returncode == 1 and "only the process that has created" in done.stderr
+    mail.let_go()
+    program.succeed(60)

@@ -27,6 +27,9 @@ MODELS = {
         ([], False, ["LEAVE_NO_RECHECK", "LEAVE_UNARMED", "SUBMIT_UNARMED", "TIMED_FOREVER", "TIMED_UNLOOKED"]),
         (["USERS=2"], False, ["LEAVE_NO_RECHECK", "ROLE_UNLOCKED", "SLEEPER_UNTOLD"]),
     ],
+    "lock": [
+        ([], False, ["TAKE_PLAIN", "NO_COMPARE", "NO_WAKE", "SEEN_LATE", "LOADED_FREE"]),
+    ],
     "seal": [
         ([], True, ["PUBLISH_FIRST", "NO_WAIT", "REAP_ALIVE"]),
         (["SENT"], True, ["NO_DRAIN", "NO_RULE_4", "PUBLISH_FIRST", "REAP_ALIVE"]),

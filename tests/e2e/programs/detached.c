@@ -48,6 +48,10 @@ REEVE_CONSTRUCTOR(other)
     return REEVE_OK;
 }
 
+REEVE_METHOD(void, other, ready)
+{
+}
+
 static counter_ref create(const char *name, int64_t start, bool get, int32_t restarts)
 {
     return counter_create_opts(REEVE_ACTOR_OPTIONS(.name = name, .detached = 1,
@@ -153,6 +157,27 @@ static void killed(const char *mail, const char *gate)
     NEED(counter_hang_get(hangs) == REEVE_EACTORDIED);
 }
 
+/* Two in one process, one that is dead, and one that has four calls unanswered. */
+static void several(const char *mail, const char *gate)
+{
+    other_ref a = other_create_opts(REEVE_ACTOR_OPTIONS(.shared = 1)),
+              b = other_create_opts(REEVE_ACTOR_OPTIONS(.shared = 1));
+    counter_ref c = counter_create(-1, "", "", (reeve_bytes){0}),
+                d = counter_create_opts(
+                    REEVE_ACTOR_OPTIONS(.cpus = 0.5), 1, "", "", (reeve_bytes){0});
+    int64_t value;
+    NEED(add(c, &value) == REEVE_EACTORDIED);
+    NEED(other_ready_get(other_ready_remote(a)) == REEVE_OK);
+    NEED(other_ready_get(other_ready_remote(b)) == REEVE_OK);
+    counter_hang_future hangs = counter_hang_remote(d, mail, gate);
+    counter_add_future behind[3];
+    for (int i = 0; i < 3; i++)
+        behind[i] = counter_add_remote(d, 1);
+    NEED(counter_hang_get(hangs) == REEVE_OK);
+    for (int i = 0; i < 3; i++)
+        NEED(counter_add_get(behind[i], &value) == REEVE_OK);
+}
+
 int main(int argc, char **argv)
 {
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
@@ -166,6 +191,8 @@ int main(int argc, char **argv)
         deaths();
     } else if (strcmp(what, "killed") == 0) {
         killed(argv[2], argv[3]);
+    } else if (strcmp(what, "several") == 0) {
+        several(argv[2], argv[3]);
     } else if (strcmp(what, "create") == 0) { /* NAME MAIL GATE RESTARTS */
         c = counter_create_opts(REEVE_ACTOR_OPTIONS(.name = argv[2], .detached = 1,
                                     .max_restarts = (int32_t)strtol(argv[5], NULL, 10)),

@@ -6,7 +6,9 @@
  *     random   puts, gets and releases in random order
  *     until    puts until it fails, prints how many there are and why; then releases all
  *     hold     puts, prints "ready" and waits for a line; then gets each and counts those that are
- *              right, and prints the code of each that failed */
+ *              right, and prints the code of each that failed
+ *     made     the same with results of tasks; every other one is not got, but given to a task
+ *     shown    the same with values that a task has seen before */
 #include "tests/e2e/programs/say.h"
 
 static size_t size;
@@ -149,19 +151,24 @@ static int until(uint64_t count)
     return code == (made_count < count ? REEVE_EFULL : 0) ? 0 : 1;
 }
 
-static int hold(uint64_t count)
+/* As look(), by a task. */
+static int have_looked_at(reeve_future_reeve_bytes future, uint64_t number)
 {
-    reeve_future_reeve_bytes *futures = calloc(count, sizeof(*futures));
+    bool answer = false;
+    int code = right_get(reeve_call(right, future, (int64_t)number), &answer);
+    return code != REEVE_OK ? code : answer ? 0 : -1;
+}
+
+static int hold_all(reeve_future_reeve_bytes *futures, uint64_t count, bool by_tasks)
+{
     char line[16];
     uint64_t good = 0;
-    for (uint64_t i = 0; i < count; i++)
-        futures[i] = put(i);
     printf("ready\n");
     fflush(stdout);
     if (fgets(line, sizeof(line), stdin) == NULL)
         return 1;
     for (uint64_t i = 0; i < count; i++) {
-        int code = look(futures[i], i);
+        int code = by_tasks && i % 2 == 0 ? have_looked_at(futures[i], i) : look(futures[i], i);
         good += code == 0;
         if (code != 0)
             printf("%" PRIu64 " %s: %s\n", i, code == -1 ? "WRONG BYTES" : reeve_error_name(code),
@@ -172,13 +179,40 @@ static int hold(uint64_t count)
     return 0;
 }
 
+static int hold(uint64_t count)
+{
+    reeve_future_reeve_bytes *futures = calloc(count, sizeof(*futures));
+    for (uint64_t i = 0; i < count; i++)
+        futures[i] = put(i);
+    return hold_all(futures, count, false);
+}
+
+static int hold_made(uint64_t count)
+{
+    made_future *futures = calloc(count, sizeof(*futures));
+    for (uint64_t i = 0; i < count; i++)
+        futures[i] = made_remote((int64_t)i, (int64_t)size);
+    NEED(reeve_wait(futures, count, count, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    return hold_all(futures, count, true);
+}
+
+static int hold_shown(uint64_t count)
+{
+    reeve_future_reeve_bytes *futures = calloc(count, sizeof(*futures));
+    for (uint64_t i = 0; i < count; i++) {
+        futures[i] = put(i);
+        NEED(have_looked_at(futures[i], i) == 0);
+    }
+    return hold_all(futures, count, false);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(uint64_t count);
     } uses[] = {{"fill", fill_all}, {"results", results}, {"random", at_random}, {"until", until},
-        {"hold", hold}};
+        {"hold", hold}, {"made", hold_made}, {"shown", hold_shown}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     if (argc != 4)

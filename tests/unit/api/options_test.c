@@ -220,6 +220,44 @@ static void actor_options(void **state)
     assert_non_null(strstr(error.message, "concurrency is 1025: expected 1 to 1024"));
     BAD(.concurrency = 10000);
     BAD(.shared = 65536);
+    OK(.name = "hits", .detached = 1, .get_if_exists = 1);
+    assert_true(actor.detached && actor.get_if_exists);
+    OK(.name = "hits");
+    assert_false(actor.detached || actor.get_if_exists);
+    BAD(.detached = 1);
+    assert_non_null(strstr(error.message, "the option detached needs a name"));
+    BAD(.get_if_exists = 1);
+    BAD(.name = "hits", .detached = 2);
+    BAD(.name = "hits", .get_if_exists = 2);
+    BAD(.name = "hits", .detached = 1, .shared = 1);
+}
+
+static int check(const char *name)
+{
+    return reeve_name_check("name", name, 8, &error);
+}
+
+/* The bytes of UTF-8 at the edges of what it allows, and of what is not printed. */
+static void names(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "12345678", " ", "~", "\xc2\xa0", "\xdf\xbf",
+        "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+        "\xf4\x8f\xbf\xbf",
+        "a\xc5\xbe"
+        "b"};
+    static const char *const bad[] = {"", "123456789", "\n", "a\tb", "\x1f", "\x7f", "\x80", "\xbf",
+        "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x80", "\xc2\x9f", "\xc2 ", "\xe0\x9f\xbf", "\xe1\x80",
+        "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf1\x80\x80",
+        "\xff", "ab\xe2\x82"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_int_equal(check(good[i]), REEVE_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(check(bad[i]), REEVE_EINVAL);
+    assert_int_equal(check("abc\x01"), REEVE_EINVAL);
+    assert_non_null(strstr(error.message, "at byte 3"));
+    assert_int_equal(check("12345678\x01"), REEVE_EINVAL); /* too long is what is said first */
+    assert_non_null(strstr(error.message, "longer than 8 bytes"));
 }
 
 int main(void)
@@ -232,6 +270,7 @@ int main(void)
         cmocka_unit_test(structs_of_other_versions),
         cmocka_unit_test(task_options),
         cmocka_unit_test(actor_options),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

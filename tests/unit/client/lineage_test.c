@@ -1,5 +1,6 @@
-/* Objects that were lost with their node: an owner core, and nodes that run what it sends, keep
- * the results, and die. Scenarios, then random programs whose every value is known beforehand. */
+/* Objects that were lost with their node, or damaged on a disk: an owner core, and nodes that run
+ * what it sends, keep the results, and die. Scenarios, then random programs whose every value is
+ * known beforehand. */
 #include "api/client/owner.h"
 
 #include <reeve_errors.h>
@@ -16,7 +17,7 @@
 #define MS          UINT64_C(1000000)
 #define OWN_NODE    1u
 #define PROCESS     UINT64_C(0x100000001)
-#define NODES       4u /* 2 to 5 run tasks */
+#define NODES       4u /* 2 to 5 run tasks; or (near) 1 to 4 */
 #define OBJECTS_MAX 65536u
 #define OBJECT_SIZE 100000u
 
@@ -37,23 +38,30 @@ struct world {
     reeve_lease_index leases[NODES];
     struct reeve_prng prng;
     uint32_t sent_count;
+    bool near; /* what only serves to make again what lies on our own node may be gone */
 };
 
-static struct world world_make(uint64_t lineage_bytes_max)
+static struct world world_make_from(uint64_t lineage_bytes_max, uint32_t first_node)
 {
     struct reeve_owner_settings settings = reeve_owner_settings_default;
     settings.lineage_bytes_max = lineage_bytes_max;
     settings.lease_idle_ns = UINT64_MAX / 4;
-    struct world world = {.owner = reeve_owner_create(&settings), .now_ns = MS};
+    struct world world = {
+        .owner = reeve_owner_create(&settings), .now_ns = MS, .near = first_node == OWN_NODE};
     world.objects = calloc(OBJECTS_MAX, sizeof(*world.objects));
     assert_non_null(world.objects);
     reeve_owner_set_process(world.owner, reeve_process_id_make(OWN_NODE, 5));
     assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
     for (uint32_t i = 0; i < NODES; i++)
         assert_int_equal(reeve_owner_lease_gained(world.owner, world.now_ns, world.class_index,
-                             i + 1, i + 2, &world.leases[i]),
+                             i + 1, first_node + i, &world.leases[i]),
             0);
     return world;
+}
+
+static struct world world_make(uint64_t lineage_bytes_max)
+{
+    return world_make_from(lineage_bytes_max, OWN_NODE + 1);
 }
 
 static void world_free(struct world *world)
@@ -163,7 +171,7 @@ static void run(struct world *world, const struct reeve_owner_send *send, bool l
         } else {
             const struct kept *object = kept_find(world, result.object.id);
             assert_non_null(object);
-            if (object->node == 0) {
+            if (object->node == 0 || (object->freed && world->near)) {
                 assert_true(reeve_owner_answer(world->owner, world->now_ns, send->lease_index,
                     send->task, attempt, REEVE_ELOST, "", 0, &result.object));
                 return;
@@ -196,8 +204,9 @@ static uint32_t run_all(struct world *world)
     return count;
 }
 
-/* As a program would: what is lost is asked for again. */
-static int get(struct world *world, reeve_task_id task, uint64_t *ret, char *why, size_t size)
+/* As a program would: what is lost, or (code) damaged, is asked for again. */
+static int get_after(
+    struct world *world, reeve_task_id task, int how, uint64_t *ret, char *why, size_t size)
 {
     for (int i = 0; i < 1000; i++) {
         struct reeve_owner_result result;
@@ -219,13 +228,18 @@ static int get(struct world *world, reeve_task_id task, uint64_t *ret, char *why
             return 0;
         }
         int code =
-            reeve_owner_lost(world->owner, world->now_ns, task, &result.object.id, why, size);
+            reeve_owner_lost(world->owner, world->now_ns, task, &result.object.id, how, why, size);
         commands_run(world);
         if (code != 0)
             return code;
     }
     fail_msg("it is made again for ever");
     return REEVE_EINTERNAL;
+}
+
+static int get(struct world *world, reeve_task_id task, uint64_t *ret, char *why, size_t size)
+{
+    return get_after(world, task, REEVE_ELOST, ret, why, size);
 }
 
 static void release(struct world *world, reeve_task_id task)
@@ -260,7 +274,8 @@ static void a_lost_result_is_made_again(void **state)
         assert_int_equal(reeve_owner_result(world.owner, task, &result), 0);
         assert_int_equal(result.attempt, i + 2);
         /* who still asks for an object of before is told to look again, and nothing happens */
-        assert_int_equal(reeve_owner_lost(world.owner, 0, task, &first, why, sizeof(why)), 0);
+        assert_int_equal(
+            reeve_owner_lost(world.owner, 0, task, &first, REEVE_ELOST, why, sizeof(why)), 0);
         assert_int_equal(reeve_owner_unfinished(world.owner), 0);
     }
     all_die(&world);
@@ -410,8 +425,9 @@ static void what_fails_the_second_time_fails(void **state)
     assert_int_equal(reeve_owner_result(world.owner, first, &result), 0);
     all_die(&world);
     reeve_task_id users[2] = {submit(&world, 1, &first, 1, 1), 0};
-    assert_int_equal(
-        reeve_owner_lost(world.owner, world.now_ns, first, &result.object.id, why, sizeof(why)), 0);
+    assert_int_equal(reeve_owner_lost(world.owner, world.now_ns, first, &result.object.id,
+                         REEVE_ELOST, why, sizeof(why)),
+        0);
     users[1] = submit(&world, 2, &first, 1, 1);
     assert_true(reeve_owner_next_send(world.owner, &send));
     reeve_owner_sent(world.owner, world.now_ns, send.task, world.sent_count++);
@@ -459,20 +475,94 @@ static void lineage_is_bounded(void **state)
     world_free(&world);
 }
 
-static void what_lies_here_needs_no_lineage(void **state)
+/* The result of a call with that argument, on our own node: in memory (flags LOCATED), or not. */
+static reeve_task_id make_here(struct world *world, reeve_task_id argument, uint32_t flags)
+{
+    struct reeve_owner_send send;
+    reeve_task_id task = submit(world, 1, &argument, 1, 3);
+    assert_true(reeve_owner_next_send(world->owner, &send));
+    reeve_owner_sent(world->owner, world->now_ns, send.task, world->sent_count++);
+    struct reeve_reference object = keep(world, task, OWN_NODE, mix(1, 7));
+    object.flags = flags;
+    assert_true(reeve_owner_answer(
+        world->owner, world->now_ns, send.lease_index, task, 1, 0, "", 0, &object));
+    commands_run(world);
+    return task;
+}
+
+/* What has been damaged on a disk of our own node is made again, while what that needs is there;
+ * nothing is kept in the store for it. */
+static void what_is_damaged_here_is_made_again(void **state)
 {
     (void)state;
-    struct world world = world_make(1u << 20);
-    struct reeve_owner_send send;
-    reeve_task_id argument = put(&world, 1), task = submit(&world, 1, &argument, 1, 3);
-    assert_true(reeve_owner_next_send(world.owner, &send));
-    reeve_owner_sent(world.owner, world.now_ns, send.task, 0);
-    struct reeve_reference object = keep(&world, task, OWN_NODE, 1);
-    assert_true(reeve_owner_answer(
-        world.owner, world.now_ns, send.lease_index, task, 1, 0, "", 0, &object));
+    struct world world = world_make_from(1u << 20, OWN_NODE);
+    char why[256] = "";
+    uint64_t value;
+    reeve_task_id argument = put(&world, 7), task = make_here(&world, argument, 0);
+    node_dies(&world, OWN_NODE);
+    world.objects[0].node = OWN_NODE; /* the argument is still there */
+    assert_int_equal(get_after(&world, task, REEVE_ECORRUPT, &value, why, sizeof(why)), 0);
+    assert_int_equal(value, mix(1, 7));
+    release(&world, task);
+    release(&world, argument);
+    argument = put(&world, 7);
+    task = make_here(&world, argument, 0);
     release(&world, argument);
     assert_int_equal(alive_count(&world), 1);
+    node_dies(&world, OWN_NODE);
+    int code = get_after(&world, task, REEVE_ECORRUPT, &value, why, sizeof(why));
+    assert_int_equal(code, REEVE_ECORRUPT);
+    assert_non_null(strstr(why, "has been released"));
     release(&world, task);
+    assert_int_equal(reeve_owner_task_count(world.owner), 0);
+    assert_int_equal(reeve_owner_memory(world.owner), 0);
+    world_free(&world);
+}
+
+/* A chain of results here: those that were released are made again as well. */
+static void a_damaged_chain_is_made_again(void **state)
+{
+    (void)state;
+    struct world world = world_make_from(1u << 20, OWN_NODE);
+    char why[256] = "";
+    uint64_t value;
+    reeve_task_id first = submit(&world, 7, NULL, 0, 3);
+    run_all(&world);
+    reeve_task_id task = make_here(&world, first, 0);
+    release(&world, first);
+    assert_int_equal(alive_count(&world), 1);
+    node_dies(&world, OWN_NODE);
+    assert_int_equal(get_after(&world, task, REEVE_ECORRUPT, &value, why, sizeof(why)), 0);
+    assert_int_equal(value, mix(1, 7));
+    release(&world, task);
+    assert_int_equal(alive_count(&world), 0);
+    assert_int_equal(reeve_owner_task_count(world.owner), 0);
+    world_free(&world);
+}
+
+/* It keeps its call when it is anchored, and afterwards; what is read in place is not damaged. */
+static void what_was_anchored_is_made_again(void **state)
+{
+    (void)state;
+    struct world world = world_make_from(1u << 20, OWN_NODE);
+    char why[256] = "";
+    uint64_t value;
+    reeve_task_id argument = put(&world, 7);
+    reeve_task_id task = make_here(&world, argument, REEVE_REFERENCE_LOCATED);
+    struct reeve_object_id id = {PROCESS, task};
+    assert_true(reeve_owner_read_begin(world.owner, task));
+    reeve_owner_relax(world.owner, UINT64_MAX / 2);
+    commands_run(&world);
+    int code = reeve_owner_lost(world.owner, 0, task, &id, REEVE_ECORRUPT, why, sizeof(why));
+    assert_int_equal(code, REEVE_ECORRUPT);
+    assert_non_null(strstr(why, "read in place"));
+    reeve_owner_read_end(world.owner, task);
+    commands_run(&world);
+    kept_find(&world, id)->node = 0;
+    assert_int_equal(get_after(&world, task, REEVE_ECORRUPT, &value, why, sizeof(why)), 0);
+    assert_int_equal(value, mix(1, 7));
+    release(&world, task);
+    release(&world, argument);
     assert_int_equal(reeve_owner_task_count(world.owner), 0);
     world_free(&world);
 }
@@ -481,10 +571,20 @@ static void what_lies_here_needs_no_lineage(void **state)
 
 #define TASKS 40u
 
-/* Of each future: its value, and whether the program still has it. */
-static void random_program(uint64_t seed, uint64_t lineage_bytes_max, bool must_succeed)
+/* Where results lie on our own node, one of those there. */
+static void damage(struct world *world)
 {
-    struct world world = world_make(lineage_bytes_max);
+    if (!world->near || world->object_count == 0 || !reeve_prng_chance(&world->prng, 1, 3))
+        return;
+    struct kept *object = &world->objects[reeve_prng_below(&world->prng, world->object_count)];
+    object->node = object->node == OWN_NODE ? 0 : object->node;
+}
+
+/* Of each future: its value, and whether the program still has it. */
+static void random_program(
+    uint64_t seed, uint64_t lineage_bytes_max, uint32_t first_node, bool must_succeed)
+{
+    struct world world = world_make_from(lineage_bytes_max, first_node);
     reeve_task_id tasks[TASKS];
     uint64_t values[TASKS];
     bool held[TASKS] = {false};
@@ -509,6 +609,7 @@ static void random_program(uint64_t seed, uint64_t lineage_bytes_max, bool must_
             struct reeve_owner_send send;
             if (reeve_prng_chance(&world.prng, 1, 3))
                 node_dies(&world, 2 + (uint32_t)reeve_prng_below(&world.prng, NODES));
+            damage(&world);
             if (!reeve_owner_next_send(world.owner, &send))
                 continue;
             reeve_owner_sent(world.owner, ++world.now_ns, send.task, world.sent_count++);
@@ -545,8 +646,9 @@ static void random_programs_get_every_value(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 300; seed++) {
-        random_program(seed, 1u << 30, true);
-        random_program(seed, seed * 4096, false);
+        random_program(seed, 1u << 30, OWN_NODE + 1, true);
+        random_program(seed, seed * 4096, OWN_NODE + 1, false);
+        random_program(seed, 1u << 30, OWN_NODE, false);
     }
 }
 
@@ -560,7 +662,9 @@ int main(void)
         cmocka_unit_test(an_answer_late_by_a_remake_is_no_failure),
         cmocka_unit_test(what_fails_the_second_time_fails),
         cmocka_unit_test(lineage_is_bounded),
-        cmocka_unit_test(what_lies_here_needs_no_lineage),
+        cmocka_unit_test(what_is_damaged_here_is_made_again),
+        cmocka_unit_test(a_damaged_chain_is_made_again),
+        cmocka_unit_test(what_was_anchored_is_made_again),
         cmocka_unit_test(random_programs_get_every_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

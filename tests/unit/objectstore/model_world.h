@@ -105,7 +105,10 @@ struct world {
     struct reeve_map64 dead; /* processes */
     uint64_t answers, failures, pulls, kills, returns;
     uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
+    uint64_t mended;                 /* of those, what came from elsewhere */
     uint32_t folder_count, fail_chance, flip_chance;
+    bool
+        damaging; /* what is on disk only is read often, and every other time it is not as it was */
     bool healing;
 };
 

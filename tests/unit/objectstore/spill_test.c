@@ -222,13 +222,159 @@ static void test_damaged(void **state)
                 answer = command;
         }
         assert_int_equal(answer.kind, REEVE_STORE_REPLY_GET);
-        assert_int_equal(answer.code, codes[i]);
+        assert_int_equal(answer.code, codes[i] == REEVE_OK ? REEVE_OK : REEVE_ECORRUPT);
         if (i < 2)
             assert_non_null(strstr(answer.text, "/one"));
     }
     assert_int_equal(status(&kit).spill_damaged_count, 2);
     reeve_fifo_fini(&writes);
     kit_fini(&kit);
+}
+
+/* The next command of this kind; what is written meanwhile is. */
+static struct reeve_store_command await(struct kit *kit, enum reeve_store_command_kind kind)
+{
+    struct reeve_store_command command;
+    while (reeve_fifo_pop(&kit->out, &command)) {
+        if (command.kind == kind)
+            return command;
+        if (command.kind == REEVE_STORE_SPILL_WRITE)
+            written(kit, &command, 0);
+    }
+    fail_msg("no %s came", reeve_store_command_name(kind));
+    return command;
+}
+
+/* Objects 1 to 20, of which node 2 was sent the first, node 3 too; and the disk's answer to a GET
+ * of that is `code`. Pieces are of 512 KiB. */
+static void damage_the_first(struct kit *kit, int code)
+{
+    struct reeve_fifo writes;
+    struct reeve_store_command answer;
+    init(kit, 1, 0);
+    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
+    for (uint64_t i = 1; i <= 20; i++) {
+        put_any(kit, i, MIB, &writes);
+        for (uint32_t node = 2; i == 1 && node <= 3; node++) {
+            step(kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
+                          .node = node,
+                          .id = object(1),
+                          .length = 512 * KIB});
+            answer = take(kit, REEVE_STORE_SEND_CHUNK);
+            step(
+                kit, (struct reeve_store_event){.kind = REEVE_STORE_SENT, .number = answer.serial});
+        }
+    }
+    reeve_fifo_fini(&writes);
+    get(kit, 5, 9, object(1), MIB, 0);
+    struct reeve_store_command read = await(kit, REEVE_STORE_SPILL_READ);
+    step(kit, (struct reeve_store_event){.kind = REEVE_STORE_SPILL_READ_DONE,
+                  .request = read.request,
+                  .code = code,
+                  .text = "Input/output error"});
+}
+
+/* What is damaged on disk is fetched from a node that has a copy, and is then written anew. */
+static void test_mended(void **state)
+{
+    (void)state;
+    struct kit kit;
+    damage_the_first(&kit, REEVE_ECORRUPT);
+    struct reeve_store_command pieces[2];
+    pieces[0] = await(&kit, REEVE_STORE_SEND_PULL);
+    pieces[1] = await(&kit, REEVE_STORE_SEND_PULL);
+    assert_in_range(pieces[0].node, 2, 3);
+    get(&kit, 5, 10, object(1), MIB, 0);                                 /* waits for the same */
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL, /* and one elsewhere */
+                   .node = 4,
+                   .id = object(1),
+                   .length = 512 * KIB,
+                   .number = 77});
+    assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_GET), 0);
+    uint64_t disk = status(&kit).spilled_bytes;
+    chunk(&kit, &pieces[0], MIB);
+    assert_int_equal(await(&kit, REEVE_STORE_SEND_CHUNK).number, 77);
+    chunk(&kit, &pieces[1], MIB);
+    assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, 0);
+    assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, 0);
+    assert_int_equal(status(&kit).spill_mended_count, 1);
+    assert_int_equal(status(&kit).copy_bytes, 0); /* still the primary */
+    assert_int_equal(status(&kit).spilled_bytes, disk - MIB);
+    free_object(&kit, 5, object(1), 0);
+    unpin(&kit, 5, object(1));
+    unpin(&kit, 5, object(1));
+    assert_int_equal(status(&kit).object_count, 20); /* it is still being sent */
+    kit_fini(&kit);
+}
+
+/* No node has it any more: it is as it was, on disk, and the error is the disk's. */
+static void test_not_to_be_mended(void **state)
+{
+    (void)state;
+    struct kit kit;
+    damage_the_first(&kit, REEVE_ESYSTEM);
+    struct reeve_store_command answer = {0}, command;
+    while (reeve_fifo_pop(&kit.out, &command)) {
+        if (command.kind == REEVE_STORE_SEND_PULL)
+            chunk_failed(&kit, command.number, REEVE_ELOST, 0);
+        if (command.kind == REEVE_STORE_SPILL_WRITE)
+            written(&kit, &command, 0);
+        if (command.kind == REEVE_STORE_REPLY_GET)
+            answer = command;
+    }
+    assert_int_equal(answer.code, REEVE_ECORRUPT);
+    assert_non_null(strstr(answer.text, "/one (Input/output error)"));
+    assert_int_equal(status(&kit).spill_mended_count, 0);
+    reeve_fifo_clear(&kit.out);
+    get(&kit, 5, 11, object(1), MIB, 0); /* perhaps it can be read now */
+    struct reeve_store_command read = await(&kit, REEVE_STORE_SPILL_READ);
+    read_back(&kit, &read, 0);
+    assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, 0);
+    kit_fini(&kit);
+}
+
+/* One that had a copy asks for it: it has none, and would wait for us as we for it. */
+static void test_two_without(void **state)
+{
+    (void)state;
+    struct kit kit;
+    damage_the_first(&kit, REEVE_ECORRUPT);
+    reeve_fifo_clear(&kit.out);
+    for (uint32_t node = 2; node <= 3; node++)
+        step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_PULL,
+                       .node = node,
+                       .id = object(1),
+                       .length = 512 * KIB,
+                       .number = node});
+    assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ECORRUPT);
+    for (uint32_t node = 2; node <= 3; node++)
+        assert_int_equal(await(&kit, REEVE_STORE_SEND_CHUNK).code, REEVE_ECORRUPT);
+    kit_fini(&kit);
+}
+
+/* While it is being mended its owner frees it, makes it anew, or ends. */
+static void test_ends_while_it_is_mended(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct kit kit;
+        damage_the_first(&kit, REEVE_ECORRUPT);
+        if (way == 0) {
+            free_object(&kit, 5, object(1), 0);
+            assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ELOST);
+            assert_int_equal(status(&kit).object_count, 19);
+        } else if (way == 1) {
+            create(&kit, 5, 12, MIB);
+            struct reeve_store_command room = await(&kit, REEVE_STORE_REPLY_CREATE);
+            seal(&kit, 5, object(1), &room, MIB, 0);
+            assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, 0);
+            assert_int_equal(status(&kit).object_count, 20);
+        } else {
+            client_reaped(&kit, 5);
+            assert_int_equal(status(&kit).object_count, 0);
+        }
+        kit_fini(&kit);
+    }
 }
 
 /* One folder is full: the other takes it. Both are: who waits is told, and nothing is lost. */
@@ -374,6 +520,10 @@ int main(void)
         cmocka_unit_test(test_read_while_it_is_written),
         cmocka_unit_test(test_freed_while_it_is_written),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_mended),
+        cmocka_unit_test(test_not_to_be_mended),
+        cmocka_unit_test(test_two_without),
+        cmocka_unit_test(test_ends_while_it_is_mended),
         cmocka_unit_test(test_full_folders),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_a_node_pulls),

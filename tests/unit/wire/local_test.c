@@ -156,6 +156,53 @@ static void test_malformed(void **state)
     assert_int_equal(reeve_local_receive(server, &out, MSG_DONTWAIT), REEVE_EPROTOCOL);
 }
 
+static void test_lines(void **state)
+{
+    (void)state;
+    const char *text = "space\nname\n\nlast";
+    char line[6];
+    static const char *const expected[] = {"space", "name", "", "last", ""};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        assert_true(reeve_local_line_take(&text, line, sizeof line));
+        assert_string_equal(line, expected[i]);
+    }
+    text = "longer\nx";
+    assert_false(reeve_local_line_take(&text, line, sizeof line));
+    assert_string_equal(text, "longer\nx");
+}
+
+static void test_actors(void **state)
+{
+    (void)state;
+    struct {
+        struct reeve_local_actor first;
+        char why[8];
+        struct reeve_local_actor second;
+    } listing = {{.number = 1, .state = REEVE_LOCAL_ACTOR_DEAD, .text_size = 8}, "killed!", {2}};
+    struct reeve_local_actor actor;
+    const char *text;
+    const void *at = &listing;
+    size_t left = sizeof listing;
+    assert_true(reeve_local_actor_next(&at, &left, &actor, &text));
+    assert_int_equal(actor.number, 1);
+    assert_string_equal(text, "killed!");
+    assert_true(reeve_local_actor_next(&at, &left, &actor, &text));
+    assert_int_equal(actor.number, 2);
+    assert_false(reeve_local_actor_next(&at, &left, &actor, &text));
+    assert_int_equal(left, 0);
+    /* cut anywhere, the first is either whole or nothing */
+    for (size_t size = 0; size < sizeof listing; size++) {
+        at = &listing;
+        left = size;
+        assert_int_equal(reeve_local_actor_next(&at, &left, &actor, &text),
+            size >= sizeof listing.first + sizeof listing.why);
+    }
+    listing.first.state = REEVE_LOCAL_ACTOR_DEAD + 1;
+    at = &listing;
+    left = sizeof listing;
+    assert_false(reeve_local_actor_next(&at, &left, &actor, &text));
+}
+
 static void test_kinds_have_names(void **state)
 {
     (void)state;
@@ -198,6 +245,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_socket_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_name_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_actors),
         cmocka_unit_test(test_kinds_have_names),
         cmocka_unit_test(test_known_names),
     };
