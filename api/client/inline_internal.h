@@ -72,6 +72,10 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
 void inline_value_drop_locked(struct value *value);
 int inline_not_live(struct reeve_error_info *error);
 int inline_no_memory(struct reeve_error_info *error);
+/* Holds the values of live futures; `ret` is from malloc. */
+int inline_nested_hold(
+    const uint64_t *ids, size_t count, struct value ***ret, struct reeve_error_info *error);
+void inline_nested_drop(struct value **nested, size_t count);
 /* A new id for each of the values: `ret` is from malloc. */
 int inline_ids_give(
     struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error);

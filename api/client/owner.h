@@ -440,8 +440,9 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *             `needs` are numbers of records before; origin is the sender's own id of it
  *   body      VALUE the bytes; OBJECT a reference; ERROR status 4, function 4, attempt 4, node 4,
  *             bytes; TASK cpu 4, priority 4, function 4, time limit 4, losses 4, losses_max 4,
- *             retries 4, pause 4, offsets: count × 4, arguments; OWN -: `origin` is the receiver's; ROOTS -: `needs`
- *             are the futures in the value, in the order in which they stand */
+ *             retries 4, pause 4, offsets: count × 4, arguments; OWN -: `origin` is the
+ *             receiver's; ROOTS -: `needs` are the futures in the value, in the order in which
+ *             they stand */
 
 /* `futures` stand in the value of this DONE task (from put): one reference of the caller's for each
  * becomes the task's. REEVE_ENOMEM: none does. */

@@ -3,10 +3,11 @@
  *   SENT, INLINE ──REEVE_EFUNCTION, some left──▶ WAITING, for nothing but the time ──due──▶ QUEUED
  *                └─none left, or cancelled─────▶ FAILED
  *
- * What it has failed with is forgotten, and so is what that attempt has handed over; its place among
- * the others is the one that it had. The pauses double from the first on, up to PAUSE_NS_MAX, and
- * each is shortened by up to half of it, by what only looks like chance (the core has none): of
- * many that fail together not all are to come back together. Losses are counted apart. */
+ * What it has failed with is forgotten, and so is what that attempt has handed over; its place
+ * among the others is the one that it had. The pauses double from the first on, up to
+ * PAUSE_NS_MAX, and each is shortened by up to half of it, by what only looks like chance (the
+ * core has none): of many that fail together not all are to come back together. Losses are
+ * counted apart. */
 #include <reeve_errors.h>
 #include <stdlib.h>
 

@@ -93,7 +93,8 @@ static void priorities(char **argv)
     NEED(strstr(reeve_last_error()->message, "priority is 101: expected -100 to 100") != NULL);
 }
 
-/* Calls with other cpus, one after the other: the slot that the one has left is soon the other's. */
+/* Calls with other cpus, one after the other: the slot that the one has left is soon the
+ * other's. */
 static void kinds(char **argv)
 {
     enum { COUNT = 10 };
