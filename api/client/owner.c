@@ -794,18 +794,3 @@ bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_comm
 {
     return reeve_fifo_pop(&owner->commands, ret);
 }
-
-uint64_t reeve_owner_memory(const struct reeve_owner *owner)
-{
-    return owner->memory_bytes - owner->inline_count * sizeof(struct owner_task);
-}
-
-bool reeve_owner_is_ahead(const struct reeve_owner *owner)
-{
-    return owner->unfinished - owner->inline_count > (owner->task_count - owner->inline_count) / 2;
-}
-
-uint64_t reeve_owner_task_count(const struct reeve_owner *owner)
-{
-    return owner->task_count;
-}
