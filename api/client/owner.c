@@ -763,15 +763,6 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
         owner_task_requeue(owner, now_ns, index);
 }
 
-void reeve_owner_unsendable(
-    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int code, const char *text)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
-    owner_task_unqueue(owner, now_ns, owner_task_index(id));
-    owner_task_fail(owner, now_ns, owner_task_index(id), code, text);
-}
-
 /* ---- small readers --------------------------------------------------------------------------- */
 
 void reeve_owner_entry(
