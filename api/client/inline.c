@@ -41,7 +41,7 @@ void inline_task_fini(struct inline_task *task)
     for (size_t i = 0; i < task->count; i++)
         inline_value_drop_locked(task->held[i]);
     for (size_t i = 0; i < task->own_count; i++)
-        inline_value_drop_locked(task->own[i]);
+        inline_value_leave(task->own[i]);
     pthread_mutex_unlock(&inline_self.lock);
     free(task->own);
     free(task->nested);
@@ -63,7 +63,7 @@ static int hold(
             break;
         }
         if (value->stream) {
-            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not passed on");
+            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not the value of an argument");
             break;
         }
         value->references++;
@@ -88,7 +88,7 @@ static int nested_join(
     }
     for (size_t i = 0; i < submit->nested_count; i++)
         ids[i] = submit->nested[i].future.id;
-    int rc = inline_nested_hold(ids, submit->nested_count, &task->own, error);
+    int rc = inline_nested_hold(ids, submit->nested_count, true, &task->own, error);
     free(ids);
     if (rc)
         return rc;
@@ -198,7 +198,7 @@ static struct value *run(const struct reeve_function *function, struct inline_ta
     }
     const struct reeve_future_ids *given = &invocation.result_futures;
     if (!rc) /* what the result holds is given away; what came with the call ends with it */
-        rc = inline_nested_hold(given->ids, given->count, &nested, &invocation.error);
+        rc = inline_nested_hold(given->ids, given->count, false, &nested, &invocation.error);
     inline_ids_withdraw(given->ids, given->count);
     if (ids)
         inline_ids_withdraw(ids, task->nested_count);
@@ -403,19 +403,6 @@ static int inline_release(
     return rc;
 }
 
-static int inline_retain(
-    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
-{
-    (void)backend;
-    pthread_mutex_lock(&inline_self.lock);
-    struct value *value =
-        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
-    if (value)
-        value->references++;
-    pthread_mutex_unlock(&inline_self.lock);
-    return value ? inline_publish(value, ret, error) : inline_not_live(error);
-}
-
 static int inline_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error)
 {
@@ -474,7 +461,8 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
 {
     (void)backend;
     struct value **nested = NULL;
-    int rc = future_count ? inline_nested_hold(futures, future_count, &nested, error) : REEVE_OK;
+    int rc =
+        future_count ? inline_nested_hold(futures, future_count, false, &nested, error) : REEVE_OK;
     pthread_mutex_lock(&inline_self.lock);
     struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value && rc)

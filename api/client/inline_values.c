@@ -96,13 +96,13 @@ void inline_nested_drop(struct value **nested, size_t count)
 {
     pthread_mutex_lock(&inline_self.lock);
     for (size_t i = 0; i < count; i++)
-        inline_value_drop_locked(nested[i]);
+        inline_value_leave(nested[i]);
     pthread_mutex_unlock(&inline_self.lock);
     free(nested);
 }
 
-int inline_nested_hold(
-    const uint64_t *ids, size_t count, struct value ***ret, struct reeve_error_info *error)
+int inline_nested_hold(const uint64_t *ids, size_t count, bool given, struct value ***ret,
+    struct reeve_error_info *error)
 {
     struct value **nested = malloc((count + 1) * sizeof(struct value *));
     size_t held = 0;
@@ -116,6 +116,16 @@ int inline_nested_hold(
         nested[held]->references++;
     }
     int rc = held == count ? REEVE_OK : inline_not_live(error);
+    for (size_t i = 0; i < held && !rc; i++) {
+        if (!nested[i]->stream)
+            continue;
+        if (!given)
+            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not (part of) a value");
+        else if (!reeve_map64_remove(&inline_self.futures, ids[i])) /* it stands there twice */
+            rc = inline_not_live(error);
+        else
+            nested[i]->references--; /* the giver's */
+    }
     pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         inline_nested_drop(nested, held);

@@ -114,15 +114,18 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = NULL;
+    bool is_stream = task->flags & OWNER_NEVER_INLINE, takes = false;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
     if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING) &&
         owner_task_is_placed(owner, task, index))
         ordered_leave(owner, task, index);
     if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
         owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
-    if (REEVE_UNLIKELY(task->splice_count != 0))
+    if (REEVE_UNLIKELY(task->splice_count != 0)) {
         owner_reading_end(owner, task);
-    if (REEVE_UNLIKELY(object != NULL))
+        takes = owner_streams_leave(owner, task, index);
+    }
+    if (REEVE_UNLIKELY(object != NULL && !takes)) /* a stream is not given twice */
         lineage = owner_lineage_take(owner, task, object);
     if (REEVE_UNLIKELY(task->may_retry)) {
         if (lineage != NULL)
@@ -157,6 +160,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     owner->final_count++;
     if (REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0))
         owner_cancel_forget(owner, owner_task_id(task, index));
+    if (REEVE_UNLIKELY(is_stream))
+        owner_stream_ended(owner, owner_task_id(task, index));
 }
 
 /* Whether its value is needed for the task's arguments, and not just the future. */
@@ -396,9 +401,11 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
         if (on == NULL || (from->splices[i].offset & ~REEVE_OWNER_NESTED) > from->arguments_size)
             return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
-        if (reeve_owner_is_stream(owner, from->splices[i].task))
-            return REEVE_ETYPE;
     }
+    bool streams = from->splice_count != 0 && reeve_map64_count(&owner->streams) != 0;
+    int refused = REEVE_UNLIKELY(streams) ? owner_streams_may_be_given(owner, from) : 0;
+    if (REEVE_UNLIKELY(refused != 0))
+        return refused;
     struct owner_actor *actor = NULL;
     if (REEVE_UNLIKELY(from->actor != 0) &&
         ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->released))
@@ -426,6 +433,13 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
         struct owner_task *on = owner_task_find(owner, from->splices[i].task);
+        if (REEVE_UNLIKELY(streams) && reeve_owner_is_stream(owner, from->splices[i].task)) {
+            on->references++;
+            task->splice_count++;
+            task->flags |= OWNER_NEVER_INLINE;
+            owner_stream_give(owner, from->splices[i].task, owner_task_id(task, index));
+            continue;
+        }
         if (!reeve_task_state_is_final(on->state)) {
             error = owner_edge_add(owner, on, index);
             if (error != 0)
@@ -614,19 +628,6 @@ bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
     *ret_position = task->position;
     *ret_attempt = task->attempt;
     return true;
-}
-
-reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id id)
-{
-    const struct owner_task *task = owner_task_find(owner, id);
-    if (task != NULL && task->state == REEVE_TASK_PART)
-        return task->bytes.part.call;
-    for (uint32_t i = 0; task != NULL && i < task->splice_count; i++) {
-        const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
-        if (!reeve_task_state_is_final(on->state))
-            return task->splices[i].task;
-    }
-    return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */

@@ -433,9 +433,28 @@ int owner_stream_make(
     struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window);
 /* As the worker is to be told: 0 where it knows. */
 struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id);
+/* As it is: units 0: it is no stream. */
+struct reeve_stream_window owner_stream_window_of(
+    const struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
  * not ended. */
 void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
+/* Streams that are given to a call (owner_feed.c). */
+/* Those among the arguments: REEVE_ETYPE: they stand where a value is wanted; REEVE_EHANDLE: they
+ * are another's to take. */
+int owner_streams_may_be_given(
+    const struct reeve_owner *owner, const struct reeve_owner_task *from);
+void owner_stream_give(struct reeve_owner *owner, reeve_task_id id, reeve_task_id taker);
+bool owner_takes_streams(const struct reeve_owner *owner, const struct owner_task *task);
+/* The task is becoming final: what it had of streams is dropped; true if it had any. */
+bool owner_streams_leave(struct reeve_owner *owner, const struct owner_task *task, uint32_t index);
+/* The stream's task is final. */
+void owner_stream_ended(struct reeve_owner *owner, reeve_task_id id);
+/* One that comes with a call: a reference to `ret` is the caller's. REEVE_ENOMEM. */
+int owner_loan_make(struct reeve_owner *owner, reeve_task_id origin,
+    struct reeve_stream_window window, reeve_task_id *ret);
+/* The call has ended. */
+void owner_loan_end(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
 void owner_streams_fini(struct reeve_owner *owner);
 uint64_t owner_streams_memory(const struct reeve_owner *owner);
 

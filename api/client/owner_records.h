@@ -11,6 +11,7 @@ enum owner_record_kind {
     OWNER_RECORD_TASK,
     OWNER_RECORD_OWN,
     OWNER_RECORD_ROOTS,
+    OWNER_RECORD_STREAM, /* lent; its body is a struct reeve_stream_window */
 };
 
 #define OWNER_RECORD_MAP 1u /* flag of an error: its bytes are a map (entry.h) */
