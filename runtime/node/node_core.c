@@ -53,8 +53,8 @@ void node_timer_stop(struct reeve_node *node, struct node_timer *timer)
     reeve_heap_remove(&node->timers, &timer->heap);
 }
 
-/* What became of a lease or a name is said as soon as the head has been told of it, which is right
- * after JOIN. */
+/* What became of a lease, or of a name, is said as soon as the head has been told of it, which is
+ * right after JOIN. */
 static bool before_welcome(const struct reeve_node *node, enum reeve_message_kind kind)
 {
     if (kind == REEVE_MESSAGE_JOIN)
