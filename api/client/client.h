@@ -35,6 +35,7 @@ static inline struct reeve_submit reeve_client_submit_of(
         .max_retries =
             function->role == REEVE_ROLE_NONE || settings->retries_said ? settings->max_retries : 0,
         .never_inline = settings->never_inline,
+        .no_wait = settings->no_wait,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
         .window = settings->window,

@@ -279,6 +279,9 @@ typedef struct reeve_task_options {
     uint32_t reserved; /* 0 */
     /* or so many bytes, whichever is sooner; default 256 KiB. An item that is larger goes alone. */
     uint64_t stream_bytes;
+    /* Of an actor's method: 1: where the call would have to wait because too many are unanswered
+     * (max_pending_calls, reeve_actor.h), it fails with REEVE_EAGAIN. */
+    uint32_t no_wait;
 } reeve_task_options;
 
 /* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in

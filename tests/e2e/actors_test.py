@@ -4,7 +4,7 @@ import pytest
 from conftest import find_program
 
 ALL = ["one", "order", "failing", "killed", "died", "restarted", "shared", "passed", "large", "packed"]
-LOCAL = ["cycle"]  # that is found where the actors are on one machine
+LOCAL = ["cycle", "pending"]  # that is found where the actors are on one machine
 INLINE = ["one", "order", "large", "packed"]
 
 
