@@ -469,6 +469,12 @@ int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);
+/* What the daemon must know of the reference: REEVE_LOCAL_OBJECT_…. */
+static inline uint32_t reeve_cluster_object_flags(const struct reeve_reference *object)
+{
+    return (object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
+           (object->flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0);
+}
 
 /* cluster_prefetch.c. Objects that a get of many has asked for ahead; begins as zeroes. */
 #define REEVE_CLUSTER_PREFETCH_WINDOW 64u
