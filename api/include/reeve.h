@@ -389,6 +389,7 @@ REEVE_API const char *reeve_version(void);
 #include "reeve_cancel.h"
 #include "reeve_context.h"
 #include "reeve_leaks.h"
+#include "reeve_pool.h"
 #include "reeve_ready.h"
 #include "reeve_typed.h"
 

@@ -19,6 +19,12 @@ def test_inline(run, what):
     assert out == f"ok {what}\n"
 
 
+@pytest.mark.parametrize("mode", ["cluster", "inline"])
+def test_pool(run, mode):
+    program = run("pool", environment={"REEVE_MODE": mode, "REEVE_LEAKS": "1"})
+    assert program.succeed(60) == "ok\n" and program.err == ""
+
+
 def test_one_slot(run):
     """Actors take no cpu unless they say so: tasks run beside them."""
     out = run("actors", "all", environment={"REEVE_SLOTS": "1"}).succeed(120)
