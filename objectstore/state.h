@@ -318,6 +318,7 @@ struct store_client {
 };
 
 #define STORE_RETURNING_MAX 64
+#define STORE_BLOCK_SIZE    ((uint64_t)REEVE_ARENA_BLOCK_GRAINS * REEVE_STORE_GRAIN)
 
 struct reeve_store {
     struct reeve_store_settings settings;
@@ -472,6 +473,10 @@ bool store_bury_owners(struct reeve_store *store);
 /* room.c: extents for objects; what is done when there are none. */
 /* NULL: not now. */
 struct reeve_extent *store_room_take(
+    struct reeve_store *store, struct store_client *client, uint64_t bytes);
+/* What nobody needs yet: more than that where it is cold, up to the end of a block, so that its
+ * writer can touch whole blocks. */
+struct reeve_extent *store_room_take_ahead(
     struct reeve_store *store, struct store_client *client, uint64_t bytes);
 void store_room_release(struct reeve_store *store, struct reeve_extent *extent);
 /* Something of it has been taken: it is not idle, and must not be dropped. */

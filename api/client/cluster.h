@@ -108,12 +108,14 @@ struct reeve_objects;
 struct reeve_cluster_spare {
     uint32_t segment;
     uint64_t offset, end; /* multiples of 64 */
+    bool is_new;          /* as it was granted: there may be whole blocks without a page in it */
 };
 struct reeve_cluster_ahead {
     struct reeve_cluster_spare spares[REEVE_CLUSTER_SPARES_MAX];
     uint32_t count;
-    uint32_t request;  /* for more, under way; or 0 */
-    uint32_t patience; /* so many puts before room is asked for again */
+    uint32_t request;       /* for more, under way; or 0 */
+    uint32_t patience;      /* so many puts before room is asked for again */
+    uint64_t granted_bytes; /* the last time */
 };
 
 struct reeve_cluster {
@@ -550,6 +552,8 @@ void reeve_output_finish(struct reeve_cluster *cluster); /* waits a second at mo
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     int argc, char **argv, struct reeve_error_info *error);
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
+/* Says what it means for whoever asked. Returns the code. */
+int reeve_cluster_send_failed(int code, struct reeve_error_info *error);
 /* With the lock: the head of our own cluster has died. Another takes its place; the node daemon
  * tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);

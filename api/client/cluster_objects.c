@@ -80,7 +80,7 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     else if (cluster->dead && !request.answered)
         code = reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
     else if (code != 0)
-        reeve_error_set(error, code, "the node daemon of this process is gone");
+        code = reeve_cluster_send_failed(code, error);
     reeve_unlock(&cluster->lock);
     return code;
 }
