@@ -441,7 +441,8 @@ struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint
         extent = reeve_extent_after(extent);
     if (extent == NULL)
         return NULL;
-    return reeve_segment_take_grains(extent, grain, count);
+    uint32_t beyond = (grain + count) % REEVE_ARENA_BLOCK_GRAINS;
+    return reeve_segment_take_grains(extent, grain, beyond < count ? count - beyond : count);
 }
 
 /* --- audit ------------------------------------------------------------------------------------ */

@@ -30,11 +30,12 @@
 #include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 
-#define REEVE_ARENA_UNIT_SHIFT  6u
-#define REEVE_ARENA_GRAIN_SHIFT 10u /* in units: 64 KiB */
-#define REEVE_ARENA_UNITS_MAX   ((1ull << 31) - (1u << REEVE_ARENA_GRAIN_SHIFT)) /* of a segment */
-#define REEVE_ARENA_BIN_SHIFT   4u
-#define REEVE_ARENA_BIN_COUNT   (32u << REEVE_ARENA_BIN_SHIFT)
+#define REEVE_ARENA_UNIT_SHIFT   6u
+#define REEVE_ARENA_GRAIN_SHIFT  10u /* in units: 64 KiB */
+#define REEVE_ARENA_BLOCK_GRAINS 32u /* what a large page maps: 2 MiB */
+#define REEVE_ARENA_UNITS_MAX    ((1ull << 31) - (1u << REEVE_ARENA_GRAIN_SHIFT)) /* of a segment */
+#define REEVE_ARENA_BIN_SHIFT    4u
+#define REEVE_ARENA_BIN_COUNT    (32u << REEVE_ARENA_BIN_SHIFT)
 
 /* 32 bytes, because there is one for each object: neighbours and bins are named by numbers in the
  * segment's pool of extents. */
@@ -131,8 +132,9 @@ struct reeve_extent *reeve_arena_split(struct reeve_extent *extent, uint32_t uni
 uint64_t reeve_segment_cold(const struct reeve_extent *extent);
 /* Records them as touched; gives how many bytes that were. */
 uint64_t reeve_segment_touch(const struct reeve_extent *extent);
-/* Takes what is cold of the first free extent that has any such grains, at most so many units;
- * NULL: there is none. Not of a `whole` segment. */
+/* Takes what is cold of the first free extent that has any such grains, at most so many units, and
+ * up to the end of a block if there is one among them; NULL: there is none. Not of a `whole`
+ * segment. */
 struct reeve_extent *reeve_segment_take_cold(struct reeve_segment *segment, uint32_t units_max);
 /* Finds the first run of touched grains that lies wholly in the free extent, at or after
  * `grain_from`, of at most grain_max grains; false: there is none. */

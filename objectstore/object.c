@@ -193,7 +193,7 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
         reeve_list_remove(&owner->dying_link);
         free(owner);
     }
-    object->owner = REEVE_PROCESS_NONE; /* for those who walk through the pool */
+    object->id.sequence = REEVE_STORE_ALL; /* no object: for those who walk through the pool */
     reeve_pool_give(&store->objects, object);
 }
 

@@ -18,6 +18,10 @@
 
 #include "objectstore/state.h"
 
+/* Of a GET: who owns the object, the process in its id or another, is for the node of the
+ * primary to know. */
+#define NOT_IN_ITS_NAME (REEVE_STORE_GIVEN | REEVE_STORE_HELD)
+
 static void fetch_free(struct store_fetch *fetch)
 {
     REEVE_ASSERT(reeve_list_is_empty(&fetch->sources) && reeve_list_is_empty(&fetch->asked) &&
@@ -176,7 +180,7 @@ static struct store_fetch *begin(struct reeve_store *store, const struct reeve_s
     struct store_object *object = store_object_add(store, event->id, STORE_PULLING);
     object->flags = STORE_OBJECT_COPY;
     object->size = event->size;
-    if (event->flags & REEVE_STORE_GIVEN) /* whose it is, only the node of the primary knows */
+    if (event->flags & NOT_IN_ITS_NAME) /* whose it is, only the node of the primary knows */
         store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
     return fetch_add(store, object, event->size != 0);
 }
@@ -229,8 +233,12 @@ void store_pull_get(
     char name[64], text[REEVE_STORE_TEXT_SIZE];
     store_object_name(event->id, name, sizeof(name));
     int code = REEVE_OK;
-    bool given =
-        object != NULL ? object->owner != event->id.owner : (event->flags & REEVE_STORE_GIVEN) != 0;
+    bool given = event->flags & NOT_IN_ITS_NAME;
+    if (object != NULL && object->owner != event->id.owner)
+        given = true;
+    else if (object != NULL && given && object->flags & STORE_OBJECT_COPY &&
+             !(object->flags & STORE_OBJECT_FREED)) /* fetched by one who knew no better */
+        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
     if (!given && store_owner_is_gone(store, event->id.owner)) {
         code = REEVE_EOWNERDIED;
         snprintf(text, sizeof(text),
@@ -242,9 +250,12 @@ void store_pull_get(
         code = REEVE_ELOST;
         snprintf(text, sizeof(text), "%s has been freed by its owner", name);
     } else if (object == NULL && (event->node == 0 || event->node == store->settings.node)) {
-        code = REEVE_ELOST;
-        snprintf(text, sizeof(text), "%s is lost: it is not on this node (%" PRIu32 ") any more",
-            name, store->settings.node);
+        bool held = event->flags & REEVE_STORE_HELD;
+        code = held ? REEVE_EOWNERDIED : REEVE_ELOST;
+        snprintf(text, sizeof(text), "%s is %s (%" PRIu32 ")", name,
+            held ? "gone: its owner has ended; it was on this node"
+                 : "lost: it is not there any more, on this node",
+            store->settings.node);
     } else if (object == NULL && reeve_map64_get(&store->gone_nodes, event->node) != NULL) {
         code = REEVE_ELOST;
         snprintf(text, sizeof(text), "%s is lost: it was on node %" PRIu32 ", which has died", name,
@@ -268,6 +279,7 @@ void store_pull_get(
         return;
     }
     struct store_fetch *fetch = object != NULL ? object->fetch : begin(store, event);
+    fetch->held |= (event->flags & REEVE_STORE_HELD) != 0;
     store_request_add(store, client, event->request, fetch, NULL);
     store_source_add(store, fetch, event->node);
     store_sources_ask(store, fetch);

@@ -64,7 +64,8 @@ static bool grant(struct reeve_store *store, struct store_client *client, uint32
 {
     struct reeve_extent *extent = NULL;
     if (store_spill_may_create(store, size + pad))
-        extent = store_room_take(store, client, size + pad);
+        extent = ahead ? store_room_take_ahead(store, client, size + pad)
+                       : store_room_take(store, client, size + pad);
     if (extent == NULL)
         return false;
     struct store_grant *new = store_new(sizeof(*new));
@@ -85,7 +86,7 @@ static bool grant(struct reeve_store *store, struct store_client *client, uint32
     command->request = request;
     command->segment = extent->segment->id;
     command->offset = offset;
-    command->size = size;
+    command->size = ahead ? store_extent_bytes(extent) - pad : size;
     return true;
 }
 

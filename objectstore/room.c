@@ -16,8 +16,10 @@
  * process but its one writer can ever write in it. */
 #include "objectstore/state.h"
 
-#define TRIM_MIN       (1u << 20) /* at a time, so that it is not done for every small object */
-#define WHOLE_FRACTION 4u         /* of a segment: larger objects get one of their own */
+#define TRIM_MIN       (1u << 20)   /* at a time, so that it is not done for every small object */
+#define WHOLE_FRACTION 4u           /* of a segment: larger objects get one of their own */
+#define AHEAD_BYTES    (4ull << 20) /* more than was asked for, where it is cold */
+#define AHEAD_FRACTION 32u          /* of the store: only if all of it is less */
 
 static uint64_t grains_up(uint64_t bytes)
 {
@@ -310,12 +312,17 @@ static struct reeve_extent *pick_whole(
     return extent;
 }
 
+static bool is_for_whole(const struct reeve_store *store, uint64_t bytes)
+{
+    return bytes > REEVE_MIN(store->settings.segment_size_bytes, store->settings.capacity_bytes) /
+                       WHOLE_FRACTION;
+}
+
 static struct reeve_extent *pick(
     struct reeve_store *store, struct store_client *client, uint64_t bytes)
 {
     struct reeve_extent *extent;
-    if (bytes > REEVE_MIN(store->settings.segment_size_bytes, store->settings.capacity_bytes) /
-                    WHOLE_FRACTION) {
+    if (is_for_whole(store, bytes)) {
         extent = pick_whole(store, client, bytes);
     } else {
         extent = reeve_arena_take(&client->arena, reeve_arena_units(bytes));
@@ -383,6 +390,28 @@ struct reeve_extent *store_room_take(
         if (store->room_coming || !evict(store, missing - store->returning_bytes))
             return NULL;
     }
+}
+
+struct reeve_extent *store_room_take_ahead(
+    struct reeve_store *store, struct store_client *client, uint64_t bytes)
+{
+    uint64_t more = bytes + AHEAD_BYTES;
+    struct reeve_extent *extent = pick(store, client, bytes);
+    bool is_cold = reeve_segment_cold(extent) > 0;
+    store_room_release(store, extent);
+    if (!is_cold || more > store->settings.capacity_bytes / AHEAD_FRACTION ||
+        is_for_whole(store, more))
+        return store_room_take(store, client, bytes);
+    extent = pick(store, client, more);
+    uint64_t begin = reeve_arena_bytes(extent->offset);
+    uint64_t end = (begin + more) / STORE_BLOCK_SIZE * STORE_BLOCK_SIZE;
+    reeve_arena_shrink(extent, reeve_arena_units(end - begin));
+    if (store_room_has(store, reeve_segment_cold(extent))) {
+        store_prepare_touched(store, extent->segment, store_room_commit(store, extent));
+        return extent;
+    }
+    store_room_release(store, extent);
+    return store_room_take(store, client, bytes);
 }
 
 void store_room_release(struct reeve_store *store, struct reeve_extent *extent)

@@ -231,24 +231,39 @@ void store_sources_drop(struct reeve_store *store, struct store_fetch *fetch)
         source_drop(store, REEVE_LIST_ENTRY(fetch->sources.next, struct store_source, link));
 }
 
-/* It is no good; `why` ends the sentence that begins with the object's name. */
+/* It is no good; `why` ends the sentence that begins with the object's name. Who holds an object
+ * and is told that it is not there (ELOST) knows more: only its owner's end can have done that. */
 static void source_failed(
     struct reeve_store *store, struct store_source *source, int code, const char *why)
 {
     struct store_fetch *fetch = source->fetch;
     uint32_t node = source->lane->node;
     source_drop(store, source);
+    if (code == REEVE_ETIMEDOUT && fetch->silent_node == 0)
+        fetch->silent_node = node;
+    fetch->unsure |= code != REEVE_ELOST;
     if (fetch->source_count > 0) {
         store_sources_ask(store, fetch);
         return;
     }
-    char name[64], text[REEVE_STORE_TEXT_SIZE];
+    char name[64], silent[48] = "", text[REEVE_STORE_TEXT_SIZE];
     store_object_name(fetch->object->id, name, sizeof(name));
-    if (fetch->damage != 0)
+    if (fetch->damage != 0) {
         store_restore_describe(store, fetch->object, fetch->damage, text, sizeof(text));
-    else
-        snprintf(text, sizeof(text), "%s is lost: node %" PRIu32 " %s", name, node, why);
-    store_pull_fail(store, fetch, fetch->damage != 0 ? REEVE_ECORRUPT : code, text);
+        store_pull_fail(store, fetch, REEVE_ECORRUPT, text);
+        return;
+    }
+    bool gone = code == REEVE_ELOST && fetch->held && !fetch->unsure;
+    if (fetch->silent_node != 0 && fetch->silent_node != node)
+        snprintf(
+            silent, sizeof(silent), "node %" PRIu32 " does not answer, and ", fetch->silent_node);
+    snprintf(text, sizeof(text), "%s is %s: %snode %" PRIu32 " %s", name, gone ? "gone" : "lost",
+        silent, node, gone ? "does not have it any more; its owner has ended" : why);
+    store_pull_fail(store, fetch,
+        gone                     ? REEVE_EOWNERDIED
+        : code == REEVE_ECORRUPT ? code
+                                 : REEVE_ELOST,
+        text);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -332,8 +347,7 @@ void store_source_answer(struct reeve_store *store, const struct reeve_store_eve
     if (source != NULL && event->code == REEVE_EAGAIN)
         source->referring = true;
     if (source != NULL && !again)
-        source_failed(store, source, event->code == REEVE_ECORRUPT ? event->code : REEVE_ELOST,
-            why_not(event->code));
+        source_failed(store, source, event->code, why_not(event->code));
     else
         store_sources_ask(store, fetch);
 }
@@ -367,7 +381,7 @@ void store_source_peer_down(struct reeve_store *store, uint32_t node)
             continue;
     while ((lane = reeve_map64_get(&store->lanes, node)) != NULL)
         source_failed(store, REEVE_LIST_ENTRY(lane->sources.next, struct store_source, lane_link),
-            REEVE_ELOST, "has died");
+            REEVE_ELINK, "has died");
 }
 
 void store_source_tick(struct reeve_store *store)
@@ -377,7 +391,7 @@ void store_source_tick(struct reeve_store *store)
         (node = reeve_heap_peek(&store->source_deadlines)) != NULL && node->key <= store->now_ns) {
         struct store_source *source = REEVE_CONTAINER_OF(node, struct store_source, deadline);
         if (++source->silence_count >= STORE_SILENCES_MAX) {
-            source_failed(store, source, REEVE_ELOST, "does not answer");
+            source_failed(store, source, REEVE_ETIMEDOUT, "does not answer");
         } else {
             call_off(store, source);
             store_sources_ask(store, source->fetch);

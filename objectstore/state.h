@@ -139,7 +139,7 @@ struct store_peer {
     uint64_t word_first;             /* the number of the first of them */
     uint32_t word_sent;              /* so many of them have been sent in this session */
     struct reeve_heap_node deadline; /* while any has: then they are sent again */
-    uint64_t give_heard;             /* the number of its latest word that gave something */
+    uint64_t word_heard;             /* the number of its latest word that counted */
 };
 
 struct store_copy {
@@ -192,6 +192,9 @@ struct store_fetch {
     uint32_t source_count;
     uint32_t parked_count;
     bool size_known;
+    bool held;            /* by one who asks: it is there, or its owner has ended */
+    bool unsure;          /* a source has failed that may have had it */
+    uint32_t silent_node; /* a source that has not answered; 0: none */
     int damage;      /* of a primary, why it is not read from disk; 0: it is a copy that is to be */
     uint8_t *pieces; /* enum store_piece_state; NULL: there is no room yet */
     uint32_t piece_count, here_count;
@@ -315,6 +318,7 @@ struct store_client {
 };
 
 #define STORE_RETURNING_MAX 64
+#define STORE_BLOCK_SIZE    ((uint64_t)REEVE_ARENA_BLOCK_GRAINS * REEVE_STORE_GRAIN)
 
 struct reeve_store {
     struct reeve_store_settings settings;
@@ -469,6 +473,10 @@ bool store_bury_owners(struct reeve_store *store);
 /* room.c: extents for objects; what is done when there are none. */
 /* NULL: not now. */
 struct reeve_extent *store_room_take(
+    struct reeve_store *store, struct store_client *client, uint64_t bytes);
+/* What nobody needs yet: more than that where it is cold, up to the end of a block, so that its
+ * writer can touch whole blocks. */
+struct reeve_extent *store_room_take_ahead(
     struct reeve_store *store, struct store_client *client, uint64_t bytes);
 void store_room_release(struct reeve_store *store, struct reeve_extent *extent);
 /* Something of it has been taken: it is not idle, and must not be dropped. */
@@ -678,6 +686,8 @@ void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id
 /* The same, with its number. */
 uint64_t store_tell_word(struct reeve_store *store, uint32_t node, const struct store_word *word);
 void store_tell_all(struct reeve_store *store, struct reeve_object_id id);
+/* A word of that node that has not been heard before, by its number; 0: it has none. */
+bool store_tell_is_news(struct reeve_store *store, uint32_t node, uint64_t word);
 void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number);
 void store_tell_reset(struct reeve_store *store, uint32_t node);
 void store_tell_tick(struct reeve_store *store);

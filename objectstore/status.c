@@ -123,7 +123,7 @@ bool reeve_store_next_object(
     uint32_t number = (uint32_t)*cursor;
     while ((number = reeve_pool_next(&store->objects, number)) != 0) {
         const struct store_object *object = reeve_pool_at(&store->objects, number);
-        if (object->owner == REEVE_PROCESS_NONE)
+        if (object->id.sequence == REEVE_STORE_ALL)
             continue;
         *ret = (struct reeve_store_object_info){
             .id = object->id,
@@ -175,9 +175,11 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
 {
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
         "client added", "client hungry", "client closed", "client reaped", "create", "seal",
-        "abort", "get", "cancel", "unpin", "free", "give", "peer free", "peer give", "peer freed",
-        "peer pull", "peer chunk", "peer busy", "sent", "peer reset", "peer down", "owner gone",
-        "segment prepared", "segment returned", "spill written", "spill read done"};
+        "abort", "get", "cancel", "unpin", "free", "give", "hold", "peer free", "peer hold",
+        "peer give", "peer freed", "peer pull", "peer chunk", "peer busy", "sent", "peer reset",
+        "peer down", "owner gone", "segment prepared", "segment returned", "spill written",
+        "spill read done"};
+    _Static_assert(REEVE_STORE_EVENT_KIND_COUNT == 31, "each has a name");
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -429,7 +431,7 @@ static const char *check_object(const struct reeve_store *store, const struct st
     CHECK(!(object->flags & STORE_OBJECT_FREED) || (pins > 0 && object->copies == NULL));
     bool listed = object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_ON_DISK) ||
                   (store_can_spill(store) && !placed && object->size > 0);
-    CHECK(reeve_list_is_linked(&object->lru_link) == (listed && pins == 0));
+    CHECK(reeve_list_is_linked(&object->lru_link) == (listed && object->pin_total == 0));
     return NULL;
 }
 

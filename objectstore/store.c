@@ -405,6 +405,9 @@ static void on_free(
         store_tell(store, node, event->id);
     if (object != NULL && object->state == STORE_SEALED)
         (void)store_unanchor(store, object); /* whoever else needs it */
+    if (object != NULL && object->state == STORE_PULLING && object->flags & STORE_OBJECT_COPY &&
+        object->fetch->held)
+        return; /* it comes for one who holds it, where it lies */
     if (object != NULL && !store_hold_defers(store, object))
         store_object_free(store, object, node, REEVE_ELOST);
 }
@@ -456,19 +459,22 @@ static void on_peer_hold(struct reeve_store *store, const struct reeve_store_eve
         store_hold(store, event->id, event->process, event->number);
 }
 
-/* Said twice, it must not take the object from whom the heir has given it to meanwhile. */
 static void on_peer_give(struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
-    bool gone = reeve_map64_get(&store->gone_nodes, event->node) != NULL;
-    struct store_peer *peer = gone ? NULL : store_peer_get(store, event->node);
-    if (gone || event->number <= peer->give_heard) {
-        store->stale_count++;
-        return;
-    }
-    peer->give_heard = event->number;
     if (object != NULL)
         store_object_give(store, object, event->process, false, event->node);
+}
+
+static void on_peer_word(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (!store_tell_is_news(store, event->node, event->word))
+        return;
+    switch (event->kind) {
+    case REEVE_STORE_PEER_FREE: on_peer_free(store, event); return;
+    case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); return;
+    default: on_peer_give(store, event); return;
+    }
 }
 
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)
@@ -689,9 +695,9 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     case REEVE_STORE_SEGMENT_PREPARED: store_prepare_done(store, event); break;
     case REEVE_STORE_SEGMENT_RETURNED: store_return_done(store, event); break;
     case REEVE_STORE_CLIENT_ADDED: on_client_added(store, event); break;
-    case REEVE_STORE_PEER_FREE: on_peer_free(store, event); break;
-    case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); break;
-    case REEVE_STORE_PEER_GIVE: on_peer_give(store, event); break;
+    case REEVE_STORE_PEER_FREE:
+    case REEVE_STORE_PEER_HOLD:
+    case REEVE_STORE_PEER_GIVE: on_peer_word(store, event); break;
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
     case REEVE_STORE_PEER_PULL: store_serve_pull(store, event); break;
     case REEVE_STORE_PEER_CHUNK: store_source_answer(store, event); break;

@@ -36,7 +36,8 @@
  *  ABORT          client segment offset      an extent that is not needed after all
  *  GET            client request id size     wants to read; size (0: not known) and node (0: not
  *                 node flags                 known) say what and where the object is, where it is
- *                                            not here. flags: GIVEN
+ *                                            not here. flags: GIVEN; HELD: by the one who asks,
+ *                                            for whom it is there, or its owner has ended
  *  CANCEL         client request             a GET or CREATE whose answer is not wanted any more.
  *                                            If it has been answered already, nothing happens
  *  UNPIN          client id flags            one pin less; or (ANCHOR) its owner lets go
@@ -51,13 +52,14 @@
  *                 process flags              its id. Answered with REPLY_SEAL, when the node where
  *                                            it lies knows. flags: GIVEN; ANCHOR: the giver had
  *                                            anchored it, and has a pin
- *  PEER_FREE      node id                    the same, from a node that knows we have a copy
+ *  PEER_FREE      node id word               the same, from a node that knows we have a copy. word:
+ *                                            its number, by which it counts only once; so with the
+ *                                            next two
  *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere;
- *                 flags heir                 heir: that hold is the heir's from now on. Of sequence
+ *                 flags heir word            heir: that hold is the heir's from now on. Of sequence
  *                                            REEVE_STORE_ALL: that node has something of `process`,
  *                                            one of ours, and is to be told when it dies
- *  PEER_GIVE      node id process number     GIVE, from another node; number: of the word, which
- *                                            counts only once
+ *  PEER_GIVE      node id process word       GIVE, from another node
  *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece, or (length 0) to know the size;
  *                 number flags               number: its name for this. flags: INSIST. Answered
@@ -212,7 +214,7 @@ enum reeve_store_event_kind {
 #define REEVE_STORE_GIVEN 8u
 /* PEER_PULL: to be sent by us, as those it was referred to failed it */
 #define REEVE_STORE_INSIST 32u
-/* FREE: not by its owner, but by one that held it: `number` as in its HOLD */
+/* FREE: not by its owner, but by one that held it: `number` as in its HOLD. GET: the same asks */
 #define REEVE_STORE_HELD 16u
 
 /* What SEND_FREE says. */
@@ -249,6 +251,7 @@ struct reeve_store_event {
     uint64_t size;
     uint64_t length;
     uint64_t number;
+    uint64_t word;
     const char *text; /* of SPILL_…, while the step lasts; NULL: nothing to say */
 };
 
@@ -388,7 +391,9 @@ bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id
 #define REEVE_STORE_NAMED_MAX 4 /* of those who pin an object, and of the nodes that have copies */
 struct reeve_store_object_info {
     struct reeve_object_id id;
-    reeve_process_id owner; /* not the one in the id, where that has given it away */
+    /* not the one in the id, where that has given it away; REEVE_PROCESS_NONE: of a copy of
+     * such, as only the node of the primary knows whose it is */
+    reeve_process_id owner;
     uint64_t size;
     uint32_t segment;
     uint32_t pin_count, pinner_count, copy_count; /* pins; processes with pins; other nodes */

@@ -8,10 +8,10 @@
  *     words   | first ............. | ........................ |
  *              ◀─ sent, unanswered ─▶◀─ as answers make room ──▶
  *
- * With a new session, or when no answer comes, all that is unanswered is said again. To hear a
- * word twice does no harm: object ids and process ids are never used again, and what gives an
- * object away counts only once. Those kept are no more than the objects that lie there, and
- * processes that have died. */
+ * With a new session, or when no answer comes, all that is unanswered is said again, in order. It
+ * counts only the first time, by its number: others may have said something since (an heir that it
+ * needs the object no more, or that it has given it away), and that must not be undone. Those kept
+ * are no more than the objects that lie there, and processes that have died. */
 #include "objectstore/state.h"
 
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node)
@@ -94,6 +94,20 @@ void store_tell_all(struct reeve_store *store, struct reeve_object_id id)
     uint64_t node;
     while (reeve_map64_next(&store->peers, &at, &node, NULL))
         store_tell(store, (uint32_t)node, id);
+}
+
+bool store_tell_is_news(struct reeve_store *store, uint32_t node, uint64_t word)
+{
+    if (word == 0)
+        return true;
+    bool gone = reeve_map64_get(&store->gone_nodes, node) != NULL;
+    struct store_peer *peer = gone ? NULL : store_peer_get(store, node);
+    if (gone || word <= peer->word_heard) {
+        store->stale_count++;
+        return false;
+    }
+    peer->word_heard = word;
+    return true;
 }
 
 void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number)

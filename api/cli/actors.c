@@ -17,11 +17,7 @@ static struct values {
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
-    {.name = "state",
-        .kind = REEVE_CLI_STRING,
-        .offset = offsetof(struct values, state),
-        .value = "STATE",
-        .help = "only starting, alive, restarting or dead ones"},
+    REEVE_CLI_STATE_OPTION(struct values, "starting, alive, restarting or dead"),
     REEVE_CLI_JOB_OPTION(struct values),
     {.name = "name",
         .kind = REEVE_CLI_STRING,
@@ -38,18 +34,8 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, name_space),
         .value = "NAME",
         .help = "only in this namespace; of whom to kill: default"},
-    {.name = "node",
-        .letter = 'n',
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, node),
-        .value = "N",
-        .help = "only on this node"},
-    {.name = "limit",
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, limit),
-        .value = "N",
-        .initial = "50",
-        .help = "at most so many lines; 0: all there are"},
+    REEVE_CLI_NODE_OPTION(struct values),
+    REEVE_CLI_LIMIT_OPTION(struct values),
     REEVE_CLI_JSON_OPTION(struct values),
     {0},
 };
@@ -61,25 +47,13 @@ static bool is(const json_t *actor, const char *key, const char *asked_for)
     return !asked_for || strcmp(reeve_cli_text_of(actor, key), asked_for) == 0;
 }
 
-static void pick(json_t *result)
+static bool fits(const json_t *result, const char *list, const json_t *actor)
 {
-    json_int_t left_out = reeve_cli_integer_of(result, "left_out");
-    json_t *list = json_array(), *actor;
-    size_t i;
-    json_array_foreach(json_object_get(result, "actors"), i, actor)
-    {
-        if (!is(actor, "state", values.state) || !is(actor, "name", values.name) ||
-            !is(actor, "type", values.type) || !is(actor, "name_space", values.name_space) ||
-            (values.node >= 0 && reeve_cli_integer_of(actor, "node") != values.node) ||
-            !reeve_cli_is_of_job(result, reeve_cli_text_of(actor, "job"), values.job))
-            continue;
-        if (values.limit == 0 || (long)json_array_size(list) < values.limit)
-            json_array_append(list, actor);
-        else
-            left_out++;
-    }
-    json_object_set_new(result, "actors", list);
-    json_object_set_new(result, "left_out", json_integer(left_out));
+    (void)list;
+    return is(actor, "state", values.state) && is(actor, "name", values.name) &&
+           is(actor, "type", values.type) && is(actor, "name_space", values.name_space) &&
+           (values.node < 0 || reeve_cli_integer_of(actor, "node") == values.node) &&
+           reeve_cli_is_of_job(result, reeve_cli_text_of(actor, "job"), values.job);
 }
 
 static void print(const json_t *result)
@@ -115,21 +89,10 @@ static void print(const json_t *result)
             json_is_true(json_object_get(actor, "detached")) ? "  detached" : "", *why ? "  " : "",
             why);
     }
-    if (reeve_cli_integer_of(result, "left_out") > 0)
-        printf("\n%lld more: see --limit\n", reeve_cli_integer_of(result, "left_out"));
+    reeve_cli_print_left_out(result);
     if (reeve_cli_integer_of(result, "silent") > 0)
         printf("\n%lld processes did not say in time which actors are theirs: are they stopped?\n",
             reeve_cli_integer_of(result, "silent"));
-}
-
-static int wrong_state(const struct reeve_cli_command *command)
-{
-    const char *near = reeve_cli_nearest(values.state, states, REEVE_ARRAY_COUNT(states));
-    char hint[80] = "it is starting, alive, restarting or dead";
-    if (near)
-        snprintf(hint, sizeof(hint), "did you mean %s?", near);
-    reeve_cli_error(command->name, hint, "--state: actors are never '%s'", values.state);
-    return REEVE_CLI_USAGE;
 }
 
 static int kill_one(const struct reeve_cli_command *command, const char *name)
@@ -149,11 +112,8 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     json_t *result;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    bool known = !values.state;
-    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states) && !known; s++)
-        known = strcmp(values.state, states[s]) == 0;
-    if (code == 0 && !known)
-        code = wrong_state(command);
+    if (code == 0)
+        code = reeve_cli_one_of(command, "state", values.state, states, REEVE_ARRAY_COUNT(states));
     if (code == 0 && arguments[0]) {
         if (strcmp(arguments[0], "kill") == 0 && arguments[1])
             return kill_one(command, arguments[1]);
@@ -165,7 +125,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
         code = reeve_cli_ask(command, &values.cluster, "actors", json_object(), &result);
     if (code)
         return code;
-    pick(result);
+    reeve_cli_pick(result, "actors", values.limit, fits);
     if (values.json)
         reeve_cli_print_json(result);
     else

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/macros.h"
+
 #define OPTION_MAX 32
 #define HELP_VALUE 1000 /* popt's answer for --help; options answer 1 + their index */
 
@@ -199,6 +201,27 @@ static int usage_error(const struct reeve_cli_command *command, const char *bad,
         reeve_cli_error(command->name, hint, "%s: %s", bad, why);
     else
         reeve_cli_error(command->name, hint, "%s", why);
+    return REEVE_CLI_USAGE;
+}
+
+int reeve_cli_one_of(const struct reeve_cli_command *command, const char *option, const char *word,
+    const char *const *words, size_t count)
+{
+    char all[160] = "", hint[160];
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (word == NULL || strcmp(word, words[i]) == 0)
+            return 0;
+        size +=
+            (size_t)snprintf(all + size, sizeof(all) - size, "%s%s", i == 0 ? "" : ", ", words[i]);
+        size = REEVE_MIN(size, sizeof(all) - 1);
+    }
+    const char *near = reeve_cli_nearest(word, words, count);
+    if (near)
+        snprintf(hint, sizeof(hint), "did you mean %s?", near);
+    else
+        snprintf(hint, sizeof(hint), "see: reeve %s --help", command->name);
+    reeve_cli_error(command->name, hint, "--%s: '%.80s' is none of %s", option, word, all);
     return REEVE_CLI_USAGE;
 }
 

@@ -69,6 +69,10 @@ void reeve_cli_help(const struct reeve_cli_command *command);
 void reeve_cli_error(const char *command, const char *hint, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* 0, or the exit status after the error: the word given to an option is none of these. NULL is. */
+int reeve_cli_one_of(const struct reeve_cli_command *command, const char *option, const char *word,
+    const char *const *words, size_t count);
+
 /* The nearest of the names, or NULL when none is near. */
 const char *reeve_cli_nearest(const char *word, const char *const *names, size_t count);
 

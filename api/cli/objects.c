@@ -280,8 +280,11 @@ static void print_objects(const json_t *objects)
     json_array_foreach(objects, i, object)
     {
         uint64_t process = strtoull(reeve_cli_text_of(object, "owner"), NULL, 16);
-        snprintf(owner, sizeof(owner), "%" PRIu32 ".%" PRIu32, reeve_process_node(process),
-            (uint32_t)process);
+        if (process == REEVE_PROCESS_NONE) /* of a copy: only the primary's node knows */
+            snprintf(owner, sizeof(owner), "-");
+        else
+            snprintf(owner, sizeof(owner), "%" PRIu32 ".%" PRIu32, reeve_process_node(process),
+                (uint32_t)process);
         holders(object, pinned, sizeof(pinned));
         snprintf(copies, sizeof(copies), "%s", count_of(object, "copies") > 0 ? "" : "-");
         json_array_foreach(json_object_get(object, "copies_on"), j, node)

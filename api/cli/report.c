@@ -40,6 +40,32 @@ bool reeve_cli_is_of_job(const json_t *result, const char *id, const char *asked
            strcmp(reeve_cli_job_name(result, id), asked_for) == 0;
 }
 
+void reeve_cli_pick(json_t *result, const char *list, long limit,
+    bool (*fits)(const json_t *result, const char *list, const json_t *item))
+{
+    json_int_t left_out = reeve_cli_integer_of(result, "left_out");
+    json_t *picked = json_array(), *item;
+    size_t i;
+    json_array_foreach(json_object_get(result, list), i, item)
+    {
+        if (!fits(result, list, item))
+            continue;
+        if (limit == 0 || (long)json_array_size(picked) < limit)
+            json_array_append(picked, item);
+        else
+            left_out++;
+    }
+    json_object_set_new(result, list, picked);
+    json_object_set_new(result, "left_out", json_integer(left_out));
+}
+
+void reeve_cli_print_left_out(const json_t *result)
+{
+    long long left_out = reeve_cli_integer_of(result, "left_out");
+    if (left_out > 0)
+        printf("\n%lld more: see --limit\n", left_out);
+}
+
 const char *reeve_cli_age(double seconds, char text[32])
 {
     if (seconds < 10)

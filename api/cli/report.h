@@ -16,6 +16,13 @@ double reeve_cli_number_of(const json_t *object, const char *key);
 const char *reeve_cli_job_name(const json_t *result, const char *id);
 bool reeve_cli_is_of_job(const json_t *result, const char *id, const char *asked_for);
 
+/* The list of that name in an answer keeps what fits, `limit` at most (0: all); what else fits is
+ * added to `left_out`. */
+void reeve_cli_pick(json_t *result, const char *list, long limit,
+    bool (*fits)(const json_t *result, const char *list, const json_t *item));
+/* …and says so below a table. */
+void reeve_cli_print_left_out(const json_t *result);
+
 /* "2.5 s", "17 min", "3 d", into `text`, which it returns. */
 const char *reeve_cli_age(double seconds, char text[32]);
 

@@ -63,6 +63,24 @@
                 "name"                                                                          \
     }
 
+/* Rows of those that show a list of things; `type` has `const char *state`, `long node`, `long
+ * limit`. */
+#define REEVE_CLI_STATE_OPTION(type, words)                                         \
+    {                                                                               \
+        .name = "state", .kind = REEVE_CLI_STRING, .offset = offsetof(type, state), \
+        .value = "STATE", .help = "only " words " ones"                             \
+    }
+#define REEVE_CLI_NODE_OPTION(type)                                                              \
+    {                                                                                            \
+        .name = "node", .letter = 'n', .kind = REEVE_CLI_NUMBER, .offset = offsetof(type, node), \
+        .value = "N", .help = "only on this node"                                                \
+    }
+#define REEVE_CLI_LIMIT_OPTION(type)                                                              \
+    {                                                                                             \
+        .name = "limit", .kind = REEVE_CLI_NUMBER, .offset = offsetof(type, limit), .value = "N", \
+        .initial = "50", .help = "at most so many lines of each kind; 0: all there are"           \
+    }
+
 #define REEVE_CLI_KEY_ENVIRONMENT                                       \
     "REEVE_KEY        the cluster key itself (64 hexadecimal digits)\n" \
     "REEVE_KEY_FILE   a file with it; --key-file beats both\n"

@@ -16,68 +16,29 @@ static struct values {
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
-    {.name = "state",
-        .kind = REEVE_CLI_STRING,
-        .offset = offsetof(struct values, state),
-        .value = "STATE",
-        .help = "only running, queued, waiting or failed ones"},
+    REEVE_CLI_STATE_OPTION(struct values, "running, queued, waiting or failed"),
     REEVE_CLI_JOB_OPTION(struct values),
     {.name = "function",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, function),
         .value = "NAME",
         .help = "only of this function"},
-    {.name = "node",
-        .letter = 'n',
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, node),
-        .value = "N",
-        .help = "only on this node"},
-    {.name = "limit",
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, limit),
-        .value = "N",
-        .initial = "50",
-        .help = "at most so many lines of each kind; 0: all there are"},
+    REEVE_CLI_NODE_OPTION(struct values),
+    REEVE_CLI_LIMIT_OPTION(struct values),
     REEVE_CLI_JSON_OPTION(struct values),
     {0},
 };
 
 static const char *const states[] = {"running", "queued", "waiting", "failed"};
 
-static bool is_asked_for(const char *state)
+static bool fits(const json_t *result, const char *state, const json_t *item)
 {
-    return !values.state || strcmp(values.state, state) == 0;
-}
-
-static bool fits(const json_t *result, const json_t *item, bool has_function)
-{
-    return reeve_cli_is_of_job(result, reeve_cli_text_of(item, "job"), values.job) &&
+    bool has_function = strcmp(state, "waiting") != 0;
+    return (!values.state || strcmp(state, values.state) == 0) &&
+           reeve_cli_is_of_job(result, reeve_cli_text_of(item, "job"), values.job) &&
            (values.node < 0 || reeve_cli_integer_of(item, "node") == values.node) &&
            (!values.function ||
                (has_function && strcmp(reeve_cli_text_of(item, "function"), values.function) == 0));
-}
-
-/* Keeps of each list what is asked for; the rest is counted. */
-static void pick(json_t *result)
-{
-    json_int_t left_out = reeve_cli_integer_of(result, "left_out");
-    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states); s++) {
-        json_t *list = json_array(), *item;
-        size_t i;
-        bool has_function = strcmp(states[s], "waiting") != 0;
-        json_array_foreach(json_object_get(result, states[s]), i, item)
-        {
-            if (!is_asked_for(states[s]) || !fits(result, item, has_function))
-                continue;
-            if (values.limit == 0 || (long)json_array_size(list) < values.limit)
-                json_array_append(list, item);
-            else
-                left_out++;
-        }
-        json_object_set_new(result, states[s], list);
-    }
-    json_object_set_new(result, "left_out", json_integer(left_out));
 }
 
 /* How much of it is done, as far as it says. */
@@ -172,18 +133,7 @@ static void print(const json_t *result)
     }
     if (!any)
         printf("No such tasks.\n");
-    if (reeve_cli_integer_of(result, "left_out") > 0)
-        printf("\n%lld more: see --limit\n", reeve_cli_integer_of(result, "left_out"));
-}
-
-static int wrong_state(const struct reeve_cli_command *command)
-{
-    const char *near = reeve_cli_nearest(values.state, states, REEVE_ARRAY_COUNT(states));
-    char hint[80] = "it is running, queued, waiting or failed";
-    if (near)
-        snprintf(hint, sizeof(hint), "did you mean %s?", near);
-    reeve_cli_error(command->name, hint, "--state: tasks are never '%s'", values.state);
-    return REEVE_CLI_USAGE;
+    reeve_cli_print_left_out(result);
 }
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
@@ -191,16 +141,14 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     json_t *result;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    bool known = !values.state;
-    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states) && !known; s++)
-        known = strcmp(values.state, states[s]) == 0;
-    if (code == 0 && !known)
-        code = wrong_state(command);
+    if (code == 0)
+        code = reeve_cli_one_of(command, "state", values.state, states, REEVE_ARRAY_COUNT(states));
     if (code == 0)
         code = reeve_cli_ask(command, &values.cluster, "tasks", json_object(), &result);
     if (code)
         return code;
-    pick(result);
+    for (size_t s = 0; s < REEVE_ARRAY_COUNT(states); s++)
+        reeve_cli_pick(result, states[s], values.limit, fits);
     if (values.json)
         reeve_cli_print_json(result);
     else

@@ -108,12 +108,14 @@ struct reeve_objects;
 struct reeve_cluster_spare {
     uint32_t segment;
     uint64_t offset, end; /* multiples of 64 */
+    bool is_new;          /* as it was granted: there may be whole blocks without a page in it */
 };
 struct reeve_cluster_ahead {
     struct reeve_cluster_spare spares[REEVE_CLUSTER_SPARES_MAX];
     uint32_t count;
-    uint32_t request;  /* for more, under way; or 0 */
-    uint32_t patience; /* so many puts before room is asked for again */
+    uint32_t request;       /* for more, under way; or 0 */
+    uint32_t patience;      /* so many puts before room is asked for again */
+    uint64_t granted_bytes; /* the last time */
 };
 
 struct reeve_cluster {
@@ -465,6 +467,12 @@ int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);
 void reeve_cluster_object_unpin(struct reeve_cluster *cluster, struct reeve_object_id id);
+/* What the daemon must know of the reference: REEVE_LOCAL_OBJECT_…. */
+static inline uint32_t reeve_cluster_object_flags(const struct reeve_reference *object)
+{
+    return (object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
+           (object->flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0);
+}
 
 /* cluster_prefetch.c. Objects that a get of many has asked for ahead; begins as zeroes. */
 #define REEVE_CLUSTER_PREFETCH_WINDOW 64u
@@ -540,6 +548,8 @@ void reeve_output_finish(struct reeve_cluster *cluster); /* waits a second at mo
 int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     int argc, char **argv, struct reeve_error_info *error);
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
+/* Says what it means for whoever asked. Returns the code. */
+int reeve_cluster_send_failed(int code, struct reeve_error_info *error);
 /* With the lock: the head of our own cluster has died. Another takes its place; the node daemon
  * tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);

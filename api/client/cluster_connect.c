@@ -52,6 +52,13 @@ int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_m
     return reeve_local_send(cluster->socket, message, 0);
 }
 
+int reeve_cluster_send_failed(int code, struct reeve_error_info *error)
+{
+    /* it has died, and the background thread has not seen it yet */
+    return reeve_error_set(error, code == REEVE_ESHUTDOWN ? REEVE_ENODEDIED : code,
+        "the node daemon of this process is gone");
+}
+
 /* ---- saying hello ---------------------------------------------------------------------------- */
 
 static int memfd_with(const char *name, const void *bytes, size_t size)

@@ -80,7 +80,7 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
     else if (cluster->dead && !request.answered)
         code = reeve_error_set(error, cluster->dead_code, "%s", cluster->dead_text);
     else if (code != 0)
-        reeve_error_set(error, code, "the node daemon of this process is gone");
+        code = reeve_cluster_send_failed(code, error);
     reeve_unlock(&cluster->lock);
     return code;
 }
@@ -92,7 +92,7 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
         .object = object->id,
         .node = object->node,
         .process = heir,
-        .flags = (object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
+        .flags = reeve_cluster_object_flags(object) |
                  (object->flags & REEVE_REFERENCE_LOCATED ? REEVE_LOCAL_OBJECT_ANCHOR : 0)};
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);
@@ -127,7 +127,7 @@ int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_r
         .object = object->id,
         .size = object->size_bytes,
         .node = object->node,
-        .flags = object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0};
+        .flags = reeve_cluster_object_flags(object)};
     struct reeve_local_message reply;
     int code = reeve_cluster_request(cluster, &message, &reply, error);
     if (code != 0)

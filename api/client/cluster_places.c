@@ -8,9 +8,9 @@
  *   put     | value  | rest ... |          the next value is put into the rest
  *
  * Whoever puts one value after the other finds room for the next: when what is left will not do for
- * another of the size, the daemon is asked for room for two more, and answers while this one is
- * filled. A program that puts once a while holds a few such extents, at most a 32nd of the store;
- * when the store is short of room it gives them back (RELAX).
+ * another of the size, or is a quarter of what came last, the daemon is asked for room for two
+ * more, and answers while this one is filled. A program that puts once a while holds a few such
+ * extents, at most a 32nd of the store; when the store is short of room it gives them back (RELAX).
  *
  * That SEAL is not answered is no risk: it is *sent* before an entry that names the object is
  * published. If we die, our socket is read to its end before we are reaped; if somebody asks the
@@ -21,6 +21,7 @@
 #include "api/client/error.h"
 #include "api/client/objects.h"
 #include "runtime/base/macros.h"
+#include "runtime/base/pages.h"
 
 #define UNIT           64u
 #define OBJECT_MAX     (8ull << 20) /* larger ones are asked for: what is that to filling them? */
@@ -28,6 +29,7 @@
 #define AHEAD_MAX      (16ull << 20)
 #define AHEAD_FRACTION 32u
 #define REST_MIN       (32ull << 10)
+#define LOW_FRACTION   4u  /* of what was granted last: when so little is left, more is asked for */
 #define PATIENCE       64u /* puts after a refusal before room is asked for ahead again */
 
 static uint32_t pad_of(uint32_t skew)
@@ -49,17 +51,44 @@ static void give_back(struct reeve_cluster *cluster, uint32_t segment, uint64_t 
 
 /* ---- ahead: all with the lock ---------------------------------------------------------------- */
 
-static bool has_room(const struct reeve_cluster_spare *spare, uint64_t size)
+static uint64_t room_of(const struct reeve_cluster_spare *spare)
 {
-    return spare->end - spare->offset >= size;
+    return spare->end - spare->offset;
 }
 
+static bool has_room(const struct reeve_cluster_spare *spare, uint64_t size)
+{
+    return room_of(spare) >= size;
+}
+
+static void spare_remove(struct reeve_cluster_ahead *ahead, uint32_t at)
+{
+    for (ahead->count--; at < ahead->count; at++)
+        ahead->spares[at] = ahead->spares[at + 1];
+}
+
+/* Of those that have the least room one goes when there are too many, or rests that are too small
+ * for the next value would keep out what is granted for it. */
 static void spare_add(struct reeve_cluster *cluster, const struct reeve_cluster_spare *spare)
 {
     struct reeve_cluster_ahead *ahead = &cluster->ahead;
-    if (ahead->count == REEVE_CLUSTER_SPARES_MAX || spare->end - spare->offset < REST_MIN)
+    struct reeve_cluster_spare going = *spare;
+    uint32_t smallest = 0;
+    if (!has_room(spare, REST_MIN)) {
         give_back(cluster, spare->segment, spare->offset);
-    else
+        return;
+    }
+    if (ahead->count == REEVE_CLUSTER_SPARES_MAX) {
+        for (uint32_t i = 1; i < ahead->count; i++)
+            if (!has_room(&ahead->spares[i], room_of(&ahead->spares[smallest])))
+                smallest = i;
+        if (has_room(spare, room_of(&ahead->spares[smallest]))) {
+            going = ahead->spares[smallest];
+            spare_remove(ahead, smallest);
+        }
+        give_back(cluster, going.segment, going.offset);
+    }
+    if (ahead->count < REEVE_CLUSTER_SPARES_MAX)
         ahead->spares[ahead->count++] = *spare;
 }
 
@@ -72,8 +101,7 @@ static bool spare_take(
         if (!has_room(&ahead->spares[i], size))
             continue;
         *ret = ahead->spares[i];
-        for (ahead->count--; i < ahead->count; i++)
-            ahead->spares[i] = ahead->spares[i + 1];
+        spare_remove(ahead, i);
         return true;
     }
     return false;
@@ -92,9 +120,10 @@ static void ahead_ask(
         ahead->patience--;
         return;
     }
-    bool enough = taken != NULL && has_room(taken, size * 2);
+    uint64_t low = REEVE_MAX(size, ahead->granted_bytes / LOW_FRACTION);
+    bool enough = taken != NULL && has_room(taken, size + low);
     for (uint32_t i = 0; i < ahead->count && !enough; i++)
-        enough = has_room(&ahead->spares[i], size);
+        enough = has_room(&ahead->spares[i], low);
     if (enough)
         return;
     struct reeve_local_message message = {.kind = REEVE_LOCAL_CREATE,
@@ -113,8 +142,9 @@ bool reeve_cluster_ahead_granted(
         message->request != ahead->request)
         return false;
     ahead->request = 0;
+    ahead->granted_bytes = message->size;
     struct reeve_cluster_spare spare = {
-        message->segment, message->offset, end_of(message->offset, message->size)};
+        message->segment, message->offset, end_of(message->offset, message->size), true};
     if (message->code != 0)
         ahead->patience = PATIENCE;
     else if (ahead->patience != 0)
@@ -153,7 +183,7 @@ int reeve_cluster_place_take(struct reeve_cluster *cluster, uint64_t size, uint3
     bool exactly, struct reeve_cluster_place *ret, struct reeve_error_info *error)
 {
     uint64_t pad = pad_of(skew), whole = end_of(pad, size);
-    struct reeve_cluster_spare spare = {0};
+    struct reeve_cluster_spare spare = {.is_new = true};
     bool found = false;
     if (!exactly && whole <= OBJECT_MAX) {
         reeve_lock(&cluster->lock);
@@ -170,7 +200,10 @@ int reeve_cluster_place_take(struct reeve_cluster *cluster, uint64_t size, uint3
         if (code != 0)
             return code;
     }
-    ret->bytes = reeve_objects_find(cluster->objects, ret->segment, ret->offset, size, true);
+    uint64_t room = ret->end - ret->offset;
+    ret->bytes = reeve_objects_find(cluster->objects, ret->segment, ret->offset, room, true);
+    if (ret->bytes != NULL && spare.is_new)
+        reeve_pages_make(ret->bytes, room); /* what follows the value, too */
     if (ret->bytes != NULL)
         return 0;
     reeve_cluster_place_abort(cluster, ret);
@@ -188,7 +221,8 @@ void reeve_cluster_place_abort(
 static void rest_return(
     struct reeve_cluster *cluster, const struct reeve_cluster_place *place, uint64_t size)
 {
-    struct reeve_cluster_spare rest = {place->segment, end_of(place->offset, size), place->end};
+    struct reeve_cluster_spare rest = {
+        place->segment, end_of(place->offset, size), place->end, false};
     reeve_lock(&cluster->lock);
     spare_add(cluster, &rest);
     reeve_unlock(&cluster->lock);
@@ -218,7 +252,7 @@ int reeve_cluster_place_seal(struct reeve_cluster *cluster, const struct reeve_c
     if (silent) {
         int code = reeve_cluster_send(cluster, &message);
         if (code != 0)
-            return reeve_error_set(error, code, "the node daemon of this process is gone");
+            return reeve_cluster_send_failed(code, error);
     } else {
         struct reeve_local_message reply;
         int code = reeve_cluster_request(cluster, &message, &reply, error);

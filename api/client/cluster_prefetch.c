@@ -38,7 +38,7 @@ static int ask(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *pre
         .object = object->id,
         .size = object->size_bytes,
         .node = object->node,
-        .flags = object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0};
+        .flags = reeve_cluster_object_flags(object)};
     asked->size_bytes = object->size_bytes;
     asked->request.reply = &asked->reply;
     int code = reeve_cluster_request_begin(cluster, &asked->request, &message);

@@ -270,8 +270,7 @@ static void message_send(struct reeve_cluster *cluster, enum reeve_local_kind ki
         .task = command->task,
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
-        .flags = (command->object.flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
-                 (command->object.flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0) |
+        .flags = reeve_cluster_object_flags(&command->object) |
                  (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_ANCHOR : 0),
     };
     if (command->kind == REEVE_OWNER_DEMAND) {

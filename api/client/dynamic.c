@@ -7,6 +7,7 @@
 #include "api/client/reader.h"
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
+#include "runtime/base/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,7 @@ static int consume_packed(size_t index, const void *bytes, size_t size, const ui
         return reeve_error_set(
             reeve_error_thread(), REEVE_ENOMEM, "no memory for a value of %zu bytes", size);
     }
+    reeve_pages_advise(copy, size);
     memcpy(copy, bytes, size);
     for (size_t i = 0; i < future_count; i++)
         list[i] = reeve_future_from_id(futures[i]);

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/base/pages.h"
+
 #define SEGMENTS_MAX (1u << 20) /* far more than a node can have: a number beyond is nonsense */
 
 /* One that is ours to write in is mapped once more to be read: what is sealed is not written to by
@@ -132,8 +134,8 @@ static uint8_t *segment_memory(struct segment *segment, bool write)
     void **memory = write ? &segment->writable_memory : &segment->memory;
     if (*memory == NULL) {
         int protection = PROT_READ | (write ? PROT_WRITE : 0);
-        void *mapped = mmap(NULL, segment->size, protection, MAP_SHARED, segment->fd, 0);
-        if (mapped != MAP_FAILED) {
+        void *mapped = reeve_pages_map(segment->fd, 0, segment->size, protection);
+        if (mapped != NULL) {
             (void)madvise(mapped, segment->size, MADV_DONTFORK);
             *memory = mapped;
         }

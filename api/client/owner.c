@@ -246,11 +246,26 @@ static void list_drop(struct reeve_owner *owner, struct reeve_owner_splice *list
     free(list);
 }
 
+/* Not all of it has ended: it ends otherwise. */
+static bool cancelled_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    char text[120];
+    int code = owner_cancel_lost(
+        owner, owner_task_id(owner_task_at(owner, index), index), text, sizeof(text));
+    if (code != 0)
+        owner_task_fail(owner, now_ns, index, code, text);
+    return code != 0;
+}
+
 /* The list is of references that are passed on; whether or not the task becomes DONE. */
 static void task_end_with(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
     bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object,
     struct reeve_owner_splice *list, uint32_t count)
 {
+    if (REEVE_UNLIKELY(status == REEVE_ECANCELLED) && cancelled_end(owner, now_ns, index)) {
+        list_drop(owner, list, count);
+        return;
+    }
     owner_task_finish(owner, index, status, error_is_map, bytes, size, object);
     if (REEVE_UNLIKELY(list != NULL)) {
         if (owner_task_at(owner, index)->state == REEVE_TASK_DONE)

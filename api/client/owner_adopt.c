@@ -98,7 +98,7 @@ static int final_make(
     if (is_object)
         memcpy(&object, reader->body, sizeof(object));
     object.flags &= REEVE_REFERENCE_GIVEN | (adoption->lent ? 0 : REEVE_REFERENCE_HELD);
-    if (!adoption->lent && !(object.flags & REEVE_REFERENCE_HELD)) /* what is held has its owner */
+    if (!adoption->lent) /* what is held has its owner, whoever that is by now */
         object.flags |= REEVE_REFERENCE_GIVEN;
     if (head != 0 && failure.status == 0)
         return REEVE_EPROTOCOL;
@@ -321,9 +321,8 @@ void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id)
         if (reader.record.kind != OWNER_RECORD_OBJECT || reader.record.size != sizeof(object))
             continue;
         memcpy(&object, reader.body, sizeof(object));
-        object.flags &= REEVE_REFERENCE_HELD | REEVE_REFERENCE_GIVEN;
-        if (!(object.flags & REEVE_REFERENCE_HELD))
-            object.flags |= REEVE_REFERENCE_GIVEN;
+        object.flags &= REEVE_REFERENCE_HELD;
+        object.flags |= REEVE_REFERENCE_GIVEN;
         struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
         command->object = object;
         command->task = object.flags & REEVE_REFERENCE_HELD ? object.offset : 0;

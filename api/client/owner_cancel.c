@@ -8,9 +8,13 @@
  *                                    └─ its node is lost ─▶ FAILED with that: it may run there yet
  *   INLINE          ──cancel──▶ CANCEL commanded; what it ends with is said by who runs it
  *
- * So a future says ECANCELLED only when nobody runs its task any more. The command is given again
+ * So a future says ECANCELLED only when nobody runs its task any more. One of which an attempt has
+ * been given up with its node, and that was to be run again, ends with that loss, too, whatever
+ * becomes of the next attempt: the first may run there yet. The command is given again
  * and again until then, because a worker may not have looked yet, or a node may not have heard. */
+#include <inttypes.h>
 #include <reeve_errors.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,18 +38,38 @@ static void command(
         cancelling->lease = owner_lease_at(owner, task->lease_index)->id;
 }
 
+static struct owner_cancel *cancel_get(const struct reeve_owner *owner, reeve_task_id id)
+{
+    return REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0)
+               ? reeve_map64_get(&owner->cancelling, id)
+               : NULL;
+}
+
+static struct owner_cancel *cancel_make(struct reeve_owner *owner, reeve_task_id id)
+{
+    struct owner_cancel *cancel = cancel_get(owner, id);
+    if (cancel != NULL)
+        return cancel;
+    cancel = calloc(1, sizeof(*cancel));
+    if (cancel != NULL && reeve_map64_put(&owner->cancelling, id, cancel, NULL) != 0) {
+        free(cancel);
+        return NULL;
+    }
+    if (cancel != NULL)
+        cancel->task = id;
+    return cancel;
+}
+
 /* What somebody has in hand. */
 static int cancel_begun(struct reeve_owner *owner, uint64_t now_ns, const struct owner_task *task,
     reeve_task_id id, const struct reeve_owner_cancel *how)
 {
-    struct owner_cancel *cancel = reeve_map64_get(&owner->cancelling, id);
-    if (cancel == NULL) {
-        cancel = malloc(sizeof(*cancel));
-        if (cancel == NULL || reeve_map64_put(&owner->cancelling, id, cancel, NULL) != 0) {
-            free(cancel);
-            return REEVE_ENOMEM;
-        }
-        *cancel = (struct owner_cancel){.task = id, .how = *how};
+    struct owner_cancel *cancel = cancel_make(owner, id);
+    if (cancel == NULL)
+        return REEVE_ENOMEM;
+    if (!cancel->is_wanted) {
+        cancel->is_wanted = true;
+        cancel->how = *how;
     } else { /* once more: whatever is sooner, and more */
         cancel->how.grace_ms = REEVE_MIN(cancel->how.grace_ms, how->grace_ms);
         cancel->how.keep_children &= how->keep_children;
@@ -91,8 +115,29 @@ void reeve_owner_cancel_since(struct reeve_owner *owner, uint64_t now_ns, uint64
 
 bool owner_is_cancelling(const struct reeve_owner *owner, reeve_task_id id)
 {
-    return REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0) &&
-           reeve_map64_get(&owner->cancelling, id) != NULL;
+    const struct owner_cancel *cancel = cancel_get(owner, id);
+    return cancel != NULL && cancel->is_wanted;
+}
+
+void owner_given_up(struct reeve_owner *owner, reeve_task_id id, int code, uint32_t node)
+{
+    struct owner_cancel *cancel = cancel_make(owner, id);
+    if (cancel == NULL)
+        return; /* no memory: ECANCELLED will not know of it */
+    cancel->lost_code = code;
+    cancel->lost_node = node;
+}
+
+int owner_cancel_lost(const struct reeve_owner *owner, reeve_task_id id, char *text, size_t size)
+{
+    const struct owner_cancel *cancel = cancel_get(owner, id);
+    if (cancel == NULL || cancel->lost_code == 0)
+        return 0;
+    snprintf(text, size,
+        "cancelled, but an attempt of it was given up with node %" PRIu32
+        ", and may still run there",
+        cancel->lost_node);
+    return cancel->lost_code;
 }
 
 void owner_cancel_stopped(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool begun)
@@ -114,14 +159,17 @@ void owner_cancel_tick(struct reeve_owner *owner, uint64_t now_ns)
     size_t at = 0;
     uint64_t id;
     void *value;
-    if (reeve_map64_count(&owner->cancelling) == 0)
-        return;
+    bool more = false;
     while (reeve_map64_next(&owner->cancelling, &at, &id, &value)) {
+        const struct owner_cancel *cancel = value;
         const struct owner_task *task = owner_task_find(owner, id);
-        if (task->state == REEVE_TASK_SENT)
-            command(owner, task, value);
+        if (task->state != REEVE_TASK_SENT || !cancel->is_wanted)
+            continue;
+        more = true;
+        command(owner, task, value);
     }
-    owner_tick_by(owner, now_ns + AGAIN_NS);
+    if (more)
+        owner_tick_by(owner, now_ns + AGAIN_NS);
 }
 
 void owner_cancel_fini(struct reeve_owner *owner)

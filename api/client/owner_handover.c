@@ -495,7 +495,8 @@ void reeve_owner_held(struct reeve_owner *owner, const struct reeve_owner_hold *
     for (size_t i = 0; i < count; i++) {
         struct owner_task *task = owner_task_find(owner, holds[i].token);
         REEVE_ASSERT(task != NULL && is_loan(task)); /* the call still refers to it */
-        task->bytes.object.flags |= REEVE_REFERENCE_HELD;
+        /* its owner may give it away from now on, which we are not told */
+        task->bytes.object.flags |= REEVE_REFERENCE_HELD | REEVE_REFERENCE_GIVEN;
         task->bytes.object.offset = holds[i].token;
         task->flags &= (uint8_t)~OWNER_GIVEN;
     }

@@ -138,6 +138,9 @@ struct owner_edge {
 struct owner_cancel {
     reeve_task_id task;
     struct reeve_owner_cancel how;
+    bool is_wanted;     /* else it is only known that… */
+    uint32_t lost_node; /* …with this node… */
+    int lost_code;      /* …and for this an attempt was given up; 0: none */
 };
 
 struct owner_watch {
@@ -260,7 +263,7 @@ struct reeve_owner {
     struct reeve_list judged;     /* actors of which something has become known */
     uint32_t actor_last, host_last;
     uint64_t gained;               /* leases, ever */
-    struct reeve_map64 cancelling; /* task -> struct owner_cancel */
+    struct reeve_map64 cancelling; /* task -> struct owner_cancel; of others, too */
     struct reeve_map64 streams;    /* task -> struct owner_stream: what has come of it */
     struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
     uint64_t anchored_count;
@@ -396,6 +399,10 @@ bool owner_is_cancelling(const struct reeve_owner *owner, reeve_task_id id);
 /* It runs no more, and is not to be run again. */
 void owner_cancel_stopped(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool begun);
 void owner_cancel_forget(struct reeve_owner *owner, reeve_task_id id);
+/* It is to be run again; the attempt that was sent to that node may run there yet. */
+void owner_given_up(struct reeve_owner *owner, reeve_task_id id, int code, uint32_t node);
+/* What the task's end says instead of ECANCELLED, for such a one: code and text; 0: that. */
+int owner_cancel_lost(const struct reeve_owner *owner, reeve_task_id id, char *text, size_t size);
 void owner_cancel_tick(struct reeve_owner *owner, uint64_t now_ns);
 void owner_cancel_fini(struct reeve_owner *owner);
 

@@ -641,7 +641,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
             edge_count++;
             watch_count += owner->edges[edge].dependent >= OWNER_WATCH;
         }
-        cancelling += owner_is_cancelling(owner, owner_task_id(task, index));
+        cancelling += reeve_map64_get(&owner->cancelling, owner_task_id(task, index)) != NULL;
         REEVE_ASSERT(!owner_is_cancelling(owner, owner_task_id(task, index)) ||
                      task->state == REEVE_TASK_SENT || task->state == REEVE_TASK_INLINE);
         REEVE_ASSERT(task->edges == OWNER_NONE || !final);

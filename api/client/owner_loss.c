@@ -40,6 +40,7 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
 {
     struct owner_class *class = owner->classes[lease->class_index];
     bool stopped = code == REEVE_EWORKERDIED; /* whatever was running runs no more */
+    bool given_up = code == REEVE_EUNREACHABLE || code == REEVE_ENODEDIED;
     if (owner_class_is_ordered(class) && code != REEVE_EUNREACHABLE)
         code = REEVE_EACTORDIED;
     while (lease->in_flight.count != 0) {
@@ -57,6 +58,8 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
             owner_cancel_stopped(owner, now_ns, index, true);
         } else if (!is_cancelling && (owner_actor_was_being_made(owner, task, id) ||
                                          owner_loss_forgiven(owner, task, id))) {
+            if (given_up)
+                owner_given_up(owner, id, code, lease->node);
             owner_task_requeue(owner, now_ns, index);
         } else {
             owner_task_fail(owner, now_ns, index, code, text);

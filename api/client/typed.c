@@ -8,6 +8,7 @@
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/heap_ahead.h"
 #include "api/client/many.h"
 #include "runtime/base/macros.h"
 
@@ -371,12 +372,15 @@ REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
 struct typed_get {
     const struct reeve_type *type;
     void *value;
+    struct reeve_heap_ahead heap;
 };
 
 static int consume_typed(size_t index, const void *bytes, size_t size, const uint64_t *futures,
     size_t future_count, void *arg)
 {
-    const struct typed_get *get = arg;
+    struct typed_get *get = arg;
+    if (get->type->kind >= REEVE_KIND_STRING)
+        reeve_heap_ahead(&get->heap, size);
     return reeve_codec_unpack_with(get->type, bytes, size, futures, future_count,
         (char *)get->value + index * get->type->size, NULL, "the result", reeve_error_thread());
 }
@@ -384,14 +388,14 @@ static int consume_typed(size_t index, const void *bytes, size_t size, const uin
 REEVE_API int reeve_typed_get(
     uint64_t future, int64_t timeout_ms, const struct reeve_type *type, void *value)
 {
-    struct typed_get get = {type, value};
+    struct typed_get get = {.type = type, .value = value};
     return reeve_client_get(future, timeout_ms, consume_typed, &get);
 }
 
 REEVE_API int reeve_typed_get_many(
     const uint64_t *futures, size_t count, const struct reeve_type *type, void *values, int *codes)
 {
-    struct typed_get get = {type, values};
+    struct typed_get get = {.type = type, .value = values};
     if (values) /* those of failed calls stay so: whatever happens, all may be cleared */
         memset(values, 0, count * type->size);
     return reeve_client_get_many(futures, count, consume_typed, &get, codes);

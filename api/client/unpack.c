@@ -5,6 +5,7 @@
 #include "api/client/error.h"
 #include "api/client/reader.h"
 #include "api/client/types.h"
+#include "runtime/base/pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +98,10 @@ static void *obtain(struct reeve_unpack *unpack, size_t size, size_t alignment)
         return reeve_arena_alloc(unpack->arena, size, alignment);
     if (size < 1024)
         return malloc(size);
-    return aligned_alloc(64, REEVE_ALIGN_UP(size, (size_t)64));
+    void *memory = aligned_alloc(64, REEVE_ALIGN_UP(size, (size_t)64));
+    if (memory)
+        reeve_pages_advise(memory, size);
+    return memory;
 }
 
 static int get_string(struct reeve_unpack *unpack, const struct reeve_token *token,

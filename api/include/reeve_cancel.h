@@ -11,6 +11,8 @@
  *  - one that ends by itself before it hears of it has its value, or its error;
  *  - one that is run by the task that waits for it, on the spot (see reeve_wait), is only asked,
  *    because its process is that task's, too; for a function that cannot ask: never_inline.
+ *  - one of which an attempt was given up with its node, which died or could not be reached, ends
+ *    with that error instead (REEVE_ENODEDIED, REEVE_EUNREACHABLE): it may still run there.
  * It is not run again, whatever max_retries says. A time limit (timeout_ms) that is over stops a
  * task by the same steps, each after half a second; the answer is REEVE_ETASKTIMEOUT.
  */

@@ -70,7 +70,8 @@ static inline _Bool reeve_entry_answers(uint8_t kind)
 #define REEVE_ENTRY_MORE       0x0010u /* an ITEM: the next one goes on with it */
 #define REEVE_ENTRY_WINDOW     0x0020u /* a call, of a stream */
 
-/* flag of a reference: the object was given away, its owner is not the process in its id */
+/* flag of a reference: the object was given away, its owner is not the process in its id; or it is
+ * held, and its owner may give it away unheard */
 #define REEVE_REFERENCE_GIVEN 1u
 /* only in the owner core of who keeps what it was lent, and in a hand-over to another: it holds it,
  * and does not own it; its offset is the token of the hold */

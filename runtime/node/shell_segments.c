@@ -13,6 +13,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/macros.h"
+#include "runtime/base/pages.h"
 #include "runtime/channel/channel.h"
 
 #define HEADROOM_MIN     (64ull << 20)
@@ -155,12 +156,15 @@ int reeve_segments_descriptor(
  * first touch under a hypervisor, to whoever comes later. */
 int reeve_segments_touch(int fd, uint64_t offset, uint64_t length)
 {
-    void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    if (memory == MAP_FAILED)
+    uint64_t before = offset % REEVE_PAGES_BLOCK;
+    uint8_t *memory = reeve_pages_map(fd, offset - before, before + length, PROT_READ | PROT_WRITE);
+    if (memory == NULL)
         return REEVE_ESYSTEM;
-    int code = madvise(memory, length, MADV_POPULATE_WRITE) == 0 ? REEVE_OK : REEVE_ESYSTEM;
+    reeve_pages_make(memory + before, length);
+    int code =
+        madvise(memory + before, length, MADV_POPULATE_WRITE) == 0 ? REEVE_OK : REEVE_ESYSTEM;
     int error = errno;
-    munmap(memory, length);
+    munmap(memory, before + length);
     errno = error;
     return code;
 }
@@ -205,9 +209,8 @@ uint8_t *reeve_segments_map(struct reeve_segments *segments, uint32_t number)
     if (segment == NULL)
         return NULL;
     if (segment->memory == NULL) {
-        void *memory =
-            mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
-        if (memory == MAP_FAILED)
+        void *memory = reeve_pages_map(segment->fd, 0, segment->size, PROT_READ | PROT_WRITE);
+        if (memory == NULL)
             return NULL;
         segment->memory = memory;
         segments->idle_count++;

@@ -432,7 +432,7 @@ static void on_give(struct reeve_store_shell *shell, uint32_t node, const Reeve_
                    .node = node,
                    .id = {.owner = give->id->owner, .sequence = give->id->sequence},
                    .process = give->process,
-                   .number = give->number});
+                   .word = give->number});
     send_freed(shell, node, give->number);
 }
 
@@ -449,6 +449,8 @@ static void on_free(
                 .process = object_free->has_holder ? object_free->holder : 0,
                 .heir = object_free->has_heir ? object_free->heir : 0,
                 .number = object_free->has_token ? object_free->token : 0,
+                .word = object_free->has_number ? object_free->number - (object_free->n_ids - 1 - i)
+                                                : 0,
                 .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
     }
     if (object_free->has_number)

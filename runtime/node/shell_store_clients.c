@@ -56,7 +56,7 @@ static void client_say(
     case REEVE_LOCAL_GET:
         event.kind = REEVE_STORE_GET;
         reeve_store_shell_look_at_memory(shell, message->size);
-        event.flags = given;
+        event.flags = given | (message->flags & REEVE_LOCAL_OBJECT_HELD ? REEVE_STORE_HELD : 0);
         break;
     case REEVE_LOCAL_UNPIN:
         event.kind = REEVE_STORE_UNPIN;

@@ -45,7 +45,8 @@
  *   ABORT          segment offset                          the room is not needed after all
  *   GET            request object size node flags(given)   wants to read it; `node` says where a
  *                                                          copy is; given: its owner is not the
- *                                                          process in its name
+ *                                                          process in its name. Flag held: I hold
+ *                                                          it, so it is there
  *   UNPIN          object flags(anchor)                    one pin less; anchor: its owner lets go
  *   FREE           object node flags(given)                its owner needs it no more; `node` says
  *                  task                                    where it was made. Flag held: who has

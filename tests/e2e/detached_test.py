@@ -123,19 +123,6 @@ def test_where_its_output_goes(cluster):
     processes.until(lambda: "said by the actor" in node.said_path.read_text(), settings.seconds(10), "its output")
 
 
-def test_between_hosts(network, empty_cluster, mail):
-    """Created on a machine without a node: an error that says what to do. From a task there, and killed from elsewhere."""
-    first, second, third = network(3)
-    empty_cluster.start_head(f"tcp://{first.address}:6380", host=first)
-    empty_cluster.start_node(host=second)
-    lines = ask(empty_cluster, "create", "hits", mail.path, "", 0, host=third)
-    assert lines[0] == "REEVE_EINFEASIBLE" and "create it in a task" in lines[1]
-    ask(empty_cluster, "create", "hits", mail.path, "", 0, host=second)
-    assert ask(empty_cluster, "ask", "hits", host=third) == ["value 102"]
-    assert ask(empty_cluster, "kill", "hits", host=third) == []
-    assert ask(empty_cluster, "ask", "hits", host=third)[0] == "REEVE_EHANDLE"
-
-
 def actors(cluster, *options):
     done = cluster.tool("actors", "--json", *options)
     assert done.returncode == 0, done.stderr
@@ -212,3 +199,16 @@ def test_killed_by_the_tool(cluster, mail):
     assert done.returncode == 1 and "only the process that has created" in done.stderr
     mail.let_go()
     program.succeed(60)
+
+
+def test_between_hosts(network, empty_cluster, mail):
+    """Created on a machine without a node: an error that says what to do. From a task there, and killed from elsewhere."""
+    first, second, third = network(3)
+    empty_cluster.start_head(f"tcp://{first.address}:6380", host=first)
+    empty_cluster.start_node(host=second)
+    lines = ask(empty_cluster, "create", "hits", mail.path, "", 0, host=third)
+    assert lines[0] == "REEVE_EINFEASIBLE" and "create it in a task" in lines[1]
+    ask(empty_cluster, "create", "hits", mail.path, "", 0, host=second)
+    assert ask(empty_cluster, "ask", "hits", host=third) == ["value 102"]
+    assert ask(empty_cluster, "kill", "hits", host=third) == []
+    assert ask(empty_cluster, "ask", "hits", host=third)[0] == "REEVE_EHANDLE"

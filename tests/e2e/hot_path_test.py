@@ -16,6 +16,7 @@ import pytest
 from support import processes, settings
 
 CALLS = 100_000
+PUTS = 3000
 TRACED_MAX = CALLS // 5
 SWITCHES = re.compile(r"ctxt_switches:\s*(\d+)")
 
@@ -98,6 +99,19 @@ def test_no_system_calls(run, mail, home, how, capsys):
         with capsys.disabled():
             print(f"\n{how}, {kind}: {sum(found.values()) / CALLS:.4f} system calls a call: {found}")
         assert sum(found.values()) < TRACED_MAX, found
+    hot.end()
+
+
+def test_puts_do_not_wait(run, mail, home, capsys):
+    """A value put and released is two messages, and a third when there is too little room left for the next. It was seven, and a wait,
+    for a size of which several rests of what had been granted were just too small."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    hot = Hot(run, mail, home, "puts")
+    found = hot.traced(hot.driver, PUTS)
+    with capsys.disabled():
+        print(f"\nputs: {sum(found.values()) / PUTS:.2f} system calls a put: {found}")
+    assert found["sendmsg"] < 3.5 * PUTS, found
     hot.end()
 
 

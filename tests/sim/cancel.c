@@ -32,16 +32,6 @@ void sim_cancel_run(
                 .kind = LOCAL_CANCEL, .lease = channel->lease, .task = c->task, .count = attempt});
 }
 
-/* An attempt that was given up with its node, before the task was cancelled: it may go on there
- * until that node has heard, a stream whose reader has stopped reading above all. */
-static bool is_given_up(
-    struct sim *sim, const struct sim_process *owner, const struct sim_call_frame *frame)
-{
-    const struct sim_channel *channel = sim_channel_get(sim, frame->channel);
-    return channel != NULL && channel->kind == CHANNEL_EXECUTOR &&
-           reeve_map64_get(&owner->held, channel->lease) == NULL;
-}
-
 /* A task that was cancelled says so only when nobody runs it. */
 void sim_cancel_check(struct sim *sim, const struct sim_process *owner, uint64_t task)
 {
@@ -51,8 +41,7 @@ void sim_cancel_check(struct sim *sim, const struct sim_process *owner, uint64_t
     while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {
         const struct sim_process *process = value;
         for (uint32_t i = 0; i < process->frame_count && !process->dying; i++)
-            if (process->frames[i].owner == owner->uid && process->frames[i].task == task &&
-                !is_given_up(sim, owner, &process->frames[i]))
+            if (process->frames[i].owner == owner->uid && process->frames[i].task == task)
                 sim_violation(sim, "task %llx of driver %llu is cancelled, and still runs",
                     (unsigned long long)task, (unsigned long long)owner->uid);
     }

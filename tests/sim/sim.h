@@ -6,8 +6,11 @@
  *                every control message passes through the wire's codec
  *   head.c       the head's shell: scheduler core and a journal in memory
  *   daemon.c     a node daemon's shell: node core, sockets of its processes
+ *   links.c      its links to the head and to other nodes
  *   channel.c    rings, and the bridge that carries their entries between machines
- *   process.c    drivers and workers: owner core, random programs
+ *   process.c    drivers and workers: owner core, channels, events
+ *   driver.c     what drivers submit, and what must come of it
+ *   worker.c     functions that run, wait, call others
  *   programs.c   what these compute
  *   life.c       how these come and go
  *   actors.c     actors: what drivers do with them, how they live in workers, in which order
@@ -195,6 +198,10 @@ void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_ses
     int side, struct sim_frame *frame);
 void sim_daemon_tick(struct sim *sim, struct sim_daemon *daemon);
 void sim_daemon_arm(struct sim *sim, struct sim_daemon *daemon, uint64_t at_ns);
+/* links.c: another node has become known, or is dead. */
+void sim_peer_known(struct sim_daemon *daemon, const struct reeve_message *message);
+void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number);
+void sim_peer_free(struct sim_peer *peer);
 void sim_peer_send(
     struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
 void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon);
@@ -447,6 +454,8 @@ void sim_stream_credit(
 bool sim_stream_yield(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
 void sim_stream_told(struct sim *sim, struct sim_process *worker, const struct sim_local *message);
 
+#define SIM_LOSSES_MAX 3u /* of a task */
+
 struct sim_process *sim_process_get(struct sim *sim, uint64_t uid);
 struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon, bool is_driver);
 void sim_driver_later(struct sim *sim, uint64_t delay_ns, uint32_t machine);
@@ -464,6 +473,19 @@ void sim_cancel(
     struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task, uint32_t attempt);
 /* channel.c: a client has read so much of a stream. */
 void sim_credit(struct sim *sim, struct sim_daemon *daemon, const struct sim_local *message);
+/* process.c: the channel of a lease that it holds, or NULL; what a task's entry comes to; all
+ * that its owner core wants done. */
+struct sim_channel *sim_process_channel(struct sim_process *process, reeve_lease_index index);
+uint64_t sim_process_argument(struct sim_process *process, const struct reeve_owner_entry *entry);
+void sim_process_pump(struct sim *sim, struct sim_process *process);
+/* driver.c: what has come is looked at; some tasks are submitted. */
+void sim_driver_turn(struct sim *sim, struct sim_process *process);
+void sim_driver_submit(struct sim *sim, struct sim_process *process);
+/* worker.c: functions go on where they can; the one that runs, if any; it has computed. */
+void sim_worker_turn(struct sim *sim, struct sim_process *process);
+struct sim_call_frame *sim_worker_top(struct sim_process *process);
+void sim_worker_computed(struct sim *sim, struct sim_process *process);
+void sim_worker_lend(struct sim *sim, struct sim_process *process, bool lends);
 void sim_process_wake(struct sim *sim, struct sim_process *process, uint64_t delay_ns);
 void sim_process_fire(struct sim *sim, struct sim_event *event);
 void sim_to_daemon(struct sim *sim, struct sim_process *process, const struct sim_local *message);

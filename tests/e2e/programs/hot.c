@@ -1,9 +1,10 @@
-/* Hot calls to be watched from outside: `hot HOW MAIL`, HOW being "sync" or "async". Reports
- * "driver PID" and "worker PID"; then for each number that it reads on standard input it makes
- * so many calls and prints "made NUMBER". */
+/* Hot calls to be watched from outside: `hot HOW MAIL`, HOW being "sync", "async" or "puts".
+ * Reports "driver PID" and "worker PID"; then for each number that it reads on standard input it
+ * makes so many calls, or puts so many values into the store, and prints "made NUMBER". */
 #include "tests/e2e/programs/say.h"
 
 #define UNDER_WAY 1000
+#define PUT_SIZE  (66 * 1024) /* more than rides along */
 
 REEVE_REMOTE(int64_t, next, (int64_t, x))
 {
@@ -38,6 +39,13 @@ static void side_by_side(long count)
     }
 }
 
+static void put(long count)
+{
+    static uint8_t bytes[PUT_SIZE];
+    for (long i = 0; i < count; i++)
+        NEED(reeve_release(reeve_put_bytes(bytes, PUT_SIZE)) == REEVE_OK);
+}
+
 int main(int argc, char **argv)
 {
     char line[32];
@@ -52,6 +60,8 @@ int main(int argc, char **argv)
         long count = strtol(line, NULL, 10);
         if (strcmp(argv[1], "sync") == 0)
             one_by_one(count);
+        else if (strcmp(argv[1], "puts") == 0)
+            put(count);
         else
             side_by_side(count);
         printf("made %ld\n", count);

@@ -136,6 +136,40 @@ static void one_whose_node_is_lost_does_not_say_that_it_has_stopped(void **state
     ends_with(&world, task, REEVE_ENODEDIED, "silent");
 }
 
+/* Nor does one that was to be run again for that, whatever has become of it since; one whose worker
+ * has died may. */
+static void one_that_was_given_up_with_its_node_does_not_either(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "cancelled, but an attempt of it was given up with node 1, and may still run there";
+    for (int how_far = 0; how_far < 4; how_far++) {
+        struct world world = world_with_lease();
+        reeve_task_id task = sent(&world);
+        int lost = how_far == 3 ? REEVE_EWORKERDIED : REEVE_EUNREACHABLE;
+        reeve_owner_lease_lost(world.owner, world.now_ns, world.lease, lost, "lost");
+        reeve_owner_check(world.owner);
+        assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_QUEUED);
+        if (how_far != 0) {
+            struct reeve_owner_send send;
+            world_lease(&world, 200, 2);
+            assert_true(reeve_owner_next_send(world.owner, &send));
+            reeve_owner_sent(world.owner, world.now_ns, task, 5);
+        }
+        cancel(&world, task);
+        if (how_far == 1)
+            assert_true(reeve_owner_answer(
+                world.owner, world.now_ns, world.lease, task, 2, REEVE_ECANCELLED, "x", 1, NULL));
+        else if (how_far >= 2)
+            reeve_owner_lease_lost(
+                world.owner, world.now_ns, world.lease, REEVE_EWORKERDIED, "ended");
+        if (how_far == 3)
+            ends_with(&world, task, REEVE_ECANCELLED, "cancelled while it ran");
+        else
+            ends_with(&world, task, REEVE_EUNREACHABLE, text);
+    }
+}
+
 static void children_are_what_came_later(void **state)
 {
     (void)state;
@@ -177,6 +211,7 @@ int main(void)
         cmocka_unit_test(one_that_runs_ends_as_its_worker_says),
         cmocka_unit_test(one_whose_worker_dies_is_not_run_again),
         cmocka_unit_test(one_whose_node_is_lost_does_not_say_that_it_has_stopped),
+        cmocka_unit_test(one_that_was_given_up_with_its_node_does_not_either),
         cmocka_unit_test(children_are_what_came_later),
         cmocka_unit_test(stale_ones_are_refused),
     };

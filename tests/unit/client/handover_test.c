@@ -251,12 +251,13 @@ static void what_is_held_is_handed_on(void **state)
         assert_int_equal(freed(world.worker), 0);
         take_answer(&world, &got, 1);
         assert_int_equal(reeve_owner_result(world.caller, got, &result), 0);
-        assert_int_equal(result.object.flags, REEVE_REFERENCE_HELD);
+        assert_int_equal(result.object.flags, REEVE_REFERENCE_HELD | REEVE_REFERENCE_GIVEN);
         assert_true(reeve_object_id_equal(result.object.id, object.id));
         tokens[i] = result.object.offset;
         assert_int_equal(reeve_owner_release(world.caller, got), 0);
         struct reeve_owner_command end = free_command(world.caller);
-        assert_true(end.object.flags == REEVE_REFERENCE_HELD && end.task == tokens[i]);
+        assert_true(end.object.flags == (REEVE_REFERENCE_HELD | REEVE_REFERENCE_GIVEN) &&
+                    end.task == tokens[i]);
     }
     assert_true(tokens[0] != tokens[1] && tokens[0] >> 63 && tokens[1] >> 63);
     reeve_owner_fail_all(world.worker, REEVE_ECANCELLED, "");

@@ -209,6 +209,45 @@ static void test_handed_on_to_the_dead(void **state)
     kit_fini(&kit);
 }
 
+/* Node 2 hands on what it held, and has not heard that this was heard. The heir needs it no more
+ * when all of it is said again: it must not be its once more. */
+static void test_said_again(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    put(&kit, 5, id, 100);
+    struct reeve_store_event hold = {.kind = REEVE_STORE_PEER_HOLD,
+        .node = 2,
+        .id = id,
+        .process = FAR(2, 9),
+        .number = 4,
+        .word = 1};
+    struct reeve_store_event move = hold;
+    move.heir = FAR(3, 8);
+    move.word = 2;
+    step(&kit, hold);
+    step(&kit, move);
+    assert_int_equal(status(&kit).hold_count, 1);
+    peer_hold(&kit, id, FAR(3, 8), 4, true);
+    assert_int_equal(status(&kit).hold_count, 0);
+    step(&kit, hold);
+    step(&kit, move);
+    assert_int_equal(status(&kit).hold_count, 0);
+    assert_int_equal(status(&kit).stale_count, 2);
+    /* a new word counts, and so do those of another node */
+    hold.word = 3;
+    step(&kit, hold);
+    hold.node = 3;
+    hold.process = FAR(3, 8);
+    hold.word = 1;
+    step(&kit, hold);
+    assert_int_equal(status(&kit).hold_count, 2);
+    kit_fini(&kit);
+}
+
 /* A node that has something of ours, of which we know nothing, is told when that process dies;
  * at once when it is dead. */
 static void test_watched(void **state)
@@ -437,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_holds_go_with_their_process_and_node),
         cmocka_unit_test(test_handed_on),
         cmocka_unit_test(test_handed_on_to_the_dead),
+        cmocka_unit_test(test_said_again),
         cmocka_unit_test(test_watched),
         cmocka_unit_test(test_owner_dies),
         cmocka_unit_test(test_elsewhere),

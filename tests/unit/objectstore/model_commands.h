@@ -2,7 +2,7 @@
 #ifndef REEVE_TESTS_OBJECTSTORE_MODEL_COMMANDS_H
 #define REEVE_TESTS_OBJECTSTORE_MODEL_COMMANDS_H
 
-#include "tests/unit/objectstore/model_world.h"
+#include "tests/unit/objectstore/model_references.h"
 
 static inline struct parcel *send(
     struct world *world, uint32_t from, uint32_t to_number, struct reeve_store_event event)
@@ -16,6 +16,7 @@ static inline struct parcel *send(
         *parcel = (struct parcel){.event = event};
         return parcel;
     }
+    world->nodes[from].asks[to_number] = true;
     return NULL;
 }
 
@@ -58,18 +59,24 @@ static inline void got_object(
     struct model_object *object = &world->objects[client->waiting_object - 1];
     assert_true(reeve_object_id_equal(object->id, command->id));
     client->waiting_get = 0;
+    bool held = client->waiting_hold != 0;
+    if (held)
+        world->holds[client->waiting_hold - 1].busy--;
+    client->waiting_hold = 0;
     if (command->code != 0) {
-        bool dead = reeve_map64_get(&world->dead, object->id.owner) != NULL ||
-                    node_is_dead(world, reeve_process_node(object->id.owner));
+        bool dead = process_is_dead(world, object->owner) || object->unsure ||
+                    (object->giving && process_is_dead(world, object->heir)) ||
+                    (!held && !client->waiting_given && process_is_dead(world, object->id.owner));
         bool explained =
             command->code == REEVE_EFULL || (command->code == REEVE_EOWNERDIED && dead) ||
             (command->code == REEVE_ELOST &&
-                (object->freed || dead || node_is_dead(world, object->node) ||
+                ((object->freed && !held) || dead || node_is_dead(world, object->node) ||
                     strstr(command->text, "does not answer") != NULL || world->damaged > 0)) ||
             ((command->code == REEVE_ECORRUPT || command->code == REEVE_ESYSTEM) &&
                 world->damaged > 0);
         if (!explained)
-            fail_msg("node %u: %d %s", node->number, command->code, command->text);
+            fail_msg("node %u: %d %s%s", node->number, command->code, command->text,
+                held ? " (it holds it)" : "");
         world->failures++;
         return;
     }
@@ -193,7 +200,8 @@ static inline void carry_out(
     }
     case REEVE_STORE_REPLY_CREATE: got_room(world, node, command); return;
     case REEVE_STORE_REPLY_GET: got_object(world, node, command); return;
-    case REEVE_STORE_REPLY_SEAL: return;
+    case REEVE_STORE_REPLY_SEAL: got_word(world, node, command); return;
+    case REEVE_STORE_RELAX: client_of(node, command->client)->relaxing = true; return;
     case REEVE_STORE_SEND_PULL: send_pull(world, at, command); return;
     case REEVE_STORE_DROP_PULL: {
         struct model_piece *piece = piece_of(node, command->number);
@@ -203,11 +211,7 @@ static inline void carry_out(
     }
     case REEVE_STORE_SEND_CHUNK: send_chunk(world, at, command); return;
     case REEVE_STORE_SEND_FREE:
-        send(world, at, command->node,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE,
-                .node = node->number,
-                .id = command->id,
-                .number = command->number});
+        send(world, at, command->node, word_event(node->number, command));
         return;
     case REEVE_STORE_SPILL_READ:
         check_untouchable(world, node, command->segment, command->offset, command->length);

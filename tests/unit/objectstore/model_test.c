@@ -1,5 +1,6 @@
 /* Random lives: four nodes with a store each, processes that come and die, objects made, read,
- * pulled, spilled, freed; sessions that break; a node that is lost; disks that fail and flip bits.
+ * pulled, spilled, anchored, held, given away, freed; sessions that break; a node that is lost,
+ * between any two commands; disks that fail and flip bits.
  * The memory is real bytes in this test (shadow segments), and so are the files on disk, so that
  * wrong places show as wrong bytes:
  *
@@ -10,14 +11,20 @@
  *   - what a reader gets is what the creator wrote, while it holds its pin, whatever
  *     dying processes scribble over their own room;
  *   - a failure has a reason: freed, its owner dead, its node dead, or the store full;
+ *   - what an owner has not freed is there, as long as it and the node live; what somebody holds
+ *     is, too, freed or not, and its holder can read it, whoever owns it by then;
+ *   - what is anchored stays in its place;
  *   - never more memory touched than the capacity; the tables agree after every event;
- *   - in the end, when all has been given back: no object, no pin, no segment, no memory, no file.
+ *   - in the end, when all has been given back: no primary, no hold, but those of which a process
+ *     died that was about to hand them on; when all owners have gone: no object, no pin, no
+ *     segment, no memory, no file.
  *
- * One seed is one run: MODEL_SEED=… runs a single one, MODEL_RUNS=… more of them. */
+ * One seed is one run: MODEL_SEED=… runs a single one (MODEL_TRACE=1: and says what happens),
+ * MODEL_RUNS=… more of them. */
 #include <stdlib.h>
 
 #include "runtime/base/macros.h"
-#include "tests/unit/objectstore/model_commands.h"
+#include "tests/unit/objectstore/model_shells.h"
 
 static void check_node(const struct model_node *node, const char *after)
 {
@@ -34,118 +41,34 @@ static void step_node(struct world *world, uint32_t at, struct reeve_store_event
     struct model_node *node = &world->nodes[at];
     struct reeve_fifo out;
     struct reeve_store_command command;
+    if (node->doomed)
+        return;
+    if (world->trace)
+        print_message(
+            "%8.3f node %u: %s client %u request %u id %lx/%lu node %u process %lx heir %lx "
+            "number %lu word %lu flags %u code %d\n",
+            (double)world->now_ns / MILLISECOND, node->number, reeve_store_event_name(event.kind),
+            event.client, event.request, (unsigned long)event.id.owner,
+            (unsigned long)event.id.sequence, event.node, (unsigned long)event.process,
+            (unsigned long)event.heir, (unsigned long)event.number, (unsigned long)event.word,
+            event.flags, event.code);
     reeve_fifo_init(&out, sizeof(command));
     reeve_store_step(node->store, world->now_ns, &event, &out);
     check_node(node, reeve_store_event_name(event.kind));
     bool more;
     do {
-        while (reeve_fifo_pop(&out, &command))
+        while (reeve_fifo_pop(&out, &command)) {
             carry_out(world, at, &command);
+            /* some of them have been carried out when it dies */
+            node->doomed |=
+                !world->healing && world->node_last < NODE_MAX && random_below(world, 20000) == 0;
+            if (node->doomed)
+                reeve_fifo_clear(&out);
+        }
         more = reeve_store_run_some(node->store, world->now_ns, &out);
     } while (more || reeve_fifo_peek(&out) != NULL);
     check_node(node, "the rest");
     reeve_fifo_fini(&out);
-}
-
-/* --- what shells owe to the core ---- */
-
-static void piece_answer(
-    struct world *world, uint32_t at, struct model_piece *piece, struct reeve_store_event event)
-{
-    event.kind = REEVE_STORE_PEER_CHUNK;
-    event.number = piece->number;
-    piece->number = 0;
-    step_node(world, at, event);
-}
-
-/* What has been called off is written to until it has been answered. */
-static void answer_dropped(struct world *world, uint32_t at)
-{
-    struct model_node *node = &world->nodes[at];
-    for (uint32_t i = 0; i < PIECES_MAX; i++) {
-        struct model_piece *piece = &node->pieces[i];
-        if (piece->number == 0 || !piece->dropped)
-            continue;
-        if (piece->length > 0) {
-            check_untouchable(world, node, piece->segment, piece->place, piece->length);
-            memset(node->segments[piece->segment].bytes + piece->place, 0xcc, piece->length);
-        }
-        piece_answer(world, at, piece, (struct reeve_store_event){.code = REEVE_ECANCELLED});
-    }
-}
-
-static void answer_unsent(struct world *world, uint32_t at)
-{
-    while (world->unsent_count[at] > 0)
-        step_node(world, at,
-            (struct reeve_store_event){
-                .kind = REEVE_STORE_SENT, .number = world->unsent[at][--world->unsent_count[at]]});
-}
-
-/* The bytes leave now; from then on the sender may do with them as it likes. */
-static void transmit(struct world *world, uint32_t from, struct parcel *parcel)
-{
-    if (parcel->serial == 0)
-        return;
-    struct model_segment *segment = &world->nodes[from].segments[parcel->segment];
-    assert_true(segment->bytes != NULL && parcel->place + parcel->event.length <= segment->size);
-    parcel->bytes = malloc(parcel->event.length + 1);
-    memcpy(parcel->bytes, segment->bytes + parcel->place, parcel->event.length);
-    step_node(world, from,
-        (struct reeve_store_event){.kind = REEVE_STORE_SENT, .number = parcel->serial});
-    parcel->serial = 0;
-}
-
-static void receive(struct world *world, uint32_t to, const struct parcel *parcel)
-{
-    struct model_node *node = &world->nodes[to];
-    struct model_piece *piece = piece_of(node, parcel->event.number);
-    if (piece == NULL || piece->node != parcel->event.node)
-        return; /* of another session */
-    if (parcel->event.code == REEVE_EAGAIN && parcel->event.other == 0) {
-        step_node(world, to,
-            (struct reeve_store_event){.kind = REEVE_STORE_PEER_BUSY, .number = piece->number});
-        return;
-    }
-    if (parcel->bytes != NULL) {
-        assert_true(piece->length == parcel->event.length);
-        check_untouchable(world, node, piece->segment, piece->place, piece->length);
-        memcpy(node->segments[piece->segment].bytes + piece->place, parcel->bytes, piece->length);
-    }
-    piece_answer(world, to, piece, parcel->event);
-}
-
-/* Something that a disk does has ended. */
-static void end_disk(struct world *world, uint32_t at, uint32_t index)
-{
-    struct model_node *node = &world->nodes[at];
-    const struct reeve_store_command *command = &node->disk->pending[index];
-    struct reeve_store_event event =
-        disk_end(node->disk, &world->prng, index, node->segments[command->segment].bytes);
-    world->damaged += event.code != 0 && event.kind == REEVE_STORE_SPILL_READ_DONE;
-    step_node(world, at, event);
-}
-
-/* One of the slices under way is done: nobody has been given any of it meanwhile. */
-static bool return_slice(struct world *world, uint32_t at)
-{
-    struct model_node *node = &world->nodes[at];
-    if (node->return_count == 0)
-        return false;
-    struct reeve_store_command *slice = &node->returns[random_below(world, node->return_count)];
-    struct reeve_store_command done = *slice;
-    *slice = node->returns[--node->return_count];
-    bool failed = !world->healing && random_below(world, 10) == 0;
-    check_untouchable(world, node, done.segment, done.offset, done.length);
-    if (!failed)
-        memset(node->segments[done.segment].bytes + done.offset, 0, done.length);
-    world->returns++;
-    step_node(world, at,
-        (struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_RETURNED,
-            .segment = done.segment,
-            .offset = done.offset,
-            .code = failed ? REEVE_ESYSTEM : REEVE_OK});
-    return true;
 }
 
 /* --- what may happen -------------------------------------------------------------------------- */
@@ -213,6 +136,9 @@ static void node_stop(struct world *world, uint32_t at)
     for (uint32_t i = 0; i < SEGMENTS_MAX; i++)
         free(node->segments[i].bytes);
     world->node_dead[node->number] = true;
+    for (uint32_t c = 0; c < CLIENTS; c++)
+        if (node->clients[c].handle != 0 && !node->clients[c].closed)
+            client_leaves(world, node, &node->clients[c]);
     uint32_t number = node->number;
     node->number = 0;
     world->unsent_count[at] = 0;
@@ -286,7 +212,10 @@ static void seal_room(struct world *world, uint32_t at, struct model_client *cli
     *object = (struct model_object){.id = OBJECT(owner, world->object_count),
         .size = room->size - random_below(world, room->size / 4 + 1),
         .node = node->number,
+        .owner = owner,
         .sealed = true};
+    if (anchor_room(world, owner) != NULL && random_below(world, 2) == 0)
+        event.flags = REEVE_STORE_ANCHOR;
     uint8_t *bytes = node->segments[room->segment].bytes + room->offset;
     for (uint64_t i = 0; i < object->size; i++)
         bytes[i] = byte_of(object->id, i);
@@ -325,14 +254,23 @@ static void get_object(struct world *world, uint32_t at, struct model_client *cl
     uint32_t index = world->object_count - 1 - (uint32_t)random_below(world, recent);
     if (world->damaging && random_below(world, 2) == 0)
         index = spilled_here(world, at, index);
+    uint32_t hold = random_below(world, 2) == 0 ? hold_of(world, at, client) : 0;
+    if (hold != 0) {
+        index = world->holds[hold - 1].object - 1;
+        world->holds[hold - 1].busy++;
+        client->waiting_hold = hold;
+    }
     struct model_object *object = &world->objects[index];
     client->waiting_get = ++world->request_last;
     client->waiting_object = index + 1;
+    client->waiting_given = object->given;
     step_node(world, at,
         (struct reeve_store_event){.kind = REEVE_STORE_GET,
             .client = client->handle,
             .request = client->waiting_get,
             .id = object->id,
+            .flags = (client->waiting_given ? REEVE_STORE_GIVEN : 0) |
+                     (hold != 0 ? REEVE_STORE_HELD : 0),
             .size = random_below(world, 4) == 0 ? 0 : object->size,
             .node = object->node});
 }
@@ -359,13 +297,18 @@ static void free_owned(
     uint32_t first = world->object_count > 200 && !world->healing ? world->object_count - 200 : 0;
     for (uint32_t i = first; i < world->object_count; i++) {
         struct model_object *object = &world->objects[i];
-        if (object->id.owner != process || object->freed || random_below(world, chance) != 0)
+        if (object->owner != process || object->freed || object->loans > 0 || object->giving ||
+            random_below(world, chance) != 0)
             continue;
+        struct model_pin *anchor = anchor_of(client, i);
+        if (anchor != NULL)
+            anchor->object = 0;
         object->freed = true;
         step_node(world, at,
             (struct reeve_store_event){.kind = REEVE_STORE_FREE,
                 .client = client->handle,
                 .id = object->id,
+                .flags = object->given ? REEVE_STORE_GIVEN : 0,
                 .node = object->node});
     }
 }
@@ -374,6 +317,8 @@ static void reap(struct world *world, uint32_t at, struct model_client *client)
 {
     struct model_node *node = &world->nodes[at];
     uint32_t handle = client->handle;
+    if (!client->closed)
+        client_leaves(world, node, client);
     int error =
         reeve_map64_put(&world->dead, reeve_process_id_make(node->number, handle), world, NULL);
     assert_int_equal(error, 0);
@@ -394,6 +339,7 @@ static void scribble(struct model_node *node, struct model_client *client)
 
 static void close_client(struct world *world, uint32_t at, struct model_client *client)
 {
+    client_leaves(world, &world->nodes[at], client);
     client->closed = true;
     client->waiting_create = client->waiting_get = 0;
     world->kills++;
@@ -414,11 +360,11 @@ static void deliver(struct world *world, uint32_t from, uint32_t to)
         receive(world, to, &parcel);
     else
         step_node(world, to, parcel.event);
-    if (parcel.event.kind == REEVE_STORE_PEER_FREE)
+    if (parcel.event.word != 0 && !world->nodes[to].doomed)
         send(world, to, parcel.event.node,
             (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,
                 .node = world->nodes[to].number,
-                .number = parcel.event.number});
+                .number = parcel.event.word});
     free(parcel.bytes);
 }
 
@@ -459,13 +405,23 @@ static void something(struct world *world)
     struct model_node *node = &world->nodes[at];
     struct model_client *client = &node->clients[random_below(world, CLIENTS)];
     uint64_t dice = random_below(world, 1000);
+    if (node->doomed) {
+        node_stop(world, at);
+        node_start(world, at);
+        return;
+    }
+    if (dice % 32 == 7)
+        check_kept(world);
     if (dice % 16 == 0)
         answer_dropped(world, at);
     if (dice % 4 == 1)
         answer_unsent(world, at);
+    if (dice % 16 == 3)
+        answer_asks(world, at);
     if (dice < 350) {
         /* more than one, or what is said again until it has been heard would pile up */
-        for (uint64_t i = random_below(world, 4); at != to && i < 4; i++)
+        uint64_t count = random_below(world, 8) == 0 ? LINK_MAX : 1 + random_below(world, 8);
+        for (uint64_t i = 0; at != to && i < count; i++)
             deliver(world, at, to);
         return;
     }
@@ -501,12 +457,16 @@ static void something(struct world *world)
             reap(world, at, client);
         return;
     }
-    if (dice < 560)
+    if (dice < 540)
         create_room(world, at, client);
-    else if (dice < 720)
+    else if (dice < 680)
         seal_room(world, at, client);
-    else if (dice < 860)
+    else if (dice < 800)
         get_object(world, at, client);
+    else if (dice < 850)
+        refer(world, at, client);
+    else if (dice < 880)
+        let_go(world, at, client, false);
     else if (dice < 930)
         unpin_object(world, at, client, false);
     else if (dice < 994)
@@ -522,6 +482,7 @@ static void deliver_all(struct world *world)
         for (uint32_t at = 0; at < NODES; at++) {
             answer_dropped(world, at);
             answer_unsent(world, at);
+            answer_asks(world, at);
             while (return_slice(world, at))
                 moved = true;
         }
@@ -541,10 +502,51 @@ static void end_all_disks(struct world *world)
             end_disk(world, at, 0);
 }
 
+/* What is left of objects that everybody has given back. */
+static void check_nothing_kept(struct world *world)
+{
+    struct reeve_store_object_info info;
+    uint64_t holds = 0;
+    for (uint32_t at = 0; at < NODES; at++) {
+        struct reeve_store_status state;
+        reeve_store_status(world->nodes[at].store, &state);
+        holds += state.hold_count;
+        for (uint64_t cursor = 0;
+             reeve_store_next_object(world->nodes[at].store, &cursor, &info);) {
+            const struct model_object *object = &world->objects[info.id.sequence - 1];
+            if (!info.copy && !object->unsure && world->unsure == 0)
+                fail_msg("object %lu of %lx is on node %u, and nobody knows it",
+                    (unsigned long)info.id.sequence, (unsigned long)info.id.owner,
+                    world->nodes[at].number);
+        }
+    }
+    assert_true(holds <= world->unsure);
+}
+
+/* Copies may be left of what was given away and lay on a node that has died: nobody knows here
+ * whose they are. They go when room is needed. */
+static void check_orphans(struct world *world, struct model_node *node)
+{
+    struct reeve_store_object_info info;
+    for (uint64_t cursor = 0; reeve_store_next_object(node->store, &cursor, &info);) {
+        const struct model_object *object = &world->objects[info.id.sequence - 1];
+        if (!info.copy || info.owner != REEVE_PROCESS_NONE || !world->node_dead[object->node])
+            fail_msg("object %lu of %lx is left on node %u", (unsigned long)info.id.sequence,
+                (unsigned long)info.id.owner, node->number);
+        node->orphans++;
+    }
+}
+
 /* Everybody gives everything back; then nothing may be left. */
 static void heal(struct world *world)
 {
     world->healing = true;
+    for (uint32_t at = 0; at < NODES; at++) {
+        if (!world->nodes[at].doomed)
+            continue;
+        node_stop(world, at);
+        node_start(world, at);
+    }
     for (int round = 0; round < 400; round++) {
         bool waiting = false;
         for (uint32_t at = 0; at < NODES; at++)
@@ -557,6 +559,7 @@ static void heal(struct world *world)
                     continue;
                 }
                 unpin_object(world, at, client, true);
+                let_go(world, at, client, true);
                 for (uint32_t i = 0; i < ROOMS; i++) {
                     struct model_room *room = &client->rooms[i];
                     bool taken = room->taken;
@@ -568,7 +571,8 @@ static void heal(struct world *world)
                                 .segment = room->segment,
                                 .offset = room->offset});
                 }
-                waiting |= client->waiting_create != 0 || client->waiting_get != 0;
+                waiting |= client->waiting_create != 0 || client->waiting_get != 0 ||
+                           client->giving_request != 0 || holds_asked(world) > 0;
             }
         deliver_all(world);
         end_all_disks(world);
@@ -589,6 +593,7 @@ static void heal(struct world *world)
         }
     deliver_all(world);
     end_all_disks(world);
+    check_nothing_kept(world);
     struct reeve_store_status state;
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_status(world->nodes[at].store, &state);
@@ -608,17 +613,22 @@ static void heal(struct world *world)
         struct model_node *node = &world->nodes[at];
         reeve_store_status(node->store, &state);
         assert_int_equal(state.untold_count, 0);
+        assert_int_equal(state.hold_count, 0);
+        assert_int_equal(state.anchored_bytes, 0);
         assert_int_equal(state.used_bytes, state.copy_bytes);
-        assert_int_equal(state.object_count, 0);
-        assert_int_equal(state.used_bytes, 0);
+        check_orphans(world, node);
         assert_int_equal(state.spilled_count + state.spilled_bytes + state.disk_bytes, 0);
         for (uint32_t i = 0; node->disk != NULL && i < DISK_FILES_MAX; i++)
             assert_true(node->disk->files[i].closed || !node->disk->files[i].opened);
     }
-    pass_time(world, 31 * SECOND);
-    deliver_all(world);
+    for (int i = 0; i < 2; i++) { /* what is given back in the background is idle only then */
+        pass_time(world, 31 * SECOND);
+        deliver_all(world);
+    }
     for (uint32_t at = 0; at < NODES; at++) {
         reeve_store_status(world->nodes[at].store, &state);
+        if (world->nodes[at].orphans > 0)
+            continue;
         assert_int_equal(state.segment_count, 0);
         assert_int_equal(state.committed_bytes, 0);
         assert_true(reeve_store_deadline(world->nodes[at].store) == UINT64_MAX);
@@ -631,6 +641,7 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool print)
     struct world *world = calloc(1, sizeof(*world));
     reeve_prng_init(&world->prng, seed);
     world->now_ns = SECOND;
+    world->trace = getenv("MODEL_TRACE") != NULL;
     reeve_map64_init(&world->dead);
     world->folder_count = seed % 4; /* none in one of four */
     world->fail_chance = seed % 3 == 0 ? 0 : 20;
@@ -651,12 +662,15 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool print)
             free(world->nodes[at].segments[i].bytes);
     }
     if (print)
-        print_message("           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u "
-                      "objects, %lu written, %lu read, %lu mended\n",
+        print_message(
+            "           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u "
+            "objects, %lu written, %lu read, %lu mended, %lu gifts, %lu held, %lu anchored\n",
             (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
             (unsigned long)world->pulls, (unsigned long)world->kills, world->object_count,
-            (unsigned long)world->written, (unsigned long)world->read,
-            (unsigned long)world->mended);
+            (unsigned long)world->written, (unsigned long)world->read, (unsigned long)world->mended,
+            (unsigned long)world->gifts, (unsigned long)world->held,
+            (unsigned long)world->anchored);
+    assert_true(steps < 2000 || (world->gifts > 10 && world->held > 10 && world->anchored > 10));
     assert_true(steps < 2000 || world->folder_count == 0 || world->written > 100);
     reeve_map64_fini(&world->dead);
     uint64_t mended = world->mended;

@@ -18,6 +18,8 @@
 #define ROOMS        4u /* a client, at a time */
 #define OBJECTS_MAX  4000u
 #define PINS_MAX     24u
+#define ANCHORS_MAX  32u /* a client */
+#define HOLDS_MAX    256u
 #define LINK_MAX     4096u
 #define PIECE_SIZE   16384u
 #define RETURNS_MAX  64u
@@ -26,8 +28,24 @@
 struct model_object {
     struct reeve_object_id id;
     uint64_t size;
-    uint32_t node; /* where the primary is */
+    uint32_t node;                /* where the primary is */
+    reeve_process_id owner, heir; /* heir: while it is being given away */
+    uint32_t loans; /* to those who ask for a hold: until they are answered its owner keeps it */
     bool sealed, freed;
+    bool given;  /* at least once: its owner is not the process in its id */
+    bool giving; /* its owner has asked to give it away */
+    bool
+        /* that owner died before it was answered: it may be the heir's, who knows nothing */
+        unsure;
+};
+
+struct model_hold {
+    uint32_t object;  /* index + 1; 0: none */
+    uint32_t request; /* not answered yet; 0: known */
+    reeve_process_id asker, holder;
+    uint64_t token;
+    uint32_t source; /* index + 1: of the hold that is handed on; 0: it is lent by its owner */
+    uint32_t busy;   /* so many things go on that need it */
 };
 
 struct model_room {
@@ -48,9 +66,14 @@ struct model_client {
     uint32_t waiting_create; /* request, 0: none */
     uint32_t waiting_get;
     uint32_t waiting_object;
+    uint32_t waiting_hold; /* index + 1: by which it may read */
+    bool waiting_given;    /* it has asked as one who knows that it was given away */
+    uint32_t giving_request, giving_object;
+    bool relaxing;
     uint64_t create_size;
     struct model_room rooms[ROOMS];
     struct model_pin pins[PINS_MAX];
+    struct model_pin anchors[ANCHORS_MAX]; /* of what it owns */
     uint8_t writable[SEGMENTS_MAX], readable[SEGMENTS_MAX];
 };
 
@@ -67,7 +90,10 @@ struct model_piece { /* what the shell knows of a SEND_PULL until it has answere
 };
 
 struct model_node {
-    uint32_t number; /* 0: not there */
+    uint32_t number;         /* 0: not there */
+    uint32_t orphans;        /* copies that are left at the end */
+    bool asks[NODE_MAX * 8]; /* the head, about a node that it has no session with */
+    bool doomed;             /* killed while it carried out its core's commands; buried soon */
     struct model_piece pieces[PIECES_MAX];
     struct reeve_store *store;
     struct model_segment segments[SEGMENTS_MAX];
@@ -101,15 +127,18 @@ struct world {
     uint32_t unsent_count[NODES];
     struct model_object objects[OBJECTS_MAX];
     uint32_t object_count;
+    struct model_hold holds[HOLDS_MAX];
+    uint64_t token_last;
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
-    uint64_t answers, failures, pulls, kills, returns;
+    uint64_t answers, failures, pulls, kills, returns, gifts, held, anchored;
+    uint64_t unsure;                 /* holds whose asker died before it was answered */
     uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
     uint64_t mended;                 /* of those, what came from elsewhere */
     uint32_t folder_count, fail_chance, flip_chance;
     bool
         damaging; /* what is on disk only is read often, and every other time it is not as it was */
-    bool healing;
+    bool healing, trace;
 };
 
 static inline uint64_t random_below(struct world *world, uint64_t bound)
@@ -165,6 +194,12 @@ static inline void check_untouchable(
                 offset < pin->offset + world->objects[pin->object - 1].size)
                 fail_msg("an object that is being read is given away");
         }
+        for (uint32_t i = 0; i < ANCHORS_MAX; i++) {
+            struct model_pin *pin = &client->anchors[i];
+            if (pin->object != 0 && pin->segment == segment && pin->offset < offset + size &&
+                offset < pin->offset + world->objects[pin->object - 1].size)
+                fail_msg("an object that is anchored is given away");
+        }
     }
 }
 
@@ -174,6 +209,27 @@ static inline struct model_client *client_of(struct model_node *node, uint32_t h
         if (node->clients[c].handle == handle)
             return &node->clients[c];
     return NULL;
+}
+
+/* The client that is that process, if it lives and can act; its node's place in *ret_at. */
+static inline struct model_client *process_find(
+    struct world *world, reeve_process_id process, uint32_t *ret_at)
+{
+    for (uint32_t at = 0; at < NODES && (uint32_t)process != 0; at++) {
+        struct model_node *node = &world->nodes[at];
+        if (node->number == 0 || node->number != reeve_process_node(process))
+            continue;
+        struct model_client *client = client_of(node, (uint32_t)process);
+        *ret_at = at;
+        return client != NULL && !client->closed ? client : NULL;
+    }
+    return NULL;
+}
+
+static inline bool process_is_dead(const struct world *world, reeve_process_id process)
+{
+    return reeve_map64_get(&world->dead, process) != NULL ||
+           world->node_dead[reeve_process_node(process)];
 }
 
 #endif

@@ -178,6 +178,81 @@ static void test_ahead_in_an_empty_segment(void **state)
     kit_fini(&kit);
 }
 
+/* The first command of that kind among those that there are. */
+static struct reeve_store_command find(struct kit *kit, enum reeve_store_command_kind kind)
+{
+    struct reeve_store_command command, found = {0};
+    while (reeve_fifo_pop(&kit->out, &command))
+        if (command.kind == kind && found.kind != kind)
+            found = command;
+    assert_int_equal(found.kind, kind);
+    return found;
+}
+
+static struct reeve_store_command ahead(struct kit *kit, uint64_t size)
+{
+    step(kit, (struct reeve_store_event){.kind = REEVE_STORE_CREATE,
+                  .client = 5,
+                  .request = 1,
+                  .size = size,
+                  .flags = REEVE_STORE_AHEAD});
+    return find(kit, REEVE_STORE_REPLY_CREATE);
+}
+
+/* Room that is granted ahead is more than was asked for, where it is cold, and ends with a block:
+ * its writer makes large pages of what it has whole. What is warm is granted as it was asked for,
+ * and so is what a small store has. */
+static void test_room_ahead_ends_with_a_block(void **state)
+{
+    (void)state;
+    const uint64_t block = 2 * MIB;
+    struct kit kit;
+    kit_init(&kit, 1024 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    create(&kit, 5, 1, 100 * KIB);
+    struct reeve_store_command first = find(&kit, REEVE_STORE_REPLY_CREATE);
+    struct reeve_store_command room = ahead(&kit, 512 * KIB);
+    assert_int_equal(room.segment, first.segment);
+    assert_in_range(room.size, 512 * KIB + block, 512 * KIB + 4 * MIB);
+    assert_int_equal((room.offset + room.size) % block, 0);
+    struct reeve_store_command next = ahead(&kit, 512 * KIB);
+    assert_int_equal(next.offset, room.offset + room.size);
+    assert_int_equal((next.offset + next.size) % block, 0);
+    assert_int_equal(status(&kit).committed_bytes, next.offset + next.size);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_ABORT,
+                   .client = 5,
+                   .segment = next.segment,
+                   .offset = next.offset});
+    struct reeve_store_command again = ahead(&kit, 512 * KIB);
+    assert_int_equal(again.offset, next.offset);
+    assert_int_equal(again.size, 512 * KIB);
+    kit_fini(&kit);
+
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    assert_int_equal(ahead(&kit, 512 * KIB).size, 512 * KIB);
+    assert_int_equal(status(&kit).committed_bytes, 512 * KIB);
+    kit_fini(&kit);
+}
+
+/* So does what is prepared in front of a writer, as far as there is a block's end in it. */
+static void test_slices_end_with_a_block(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_prefault(&kit, 256 * MIB, false, 64 * MIB);
+    memory(&kit, 1024 * MIB);
+    client_added(&kit, 5);
+    create(&kit, 5, 1, 300 * KIB);
+    struct reeve_store_command slice = find(&kit, REEVE_STORE_SEGMENT_PREPARE);
+    assert_in_range(slice.length, 2 * MIB, 4 * MIB);
+    assert_int_equal((slice.offset + slice.length) % (2 * MIB), 0);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_SEGMENT_PREPARED,
+                   .segment = slice.segment,
+                   .offset = slice.offset});
+    kit_fini(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +260,8 @@ int main(void)
         cmocka_unit_test(test_only_what_is_spare),
         cmocka_unit_test(test_ahead_of_a_writer),
         cmocka_unit_test(test_ahead_in_an_empty_segment),
+        cmocka_unit_test(test_room_ahead_ends_with_a_block),
+        cmocka_unit_test(test_slices_end_with_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,7 +314,7 @@ static void test_given_objects_outlive_who_made_them(void **state)
                    .node = 2,
                    .id = OBJECT(PROCESS(7), 1),
                    .process = FAR(2, 1),
-                   .number = 1});
+                   .word = 1});
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = FAR(2, 1)});
     assert_int_equal(status(&kit).object_count, 1);
     give(&kit, 7, OBJECT(PROCESS(7), 2), OWN_NODE, PROCESS(6));

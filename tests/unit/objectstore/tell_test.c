@@ -63,7 +63,7 @@ static void peer_give(
 {
     step(kit,
         (struct reeve_store_event){
-            .kind = REEVE_STORE_PEER_GIVE, .node = 2, .id = id, .process = heir, .number = number});
+            .kind = REEVE_STORE_PEER_GIVE, .node = 2, .id = id, .process = heir, .word = number});
 }
 
 /* The word is lost with its session, its answer with the next one; who gives is told only then. */

@@ -1,0 +1,267 @@
+/* Workers: they claim calls, and run functions, which call others. One that waits for its children
+ * runs one itself, if nobody has claimed it, or else lends its cpu after a while. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+#define LEND_AFTER_NS (1 * MS)
+
+struct sim_call_frame *sim_worker_top(struct sim_process *process)
+{
+    return process->frame_count > 0 ? &process->frames[process->frame_count - 1] : NULL;
+}
+
+static struct sim_call_frame *begin_call(
+    struct sim *sim, struct sim_process *process, uint32_t function, uint64_t value)
+{
+    struct sim_call_frame *frame = &process->frames[process->frame_count++];
+    *frame = (struct sim_call_frame){.token = ++sim->next_id,
+        .sequence = reeve_owner_sequence(process->owner),
+        .function = function,
+        .value = value,
+        .state = CALL_RUNNING};
+    struct sim_event *event = sim_after(sim, sim_duration(function, value), SIM_PROCESS_FRAME);
+    event->a = process->uid;
+    event->b = frame->token;
+    sim->executed++;
+    return frame;
+}
+
+static void end_call(struct sim *sim, struct sim_process *process, int status, uint64_t value)
+{
+    struct sim_call_frame frame = *sim_worker_top(process);
+    process->frame_count--;
+    if (frame.asked)
+        status = REEVE_ECANCELLED;
+    for (uint32_t i = 0; i < frame.child_count; i++)
+        reeve_owner_release(process->owner, frame.children[i]);
+    if (frame.channel == 0) {
+        reeve_owner_finished(process->owner, sim->now_ns, frame.task, status, false, &value,
+            sizeof value, NULL, NULL, 0);
+        return;
+    }
+    struct sim_channel *channel = sim_channel_get(sim, frame.channel);
+    if (channel->revoked)
+        return; /* nobody wants it any more */
+    struct sim_entry answer = {.task = frame.task,
+        .attempt = frame.attempt,
+        .function = frame.function,
+        .status = status,
+        .value = value};
+    sim_channel_answer(sim, channel, frame.position, &answer);
+}
+
+void sim_worker_lend(struct sim *sim, struct sim_process *process, bool lends)
+{
+    if (process->lends == lends)
+        return;
+    process->lends = lends;
+    sim_to_daemon(sim, process, &(struct sim_local){.kind = LOCAL_LEND, .count = lends});
+}
+
+/* The function has computed: it is over, or calls its children. */
+void sim_worker_computed(struct sim *sim, struct sim_process *process)
+{
+    struct sim_call_frame *frame = sim_worker_top(process);
+    uint32_t depth = SIM_FUNCTION_DEPTH(frame->function), children = frame->function & 0xff;
+    if (frame->function & SIM_FUNCTION_ACTOR) {
+        uint64_t value;
+        int status =
+            sim_actor_run(sim, process, sim_channel_get(sim, frame->channel), frame, &value);
+        end_call(sim, process, status, value);
+        return;
+    }
+    if (frame->function == SIM_FUNCTION_USES) {
+        frame->state = CALL_WAITING;
+        if (!sim_actor_use(sim, process, frame))
+            end_call(sim, process, REEVE_EFUNCTION, 0);
+        return;
+    }
+    if (frame->function & SIM_FUNCTION_STREAM) {
+        frame->state = CALL_YIELDING;
+        return;
+    }
+    if (depth == 0) {
+        end_call(sim, process, 0, sim_mix(frame->value));
+        return;
+    }
+    frame->state = frame->function & SIM_FUNCTION_GIVES ? CALL_GIVING : CALL_WAITING;
+    for (uint32_t i = 0; i < children; i++) {
+        uint64_t value = sim_child_value(frame->value, i);
+        struct reeve_owner_task task = {.class_index = depth == 1 && i % 2 != 0 ? 1 : 0,
+            .function = sim_child_function(frame->function),
+            .losses_max = SIM_LOSSES_MAX,
+            .never_inline = value % 5 == 0,
+            .arguments = &value,
+            .arguments_size = sizeof value};
+        if (reeve_owner_submit(
+                process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
+            abort();
+    }
+}
+
+/* A child that nobody has claimed is run on the spot. */
+static bool take_inline(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (process->frame_count >= FRAMES_MAX - 1 || frame->alone || !sim_chance(sim, 1, 2))
+        return false;
+    for (uint32_t i = 0; i < frame->child_count; i++) {
+        reeve_task_id task = frame->children[i];
+        reeve_lease_index index;
+        uint64_t position;
+        uint32_t attempt;
+        if (!reeve_owner_may_inline(process->owner, task, frame->class_index))
+            continue;
+        if (reeve_owner_where(process->owner, task, &index, &position, &attempt)) {
+            struct sim_channel *channel = sim_process_channel(process, index);
+            if (channel != NULL && sim_channel_recall(channel, (uint32_t)position))
+                reeve_owner_taken_back(process->owner, sim->now_ns, index, task, attempt);
+        }
+        if (!reeve_owner_take_inline(process->owner, task, frame->class_index))
+            continue;
+        struct reeve_owner_entry entry;
+        reeve_owner_entry(process->owner, task, &entry);
+        struct sim_call_frame *child =
+            begin_call(sim, process, entry.function, sim_process_argument(process, &entry));
+        child->owner = process->uid;
+        child->task = task;
+        child->class_index = frame->class_index;
+        sim->inlined++;
+        return true;
+    }
+    return false;
+}
+
+static bool children_done(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    uint64_t sum = frame->value;
+    int status = 0;
+    for (uint32_t i = 0; i < frame->child_count; i++) {
+        struct reeve_owner_result result;
+        if (!reeve_task_state_is_final(reeve_owner_state(process->owner, frame->children[i])))
+            return false;
+        if (reeve_owner_result(process->owner, frame->children[i], &result) != 0)
+            abort();
+        uint64_t value = 0;
+        if (result.status == 0)
+            memcpy(&value, result.bytes, sizeof value);
+        else
+            status = REEVE_EFUNCTION;
+        sum += value;
+    }
+    end_call(sim, process, status, sum);
+    return true;
+}
+
+/* All children can be given: a hand-over in one or two pieces, then the answer. */
+static bool children_given(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    struct sim_channel *channel = sim_channel_get(sim, frame->channel);
+    struct reeve_buffer bytes, objects;
+    if (!reeve_owner_handover_ready(
+            process->owner, sim->now_ns, frame->children, frame->child_count)) {
+        sim_process_pump(sim, process); /* what can be taken back at once */
+        if (!reeve_owner_handover_ready(
+                process->owner, sim->now_ns, frame->children, frame->child_count))
+            return false;
+    }
+    reeve_buffer_init(&bytes);
+    reeve_buffer_init(&objects);
+    if (reeve_owner_handover_write(
+            process->owner, frame->children, frame->child_count, &bytes, &objects) != 0)
+        sim_violation(sim, "a hand-over cannot be written");
+    size_t first = sim_below(sim, bytes.size);
+    if (!channel->revoked && first > 0)
+        sim_channel_hand(sim, channel, frame->position, bytes.data, first);
+    if (!channel->revoked &&
+        !(sim->chaos && sim_chance(sim, 1, 200))) /* else it dies in the middle */
+        sim_channel_hand(sim, channel, frame->position, bytes.data + first, bytes.size - first);
+    else if (!channel->revoked)
+        sim_process_kill(sim, process);
+    reeve_owner_handover_end(
+        process->owner, sim->now_ns, frame->children, frame->child_count, true);
+    reeve_buffer_fini(&bytes);
+    reeve_buffer_fini(&objects);
+    if (process->dying) {
+        sim->kills++;
+        return false;
+    }
+    end_call(sim, process, 0, sim_mix(frame->value));
+    return true;
+}
+
+/* All items have been yielded, or nobody wants the rest. */
+static bool all_yielded(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (!sim_stream_yield(sim, process, frame))
+        return false;
+    end_call(sim, process, 0, sim_mix(frame->value));
+    return true;
+}
+
+static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    switch (frame->state) {
+    case CALL_WAITING: return children_done(sim, process, frame);
+    case CALL_GIVING: return children_given(sim, process, frame);
+    case CALL_YIELDING: return all_yielded(sim, process, frame);
+    case CALL_RUNNING: break;
+    }
+    return false;
+}
+
+static void claim_work(struct sim *sim, struct sim_process *process)
+{
+    size_t at = 0;
+    void *found;
+    while (process->frame_count == 0 && reeve_map64_next(&process->worked, &at, NULL, &found)) {
+        struct sim_channel *channel = found;
+        uint32_t position;
+        const struct sim_call *next =
+            channel->revoked || channel->host == 0 ? NULL : sim_channel_peek(channel);
+        if (next != NULL && sim_actor_is_early(process, channel, &next->entry))
+            continue;
+        struct sim_call *call = channel->revoked ? NULL : sim_channel_claim(channel, &position);
+        if (call == NULL)
+            continue;
+        struct sim_entry entry = call->entry;
+        struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
+        frame->channel = channel->uid;
+        frame->position = position;
+        frame->owner = entry.owner;
+        frame->task = entry.task;
+        frame->attempt = entry.attempt;
+        frame->alone = entry.alone;
+        frame->latest = entry.latest;
+        frame->window = entry.window;
+        if (channel->host != 0)
+            frame->class_index = UINT32_MAX;
+        else
+            while (sim_class_cpu[frame->class_index] != channel->cpu_milli)
+                frame->class_index++;
+    }
+}
+
+void sim_worker_turn(struct sim *sim, struct sim_process *process)
+{
+    struct sim_call_frame *frame;
+    while ((frame = sim_worker_top(process)) != NULL && goes_on(sim, process, frame))
+        ;
+    if (process->dying)
+        return;
+    if (frame != NULL && frame->state == CALL_WAITING && !process->lends)
+        take_inline(sim, process, frame);
+    frame = sim_worker_top(process);
+    if (frame == NULL || frame->state == CALL_RUNNING) {
+        sim_worker_lend(sim, process, false);
+    } else if (!process->lends && process->lend_armed != frame->token) {
+        process->lend_armed = frame->token;
+        struct sim_event *event = sim_after(sim, LEND_AFTER_NS, SIM_PROCESS_LEND);
+        event->a = process->uid;
+        event->b = frame->token;
+    }
+    claim_work(sim, process);
+}
