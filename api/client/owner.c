@@ -187,6 +187,8 @@ void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
             struct owner_task *dependent = owner_task_at(owner, d);
             dependent->unresolved--;
             bool waits = dependent->state == REEVE_TASK_WAITING;
+            if (REEVE_UNLIKELY(task->splice_count != 0) && waits)
+                dependent->flags |= OWNER_DEEP;
             if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_REMADE)) {
                 owner_remade_take(owner, d, index);
                 dependent->next = pending;
@@ -203,7 +205,7 @@ void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
                 dependent->next = pending;
                 pending = d;
             } else if (waits && dependent->unresolved == 0) {
-                int error = owner_task_deepen(owner, d);
+                int error = owner_task_is_deep(owner, dependent) ? owner_task_deepen(owner, d) : 0;
                 if (error != 0) {
                     owner_task_finish(owner, d, error, false, "", 0, NULL);
                     dependent->next = pending;
@@ -424,6 +426,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         } else if (on->state == REEVE_TASK_FAILED && failed == NULL &&
                    !(from->splices[i].offset & REEVE_OWNER_NESTED)) {
             failed = on;
+        } else if (REEVE_UNLIKELY(on->splice_count != 0)) {
+            task->flags |= OWNER_DEEP;
         }
         on->references++;
         task->splice_count++;
@@ -431,7 +435,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     *ret_task = owner_task_id(task, index);
     if (REEVE_UNLIKELY(from->is_stream) && error == 0)
         error = owner_stream_make(owner, *ret_task, from->window);
-    if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0)
+    if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0 &&
+        owner_task_is_deep(owner, task))
         error = owner_task_deepen(owner, index);
     if (error != 0) {
         owner_task_fail(owner, now_ns, index, error, "no memory for its arguments");

@@ -32,7 +32,8 @@ enum {
     OWNER_TAKING_BACK = 1, /* SENT: a TAKE_BACK is on its way */
     OWNER_NEEDED = 1,      /* final, LINEAGE, REMADE: for what another node could take with it */
     OWNER_RESULT_OBJECT = 2,
-    OWNER_ERROR_MAP = 4,
+    OWNER_ERROR_MAP = 4, /* final */
+    OWNER_DEEP = 4,      /* not final: something that it needs has futures in its value */
     OWNER_NEVER_INLINE = 8,
     /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
     OWNER_KEPT = 16,
@@ -275,6 +276,7 @@ struct reeve_owner {
     uint32_t lent_count, lent_capacity;
     uint32_t remade_count; /* tasks that are REMADE */
     bool remade_failed;    /* ever: what is QUEUED may have an argument that has failed */
+    bool remade_ever;      /* values may have got other futures than they had */
     struct owner_class first_class;
     struct owner_lease first_lease;
     struct owner_class *classes[REEVE_OWNER_CLASSES_MAX];
@@ -312,6 +314,13 @@ static inline struct owner_task *owner_task_find(const struct reeve_owner *owner
     if (task->generation != (uint32_t)(id >> 32) || task->state <= REEVE_TASK_LINEAGE)
         return NULL;
     return task;
+}
+
+/* Of one whose dependencies are final: whether more of them may stand in their values. */
+static inline bool owner_task_is_deep(
+    const struct reeve_owner *owner, const struct owner_task *task)
+{
+    return task->flags & OWNER_DEEP || owner->remade_ever;
 }
 
 static inline bool owner_class_is_ordered(const struct owner_class *class)

@@ -250,6 +250,7 @@ static uint32_t remake_begin(struct reeve_owner *owner, uint32_t index, uint32_t
     task->next = work;
     owner->unfinished++;
     owner->remade_count++;
+    owner->remade_ever = true;
     return index;
 }
 

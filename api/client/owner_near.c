@@ -42,8 +42,10 @@ struct owner_lease *owner_near_lease(
 {
     struct owner_lease *first =
         REEVE_LIST_ENTRY(reeve_list_first(&class->room), struct owner_lease, room_node);
-    uint32_t node = task->splice_count != 0 ? owner_near_node(owner, task) : 0;
     uint32_t left = LEASES_MAX;
+    if (REEVE_LIKELY(task->splice_count == 0 || first->room_node.next == &class->room))
+        return first; /* there is no choice */
+    uint32_t node = owner_near_node(owner, task);
     if (node == 0)
         return first;
     REEVE_LIST_EACH(link, &class->room)

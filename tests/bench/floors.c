@@ -105,6 +105,7 @@ double floor_samples_median(struct floor_samples *samples)
 void reeve_floors_measure(struct reeve_floors *ret_floors)
 {
     *ret_floors = (struct reeve_floors){
+        .two_cores = floor_in_child(floor_two_cores),
         .ring_spin_us = floor_in_child(floor_ring_spin_us),
         .ring_futex_us = floor_in_child(floor_ring_futex_us),
         .ring_codec_sync_us = floor_in_child(floor_ring_codec_sync_us),

@@ -5,6 +5,9 @@
 
 /* Times are medians of one round trip. 0: could not be measured. */
 struct reeve_floors {
+    /* work of two processes, each on its processor, to that of one: 2, or about 1.6 where the host
+     * runs both processors on one core of its own */
+    double two_cores;
     double ring_spin_us;  /* two processes, one cache line each way, both spinning */
     double ring_futex_us; /* the same, both asleep on a futex */
     double

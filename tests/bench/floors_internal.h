@@ -79,6 +79,7 @@ uint32_t floor_codec_pack_return(uint8_t *bytes, int64_t value);
 int64_t floor_codec_unpack_call(struct floor_codec *codec, const uint8_t *bytes, uint32_t length);
 int64_t floor_codec_unpack_return(struct floor_codec *codec, const uint8_t *bytes, uint32_t length);
 
+double floor_two_cores(void);
 double floor_ring_spin_us(void);
 double floor_ring_futex_us(void);
 double floor_ring_codec_sync_us(void);

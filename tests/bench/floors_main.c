@@ -24,6 +24,7 @@ int main(int argc, char **argv)
     }
     struct reeve_floors floors;
     reeve_floors_measure(&floors);
+    printf("two processors, to one      %8.2f\n", floors.two_cores);
     printf("ring, spinning              %8.3f us\n", floors.ring_spin_us);
     printf("ring, asleep                %8.1f us\n", floors.ring_futex_us);
     printf("ring and codec, spinning    %8.3f us\n", floors.ring_codec_sync_us);

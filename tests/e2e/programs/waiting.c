@@ -68,7 +68,7 @@ REEVE_REMOTE(int64_t, descend_alone, (int64_t, n), (int64_t, how))
     const reeve_task_options *options[] = {REEVE_TASK_OPTIONS(.never_inline = 1),
         REEVE_TASK_OPTIONS(.timeout_ms = 60000), REEVE_TASK_OPTIONS(.cpus = n % 2 ? 0.5 : 1)};
     int64_t below;
-    if (n == 0)
+    if (n <= 0) /* it may be the code of what it waited for (how 3): that is no depth */
         return 0;
     descend_alone_future child = descend_alone_remote_opts(options[how % 3], n - 1, how);
     if (how == 3) {
