@@ -66,12 +66,17 @@ int inline_task_make(
 void inline_task_fini(struct inline_task *task);
 /* The result, or the error. NULL: no memory. */
 struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
-    const char *args, size_t args_size);
+    const char *args, size_t args_size, uint32_t retry_failures);
 
 /* One reference less, with the lock; with what it held. */
 void inline_value_drop_locked(struct value *value);
 int inline_not_live(struct reeve_error_info *error);
 int inline_no_memory(struct reeve_error_info *error);
+/* Holds the values of live futures; `ret` is from malloc. `given`: streams among them are given
+ * with them; else there may be none. */
+int inline_nested_hold(const uint64_t *ids, size_t count, bool given, struct value ***ret,
+    struct reeve_error_info *error);
+void inline_nested_drop(struct value **nested, size_t count);
 /* A new id for each of the values: `ret` is from malloc. */
 int inline_ids_give(
     struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error);

@@ -18,7 +18,8 @@ static void stream_run(void *arg)
 {
     struct inline_stream *stream = arg;
     struct inline_task *task = &stream->task;
-    stream->outcome = inline_run(stream->function, task, (const char *)task->args, task->args_size);
+    stream->outcome =
+        inline_run(stream->function, task, (const char *)task->args, task->args_size, 0);
 }
 
 /* With the lock, and when it has been stopped: it refers to nothing that is not its own. */

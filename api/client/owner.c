@@ -20,6 +20,7 @@ const struct reeve_owner_settings reeve_owner_settings_default = {
     .depth_max = 1024,
     .demand_max = 256,
     .lease_idle_ns = 500u * 1000 * 1000,
+    .lease_wanted_ns = 20u * 1000 * 1000,
     .work_ahead_ns = 4u * 1000 * 1000,
     .generation_first = 1,
     .stuck_ns = 500u * 1000,
@@ -42,6 +43,8 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
     reeve_map64_init(&owner->streams);
+    reeve_map64_init(&owner->retries);
+    reeve_heap_init(&owner->pauses);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
@@ -62,6 +65,7 @@ void reeve_owner_free(struct reeve_owner *owner)
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
     owner_streams_fini(owner);
+    owner_retries_fini(owner);
     owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
@@ -123,6 +127,11 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     }
     if (REEVE_UNLIKELY(object != NULL && !takes)) /* a stream is not given twice */
         lineage = owner_lineage_take(owner, task, object);
+    if (REEVE_UNLIKELY(task->may_retry)) {
+        if (lineage != NULL)
+            lineage->retries = owner_retries_left(owner, index);
+        owner_retry_forget(owner, task, index);
+    }
     if (REEVE_LIKELY(lineage == NULL))
         arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
@@ -449,6 +458,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     *ret_task = owner_task_id(task, index);
     if (REEVE_UNLIKELY(from->is_stream) && error == 0)
         error = owner_stream_make(owner, *ret_task, from->window);
+    if (REEVE_UNLIKELY(from->retries.count != 0) && error == 0)
+        error = owner_retry_make(owner, index, &from->retries);
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0 &&
         owner_task_is_deep(owner, task))
         error = owner_task_deepen(owner, index);
@@ -597,6 +608,11 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
         REEVE_ASSERT(list != NULL); /* the references were taken for it */
         list_take(owner, list, futures, future_count);
     }
+    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) &&
+        owner_task_retried(owner, now_ns, owner_task_index(id))) {
+        list_drop(owner, list, future_count);
+        return;
+    }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);
     owner_lineage_bound(owner);
@@ -707,6 +723,8 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     if (REEVE_UNLIKELY(reeve_error_is_loss(status) && object != NULL) &&
         owner_lost_argument(owner, now_ns, index, status, object))
         return true;
+    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) && owner_task_retried(owner, now_ns, index))
+        return true;
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)
             owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
@@ -746,15 +764,6 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
         owner_task_requeue(owner, now_ns, index);
 }
 
-void reeve_owner_unsendable(
-    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int code, const char *text)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
-    owner_task_unqueue(owner, now_ns, owner_task_index(id));
-    owner_task_fail(owner, now_ns, owner_task_index(id), code, text);
-}
-
 /* ---- small readers --------------------------------------------------------------------------- */
 
 void reeve_owner_entry(
@@ -781,19 +790,4 @@ void reeve_owner_entry(
 bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)
 {
     return reeve_fifo_pop(&owner->commands, ret);
-}
-
-uint64_t reeve_owner_memory(const struct reeve_owner *owner)
-{
-    return owner->memory_bytes - owner->inline_count * sizeof(struct owner_task);
-}
-
-bool reeve_owner_is_ahead(const struct reeve_owner *owner)
-{
-    return owner->unfinished - owner->inline_count > (owner->task_count - owner->inline_count) / 2;
-}
-
-uint64_t reeve_owner_task_count(const struct reeve_owner *owner)
-{
-    return owner->task_count;
 }

@@ -10,7 +10,7 @@
  *   task   WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE, FAILED
  *             │                                 │  ▲                 │ │
  *             └─a dependency failed─▶ FAILED    │  └─taken back, or──┘ └─lost, no retries─▶ FAILED
- *                                               │    lost with retries left
+ *                                               │    lost, or failed, with retries left
  *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
  *                                                 (the worker that waits for it runs it itself)
  *
@@ -57,8 +57,9 @@ typedef uint32_t
 struct reeve_owner_settings {
     uint32_t depth_max;  /* entries a lease may have in flight: no more than slots in a call ring */
     uint32_t demand_max; /* leases asked for, for one class, at most */
-    uint64_t lease_idle_ns; /* a lease unused for so long goes back */
-    uint64_t work_ahead_ns; /* how much work a lease is given ahead */
+    uint64_t lease_idle_ns;   /* a lease unused for so long goes back */
+    uint64_t lease_wanted_ns; /* likewise, while another class of ours has none for what it has */
+    uint64_t work_ahead_ns;   /* how much work a lease is given ahead */
     uint64_t
         /* a worker that has not answered for so long has its unclaimed entries taken back, if
          * others are idle */
@@ -95,13 +96,20 @@ struct reeve_owner_splice {
 #define REEVE_OWNER_READING \
     0x40000000u /* the core's: its object is read by whoever runs the task */
 
+/* How often a function that fails (REEVE_EFUNCTION) is run again, and after which pause: see
+ * owner_retry.c. Not of an actor. */
+struct reeve_owner_retries {
+    uint32_t count, pause_ms;
+};
+
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
     uint32_t timeout_ms; /* 0: none */
     uint32_t losses_max; /* how often it may be lost with its worker and be run again */
-    bool never_inline;   /* it is not to be run in the midst of the task that waits for it */
-    bool is_stream;      /* it yields items; then never_inline, too */
+    struct reeve_owner_retries retries;
+    bool never_inline; /* it is not to be run in the midst of the task that waits for it */
+    bool is_stream;    /* it yields items; then never_inline, too */
     struct reeve_stream_window window; /* of a stream: 0 is as always */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
@@ -456,8 +464,8 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *             `needs` are numbers of records before; origin is the sender's own id of it
  *   body      VALUE the bytes; OBJECT a reference; ERROR status 4, function 4, attempt 4, node 4,
  *             bytes; TASK cpu 4, priority 4, function 4, time limit 4, losses 4, losses_max 4,
- *             offsets: count × 4, arguments; OWN -: `origin` is the receiver's; STREAM, lent:
- *             units of its window 4, bytes of a unit 4; ROOTS -: `needs`
+ *             retries 4, pause 4, offsets: count × 4, arguments; OWN -: `origin` is the
+ *             receiver's; STREAM, lent: units of its window 4, bytes of a unit 4; ROOTS -: `needs`
  *             are the futures in the value, in the order in which they stand */
 
 /* `futures` stand in the value of this DONE task (from put): one reference of the caller's for each

@@ -157,6 +157,7 @@ static int task_make(
     struct reeve_owner_task task = {.function = call.function,
         .timeout_ms = call.timeout_ms,
         .losses_max = call.losses_max,
+        .retries = {call.retries, call.pause_ms},
         .arguments = reader->body + head,
         .arguments_size = record->size - (uint32_t)head,
         .splice_count = record->count,

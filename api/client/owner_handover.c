@@ -300,7 +300,10 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         const struct owner_class *class = owner->classes[task->class_index];
         if (task->state != REEVE_TASK_WAITING)
             return REEVE_EINTERNAL;
+        struct reeve_owner_retries retries = owner_retries_left(owner, index);
         call.cpu_milli = class->cpu_milli;
+        call.retries = retries.count;
+        call.pause_ms = retries.pause_ms;
         call.priority = class->priority;
         record.kind = OWNER_RECORD_TASK;
         head = &call;

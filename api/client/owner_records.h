@@ -41,6 +41,8 @@ struct owner_record_task {
     uint32_t timeout_ms;
     uint32_t losses;
     uint32_t losses_max;
+    uint32_t retries; /* that are left of those of its failures */
+    uint32_t pause_ms;
 };
 
 #endif

@@ -350,7 +350,8 @@ REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
     reeve_batch_init(&batch, reeve_client_enter(error), futures, error);
     if (batch.backend && !function_usable(function, error))
         batch.backend = NULL;
-    if (batch.backend && reeve_task_options_resolve(options, &settings, error))
+    if (batch.backend && (reeve_task_options_resolve(options, &settings, error) ||
+                             reeve_client_settings_check(function, &settings, error)))
         batch.backend = NULL;
     if (batch.backend && function->arguments_size > sizeof few &&
         !(arguments = malloc(function->arguments_size))) {
