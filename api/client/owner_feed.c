@@ -312,12 +312,14 @@ bool reeve_owner_streams_open(struct reeve_owner *owner, const reeve_task_id *fu
     return any;
 }
 
+/* When nothing is left here, all that has been taken is told: what each of a row that give it on to
+ * one another kept to itself would add up to the whole window. */
 void owner_loan_look(struct reeve_owner *owner, struct owner_stream *stream, reeve_task_id id)
 {
     uint32_t due = stream->taken - stream->told;
     if (reeve_task_state_is_final(owner_task_find(owner, id)->state))
         return;
-    if ((due != 0 && due >= stream->window.units / 4) ||
+    if ((due != 0 && (due >= stream->window.units / 4 || stream->count == 0)) ||
         stream->runs_came - stream->runs_told >= RUNS_MAX / 2)
         ask_command(owner, stream, id, false);
 }

@@ -305,6 +305,26 @@ static void another_attempt_has_what_was_not_taken(void **state)
     world_end(&world);
 }
 
+/* What a taker, or who gives it on, keeps to itself does not add up. */
+static void all_is_said_when_nothing_is_left(void **state)
+{
+    (void)state;
+    struct world world = world_make(400);
+    begin(&world);
+    for (int i = 0; i < 3; i++)
+        yields(&world, "x");
+    for (int i = 0; i < 3; i++)
+        takes(&world, "x");
+    again(&world);
+    yields(&world, "y");
+    begin(&world);
+    assert_int_equal(next(&world), REEVE_ELOST);
+    assert_int_equal(reeve_owner_lost_items(world.worker, world.there), 3);
+    takes(&world, "y");
+    end(&world);
+    world_end(&world);
+}
+
 static void its_function_stops_when_the_taker_has_enough(void **state)
 {
     (void)state;
@@ -465,6 +485,7 @@ int main(void)
         cmocka_unit_test(what_is_given_is_the_takers_alone),
         cmocka_unit_test(it_is_ahead_by_its_window_of_the_taker),
         cmocka_unit_test(another_attempt_has_what_was_not_taken),
+        cmocka_unit_test(all_is_said_when_nothing_is_left),
         cmocka_unit_test(its_function_stops_when_the_taker_has_enough),
         cmocka_unit_test(its_function_stops_when_the_taker_ends),
         cmocka_unit_test(it_ends_with_its_giver),
