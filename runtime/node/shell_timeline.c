@@ -1,6 +1,7 @@
 /* What this node's workers have run lately, and when, for `reeve timeline`: taken from their memory
  * (runtime/channel/history.h) at heartbeats, when they end, and when somebody asks; and what has
- * come from other nodes. The latest so many are kept, also of jobs that have ended; of the others, how many they were. */
+ * come from other nodes. The latest so many are kept, also of jobs that have ended; of the
+ * others, how many they were. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
