@@ -229,10 +229,11 @@ static void pin_sealed(struct reeve_store *store, struct store_object *object,
     if (flags & REEVE_STORE_PIN)
         store_pin(store, object, client);
     struct store_client *owner = reeve_map64_get(&store->client_by_process, object->owner);
-    if (!(flags & REEVE_STORE_ANCHOR) || owner == NULL || owner->closed)
+    if (!(flags & REEVE_STORE_ANCHOR) || owner == NULL)
         return;
-    store_anchor(store, object);
-    store_show(store, owner, object->extent->segment, false);
+    store_anchor(store, object); /* one that has only hung up may still read in place */
+    if (!owner->closed)
+        store_show(store, owner, object->extent->segment, false);
     owner->relaxing = false;
     if (store->anchored_bytes > store->settings.capacity_bytes / ANCHORED_FRACTION)
         store_relax(store, store->settings.capacity_bytes / ANCHORED_FRACTION / 4);

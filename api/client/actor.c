@@ -183,6 +183,11 @@ static struct reeve_hosted *find(const reeve_actor *actor)
     return hosted != NULL && hosted->owner == actor->owner ? hosted : NULL;
 }
 
+bool reeve_actor_is_here(const reeve_actor *actor)
+{
+    return find(actor) != NULL;
+}
+
 void reeve_actors_set_pools(const struct reeve_pools *pools)
 {
     self.pools = pools;

@@ -18,8 +18,10 @@ size_t reeve_actor_pack_first(const reeve_actor *actor, uint32_t count, uint8_t 
 /* The actor that stands first in packed arguments. False: there is none. */
 bool reeve_actor_read(const void *arguments, size_t size, reeve_actor *ret);
 
-/* Within the number of a constructor's handle; 0 and 1: its methods run one at a time. */
+/* Within the number of a handle, see below. Of concurrency 0 and 1: its methods run one at a time.
+ */
 #define REEVE_ACTOR_NUMBER(actor)      ((actor)->number & UINT32_MAX)
+#define REEVE_ACTOR_PENDING_MAX(actor) ((uint32_t)((actor)->number >> 32))
 #define REEVE_ACTOR_CONCURRENCY(actor) ((uint32_t)((actor)->number >> 32))
 
 /* ---- those that live in this process ---- */
@@ -35,13 +37,16 @@ void reeve_actors_set_latest(const reeve_actor *actor);
 /* The owner has gone, or wants them no more: their memory is freed, nothing of theirs is called. */
 void reeve_actors_drop(uint64_t owner);
 size_t reeve_actors_count(void);
+bool reeve_actor_is_here(const reeve_actor *actor);
 
 /* ---- those whose methods run on threads of their own (runtime/worker/jobs.h) ---- */
 
-/* A handle with the group that its calls go to, and in that of a constructor how many threads the
+/* A handle with the group that its calls go to, and how many of its calls a process may have
+ * unanswered (0: any number); in that of a constructor, in place of this, how many threads the
  * actor gets:
  *
- *   number  | concurrency: 32 | number: 32 |     host  | group: 8 | cpu_milli: 24 | host: 32 | */
+ *   number  | pending_max or concurrency: 32 | number: 32 |
+ *   host    | group: 8 | cpu_milli: 24 | host: 32 | */
 static inline uint32_t reeve_actor_group_of(const reeve_actor *actor)
 {
     return (uint32_t)(actor->host >> REEVE_GROUP_SHIFT_);

@@ -36,6 +36,15 @@ int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error)
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
+/* From the handle of its constructor, which says how many threads it has, that of its methods. */
+static void handle_finish(const struct reeve_backend *backend,
+    const struct reeve_actor_settings *settings, reeve_actor *actor)
+{
+    actor->number = REEVE_ACTOR_NUMBER(actor);
+    if (backend->bounds_calls)
+        actor->number |= (uint64_t)settings->pending_max << 32;
+}
+
 /* *ret_call: its constructor is to be called next; else it is there. */
 static int obtain(struct reeve_backend *backend, const struct reeve_actor_settings *settings,
     reeve_actor *ret, bool *ret_call, struct reeve_error_info *error)
@@ -98,7 +107,7 @@ static int typed_create(const struct reeve_function *constructor, const struct r
         return code;
     memcpy(arguments, ret, sizeof(*ret)); /* it is the first of them */
     uint64_t made = reeve_typed_submit(constructor, NULL, arguments, NULL);
-    ret->number = REEVE_ACTOR_NUMBER(ret); /* the constructor's said how many threads, too */
+    handle_finish(backend, &settings, ret);
     if (reeve_is_failed_future(made)) {
         struct reeve_error_info why;
         code = reeve_failed_future_get(made, &why);
@@ -168,8 +177,8 @@ static uint8_t *arguments_of(const reeve_actor *actor, const void *args, size_t 
 
 /* Calls the constructor of an actor that has been made; with it that is given up, too. */
 static int construct(struct reeve_backend *backend, const struct reeve_function *constructor,
-    const void *args, size_t args_size, reeve_actor *actor, uint64_t *ret_made,
-    struct reeve_error_info *error)
+    const struct reeve_actor_settings *settings, const void *args, size_t args_size,
+    reeve_actor *actor, uint64_t *ret_made, struct reeve_error_info *error)
 {
     size_t size;
     uint8_t *bytes = arguments_of(actor, args, args_size, &size, error);
@@ -177,7 +186,7 @@ static int construct(struct reeve_backend *backend, const struct reeve_function 
                              : reeve_client_submit(backend, constructor, NULL, bytes, size, NULL, 0,
                                    NULL, 0, actor, 0, ret_made, error);
     free(bytes);
-    actor->number = REEVE_ACTOR_NUMBER(actor);
+    handle_finish(backend, settings, actor);
     if (code != REEVE_OK)
         (void)backend->actor_end(backend, actor, REEVE_ACTOR_GIVE_UP, NULL);
     return code;
@@ -208,7 +217,7 @@ REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args
     if (code == REEVE_OK)
         code = obtain(backend, &settings, &actor, &call, error);
     if (code == REEVE_OK && call)
-        code = construct(backend, constructor, args, args_size, &actor, &made, error);
+        code = construct(backend, constructor, &settings, args, args_size, &actor, &made, error);
     if (code != REEVE_OK)
         return reeve_error_complete(error, code);
     if (call)
@@ -233,6 +242,7 @@ int reeve_actor_keep(struct reeve_backend *backend, const struct reeve_keeper_or
     const struct reeve_actor_settings settings = {.cpu_milli = order->cpu_milli,
         .restarts_max = order->restarts_max,
         .concurrency = order->concurrency,
+        .pending_max = order->pending_max,
         .name = order->name,
         .name_space = order->name_space,
         .type = order->type,
@@ -243,7 +253,8 @@ int reeve_actor_keep(struct reeve_backend *backend, const struct reeve_keeper_or
             error, REEVE_ENOFUNCTION, "the program has no actor type \"%.100s\"", order->type);
     int code = backend->actor_make(backend, &settings, ret, error);
     if (code == REEVE_OK)
-        code = construct(backend, constructor, order->args, order->args_size, ret, &made, error);
+        code = construct(
+            backend, constructor, &settings, order->args, order->args_size, ret, &made, error);
     if (code == REEVE_OK &&
         backend->get(backend, made, -1, consume_nothing, NULL, error) != REEVE_OK)
         code = REEVE_EACTORDIED; /* error->message says why */

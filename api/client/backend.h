@@ -41,6 +41,7 @@ struct reeve_submit { /* one checked call */
     uint32_t retry_failures, retry_pause_ms; /* likewise */
     int64_t timeout_ms;                      /* of one execution; 0 is none */
     bool never_inline;                       /* not in the midst of the task that waits for it */
+    bool no_wait;                            /* rather REEVE_EAGAIN, see max_pending_calls */
     /* whose method it is, or whom it makes or ends: the function's role says; or NULL */
     const reeve_actor *actor;
     const char *name; /* or NULL; copied */
@@ -80,6 +81,7 @@ struct reeve_actor_wanted {
 struct reeve_backend {
     /* Where actors have their names, and are looked for, when nothing else is said. */
     char name_space[REEVE_NAME_SPACE_MAX + 1];
+    bool bounds_calls; /* handles say how many calls of an actor may be unanswered */
 
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
     int (*submit)(struct reeve_backend *, const struct reeve_submit *, uint64_t *ret,

@@ -39,6 +39,7 @@ static inline struct reeve_submit reeve_client_submit_of(
         .retry_pause_ms = settings->retry_pause_ms,
         .priority = settings->priority,
         .never_inline = settings->never_inline,
+        .no_wait = settings->no_wait,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
         .window = settings->window,

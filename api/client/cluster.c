@@ -625,6 +625,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .actor_keep = reeve_cluster_actor_keep,
         .actor_end = reeve_cluster_actor_end,
         .actor_find = reeve_cluster_actor_find,
+        .bounds_calls = true,
         .shutdown = cluster_shutdown,
     };
     snprintf(cluster->backend.name_space, sizeof(cluster->backend.name_space), "%s",

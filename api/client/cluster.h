@@ -450,6 +450,10 @@ static inline int reeve_cluster_room(
         return 0;
     return reeve_cluster_room_wait(cluster, class_index, error);
 }
+/* A call of an actor whose handle says how many may be unanswered: until one more may be.
+ * REEVE_EAGAIN: it is not to wait, or would wait for itself. */
+int reeve_cluster_turn_wait(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    uint32_t class_index, struct reeve_error_info *error);
 /* After a future was released: somebody may wait for the room. */
 void reeve_cluster_room_made(struct reeve_cluster *cluster);
 /* cluster_objects.c. Without the lock, and between inside_enter and inside_leave where they use

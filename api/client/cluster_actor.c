@@ -20,23 +20,27 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
     const reeve_actor *actor = submit->actor;
     uint32_t host = (uint32_t)actor->host;
     bool is_new = submit->function->role == REEVE_ROLE_NEW;
-    uint64_t number = is_new ? REEVE_ACTOR_NUMBER(actor) : actor->number;
-    if (number == 0 || number > UINT32_MAX || host == 0 || host & REEVE_HOST_ATTACH)
+    uint32_t number = (uint32_t)REEVE_ACTOR_NUMBER(actor);
+    if (number == 0 || host == 0 || host & REEVE_HOST_ATTACH)
         return reeve_error_set(error, REEVE_EHANDLE, "this is no actor: its handle is malformed");
     if (actor->owner == cluster->process) {
-        task->actor = (uint32_t)number;
+        task->actor = number;
         task->life = is_new ? REEVE_OWNER_MAKE : REEVE_OWNER_CALL;
         if (!reeve_owner_actor_class(cluster->owner, task->actor, &task->class_index))
             return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released");
-        return 0;
+    } else {
+        int code = reeve_owner_host_class(
+            cluster->owner, actor->owner, host | REEVE_HOST_ATTACH, &task->class_index);
+        if (code != 0)
+            return reeve_error_set(error, code,
+                "this process has called actors of too many processes (with kinds of resources, %u "
+                "are possible)",
+                REEVE_OWNER_CLASSES_MAX);
     }
-    int code = reeve_owner_host_class(
-        cluster->owner, actor->owner, host | REEVE_HOST_ATTACH, &task->class_index);
-    return code != 0 ? reeve_error_set(error, code,
-                           "this process has called actors of too many processes (with kinds of "
-                           "resources, %u are possible)",
-                           REEVE_OWNER_CLASSES_MAX)
-                     : 0;
+    if (REEVE_LIKELY(
+            REEVE_ACTOR_PENDING_MAX(actor) == 0 || submit->function->role != REEVE_ROLE_METHOD))
+        return 0;
+    return reeve_cluster_turn_wait(cluster, submit, task->class_index, error);
 }
 
 /* ---- names: the head knows them (scheduler/names.c) ---- */
@@ -55,7 +59,8 @@ static int name_claim(struct reeve_cluster *cluster, const struct reeve_actor_se
     const reeve_actor *actor, struct reeve_error_info *error)
 {
     uint64_t number = REEVE_ACTOR_NUMBER(actor);
-    struct reeve_local_message reply, message = {.task = number, .size = actor->host};
+    struct reeve_local_message reply,
+        message = {.task = number | (uint64_t)settings->pending_max << 32, .size = actor->host};
     int code = name_ask(
         cluster, &message, settings->name_space, settings->name, settings->type, &reply, error);
     reeve_lock(&cluster->lock);
@@ -180,7 +185,7 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
     if (!is_ours)
         return how == REEVE_ACTOR_KILL ? reeve_cluster_keeper_kill(cluster, actor->owner, error)
                                        : REEVE_OK;
-    uint32_t number = actor->number <= UINT32_MAX ? (uint32_t)actor->number : 0;
+    uint32_t number = (uint32_t)REEVE_ACTOR_NUMBER(actor);
     reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
     if (code == 0) {

@@ -10,9 +10,13 @@
  * reeve_owner_may_inline); what others have claimed is being run, so it can be waited for, and its
  * cpu is lent meanwhile.
  *
+ * An actor may bound the calls of it that a process has unanswered (max_pending_calls): the next
+ * one waits for the first of these, as a get of it would.
+ *
  * Before any of that, calls that are kept to make lost objects again are given up. */
 #include <inttypes.h>
 
+#include "api/client/actor.h"
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "runtime/base/cpus.h"
@@ -99,6 +103,39 @@ int reeve_cluster_room_wait(
     cluster->room_waiters--;
     return code;
 }
+
+/* ---- of one actor ---- */
+
+static bool call_is_final(struct reeve_cluster *cluster, void *arg)
+{
+    return reeve_cluster_is_final(cluster, *(reeve_task_id *)arg);
+}
+
+int reeve_cluster_turn_wait(struct reeve_cluster *cluster, const struct reeve_submit *submit,
+    uint32_t class_index, struct reeve_error_info *error)
+{
+    uint32_t max = REEVE_ACTOR_PENDING_MAX(submit->actor);
+    reeve_task_id oldest;
+    int code = 0;
+    if (reeve_owner_host_calls(cluster->owner, class_index, &oldest) < max)
+        return 0;
+    reeve_cluster_pump(cluster, reeve_cluster_now_ns()); /* there may be answers already */
+    while (code == 0 && reeve_owner_host_calls(cluster->owner, class_index, &oldest) >= max) {
+        if (submit->no_wait || reeve_actor_is_here(submit->actor))
+            return reeve_error_set(error, REEVE_EAGAIN,
+                "%" PRIu32 " calls of the actor are unanswered, as many as there may be "
+                "(max_pending_calls)%s",
+                max, submit->no_wait ? ": try again later" : ", and this one is its own");
+        /* as a get of the first of them, which the head sees, if it would never end */
+        struct reeve_cluster_awaited awaited = {&oldest, 1, true, true};
+        (void)reeve_cluster_await(cluster, call_is_final, &oldest, UINT64_MAX, &awaited);
+        if (cluster->ending || cluster->dead)
+            code = reeve_cluster_usable(cluster, error);
+    }
+    return code;
+}
+
+/* ---- for all ---- */
 
 void reeve_cluster_room_made(struct reeve_cluster *cluster)
 {

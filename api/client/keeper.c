@@ -15,7 +15,8 @@
 
 uint8_t *reeve_keeper_order_pack(const struct reeve_keeper_order *order, size_t *ret_size)
 {
-    const uint32_t numbers[] = {order->cpu_milli, order->restarts_max, order->concurrency};
+    const uint32_t numbers[] = {
+        order->cpu_milli, order->restarts_max, order->concurrency, order->pending_max};
     const char *const texts[] = {order->name_space, order->name, order->type};
     size_t size = sizeof(numbers) + order->args_size;
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(texts); i++)
@@ -35,7 +36,7 @@ uint8_t *reeve_keeper_order_pack(const struct reeve_keeper_order *order, size_t 
 
 bool reeve_keeper_order_read(const void *bytes, size_t size, struct reeve_keeper_order *ret)
 {
-    uint32_t numbers[3];
+    uint32_t numbers[4];
     const char **const texts[] = {&ret->name_space, &ret->name, &ret->type};
     const char *at = (const char *)bytes + sizeof(numbers), *end = (const char *)bytes + size;
     if (size < sizeof(numbers))
@@ -51,6 +52,7 @@ bool reeve_keeper_order_read(const void *bytes, size_t size, struct reeve_keeper
     ret->cpu_milli = numbers[0];
     ret->restarts_max = numbers[1];
     ret->concurrency = numbers[2];
+    ret->pending_max = numbers[3];
     ret->args = at;
     ret->args_size = (size_t)(end - at);
     return true;
@@ -78,8 +80,8 @@ static int order_open(
     size_t size;
     uint8_t *bytes = reeve_keeper_order_pack(
         &(struct reeve_keeper_order){settings->cpu_milli, settings->restarts_max,
-            settings->concurrency, settings->name_space, settings->name, settings->type,
-            settings->args, settings->args_size},
+            settings->concurrency, settings->pending_max, settings->name_space, settings->name,
+            settings->type, settings->args, settings->args_size},
         &size);
     int fd = bytes != NULL ? memfd_create("reeve-order", MFD_CLOEXEC) : -1;
     bool good = fd >= 0 && write_all(fd, bytes, size);

@@ -14,8 +14,8 @@
  *
  * The order is a memfd, so that arguments of any size fit in it:
  *
- *   | cpu_milli | restarts_max | concurrency | namespace\0 | name\0 | type\0 | arguments … |
- *       u32           u32            u32 */
+ *   | cpu_milli | restarts_max | concurrency | pending_max |             u32 each
+ *   | namespace\0 | name\0 | type\0 | arguments … | */
 #ifndef REEVE_CLIENT_KEEPER_H
 #define REEVE_CLIENT_KEEPER_H
 
@@ -24,7 +24,7 @@
 struct reeve_cluster;
 
 struct reeve_keeper_order {
-    uint32_t cpu_milli, restarts_max, concurrency;
+    uint32_t cpu_milli, restarts_max, concurrency, pending_max;
     const char *name_space, *name, *type;
     const void *args; /* a packed array */
     size_t args_size;

@@ -589,6 +589,7 @@ int reeve_leaks_watch(struct reeve_backend *inner, bool prints, struct reeve_bac
         .inline_max_bytes = inner->inline_max_bytes,
         .shutdown = watch_shutdown,
     };
+    watcher->backend.bounds_calls = inner->bounds_calls;
     memcpy(watcher->backend.name_space, inner->name_space, sizeof(inner->name_space));
     watcher->inner = inner;
     watcher->prints = prints;

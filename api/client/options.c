@@ -206,6 +206,10 @@ static int read_life(const reeve_actor_options *given, struct reeve_actor_settin
     if (given->detached && given->shared != 0)
         return reeve_error_set(error, REEVE_EINVAL,
             "an actor is either detached, with a process of its own, or shared");
+    if (given->max_pending_calls && given->shared)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option max_pending_calls is for an actor with a process of its own, not shared");
+    ret->pending_max = given->max_pending_calls;
     ret->detached = given->detached != 0;
     ret->get_if_exists = given->get_if_exists != 0;
     return REEVE_OK;
@@ -310,6 +314,10 @@ int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_t
         return reeve_error_set(error, REEVE_EINVAL,
             "the option never_inline is %u: expected 0 or 1", given.never_inline);
     ret->never_inline = given.never_inline != 0;
+    if (given.no_wait > 1)
+        return reeve_error_set(
+            error, REEVE_EINVAL, "the option no_wait is %u: expected 0 or 1", given.no_wait);
+    ret->no_wait = given.no_wait != 0;
     if (given.stream_items > REEVE_STREAM_WINDOW)
         return reeve_error_set(error, REEVE_EINVAL,
             "the option stream_items is %u: expected 1 to %u", given.stream_items,

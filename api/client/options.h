@@ -40,6 +40,7 @@ struct reeve_task_settings {
     int32_t priority;
     int64_t timeout_ms;
     bool never_inline;
+    bool no_wait;
     struct reeve_stream_window window; /* 0 where nothing was said */
     const char *name;
 };
@@ -53,6 +54,7 @@ struct reeve_actor_settings {
     const char *name_space; /* or NULL: the job's */
     const char *type;       /* for people, and for who looks for the name */
     uint32_t concurrency;
+    uint32_t pending_max;         /* unanswered calls of one process; 0: any number */
     bool detached, get_if_exists; /* only with a name */
     const void *args;             /* of its constructor; where it is detached */
     size_t args_size;

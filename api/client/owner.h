@@ -278,6 +278,9 @@ void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number);
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
 /* Whether the task is a call of an actor, of ours or not. */
 bool reeve_owner_is_of_actor(const struct reeve_owner *owner, reeve_task_id task);
+/* Of a host, ours or not: how many calls of this process are unanswered, and the first of them. */
+uint32_t reeve_owner_host_calls(
+    const struct reeve_owner *owner, uint32_t class_index, reeve_task_id *ret_first);
 /* For people: all of ours that have not ended or been released. *cursor begins at 0. */
 enum reeve_owner_actor_state {
     REEVE_OWNER_ACTOR_STARTING,

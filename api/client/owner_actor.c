@@ -597,6 +597,31 @@ void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number)
     host_look(owner, class);
 }
 
+/* ---- how much it has to do ------------------------------------------------------------------- */
+
+uint32_t reeve_owner_host_calls(
+    const struct reeve_owner *owner, uint32_t class_index, reeve_task_id *ret_first)
+{
+    const struct owner_class *class = owner->classes[class_index];
+    uint32_t calls = class->unfinished, first = class->queued.first;
+    REEVE_LIST_EACH(node, &class->actors)
+    {
+        const struct owner_actor *actor = REEVE_LIST_ENTRY(node, struct owner_actor, class_node);
+        calls -= (uint32_t)(actor->constructor_task != 0) + (uint32_t)(actor->end_task != 0);
+    }
+    for (uint32_t i = 0; i < owner->lease_capacity; i++) {
+        const struct owner_lease *lease = owner->leases[i];
+        uint32_t sent = lease->in_flight.first;
+        if (lease->state != OWNER_LEASE_FREE && lease->class_index == class_index &&
+            lease->in_flight.count != 0 &&
+            (first == OWNER_NONE ||
+                owner_task_at(owner, sent)->sequence < owner_task_at(owner, first)->sequence))
+            first = sent;
+    }
+    *ret_first = first != OWNER_NONE ? owner_task_id(owner_task_at(owner, first), first) : 0;
+    return calls;
+}
+
 /* ---- for people ------------------------------------------------------------------------------ */
 
 bool reeve_owner_next_actor(

@@ -299,6 +299,9 @@ typedef struct reeve_task_options {
      * 60 seconds, and each is a little shorter, by chance, than that (no less than half of it).
      * Default 1000; or REEVE_NO_PAUSE. No worker is held meanwhile. */
     int32_t retry_pause_ms;
+    /* Of an actor's method: 1: where the call would have to wait because too many are unanswered
+     * (max_pending_calls, reeve_actor.h), it fails with REEVE_EAGAIN. */
+    uint32_t no_wait;
 } reeve_task_options;
 
 /* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in
@@ -406,6 +409,7 @@ REEVE_API const char *reeve_version(void);
 #include "reeve_cancel.h"
 #include "reeve_context.h"
 #include "reeve_leaks.h"
+#include "reeve_pool.h"
 #include "reeve_ready.h"
 #include "reeve_typed.h"
 

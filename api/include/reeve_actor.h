@@ -91,8 +91,11 @@ typedef struct reeve_actor_options {
     /* So many methods run at a time, each on a thread of its own: 1 to 1,024; default 1. Calls are
      * then started in order, and end in any: reeve_concurrency.h. */
     uint32_t concurrency;
-    /* 0. */
-    uint32_t reserved;
+    /* So many of its calls one process may have unanswered; default: any number (REEVE_PENDING_SIZE
+     * bounds them all). A further one waits, as a get would, until the first of them has been
+     * answered; with the option no_wait of the call it fails instead, with REEVE_EAGAIN. So does
+     * one that the actor makes of itself: it would wait for itself. Not for a shared one. */
+    uint32_t max_pending_calls;
     /* By which others find it: up to 127 bytes of UTF-8 without control characters; default none.
      * Then creating it waits until the head knows the name (also while there is no head): if that
      * is taken, the actor's calls fail with REEVE_EEXIST. */

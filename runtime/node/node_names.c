@@ -38,13 +38,14 @@ static void ask(struct reeve_node *node, const struct node_name *name)
     *node_send_head(node, name->asking.kind) = name->asking;
 }
 
-/* The actor has ended. */
+/* The actor has ended. In a claim more stands in its number (api/client/actor.h). */
 static void drop(struct reeve_node *node, struct node_process *process, uint64_t number)
 {
     REEVE_LIST_EACH_SAFE(link, &process->names)
     {
         struct node_name *name = REEVE_LIST_ENTRY(link, struct node_name, link);
-        if (name->asking.kind != REEVE_MESSAGE_NAME_CLAIM || name->asking.actor_number != number)
+        if (name->asking.kind != REEVE_MESSAGE_NAME_CLAIM ||
+            (uint32_t)name->asking.actor_number != (uint32_t)number)
             continue;
         send_drop(node, &name->asking);
         name_free(process, name);
@@ -129,7 +130,7 @@ const struct reeve_message *reeve_node_name_of(
     REEVE_LIST_EACH(link, &process->names)
     {
         const struct node_name *name = REEVE_LIST_ENTRY(link, struct node_name, link);
-        if (name->held && name->asking.actor_number == actor_number)
+        if (name->held && (uint32_t)name->asking.actor_number == (uint32_t)actor_number)
             return &name->asking;
     }
     return NULL;

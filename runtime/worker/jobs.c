@@ -287,8 +287,8 @@ void reeve_jobs_actor_ended(const reeve_actor *actor)
     REEVE_LIST_EACH(node, &reeve_jobs.all)
     {
         struct job *job = REEVE_LIST_ENTRY(node, struct job, node);
-        if (job->actor.owner == actor->owner && job->actor.number == actor->number &&
-            reeve_job_take(job))
+        if (job->actor.owner == actor->owner &&
+            REEVE_ACTOR_NUMBER(&job->actor) == REEVE_ACTOR_NUMBER(actor) && reeve_job_take(job))
             reeve_list_push_back(&taken, &job->queue_node);
     }
     pthread_mutex_unlock(&reeve_jobs.lock);

@@ -310,7 +310,8 @@ static bool is_early(
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) ||
         !reeve_actor_read(parts.value, parts.value_size, &actor) || actor.owner != channel->owner)
         return false;
-    return (channel->owner != channel->peer && actor.number > reeve_actors_latest(actor.owner)) ||
+    return (channel->owner != channel->peer &&
+               REEVE_ACTOR_NUMBER(&actor) > reeve_actors_latest(actor.owner)) ||
            (reeve_jobs_any && reeve_jobs_hold(view, &parts));
 }
 

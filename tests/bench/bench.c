@@ -31,7 +31,7 @@ struct suite {
 static const struct suite suites[] = {
     {.name = "core", .slots = 1, .alone = bench_core_alone, .run = bench_core},
     {.name = "ray", .run = bench_ray},
-    {.name = "envelope", .joins = true, .run = bench_envelope},
+    {.name = "envelope", .joins = true, .alone = bench_envelope_alone, .run = bench_envelope},
 };
 
 /* What the children do, by name; prints one number, and how busy the slots were where that is to be
@@ -51,6 +51,8 @@ static int part_run(struct bench *bench, const char *part, int argc, char **argv
         if (rate <= 0)
             bench_call_failed(bench, part);
         printf("%.0f %.1f\n", rate, busy_percent);
+    } else if (strcmp(part, "objects") == 0) {
+        bench_million_objects_part(bench, "envelope_1m_objects");
     } else if (strcmp(part, "calls") == 0) {
         /* a word when each half is done, and on with it at a line on standard input */
         for (int half = 0; half < 2 && bench_calls_made(bench, part, bench->calls); half++) {

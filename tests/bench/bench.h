@@ -2,6 +2,7 @@
 #ifndef REEVE_TESTS_BENCH_BENCH_H
 #define REEVE_TESTS_BENCH_BENCH_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -111,6 +112,13 @@ void bench_ray_concurrent(struct bench *bench);
 void bench_envelope(struct bench *bench);
 void bench_envelope_actors(struct bench *bench, const char *name); /* a part of it */
 int bench_envelope_register(void);                                 /* before reeve_init */
+void bench_envelope_alone(struct bench *bench);
+void bench_million_objects(struct bench *bench, const char *name);      /* a part of that */
+void bench_million_objects_part(struct bench *bench, const char *name); /* in a child */
+/* What `reeve COMMAND --json` prints; NULL: it has failed. */
+json_t *bench_ask(const char *command);
+/* Waits until nothing of the cluster is in use; else the row is wrong. */
+void bench_leak_check(struct bench *bench, const char *name);
 
 /* Parts of `core`. */
 double bench_async_rate(struct bench *bench, const char *name);
@@ -121,5 +129,6 @@ void bench_calls(struct bench *bench);
 void bench_objects(struct bench *bench);
 void bench_views(struct bench *bench);
 void bench_spill(struct bench *bench);
+void bench_extents(struct bench *bench);
 
 #endif

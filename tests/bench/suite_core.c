@@ -102,4 +102,5 @@ void bench_core(struct bench *bench)
     bench_objects(bench);
     bench_views(bench);
     bench_spill(bench);
+    bench_extents(bench);
 }

@@ -21,7 +21,7 @@
 
 /* ---- the leak check -------------------------------------------------------------------------- */
 
-static json_t *ask(const char *command)
+json_t *bench_ask(const char *command)
 {
     static char answer[256 * 1024];
     const char *const arguments[] = {"reeve", command, "--json", NULL};
@@ -35,7 +35,7 @@ static json_t *ask(const char *command)
 /* Bytes of objects: without the room that processes hold for the next. */
 static json_int_t object_bytes(void)
 {
-    json_t *objects = ask("objects"), *totals = json_object_get(objects, "totals");
+    json_t *objects = bench_ask("objects"), *totals = json_object_get(objects, "totals");
     json_int_t bytes = json_integer_value(json_object_get(totals, "used_bytes")) -
                        json_integer_value(json_object_get(totals, "unsealed_bytes"));
     bytes = totals != NULL ? bytes : -1;
@@ -46,7 +46,7 @@ static json_int_t object_bytes(void)
 /* What is in use: NULL when nothing is, else what. */
 static const char *in_use(char *text, size_t size)
 {
-    json_t *status = ask("status"), *totals = json_object_get(status, "totals");
+    json_t *status = bench_ask("status"), *totals = json_object_get(status, "totals");
     if (status == NULL)
         return "reeve status failed";
     json_int_t store = object_bytes(),
@@ -64,7 +64,7 @@ static const char *in_use(char *text, size_t size)
 }
 
 /* Idle leases go back after half a second, and the head hears of the store once a second. */
-static void leak_check(struct bench *bench, const char *name)
+void bench_leak_check(struct bench *bench, const char *name)
 {
     const struct timespec pause = {0, 200000000};
     char text[128];
@@ -139,7 +139,7 @@ static void many_arguments(struct bench *bench)
     if (good)
         bench_say_ray(bench, name, bench_now_s() - begin, "s", 0, 17.2);
     free(args);
-    leak_check(bench, name);
+    bench_leak_check(bench, name);
 }
 
 /* Futures of objects in the store: as many as a call can take. */
@@ -171,7 +171,7 @@ static void object_arguments(struct bench *bench)
         bench_say(bench, name, bench_now_s() - begin, "s", 0);
     for (size_t i = 0; i < OBJECT_FUTURES; i++)
         (void)reeve_release(splices[i].future);
-    leak_check(bench, name);
+    bench_leak_check(bench, name);
 }
 
 /* ---- many results ---------------------------------------------------------------------------- */
@@ -233,7 +233,7 @@ static void many_returns(struct bench *bench)
         bench_wrong(bench, name, "a wrong answer");
     else
         bench_say_ray(bench, name, spent, "s", 0, 5.7);
-    leak_check(bench, name);
+    bench_leak_check(bench, name);
 }
 
 /* ---- many objects in one get ----------------------------------------------------------------- */
@@ -288,7 +288,7 @@ static void many_in_one_get(struct bench *bench)
         bench_say(bench, "envelope_10k_get_views", viewed * 1e3, "ms", 0);
         bench_say(bench, "envelope_10k_get_views_again", again * 1e3, "ms", 0);
     }
-    leak_check(bench, name);
+    bench_leak_check(bench, name);
 }
 
 /* ---- many queued ----------------------------------------------------------------------------- */
@@ -326,7 +326,7 @@ static void many_queued(struct bench *bench)
         bench_say(bench, "envelope_1m_queued_submits", queued - begin, "s", 0);
         bench_say(bench, "envelope_1m_queued_bytes", (double)(after - before) / QUEUED, "B", 0);
     }
-    leak_check(bench, name);
+    bench_leak_check(bench, name);
 }
 
 /* ---- one large value ------------------------------------------------------------------------- */
@@ -360,16 +360,21 @@ static void large_get(struct bench *bench)
             bench->floors.memcpy_warm_gb_s);
     }
     free(zeros);
-    leak_check(bench, name);
+    bench_leak_check(bench, name);
 }
 
 static void many_actors(struct bench *bench)
 {
     bench_envelope_actors(bench, "envelope_actors");
-    leak_check(bench, "envelope_actors");
+    bench_leak_check(bench, "envelope_actors");
 }
 
 /* ---- the rows -------------------------------------------------------------------------------- */
+
+void bench_envelope_alone(struct bench *bench)
+{
+    bench_million_objects(bench, "envelope_1m_objects");
+}
 
 int bench_envelope_register(void)
 {

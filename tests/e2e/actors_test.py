@@ -4,7 +4,7 @@ import pytest
 from conftest import find_program
 
 ALL = ["one", "order", "failing", "killed", "died", "restarted", "shared", "passed", "large", "packed"]
-LOCAL = ["cycle"]  # that is found where the actors are on one machine
+LOCAL = ["cycle", "pending"]  # that is found where the actors are on one machine
 INLINE = ["one", "order", "large", "packed"]
 
 
@@ -17,6 +17,12 @@ def test_actors(run, what):
 def test_inline(run, what):
     out = run("actors", what, environment={"REEVE_MODE": "inline", "REEVE_PROGRAM": "/nonexistent"}).succeed(60)
     assert out == f"ok {what}\n"
+
+
+@pytest.mark.parametrize("mode", ["cluster", "inline"])
+def test_pool(run, mode):
+    program = run("pool", environment={"REEVE_MODE": mode, "REEVE_LEAKS": "1"})
+    assert program.succeed(60) == "ok\n" and program.err == ""
 
 
 def test_one_slot(run):

@@ -2,6 +2,7 @@
 the values have been made both nodes are killed, and others take their place."""
 import json
 import os
+import signal
 
 import pytest
 
@@ -69,6 +70,45 @@ def test_damaged_on_disk(network, empty_cluster, home, mail):
         return {key: totals[key] for key in ("objects", "spilled", "disk_bytes") if totals[key]}
 
     processes.until(lambda: not left(), settings.seconds(10), f"empty stores, which hold {left()}")
+
+
+def lose_in_the_middle(network, cluster, mail, what, number):
+    """The program, when the only node that has its value (40 MB) is killed or stopped while it sends that; its bytes by then."""
+    all_hosts = network(4)
+    cluster.start_head(f"tcp://{all_hosts[0].address}:6380", host=all_hosts[0])
+    node = cluster.start_node(slots=1, host=all_hosts[1])
+    program = cluster.driver([find_program("lost"), what, mail.path, mail.gate], host=all_hosts[3])
+    mail.until_count("occupied", 1)
+    cluster.start_node(slots=2, host=all_hosts[2])
+    is_slow = all_hosts[1].slow_down()
+    before = all_hosts[1].sent_bytes()
+    mail.let_go()
+    processes.until(lambda: all_hosts[1].sent_bytes() - before > 10_000_000, settings.seconds(30), "it is on its way")
+    node.popen.send_signal(number)
+    sent = all_hosts[1].sent_bytes() - before
+    assert sent < 40_000_000 or not is_slow
+    return program, node, all_hosts[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_the_only_source_in_the_middle(network, empty_cluster, mail, number):
+    """Two nodes are pulling from it. The value is made again on another one, once for both; also when the node is only stopped, for
+    longer than the others wait. When that goes on, it changes nothing."""
+    program, node, host = lose_in_the_middle(network, empty_cluster, mail, "travelling", number)
+    assert program.succeed(90) == "ok travelling\n"
+    assert mail.count("make_large") == 2
+    if number == signal.SIGSTOP:
+        node.popen.send_signal(signal.SIGCONT)
+    empty_cluster.until_status(lambda status: status["totals"]["objects"] == 0 and status["totals"]["jobs"] == 0,
+                               what="nothing left", host=host)
+
+
+def test_the_only_source_of_what_was_put(network, empty_cluster, mail):
+    """Who waits for it is told what is lost, where it was, and why it is not made again."""
+    program, _, _ = lose_in_the_middle(network, empty_cluster, mail, "travelling_put", signal.SIGKILL)
+    out = program.succeed(60).splitlines()
+    assert "REEVE_ELOST" in out[0] and "lay on node 1" in out[0] and "another process had made it" in out[0]
+    assert out[1] == "ok travelling_put"
 
 
 def test_errors(hosts, empty_cluster, mail):

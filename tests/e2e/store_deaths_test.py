@@ -241,13 +241,12 @@ def test_many_deaths(empty_cluster, home):
             load.look()
             load.fill_up()
             load.kill_one()
-        found = totals(empty_cluster)
-        spilled += found["spilled"] if found else 0
+        spilled += sum(node["spill"]["written"] for node in empty_cluster.status()["nodes"] if "spill" in node)
         load.end()
         until_empty(empty_cluster, 30)
         empty_cluster.until_status(lambda status: status["totals"]["jobs"] == 0 and status["totals"]["slots_used"] == 0, what="no jobs")
         print(f"{time.monotonic() - begin:.0f} s: killed {load.killed}; {load.ended} drivers ended of themselves, "
-              f"{load.good} values good, {load.errors} lost, {spilled} seen on disk", flush=True)
+              f"{load.good} values good, {load.errors} lost, {spilled} written", flush=True)
     assert load.good > sum(load.killed.values()) and spilled > 0
     # Left to itself, it works, and ends.
     last = empty_cluster.driver([find_program("deaths_load"), 4001, 2000])

@@ -52,6 +52,13 @@ def test_standard_descriptors_closed(run):
     run("/bin/sh", "-c", f'"{path}" again <&- >&- 2>&-').succeed(60)
 
 
+def test_a_store_that_is_nearly_full_for_long(run):
+    """72,000 values of random sizes and lifetimes, from two processes, in a store that is 90 % full: what an hour may bring. With 60 % still
+    there, a value of a quarter of the store has room."""
+    program = run("strains", "fragments", environment={"REEVE_STORE_SIZE": "64M", "REEVE_SPILL": "none", "REEVE_SLOTS": "1"})
+    assert program.succeed(90) == "ok fragments\n"
+
+
 def test_the_store_is_empty_at_the_end(run):
     """Large arguments and results are freed when nobody needs them, also those that nobody ever fetched."""
     program = run("strains", "hundred_megabytes", environment={"REEVE_STORE_SIZE": "320M"})

@@ -2,7 +2,6 @@
 those who have it, or want it, is killed or stopped in the middle."""
 import json
 import signal
-import subprocess
 
 import pytest
 
@@ -16,18 +15,12 @@ class Broadcast:
     def __init__(self, cluster, hosts, mail):
         self.cluster, self.hosts, self.mail = cluster, hosts, mail
 
-    def sent(self):
-        """Bytes that have left the driver's host."""
-        done = subprocess.run(["ip", "-s", "-j", "link", "show", "dev", self.hosts[-1].outside], check=True, capture_output=True,
-                              text=True)
-        return json.loads(done.stdout)[0]["stats64"]["rx"]["bytes"]
-
     def start(self, nodes):
-        self.before = self.sent()
+        self.before = self.hosts[-1].sent_bytes()
         return self.cluster.driver([find_program("broadcast"), nodes, MIB, self.mail.path, self.mail.gate], host=self.hosts[-1])
 
     def copies(self):
-        return (self.sent() - self.before) / (MIB << 20)
+        return (self.hosts[-1].sent_bytes() - self.before) / (MIB << 20)
 
     def until_copies(self, count):
         processes.until(lambda: self.copies() > count, settings.seconds(30), f"{count} copies on their way")

@@ -31,8 +31,8 @@ MODELS = {
         ([], False, ["TAKE_PLAIN", "NO_COMPARE", "NO_WAKE", "SEEN_LATE", "LOADED_FREE"]),
     ],
     "seal": [
-        ([], True, ["PUBLISH_FIRST", "NO_WAIT", "REAP_ALIVE"]),
-        (["SENT"], True, ["NO_DRAIN", "NO_RULE_4", "PUBLISH_FIRST", "REAP_ALIVE"]),
+        ([], True, ["PUBLISH_FIRST", "NO_HEAR", "NO_HEAR_FREE", "NO_DRAIN", "REAP_ALIVE", "REAP_OWNER_ALIVE", "NO_ANCHOR",
+                    "CLOSED_NO_ANCHOR", "LET_GO_READING"]),
     ],
 }
 

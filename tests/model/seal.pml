@@ -1,115 +1,195 @@
-/* Seal before publish. A worker makes an object, seals it at the node daemon by a message on its socket, and publishes an entry
- * that names it; the holder that reads the entry asks the daemon for the object. The worker may die at any step. Its rings and its
- * socket are separate ways: what is sent first on one may arrive last.
+/* Seal before publish. A worker makes an object for its caller, the owner, on the same node: it fills room that it was granted, seals
+ * the object by a message on its socket that nobody answers, and publishes an entry that names it and says where it lies. The owner
+ * reads the entry, and then the bytes: in place, or it asks the daemon, which pins the object for it. In the end it frees the object.
+ * Rings and sockets are separate ways: what is sent first on one may arrive last. Worker and owner may die at any step; or close their
+ * sockets, and go on for a while.
  *
- * The rule:  1. An entry is published only after the seal of the object it names has been answered.
- *            2. A dead client's socket is read to its end before the client is reaped.
- *            3. Objects not sealed when their maker is reaped die with it; their room is used again.
+ * The rule:  1. An entry is published only after the seal of the object it names has been sent.
+ *            2. Whatever is said about an object that the daemon does not know waits until it has heard what all others have sent.
+ *            3. A dead client's socket is read to its end before the client is reaped, and only who is dead is reaped.
+ *            4. What is not sealed when its maker is reaped goes with it; its room is used again.
+ *            5. The seal anchors the object for its owner: it stays where it is until its owner lets go of it or frees it, or is
+ *               reaped. Without anchor or pins it may be moved: to disk, and back to another place.
+ *            6. The owner lets go of nothing that it is reading in place.
  *
- * Variant SENT weakens 1 to "after the seal has been sent" (no round trip). Then 2 carries all the weight, and one more is needed:
- *            4. A question about an object that is not sealed yet waits until it is, or its maker has been reaped.
+ * Shown: who sees the entry gets the object, even if its maker is dead: announced means that it exists. Nobody reads a place in which
+ * something else lies by then; nor does a maker write there. Every question is answered. What is freed, or whose owner is dead, goes.
  *
- * Shown: whoever sees the entry gets the object, even if its maker is dead: announced means it exists; and its room is not given
- * to anyone else. (Without SENT the daemon may answer "no such object" at once.)
- *
- * Mutations, each of which must be found: PUBLISH_FIRST; NO_WAIT (do not wait for the answer, and no rule 4);
- * with SENT: NO_DRAIN, NO_RULE_4; REAP_ALIVE (reaped on end of file although it still runs: it writes into room that is in use).
+ * Mutations, each of which must be found: PUBLISH_FIRST (1), NO_HEAR, NO_HEAR_FREE (2, when it is freed), NO_DRAIN, REAP_ALIVE,
+ * REAP_OWNER_ALIVE (3), NO_ANCHOR, CLOSED_NO_ANCHOR (5, where the owner has only closed its socket), LET_GO_READING (6).
  */
-#if defined(SENT) && !defined(NO_RULE_4)
-#define MAY_ANSWER (sealed || reaped)
-#else
-#define MAY_ANSWER true
-#endif
 #ifdef REAP_ALIVE
-#define SEEMS_DEAD socket_closed
+#define WORKER_SEEMS_DEAD worker_closed
 #else
-#define SEEMS_DEAD (!worker_alive)
+#define WORKER_SEEMS_DEAD (!worker_alive)
+#endif
+#ifdef REAP_OWNER_ALIVE
+#define OWNER_SEEMS_DEAD owner_closed
+#else
+#define OWNER_SEEMS_DEAD (!owner_alive)
 #endif
 #ifdef NO_DRAIN
 #define DRAINED true
 #else
 #define DRAINED empty(worker_socket)
 #endif
+#if defined(NO_ANCHOR)
+#define ANCHORS false
+#elif defined(CLOSED_NO_ANCHOR)
+#define ANCHORS (!owner_closed)
+#else
+#define ANCHORS true
+#endif
 
-mtype = { SEAL, SEALED, ASK, GOT, GONE };
+mtype = { SEAL, ASK, GOT, GONE, UNPIN, LET_GO, FREE };
 
-chan worker_socket = [2] of { mtype };
-chan worker_inbox = [2] of { mtype };
-chan holder_socket = [1] of { mtype };
-chan holder_inbox = [1] of { mtype };
+chan worker_socket = [1] of { mtype };
+chan owner_socket = [2] of { mtype };
+chan owner_inbox = [1] of { mtype };
 
-bool worker_alive = true;
-bool socket_closed; /* by the worker, long before it is really gone: a hung process, half closed */
+bool worker_alive = true, owner_alive = true;
+bool worker_closed, owner_closed; /* the socket, while the process still runs */
 bool entry_published;
-bool answered;
-bool sealed;
-bool reaped;
-bool reused; /* the object's room is someone else's */
+bool asking, freed_by_owner; /* what the owner has said, while it lives */
+
+/* what the daemon knows */
+bool worker_reaped, owner_reaped;
+bool sealed, anchored, pinned, freed;
+bool gone;  /* the object, after it was sealed */
+bool moved; /* where it was made something else lies */
 
 active proctype worker() provided (worker_alive)
 {
-    assert(!reused); /* it writes the object's bytes */
-    assert(!reused);
+    assert(!moved); /* it writes the object's bytes */
+    assert(!moved);
 #ifdef PUBLISH_FIRST
     entry_published = true;
 #endif
     worker_socket!SEAL;
-#if !defined(SENT) && !defined(NO_WAIT)
-    worker_inbox?SEALED;
+    entry_published = true
+}
+
+inline ask()
+{
+    asking = true;
+    owner_socket!ASK;
+    owner_inbox?answer;
+    asking = false;
+    assert(answer == GOT);
+    assert(!gone); /* it reads it, wherever that is */
+    owner_socket!UNPIN
+}
+
+active proctype owner() provided (owner_alive)
+{
+    mtype answer;
+end_waits: /* if the entry never comes, it has the task run again: not our matter */
+    entry_published;
+    if
+    :: ask()
+    :: true ->
+        assert(!moved); /* it reads in place */
+#ifdef LET_GO_READING
+        owner_socket!LET_GO;
+        assert(!moved)
+#else
+        assert(!moved);
+        if
+        :: owner_socket!LET_GO; ask()
+        :: true
+        fi
 #endif
-    entry_published = true;
-    socket_closed = true
+    fi;
+    freed_by_owner = true;
+    owner_socket!FREE
 }
 
 active proctype death()
 {
+    do
+    :: worker_alive -> worker_alive = false
+    :: !worker_closed -> worker_closed = true
+    :: owner_alive -> owner_alive = false
+    :: !owner_closed -> owner_closed = true
+    :: break
+    od
+}
+
+/* Nothing moves any more. */
+active proctype monitor()
+{
+    timeout ->
+    assert(!asking || !owner_alive); /* no question is left without an answer */
+    assert(!(freed_by_owner && owner_alive) || gone);
+    assert(!owner_reaped || !sealed || gone);
+    assert(!worker_reaped || sealed || moved)
+}
+
+inline look()
+{
     if
-    :: worker_alive = false
-    :: socket_closed = true /* it has closed its end, and hangs */
-    :: true
+    :: sealed && !gone && !anchored && !pinned && (freed || owner_reaped) ->
+        gone = true;
+        moved = true
+    :: else
     fi
 }
 
-active proctype holder()
+inline take_seal()
 {
-    mtype answer;
-end_waits: /* if the entry never comes, the owner retries: not our matter */
-    entry_published;
-    holder_socket!ASK;
-    holder_inbox?answer;
-    assert(answer == GOT);
-    assert(!reused);
-    answered = true
+    if
+    :: worker_reaped /* the room is not its any more */
+    :: !worker_reaped && owner_reaped -> moved = true
+    :: else ->
+        sealed = true;
+        anchored = ANCHORS
+    fi
 }
 
-/* Nothing moves any more: no question has been left without an answer. */
-active proctype monitor()
+/* What has been sent by now. */
+inline hear()
 {
-    timeout -> assert(!entry_published || answered)
+    if
+    :: !sealed && nempty(worker_socket) ->
+        worker_socket?SEAL;
+        take_seal()
+    :: else
+    fi
 }
 
 active proctype daemon()
 {
 end_serves:
     do
-    :: worker_socket?SEAL ->
-        if
-        :: !reaped ->
-            sealed = true;
-#if !defined(SENT) && !defined(NO_WAIT)
-            worker_inbox!SEALED
+    :: atomic { worker_socket?SEAL -> take_seal() }
+    :: atomic { owner_socket?ASK ->
+#ifndef NO_HEAR
+        hear();
 #endif
-        :: else
-        fi
-    :: atomic { nempty(holder_socket) && MAY_ANSWER -> holder_socket?ASK }
         if
-        :: sealed -> holder_inbox!GOT
-        :: else -> holder_inbox!GONE
-        fi
-    :: atomic { !reaped && SEEMS_DEAD && DRAINED -> reaped = true }
+        :: sealed && !gone -> pinned = true; owner_inbox!GOT
+        :: else -> owner_inbox!GONE
+        fi }
+    :: atomic { owner_socket?UNPIN -> pinned = false; look() }
+    :: atomic { owner_socket?LET_GO -> hear(); anchored = false; look() }
+    :: atomic { owner_socket?FREE ->
+#ifndef NO_HEAR_FREE
+        hear();
+#endif
         if
-        :: !sealed -> reused = true
+        :: sealed -> freed = true; anchored = false; look()
+        :: else /* of what it does not know */
+        fi }
+    :: atomic { sealed && !gone && !anchored && !pinned && !moved -> moved = true } /* it is short of room */
+    :: atomic { !worker_reaped && WORKER_SEEMS_DEAD && DRAINED -> worker_reaped = true;
+        if
+        :: !sealed -> moved = true
         :: else
-        fi
+        fi }
+    :: atomic { !owner_reaped && OWNER_SEEMS_DEAD && empty(owner_socket) ->
+        owner_reaped = true;
+        anchored = false;
+        pinned = false;
+        look() }
     od
 }

@@ -246,6 +246,16 @@ static void actors()
 {
     const reeve_actor_options *options = REEVE_ACTOR_OPTIONS(.shared = 1, .concurrency = 4);
     expect(options->concurrency == 4 && options->size == sizeof *options, "options of actors");
+    const reeve_actor_options *named = REEVE_ACTOR_OPTIONS(.name = "n", .detached = 1, .get_if_exists = 1);
+    expect(named->detached == 1 && named->get_if_exists == 1, "options of detached actors");
+    reeve_pool *pool = reeve_pool_create(2);
+    reeve_pool_call call;
+    auto added = multiply_remote(6, 7);
+    expect(reeve_pool_add(pool, reeve_pool_choose(pool), added, 5) == REEVE_OK && reeve_pool_count(pool) == 1 &&
+               reeve_pool_next(pool, REEVE_FOREVER, &call) == REEVE_OK && call.tag == 5 &&
+               reeve_release(call.future) == REEVE_OK && reeve_pool_next(pool, 0, &call) == REEVE_EEND,
+        "a pool");
+    reeve_pool_free(pool);
     expect(reeve_reply_later().id == 0 && reeve_last_error()->code == REEVE_EINVAL, "no method, no token");
     expect(reeve_reply_fail(reeve_reply_token{1}, 2, "%d", 3) == REEVE_EHANDLE, "no such token");
 }

@@ -1,5 +1,7 @@
 /* Actors: `actors WHAT …` prints "ok WHAT" or says what is wrong. */
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "tests/e2e/programs/say.h"
@@ -106,6 +108,30 @@ REEVE_METHOD(int64_t, asker, ask, (int64_t, depth))
     if (depth > 0 && asker_ask_get(asker_ask_remote(other, depth - 1), &answer) != REEVE_OK)
         reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message);
     return answer;
+}
+
+/* Asks the other one twice, for the second of which there is no room before the first has been
+ * answered. Says how many of them could not be. */
+REEVE_METHOD(int64_t, asker, flood, (int64_t, depth))
+{
+    asker_ref other = {self->other.owner, self->other.number, self->other.host};
+    asker_ask_future asked[2];
+    int64_t answer, failed = 0;
+    for (int i = 0; i < 2; i++)
+        asked[i] = asker_ask_remote(other, depth);
+    for (int i = 0; i < 2; i++)
+        failed += asker_ask_get(asked[i], &answer) != REEVE_OK;
+    return failed;
+}
+/* The same of itself: what the second call says. */
+REEVE_METHOD(int64_t, asker, ask_itself)
+{
+    asker_ref other = {self->other.owner, self->other.number, self->other.host};
+    int64_t answer;
+    asker_ask_future first = asker_ask_remote(other, 0), next = asker_ask_remote(other, 0);
+    int code = asker_ask_get(next, &answer);
+    reeve_release(first);
+    return code;
 }
 
 REEVE_REMOTE(int64_t, later, (int64_t, ms), (int64_t, x))
@@ -459,6 +485,76 @@ static void cycle(void)
     NEED(reeve_actor_release(a) == REEVE_OK && reeve_actor_release(b) == REEVE_OK);
 }
 
+static void *open_later(void *gate)
+{
+    nanosleep(&(struct timespec){0, 50000000}, NULL); /* while the main thread waits, most likely */
+    close(*(int *)gate);
+    return NULL;
+}
+
+/* So many calls may be unanswered: the next one waits, or does not want to. */
+static void pending(void)
+{
+    enum { MAX = 3 };
+    int64_t value;
+    char path[64];
+    int gate = memfd_create("gate", MFD_CLOEXEC);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), gate);
+    int held = open(path, O_RDWR | O_CLOEXEC);
+    NEED(held >= 0 && flock(held, LOCK_EX) == 0);
+    counter_ref c = counter_create_opts(
+                    REEVE_ACTOR_OPTIONS(.name = "bounded", .max_pending_calls = MAX), 0),
+                found;
+    const reeve_task_options *no_wait = REEVE_TASK_OPTIONS(.no_wait = 1);
+    counter_hold_future holds = counter_hold_remote(c, "", path, 1);
+    counter_add_future f[MAX + 1];
+    for (int i = 1; i < MAX; i++)
+        f[i] = counter_add_remote_opts(no_wait, c, 1);
+    NEED(counter_add_get(counter_add_remote_opts(no_wait, c, 1), &value) == REEVE_EAGAIN);
+    NEED(strstr(reeve_last_error()->message, "3 calls of the actor are unanswered") != NULL);
+    /* whoever has the handle, and each process for itself */
+    NEED(counter_by_name("bounded", &found) == REEVE_OK);
+    NEED(counter_add_get(counter_add_remote_opts(no_wait, found, 1), &value) == REEVE_EAGAIN);
+    add_many_future others = add_many_remote(c, 2000);
+    pthread_t thread;
+    NEED(pthread_create(&thread, NULL, open_later, &held) == 0);
+    f[MAX] = counter_add_remote(c, 1); /* waits */
+    NEED(pthread_join(thread, NULL) == 0);
+    NEED(counter_hold_get(holds, &value) == REEVE_OK && value >= 1);
+    for (int i = 1; i <= MAX; i++)
+        NEED(counter_add_get(f[i], &value) == REEVE_OK);
+    NEED(add_many_get(others, &value) == REEVE_OK && value == 0);
+    /* many at once, of which none is refused */
+    counter_ref cs[1000];
+    int64_t ones[1000];
+    counter_add_future many[1000];
+    for (int i = 0; i < 1000; i++) {
+        cs[i] = c;
+        ones[i] = 1;
+    }
+    NEED(counter_add_remote_many(1000, cs, ones, many) == REEVE_OK);
+    NEED(counter_add_get_many(many, 1000, ones, NULL) == REEVE_OK);
+    NEED(ones[999] == 1 + MAX + 2000 + 1000);
+    /* what is dead is not waited for */
+    NEED(counter_crash_get(counter_crash_remote(c)) == REEVE_EACTORDIED);
+    for (int i = 0; i < 2 * MAX; i++)
+        NEED(counter_add_get(counter_add_remote(c, 1), &value) == REEVE_EACTORDIED);
+    NEED(reeve_actor_release(c) == REEVE_OK);
+    close(gate);
+    /* callers that are actors: one that waits for room, two that would for each other, and one for
+     * itself */
+    const reeve_actor_options *one = REEVE_ACTOR_OPTIONS(.max_pending_calls = 1);
+    asker_ref a = asker_create_opts(one), b = asker_create_opts(one);
+    NEED(asker_meet_get(asker_meet_remote(a, b)) == REEVE_OK);
+    NEED(asker_meet_get(asker_meet_remote(b, a)) == REEVE_OK);
+    NEED(asker_flood_get(asker_flood_remote(a, 0), &value) == REEVE_OK && value == 0);
+    NEED(asker_flood_get(asker_flood_remote(a, 1), &value) == REEVE_OK && value > 0);
+    NEED(asker_meet_get(asker_meet_remote(a, a)) == REEVE_OK);
+    NEED(asker_ask_itself_get(asker_ask_itself_remote(a), &value) == REEVE_OK);
+    NEED(value == REEVE_EAGAIN);
+    NEED(reeve_actor_release(a) == REEVE_OK && reeve_actor_release(b) == REEVE_OK);
+}
+
 /* Its end comes after what it was called for, and runs its destructor. */
 static void ended(const char *mail, const char *gate)
 {
@@ -484,9 +580,10 @@ int main(int argc, char **argv)
     } tests[] = {{"one", one, true}, {"order", order, true}, {"failing", failing, false},
         {"killed", killed, false}, {"died", died, false}, {"restarted", restarted, false},
         {"shared", shared, false}, {"passed", passed, false}, {"large", large, true},
-        {"packed", packed, true}, {"cycle", cycle, false}};
+        {"packed", packed, true}, {"cycle", cycle, false}, {"pending", pending, false}};
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        if (strcmp(what, tests[i].name) != 0 && (!all || (apart && tests[i].run == cycle)))
+        if (strcmp(what, tests[i].name) != 0 &&
+            (!all || (apart && (tests[i].run == cycle || tests[i].run == pending))))
             continue;
         tests[i].run();
         printf("ok %s\n", tests[i].name);

@@ -2,22 +2,23 @@
  * gate the test kills the nodes that have it; then the program gets it, and prints "ok WHAT". */
 #include "tests/e2e/programs/say.h"
 
-#define SIZE 3000000
+#define SIZE       3000000
+#define LARGE_SIZE 40000000 /* under way for a while */
 
 static bool is_block(const reeve_bytes *block, int64_t seed)
 {
-    bool good = block->size == SIZE;
+    bool good = block->size == SIZE || block->size == LARGE_SIZE;
     for (size_t i = 0; i < block->size && good; i++)
         good = ((const uint8_t *)block->data)[i] == (uint8_t)(i * 31 + (uint64_t)seed);
     return good;
 }
 
-static reeve_bytes block_of(int64_t seed)
+static reeve_bytes block_of(size_t size, int64_t seed)
 {
-    uint8_t *bytes = reeve_alloc(SIZE);
-    for (size_t i = 0; i < SIZE; i++)
+    uint8_t *bytes = reeve_alloc(size);
+    for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(i * 31 + (uint64_t)seed);
-    return (reeve_bytes){bytes, SIZE};
+    return (reeve_bytes){bytes, size};
 }
 
 static void host_report(const char *mail, const char *what, int64_t number)
@@ -30,7 +31,22 @@ static void host_report(const char *mail, const char *what, int64_t number)
 REEVE_REMOTE(reeve_bytes, make, (int64_t, seed), (reeve_string, mail))
 {
     host_report(mail, "make", seed);
-    return block_of(seed);
+    return block_of(SIZE, seed);
+}
+
+REEVE_REMOTE(reeve_bytes, make_large, (int64_t, seed), (reeve_string, mail))
+{
+    host_report(mail, "make_large", seed);
+    return block_of(LARGE_SIZE, seed);
+}
+
+/* Nothing else runs in its slot. */
+REEVE_REMOTE(int64_t, occupy, (reeve_string, mail))
+{
+    report(mail, "occupied");
+    while (!reeve_cancelled())
+        usleep(1000);
+    return 0;
 }
 
 REEVE_REMOTE(reeve_bytes, next, (reeve_bytes, block), (int64_t, seed), (reeve_string, mail))
@@ -38,7 +54,7 @@ REEVE_REMOTE(reeve_bytes, next, (reeve_bytes, block), (int64_t, seed), (reeve_st
     host_report(mail, "next", seed);
     if (!is_block(&block, seed - 1))
         reeve_fail(1, "the block that came is not the one before");
-    return block_of(seed);
+    return block_of(SIZE, seed);
 }
 
 REEVE_REMOTE(int64_t, check, (reeve_bytes, block), (int64_t, seed), (reeve_string, mail))
@@ -47,9 +63,9 @@ REEVE_REMOTE(int64_t, check, (reeve_bytes, block), (int64_t, seed), (reeve_strin
     return is_block(&block, seed);
 }
 
-REEVE_REMOTE(reeve_future_reeve_bytes, put_there, (int64_t, seed))
+REEVE_REMOTE(reeve_future_reeve_bytes, put_there, (int64_t, size), (int64_t, seed))
 {
-    reeve_bytes block = block_of(seed);
+    reeve_bytes block = block_of((size_t)size, seed);
     return reeve_put(reeve_bytes, block);
 }
 
@@ -124,11 +140,37 @@ static void errors(const char *mail, const char *gate)
     reeve_future_reeve_bytes there;
     reeve_bytes block;
     int64_t good;
-    NEED(put_there_get(put_there_remote(2), &there) == REEVE_OK);
+    NEED(put_there_get(put_there_remote(SIZE, 2), &there) == REEVE_OK);
     NEED(reeve_wait(&never, 1, 1, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
     at_gate(mail, gate);
     say_error("argument", check_get(reeve_call(check, never, 1, mail), &good));
     say_error("never", reeve_get(reeve_bytes, never, &block));
+    say_error("there", reeve_get(reeve_bytes, there, &block));
+}
+
+/* Its only node is lost while the value is on its way to two others. */
+static void travelling(const char *mail, const char *gate)
+{
+    make_large_future made = make_large_remote(1, mail);
+    NEED(reeve_wait(&made, 1, 1, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    occupy_future occupied = occupy_remote(mail);
+    wait_at(gate);
+    int64_t good = 0;
+    check_future elsewhere = reeve_call(check, made, 1, mail);
+    need_block(made, 1);
+    NEED(check_get(elsewhere, &good) == REEVE_OK && good == 1);
+    NEED(reeve_cancel(occupied, NULL) == REEVE_OK);
+    reeve_release(occupied);
+}
+
+/* The same with one that nobody can make again. */
+static void travelling_put(const char *mail, const char *gate)
+{
+    reeve_future_reeve_bytes there;
+    reeve_bytes block;
+    NEED(put_there_get(put_there_remote(LARGE_SIZE, 2), &there) == REEVE_OK);
+    report(mail, "occupied");
+    wait_at(gate);
     say_error("there", reeve_get(reeve_bytes, there, &block));
 }
 
@@ -137,8 +179,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const char *mail, const char *gate);
-    } all[] = {
-        {"one", one}, {"damaged", damaged}, {"chain", chain}, {"held", held}, {"errors", errors}};
+    } all[] = {{"one", one}, {"damaged", damaged}, {"chain", chain}, {"held", held},
+        {"errors", errors}, {"travelling", travelling}, {"travelling_put", travelling_put}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);

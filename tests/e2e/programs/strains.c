@@ -584,6 +584,102 @@ static void *no_work(void *arg)
     return arg;
 }
 
+/* ---- a store that is nearly full for long ---------------------------------------------------- */
+
+#define STORE_SIZE  (64 << 20) /* which the test gives it */
+#define VALUE_MAX   (2 << 20)
+#define VALUES_MAX  512
+#define VALUES_MADE 36000 /* by each of two writers: an hour, at ten a second */
+
+/* What this process has in the store: of random sizes, for random times. */
+static struct {
+    reeve_future_reeve_bytes future;
+    size_t size;
+    uint8_t byte;
+} values[VALUES_MAX];
+static size_t values_count, values_size;
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return *state >> 33;
+}
+
+/* Every sixteenth is looked at. */
+static void value_drop(size_t index, bool look)
+{
+    reeve_bytes bytes;
+    if (look) {
+        NEED(reeve_get(reeve_bytes, values[index].future, &bytes) == REEVE_OK);
+        const uint8_t *data = bytes.data;
+        NEED(bytes.size == values[index].size && data[0] == values[index].byte);
+        NEED(memcmp(data, data + 1, bytes.size - 1) == 0);
+        reeve_clear(reeve_bytes, &bytes);
+    } else {
+        NEED(reeve_release(values[index].future) == REEVE_OK);
+    }
+    values_size -= values[index].size;
+    values[index] = values[--values_count];
+}
+
+static void values_shrink(uint64_t *state, size_t size)
+{
+    while (values_size > size || values_count == VALUES_MAX)
+        value_drop(random_next(state) % values_count, random_next(state) % 16 == 0);
+}
+
+/* Holds 45 % of the store while it makes them, then 30 %. */
+static void values_churn(uint64_t state)
+{
+    uint8_t *bytes = malloc(VALUE_MAX);
+    NEED(bytes != NULL);
+    for (int i = 0; i < VALUES_MADE; i++) {
+        size_t size = INLINE_SIZE + 100 + random_next(&state) % 300000;
+        if (random_next(&state) % 50 == 0)
+            size = VALUE_MAX - random_next(&state) % 500000;
+        values_shrink(&state, STORE_SIZE / 100 * 45 - size);
+        memset(bytes, i & 255, size);
+        values[values_count].future = reeve_put_bytes(bytes, size);
+        values[values_count].size = size;
+        values[values_count++].byte = (uint8_t)i;
+        values_size += size;
+    }
+    values_shrink(&state, STORE_SIZE / 100 * 30);
+    free(bytes);
+}
+
+REEVE_REMOTE(int64_t, churn, (int64_t, seed))
+{
+    values_churn((uint64_t)seed);
+    return (int64_t)values_count;
+}
+
+REEVE_REMOTE(void, give_up)
+{
+    while (values_count > 0)
+        value_drop(values_count - 1, true);
+}
+
+/* Two writers, the program and its only worker; then a quarter of the store in one piece. */
+static void fragments(const char *argument)
+{
+    (void)argument;
+    int64_t count = 0;
+    uint8_t *bytes = malloc(STORE_SIZE / 4);
+    churn_future far = churn_remote(2);
+    values_churn(1);
+    NEED(churn_get(far, &count) == REEVE_OK && count > 10);
+    memset(bytes, 77, STORE_SIZE / 4);
+    values[values_count].future = reeve_put_bytes(bytes, STORE_SIZE / 4);
+    values[values_count].size = STORE_SIZE / 4;
+    values[values_count++].byte = 77;
+    values_size += STORE_SIZE / 4;
+    while (values_count > 0)
+        value_drop(values_count - 1, true);
+    NEED(give_up_get(give_up_remote()) == REEVE_OK);
+    free(bytes);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -594,7 +690,7 @@ int main(int argc, char **argv)
         {"child_stays", child_stays}, {"sizes", sizes}, {"many_arguments", many_arguments},
         {"many_puts", many_puts}, {"many_waits", many_waits},
         {"hundred_megabytes", hundred_megabytes}, {"million", million}, {"lending", lending},
-        {"left_behind", left_behind}, {"task_threads", task_threads}};
+        {"left_behind", left_behind}, {"task_threads", task_threads}, {"fragments", fragments}};
     const char *name = argc > 1 ? argv[1] : "";
     bool found = false;
     arguments_count = argc;

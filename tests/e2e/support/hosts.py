@@ -5,6 +5,7 @@
     10.77.0.1 .2     .3     .4        h1 h2 h3 h4
 
 Everything lives in the namespaces that run.py has made, so it ends with them, whatever happens."""
+import json
 import os
 import secrets
 import subprocess
@@ -27,7 +28,7 @@ class Host:
         _ip("-n", self.space, "addr", "add", f"{self.address}/24", "dev", inside)
         _ip("-n", self.space, "link", "set", inside, "up")
         _ip("-n", self.space, "link", "set", "lo", "up")
-        self.outside = outside
+        self.inside, self.outside = inside, outside
 
     def prefix(self, hidden=()):
         """What comes before a command, so that it runs here: the process keeps its pid. `hidden` folders are empty there."""
@@ -36,6 +37,17 @@ class Host:
             script += f"; mount -t tmpfs none '{folder}'"
         return ["nsenter", f"--net=/run/netns/{self.space}", "unshare", "--uts", "--mount", "/bin/sh", "-ec",
                 script + '; exec "$@"', "sh", self.name]
+
+    def slow_down(self, rate="200mbit"):
+        """What leaves it takes its time; False: the kernel cannot do that."""
+        return subprocess.run(
+            ["tc", "-n", self.space, "qdisc", "add", "dev", self.inside, "root", "tbf", "rate", rate, "burst", "256k", "latency", "50ms"],
+            check=False, capture_output=True).returncode == 0
+
+    def sent_bytes(self):
+        """What has left it."""
+        done = subprocess.run(["ip", "-s", "-j", "link", "show", "dev", self.outside], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)[0]["stats64"]["rx"]["bytes"]
 
     def unplug(self):
         _ip("link", "set", self.outside, "down")

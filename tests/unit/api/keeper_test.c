@@ -14,7 +14,7 @@ static void what_is_written_is_read(void **state)
     (void)state;
     static const uint8_t args[] = {0x92, 0x01, 0xa1, 0x00}; /* bytes, a NUL among them */
     const struct reeve_keeper_order order = {
-        500, UINT32_MAX, 3, "space", "hits", "counter", args, sizeof args};
+        500, UINT32_MAX, 3, 17, "space", "hits", "counter", args, sizeof args};
     struct reeve_keeper_order read;
     size_t size;
     uint8_t *bytes = reeve_keeper_order_pack(&order, &size);
@@ -23,6 +23,7 @@ static void what_is_written_is_read(void **state)
     assert_int_equal(read.cpu_milli, 500);
     assert_int_equal(read.restarts_max, UINT32_MAX);
     assert_int_equal(read.concurrency, 3);
+    assert_int_equal(read.pending_max, 17);
     assert_string_equal(read.name_space, "space");
     assert_string_equal(read.name, "hits");
     assert_string_equal(read.type, "counter");
@@ -44,7 +45,7 @@ static void empty_texts_are_refused(void **state)
     struct reeve_keeper_order read;
     for (int i = 0; i < 3; i++) {
         const struct reeve_keeper_order order = {
-            0, 0, 0, i == 0 ? "" : "s", i == 1 ? "" : "n", i == 2 ? "" : "t", NULL, 0};
+            0, 0, 0, 0, i == 0 ? "" : "s", i == 1 ? "" : "n", i == 2 ? "" : "t", NULL, 0};
         size_t size;
         uint8_t *bytes = reeve_keeper_order_pack(&order, &size);
         assert_false(reeve_keeper_order_read(bytes, size, &read));

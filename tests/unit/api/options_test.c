@@ -230,6 +230,9 @@ static void actor_options(void **state)
     BAD(.name = "hits", .detached = 2);
     BAD(.name = "hits", .get_if_exists = 2);
     BAD(.name = "hits", .detached = 1, .shared = 1);
+    OK(.max_pending_calls = 7);
+    assert_int_equal(actor.pending_max, 7);
+    BAD(.max_pending_calls = 7, .shared = 1);
 }
 
 static int check(const char *name)
