@@ -411,8 +411,12 @@ static void describe_infeasible(
     const struct sched_avoid *avoid =
         REEVE_LIST_ENTRY(class->avoids.prev, struct sched_avoid, class_link);
     *ret_code = avoid->code;
-    snprintf(text, REEVE_TEXT_SIZE, "no node can run it; node %u: %.210s", avoid->node,
-        avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
+    const char *why = avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code);
+    char node[SCHED_NODE_TEXT_SIZE] = "";
+    if (strncmp(why, "node ", 5) != 0) /* else it says so itself */
+        (void)sched_node_text(s, avoid->node, node);
+    snprintf(text, REEVE_TEXT_SIZE, "no node can run it; %.80s%s%.150s", node,
+        node[0] != 0 ? ": " : "", why);
 }
 
 static void judge(struct reeve_sched *s, struct sched_class *class)

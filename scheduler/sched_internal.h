@@ -22,6 +22,8 @@
 #ifndef REEVE_SCHEDULER_SCHED_INTERNAL_H
 #define REEVE_SCHEDULER_SCHED_INTERNAL_H
 
+#include <stdio.h>
+
 #include "runtime/base/assert.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/heap.h"
@@ -325,6 +327,17 @@ bool sched_clear_some(struct reeve_sched *s, uint32_t *budget);
 static inline struct sched_node *sched_node_get(const struct reeve_sched *s, uint32_t number)
 {
     return reeve_map64_get(&s->nodes, number);
+}
+
+/* As people know it: "node 3 (host-b)". */
+#define SCHED_NODE_TEXT_SIZE (REEVE_HOST_SIZE + 24)
+static inline const char *sched_node_text(
+    const struct reeve_sched *s, uint32_t number, char text[SCHED_NODE_TEXT_SIZE])
+{
+    const struct sched_node *node = sched_node_get(s, number);
+    snprintf(text, SCHED_NODE_TEXT_SIZE, node != NULL ? "node %u (%s)" : "node %u", number,
+        node != NULL ? node->host : "");
+    return text;
 }
 
 /* ---- jobs.c: jobs, classes and demands ---- */

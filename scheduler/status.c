@@ -164,11 +164,12 @@ void reeve_sched_why(const struct reeve_sched *s, uint64_t now_ns, reeve_process
     }
     if (demand->lacking == 0)
         return;
+    char node[SCHED_NODE_TEXT_SIZE];
     uint32_t cpu = class->class.cpu_milli;
     if (class->job->presumed) {
         say(text,
-            "node %u, where its driver lives, has not reported since the link or the head was lost",
-            reeve_process_node(of->job));
+            "%.80s, where its driver lives, has not reported since the link or the head was lost",
+            sched_node_text(s, reeve_process_node(of->job), node));
     } else if (s->sizes.count == 0) {
         say(text, "no node with slots has joined the cluster%s",
             s->totals.node_count > 0 ? " (those that have joined have none)" : "");
@@ -182,10 +183,11 @@ void reeve_sched_why(const struct reeve_sched *s, uint64_t now_ns, reeve_process
         if (avoid == NULL)
             say(text, "nodes refused it");
         else if (avoid->until_ns == REEVE_SCHED_NEVER)
-            say(text, "node %u refused it for good: %.160s", avoid->node,
+            say(text, "%.80s refused it for good: %.150s", sched_node_text(s, avoid->node, node),
                 avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));
         else
-            say(text, "node %u refused it, and is asked again in %llu ms: %.160s", avoid->node,
+            say(text, "%.80s refused it, and is asked again in %llu ms: %.120s",
+                sched_node_text(s, avoid->node, node),
                 (unsigned long long)(avoid->until_ns > now_ns ? (avoid->until_ns - now_ns) / MS
                                                               : 0),
                 avoid->text[0] != 0 ? avoid->text : reeve_strerror(avoid->code));

@@ -1,8 +1,10 @@
 /* `reeve timeline`: what nodes have run lately, as a trace that Perfetto (ui.perfetto.dev) and
  * chrome://tracing open.
  *
- *     process   a node            thread   a worker process, or one more thread of it
- *     slice     a call, a wait inside of one, or many short calls that follow each other
+ *     process   a node            thread   a worker process, or one more thread of it; or what
+ *                                          comes from other nodes, so many pieces at a time
+ *     slice     a call, a wait inside of one, or many short calls that follow each other; or a
+ *               piece of an object that comes from another node
  *
  * Each node tells times by a clock of its own. The head notes, by its clock, when it asked and when
  * it was answered; what the node's clock said is taken to be in the middle. So times of two nodes
@@ -39,7 +41,7 @@ static const struct reeve_cli_option options[] = {
 
 /* What a node has said of one slice, in its order (runtime/node/shell_timeline.c). */
 enum field { BEGIN, LENGTH, KIND, NAME, PID, LANE, JOB, OWNER, TASK, ATTEMPT, CODE, COUNT };
-enum kind { IS_TASK, ARE_TASKS, IS_WAIT };
+enum kind { IS_TASK, ARE_TASKS, IS_WAIT, IS_TRANSFER };
 
 static json_int_t field(const json_t *slice, enum field which)
 {
@@ -87,7 +89,9 @@ static json_int_t track(
         return json_integer_value(known);
     json_int_t number = (json_int_t)json_object_size(tracks) + 1;
     json_object_set_new(tracks, key, json_integer(number));
-    if (lane == 0)
+    if (pid == 0)
+        snprintf(name, sizeof(name), "transfers %lld", (long long)lane + 1);
+    else if (lane == 0)
         snprintf(name, sizeof(name), "worker %lld", (long long)pid);
     else
         snprintf(name, sizeof(name), "worker %lld, thread %lld", (long long)pid, (long long)lane);
@@ -103,12 +107,19 @@ static json_t *arguments_of(const json_t *slice, const char *job, const char *na
         return json_pack("{s:s, s:I}", "job", job, "count", field(slice, COUNT));
     snprintf(owner, sizeof(owner), "%016llx", (unsigned long long)field(slice, OWNER));
     snprintf(task, sizeof(task), "%016llx", (unsigned long long)field(slice, TASK));
+    if (field(slice, KIND) == IS_TRANSFER) /* ATTEMPT: from which node */
+        return json_pack("{s:s, s:s, s:I, s:I, s:s}", "owner", owner, "object", task, "from",
+            field(slice, ATTEMPT), "bytes", field(slice, COUNT), "state",
+            code == 0 ? "ok" : reeve_error_name((int)code));
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "function", name, "job", job, "owner", owner,
         "task", task, "attempt", field(slice, ATTEMPT), "state",
         code == RUNNING ? "running"
         : code == 0     ? "ok"
                         : reeve_error_name((int)code));
 }
+
+static const char *const categories[] = {
+    [IS_TASK] = "task", [ARE_TASKS] = "task", [IS_WAIT] = "wait", [IS_TRANSFER] = "transfer"};
 
 static void add_slice(struct trace *trace, const json_t *node, json_t *tracks, const json_t *slice,
     json_int_t offset_ns)
@@ -124,7 +135,7 @@ static void add_slice(struct trace *trace, const json_t *node, json_t *tracks, c
         snprintf(title, sizeof(title), "%.128s and others: %lld short calls", name, count);
     json_array_append_new(
         trace->events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o}", "ph", "X", "name",
-                           title, "cat", field(slice, KIND) == IS_WAIT ? "wait" : "task", "ts",
+                           title, "cat", categories[field(slice, KIND) & 3], "ts",
                            (double)(field(slice, BEGIN) + offset_ns - trace->start_ns) / 1000.0,
                            "dur", (double)field(slice, LENGTH) / 1000.0, "pid", number, "tid",
                            track(trace, tracks, number, field(slice, PID), field(slice, LANE)),
@@ -235,7 +246,8 @@ const struct reeve_cli_command reeve_cli_timeline = {
     .description =
         "Writes a trace in the format of Chrome, which ui.perfetto.dev and chrome://tracing open:\n"
         "nodes, their workers, and the calls that these have run lately, also of programs that\n"
-        "have ended; those that run now; and when they waited. Each node keeps its last 6,000.\n"
+        "have ended; those that run now; when they waited; and (without --job) pieces of objects\n"
+        "that have come from other nodes. Each node keeps its last 6,000.\n"
         "Of calls that take microseconds, many become one slice, which says how many they are;\n"
         "what a worker has run in excess of 1,024 a second is left out. otherData says how many\n"
         "are lacking (lost), and how far the clocks of two nodes may be apart.",

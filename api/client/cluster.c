@@ -3,6 +3,7 @@
 #include "api/client/cluster.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <msgpack.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,26 @@ static void error_map_read(const uint8_t *bytes, size_t size, struct reeve_error
     msgpack_unpacked_destroy(&unpacked);
 }
 
-void reeve_cluster_task_error(
+void reeve_cluster_node_name(
+    const struct reeve_cluster *cluster, uint32_t node, char *ret, size_t size)
+{
+    char own[HOST_NAME_MAX + 1] = "";
+    const char *host = reeve_map64_get(&cluster->hosts, node);
+    if (node == cluster->node && gethostname(own, sizeof(own) - 1) == 0)
+        host = own;
+    snprintf(ret, size, host != NULL ? "%u (%s)" : "%u", node, host);
+}
+
+void reeve_cluster_host_note(struct reeve_cluster *cluster, uint32_t node, const char *host)
+{
+    if (node == cluster->node || host[0] == '\0' || reeve_map64_get(&cluster->hosts, node) != NULL)
+        return;
+    char *copy = strdup(host);
+    if (copy != NULL && reeve_map64_put(&cluster->hosts, node, copy, NULL) != 0)
+        free(copy); /* then it is called by its number alone */
+}
+
+void reeve_cluster_task_error(const struct reeve_cluster *cluster,
     const struct reeve_owner_result *result, struct reeve_error_info *error)
 {
     reeve_error_set(error, result->status, "%s", "");
@@ -88,7 +108,7 @@ void reeve_cluster_task_error(
         reeve_error_function(error, function->name);
     error->attempt = (int)result->attempt;
     if (result->node != 0)
-        snprintf(error->node, sizeof(error->node), "%u", result->node);
+        reeve_cluster_node_name(cluster, result->node, error->node, sizeof(error->node));
     if (result->error_is_map)
         error_map_read(result->bytes, result->size, error);
     else if (result->size != 0)
@@ -241,7 +261,7 @@ static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefe
     } else if ((code = reeve_cluster_value_futures(cluster, &result, &futures, error)) != 0) {
         (void)reeve_owner_release(cluster->owner, task);
     } else if (result.status != 0) {
-        reeve_cluster_task_error(&result, error);
+        reeve_cluster_task_error(cluster, &result, error);
         code = result.status;
         (void)reeve_owner_release(cluster->owner, task);
     } else if (!result.is_object) {
@@ -305,7 +325,7 @@ int reeve_cluster_end_take(
     struct reeve_owner_result result;
     (void)reeve_owner_result(cluster->owner, stream, &result);
     if (result.status != 0)
-        reeve_cluster_task_error(&result, error);
+        reeve_cluster_task_error(cluster, &result, error);
     int code = result.status;
     (void)reeve_owner_release(cluster->owner, stream);
     if (REEVE_UNLIKELY(cluster->owns_told))
@@ -512,6 +532,11 @@ static void cluster_fini(struct reeve_cluster *cluster)
     reeve_owner_free(cluster->owner);
     cluster->objects = NULL;
     cluster->owner = NULL;
+    size_t at = 0;
+    void *host;
+    while (reeve_map64_next(&cluster->hosts, &at, NULL, &host))
+        free(host);
+    reeve_map64_fini(&cluster->hosts);
     if (cluster->bell != NULL)
         reeve_memory_unmap(cluster->bell, REEVE_DOORBELL_BYTES);
     if (cluster->daemon_bell != NULL)
@@ -619,6 +644,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     /* in front of the owner, so that what a call touches lies together */
     cluster->holders = calloc(HOLDERS_FIRST, sizeof(*cluster->holders));
     cluster->holder_capacity = cluster->holders != NULL ? HOLDERS_FIRST : 0;
+    reeve_map64_init(&cluster->hosts);
     cluster->owner = reeve_owner_create(&owner_settings);
     cluster->objects = reeve_objects_create();
     int code = 0;

@@ -35,6 +35,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/lock.h"
 #include "runtime/base/macros.h"
+#include "runtime/base/map64.h"
 #include "runtime/channel/channel.h"
 #include "runtime/channel/history.h"
 #include "runtime/wire/local.h"
@@ -185,6 +186,7 @@ struct reeve_cluster {
     bool owns_told; /* worker: its daemon was told that it has futures */
     uint32_t blocked_count;
 
+    struct reeve_map64 hosts; /* node -> the name of its host: of others, where leases were held */
     pthread_t background;
     bool background_started;
     bool ending;
@@ -549,7 +551,12 @@ bool reeve_cluster_made_again(struct reeve_cluster *cluster, reeve_task_id task,
     const struct reeve_reference *object, int code, struct reeve_error_info *error);
 int reeve_cluster_value_futures(struct reeve_cluster *cluster,
     const struct reeve_owner_result *result, uint64_t **ret, struct reeve_error_info *error);
-void reeve_cluster_task_error(
+/* How a node is called in errors: by number, and by its host, if that is known: "3 (host-b)". */
+void reeve_cluster_node_name(
+    const struct reeve_cluster *cluster, uint32_t node, char *ret, size_t size);
+/* The daemon has said so. */
+void reeve_cluster_host_note(struct reeve_cluster *cluster, uint32_t node, const char *host);
+void reeve_cluster_task_error(const struct reeve_cluster *cluster,
     const struct reeve_owner_result *result, struct reeve_error_info *error);
 
 /* output.c: copies what comes from the daemon's pipes to this program's own stdout and stderr,

@@ -90,7 +90,8 @@ int reeve_cluster_actor_find(struct reeve_backend *backend, const struct reeve_a
 
 /* ---- told to the daemon, when it asks (reeve actors) ---- */
 
-static bool actor_write(FILE *out, const struct reeve_owner_actor_info *info)
+static bool actor_write(
+    const struct reeve_cluster *cluster, FILE *out, const struct reeve_owner_actor_info *info)
 {
     _Static_assert((int)REEVE_OWNER_ACTOR_DEAD == (int)REEVE_LOCAL_ACTOR_DEAD, "states");
     const struct reeve_owner_result result = {.status = REEVE_EACTORDIED,
@@ -99,7 +100,7 @@ static bool actor_write(FILE *out, const struct reeve_owner_actor_info *info)
         .size = info->why_size};
     struct reeve_error_info why = {0};
     if (info->why_size != 0)
-        reeve_cluster_task_error(&result, &why);
+        reeve_cluster_task_error(cluster, &result, &why);
     const struct reeve_local_actor actor = {.number = info->number,
         .host = info->host,
         .constructor = info->constructor,
@@ -124,7 +125,7 @@ void reeve_cluster_actors_tell(struct reeve_cluster *cluster, uint32_t request)
     int copy = fcntl(message.fds[0], F_DUPFD_CLOEXEC, 3);
     FILE *out = copy >= 0 ? fdopen(copy, "wb") : NULL;
     while (out != NULL && reeve_owner_next_actor(cluster->owner, &cursor, &info)) {
-        if (count >= REEVE_LOCAL_ACTORS_MAX || !actor_write(out, &info))
+        if (count >= REEVE_LOCAL_ACTORS_MAX || !actor_write(cluster, out, &info))
             message.count++;
         else
             count++;

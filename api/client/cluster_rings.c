@@ -631,6 +631,7 @@ static void on_channel_as_holder(
         return;
     }
     cluster->holders[index] = channel;
+    reeve_cluster_host_note(cluster, message->node, message->text);
 }
 
 static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_local_message *message)

@@ -61,7 +61,7 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
         return reeve_error_set(
             error, REEVE_EHANDLE, "no such future: it has been got or released already");
     if (result.status != 0) {
-        reeve_cluster_task_error(&result, error);
+        reeve_cluster_task_error(cluster, &result, error);
         return result.status;
     }
     int code = reeve_cluster_value_futures(cluster, &result, &view->futures, error);

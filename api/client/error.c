@@ -18,7 +18,7 @@ int reeve_error_set(struct reeve_error_info *error, int code, const char *format
         return code;
     error->code = code;
     error->attempt = 0;
-    error->user_code = 0;
+    error->user_code = code; /* reeve_fail says another */
     error->function[0] = error->node[0] = 0;
     va_list values;
     va_start(values, format);

@@ -59,9 +59,9 @@ extern "C" {
 typedef struct reeve_error_info {
     int code;           /* REEVE_E... */
     int attempt;        /* which execution failed: 1 is the first; 0 when the function never ran */
-    int64_t user_code;  /* with REEVE_EFUNCTION: the code given to reeve_fail */
+    int64_t user_code;  /* the code given to reeve_fail; where nobody has called that, `code` */
     char function[128]; /* the remote function concerned, or "" */
-    char node[64];      /* where it ran, or "" */
+    char node[64];      /* where it ran, by number and host: "3 (host-b)"; or "" */
     char message[512];  /* one sentence: what is wrong and what to do */
 } reeve_error_info;
 
@@ -154,7 +154,7 @@ REEVE_API void reeve_free_later(const void *pointer);
 /* In a remote function: marks the call as failed, with a code of the program's own and a message
  * (at most 511 bytes). Whatever the function then returns is ignored; whoever gets the future
  * sees REEVE_EFUNCTION, with user_code and message in reeve_last_error(). The last call counts.
- * To pass on the failure of a call made inside the function:
+ * To pass on the failure of a call made inside the function, whatever it is:
  * reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message). Outside of a
  * task it sets reeve_last_error() only. */
 REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)

@@ -24,6 +24,9 @@ enum reeve_slice_kind {
     REEVE_SLICE_TASK,  /* one call */
     REEVE_SLICE_TASKS, /* so many calls, one after the other; task, owner, attempt are 0 */
     REEVE_SLICE_WAIT,  /* the task waits, and has lent its cpu */
+    /* a node's, not a worker's: a piece of the object owner, task comes from node `attempt`, count
+     * bytes; lane: how many others are on their way */
+    REEVE_SLICE_TRANSFER,
 };
 
 struct reeve_slice {

@@ -228,7 +228,7 @@ static void program_failed(
 {
     job->failed_until_ns = node->now_ns + node->config.program_backoff_ns;
     job->failed_code = code;
-    node_set_text(job->failed_text, "node %s: %s", node->config.host, text);
+    node_set_text(job->failed_text, "node %u (%s): %s", node->number, node->config.host, text);
     job->start_failures = 0;
     REEVE_LIST_EACH_SAFE(link, &job->waiting)
     {

@@ -122,6 +122,10 @@ static void tell(struct daemon_client *client, const struct daemon_channel *chan
         .node = node,
         .fd_count = 3,
         .fds = {channel->fd, bell->page_fd, bell->event_fd}};
+    const struct daemon_peer *elsewhere =
+        node != client->daemon->node ? daemon_peer_get(client->daemon, node) : NULL;
+    if (elsewhere != NULL)
+        reeve_local_set_text(&message, "%s", elsewhere->host);
     daemon_client_send(client, &message);
 }
 

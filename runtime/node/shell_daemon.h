@@ -405,6 +405,8 @@ void daemon_timeline_read(struct daemon_worker *worker);
 /* It has died in the midst of a task, of which its page says when it began. */
 void daemon_timeline_died(struct daemon_worker *worker, uint32_t function, int32_t code);
 /* As JSON; NULL: no memory. Free it. */
+/* A piece of an object has come from another node; of reeve_store_shell_callbacks. */
+void daemon_timeline_transferred(void *arg, const struct reeve_store_transfer *transfer);
 char *daemon_timeline_json(struct daemon *daemon);
 void daemon_timeline_free(struct daemon *daemon);
 

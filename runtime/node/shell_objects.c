@@ -174,6 +174,7 @@ int daemon_objects_open(struct daemon *daemon)
             .hear = hear,
             .node_queued = node_queued,
             .stream_address = daemon_stream_address,
+            .transferred = daemon_timeline_transferred,
             .stream_send = daemon_stream_send,
             .wake = wake},
         .arg = daemon};

@@ -34,6 +34,15 @@ struct reeve_store_piece {
     bool large; /* of a large object */
 };
 
+/* A piece that has come, or (code) has not. */
+struct reeve_store_transfer {
+    struct reeve_object_id id;
+    uint64_t begin_ns, length;
+    uint32_t node; /* from where */
+    uint32_t lane; /* no other has it that was on its way at the same time */
+    int32_t code;
+};
+
 struct reeve_store_shell_callbacks {
     /* The descriptors in the message stay ours. What it returns is not looked at: a client that
      * cannot be reached is about to be reported as closed. */
@@ -64,6 +73,8 @@ struct reeve_store_shell_callbacks {
     /* There is something left to do: call reeve_store_shell_turn in the next turn of the loop. May
      * be NULL, if it is called in every turn anyway. */
     void (*wake)(void *arg);
+    /* For people. May be NULL. */
+    void (*transferred)(void *arg, const struct reeve_store_transfer *transfer);
 };
 
 struct reeve_store_shell_settings {

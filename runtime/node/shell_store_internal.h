@@ -39,6 +39,7 @@ struct reeve_store_shell {
     pthread_mutex_t landings_mutex; /* landings are changed with it, by the loop; streams' threads
                                           look them up */
     uint8_t *scratch;               /* one piece on its way out */
+    uint64_t lanes;                 /* bits: those that landings have, for people */
 
     /* shell_stage.c */
     struct reeve_map64 stages;         /* by number */

@@ -1,6 +1,7 @@
 /* What this node's workers have run lately, and when, for `reeve timeline`: taken from their memory
- * (runtime/channel/history.h) at heartbeats, when they end, and when somebody asks. The latest so
- * many are kept, also of jobs that have ended; of the others, how many they were. */
+ * (runtime/channel/history.h) at heartbeats, when they end, and when somebody asks; and what has
+ * come from other nodes. The latest so many are kept, also of jobs that have ended; of the
+ * others, how many they were. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -87,6 +88,24 @@ void daemon_timeline_read(struct daemon_worker *worker)
         keep(worker, &slice);
     if (lost > 0)
         timeline_of(worker->daemon)->lost += lost;
+}
+
+void daemon_timeline_transferred(void *arg, const struct reeve_store_transfer *transfer)
+{
+    struct daemon *daemon = arg;
+    struct daemon_timeline *timeline = timeline_of(daemon);
+    timeline->kept[timeline->count++ % KEPT_MAX] =
+        (struct kept){.slice = {.begin_ns = transfer->begin_ns,
+                          .end_ns = reeve_clock_monotonic_ns(),
+                          .owner = transfer->id.owner,
+                          .task = transfer->id.sequence,
+                          .attempt = transfer->node,
+                          .code = transfer->code,
+                          .count = (uint32_t)REEVE_MIN(transfer->length, (uint64_t)UINT32_MAX),
+                          .lane = transfer->lane,
+                          .kind = REEVE_SLICE_TRANSFER},
+            .job = job_index(timeline, REEVE_PROCESS_NONE),
+            .name = name_index(timeline, "transfer")};
 }
 
 /* What its page says that it runs. */

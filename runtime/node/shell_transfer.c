@@ -40,6 +40,7 @@
 #define SESSION_QUEUE_MAX (256u << 10) /* bytes of a session's queue above which pieces wait */
 #define SMALL_SIZE        (4ull * REEVE_STORE_CHUNK_SIZE)
 #define SMALL_TURNS       3
+#define LANES             64u
 
 struct landing {
     uint64_t number;
@@ -48,6 +49,9 @@ struct landing {
     uint8_t *memory; /* its segment's; NULL: it is not for a stream */
     bool writing;    /* a stream's thread is at it */
     bool dropped;    /* meanwhile */
+    struct reeve_object_id id;
+    uint64_t begin_ns;
+    uint32_t lane; /* LANES: of more than those nothing is told */
 };
 
 /* A piece that a stream has been given. */
@@ -153,7 +157,12 @@ void reeve_transfer_pull(struct reeve_store_shell *shell, const struct reeve_sto
         .node = command->node,
         .segment = command->segment,
         .place = command->place,
-        .length = command->length};
+        .length = command->length,
+        .id = command->id,
+        .begin_ns = reeve_clock_monotonic_ns(),
+        .lane = ~shell->lanes != 0 ? (uint32_t)__builtin_ctzll(~shell->lanes) : LANES};
+    if (landing->lane < LANES)
+        shell->lanes |= UINT64_C(1) << landing->lane;
     if (address != NULL)
         landing->memory = reeve_segments_map(shell->segments, command->segment);
     pthread_mutex_lock(&shell->landings_mutex);
@@ -161,6 +170,21 @@ void reeve_transfer_pull(struct reeve_store_shell *shell, const struct reeve_sto
     pthread_mutex_unlock(&shell->landings_mutex);
     REEVE_ASSERT(error == REEVE_OK);
     send_pull(shell, command, landing->memory != NULL ? address : NULL);
+}
+
+static void tell(struct reeve_store_shell *shell, const struct landing *landing, int32_t code)
+{
+    if (landing->lane == LANES)
+        return;
+    shell->lanes &= ~(UINT64_C(1) << landing->lane);
+    if (shell->callbacks.transferred == NULL || landing->length == 0) /* a question for the size */
+        return;
+    shell->callbacks.transferred(shell->arg, &(struct reeve_store_transfer){.id = landing->id,
+                                                 .begin_ns = landing->begin_ns,
+                                                 .length = landing->length,
+                                                 .node = landing->node,
+                                                 .lane = landing->lane,
+                                                 .code = code});
 }
 
 /* The landing is over, and the core is told. */
@@ -175,6 +199,7 @@ static void answer(
     pthread_mutex_unlock(&shell->landings_mutex);
     if (landing->memory != NULL)
         reeve_segments_unmap(shell->segments, landing->segment);
+    tell(shell, landing, event.code);
     free(landing);
     reeve_store_shell_event(shell, &event);
 }

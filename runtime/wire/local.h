@@ -116,7 +116,8 @@
  *                                                                    fds: channel segment, peer's
  *                                                                    doorbell page, peer's eventfd
  *                                                          to the holder and to the worker; `node`:
- *                                                          where the worker is
+ *                                                          where the worker is; text: its host, if
+ *                                                          it is another than ours
  *   LEASE_LOST     lease code count text                   to the holder: the worker is gone
  *                                                          (WORKERDIED, NODEDIED) or never came
  *                                                          (PROGRAM…: lease is 0 then, class_index

@@ -36,9 +36,9 @@
 /* What the process has one of; and the one claimed entry, for the watch. */
 struct worker {
     struct reeve_cluster *cluster;
-    uint8_t *scratch; /* inline_size bytes: results are packed here */
-    char host[HOST_NAME_MAX + 1];
-    const uint8_t *stack_low; /* of the main thread */
+    uint8_t *scratch;              /* inline_size bytes: results are packed here */
+    char host[HOST_NAME_MAX + 16]; /* number and name of the node, for people */
+    const uint8_t *stack_low;      /* of the main thread */
     pthread_t main;
     struct reeve_cluster_channel *channel;
     struct reeve_entry_view view;
@@ -627,8 +627,7 @@ int reeve_worker_init(struct reeve_cluster *cluster)
     worker.scratch = malloc(cluster->inline_size);
     if (worker.scratch == NULL)
         return REEVE_ENOMEM;
-    if (gethostname(worker.host, sizeof(worker.host) - 1) != 0)
-        snprintf(worker.host, sizeof(worker.host), "node %u", cluster->node);
+    reeve_cluster_node_name(cluster, cluster->node, worker.host, sizeof(worker.host));
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         (void)pthread_attr_getstack(&attributes, &stack, &stack_size);
         pthread_attr_destroy(&attributes);

@@ -106,6 +106,20 @@ def test_after_the_end(cluster, ran, mail, home):
     assert wrong.returncode == 1 and "cannot write /nonexistent/trace" in wrong.stderr
 
 
+def test_transfers(cluster, mail):
+    """A value that is on one node, and is read on both: its pieces, beside each other where several are on their way."""
+    program = cluster.driver([find_program("broadcast"), 4, 16, mail.path, mail.gate])
+    mail.until_count("start", 4, 60)
+    mail.let_go()
+    program.succeed()
+    trace = trace_of(cluster)
+    check_tracks(trace)
+    pieces = [event for event in slices_of(trace) if event["cat"] == "transfer"]
+    assert sum(event["args"]["bytes"] for event in pieces) >= 16 << 20
+    assert {event["args"]["state"] for event in pieces} == {"ok"} and len({event["args"]["object"] for event in pieces}) == 1
+    assert {(event["pid"], event["args"]["from"]) for event in pieces} in ({(1, 2)}, {(2, 1)})
+
+
 def test_methods_beside_each_other(cluster):
     """Calls of one process at the same time are on tracks of their own."""
     cluster.driver([find_program("actors"), "all"]).wait(60)

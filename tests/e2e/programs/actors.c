@@ -106,9 +106,7 @@ REEVE_METHOD(int64_t, asker, ask, (int64_t, depth))
     asker_ref other = {self->other.owner, self->other.number, self->other.host};
     int64_t answer = ++self->asked;
     if (depth > 0 && asker_ask_get(asker_ask_remote(other, depth - 1), &answer) != REEVE_OK)
-        reeve_fail(reeve_last_error()->user_code != 0 ? reeve_last_error()->user_code
-                                                      : reeve_last_error()->code,
-            "%s", reeve_last_error()->message);
+        reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message);
     return answer;
 }
 

@@ -331,7 +331,7 @@ static void test_program_never_runs(void **state)
     EXPECT(""); /* the spare is on its way */
     EVENT(WORKER_EXITED, .serial = 2, .code = REEVE_EPROGRAM, .text = "no libfoo.so.1");
     EXPECT("head refused 7 -1018\nclient_lost 1 lease 0 class 0 -1018");
-    assert_string_equal(last_text, "node here: no libfoo.so.1");
+    assert_string_equal(last_text, "node 3 (here): no libfoo.so.1");
     grant(8, process(3, 1), process(3, 1), 1000);
     EXPECT("head refused 8 -1018\nclient_lost 1 lease 0 class 0 -1018"); /* at once */
     now += 1 * S;
