@@ -84,6 +84,7 @@ def test_version_and_help(home):
     (["objects", "--sort", "colour"], ["--sort", "colour", "size"]),
     (["objects", "--owner", "somebody"], ["--owner", "somebody"]),
     (["objects", "--limit", "1001"], ["--limit", "1000"]),
+    (["worker", "--head", "tcp://127.0.0.1:1", "--keep-warm", "99999999"], ["--keep-warm", "a year"]),
     (["run"], ["an argument is missing"]),
     (["run", "./no-such-program"], ["./no-such-program"]),
     (["logs", "--head", "--node", "1"], ["only one"]),
@@ -276,6 +277,25 @@ def test_prefault(empty_cluster):
         status["totals"]["store_held_bytes"] >= 200 << 20 else None, within=20, what="a store that holds its memory")
     assert kept >= 200 << 20 and lazy == 0 or lazy >= 200 << 20 and kept == 0
     assert all(node["store_used_bytes"] == 0 for node in empty_cluster.status()["nodes"])
+
+
+@pytest.mark.parametrize("how", [["--keep-warm", "1000"], ["--keep-warm", "0"]])
+def test_keep_warm(empty_cluster, mail, how):
+    """Memory in which values have lain stays for as long as it was said, and no longer."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(arguments=how)
+    program = empty_cluster.driver([find_program("holds"), 40, 1_000_000, mail.path, mail.gate])
+    mail.until_count("holds", 1)
+
+    def until_held(used, least, most):
+        empty_cluster.until_status(
+            lambda status: (status["totals"]["store_used_bytes"] > 0) == used and least <= status["totals"]["store_held_bytes"] <= most,
+            within=20, what=f"a store that holds {least} to {most} bytes")
+
+    until_held(True, 40_000_000, 1 << 40)
+    mail.let_go()
+    program.succeed()
+    until_held(False, *((40_000_000, 1 << 40) if how[1] == "1000" else (0, 1 << 20)))
 
 
 MEMORY_GROUPS = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
