@@ -59,6 +59,21 @@ void reeve_actors_unlock(void)
 
 /* ---- packed ---------------------------------------------------------------------------------- */
 
+int reeve_actor_settings_check(const struct reeve_function *function,
+    const struct reeve_task_settings *settings, struct reeve_error_info *error)
+{
+    if (settings->retry_failures != 0)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option retry_failures is not for %s, of an actor: call it again where that is "
+            "safe",
+            function->name);
+    if (settings->priority != 0)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option priority is not for %s, of an actor: its calls are run in order",
+            function->name);
+    return REEVE_OK;
+}
+
 enum reeve_actor_role reeve_actor_role_of(const struct reeve_function *function)
 {
     const char *first = function->parameter_count != 0 ? function->parameters[0].name : "";

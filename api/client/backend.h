@@ -35,10 +35,12 @@ struct reeve_submit { /* one checked call */
      * where the argument begins that contains it */
     const reeve_splice *nested;
     size_t nested_count;
-    uint32_t cpu_milli;   /* 1 to ... ; 1000 is one cpu */
-    uint32_t max_retries; /* resolved: 0 is none */
-    int64_t timeout_ms;   /* of one execution; 0 is none */
-    bool never_inline;    /* not in the midst of the task that waits for it */
+    uint32_t cpu_milli; /* 1 to ... ; 1000 is one cpu */
+    int32_t priority;
+    uint32_t max_retries;                    /* resolved: 0 is none */
+    uint32_t retry_failures, retry_pause_ms; /* likewise */
+    int64_t timeout_ms;                      /* of one execution; 0 is none */
+    bool never_inline;                       /* not in the midst of the task that waits for it */
     /* whose method it is, or whom it makes or ends: the function's role says; or NULL */
     const reeve_actor *actor;
     const char *name; /* or NULL; copied */

@@ -4,6 +4,7 @@
 
 #include "api/client/actor.h"
 #include "api/client/backend.h"
+#include "runtime/base/macros.h"
 
 /* The backend, or NULL with `error` filled in: REEVE_ENOTINIT, REEVE_ESHUTDOWN, REEVE_EFORKED. A
  * few loads. */
@@ -34,11 +35,25 @@ static inline struct reeve_submit reeve_client_submit_of(
         .cpu_milli = settings->cpu_milli,
         .max_retries =
             function->role == REEVE_ROLE_NONE || settings->retries_said ? settings->max_retries : 0,
+        .retry_failures = settings->retry_failures,
+        .retry_pause_ms = settings->retry_pause_ms,
+        .priority = settings->priority,
         .never_inline = settings->never_inline,
         .timeout_ms = settings->timeout_ms,
         .name = settings->name,
         .window = settings->window,
     };
+}
+
+/* Whether a call of the function can have these settings: REEVE_EINVAL. */
+int reeve_actor_settings_check(const struct reeve_function *function,
+    const struct reeve_task_settings *settings, struct reeve_error_info *error);
+static inline int reeve_client_settings_check(const struct reeve_function *function,
+    const struct reeve_task_settings *settings, struct reeve_error_info *error)
+{
+    return REEVE_LIKELY(function->role == REEVE_ROLE_NONE)
+               ? REEVE_OK
+               : reeve_actor_settings_check(function, settings, error);
 }
 
 /* Options checked, function known: what reeve_typed_submit and reeve_submit have in common. */

@@ -475,6 +475,8 @@ static int cluster_retain(
     reeve_unlock(&cluster->lock);
     if (code == 0)
         return 0;
+    if (code == REEVE_ETYPE)
+        return reeve_error_set(error, code, "a stream is not retained");
     return code == REEVE_EHANDLE ? stale(error) : reeve_error_set(error, code, "%s", "");
 }
 

@@ -294,6 +294,15 @@ int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t t
     reeve_consume *consume, void *arg, struct reeve_error_info *error);
 void reeve_cluster_credit_run(
     struct reeve_cluster *cluster, const struct reeve_owner_command *command);
+/* …and what the daemon brings: of streams that are given to a call. */
+void reeve_cluster_feed_run(
+    struct reeve_cluster *cluster, const struct reeve_owner_command *command);
+void reeve_cluster_ask_run(
+    struct reeve_cluster *cluster, const struct reeve_owner_command *command);
+void reeve_cluster_fed(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message);
+void reeve_cluster_asked(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message);
 /* cluster.c. With the lock. A stream has been read to its end, and is released: REEVE_OK or its
  * error. */
 int reeve_cluster_end_take(

@@ -32,7 +32,7 @@ void reeve_cluster_inside_leave(struct reeve_cluster *cluster)
 void reeve_cluster_reply_await(
     struct reeve_cluster *cluster, const struct reeve_cluster_request *request)
 {
-    struct reeve_cluster_lend lend;
+    struct reeve_cluster_lend lend = {.awaited = NULL};
     reeve_cluster_lend_begin(cluster, &lend);
     while (!request->answered && !cluster->dead && !cluster->ending) {
         if (!reeve_condition_wait(&cluster->replied, &cluster->lock, lend.due_ns))

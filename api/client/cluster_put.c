@@ -18,9 +18,12 @@ int reeve_cluster_futures_hold(struct reeve_cluster *cluster, const uint64_t *id
     struct reeve_error_info *error)
 {
     for (size_t i = 0; i < count; i++) {
-        if (reeve_owner_hold(cluster->owner, ids[i]) == 0)
+        bool is_stream = reeve_owner_is_stream(cluster->owner, ids[i]);
+        if (!is_stream && reeve_owner_hold(cluster->owner, ids[i]) == 0)
             continue;
         reeve_cluster_futures_release(cluster, ids, i);
+        if (is_stream)
+            return reeve_error_set(error, REEVE_ETYPE, "a stream is not (part of) a value");
         return reeve_error_set(
             error, REEVE_EHANDLE, "a future in the value is stale: it has been got or released");
     }

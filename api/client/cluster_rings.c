@@ -312,6 +312,8 @@ static void command_run(
         }
         break;
     case REEVE_OWNER_CREDIT: reeve_cluster_credit_run(cluster, command); break;
+    case REEVE_OWNER_FEED: reeve_cluster_feed_run(cluster, command); break;
+    case REEVE_OWNER_ASK: reeve_cluster_ask_run(cluster, command); break;
     case REEVE_OWNER_CANCEL: reeve_cluster_cancel_run(cluster, now_ns, command); break;
     case REEVE_OWNER_TAKE_BACK:
         if (!reeve_owner_where(cluster->owner, command->task, &lease_index, &position, &attempt) ||
@@ -715,9 +717,12 @@ void reeve_cluster_handle(
             if (cluster->workers[index]->open && cluster->workers[index]->lease == message->lease)
                 /* the loop closes it: its entry may be running */
                 cluster->workers[index]->closing = true;
+        reeve_owner_loans_lost(cluster->owner, now_ns, message->lease);
         if (cluster->task_wake != NULL)
             cluster->task_wake();
         break;
+    case REEVE_LOCAL_FEED: reeve_cluster_fed(cluster, now_ns, message); break;
+    case REEVE_LOCAL_ASK: reeve_cluster_asked(cluster, now_ns, message); break;
     case REEVE_LOCAL_INFEASIBLE:
         reeve_owner_class_failed(cluster->owner, now_ns, message->class_index,
             message->code != 0 ? message->code : REEVE_EINFEASIBLE, text);

@@ -182,10 +182,12 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
         if (code == 0)
             code = reeve_cluster_room(cluster, REEVE_CLUSTER_NO_CLASS, error);
     } else {
-        code = reeve_owner_class(cluster->owner, submit->cpu_milli, 0, &task->class_index);
+        code = reeve_owner_class(
+            cluster->owner, submit->cpu_milli, submit->priority, &task->class_index);
         if (code != 0)
-            return reeve_error_set(
-                error, code, "more than %u different kinds of resources", REEVE_OWNER_CLASSES_MAX);
+            return reeve_error_set(error, code,
+                "more than %u different kinds of calls, by cpus and priority",
+                REEVE_OWNER_CLASSES_MAX);
         code = reeve_cluster_room(cluster, task->class_index, error);
     }
     if (code != 0)
@@ -230,6 +232,7 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
         .losses_max = submit->max_retries,
+        .retries = {submit->retry_failures, submit->retry_pause_ms},
         .never_inline = submit->never_inline || submit->function->item != NULL,
         .is_stream = submit->function->item != NULL,
         .window = submit->window,

@@ -20,6 +20,8 @@ int reeve_client_submit(struct reeve_backend *backend, const struct reeve_functi
 {
     struct reeve_task_settings settings;
     int rc = reeve_task_options_resolve(options, &settings, error);
+    if (REEVE_LIKELY(!rc))
+        rc = reeve_client_settings_check(function, &settings, error);
     if (REEVE_UNLIKELY(rc))
         return rc;
     struct reeve_submit submit = reeve_client_submit_of(function, &settings);
@@ -146,6 +148,8 @@ static int resolve_submission(const reeve_submission *submission, struct reeve_s
         if (reeve_is_failed_future(submission->futures[i].id))
             return reeve_failed_future_get(submission->futures[i].id, error);
     rc = reeve_task_options_resolve(submission->options, &settings, error);
+    if (!rc)
+        rc = reeve_client_settings_check(function, &settings, error);
     if (!rc)
         rc = nested_place(submission, ret_nested, error);
     if (rc)

@@ -3,15 +3,15 @@
  *
  * Nothing else differs: arguments are packed and unpacked, results too, large values are objects
  * that arguments refer to, handles go stale, errors look the same. A future is ready as soon as it
- * exists. There are no retries and no time limits. A function that crashes takes the process with
+ * exists. There are no losses and no time limits. A function that crashes takes the process with
  * it.
  *
  *     futures:  id -> value  | packed bytes |  or  | error |       one reference from the table,
  *                                 │ nested                       one from each task that reads it,
  *                                 └▶ values of the futures in it one from each value it stands in
  *
- * Futures in a value have no ids: whoever gets the value is given new ones. Streams:
- * inline_stream.c; several results: inline_results.c.
+ * Futures in a value have no ids: whoever gets the value is given new ones. Values:
+ * inline_values.c; streams: inline_stream.c; several results: inline_results.c.
  */
 #include "api/client/inline_internal.h"
 
@@ -31,159 +31,6 @@
 
 struct inline_backend inline_self = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_id = 1};
 
-/* ---- values ---------------------------------------------------------------------------------- */
-
-/* bytes + skew is a multiple of 64. */
-struct value *inline_value_create(size_t size, uint32_t skew)
-{
-    struct value *value = calloc(1, sizeof *value);
-    if (!value)
-        return NULL;
-    size_t gap = -(size_t)skew & 63;
-    value->references = 1;
-    value->size = size;
-    value->memory = size > PTRDIFF_MAX / 2
-                        ? NULL
-                        : aligned_alloc(64, REEVE_ALIGN_UP(gap + size + 1, (size_t)64));
-    if (!value->memory) {
-        free(value);
-        return NULL;
-    }
-    value->bytes = value->memory + gap;
-    return value;
-}
-
-void inline_value_free(struct value *value)
-{
-    free(value->error);
-    free(value->memory);
-    free(value->nested);
-    if (value->stream)
-        inline_stream_free(value->stream);
-    free(value);
-}
-
-/* With what it held: a list instead of recursion, because chains are long. */
-void inline_value_drop_locked(struct value *value)
-{
-    struct value *pending = --value->references == 0 ? value : NULL;
-    if (pending)
-        pending->next = NULL;
-    while (pending) {
-        value = pending;
-        pending = value->next;
-        for (size_t i = 0; i < value->nested_count; i++) {
-            struct value *inner = value->nested[i];
-            if (--inner->references == 0) {
-                inner->next = pending;
-                pending = inner;
-            }
-        }
-        inline_value_free(value);
-    }
-}
-
-int inline_not_live(struct reeve_error_info *error)
-{
-    if (!inline_self.running)
-        return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
-    return reeve_error_set(
-        error, REEVE_EHANDLE, "not a live future: it was released, or got, or never made");
-}
-
-int inline_no_memory(struct reeve_error_info *error)
-{
-    return reeve_error_set(error, REEVE_ENOMEM, "no memory");
-}
-
-/* Takes over the reference to value. */
-int inline_publish(struct value *value, uint64_t *ret, struct reeve_error_info *error)
-{
-    pthread_mutex_lock(&inline_self.lock);
-    int rc = REEVE_OK;
-    if (!inline_self.running)
-        rc = inline_not_live(error);
-    else if (reeve_map64_put(&inline_self.futures, inline_self.next_id, value, NULL))
-        rc = inline_no_memory(error);
-    if (rc)
-        inline_value_drop_locked(value);
-    else
-        *ret = inline_self.next_id++;
-    pthread_mutex_unlock(&inline_self.lock);
-    return rc;
-}
-
-/* ---- futures in values ----------------------------------------------------------------------- */
-
-static void nested_drop(struct value **nested, size_t count)
-{
-    pthread_mutex_lock(&inline_self.lock);
-    for (size_t i = 0; i < count; i++)
-        inline_value_drop_locked(nested[i]);
-    pthread_mutex_unlock(&inline_self.lock);
-    free(nested);
-}
-
-/* Holds the values of live futures. */
-static int nested_hold(
-    const uint64_t *ids, size_t count, struct value ***ret, struct reeve_error_info *error)
-{
-    struct value **nested = malloc((count + 1) * sizeof(struct value *));
-    size_t held = 0;
-    if (!nested)
-        return inline_no_memory(error);
-    pthread_mutex_lock(&inline_self.lock);
-    for (; held < count; held++) {
-        nested[held] = reeve_map64_get(&inline_self.futures, ids[held]);
-        if (!nested[held])
-            break;
-        nested[held]->references++;
-    }
-    int rc = held == count ? REEVE_OK : inline_not_live(error);
-    pthread_mutex_unlock(&inline_self.lock);
-    if (rc)
-        nested_drop(nested, held);
-    else
-        *ret = nested;
-    return rc;
-}
-
-/* Those of the ids that are live are so no more. */
-void inline_ids_withdraw(const uint64_t *ids, size_t count)
-{
-    pthread_mutex_lock(&inline_self.lock);
-    for (size_t i = 0; i < count; i++) {
-        struct value *value = reeve_map64_remove(&inline_self.futures, ids[i]);
-        if (value)
-            inline_value_drop_locked(value);
-    }
-    pthread_mutex_unlock(&inline_self.lock);
-}
-
-/* A new id for each of the values: `ret` is from malloc. */
-int inline_ids_give(
-    struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error)
-{
-    uint64_t *ids = malloc((count + 1) * sizeof *ids);
-    size_t given = 0;
-    int rc = ids ? REEVE_OK : inline_no_memory(error);
-    for (; given < count && !rc; given++) {
-        pthread_mutex_lock(&inline_self.lock);
-        nested[given]->references++;
-        pthread_mutex_unlock(&inline_self.lock);
-        rc = inline_publish(nested[given], &ids[given], error);
-        if (rc)
-            break;
-    }
-    if (rc) {
-        inline_ids_withdraw(ids, given);
-        free(ids);
-        return rc;
-    }
-    *ret = ids;
-    return REEVE_OK;
-}
-
 static void actor_die(uint64_t number, const struct reeve_error_info *why);
 
 /* ---- submit ---------------------------------------------------------------------------------- */
@@ -194,7 +41,7 @@ void inline_task_fini(struct inline_task *task)
     for (size_t i = 0; i < task->count; i++)
         inline_value_drop_locked(task->held[i]);
     for (size_t i = 0; i < task->own_count; i++)
-        inline_value_drop_locked(task->own[i]);
+        inline_value_leave(task->own[i]);
     pthread_mutex_unlock(&inline_self.lock);
     free(task->own);
     free(task->nested);
@@ -216,7 +63,7 @@ static int hold(
             break;
         }
         if (value->stream) {
-            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not passed on");
+            rc = reeve_error_set(error, REEVE_ETYPE, "a stream is not the value of an argument");
             break;
         }
         value->references++;
@@ -241,7 +88,7 @@ static int nested_join(
     }
     for (size_t i = 0; i < submit->nested_count; i++)
         ids[i] = submit->nested[i].future.id;
-    int rc = nested_hold(ids, submit->nested_count, &task->own, error);
+    int rc = inline_nested_hold(ids, submit->nested_count, true, &task->own, error);
     free(ids);
     if (rc)
         return rc;
@@ -316,9 +163,9 @@ static uint32_t result_skew(const struct reeve_function *function, size_t size)
 
 static _Atomic uint64_t tasks_run;
 
-/* Runs it. The value that comes back is the result, or the error. NULL: no memory. */
-struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
-    const char *args, size_t args_size)
+/* Runs it once. */
+static struct value *run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size, uint32_t attempt)
 {
     for (size_t i = 0; i < task->count; i++)
         if (task->held[i]
@@ -342,7 +189,7 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
     invocation.resolve = resolve;
     invocation.context = task;
     invocation.id = (struct reeve_object_id){0, ++tasks_run};
-    invocation.attempt = 1;
+    invocation.attempt = attempt;
     int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;
@@ -351,7 +198,7 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
     }
     const struct reeve_future_ids *given = &invocation.result_futures;
     if (!rc) /* what the result holds is given away; what came with the call ends with it */
-        rc = nested_hold(given->ids, given->count, &nested, &invocation.error);
+        rc = inline_nested_hold(given->ids, given->count, false, &nested, &invocation.error);
     inline_ids_withdraw(given->ids, given->count);
     if (ids)
         inline_ids_withdraw(ids, task->nested_count);
@@ -365,7 +212,7 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
             value = NULL;
         } else {
             *value->error = invocation.error;
-            value->error->attempt = 1;
+            value->error->attempt = (int)attempt;
             snprintf(value->error->node, sizeof(value->error->node), "inline");
         }
     } else if (value) {
@@ -375,9 +222,25 @@ struct value *inline_run(const struct reeve_function *function, struct inline_ta
         nested = NULL;
     }
     if (nested)
-        nested_drop(nested, given->count);
+        inline_nested_drop(nested, given->count);
     reeve_invocation_fini(&invocation);
     return value;
+}
+
+/* Until it does not fail, or has been run again as often as it may. The value that comes back is
+ * the result, or the error. NULL: no memory. */
+struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
+    const char *args, size_t args_size, uint32_t retry_failures)
+{
+    for (uint32_t attempt = 1;; attempt++) {
+        struct value *value = run(function, task, args, args_size, attempt);
+        bool failed = value && value->error && value->error->code == REEVE_EFUNCTION;
+        for (size_t i = 0; i < task->count; i++) /* nothing has been run */
+            failed &= task->held[i]->error == NULL;
+        if (!failed || attempt > retry_failures)
+            return value;
+        inline_value_free(value);
+    }
 }
 
 /* A method, or what makes or ends an actor: one at a time, of all of them. */
@@ -385,7 +248,7 @@ static struct value *run_for_actor(const struct reeve_submit *submit, struct inl
 {
     reeve_actors_lock();
     struct value *value =
-        inline_run(submit->function, task, (const char *)task->args, task->args_size);
+        inline_run(submit->function, task, (const char *)task->args, task->args_size, 0);
     reeve_actors_unlock();
     if (value && value->error && submit->function->role == REEVE_ROLE_NEW)
         actor_die(submit->actor->number, value->error);
@@ -430,9 +293,10 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
     if (!rc)
         rc = inline_task_make(&task, submit, error);
     if (!rc) {
-        struct value *value = submit->actor ? run_for_actor(submit, &task)
-                                            : inline_run(submit->function, &task,
-                                                  (const char *)task.args, task.args_size);
+        struct value *value = submit->actor
+                                  ? run_for_actor(submit, &task)
+                                  : inline_run(submit->function, &task, (const char *)task.args,
+                                        task.args_size, submit->retry_failures);
         if (!value)
             rc = inline_no_memory(error);
         else if (submit->result_count)
@@ -539,19 +403,6 @@ static int inline_release(
     return rc;
 }
 
-static int inline_retain(
-    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
-{
-    (void)backend;
-    pthread_mutex_lock(&inline_self.lock);
-    struct value *value =
-        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
-    if (value)
-        value->references++;
-    pthread_mutex_unlock(&inline_self.lock);
-    return value ? inline_publish(value, ret, error) : inline_not_live(error);
-}
-
 static int inline_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error)
 {
@@ -610,7 +461,8 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
 {
     (void)backend;
     struct value **nested = NULL;
-    int rc = future_count ? nested_hold(futures, future_count, &nested, error) : REEVE_OK;
+    int rc =
+        future_count ? inline_nested_hold(futures, future_count, false, &nested, error) : REEVE_OK;
     pthread_mutex_lock(&inline_self.lock);
     struct value *value = reeve_map64_remove(&inline_self.created, handle);
     if (value && rc)
@@ -620,7 +472,7 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
         return rc;
     if (!value) {
         if (nested)
-            nested_drop(nested, future_count);
+            inline_nested_drop(nested, future_count);
         return inline_not_live(error);
     }
     value->nested = nested;

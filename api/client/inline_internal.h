@@ -66,12 +66,17 @@ int inline_task_make(
 void inline_task_fini(struct inline_task *task);
 /* The result, or the error. NULL: no memory. */
 struct value *inline_run(const struct reeve_function *function, struct inline_task *task,
-    const char *args, size_t args_size);
+    const char *args, size_t args_size, uint32_t retry_failures);
 
 /* One reference less, with the lock; with what it held. */
 void inline_value_drop_locked(struct value *value);
 int inline_not_live(struct reeve_error_info *error);
 int inline_no_memory(struct reeve_error_info *error);
+/* Holds the values of live futures; `ret` is from malloc. `given`: streams among them are given
+ * with them; else there may be none. */
+int inline_nested_hold(const uint64_t *ids, size_t count, bool given, struct value ***ret,
+    struct reeve_error_info *error);
+void inline_nested_drop(struct value **nested, size_t count);
 /* A new id for each of the values: `ret` is from malloc. */
 int inline_ids_give(
     struct value **nested, size_t count, uint64_t **ret, struct reeve_error_info *error);
@@ -82,8 +87,8 @@ void inline_ids_withdraw(const uint64_t *ids, size_t count);
 int inline_stream_submit(
     const struct reeve_submit *submit, uint64_t *ret, struct reeve_error_info *error);
 void inline_stream_free(struct inline_stream *stream);
-/* With the lock, which it gives up while the function of a stream ends: the value is nobody's in
- * the table any more. */
+/* With the lock, which it gives up while the function of a stream ends, when nobody else has it:
+ * one reference less to a value that is nobody's in the table any more. */
 void inline_value_leave(struct value *value);
 int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error);
@@ -116,6 +121,8 @@ int inline_get_progress(struct reeve_backend *backend, uint64_t future, uint64_t
 int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
 void inline_unview(struct reeve_backend *backend, uint64_t handle);
+int inline_retain(
+    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
 int inline_look(struct reeve_backend *backend, uint64_t future, struct reeve_future_look *ret);
 
 #endif

@@ -18,7 +18,8 @@ static void stream_run(void *arg)
 {
     struct inline_stream *stream = arg;
     struct inline_task *task = &stream->task;
-    stream->outcome = inline_run(stream->function, task, (const char *)task->args, task->args_size);
+    stream->outcome =
+        inline_run(stream->function, task, (const char *)task->args, task->args_size, 0);
 }
 
 /* With the lock, and when it has been stopped: it refers to nothing that is not its own. */
@@ -69,7 +70,7 @@ int inline_stream_submit(
 
 void inline_value_leave(struct value *value)
 {
-    if (value->stream) {
+    if (value->stream && value->references == 1) {
         pthread_mutex_unlock(&inline_self.lock);
         stream_stop(value->stream);
         pthread_mutex_lock(&inline_self.lock);
@@ -102,7 +103,7 @@ static int item_take(struct value *value, uint64_t future, reeve_consume *consum
     }
     if (inline_self.running && reeve_map64_get(&inline_self.futures, future) == value) {
         (void)reeve_map64_remove(&inline_self.futures, future);
-        inline_value_leave(value);
+        inline_value_leave(value); /* it has ended, whoever has it besides */
     }
     return rc;
 }

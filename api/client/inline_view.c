@@ -1,7 +1,8 @@
 /* Views in inline mode: a hold on the value. Futures in it get ids of their own, which end with the
- * view. And what is known of a future without any of that. */
+ * view. And what is known of a future without any of that; and another future of its value. */
 #include <stdlib.h>
 
+#include "api/client/error.h"
 #include "api/client/inline_internal.h"
 
 struct view {
@@ -72,4 +73,20 @@ int inline_look(struct reeve_backend *backend, uint64_t future, struct reeve_fut
         ret->size_bytes = value->size;
     pthread_mutex_unlock(&inline_self.lock);
     return value ? REEVE_OK : REEVE_EHANDLE;
+}
+
+int inline_retain(
+    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error)
+{
+    (void)backend;
+    pthread_mutex_lock(&inline_self.lock);
+    struct value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, future) : NULL;
+    bool is_stream = value && value->stream;
+    if (value && !is_stream)
+        value->references++;
+    pthread_mutex_unlock(&inline_self.lock);
+    if (is_stream)
+        return reeve_error_set(error, REEVE_ETYPE, "a stream is not retained");
+    return value ? inline_publish(value, ret, error) : inline_not_live(error);
 }

@@ -43,7 +43,7 @@ int reeve_codec_futures(const struct reeve_type *type, const void *value,
     int rc = REEVE_OK;
     if (REEVE_LIKELY(type->kind < REEVE_KIND_STRUCT))
         return rc;
-    if (type->kind == REEVE_KIND_FUTURE)
+    if (type->kind == REEVE_KIND_FUTURE || type->kind == REEVE_KIND_STREAM)
         return add(ids, *(const uint64_t *)value, error);
     if (type->kind == REEVE_KIND_FUTURES) {
         const struct reeve_span *span = value;

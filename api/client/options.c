@@ -11,6 +11,7 @@
 
 #define CPU_MILLI_MAX   (1000u * 1000u)
 #define RETRIES_DEFAULT 3
+#define PAUSE_DEFAULT   1000 /* ms */
 #define SLOTS_MAX       4096
 #define SHARED_MAX      65535u
 #define PENDING_MIN     65536 /* bytes: some hundred calls */
@@ -284,6 +285,22 @@ int reeve_task_options_resolve(const reeve_task_options *options, struct reeve_t
     else if (given.max_retries)
         ret->max_retries = (uint32_t)given.max_retries;
     ret->retries_said = given.max_retries != 0;
+    if (given.retry_pause_ms < REEVE_NO_PAUSE)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option retry_pause_ms is %d: expected a positive number or REEVE_NO_PAUSE",
+            given.retry_pause_ms);
+    if (given.retry_pause_ms != 0 && given.retry_failures == 0)
+        return reeve_error_set(error, REEVE_EINVAL,
+            "the option retry_pause_ms is %d, and retry_failures is 0: no failure is retried",
+            given.retry_pause_ms);
+    ret->retry_failures = given.retry_failures;
+    ret->retry_pause_ms = given.retry_pause_ms == REEVE_NO_PAUSE ? 0
+                          : given.retry_pause_ms                 ? (uint32_t)given.retry_pause_ms
+                                                                 : PAUSE_DEFAULT;
+    if (given.priority < -REEVE_PRIORITY_MAX || given.priority > REEVE_PRIORITY_MAX)
+        return reeve_error_set(error, REEVE_EINVAL, "the option priority is %d: expected -%d to %d",
+            given.priority, REEVE_PRIORITY_MAX, REEVE_PRIORITY_MAX);
+    ret->priority = given.priority;
     if (given.timeout_ms < 0)
         return reeve_error_set(error, REEVE_EINVAL,
             "the option timeout_ms is %lld: expected a positive number",

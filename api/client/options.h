@@ -35,6 +35,9 @@ struct reeve_task_settings {
     uint32_t cpu_milli;
     uint32_t max_retries;
     bool retries_said; /* max_retries is not the default */
+    uint32_t retry_failures;
+    uint32_t retry_pause_ms;
+    int32_t priority;
     int64_t timeout_ms;
     bool never_inline;
     struct reeve_stream_window window; /* 0 where nothing was said */

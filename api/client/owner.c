@@ -20,6 +20,7 @@ const struct reeve_owner_settings reeve_owner_settings_default = {
     .depth_max = 1024,
     .demand_max = 256,
     .lease_idle_ns = 500u * 1000 * 1000,
+    .lease_wanted_ns = 20u * 1000 * 1000,
     .work_ahead_ns = 4u * 1000 * 1000,
     .generation_first = 1,
     .stuck_ns = 500u * 1000,
@@ -42,6 +43,8 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
     reeve_map64_init(&owner->streams);
+    reeve_map64_init(&owner->retries);
+    reeve_heap_init(&owner->pauses);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
@@ -62,6 +65,7 @@ void reeve_owner_free(struct reeve_owner *owner)
         owner_lineage_forget(owner);
     owner_handed_fini(owner);
     owner_streams_fini(owner);
+    owner_retries_fini(owner);
     owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
@@ -110,16 +114,24 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = NULL;
+    bool is_stream = task->flags & OWNER_NEVER_INLINE, takes = false;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
     if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING) &&
         owner_task_is_placed(owner, task, index))
         ordered_leave(owner, task, index);
     if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
         owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
-    if (REEVE_UNLIKELY(task->splice_count != 0))
+    if (REEVE_UNLIKELY(task->splice_count != 0)) {
         owner_reading_end(owner, task);
-    if (REEVE_UNLIKELY(object != NULL))
+        takes = owner_streams_leave(owner, task, index);
+    }
+    if (REEVE_UNLIKELY(object != NULL && !takes)) /* a stream is not given twice */
         lineage = owner_lineage_take(owner, task, object);
+    if (REEVE_UNLIKELY(task->may_retry)) {
+        if (lineage != NULL)
+            lineage->retries = owner_retries_left(owner, index);
+        owner_retry_forget(owner, task, index);
+    }
     if (REEVE_LIKELY(lineage == NULL))
         arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
@@ -148,6 +160,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     owner->final_count++;
     if (REEVE_UNLIKELY(reeve_map64_count(&owner->cancelling) != 0))
         owner_cancel_forget(owner, owner_task_id(task, index));
+    if (REEVE_UNLIKELY(is_stream))
+        owner_stream_ended(owner, owner_task_id(task, index));
 }
 
 /* Whether its value is needed for the task's arguments, and not just the future. */
@@ -387,9 +401,11 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
         if (on == NULL || (from->splices[i].offset & ~REEVE_OWNER_NESTED) > from->arguments_size)
             return on == NULL ? REEVE_EHANDLE : REEVE_EINVAL;
-        if (reeve_owner_is_stream(owner, from->splices[i].task))
-            return REEVE_ETYPE;
     }
+    bool streams = from->splice_count != 0 && reeve_map64_count(&owner->streams) != 0;
+    int refused = REEVE_UNLIKELY(streams) ? owner_streams_may_be_given(owner, from) : 0;
+    if (REEVE_UNLIKELY(refused != 0))
+        return refused;
     struct owner_actor *actor = NULL;
     if (REEVE_UNLIKELY(from->actor != 0) &&
         ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->released))
@@ -417,6 +433,13 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct owner_task *failed = NULL;
     for (uint32_t i = 0; i < from->splice_count && error == 0; i++) {
         struct owner_task *on = owner_task_find(owner, from->splices[i].task);
+        if (REEVE_UNLIKELY(streams) && reeve_owner_is_stream(owner, from->splices[i].task)) {
+            on->references++;
+            task->splice_count++;
+            task->flags |= OWNER_NEVER_INLINE;
+            owner_stream_give(owner, from->splices[i].task, owner_task_id(task, index));
+            continue;
+        }
         if (!reeve_task_state_is_final(on->state)) {
             error = owner_edge_add(owner, on, index);
             if (error != 0)
@@ -435,6 +458,8 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     *ret_task = owner_task_id(task, index);
     if (REEVE_UNLIKELY(from->is_stream) && error == 0)
         error = owner_stream_make(owner, *ret_task, from->window);
+    if (REEVE_UNLIKELY(from->retries.count != 0) && error == 0)
+        error = owner_retry_make(owner, index, &from->retries);
     if (error == 0 && failed == NULL && task->unresolved == 0 && task->splice_count != 0 &&
         owner_task_is_deep(owner, task))
         error = owner_task_deepen(owner, index);
@@ -583,6 +608,11 @@ void reeve_owner_finished(struct reeve_owner *owner, uint64_t now_ns, reeve_task
         REEVE_ASSERT(list != NULL); /* the references were taken for it */
         list_take(owner, list, futures, future_count);
     }
+    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) &&
+        owner_task_retried(owner, now_ns, owner_task_index(id))) {
+        list_drop(owner, list, future_count);
+        return;
+    }
     task_end_with(owner, now_ns, owner_task_index(id), status, error_is_map, bytes, size, object,
         list, future_count);
     owner_lineage_bound(owner);
@@ -598,19 +628,6 @@ bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
     *ret_position = task->position;
     *ret_attempt = task->attempt;
     return true;
-}
-
-reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id id)
-{
-    const struct owner_task *task = owner_task_find(owner, id);
-    if (task != NULL && task->state == REEVE_TASK_PART)
-        return task->bytes.part.call;
-    for (uint32_t i = 0; task != NULL && i < task->splice_count; i++) {
-        const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
-        if (!reeve_task_state_is_final(on->state))
-            return task->splices[i].task;
-    }
-    return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -706,6 +723,8 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     if (REEVE_UNLIKELY(reeve_error_is_loss(status) && object != NULL) &&
         owner_lost_argument(owner, now_ns, index, status, object))
         return true;
+    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) && owner_task_retried(owner, now_ns, index))
+        return true;
     if (REEVE_UNLIKELY(handed != 0)) {
         if (object != NULL)
             owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
@@ -745,15 +764,6 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
         owner_task_requeue(owner, now_ns, index);
 }
 
-void reeve_owner_unsendable(
-    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int code, const char *text)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
-    owner_task_unqueue(owner, now_ns, owner_task_index(id));
-    owner_task_fail(owner, now_ns, owner_task_index(id), code, text);
-}
-
 /* ---- small readers --------------------------------------------------------------------------- */
 
 void reeve_owner_entry(
@@ -780,19 +790,4 @@ void reeve_owner_entry(
 bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)
 {
     return reeve_fifo_pop(&owner->commands, ret);
-}
-
-uint64_t reeve_owner_memory(const struct reeve_owner *owner)
-{
-    return owner->memory_bytes - owner->inline_count * sizeof(struct owner_task);
-}
-
-bool reeve_owner_is_ahead(const struct reeve_owner *owner)
-{
-    return owner->unfinished - owner->inline_count > (owner->task_count - owner->inline_count) / 2;
-}
-
-uint64_t reeve_owner_task_count(const struct reeve_owner *owner)
-{
-    return owner->task_count;
 }

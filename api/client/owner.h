@@ -10,7 +10,7 @@
  *   task   WAITING ──dependencies resolved──▶ QUEUED ──next_send──▶ SENT ──result──▶ DONE, FAILED
  *             │                                 │  ▲                 │ │
  *             └─a dependency failed─▶ FAILED    │  └─taken back, or──┘ └─lost, no retries─▶ FAILED
- *                                               │    lost with retries left
+ *                                               │    lost, or failed, with retries left
  *                                               └─take_inline─▶ INLINE ──finished─▶ DONE, FAILED
  *                                                 (the worker that waits for it runs it itself)
  *
@@ -57,8 +57,9 @@ typedef uint32_t
 struct reeve_owner_settings {
     uint32_t depth_max;  /* entries a lease may have in flight: no more than slots in a call ring */
     uint32_t demand_max; /* leases asked for, for one class, at most */
-    uint64_t lease_idle_ns; /* a lease unused for so long goes back */
-    uint64_t work_ahead_ns; /* how much work a lease is given ahead */
+    uint64_t lease_idle_ns;   /* a lease unused for so long goes back */
+    uint64_t lease_wanted_ns; /* likewise, while another class of ours has none for what it has */
+    uint64_t work_ahead_ns;   /* how much work a lease is given ahead */
     uint64_t
         /* a worker that has not answered for so long has its unclaimed entries taken back, if
          * others are idle */
@@ -95,13 +96,20 @@ struct reeve_owner_splice {
 #define REEVE_OWNER_READING \
     0x40000000u /* the core's: its object is read by whoever runs the task */
 
+/* How often a function that fails (REEVE_EFUNCTION) is run again, and after which pause: see
+ * owner_retry.c. Not of an actor. */
+struct reeve_owner_retries {
+    uint32_t count, pause_ms;
+};
+
 struct reeve_owner_task {
     uint32_t class_index;
     uint32_t function;
     uint32_t timeout_ms; /* 0: none */
     uint32_t losses_max; /* how often it may be lost with its worker and be run again */
-    bool never_inline;   /* it is not to be run in the midst of the task that waits for it */
-    bool is_stream;      /* it yields items; then never_inline, too */
+    struct reeve_owner_retries retries;
+    bool never_inline; /* it is not to be run in the midst of the task that waits for it */
+    bool is_stream;    /* it yields items; then never_inline, too */
     struct reeve_stream_window window; /* of a stream: 0 is as always */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
@@ -148,6 +156,28 @@ enum reeve_owner_command_kind {
      * (runtime/channel/credit.h): tell its worker */
     REEVE_OWNER_CREDIT,
     REEVE_OWNER_UNNAME, /* task: the actor of that number needs its name no more */
+    /* task: of this stream, which was given to a call, there are items for its worker: take them
+     * with feed_write, and send them */
+    REEVE_OWNER_FEED,
+    REEVE_OWNER_ASK, /* ask: to the owner of a stream that came with a call */
+};
+
+/* A call with streams among its arguments, to where it runs: the lease by which it came, its id and
+ * its attempt at its owner. */
+struct reeve_owner_loan {
+    uint64_t lease;
+    reeve_task_id task;
+    uint32_t attempt;
+};
+
+/* What who runs such a call says of one of the streams. The numbers are of this attempt. */
+struct reeve_owner_ask {
+    struct reeve_owner_loan to;
+    reeve_task_id origin; /* the stream, at its owner */
+    reeve_task_id stream; /* and here */
+    uint64_t taken;       /* items */
+    uint32_t runs;        /* that have come */
+    bool is_closed;       /* the rest is not wanted */
 };
 
 /* How to cancel what runs. */
@@ -172,6 +202,7 @@ struct reeve_owner_command {
     uint64_t position;
     uint32_t attempt;
     struct reeve_owner_cancel cancel;
+    struct reeve_owner_ask ask;
     struct reeve_reference object;
 };
 
@@ -273,8 +304,9 @@ uint64_t reeve_owner_actor_count(const struct reeve_owner *owner);
  * may be that of any event before. */
 bool reeve_owner_class_is_busy(const struct reeve_owner *owner, uint32_t class_index);
 
-/* REEVE_EHANDLE: a splice names no living future; REEVE_ETYPE: it names a stream; REEVE_ENOMEM. The
- * caller holds one reference to the new task. */
+/* REEVE_EHANDLE: a splice names no living future; REEVE_ETYPE: it names a stream, not as one of
+ * NESTED or for what makes an actor; REEVE_ENOMEM. The caller holds one reference to the new task.
+ * The program's reference to a stream among the arguments becomes the task's. */
 int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *task, reeve_task_id *ret_task);
 
@@ -432,7 +464,8 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *             `needs` are numbers of records before; origin is the sender's own id of it
  *   body      VALUE the bytes; OBJECT a reference; ERROR status 4, function 4, attempt 4, node 4,
  *             bytes; TASK cpu 4, priority 4, function 4, time limit 4, losses 4, losses_max 4,
- *             offsets: count × 4, arguments; OWN -: `origin` is the receiver's; ROOTS -: `needs`
+ *             retries 4, pause 4, offsets: count × 4, arguments; OWN -: `origin` is the
+ *             receiver's; STREAM, lent: units of its window 4, bytes of a unit 4; ROOTS -: `needs`
  *             are the futures in the value, in the order in which they stand */
 
 /* `futures` stand in the value of this DONE task (from put): one reference of the caller's for each
@@ -521,6 +554,30 @@ int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, r
 int reeve_owner_next_item(const struct reeve_owner *owner, reeve_task_id task,
     const uint8_t **ret_bytes, uint32_t *ret_size);
 void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id task);
+
+/* A stream that is an argument (NESTED) is given: only the call takes its items from then on
+ * (owner_feed.c). At its owner next_item says REEVE_EHANDLE then, and this true. */
+bool reeve_owner_is_given(const struct reeve_owner *owner, reeve_task_id task);
+/* Next run of items for who runs the call; appends it. REEVE_EAGAIN: there is none now;
+ * REEVE_ENOMEM. */
+#define REEVE_OWNER_RUN_MAX ((size_t)256 * 1024) /* bytes; of an outcome, what that has */
+int reeve_owner_feed_write(struct reeve_owner *owner, reeve_task_id stream,
+    struct reeve_owner_loan *ret_to, struct reeve_buffer *ret);
+/* It has said so, over this lease. */
+void reeve_owner_asked(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
+    const struct reeve_owner_ask *ask);
+
+/* Who runs the call: of the futures that `borrow` has given, the streams are read from now on (like
+ * others; besides next_item may say REEVE_ELOST, once: lost_items), if there are any… */
+bool reeve_owner_streams_open(struct reeve_owner *owner, const reeve_task_id *futures,
+    uint32_t count, const struct reeve_owner_loan *loan);
+/* …a run has come for one of them. What is stale is dropped… */
+void reeve_owner_fed(struct reeve_owner *owner, uint64_t now_ns,
+    const struct reeve_owner_loan *from, const void *bytes, size_t size);
+/* …so many items went to attempts of the call that were lost; they do not come again… */
+uint64_t reeve_owner_lost_items(struct reeve_owner *owner, reeve_task_id task);
+/* …and who has given streams over that lease is gone. */
+void reeve_owner_loans_lost(struct reeve_owner *owner, uint64_t now_ns, uint64_t lease);
 
 /* --- objects that were lost -------------------------------------------------------------------
  *

@@ -157,6 +157,7 @@ static int task_make(
     struct reeve_owner_task task = {.function = call.function,
         .timeout_ms = call.timeout_ms,
         .losses_max = call.losses_max,
+        .retries = {call.retries, call.pause_ms},
         .arguments = reader->body + head,
         .arguments_size = record->size - (uint32_t)head,
         .splice_count = record->count,
@@ -186,6 +187,16 @@ static int own_find(
         return REEVE_EPROTOCOL;
     own->references++;
     return 0;
+}
+
+static int loan_make(
+    const struct adoption *adoption, const struct reader *reader, reeve_task_id *ret)
+{
+    struct reeve_stream_window window;
+    if (!adoption->lent || reader->record.count != 0 || reader->record.size != sizeof(window))
+        return REEVE_EPROTOCOL;
+    memcpy(&window, reader->body, sizeof(window));
+    return owner_loan_make(adoption->owner, reader->record.origin, window, ret);
 }
 
 /* What may have to be held when the call ends. */
@@ -221,11 +232,14 @@ static int record_adopt(struct adoption *adoption, const struct reader *reader)
     case OWNER_RECORD_ERROR: error = final_make(adoption, reader, &task); break;
     case OWNER_RECORD_TASK: error = task_make(adoption, reader, &task); break;
     case OWNER_RECORD_OWN: error = own_find(adoption, reader, &task); break;
+    case OWNER_RECORD_STREAM: error = loan_make(adoption, reader, &task); break;
     case OWNER_RECORD_ROOTS: break;
     }
     if (error == 0)
         adoption->tasks[adoption->count++] = task;
-    return error == 0 && adoption->lent ? lent_add(adoption->owner, task) : error;
+    return error == 0 && adoption->lent && reader->record.kind != OWNER_RECORD_STREAM
+               ? lent_add(adoption->owner, task)
+               : error;
 }
 
 /* The whole; `ret` is the list of the roots, each referred to once more, or NULL. */
@@ -253,8 +267,11 @@ static int adopt(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, 
         free(*ret);
         *ret = NULL;
     }
-    for (uint32_t i = 0; i < adoption.count; i++)
+    for (uint32_t i = 0; i < adoption.count; i++) {
+        if (REEVE_UNLIKELY(error != 0) && reeve_owner_is_stream(owner, adoption.tasks[i]))
+            owner_stream_drop(owner, now_ns, adoption.tasks[i]);
         owner_task_unref(owner, owner_task_index(adoption.tasks[i]));
+    }
     free(adoption.tasks);
     return error;
 }
@@ -354,6 +371,7 @@ int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *b
             ids[i] = list[i].task;
             owner_task_at(owner, owner_task_index(ids[i]))->held++;
         } else {
+            owner_stream_drop(owner, now_ns, list[i].task);
             owner_task_unref(owner, owner_task_index(list[i].task));
         }
     }
@@ -368,6 +386,8 @@ int reeve_owner_retain(struct reeve_owner *owner, reeve_task_id id, reeve_task_i
     uint32_t index, count;
     if (lent == NULL)
         return REEVE_EHANDLE;
+    if (reeve_owner_is_stream(owner, id))
+        return REEVE_ETYPE;
     *ret = id;
     if (!(lent->flags & OWNER_LENT)) {
         lent->references++;

@@ -32,6 +32,8 @@ int owner_task_deepen(struct reeve_owner *owner, uint32_t index)
                 continue;
             on->mark = mark;
             if (!reeve_task_state_is_final(on->state)) {
+                if (reeve_owner_is_stream(owner, from->splices[i].task))
+                    continue; /* it is taken while it runs */
                 int error = owner_edge_add(owner, on, index);
                 if (error != 0) {
                     while (stack != OWNER_NONE) {
@@ -78,9 +80,20 @@ static void walk_free(struct walk *walk)
 }
 
 /* What came with the call goes back by name: the other side has it, and all that it needs. */
-static bool is_leaf(const struct walk *walk, const struct owner_task *task)
+static bool is_own(const struct walk *walk, const struct owner_task *task)
 {
-    return !walk->lends && task->flags & OWNER_LENT;
+    return !walk->lends && task->flags & OWNER_LENT && reeve_task_state_is_final(task->state);
+}
+
+static bool is_stream(const struct reeve_owner *owner, uint32_t index)
+{
+    return reeve_owner_is_stream(owner, owner_task_id(owner_task_at(owner, index), index));
+}
+
+/* It goes without what it needs. */
+static bool is_leaf(const struct reeve_owner *owner, const struct walk *walk, uint32_t index)
+{
+    return is_own(walk, owner_task_at(owner, index)) || is_stream(owner, index);
 }
 
 static int walk_push(struct reeve_owner *owner, struct walk *walk, uint32_t index)
@@ -119,7 +132,7 @@ static int walk_add(struct reeve_owner *owner, struct walk *walk, uint32_t index
     owner_task_at(owner, index)->order = walk->count;
     walk->held[walk->count] = 0;
     walk->tasks[walk->count++] = index;
-    for (uint32_t i = 0; i < task->splice_count && !is_leaf(walk, task); i++)
+    for (uint32_t i = 0; i < task->splice_count && !is_leaf(owner, walk, index); i++)
         walk->held[owner_task_at(owner, owner_task_index(task->splices[i].task))->order]++;
     return 0;
 }
@@ -130,7 +143,7 @@ static int walk_from(struct reeve_owner *owner, struct walk *walk, uint32_t root
     while (walk->depth != 0 && error == 0) {
         struct step *step = &walk->path[walk->depth - 1];
         const struct owner_task *task = owner_task_at(owner, step->index);
-        if (step->next < task->splice_count && !is_leaf(walk, task)) {
+        if (step->next < task->splice_count && !is_leaf(owner, walk, step->index)) {
             error = walk_push(owner, walk, owner_task_index(task->splices[step->next++].task));
         } else {
             error = walk_add(owner, walk, step->index);
@@ -165,7 +178,8 @@ static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
 {
     struct owner_task *task = owner_task_at(owner, index);
     bool may_give = !shared && task->state != REEVE_TASK_PENDING &&
-                    task->state != REEVE_TASK_PART &&
+                    task->state != REEVE_TASK_PART && !is_stream(owner, index) &&
+                    !owner_takes_streams(owner, task) &&
                     !owner_class_is_ordered(owner->classes[task->class_index]);
     if (reeve_task_state_is_final(task->state))
         return !shared || !(task->flags & OWNER_RESULT_OBJECT) ||
@@ -269,7 +283,16 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
     const char *why = NULL; /* the value cannot be given */
     if (reeve_task_state_is_final(task->state) && task->state != REEVE_TASK_FAILED)
         why = why_not_given(walk, task, &failure.status);
-    if (is_leaf(walk, task)) {
+    const struct reeve_stream_window window =
+        owner_stream_window_of(owner, owner_task_id(task, index));
+    if (window.units != 0) {
+        if (!walk->lends)
+            return REEVE_ETYPE;
+        record.kind = OWNER_RECORD_STREAM;
+        record.count = 0;
+        body = &window;
+        body_size = sizeof(window);
+    } else if (is_own(walk, task)) {
         record.kind = OWNER_RECORD_OWN;
         record.origin = task->position;
         record.count = body_size = 0;
@@ -277,7 +300,10 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         const struct owner_class *class = owner->classes[task->class_index];
         if (task->state != REEVE_TASK_WAITING)
             return REEVE_EINTERNAL;
+        struct reeve_owner_retries retries = owner_retries_left(owner, index);
         call.cpu_milli = class->cpu_milli;
+        call.retries = retries.count;
+        call.pause_ms = retries.pause_ms;
         call.priority = class->priority;
         record.kind = OWNER_RECORD_TASK;
         head = &call;
@@ -441,7 +467,9 @@ void reeve_owner_borrow_end(struct reeve_owner *owner, const reeve_task_id *futu
     owner->lent_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct owner_task *task = owner_task_find(owner, futures[i]);
-        if (task != NULL && task->losses != 0)
+        if (reeve_owner_is_stream(owner, futures[i]))
+            owner_loan_end(owner, 0, futures[i]);
+        else if (task != NULL && task->losses != 0)
             task->losses--; /* the function has got or released it */
         else if (task != NULL)
             owner_task_unref(owner, owner_task_index(futures[i]));

@@ -15,6 +15,7 @@
 
 #include "api/client/owner.h"
 #include "runtime/base/fifo.h"
+#include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
@@ -83,6 +84,7 @@ struct owner_task {
         int32_t status; /* final */
         uint32_t actor; /* not final, of an ordered class: whose call it is, if it is ours; or 0 */
     };
+    bool may_retry;    /* not final: it is in owner.retries */
     uint64_t position; /* in the call ring */
     uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
     /* the futures that the arguments need, afterwards those in the result; each is referred to */
@@ -126,6 +128,7 @@ struct owner_lineage {
     uint32_t splice_count;
     uint32_t arguments_size;
     bool never_inline;
+    struct reeve_owner_retries retries;
     struct reeve_owner_splice *splices;
     uint8_t *arguments;
 };
@@ -255,6 +258,7 @@ struct reeve_owner {
     reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
     uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
+    bool wants; /* since a tick, a class may have had something to send, and no lease for it */
     uint32_t send_lease;          /* what next_send chose, until sent or unsent */
     uint32_t mark;                /* of the latest walk */
     struct reeve_map64 handed;    /* SENT task -> struct owner_handed: what its worker hands over */
@@ -266,6 +270,8 @@ struct reeve_owner {
     uint64_t gained;               /* leases, ever */
     struct reeve_map64 cancelling; /* task -> struct owner_cancel; of others, too */
     struct reeve_map64 streams;    /* task -> struct owner_stream: what has come of it */
+    struct reeve_map64 retries;    /* task -> struct owner_retry: those that may fail, not final */
+    struct reeve_heap pauses;      /* of these, those that wait for the time */
     struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
     uint64_t anchored_count;
     uint64_t relax_bytes; /* still to be let go of */
@@ -427,11 +433,44 @@ int owner_stream_make(
     struct reeve_owner *owner, reeve_task_id id, struct reeve_stream_window window);
 /* As the worker is to be told: 0 where it knows. */
 struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id);
+/* As it is: units 0: it is no stream. */
+struct reeve_stream_window owner_stream_window_of(
+    const struct reeve_owner *owner, reeve_task_id id);
 /* The program does not want it any more: its unread items go, and so does its function, if it has
  * not ended. */
 void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
+/* Streams that are given to a call (owner_feed.c). */
+/* Those among the arguments: REEVE_ETYPE: they stand where a value is wanted; REEVE_EHANDLE: they
+ * are another's to take. */
+int owner_streams_may_be_given(
+    const struct reeve_owner *owner, const struct reeve_owner_task *from);
+void owner_stream_give(struct reeve_owner *owner, reeve_task_id id, reeve_task_id taker);
+bool owner_takes_streams(const struct reeve_owner *owner, const struct owner_task *task);
+/* The task is becoming final: what it had of streams is dropped; true if it had any. */
+bool owner_streams_leave(struct reeve_owner *owner, const struct owner_task *task, uint32_t index);
+/* The stream's task is final. */
+void owner_stream_ended(struct reeve_owner *owner, reeve_task_id id);
+/* One that comes with a call: a reference to `ret` is the caller's. REEVE_ENOMEM. */
+int owner_loan_make(struct reeve_owner *owner, reeve_task_id origin,
+    struct reeve_stream_window window, reeve_task_id *ret);
+/* The call has ended. */
+void owner_loan_end(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
 void owner_streams_fini(struct reeve_owner *owner);
 uint64_t owner_streams_memory(const struct reeve_owner *owner);
+
+/* Functions that fail (owner_retry.c). */
+int owner_retry_make(
+    struct reeve_owner *owner, uint32_t index, const struct reeve_owner_retries *rule);
+/* What is left of it; 0: nothing. */
+struct reeve_owner_retries owner_retries_left(const struct reeve_owner *owner, uint32_t index);
+/* The task, which may_retry, is final. */
+void owner_retry_forget(struct reeve_owner *owner, struct owner_task *task, uint32_t index);
+/* Its function has failed, and it has left its lease. True: it is run again. */
+bool owner_task_retried(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+void owner_retry_tick(struct reeve_owner *owner, uint64_t now_ns);
+void owner_retries_fini(struct reeve_owner *owner);
+/* Audits; returns their memory. */
+uint64_t owner_retries_check(const struct reeve_owner *owner);
 
 /* The SENT task that an entry from this lease speaks of, or NULL when that is stale (owner.c). */
 struct owner_task *owner_task_answered(

@@ -122,7 +122,7 @@ static uint32_t demand_of(const struct reeve_owner *owner, const struct owner_cl
 }
 
 /* Telling costs a message, so the number only grows here; ticks let it shrink. */
-static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
+static void demand_raise(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
     uint32_t need = demand_of(owner, class);
     if (need <= class->demand_told) {
@@ -133,6 +133,10 @@ static void demand_raise(struct reeve_owner *owner, struct owner_class *class)
     if (need > DEMAND_EXACT)
         need = REEVE_MIN(power_of_two_up(need), owner->settings.demand_max);
     demand_tell(owner, class, need);
+    if (owner->class_count > 1) { /* others may hold what it could have */
+        owner->wants = true;
+        owner_tick_by(owner, now_ns + owner->settings.lease_wanted_ns);
+    }
 }
 
 void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class)
@@ -160,19 +164,19 @@ void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
 }
 
 /* We were told that no more leases can come, and the last one has gone: is it still so? */
-static void demand_anew(struct reeve_owner *owner, struct owner_class *class)
+static void demand_anew(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
     if (REEVE_LIKELY(!class->refused) || class->lease_count != 0)
         return;
     class->refused = false;
     demand_tell(owner, class, 0);
-    demand_raise(owner, class);
+    demand_raise(owner, now_ns, class);
 }
 
 void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
-    demand_raise(owner, class);
-    demand_anew(owner, class);
+    demand_raise(owner, now_ns, class);
+    demand_anew(owner, now_ns, class);
     owner_ready_update(owner, class);
     if (class->demand_told != 0)
         owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);
@@ -276,7 +280,7 @@ static void lease_return(struct reeve_owner *owner, uint64_t now_ns, struct owne
         command->count = 1;
         owner_host_lost(owner, now_ns, class, "the node of the actor is shutting down");
     }
-    demand_anew(owner, class);
+    demand_anew(owner, now_ns, class);
     owner_ready_update(owner, class);
 }
 
@@ -304,6 +308,8 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
         }
         if (class->queued.count == 0 && class->unfinished != 0)
             owner_tick_by(owner, now_ns + owner->settings.stuck_ns);
+        if (REEVE_UNLIKELY(owner->wants))
+            owner_tick_by(owner, now_ns + owner->settings.lease_wanted_ns);
     }
     room_update(owner, class, lease);
 }
@@ -444,14 +450,35 @@ static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct own
     }
 }
 
+/* It has something to send, and no lease that could take it. */
+static bool class_wants(const struct owner_class *class)
+{
+    if (owner_class_is_ordered(class))
+        return class->unfinished != 0 && class->lease_count == 0;
+    return class->queued.count != 0 && reeve_list_is_empty(&class->room);
+}
+
+/* Only where one does is it looked for again when a lease has nothing to do. */
+static void wants_look(struct reeve_owner *owner)
+{
+    bool wants = false;
+    for (uint32_t i = 0; owner->wants && i < owner->class_count && !wants; i++)
+        wants = class_wants(owner->classes[i]);
+    owner->wants = wants;
+}
+
 void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
 {
     if (now_ns < owner->tick_at_ns)
         return;
     owner->tick_at_ns = UINT64_MAX;
     owner_cancel_tick(owner, now_ns);
+    owner_retry_tick(owner, now_ns);
     for (uint32_t i = 0; i < owner->class_count; i++)
         stuck_relieve(owner, now_ns, owner->classes[i]);
+    wants_look(owner);
+    uint64_t idle_ns =
+        owner->wants ? owner->settings.lease_wanted_ns : owner->settings.lease_idle_ns;
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
         struct owner_lease *lease = owner->leases[i];
         if (lease->state != OWNER_LEASE_ACTIVE || lease->in_flight.count != 0)
@@ -461,13 +488,13 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             lease->full = false;
             room_update(owner, class, lease);
         }
-        uint64_t due_ns = lease->idle_since_ns + owner->settings.lease_idle_ns;
+        uint64_t due_ns = lease->idle_since_ns + idle_ns;
         /* A second one of a host is given back, too: it may be that the first is not lost at
          * all. */
         bool is_second = owner_class_is_ordered(class) && class->serving != lease->index;
         bool is_needed = class->queued.count != 0 || !reeve_list_is_empty(&class->actors);
         if (due_ns > now_ns || (is_needed && !is_second)) {
-            owner_tick_by(owner, REEVE_MAX(due_ns, now_ns + owner->settings.lease_idle_ns / 8));
+            owner_tick_by(owner, REEVE_MAX(due_ns, now_ns + idle_ns / 8));
             continue;
         }
         class
@@ -662,7 +689,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
     REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)
     memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;
-    memory_bytes += owner_streams_memory(owner);
+    memory_bytes += owner_streams_memory(owner) + owner_retries_check(owner);
     owner_lineage_check(owner);
     REEVE_ASSERT(edge_count == owner->edge_count && watch_count == owner->watch_count);
     REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);

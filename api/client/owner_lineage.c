@@ -283,6 +283,7 @@ static int remake_submit(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
         .timeout_ms = task->timeout_ms,
         .losses_max = task->losses_max,
         .never_inline = lineage->never_inline,
+        .retries = lineage->retries,
         .arguments = lineage->arguments,
         .arguments_size = lineage->arguments_size,
         .splice_count = lineage->splice_count,

@@ -1,5 +1,5 @@
-/* The owner core: leases that are lost, classes that nothing can be got for, and the end of it
- * all. */
+/* The owner core: leases that are lost, calls that cannot be written, classes that nothing can be
+ * got for, and the end of it all. */
 #include <reeve_errors.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +100,15 @@ void reeve_owner_class_failed(
     class->refused = false;
     owner_demand_withdraw(owner, class); /* so that the next task asks anew, and is answered */
     owner_class_work_changed(owner, now_ns, class);
+}
+
+void reeve_owner_unsendable(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id, int code, const char *text)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    REEVE_ASSERT(task != NULL && task->state == REEVE_TASK_QUEUED);
+    owner_task_unqueue(owner, now_ns, owner_task_index(id));
+    owner_task_fail(owner, now_ns, owner_task_index(id), code, text);
 }
 
 void reeve_owner_fail_all(struct reeve_owner *owner, int code, const char *text)

@@ -11,6 +11,7 @@ enum owner_record_kind {
     OWNER_RECORD_TASK,
     OWNER_RECORD_OWN,
     OWNER_RECORD_ROOTS,
+    OWNER_RECORD_STREAM, /* lent; its body is a struct reeve_stream_window */
 };
 
 #define OWNER_RECORD_MAP 1u /* flag of an error: its bytes are a map (entry.h) */
@@ -40,6 +41,8 @@ struct owner_record_task {
     uint32_t timeout_ms;
     uint32_t losses;
     uint32_t losses_max;
+    uint32_t retries; /* that are left of those of its failures */
+    uint32_t pause_ms;
 };
 
 #endif

@@ -175,3 +175,19 @@ bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from_in
     value->references++; /* the list that it stands in goes with the call */
     return false;
 }
+
+/* ---- what is waited for --------------------------------------------------------------------- */
+
+reeve_task_id reeve_owner_dependency(const struct reeve_owner *owner, reeve_task_id id)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    if (task != NULL && task->state == REEVE_TASK_PART)
+        return task->bytes.part.call;
+    for (uint32_t i = 0; task != NULL && i < task->splice_count; i++) {
+        const struct owner_task *on = owner_task_at(owner, owner_task_index(task->splices[i].task));
+        if (!reeve_task_state_is_final(on->state) &&
+            !reeve_owner_is_stream(owner, task->splices[i].task))
+            return task->splices[i].task;
+    }
+    return 0;
+}

@@ -15,33 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/client/owner_internal.h"
+#include "api/client/owner_streams.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 #include "runtime/channel/credit.h"
 
-struct owner_stream {
-    struct reeve_buffer items;
-    struct reeve_buffer piece; /* the beginning of an item that is not yet complete */
-    uint64_t accepted;         /* items that have come to `items`, ever */
-    uint64_t came;             /* items of this attempt, skipped ones included */
-    struct reeve_stream_window window;
-    uint32_t attempt;
-    uint32_t older;       /* of `items`, those of attempts before */
-    uint32_t count;       /* of `items` */
-    uint32_t taken, told; /* units of this attempt */
-};
-
-static struct owner_stream *stream_find(const struct reeve_owner *owner, reeve_task_id id)
-{
-    return REEVE_LIKELY(reeve_map64_count(&owner->streams) == 0)
-               ? NULL
-               : reeve_map64_get(&owner->streams, id);
-}
-
 bool reeve_owner_is_stream(const struct reeve_owner *owner, reeve_task_id id)
 {
-    return stream_find(owner, id) != NULL;
+    return owner_stream_find(owner, id) != NULL;
 }
 
 int owner_stream_make(
@@ -62,11 +43,17 @@ int owner_stream_make(
 struct reeve_stream_window owner_stream_window(const struct reeve_owner *owner, reeve_task_id id)
 {
     const struct reeve_stream_window usual = REEVE_STREAM_WINDOW_DEFAULT;
-    const struct owner_stream *stream = stream_find(owner, id);
+    const struct owner_stream *stream = owner_stream_find(owner, id);
     if (stream == NULL ||
         (stream->window.units == usual.units && stream->window.unit_bytes == usual.unit_bytes))
         return (struct reeve_stream_window){0, 0};
     return stream->window;
+}
+
+struct reeve_stream_window owner_stream_window_of(const struct reeve_owner *owner, reeve_task_id id)
+{
+    const struct owner_stream *stream = owner_stream_find(owner, id);
+    return stream != NULL ? stream->window : (struct reeve_stream_window){0, 0};
 }
 
 static void stream_free(struct owner_stream *stream)
@@ -83,6 +70,8 @@ void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
     if (stream == NULL)
         return;
     owner->memory_bytes -= sizeof(*stream) + stream->items.size;
+    if (REEVE_UNLIKELY(stream->is_loan))
+        owner_loan_close(owner, now_ns, stream, id);
     stream_free(stream);
     /* without memory for it the function finds out when it has filled its window: never mind */
     (void)reeve_owner_cancel(owner, now_ns, id, &asked);
@@ -116,6 +105,10 @@ static void credit_look(struct reeve_owner *owner, struct owner_stream *stream, 
 {
     uint32_t due = stream->taken - stream->told;
     const struct owner_task *task = owner_task_find(owner, id);
+    if (REEVE_UNLIKELY(stream->is_loan)) {
+        owner_loan_look(owner, stream, id);
+        return;
+    }
     if (REEVE_LIKELY(due == 0 || due < stream->window.units / 4))
         return;
     stream->told = stream->taken;
@@ -130,9 +123,13 @@ static void credit_look(struct reeve_owner *owner, struct owner_stream *stream, 
     command->count = stream->taken;
 }
 
-static int item_accept(
-    struct reeve_owner *owner, struct owner_stream *stream, const void *bytes, uint32_t size)
+static int item_accept(struct reeve_owner *owner, struct owner_stream *stream, reeve_task_id id,
+    const void *bytes, uint32_t size)
 {
+    if (REEVE_UNLIKELY(stream->is_closed)) {
+        stream->accepted++;
+        return 0;
+    }
     uint8_t *room = reeve_buffer_reserve(&stream->items, sizeof(size) + size);
     if (room == NULL)
         return REEVE_ENOMEM;
@@ -143,23 +140,14 @@ static int item_accept(
     stream->accepted++;
     if (stream->count++ == 0)
         owner->final_count++; /* somebody may be waiting for it */
+    if (REEVE_UNLIKELY(stream->taker != 0))
+        owner_feed_look(owner, stream, id);
     return 0;
 }
 
-int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id,
-    uint32_t attempt, bool more, const void *bytes, uint32_t size)
+int owner_item_piece(struct reeve_owner *owner, struct owner_stream *stream, reeve_task_id id,
+    bool more, const void *bytes, uint32_t size)
 {
-    const struct owner_task *task = owner_task_answered(owner, lease_index, id, attempt);
-    struct owner_stream *stream = task != NULL ? stream_find(owner, id) : NULL;
-    if (stream == NULL)
-        return 0; /* of an attempt that is over, or nobody wants it any more */
-    if (REEVE_UNLIKELY(stream->attempt != attempt)) {
-        reeve_buffer_clear(&stream->piece);
-        stream->attempt = attempt;
-        stream->came = 0;
-        stream->older = stream->count;
-        stream->taken = stream->told = 0;
-    }
     if (REEVE_UNLIKELY(more || stream->piece.size != 0)) {
         if (size > UINT32_MAX - stream->piece.size)
             return REEVE_EPROTOCOL;
@@ -172,7 +160,7 @@ int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, r
     }
     int error = 0;
     if (REEVE_LIKELY(++stream->came > stream->accepted)) {
-        error = item_accept(owner, stream, bytes, size);
+        error = item_accept(owner, stream, id, bytes, size);
     } else {
         stream->taken += reeve_stream_units(&stream->window, size);
         credit_look(owner, stream, id);
@@ -184,17 +172,38 @@ int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, r
     return error;
 }
 
+int reeve_owner_item(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id,
+    uint32_t attempt, bool more, const void *bytes, uint32_t size)
+{
+    const struct owner_task *task = owner_task_answered(owner, lease_index, id, attempt);
+    struct owner_stream *stream = task != NULL ? owner_stream_find(owner, id) : NULL;
+    if (stream == NULL)
+        return 0; /* of an attempt that is over, or nobody wants it any more */
+    if (REEVE_UNLIKELY(stream->attempt != attempt)) {
+        reeve_buffer_clear(&stream->piece);
+        stream->attempt = attempt;
+        stream->came = 0;
+        stream->older = stream->count;
+        stream->taken = stream->told = 0;
+    }
+    return owner_item_piece(owner, stream, id, more, bytes, size);
+}
+
 /* ---- what the program takes ------------------------------------------------------------------ */
 
 int reeve_owner_next_item(const struct reeve_owner *owner, reeve_task_id id,
     const uint8_t **ret_bytes, uint32_t *ret_size)
 {
     const struct owner_task *task = owner_task_find(owner, id);
-    const struct owner_stream *stream = stream_find(owner, id);
+    const struct owner_stream *stream = owner_stream_find(owner, id);
     if (task == NULL)
         return REEVE_EHANDLE;
     if (stream == NULL)
         return REEVE_ETYPE;
+    if (REEVE_UNLIKELY(stream->taker != 0))
+        return REEVE_EHANDLE; /* another's to take */
+    if (REEVE_UNLIKELY(stream->lost != 0))
+        return REEVE_ELOST;
     if (stream->count == 0)
         return reeve_task_state_is_final(task->state) ? REEVE_EEND : REEVE_EAGAIN;
     memcpy(ret_size, stream->items.data, sizeof(*ret_size));
@@ -204,9 +213,15 @@ int reeve_owner_next_item(const struct reeve_owner *owner, reeve_task_id id,
 
 void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id id)
 {
-    struct owner_stream *stream = stream_find(owner, id);
+    struct owner_stream *stream = owner_stream_find(owner, id);
+    REEVE_ASSERT(stream != NULL);
+    owner_item_pop(owner, stream, id);
+}
+
+void owner_item_pop(struct reeve_owner *owner, struct owner_stream *stream, reeve_task_id id)
+{
     uint32_t size;
-    REEVE_ASSERT(stream != NULL && stream->count != 0);
+    REEVE_ASSERT(stream->count != 0);
     memcpy(&size, stream->items.data, sizeof(size));
     reeve_buffer_consume(&stream->items, sizeof(size) + size);
     owner->memory_bytes -= sizeof(size) + size;

@@ -89,6 +89,21 @@ uint32_t reeve_owner_generation(const struct reeve_owner *owner)
     return generation;
 }
 
+uint64_t reeve_owner_memory(const struct reeve_owner *owner)
+{
+    return owner->memory_bytes - owner->inline_count * sizeof(struct owner_task);
+}
+
+bool reeve_owner_is_ahead(const struct reeve_owner *owner)
+{
+    return owner->unfinished - owner->inline_count > (owner->task_count - owner->inline_count) / 2;
+}
+
+uint64_t reeve_owner_task_count(const struct reeve_owner *owner)
+{
+    return owner->task_count;
+}
+
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index)

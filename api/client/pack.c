@@ -170,6 +170,8 @@ size_t reeve_codec_size(
         size_t size = array_header_size(type->member_count);
         for (uint32_t i = 0; i < type->member_count; i++) {
             const struct reeve_member *member = &type->members[i];
+            if (member->type->kind == REEVE_KIND_STREAM)
+                return refuse(error, REEVE_ETYPE, "a stream is not (part of) a value");
             size_t more = reeve_codec_size(
                 member->type, (const char *)value + member->offset, offset + size, error);
             if (!more)
@@ -195,6 +197,7 @@ size_t reeve_codec_size(
         }
         return size;
     }
+    case REEVE_KIND_STREAM:
     case REEVE_KIND_FUTURE:
         if (*(const uint64_t *)value == 0)
             return refuse(error, REEVE_EINVAL, "a future is 0, which is never one");
@@ -329,6 +332,7 @@ static int pack(msgpack_packer *packer, const struct reeve_type *type, const voi
                 return -1;
         return 0;
     }
+    case REEVE_KIND_STREAM:
     case REEVE_KIND_FUTURE: return msgpack_pack_ext_with_body(packer, "", 1, REEVE_EXT_FUTURE);
     case REEVE_KIND_FUTURES: {
         uint32_t count = (uint32_t)((const struct reeve_span *)value)->count;

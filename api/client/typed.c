@@ -177,6 +177,24 @@ static int call_actor(struct call *call, const void *handle, struct reeve_error_
     return reeve_actor_check(call->actor, error);
 }
 
+/* It has not been submitted: what was to be given to it is gone all the same, as with a call that
+ * fails at once. */
+static void streams_release(const struct reeve_function *function, const char *arguments)
+{
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        const struct reeve_member *parameter = &function->parameters[i];
+        if (REEVE_LIKELY(parameter->type->kind != REEVE_KIND_STREAM))
+            continue;
+        struct reeve_error_info unused;
+        reeve_future stream = {*(const uint64_t *)(const void *)(arguments + parameter->offset)};
+        struct reeve_backend *backend = reeve_client_enter(&unused);
+        if (reeve_is_failed_future(stream.id))
+            (void)reeve_failed_future_get(stream.id, &unused);
+        else if (backend)
+            (void)backend->release(backend, stream.id, NULL);
+    }
+}
+
 /* result_count as in struct reeve_submit. */
 static inline int typed_submit(const struct reeve_function *function,
     const reeve_task_options *options, const void *arguments, const uint64_t *futures,
@@ -205,6 +223,7 @@ static inline int typed_submit(const struct reeve_function *function,
     if (REEVE_LIKELY(!submit(backend, &call, options, ret, error)))
         return REEVE_OK;
 failed:
+    streams_release(function, arguments);
     if (!error->function[0])
         reeve_error_function(error, function->name);
     *ret = reeve_failed_future(error);
@@ -315,6 +334,7 @@ static void batch_call(struct reeve_batch *batch, struct call *call,
         }
     }
 failed:
+    streams_release(call->function, call->arguments);
     if (!batch->error->function[0])
         reeve_error_function(batch->error, call->function->name);
     reeve_batch_fail(batch);
@@ -330,7 +350,8 @@ REEVE_API int reeve_typed_submit_many(const struct reeve_function *function,
     reeve_batch_init(&batch, reeve_client_enter(error), futures, error);
     if (batch.backend && !function_usable(function, error))
         batch.backend = NULL;
-    if (batch.backend && reeve_task_options_resolve(options, &settings, error))
+    if (batch.backend && (reeve_task_options_resolve(options, &settings, error) ||
+                             reeve_client_settings_check(function, &settings, error)))
         batch.backend = NULL;
     if (batch.backend && function->arguments_size > sizeof few &&
         !(arguments = malloc(function->arguments_size))) {

@@ -353,6 +353,7 @@ int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *typ
         if (token.kind != REEVE_TOKEN_ARRAY)
             break;
         return get_items(unpack, type, &token, value, path);
+    case REEVE_KIND_STREAM:
     case REEVE_KIND_FUTURE:
         if (token.kind != REEVE_TOKEN_EXT || token.ext_type != REEVE_EXT_FUTURE)
             break;

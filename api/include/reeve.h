@@ -46,9 +46,11 @@
 extern "C" {
 #endif
 
-#define REEVE_API        __attribute__((visibility("default")))
-#define REEVE_FOREVER    (-1) /* a timeout_ms: wait as long as it takes */
-#define REEVE_NO_RETRIES (-1) /* a max_retries: what is lost is not run again */
+#define REEVE_API          __attribute__((visibility("default")))
+#define REEVE_FOREVER      (-1) /* a timeout_ms: wait as long as it takes */
+#define REEVE_NO_RETRIES   (-1) /* a max_retries: what is lost is not run again */
+#define REEVE_NO_PAUSE     (-1) /* a retry_pause_ms: what has failed is run again at once */
+#define REEVE_PRIORITY_MAX 100  /* of a priority; the least is -REEVE_PRIORITY_MAX */
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -99,15 +101,15 @@ static inline reeve_future reeve_future_from_id(uint64_t id)
 /* Waiting inside a task. A task that waits without a time limit for all of some futures, by this
  * or by a get, runs those of their tasks that nobody has begun itself, on the spot, one inside the
  * other; so recursion needs no further processes. Only in the thread that runs the task, with more
- * than 512 KiB of its stack left, and only calls with the same `cpus` as its own, without
- * timeout_ms, and without never_inline. If the process dies meanwhile, the task that waited is run
- * again once without this being counted (if it may be at all, see max_retries), and then its calls
- * run elsewhere.
- * A task that waits for anything else for more than some milliseconds lends its cpus to others
- * until it goes on: another worker process may be started for them. A node has a limit of those
- * (reeve worker --processes). Where all of them wait, and nothing can ever move, one of the tasks
- * that are waited for fails with REEVE_EDEADLK after some seconds; its message names who waits for
- * what. Recursion that is too deep for the stacks of so many processes ends like this, too. */
+ * than 512 KiB of its stack left, and only calls with the same `cpus` and `priority` as its own,
+ * without timeout_ms, and without never_inline. If the process dies meanwhile, the task that
+ * waited is run again once without this being counted (if it may be at all, see max_retries),
+ * and then its calls run elsewhere. A task that waits for anything else for more than some
+ * milliseconds lends its cpus to others until it goes on: another worker process may be started
+ * for them. A node has a limit of those (reeve worker --processes). Where all of them wait, and
+ * nothing can ever move, one of the tasks that are waited for fails with REEVE_EDEADLK after
+ * some seconds; its message names who waits for what. Recursion that is too deep for the stacks
+ * of so many processes ends like this, too. */
 
 /* Waits until `wanted` of `count` futures are ready (a future that failed is ready too), or the
  * time is over. `futures` is an array of futures of any one type. ready[i] tells which are
@@ -255,8 +257,8 @@ REEVE_API void reeve_shutdown(void);
 
 /* ---- options of a task ----------------------------------------------------------------------- */
 
-/* How to run one call. Zero and NULL mean "default". In inline mode cpus, max_retries and
- * timeout_ms have no effect. */
+/* How to run one call. Zero and NULL mean "default". In inline mode cpus, priority, max_retries,
+ * timeout_ms and retry_pause_ms have no effect, nor has retry_failures on streams. */
 typedef struct reeve_task_options {
     size_t size; /* sizeof(reeve_task_options): set by REEVE_TASK_OPTIONS */
     /* Cpus that the task takes while it runs, in steps of 0.001; default 1. */
@@ -276,9 +278,27 @@ typedef struct reeve_task_options {
     /* Of a stream: how far the function may be ahead of its reader. It waits when it is so many
      * items ahead, 1 to 512; default 512; */
     uint32_t stream_items;
-    uint32_t reserved; /* 0 */
+    /* Among the calls of one program, whichever of its processes makes them: of those that wait the
+     * ones with a higher priority are run first, whatever their cpus are; -REEVE_PRIORITY_MAX to
+     * REEVE_PRIORITY_MAX, default 0. What runs already is not stopped; what has been sent to a
+     * worker, and has not begun, is taken back, which takes some milliseconds. What programs get of
+     * the cluster does not depend on it. Not of an actor's method (REEVE_EINVAL): those are run in
+     * order. */
+    int32_t priority;
     /* or so many bytes, whichever is sooner; default 256 KiB. An item that is larger goes alone. */
     uint64_t stream_bytes;
+    /* How often it is run again when its function has failed (REEVE_EFUNCTION: it has called
+     * reeve_fail, with whatever code), counted apart from losses; default 0. What it fails with in
+     * the end is its last failure, with that attempt's number; reeve_get_context tells the function
+     * which attempt it is. Anything else that ends it (a time limit, a cancel, arguments that
+     * failed or have the wrong type) would end the next one, too, and is not retried. Of a stream
+     * the items that have come already are skipped, as after a loss. Not of an actor's method
+     * (REEVE_EINVAL): the actor is not what it was before, and those called after it have run. */
+    uint32_t retry_failures;
+    /* The pause before it is run again for the first time; it doubles with each further one, up to
+     * 60 seconds, and each is a little shorter, by chance, than that (no less than half of it).
+     * Default 1000; or REEVE_NO_PAUSE. No worker is held meanwhile. */
+    int32_t retry_pause_ms;
 } reeve_task_options;
 
 /* REEVE_TASK_OPTIONS(.cpus = 0.5, .timeout_ms = 1000): a pointer to an options struct, valid in

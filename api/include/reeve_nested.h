@@ -25,6 +25,7 @@
  *    What they are travels with the call: together with the other arguments less than 256 KiB, so
  *    some thousands of small ones. Results and puts have no such limit.
  *  - In a value that is put: the put future keeps them; the caller keeps its own.
+ *  - A stream is given to a call, not lent: reeve_stream.h.
  *
  */
 #ifndef REEVE_NESTED_H

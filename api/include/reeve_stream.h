@@ -32,8 +32,40 @@
  *    and what the reader has had already is skipped by number: it sees every item once, in order,
  *    if the function yields the same items each time. For one that does not: REEVE_NO_RETRIES.
  *  - An item is any value but one with futures in it. It is copied on its way.
- *  - A stream belongs to the process that has called the function, and is not passed on. It can be
- *    waited for, watched and cancelled, as a future: it is ready when the function has ended.
+ *  - It can be waited for, watched and cancelled, as a future: it is ready when the function has
+ *    ended.
+ *  - A stream can be given to a call, where the parameter is a stream: reeve_stream_T, of items of
+ *    type T.
+ *
+ *        REEVE_REMOTE(int64_t, total, (reeve_stream_int64_t, numbers))
+ *        {
+ *            int64_t sum = 0, i;
+ *            int rc;
+ *            while ((rc = reeve_next(int64_t, numbers, &i)) == REEVE_OK)
+ *                sum += i;
+ *            if (rc != REEVE_EEND)
+ *                reeve_fail(1, "%s", reeve_last_error()->message);
+ *            return sum;
+ *        }
+ *
+ *        total_future f = total_remote(count_to_remote(10));
+ *
+ *    The call starts at once, on whatever node, and it alone takes the items from then on, those
+ *    that have come and not been taken first. For the giver the stream is gone, as after a release
+ *    (REEVE_EHANDLE), also where the call could not be submitted (by reeve_submit: then it is still
+ *    the caller's). It takes as has been said; to release it is to want no more of it. When the
+ *    call ends, so does the stream: what has not been taken is dropped, and its function stops.
+ *    In a method the same; but not in a constructor. A function that takes a stream may itself be
+ *    one, and it may give on what is left. A stream is not retained, nor (part of) a result or any
+ *    value.
+ *    The function is ahead of the taker, as it would be of the caller, by the window of its call.
+ *    Items go through the process that has called the function; while that is busy elsewhere its
+ *    library passes them on. If that process ends, so does the call, like all of its; a method of
+ *    an actor that another process owns goes on: it can take what has come, and gets
+ *    REEVE_EOWNERDIED then. If the taker is lost and run again (max_retries), it begins with the
+ *    first item that is not known to have been taken. Where that is not the first it was given, its
+ *    first fn_next returns REEVE_ELOST, and says how many are missing; the next one goes on behind
+ *    them.
  */
 #ifndef REEVE_STREAM_H
 #define REEVE_STREAM_H
@@ -52,8 +84,9 @@
  *     int fn_next(fn_stream, T *value)  waits for the next item. What its value points to is the
  *                                       caller's, as with a get. REEVE_EEND; the error of the
  *                                       function; REEVE_EHANDLE; REEVE_ETYPE: an item of another
- *                                       type, which is gone. Any thread may call it; each item goes
- *                                       to one.
+ *                                       type, which is gone; of a stream that came as an argument
+ *                                       also REEVE_ELOST and REEVE_EOWNERDIED, see above. Any
+ *                                       thread may call it; each item goes to one.
  *     int fn_next_timeout(fn_stream, int64_t timeout_ms, T *value)
  *                                       likewise; REEVE_ETIMEDOUT: the stream lives on
  *
@@ -96,13 +129,36 @@ REEVE_API int reeve_typed_next(
 }
 #endif
 
+/* The next item of any stream of Ts, of fn or one that came as an argument: as fn_next. Likewise
+ * reeve_next_timeout_T(stream, timeout_ms, &value). */
+#define reeve_next(T, stream, value) REEVE_JOIN(reeve_next_, T)(stream, value)
+
 /* ---- from here on: machinery ----------------------------------------------------------------- */
+
+/* What a stream of Ts is. (No future of one is ever made; parameters have to have one.) */
+#define REEVE_STREAM_TYPE_(T)                                                                  \
+    typedef struct reeve_stream_##T {                                                          \
+        uint64_t id;                                                                           \
+    } reeve_stream_##T;                                                                        \
+    typedef struct reeve_future_reeve_stream_##T {                                             \
+        uint64_t id;                                                                           \
+    } reeve_future_reeve_stream_##T;                                                           \
+    __attribute__((unused)) static const struct reeve_type reeve_type_reeve_stream_##T = {     \
+        "stream of " #T, REEVE_KIND_STREAM, 0, 0, sizeof(reeve_stream_##T), NULL};             \
+    __attribute__((unused)) static inline int reeve_next_timeout_##T(                          \
+        reeve_stream_##T reeve_one, int64_t reeve_timeout_ms, T *reeve_value)                  \
+    {                                                                                          \
+        return reeve_typed_next(reeve_one.id, reeve_timeout_ms, &reeve_type_##T, reeve_value); \
+    }                                                                                          \
+    __attribute__((unused)) static inline int reeve_next_##T(                                  \
+        reeve_stream_##T reeve_one, T *reeve_value)                                            \
+    {                                                                                          \
+        return reeve_typed_next(reeve_one.id, REEVE_FOREVER, &reeve_type_##T, reeve_value);    \
+    }
 
 #define REEVE_STREAM_DECLARE_(T, fn, ...) REEVE_STREAM_DECLARE__(T, fn, __VA_ARGS__)
 #define REEVE_STREAM_DECLARE__(T, fn, ...)                                                     \
-    typedef struct fn##_stream {                                                               \
-        uint64_t id;                                                                           \
-    } fn##_stream;                                                                             \
+    typedef REEVE_JOIN(reeve_stream_, T) fn##_stream;                                          \
     void fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                   \
     REEVE_SUBMIT_(REEVE_SUBMIT_ONE_, fn, fn##_stream, __VA_ARGS__)                             \
     __attribute__((unused)) static inline int fn##_yield(T reeve_value)                        \

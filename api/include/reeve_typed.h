@@ -10,7 +10,8 @@
  *     reeve_double_matrix (reeve_view.h)
  *     reeve_string_array reeve_bytes_array, and reeve_array_U for a struct U (see REEVE_STRUCT)
  *     reeve_future_U, reeve_futures_U, for any U of the others (or a struct, or void);
- *     reeve_future, reeve_futures: futures of any type
+ *     reeve_future, reeve_futures: futures of any type; and, as a parameter only,
+ *     reeve_stream_U: a stream of such (reeve_stream.h)
  *
  * or a struct of these (and of such structs) made by REEVE_STRUCT. A string, a span, or an array of
  * numbers has less than 4 GiB; one of strings, spans or structs less than 2^32 items. See
@@ -99,6 +100,7 @@ enum reeve_kind {
     REEVE_KIND_FUTURES, /* an array of futures */
     REEVE_KIND_MATRIX,  /* of numbers; element_kind says which */
     REEVE_KIND_LIST,    /* an array of values of any one type: that of the one member */
+    REEVE_KIND_STREAM,  /* of a parameter only */
 };
 
 struct reeve_type;
@@ -210,7 +212,8 @@ extern REEVE_API const struct reeve_type reeve_type_void;
 #define REEVE_BASIC_TYPE_(T)                                 \
     extern REEVE_API const struct reeve_type reeve_type_##T; \
     REEVE_VALUE_TYPE_(T)                                     \
-    REEVE_FUTURE_TYPE_(T)
+    REEVE_FUTURE_TYPE_(T)                                    \
+    REEVE_STREAM_TYPE_(T)
 REEVE_BASIC_TYPE_(int8_t)
 REEVE_BASIC_TYPE_(int16_t)
 REEVE_BASIC_TYPE_(int32_t)
@@ -223,15 +226,18 @@ REEVE_BASIC_TYPE_(float)
 REEVE_BASIC_TYPE_(double)
 #ifndef __cplusplus
 REEVE_BASIC_TYPE_(_Bool)
-#define reeve_type_bool        reeve_type__Bool
-#define reeve_future_bool      reeve_future__Bool
-#define reeve_put_bool         reeve_put__Bool
-#define reeve_get_bool         reeve_get__Bool
-#define reeve_get_timeout_bool reeve_get_timeout__Bool
-#define reeve_get_many_bool    reeve_get_many__Bool
-#define reeve_view_bool        reeve_view__Bool
-#define reeve_clear_bool       reeve_clear__Bool
-#define reeve_futures_bool     reeve_futures__Bool
+#define reeve_type_bool         reeve_type__Bool
+#define reeve_future_bool       reeve_future__Bool
+#define reeve_put_bool          reeve_put__Bool
+#define reeve_get_bool          reeve_get__Bool
+#define reeve_get_timeout_bool  reeve_get_timeout__Bool
+#define reeve_get_many_bool     reeve_get_many__Bool
+#define reeve_view_bool         reeve_view__Bool
+#define reeve_clear_bool        reeve_clear__Bool
+#define reeve_futures_bool      reeve_futures__Bool
+#define reeve_stream_bool       reeve_stream__Bool
+#define reeve_next_bool         reeve_next__Bool
+#define reeve_next_timeout_bool reeve_next_timeout__Bool
 #else
 #define reeve_type_bool reeve_type__Bool
 REEVE_BASIC_TYPE_(bool)
@@ -271,24 +277,30 @@ REEVE_CREATE_MATRIX_(reeve_double_matrix, double)
 
 /* Other names of the same types: int is int32_t, size_t is uint64_t. Their futures are
  * interchangeable. */
-#define reeve_type_int           reeve_type_int32_t
-#define reeve_future_int         reeve_future_int32_t
-#define reeve_put_int            reeve_put_int32_t
-#define reeve_get_int            reeve_get_int32_t
-#define reeve_get_timeout_int    reeve_get_timeout_int32_t
-#define reeve_get_many_int       reeve_get_many_int32_t
-#define reeve_view_int           reeve_view_int32_t
-#define reeve_clear_int          reeve_clear_int32_t
-#define reeve_futures_int        reeve_futures_int32_t
-#define reeve_type_size_t        reeve_type_uint64_t
-#define reeve_future_size_t      reeve_future_uint64_t
-#define reeve_put_size_t         reeve_put_uint64_t
-#define reeve_get_size_t         reeve_get_uint64_t
-#define reeve_get_timeout_size_t reeve_get_timeout_uint64_t
-#define reeve_get_many_size_t    reeve_get_many_uint64_t
-#define reeve_view_size_t        reeve_view_uint64_t
-#define reeve_clear_size_t       reeve_clear_uint64_t
-#define reeve_futures_size_t     reeve_futures_uint64_t
+#define reeve_type_int            reeve_type_int32_t
+#define reeve_future_int          reeve_future_int32_t
+#define reeve_put_int             reeve_put_int32_t
+#define reeve_get_int             reeve_get_int32_t
+#define reeve_get_timeout_int     reeve_get_timeout_int32_t
+#define reeve_get_many_int        reeve_get_many_int32_t
+#define reeve_view_int            reeve_view_int32_t
+#define reeve_clear_int           reeve_clear_int32_t
+#define reeve_futures_int         reeve_futures_int32_t
+#define reeve_stream_int          reeve_stream_int32_t
+#define reeve_next_int            reeve_next_int32_t
+#define reeve_next_timeout_int    reeve_next_timeout_int32_t
+#define reeve_type_size_t         reeve_type_uint64_t
+#define reeve_future_size_t       reeve_future_uint64_t
+#define reeve_put_size_t          reeve_put_uint64_t
+#define reeve_get_size_t          reeve_get_uint64_t
+#define reeve_get_timeout_size_t  reeve_get_timeout_uint64_t
+#define reeve_get_many_size_t     reeve_get_many_uint64_t
+#define reeve_view_size_t         reeve_view_uint64_t
+#define reeve_clear_size_t        reeve_clear_uint64_t
+#define reeve_futures_size_t      reeve_futures_uint64_t
+#define reeve_stream_size_t       reeve_stream_uint64_t
+#define reeve_next_size_t         reeve_next_uint64_t
+#define reeve_next_timeout_size_t reeve_next_timeout_uint64_t
 
 /* The future of a function without a result. */
 typedef struct reeve_future_void {
@@ -341,7 +353,8 @@ REEVE_FUTURE_VALUES_(reeve_future, reeve_futures, "future")
     __attribute__((unused)) static const struct reeve_type reeve_type_reeve_array_##T = {        \
         #T "[]", REEVE_KIND_LIST, 0, 1, sizeof(reeve_array_##T), reeve_array_##T##_reeve_items}; \
     REEVE_VALUE_TYPE_(reeve_array_##T)                                                           \
-    REEVE_FUTURE_TYPE_(reeve_array_##T)
+    REEVE_FUTURE_TYPE_(reeve_array_##T)                                                          \
+    REEVE_STREAM_TYPE_(reeve_array_##T)
 
 /* An array of strings. */
 typedef struct reeve_string_array {
@@ -400,6 +413,7 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         T##_reeve_members};                                                                        \
     REEVE_VALUE_TYPE_(T)                                                                           \
     REEVE_FUTURE_TYPE_(T)                                                                          \
+    REEVE_STREAM_TYPE_(T)                                                                          \
     REEVE_ARRAY_TYPE_(T)
 
 /* Names that a struct cannot have, because functions that it would get, such as reeve_put_T, are
@@ -412,6 +426,7 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 #define REEVE_TAKEN_packed      ~, 1
 #define REEVE_TAKEN_packed_many ~, 1
 #define REEVE_TAKEN_progress    ~, 1
+#define REEVE_TAKEN_ready       ~, 1
 #define REEVE_TAKEN_release     ~, 1
 #define REEVE_TAKEN_value       ~, 1
 #define REEVE_IS_TAKEN_(T)      REEVE_IS_VOID__(REEVE_JOIN(REEVE_TAKEN_, T), 0, )

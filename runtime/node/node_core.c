@@ -53,14 +53,15 @@ void node_timer_stop(struct reeve_node *node, struct node_timer *timer)
     reeve_heap_remove(&node->timers, &timer->heap);
 }
 
-/* What became of a lease is said as soon as the head has been told of it, which is right after
- * JOIN. */
+/* What became of a lease, or of a name, is said as soon as the head has been told of it, which is
+ * right after JOIN. */
 static bool before_welcome(const struct reeve_node *node, enum reeve_message_kind kind)
 {
     if (kind == REEVE_MESSAGE_JOIN)
         return true;
     return node->number != 0 && (kind == REEVE_MESSAGE_ENDED || kind == REEVE_MESSAGE_REFUSED ||
-                                    kind == REEVE_MESSAGE_LENT || kind == REEVE_MESSAGE_HEARTBEAT);
+                                    kind == REEVE_MESSAGE_LENT || kind == REEVE_MESSAGE_HEARTBEAT ||
+                                    kind == REEVE_MESSAGE_NAME_DROP);
 }
 
 /* The message of a command that has just been emitted: fill it before anything else is emitted.

@@ -127,15 +127,6 @@ int daemon_bridge_open(struct daemon *daemon)
     return REEVE_OK;
 }
 
-/* To the node at the other end; while there is no session nothing is said, for with it goes what
- * was under way. */
-static void peer_send(const struct daemon_channel *channel, const Reeve__Message *message)
-{
-    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
-    if (peer != NULL && peer->session != 0)
-        (void)reeve_link_send(channel->daemon->link, peer->session, message);
-}
-
 /* To who asked. */
 static void tell_progress(const struct daemon_channel *channel, const Reeve__Progress *progress)
 {
@@ -163,15 +154,7 @@ void daemon_bridge_progress(
     progress.attempt = asked->count;
     message.body_case = REEVE__MESSAGE__BODY_PROGRESS;
     message.progress = &progress;
-    peer_send(channel, &message);
-}
-
-/* The channel that a node speaks of; NULL: it is none of these with that node. */
-static struct daemon_channel *channel_with(
-    struct daemon *daemon, uint32_t node, uint64_t lease, enum daemon_channel_kind kind)
-{
-    struct daemon_channel *channel = daemon_channel_get(daemon, lease);
-    return channel != NULL && channel->kind == kind && channel->node == node ? channel : NULL;
+    daemon_channel_tell(channel, &message);
 }
 
 bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message)
@@ -179,12 +162,12 @@ bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Me
     struct daemon_channel *channel;
     switch (message->body_case) {
     case REEVE__MESSAGE__BODY_CALLS:
-        channel = channel_with(daemon, node, message->calls->lease, CHANNEL_EXECUTOR);
+        channel = daemon_channel_with(daemon, node, message->calls->lease, CHANNEL_EXECUTOR);
         if (channel != NULL)
             daemon_executor_calls(channel, message->calls);
         return true;
     case REEVE__MESSAGE__BODY_RETURNS:
-        channel = channel_with(daemon, node, message->returns->lease, CHANNEL_HOLDER);
+        channel = daemon_channel_with(daemon, node, message->returns->lease, CHANNEL_HOLDER);
         if (channel != NULL) {
             daemon_holder_returns(channel, message->returns);
             if (!reeve_list_is_empty(&channel->results))
@@ -192,24 +175,24 @@ bool daemon_bridge_message(struct daemon *daemon, uint32_t node, const Reeve__Me
         }
         return true;
     case REEVE__MESSAGE__BODY_TAKE_BACK:
-        channel = channel_with(daemon, node, message->take_back->lease, CHANNEL_EXECUTOR);
+        channel = daemon_channel_with(daemon, node, message->take_back->lease, CHANNEL_EXECUTOR);
         if (channel != NULL)
             daemon_executor_take_back(channel, message->take_back);
         return true;
     case REEVE__MESSAGE__BODY_CREDIT:
-        channel = channel_with(daemon, node, message->credit->lease, CHANNEL_EXECUTOR);
+        channel = daemon_channel_with(daemon, node, message->credit->lease, CHANNEL_EXECUTOR);
         if (channel != NULL)
             daemon_executor_credit(channel, message->credit);
         return true;
     case REEVE__MESSAGE__BODY_PROGRESS:
-        channel = channel_with(daemon, node, message->progress->lease, CHANNEL_EXECUTOR);
+        channel = daemon_channel_with(daemon, node, message->progress->lease, CHANNEL_EXECUTOR);
         if (channel != NULL)
             daemon_executor_progress(channel, message->progress);
-        channel = channel_with(daemon, node, message->progress->lease, CHANNEL_HOLDER);
+        channel = daemon_channel_with(daemon, node, message->progress->lease, CHANNEL_HOLDER);
         if (channel != NULL)
             tell_progress(channel, message->progress);
         return true;
-    default: return false;
+    default: return daemon_feed_message(daemon, node, message);
     }
 }
 
@@ -228,7 +211,7 @@ static void take_back(
     take_back.cancel = cancel;
     message.body_case = REEVE__MESSAGE__BODY_TAKE_BACK;
     message.take_back = &take_back;
-    peer_send(channel, &message);
+    daemon_channel_tell(channel, &message);
 }
 
 void daemon_bridge_take_back(struct daemon *daemon, uint32_t serial, uint64_t lease, uint64_t task)
@@ -264,5 +247,5 @@ void daemon_bridge_credit(
     credit.taken = (uint32_t)told->size;
     message.body_case = REEVE__MESSAGE__BODY_CREDIT;
     message.credit = &credit;
-    peer_send(channel, &message);
+    daemon_channel_tell(channel, &message);
 }

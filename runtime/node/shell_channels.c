@@ -26,6 +26,20 @@ struct daemon_client *daemon_channel_client(const struct daemon_channel *channel
         channel->daemon, channel->kind == CHANNEL_EXECUTOR ? channel->worker : channel->holder);
 }
 
+struct daemon_channel *daemon_channel_with(
+    struct daemon *daemon, uint32_t node, uint64_t lease, enum daemon_channel_kind kind)
+{
+    struct daemon_channel *channel = daemon_channel_get(daemon, lease);
+    return channel != NULL && channel->kind == kind && channel->node == node ? channel : NULL;
+}
+
+void daemon_channel_tell(const struct daemon_channel *channel, const Reeve__Message *message)
+{
+    const struct daemon_peer *peer = daemon_peer_get(channel->daemon, channel->node);
+    if (peer != NULL && peer->session != 0)
+        (void)reeve_link_send(channel->daemon->link, peer->session, message);
+}
+
 static void channel_free(struct daemon_channel *channel)
 {
     if (channel == NULL)

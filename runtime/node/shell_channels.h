@@ -71,6 +71,13 @@ struct daemon_channel {
 struct daemon_channel *daemon_channel_get(struct daemon *daemon, uint64_t lease);
 struct daemon_client *daemon_channel_client(const struct daemon_channel *channel);
 
+/* The channel that a node speaks of; NULL: it is none of these with that node. */
+struct daemon_channel *daemon_channel_with(
+    struct daemon *daemon, uint32_t node, uint64_t lease, enum daemon_channel_kind kind);
+/* To the node at the other end of a bridged one; while there is no session nothing is said, for
+ * with it goes what was under way. */
+void daemon_channel_tell(const struct daemon_channel *channel, const Reeve__Message *message);
+
 /* shell_entry.c: a slot of a ring ↔ an entry of a run. Bytes are not copied: they are good as
  * long as those they were made from. */
 void daemon_entry_from_view(

@@ -207,6 +207,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         hello(client, message);
         return;
     }
+    if (message->kind == REEVE_LOCAL_FEED && client->welcome)
+        daemon_feed(client->daemon, client->serial, message);
     if (message->kind == REEVE_LOCAL_KEEP && client->welcome)
         daemon_keeper_wanted(client, message);
     if (message->kind == REEVE_LOCAL_ACTORS && client->welcome)
@@ -243,6 +245,8 @@ static void handle(struct daemon_client *client, struct reeve_local_message *mes
         break;
     case REEVE_LOCAL_CANCEL: daemon_bridge_cancel(client->daemon, client->serial, message); break;
     case REEVE_LOCAL_CREDIT: daemon_bridge_credit(client->daemon, client->serial, message); break;
+    case REEVE_LOCAL_FEED: break; /* it has been passed on, with its descriptor */
+    case REEVE_LOCAL_ASK: daemon_ask(client->daemon, client->serial, message); break;
     case REEVE_LOCAL_PROGRESS:
         daemon_bridge_progress(client->daemon, client->serial, message);
         break;

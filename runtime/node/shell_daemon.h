@@ -331,6 +331,11 @@ void daemon_bridge_cancel(
 /* A client has read of a stream that comes from another node. */
 void daemon_bridge_credit(
     struct daemon *daemon, uint32_t serial, const struct reeve_local_message *told);
+/* shell_feed.c: items for a call that has a stream among its arguments, and what its worker says of
+ * them, wherever the other one is. */
+void daemon_feed(struct daemon *daemon, uint32_t serial, const struct reeve_local_message *message);
+void daemon_ask(struct daemon *daemon, uint32_t serial, const struct reeve_local_message *message);
+bool daemon_feed_message(struct daemon *daemon, uint32_t node, const Reeve__Message *message);
 /* A client asks how far a call has come that runs on another node. */
 void daemon_bridge_progress(
     struct daemon *daemon, uint32_t serial, const struct reeve_local_message *asked);

@@ -152,7 +152,7 @@ int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_messag
         return REEVE_EPROTOCOL;
     if (message.kind == REEVE_LOCAL_NONE || message.kind >= REEVE_LOCAL_KIND_COUNT)
         return REEVE_EPROTOCOL;
-    if (memchr(message.text, 0, message.text_size) != NULL)
+    if (message.kind != REEVE_LOCAL_FEED && memchr(message.text, 0, message.text_size) != NULL)
         return REEVE_EPROTOCOL;
     memset(message.text + message.text_size, 0, REEVE_LOCAL_TEXT_SIZE - message.text_size);
     message.fd_count = 0;
@@ -252,7 +252,7 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
         "blocked", "owns", "bye", "welcome", "refused", "channel", "lease_lost", "lease_recall",
         "channel_close", "infeasible", "deadlock", "segment", "segment_gone", "created", "sealed",
         "got", "output", "head", "give", "cancel", "segment_ready", "failed", "hold", "relax",
-        "credit", "name", "named", "progress", "keep", "kept", "kill", "actors"};
+        "credit", "name", "named", "progress", "keep", "kept", "kill", "actors", "feed", "ask"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
 }
 

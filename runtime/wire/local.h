@@ -32,6 +32,13 @@
  *                                                          its worker is told
  *   CREDIT         lease task count(attempt) size(taken)   of a stream that a daemon has forwarded:
  *                                                          its reader has taken so many units
+ *   FEED           lease task count(attempt) size          to who runs that call: a run of items of
+ *                                                          a stream among its arguments
+ *                                                          (owner_feed.c), in the text or, where
+ *                                                          that is too short, in a memfd
+ *   ASK            lease task count(attempt) object(stream here and there) offset(taken)
+ *                  size(runs) flags(closed)                to the owner of such a stream, from who
+ *                                                          runs the call
  *   CREATE         request size count(skew) flags(ahead)   room for an object, in a segment this
  *                                                          client may write; offset + skew will be
  *                                                          a multiple of 64. ahead: not needed yet
@@ -127,6 +134,7 @@
  *                                                          UINT32_MAX: it is asked only
  *   CREDIT         lease task count(attempt) size(taken)   to the worker: the reader of the stream
  *                                                          that it runs has taken so many units
+ *   FEED, ASK      as they came from the other client
  *   PROGRESS       lease task count(attempt) offset(done) size(total)
  *                                                          so far; 0 of 0: it has not said
  *   INFEASIBLE     class_index code text                   nothing in the cluster could ever run
@@ -164,9 +172,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_LOCAL_VERSION   1u
+#define REEVE_LOCAL_VERSION   2u
 #define REEVE_LOCAL_FD_MAX    4
 #define REEVE_LOCAL_TEXT_SIZE 512
 
@@ -221,6 +230,8 @@ enum reeve_local_kind {
     REEVE_LOCAL_KEPT,
     REEVE_LOCAL_KILL,
     REEVE_LOCAL_ACTORS,
+    REEVE_LOCAL_FEED,
+    REEVE_LOCAL_ASK,
     REEVE_LOCAL_KIND_COUNT
 };
 
@@ -236,6 +247,8 @@ enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WO
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
 #define REEVE_LOCAL_NAME_FIND        1u
 #define REEVE_LOCAL_NAME_DROP        2u
+#define REEVE_LOCAL_ASK_CLOSED       1u
+#define REEVE_LOCAL_RUN_MAX          ((size_t)768 * 1024)
 
 struct reeve_local_message {
     uint16_t kind;
@@ -309,6 +322,12 @@ void reeve_local_set_text(struct reeve_local_message *message, const char *forma
 /* A line of a text, which is taken off its front; false: it is too long. At its end: empty. */
 bool reeve_local_line_take(const char **text, char *line, size_t size);
 const char *reeve_local_kind_name(enum reeve_local_kind kind);
+
+/* The run of a FEED (local_run.c). Put: into the message; the descriptor, if there is one, is the
+ * caller's to close when it has been sent. REEVE_ESYSTEM. Get: appends what the message, as it was
+ * received, brings. REEVE_EPROTOCOL, REEVE_ENOMEM. */
+int reeve_local_run_put(struct reeve_local_message *message, const void *bytes, size_t size);
+int reeve_local_run_get(const struct reeve_local_message *message, struct reeve_buffer *ret);
 
 /* The name under which programs look for a daemon of this user on this machine that belongs to
  * the cluster whose head has this address. Spellings of one address give one name:

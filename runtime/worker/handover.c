@@ -8,13 +8,16 @@
 #include "runtime/base/macros.h"
 
 int reeve_handover_borrow(struct reeve_cluster *cluster, const struct reeve_entry_parts *parts,
-    struct reeve_invocation *invocation)
+    uint64_t lease, struct reeve_invocation *invocation)
 {
+    const struct reeve_owner_loan loan = {lease, invocation->id.sequence, invocation->attempt};
     reeve_task_id *futures;
     uint32_t count;
     reeve_lock(&cluster->lock);
     int code = reeve_owner_borrow(
         cluster->owner, reeve_cluster_now_ns(), parts->lent, parts->lent_size, &futures, &count);
+    if (code == 0 && reeve_owner_streams_open(cluster->owner, futures, count, &loan))
+        reeve_cluster_pump(cluster, reeve_cluster_now_ns());
     reeve_unlock(&cluster->lock);
     if (code != 0)
         return reeve_error_set(&invocation->error, code,
@@ -31,10 +34,14 @@ int reeve_handover_borrow(struct reeve_cluster *cluster, const struct reeve_entr
 static int check_alive(struct reeve_cluster *cluster, struct reeve_invocation *invocation)
 {
     const struct reeve_future_ids *ids = &invocation->result_futures;
-    for (size_t i = 0; i < ids->count; i++)
+    for (size_t i = 0; i < ids->count; i++) {
         if (reeve_owner_state(cluster->owner, ids->ids[i]) == REEVE_TASK_FREE)
             return reeve_error_set(&invocation->error, REEVE_EHANDLE,
                 "the result: future %zu in it is stale: it has been got or released", i + 1);
+        if (reeve_owner_is_stream(cluster->owner, ids->ids[i]))
+            return reeve_error_set(
+                &invocation->error, REEVE_ETYPE, "a stream is not (part of) a result");
+    }
     return 0;
 }
 

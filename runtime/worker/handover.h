@@ -12,9 +12,10 @@ struct reeve_handover {
     struct reeve_buffer objects; /* struct reeve_reference */
 };
 
-/* Takes what came with a call as futures of this process, for the invocation. */
+/* Takes what came with a call, over that lease, as futures of this process, for the invocation, of
+ * which id and attempt are set. */
 int reeve_handover_borrow(struct reeve_cluster *cluster, const struct reeve_entry_parts *parts,
-    struct reeve_invocation *invocation);
+    uint64_t lease, struct reeve_invocation *invocation);
 
 /* The result has futures, and its call came over a channel: waits until all of them can be given,
  * and writes down what they are. Fails with a code, described in the invocation. */

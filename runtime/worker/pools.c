@@ -86,7 +86,8 @@ static void job_execute(struct job *job, struct execution *execution)
     execution->references = parts.references;
     execution->reference_count = job->view.references;
     if (parts.lent != NULL)
-        execution->code = reeve_handover_borrow(cluster, &parts, &execution->invocation);
+        execution->code =
+            reeve_handover_borrow(cluster, &parts, job->lease, &execution->invocation);
     if (execution->code == 0) {
         atomic_store_explicit(
             &cluster->bell->current_function, job->view.function + 1, memory_order_relaxed);

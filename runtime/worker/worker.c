@@ -376,7 +376,8 @@ static void call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     execution.heir = channel->peer;
     execution.invocation.attempt = view->attempt;
     if (REEVE_UNLIKELY(parts.lent != NULL))
-        execution.code = reeve_handover_borrow(cluster, &parts, &execution.invocation);
+        execution.code =
+            reeve_handover_borrow(cluster, &parts, channel->lease, &execution.invocation);
     worker.channel = channel;
     worker.view = *view;
     worker.alone = view->flags & REEVE_ENTRY_ALONE;

@@ -22,6 +22,15 @@ def test_context_elsewhere(cluster):
     assert cluster.driver([find_program("context"), "context"]).succeed() == "ok context\n"
 
 
+@pytest.mark.parametrize("environment", [ONE, {}, INLINE], ids=["one slot", "two", "inline"])
+def test_functions_that_fail_are_run_again(run, environment):
+    assert run("context", "retried", environment=environment).succeed() == "ok retried\n"
+
+
+def test_functions_that_fail_elsewhere_are_run_again(cluster):
+    assert cluster.driver([find_program("context"), "retried"]).succeed() == "ok retried\n"
+
+
 def test_progress(run, mail):
     """Two tasks of one node: read from memory."""
     program = run("context", "progress", mail.path, mail.gate, 2)

@@ -34,6 +34,22 @@ def test_mixed_lengths(run):
     said_ok(run(LOAD, "mixed").succeed(30), "mixed")
 
 
+def test_calls_of_different_cpus_take_turns(run):
+    said_ok(run(LOAD, "kinds", environment={"REEVE_SLOTS": "1"}).succeed(30), "kinds")
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_priorities(run, home, slots):
+    said_ok(run(LOAD, "priorities", home.work / "turns", environment={"REEVE_SLOTS": str(slots)}).succeed(30), "priorities")
+
+
+def test_priorities_on_two_nodes(empty_cluster, home):
+    empty_cluster.start_head()
+    for _ in range(2):
+        empty_cluster.start_node(slots=1)
+    said_ok(empty_cluster.driver([find_program(LOAD), "priorities", home.work / "turns"]).succeed(30), "priorities")
+
+
 # ---- shares ----
 
 class Endless:

@@ -1,4 +1,5 @@
-"""Streams: order, the end, errors in place, early stops, being ahead, deaths, large items, bad use; on other machines."""
+"""Streams: order, the end, errors in place, early stops, being ahead, deaths, large items, bad use; on other machines;
+and given to calls."""
 import pytest
 
 from conftest import find_program
@@ -82,3 +83,68 @@ def test_its_window_on_another_machine(cluster, mail, what):
 @pytest.mark.parametrize("what", ["order", "errors", "large", "zip", "chain", "wrong", "packed", "time_limit", "dropped"])
 def test_on_other_machines(cluster, what):
     assert cluster.driver([find_program("streams"), what]).succeed(60) == f"ok {what}\n"
+
+
+# Given to calls.
+
+FEEDS = ["order", "pipes", "errors", "large", "actors", "wrong"]
+
+
+@pytest.mark.parametrize("what", FEEDS)
+@pytest.mark.parametrize("where", [ONE, {"REEVE_SLOTS": "2"}, {"REEVE_MODE": "inline"}], ids=["one", "two", "inline"])
+def test_given_in_a_program(run, what, where):
+    assert run("feeds", what, environment=where).succeed(60) == f"ok {what}\n"
+
+
+@pytest.mark.parametrize("what", FEEDS)
+def test_given_on_other_machines(cluster, what):
+    assert cluster.driver([find_program("feeds"), what]).succeed(60) == f"ok {what}\n"
+
+
+def test_its_taker_ends(run, mail):
+    """Without having read it to its end: the function is asked to stop."""
+    assert run("feeds", "stops", mail.path, environment=ONE).succeed(30) == "ok stops\n"
+    assert [line for line in lines_of(mail) if line.startswith("stopped")] == ["stopped REEVE_ECANCELLED 1"]
+
+
+def check_deaths(program, mail):
+    """Its function's: as if nothing had happened. Its taker's: another attempt has all that this one did not say it had
+    taken, and is told how much that was."""
+    assert program.succeed(60) == "ok dies\n"
+    lines = lines_of(mail)
+    assert lines[0] == "after 0" and lines[-1] == "after 2000"
+    lost = [int(line.split()[1]) for line in lines if line.startswith("lost")]
+    assert len(lost) == 2 and 500 <= lost[0] <= 1001 and 1500 <= lost[1] <= 2001
+
+
+def test_deaths_of_its_function_and_taker(run, mail, tmp_path):
+    check_deaths(run("feeds", "dies", mail.path, str(tmp_path / "once"), environment=ONE), mail)
+
+
+def test_deaths_of_its_function_and_taker_on_another_machine(cluster, mail, tmp_path):
+    check_deaths(cluster.driver([find_program("feeds"), "dies", mail.path, str(tmp_path / "once")]), mail)
+
+
+def check_ahead_of_taker(program, mail):
+    mail.until_count("yielded", 1)
+    assert not mail.drain(0.3)
+    assert mail.lines == [f"yielded {WINDOW}"]
+    mail.let_go()
+    assert program.succeed(30) == "ok ahead\n"
+    assert f"yielded {WINDOW + 2}" in lines_of(mail)
+
+
+def test_it_is_ahead_of_its_taker(run, mail):
+    check_ahead_of_taker(run("feeds", "ahead", mail.path, mail.gate, environment=ONE), mail)
+
+
+def test_it_is_ahead_of_its_taker_on_another_machine(cluster, mail):
+    check_ahead_of_taker(cluster.driver([find_program("feeds"), "ahead", mail.path, mail.gate]), mail)
+
+
+def test_its_giver_dies(run, mail, tmp_path):
+    program = run("feeds", "owner_dies", mail.path, mail.gate, str(tmp_path / "here"))
+    mail.until_count("ended", 1)
+    mail.let_go()
+    assert program.succeed(30) == "ok owner_dies\n"
+    assert lines_of(mail) == ["ended REEVE_EOWNERDIED"]

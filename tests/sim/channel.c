@@ -235,6 +235,23 @@ static void tell_worker(
                 .kind = LOCAL_CANCEL, .lease = channel->lease, .task = task, .count = attempt});
 }
 
+/* A run of items for the worker, or what that says of them to the holder. */
+static void feed_came(
+    struct sim *sim, const struct sim_channel *channel, const struct sim_frame *frame)
+{
+    bool feeds = frame->kind == FRAME_FEED;
+    const struct sim_entry *entry = &frame->entries[0];
+    struct sim_process *to = sim_process_get(sim, feeds ? channel->worker : channel->holder);
+    if (to != NULL && channel->kind == (feeds ? CHANNEL_EXECUTOR : CHANNEL_HOLDER))
+        sim_to_process(sim, to,
+            &(struct sim_local){.kind = feeds ? LOCAL_FEED : LOCAL_ASK,
+                .lease = channel->lease,
+                .task = entry->task,
+                .count = entry->attempt,
+                .bytes = entry->lent,
+                .size = entry->lent_size});
+}
+
 void sim_channel_frame(
     struct sim *sim, struct sim_daemon *daemon, uint32_t from, struct sim_frame *frame)
 {
@@ -282,6 +299,8 @@ void sim_channel_frame(
                         .taken = (uint32_t)entry.value});
             break;
         }
+        case FRAME_FEED:
+        case FRAME_ASK: feed_came(sim, channel, frame); break;
         case FRAME_CONTROL: break;
         }
     }
@@ -317,6 +336,26 @@ void sim_credit(struct sim *sim, struct sim_daemon *daemon, const struct sim_loc
     frame->entries[0].task = m->task;
     frame->entries[0].attempt = m->count;
     frame->entries[0].value = m->taken;
+    sim_peer_send(sim, daemon, channel->node, frame);
+}
+
+void sim_feed_pass(struct sim *sim, struct sim_daemon *daemon, const struct sim_local *m)
+{
+    const struct sim_channel *channel = reeve_map64_get(&daemon->channels, m->lease);
+    bool feeds = m->kind == LOCAL_FEED;
+    if (channel == NULL || channel->kind == (feeds ? CHANNEL_EXECUTOR : CHANNEL_HOLDER))
+        return;
+    if (channel->kind == CHANNEL_LOCAL) {
+        struct sim_process *to = sim_process_get(sim, feeds ? channel->worker : channel->holder);
+        if (to != NULL)
+            sim_to_process(sim, to, m);
+        return;
+    }
+    struct sim_frame *frame = frame_of(feeds ? FRAME_FEED : FRAME_ASK, m->lease, 1);
+    frame->entries[0].task = m->task;
+    frame->entries[0].attempt = m->count;
+    frame->entries[0].lent = m->bytes;
+    frame->entries[0].lent_size = m->size;
     sim_peer_send(sim, daemon, channel->node, frame);
 }
 

@@ -112,6 +112,8 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_TAKE_BACK: sim_take_back(sim, daemon, m->lease, m->task); return;
     case LOCAL_CANCEL: sim_cancel(sim, daemon, m->lease, m->task, m->count); return;
     case LOCAL_CREDIT: sim_credit(sim, daemon, m); return;
+    case LOCAL_FEED:
+    case LOCAL_ASK: sim_feed_pass(sim, daemon, m); return;
     case LOCAL_END:
         event.kind = accepted ? REEVE_NODE_EVENT_CLIENT_GONE : REEVE_NODE_EVENT_CONNECTION_GONE;
         reeve_map64_remove(&daemon->pending, process->connection);

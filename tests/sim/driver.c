@@ -63,6 +63,8 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         splices[splice_count++].task = other->task;
         expected += nested ? 0 : other->value;
     }
+    if (sim_feed_submit(sim, process))
+        return;
     if (sim_chance(sim, 1, 4)) {
         struct sim_expected *e = expect(sim, process, 0, 0);
         if (!sim_actor_submit(sim, process, splices, splice_count, e)) {

@@ -71,6 +71,8 @@ static void run_command(
     case REEVE_OWNER_CANCEL: sim_cancel_run(sim, process, c); break;
     case REEVE_OWNER_UNNAME: sim_name_drop(sim, process, (uint32_t)c->task); break;
     case REEVE_OWNER_CREDIT: sim_stream_credit(sim, process, c); break;
+    case REEVE_OWNER_FEED: sim_feed_run(sim, process, c); break;
+    case REEVE_OWNER_ASK: sim_ask_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT:
     case REEVE_OWNER_LET_GO:
     case REEVE_OWNER_UNPIN: break;
@@ -97,6 +99,7 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
                 .window = reeve_stream_window_of(entry.window),
                 .value = sim_process_argument(process, &entry)};
             uint32_t position;
+            sim_feed_lend(sim, process, send.task, &call);
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
                 reeve_owner_unsent(process->owner, send.task);
                 continue;
@@ -225,7 +228,10 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
     case LOCAL_CANCEL: sim_cancel_told(sim, process, m); break;
     case LOCAL_CREDIT: sim_stream_told(sim, process, m); break;
+    case LOCAL_FEED:
+    case LOCAL_ASK: sim_feed_told(sim, process, m); break;
     case LOCAL_CLOSE: {
+        reeve_owner_loans_lost(process->owner, sim->now_ns, m->lease);
         const struct sim_channel *channel = reeve_map64_remove(&process->worked, m->lease);
         if (channel != NULL && channel->host != 0 && !(channel->host & REEVE_HOST_ATTACH))
             sim_actors_drop(process, channel->owner);

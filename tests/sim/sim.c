@@ -388,7 +388,8 @@ static uint64_t run(const struct sim_options *options)
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
            "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name); "
            "names given %llu times, refused %llu; "
-           "%llu parts, %llu items (%llu dropped); "
+           "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
+           "(%llu resumed); "
            "%llu cancelled (%llu by an end); %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
@@ -400,6 +401,8 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->found_calls, (unsigned long long)sim->names_given,
         (unsigned long long)sim->names_refused, (unsigned long long)sim->parts,
         (unsigned long long)sim->items, (unsigned long long)sim->dropped,
+        (unsigned long long)sim->given, (unsigned long long)sim->given_on,
+        (unsigned long long)sim->items_given, (unsigned long long)sim->resumed,
         (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
         (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
         (unsigned long long)sim->heads, (unsigned long long)sim->fences,

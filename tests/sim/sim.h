@@ -16,6 +16,7 @@
  *   actors.c     actors: what drivers do with them, how they live in workers, in which order
  *   names.c      their names: who has which
  *   streams.c    functions that yield items, and who reads them
+ *   feeds.c      streams that are given to a task
  *   chaos.c      what goes wrong
  *
  * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
@@ -112,9 +113,19 @@ struct sim_entry {  /* a call, or an answer to one */
     uint64_t value;
     const uint8_t *handed; /* not NULL: a piece of a hand-over, and no answer; kept by the sim */
     uint32_t handed_size;
+    const uint8_t *lent; /* a call: what goes with it; or a run of items; likewise */
+    uint32_t lent_size;
 };
 
-enum sim_frame_kind { FRAME_CONTROL, FRAME_CALLS, FRAME_RETURNS, FRAME_TAKE_BACK, FRAME_CREDIT };
+enum sim_frame_kind {
+    FRAME_CONTROL,
+    FRAME_CALLS,
+    FRAME_RETURNS,
+    FRAME_TAKE_BACK,
+    FRAME_CREDIT,
+    FRAME_FEED,
+    FRAME_ASK
+};
 
 struct sim_frame {
     enum sim_frame_kind kind;
@@ -277,6 +288,8 @@ enum sim_local_kind {
     LOCAL_TAKE_BACK,
     LOCAL_CANCEL,
     LOCAL_CREDIT,
+    LOCAL_FEED,
+    LOCAL_ASK,
     LOCAL_LEND,
     LOCAL_NAME_CLAIM, /* count (number of the question) class_index (which name) task host */
     LOCAL_NAME_FIND,
@@ -300,11 +313,13 @@ struct sim_local {
     uint32_t host;
     reeve_process_id process;
     uint64_t lease, task, channel;
-    uint32_t taken; /* units of a stream */
+    uint32_t taken;       /* units of a stream */
+    const uint8_t *bytes; /* a run of items, or what was asked; kept by the sim */
+    uint32_t size;
     bool as_worker;
 };
 
-enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING, CALL_YIELDING };
+enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING, CALL_YIELDING, CALL_TAKING };
 
 #define CHILDREN_MAX 4
 #define FRAMES_MAX   64
@@ -327,6 +342,10 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     struct reeve_stream_window window;
     uint32_t yielded;     /* items */
     uint32_t sent, taken; /* units */
+    reeve_task_id stream; /* that came with the call; 0: none */
+    uint32_t read;        /* items of it, from its beginning */
+    bool lost;            /* another attempt has had some */
+    uint64_t sum;
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
@@ -341,6 +360,7 @@ struct sim_expected { /* a future of a driver */
     struct sim_actor *actor; /* that it calls, or is a task with; or NULL */
     uint32_t call;           /* its number among the owner's */
     bool is_stream;
+    bool is_taker;
     uint32_t read;  /* items of it */
     bool cancelled; /* by the driver: its only error from then on, but for losses */
 };
@@ -441,6 +461,11 @@ uint64_t sim_duration(uint32_t function, uint64_t value);
 #define SIM_FUNCTION_STREAM  0x80000u /* its low bits: how many items */
 #define SIM_STREAM_ITEMS_MAX 0xffu
 
+#define SIM_FUNCTION_TAKES 0x100000u /* its low bits: how many items its stream has */
+
+/* Item `number` of the stream with that argument. */
+uint64_t sim_stream_item(uint64_t argument, uint32_t number);
+
 enum sim_stream_read { SIM_STREAM_GOES_ON, SIM_STREAM_ENDED, SIM_STREAM_DROPPED };
 
 /* The task becomes a stream. */
@@ -453,6 +478,28 @@ void sim_stream_credit(
 /* In a worker: yields what it may; true: it is over. */
 bool sim_stream_yield(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
 void sim_stream_told(struct sim *sim, struct sim_process *worker, const struct sim_local *message);
+
+/* ---- streams that are given ---- */
+
+/* A driver gives one of its streams to a task; false: it has none, or does not want to. */
+bool sim_feed_submit(struct sim *sim, struct sim_process *driver);
+/* It goes with the call. */
+void sim_feed_lend(
+    struct sim *sim, struct sim_process *owner, reeve_task_id task, struct sim_entry *call);
+/* What a core commands, and what comes of it. */
+void sim_feed_run(
+    struct sim *sim, struct sim_process *owner, const struct reeve_owner_command *command);
+void sim_ask_run(
+    struct sim *sim, struct sim_process *worker, const struct reeve_owner_command *command);
+void sim_feed_told(struct sim *sim, struct sim_process *process, const struct sim_local *message);
+/* In a worker: the call begins, takes what it may (true: it is over), and ends. */
+void sim_feed_begin(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame,
+    const struct sim_entry *entry);
+bool sim_feed_take(
+    struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame, int *ret_status);
+void sim_feed_end(struct sim_process *worker, const struct sim_call_frame *frame);
+/* channel.c: on its way through a daemon. */
+void sim_feed_pass(struct sim *sim, struct sim_daemon *daemon, const struct sim_local *message);
 
 #define SIM_LOSSES_MAX 3u /* of a task */
 
@@ -530,8 +577,8 @@ struct sim {
     uint64_t kill_odds;   /* one in so many commands is followed by a kill; 0: none */
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
-        abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, parts,
-        names_given, names_refused, found_calls;
+        abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, given,
+        given_on, items_given, resumed, parts, names_given, names_refused, found_calls;
     struct reeve_map64 names_claimed; /* hash of name and actor: it has asked for it */
     struct reeve_map64 kept;          /* memory that lives as long as the run */
 };

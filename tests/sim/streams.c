@@ -9,7 +9,7 @@
 
 #define UNITS_MAX 24u
 
-static uint64_t item_value(uint64_t argument, uint32_t number)
+uint64_t sim_stream_item(uint64_t argument, uint32_t number)
 {
     uint64_t value = argument + number;
     return reeve_splitmix64(&value);
@@ -43,7 +43,7 @@ enum sim_stream_read sim_stream_read(
     uint32_t size;
     int code;
     while ((code = reeve_owner_next_item(driver->owner, e->task, &bytes, &size)) == 0) {
-        uint64_t expected = item_value(e->argument, e->read);
+        uint64_t expected = sim_stream_item(e->argument, e->read);
         if (sim->chaos && sim_chance(sim, 1, 20)) { /* a slow reader */
             sim_process_wake(sim, driver, sim_between(sim, 100 * US, 50 * MS));
             return SIM_STREAM_GOES_ON;
@@ -124,7 +124,8 @@ bool sim_stream_yield(struct sim *sim, struct sim_process *worker, struct sim_ca
     uint32_t count = items_of(frame->function);
     while (!frame->asked && !channel->revoked && frame->yielded < count &&
            frame->sent - frame->taken < frame->window.units) {
-        sim_channel_item(sim, channel, frame->position, item_value(frame->value, frame->yielded));
+        sim_channel_item(
+            sim, channel, frame->position, sim_stream_item(frame->value, frame->yielded));
         frame->yielded++;
         frame->sent += reeve_stream_units(&frame->window, sizeof(uint64_t));
         check_ahead(sim, frame);

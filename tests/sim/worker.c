@@ -32,6 +32,7 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
 {
     struct sim_call_frame frame = *sim_worker_top(process);
     process->frame_count--;
+    sim_feed_end(process, &frame);
     if (frame.asked)
         status = REEVE_ECANCELLED;
     for (uint32_t i = 0; i < frame.child_count; i++)
@@ -78,8 +79,8 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
             end_call(sim, process, REEVE_EFUNCTION, 0);
         return;
     }
-    if (frame->function & SIM_FUNCTION_STREAM) {
-        frame->state = CALL_YIELDING;
+    if (frame->function & (SIM_FUNCTION_STREAM | SIM_FUNCTION_TAKES)) {
+        frame->state = frame->function & SIM_FUNCTION_TAKES ? CALL_TAKING : CALL_YIELDING;
         return;
     }
     if (depth == 0) {
@@ -136,7 +137,7 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
 static bool children_done(
     struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
-    uint64_t sum = frame->value;
+    uint64_t sum = frame->stream != 0 ? frame->sum : frame->value;
     int status = 0;
     for (uint32_t i = 0; i < frame->child_count; i++) {
         struct reeve_owner_result result;
@@ -193,12 +194,15 @@ static bool children_given(
     return true;
 }
 
-/* All items have been yielded, or nobody wants the rest. */
-static bool all_yielded(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+/* All items have been yielded, or taken, or nobody wants the rest. */
+static bool stream_over(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
-    if (!sim_stream_yield(sim, process, frame))
+    int status = 0;
+    bool yields = frame->state == CALL_YIELDING;
+    if (yields ? !sim_stream_yield(sim, process, frame)
+               : !sim_feed_take(sim, process, frame, &status))
         return false;
-    end_call(sim, process, 0, sim_mix(frame->value));
+    end_call(sim, process, status, yields ? sim_mix(frame->value) : frame->sum);
     return true;
 }
 
@@ -207,7 +211,8 @@ static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_cal
     switch (frame->state) {
     case CALL_WAITING: return children_done(sim, process, frame);
     case CALL_GIVING: return children_given(sim, process, frame);
-    case CALL_YIELDING: return all_yielded(sim, process, frame);
+    case CALL_YIELDING:
+    case CALL_TAKING: return stream_over(sim, process, frame);
     case CALL_RUNNING: break;
     }
     return false;
@@ -237,6 +242,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->alone = entry.alone;
         frame->latest = entry.latest;
         frame->window = entry.window;
+        sim_feed_begin(sim, process, frame, &entry);
         if (channel->host != 0)
             frame->class_index = UINT32_MAX;
         else

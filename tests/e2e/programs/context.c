@@ -135,6 +135,95 @@ static void run_context(char **args)
     check_actor();
 }
 
+/* ---- functions that fail --------------------------------------------------------------------- */
+
+/* Fails in all its attempts but that one. */
+REEVE_REMOTE(int64_t, succeeds_at, (int64_t, attempt))
+{
+    found seen = look("succeeds_at");
+    if (seen.attempt != attempt)
+        reeve_fail(seen.attempt, "attempt %u is too early", seen.attempt);
+    return seen.attempt;
+}
+
+REEVE_REMOTE(int64_t, dies_and_fails, (int64_t, x))
+{
+    found seen = look("dies_and_fails");
+    if (seen.attempt == 1)
+        kill(getpid(), SIGKILL);
+    if (seen.attempt < 4)
+        reeve_fail(x, "not yet");
+    return seen.attempt;
+}
+
+REEVE_STREAM(int64_t, counts_and_fails, (int64_t, count))
+{
+    found seen = look("counts_and_fails");
+    for (int64_t i = 0; i < count; i++)
+        if (counts_and_fails_yield(i) != REEVE_OK)
+            return;
+    if (seen.attempt < 3)
+        reeve_fail(3, "at the end");
+}
+
+REEVE_REMOTE_RESULTS(two_at, ((int64_t, a), (int64_t, b)), (int64_t, attempt))
+{
+    results->a = results->b = succeeds_at(attempt);
+}
+
+/* The child fails on the spot, where its parent waits for it; and again, elsewhere or there. */
+REEVE_REMOTE(int64_t, of_child, (int64_t, attempt))
+{
+    int64_t y = 0;
+    if (succeeds_at_get(
+            succeeds_at_remote_opts(
+                REEVE_TASK_OPTIONS(.retry_failures = 3, .retry_pause_ms = REEVE_NO_PAUSE), attempt),
+            &y) != REEVE_OK)
+        reeve_fail(reeve_last_error()->user_code, "%s", reeve_last_error()->message);
+    return y;
+}
+
+static void run_retried(char **args)
+{
+    int64_t y = 0;
+    const reeve_task_options *at_once =
+        REEVE_TASK_OPTIONS(.retry_failures = 3, .retry_pause_ms = REEVE_NO_PAUSE);
+    const reeve_task_options *after_a_while =
+        REEVE_TASK_OPTIONS(.retry_failures = 3, .retry_pause_ms = 1);
+    (void)args;
+    NEED(succeeds_at_get(succeeds_at_remote_opts(at_once, 4), &y) == REEVE_OK && y == 4);
+    NEED(succeeds_at_get(succeeds_at_remote_opts(after_a_while, 4), &y) == REEVE_OK && y == 4);
+    NEED(succeeds_at_get(succeeds_at_remote(2), &y) == REEVE_EFUNCTION);
+    NEED(reeve_last_error()->attempt == 1);
+    /* what it says in the end is what it failed with last */
+    NEED(succeeds_at_get(succeeds_at_remote_opts(after_a_while, 5), &y) == REEVE_EFUNCTION);
+    NEED(reeve_last_error()->attempt == 4 && reeve_last_error()->user_code == 4);
+    NEED(strcmp(reeve_last_error()->message, "attempt 4 is too early") == 0);
+    two_at_results both;
+    NEED(two_at_get(two_at_remote_opts(at_once, 3), &both) == REEVE_OK && both.b == 3);
+    NEED(of_child_get(of_child_remote(3), &y) == REEVE_OK && y == 3);
+    NEED(of_child_get(of_child_remote(9), &y) == REEVE_EFUNCTION);
+    NEED(reeve_last_error()->user_code == 4);
+    int64_t attempts[3] = {1, 2, 3};
+    succeeds_at_future futures[3];
+    NEED(succeeds_at_remote_many_opts(at_once, 3, attempts, futures) == REEVE_OK);
+    NEED(succeeds_at_get_many(futures, 3, attempts, NULL) == REEVE_OK && attempts[2] == 3);
+    thing_ref actor = thing_create(1);
+    found seen;
+    NEED(thing_seen_get(thing_seen_remote_opts(at_once, actor, 1), &seen) == REEVE_EINVAL);
+    NEED(strstr(reeve_last_error()->message, "retry_failures is not for thing_seen") != NULL);
+    reeve_actor_release(actor);
+    if (is_inline_mode)
+        return;
+    NEED(dies_and_fails_get(dies_and_fails_remote_opts(at_once, 1), &y) == REEVE_OK && y == 4);
+    counts_and_fails_stream stream = counts_and_fails_remote_opts(after_a_while, 3);
+    int64_t item, count = 0;
+    int rc;
+    while ((rc = counts_and_fails_next(stream, &item)) == REEVE_OK)
+        NEED(item == count++);
+    NEED(rc == REEVE_EEND && count == 3);
+}
+
 /* ---- progress -------------------------------------------------------------------------------- */
 
 REEVE_REMOTE(int64_t, held, (int64_t, number), (reeve_string, mail), (reeve_string, gate))
@@ -368,6 +457,7 @@ static const struct kind {
     void (*run)(char **args);
 } kinds[] = {
     {"context", run_context},
+    {"retried", run_retried},
     {"progress", run_progress},
     {"unreachable", run_unreachable},
     {"files", run_files},

@@ -51,6 +51,62 @@ REEVE_REMOTE(void, count_up, (reeve_string, path))
     atomic_fetch_add(counter(path), 1);
 }
 
+/* Which it is of those that have begun. */
+REEVE_REMOTE(int64_t, turn, (reeve_string, path), (int64_t, ms))
+{
+    int64_t number = atomic_fetch_add(counter(path), 1);
+    nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
+    return number;
+}
+
+/* priorities PATH: what is wanted first comes last, and is first; and the other way about. */
+static void priorities(char **argv)
+{
+    enum { COUNT = 60, FEW = 3 };
+    turn_future usual[COUNT], late[FEW], urgent[FEW], halves[FEW];
+    int64_t number, sum = 0;
+    for (int i = 0; i < FEW; i++)
+        late[i] = turn_remote_opts(REEVE_TASK_OPTIONS(.priority = -5), argv[0], 10);
+    for (int i = 0; i < COUNT; i++)
+        usual[i] = turn_remote(argv[0], 10);
+    while (atomic_load(counter(argv[0])) < 5)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    for (int i = 0; i < FEW; i++) {
+        urgent[i] = turn_remote_opts(REEVE_TASK_OPTIONS(.priority = 100), argv[0], 10);
+        halves[i] = turn_remote_opts(REEVE_TASK_OPTIONS(.priority = 1, .cpus = 0.5), argv[0], 10);
+    }
+    for (int i = 0; i < FEW; i++) {
+        NEED(turn_get(urgent[i], &number) == REEVE_OK && number < COUNT / 2);
+        NEED(turn_get(halves[i], &number) == REEVE_OK && number < COUNT / 2);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        NEED(turn_get(usual[i], &number) == REEVE_OK);
+        sum += number;
+    }
+    for (int i = 0; i < FEW; i++) {
+        NEED(turn_get(late[i], &number) == REEVE_OK);
+        /* the first may have begun before there was anything else */
+        NEED(i == 0 || number > sum / COUNT);
+    }
+    NEED(turn_get(turn_remote_opts(REEVE_TASK_OPTIONS(.priority = 101), argv[0], 1), &number) ==
+         REEVE_EINVAL);
+    NEED(strstr(reeve_last_error()->message, "priority is 101: expected -100 to 100") != NULL);
+}
+
+/* Calls with other cpus, one after the other: the slot that the one has left is soon the
+ * other's. */
+static void kinds(char **argv)
+{
+    enum { COUNT = 10 };
+    double begin = seconds();
+    int64_t y;
+    (void)argv;
+    for (int i = 0; i < COUNT; i++)
+        NEED(work_get(work_remote_opts(REEVE_TASK_OPTIONS(.cpus = i % 2 ? 1 : 0.5), 1), &y) ==
+             REEVE_OK);
+    NEED(seconds() - begin < COUNT * 0.25);
+}
+
 static long resident_kib(void)
 {
     char text[128];
@@ -232,8 +288,9 @@ int main(int argc, char **argv)
         int arguments;
         void (*run)(char **argv);
     } all[] = {{"long_among_short", 1, long_among_short}, {"mixed", 0, mixed},
-        {"endless", 2, endless}, {"one", 1, one}, {"forget", 2, forget}, {"hoard", 0, hoard},
-        {"children", 2, children}, {"trees", 3, trees}};
+        {"priorities", 1, priorities}, {"kinds", 0, kinds}, {"endless", 2, endless},
+        {"one", 1, one}, {"forget", 2, forget}, {"hoard", 0, hoard}, {"children", 2, children},
+        {"trees", 3, trees}};
     const char *name = argc > 1 ? argv[1] : "";
     bool found = false;
     if (reeve_init(argc, argv, NULL) != REEVE_OK)

@@ -17,7 +17,7 @@ def compile_case(compiler, include, source, number):
     return done.returncode, done.stderr
 
 
-MADE = r"(?:put|get|get_timeout|get_many|view|clear|future|futures|array|create|seal)"  # reeve_MADE_T, of a struct T
+MADE = r"(?:put|get|get_timeout|get_many|view|clear|future|futures|array|create|seal|next|next_timeout)"  # reeve_MADE_T, of a struct T
 
 
 def names_taken(include):

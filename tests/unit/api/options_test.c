@@ -24,6 +24,8 @@ static void defaults(void **state)
     assert_int_equal(task.cpu_milli, 1000);
     assert_int_equal(task.max_retries, 3);
     assert_int_equal(task.timeout_ms, 0);
+    assert_int_equal(task.retry_failures, 0);
+    assert_int_equal(task.priority, 0);
 }
 
 static void environment_is_read_and_options_win(void **state)
@@ -180,6 +182,17 @@ static void task_options(void **state)
     BAD(.cpus = __builtin_nan(""));
     BAD(.max_retries = -2);
     BAD(.timeout_ms = -1);
+    OK(.retry_failures = 2);
+    assert_int_equal(task.retry_failures, 2);
+    assert_int_equal(task.retry_pause_ms, 1000);
+    OK(.retry_failures = 2, .retry_pause_ms = REEVE_NO_PAUSE, .priority = -100);
+    assert_int_equal(task.retry_pause_ms, 0);
+    assert_int_equal(task.priority, -100);
+    BAD(.retry_failures = 2, .retry_pause_ms = -2);
+    BAD(.retry_pause_ms = 5);
+    assert_non_null(strstr(error.message, "retry_failures is 0"));
+    BAD(.priority = 101);
+    BAD(.priority = -101);
     assert_int_equal(
         reeve_task_options_resolve(&(reeve_task_options){.cpus = 1}, &task, &error), REEVE_EINVAL);
 }

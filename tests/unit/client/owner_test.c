@@ -8,8 +8,8 @@
 #include "runtime/base/prng.h"
 #include "tests/unit/client/owner_world.h"
 
-static reeve_task_id submit_on(
-    struct world *world, const reeve_task_id *on, uint32_t count, uint32_t losses_max)
+static reeve_task_id submit_with(struct world *world, const reeve_task_id *on, uint32_t count,
+    uint32_t losses_max, struct reeve_owner_retries retries)
 {
     struct reeve_owner_splice splices[4];
     reeve_task_id task;
@@ -18,6 +18,7 @@ static reeve_task_id submit_on(
     struct reeve_owner_task from = {.class_index = world->class_index,
         .function = 7,
         .losses_max = losses_max,
+        .retries = retries,
         .arguments = "\x94\xc0\xc0\xc0\xc0",
         .arguments_size = 5,
         .splice_count = count,
@@ -25,6 +26,12 @@ static reeve_task_id submit_on(
     assert_int_equal(reeve_owner_submit(world->owner, world->now_ns, &from, &task), 0);
     reeve_owner_check(world->owner);
     return task;
+}
+
+static reeve_task_id submit_on(
+    struct world *world, const reeve_task_id *on, uint32_t count, uint32_t losses_max)
+{
+    return submit_with(world, on, count, losses_max, (struct reeve_owner_retries){0, 0});
 }
 
 static reeve_task_id submit(struct world *world)
@@ -565,6 +572,52 @@ static void pending_tasks_cost_little_and_their_memory_goes_back(void **state)
     free(tasks);
 }
 
+/* A class of other cpus, or of another priority, has something to send and no lease: one that has
+ * nothing to do is not kept for what may come. */
+static void an_idle_lease_goes_back_soon_when_another_class_wants_one(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    uint32_t usual = world.class_index, urgent;
+    assert_int_equal(reeve_owner_class(world.owner, 1000, 5, &urgent), 0);
+    reeve_lease_index index = world_lease(&world, 100, 1);
+    reeve_task_id first = submit(&world);
+    world.class_index = urgent;
+    reeve_task_id second = submit(&world);
+    assert_int_equal(send_all(&world, &sent), 1);
+    assert_true(sent.task == first);
+    world.now_ns += 100 * MS; /* nothing goes back while it has something to do */
+    reeve_owner_tick(world.owner, world.now_ns);
+    answer(&world, index, first, 1, 0, "");
+    assert_true(reeve_owner_deadline(world.owner) <= world.now_ns + 25 * MS);
+    while (reeve_owner_next_command(world.owner, &(struct reeve_owner_command){0}))
+        ;
+    world.now_ns += 25 * MS;
+    reeve_owner_tick(world.owner, world.now_ns);
+    assert_int_equal(command(&world, REEVE_OWNER_DEMAND).class_index, usual);
+    assert_int_equal(command(&world, REEVE_OWNER_RETURN_LEASE).lease, 100);
+    index = world_lease(&world, 101, 1);
+    assert_int_equal(send_all(&world, &sent), 1);
+    assert_true(sent.task == second);
+    answer(&world, index, second, 1, 0, "");
+    /* now nobody wants it: it is kept for a while */
+    world.now_ns += 100 * MS;
+    reeve_owner_tick(world.owner, world.now_ns);
+    world.now_ns += 100 * MS;
+    reeve_owner_tick(world.owner, world.now_ns);
+    struct reeve_owner_command got;
+    while (reeve_owner_next_command(world.owner, &got))
+        assert_int_not_equal(got.kind, REEVE_OWNER_RETURN_LEASE);
+    world.class_index = usual; /* until somebody does again */
+    submit(&world);
+    world.now_ns = reeve_owner_deadline(world.owner);
+    reeve_owner_tick(world.owner, world.now_ns);
+    while (got.kind != REEVE_OWNER_RETURN_LEASE)
+        assert_true(reeve_owner_next_command(world.owner, &got));
+    reeve_owner_free(world.owner);
+}
+
 static void an_object_is_freed_with_its_last_holder(void **state)
 {
     (void)state;
@@ -635,8 +688,9 @@ static void random_program(uint64_t seed)
             uint32_t count = live_count == 0 ? 0 : (uint32_t)(reeve_prng_next(&prng) % 5);
             for (uint32_t i = 0; i < count; i++)
                 on[i] = live[reeve_prng_next(&prng) % live_count];
-            live[live_count++] =
-                submit_on(&world, on, count, (uint32_t)(reeve_prng_next(&prng) % 3));
+            uint64_t more = reeve_prng_next(&prng);
+            struct reeve_owner_retries retries = {more / 4 % 3, more / 16 % 4};
+            live[live_count++] = submit_with(&world, on, count, (uint32_t)(more % 3), retries);
         } else if (dice < 45 && live_count > 0) {
             uint32_t i = (uint32_t)(reeve_prng_next(&prng) % live_count);
             assert_int_equal(reeve_owner_release(world.owner, live[i]), 0);
@@ -677,6 +731,7 @@ static void random_program(uint64_t seed)
         struct reeve_owner_send sent;
         assert_true(++guard < 100000);
         world.now_ns += MS;
+        reeve_owner_tick(world.owner, world.now_ns); /* the pauses of those that have failed */
         send_all(&world, &sent);
         for (uint64_t id = 1; id < next_lease; id++) {
             reeve_lease_index index;
@@ -731,6 +786,7 @@ int main(void)
         cmocka_unit_test(a_refused_class_whose_lease_is_called_back_asks_anew),
         cmocka_unit_test(a_full_ring_with_nothing_in_flight_is_tried_again),
         cmocka_unit_test(pending_tasks_cost_little_and_their_memory_goes_back),
+        cmocka_unit_test(an_idle_lease_goes_back_soon_when_another_class_wants_one),
         cmocka_unit_test(an_object_is_freed_with_its_last_holder),
         cmocka_unit_test(a_chain_of_a_hundred_thousand_resolves_without_recursion),
         cmocka_unit_test(random_programs_end_with_every_task_final_and_nothing_held),

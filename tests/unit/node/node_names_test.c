@@ -184,6 +184,19 @@ static void test_another_head(void **state)
     assert_non_null(strstr(said, "named 2 6 "));
 }
 
+/* The head has been told of it by the JOIN, and has not answered that yet. */
+static void test_given_back_before_the_welcome(void **state)
+{
+    (void)state;
+    client_asks(CLAIM, 1, 5, "hits", 11);
+    head_answers(1, 5, REEVE_OK, 11);
+    EVENT(HEAD_DOWN);
+    EVENT(HEAD_UP);
+    EXPECT("NAME_CLAIM 1 space/hits 11");
+    client_asks(DROP, 1, 0, "", 11);
+    EXPECT("NAME_DROP 1 space/hits 11");
+}
+
 /* A new head may have given a name to somebody else while we were away. */
 static void test_lost_to_another(void **state)
 {
@@ -238,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_found, begin, end),
         cmocka_unit_test_setup_teardown(test_another_head, begin, end),
+        cmocka_unit_test_setup_teardown(test_given_back_before_the_welcome, begin, end),
         cmocka_unit_test_setup_teardown(test_lost_to_another, begin, end),
         cmocka_unit_test_setup_teardown(test_its_owner_ends, begin, end),
         cmocka_unit_test_setup_teardown(test_how_many, begin, end),
