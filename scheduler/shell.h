@@ -3,6 +3,7 @@
  *      head_main.c     the loop: links, timers, signals, lifeline; events in, commands out
  *      shell_tools.c   requests of tools: status, stop, logs; passing on what is a node's to answer
  *      shell_gather.c  what all nodes are asked at once
+ *      shell_objects.c what lies in their stores
  *      shell_jobs.c    the memory of jobs, and what the nodes say of tasks
  *      shell_runs.c    the table of runs (drivers started by `reeve run`), kept in the journal
  *      shell_status.c  the core's tables as JSON
@@ -101,10 +102,18 @@ void reeve_head_answer_large(struct reeve_head *head, reeve_peer tool, uint64_t 
 /* shell_gather.c */
 /* Makes one answer of those of the nodes, a list that stays the caller's. */
 typedef json_t *reeve_head_gathered(struct reeve_head *head, json_t *answers);
-/* Asks all nodes; the tool is answered with what `done` makes, and "unanswered": nodes that have
- * not answered within timeout_ms. REEVE_EBUSY, REEVE_ENOMEM: nobody is asked. */
-int reeve_head_gather(struct reeve_head *head, reeve_peer tool, uint64_t tool_id,
-    const char *method, const char *arguments, uint32_t timeout_ms, reeve_head_gathered *done);
+/* Asks all nodes, or (node not 0) that one; the tool is answered with what `done` makes, and
+ * "unanswered": nodes that have not answered within timeout_ms, behind what `done` says there.
+ * REEVE_EBUSY, REEVE_ENOMEM: nobody is asked. */
+struct reeve_head_question {
+    reeve_peer tool;
+    uint64_t tool_id;
+    const char *method, *arguments;
+    uint32_t node;
+    uint32_t timeout_ms;
+    reeve_head_gathered *done;
+};
+int reeve_head_gather(struct reeve_head *head, const struct reeve_head_question *question);
 /* False: not an answer to any of these. */
 bool reeve_head_gather_reply(
     struct reeve_head *head, reeve_peer from, const Reeve__ToolReply *reply);
@@ -116,6 +125,8 @@ void reeve_head_job_notice(struct reeve_head *head, const struct reeve_sched_com
 void reeve_head_job_report(struct reeve_head *head, const json_t *report);
 /* Of the answers to "node.tasks". */
 json_t *reeve_head_jobs(struct reeve_head *head, json_t *answers);
+/* shell_objects.c */
+json_t *reeve_head_objects(struct reeve_head *head, json_t *answers);
 /* shell_actors.c */
 json_t *reeve_head_actors(struct reeve_head *head, json_t *answers);
 json_t *reeve_head_tasks(struct reeve_head *head, json_t *answers);

@@ -1,7 +1,7 @@
 /* Requests that come to the head by message: from tools, and from nodes about their runs.
  *
  *      status, stop, logs of the head      answered here
- *      tasks, jobs, actors                 asked of all nodes: shell_gather.c
+ *      tasks, jobs, actors, objects        asked of all nodes: shell_gather.c
  *      actor.kill                          from a tool or a node: passed on to the keeper's node
  *      run.*, logs of a run or a node,
  *      objects                             passed on to the node that can answer, under an id of
@@ -294,19 +294,53 @@ static void logs(
 
 /* ---- objects ---- */
 
+/* Its id instead of the word for it: a name, or the beginning of an id. */
+static bool name_job(struct reeve_head *head, json_t *arguments, const char *word)
+{
+    struct reeve_sched_job_info info;
+    uint64_t cursor = 0;
+    char id[17];
+    while (reeve_sched_next_job(head->sched, &cursor, &info)) {
+        snprintf(id, sizeof(id), "%016" PRIx64, info.job);
+        if (strncmp(id, word, strlen(word)) != 0 && strcmp(info.name, word) != 0)
+            continue;
+        json_object_set_new(arguments, "job", json_string(id));
+        return true;
+    }
+    return false;
+}
+
 static void objects(
     struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
 {
     struct reeve_sched_node_info info;
+    char why[80];
     json_int_t node = json_integer_value(json_object_get(arguments, "node"));
-    if (node <= 0 || !reeve_head_find_node(head, (uint32_t)node, NULL, &info)) {
-        fail(head, tool, request->id, REEVE_EINVAL,
-            "there is no such node that is up (see reeve status)");
+    json_int_t timeout_ms = json_integer_value(json_object_get(arguments, "timeout_ms"));
+    const char *job = json_string_value(json_object_get(arguments, "job"));
+    if (node != 0 && !reeve_head_find_node(head, (uint32_t)node, NULL, &info)) {
+        snprintf(why, sizeof(why), "there is no node %" PRIu32 " that is up (see reeve status)",
+            (uint32_t)node);
+        fail(head, tool, request->id, REEVE_EINVAL, why);
         return;
     }
-    int error = pass_on(head, info.session, tool, request, request->arguments);
+    if (job != NULL && !name_job(head, arguments, job)) {
+        fail(head, tool, request->id, REEVE_EINVAL, "there is no such job (see reeve jobs)");
+        return;
+    }
+    char *text = json_dumps(arguments, JSON_COMPACT);
+    int error = reeve_head_gather(head,
+        &(struct reeve_head_question){.tool = tool,
+            .tool_id = request->id,
+            .method = "objects",
+            .arguments = text,
+            .node = (uint32_t)node,
+            .timeout_ms = timeout_ms > 0 && timeout_ms < GATHER_TIMEOUT_MS ? (uint32_t)timeout_ms
+                                                                           : GATHER_TIMEOUT_MS,
+            .done = reeve_head_objects});
     if (error)
         fail(head, tool, request->id, error, reeve_strerror(error));
+    free(text);
 }
 
 /* ---- stop ---- */
@@ -431,8 +465,12 @@ static void report(
 static void gather(struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request,
     const char *method, reeve_head_gathered *done)
 {
-    int error = reeve_head_gather(
-        head, tool, request->id, method, request->arguments, GATHER_TIMEOUT_MS, done);
+    int error = reeve_head_gather(head, &(struct reeve_head_question){.tool = tool,
+                                            .tool_id = request->id,
+                                            .method = method,
+                                            .arguments = request->arguments,
+                                            .timeout_ms = GATHER_TIMEOUT_MS,
+                                            .done = done});
     if (error)
         fail(head, tool, request->id, error, reeve_strerror(error));
 }

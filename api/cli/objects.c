@@ -1,4 +1,4 @@
-/* `reeve objects`: asks every node, by way of the head, at once; names those that do not answer. */
+/* `reeve objects`. The head asks all nodes and answers with the first of what they have. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,24 +17,26 @@
 static struct values {
     struct reeve_cli_cluster cluster;
     long node, limit;
-    const char *owner, *sort;
+    const char *owner, *job, *sort;
     bool json;
 } values;
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
-    {.name = "node",
-        .letter = 'n',
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, node),
-        .value = "N",
-        .help = "only what lies on this node"},
+    REEVE_CLI_NODE_OPTION(struct values),
     {.name = "owner",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, owner),
         .value = "PROCESS",
         .help = "only what this process owns: 1.2, or 16 digits as\n"
                 "`reeve status` shows it"},
+    {.name = "job",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, job),
+        .value = "JOB",
+        .help = "only of this job, by its name or the beginning of its id:\n"
+                "what its driver owns, and what its workers own on\n"
+                "their nodes"},
     {.name = "sort",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, sort),
@@ -49,15 +51,6 @@ static const struct reeve_cli_option options[] = {
         .help = "show so many objects, 1000 at most; 0: totals only"},
     REEVE_CLI_JSON_OPTION(struct values),
     {0},
-};
-
-/* One node that has been asked. */
-struct asked {
-    long long node;
-    const char *host; /* in the status */
-    uint64_t request;
-    json_t *answer; /* NULL: none; then `why` */
-    char why[REEVE_TEXT_SIZE];
 };
 
 static uint64_t count_of(const json_t *object, const char *key)
@@ -110,124 +103,20 @@ static int check_values(const struct reeve_cli_command *command, reeve_process_i
     return 0;
 }
 
-static void ask(struct reeve_tool *tool, struct asked *asked, reeve_process_id owner)
+static json_t *question(reeve_process_id owner)
 {
-    json_t *arguments = json_pack("{s:I, s:I, s:s}", "node", (json_int_t)asked->node, "limit",
-        (json_int_t)values.limit, "sort", values.sort);
+    json_t *arguments = json_pack("{s:I, s:s, s:I}", "limit", (json_int_t)values.limit, "sort",
+        values.sort, "timeout_ms", (json_int_t)values.cluster.timeout_s * 1000 / 2);
+    if (values.node > 0)
+        json_object_set_new(arguments, "node", json_integer(values.node));
     if (owner != REEVE_PROCESS_NONE)
         json_object_set_new(arguments, "owner", json_sprintf("%016" PRIx64, owner));
-    int error = reeve_tool_send(tool, "objects", arguments, NULL, 0, &asked->request);
-    if (error != 0)
-        snprintf(asked->why, sizeof(asked->why), "%s", reeve_strerror(error));
-}
-
-static void collect(struct reeve_tool *tool, struct asked *asked)
-{
-    struct reeve_tool_reply reply;
-    if (*asked->why)
-        return;
-    if (reeve_tool_collect(
-            tool, asked->request, (uint32_t)values.cluster.timeout_s * 1000, &reply) == 0)
-        asked->answer = json_incref(reply.result);
-    else if (reply.code == REEVE_ETIMEDOUT)
-        snprintf(
-            asked->why, sizeof(asked->why), "no answer within %ld s", values.cluster.timeout_s);
-    else
-        snprintf(asked->why, sizeof(asked->why), "%.200s", reply.text);
-    reeve_tool_reply_fini(&reply);
-}
-
-/* All nodes that ought to answer: those that are up, and those that were a moment ago. */
-static size_t choose(const json_t *nodes, struct asked *asked)
-{
-    size_t i, count = 0;
-    json_t *node;
-    json_array_foreach(nodes, i, node)
-    {
-        long long number = (long long)count_of(node, "node");
-        const char *state = reeve_cli_text_of(node, "state");
-        bool up = strcmp(state, "up") == 0;
-        if ((values.node >= 0 && number != values.node) || (!up && strcmp(state, "lost") != 0))
-            continue;
-        asked[count] = (struct asked){.node = number, .host = reeve_cli_text_of(node, "host")};
-        if (!up)
-            snprintf(asked[count].why, sizeof(asked[count].why), "the link to it is lost");
-        count++;
-    }
-    return count;
+    if (values.job != NULL)
+        json_object_set_new(arguments, "job", json_string(values.job));
+    return arguments;
 }
 
 /* --- telling ---------------------------------------------------------------------------------- */
-
-static int compare(const void *left, const void *right)
-{
-    const json_t *a = *(json_t *const *)left, *b = *(json_t *const *)right;
-    if (strcmp(values.sort, "name") == 0)
-        return strcmp(reeve_cli_text_of(a, "object"), reeve_cli_text_of(b, "object"));
-    const char *key = strcmp(values.sort, "pins") == 0 ? "pins" : "size_bytes";
-    uint64_t x = count_of(a, key), y = count_of(b, key);
-    return x != y ? (x > y ? -1 : 1) : 0;
-}
-
-/* The objects of all answers, each with its node, sorted and cut. */
-static json_t *merge(const struct asked *asked, size_t count)
-{
-    json_t *all = json_array(), *object, *first = json_array();
-    size_t j;
-    for (size_t i = 0; i < count; i++) {
-        json_array_foreach(json_object_get(asked[i].answer, "objects"), j, object)
-        {
-            json_object_set_new(object, "node", json_integer(asked[i].node));
-            json_array_append(all, object);
-        }
-    }
-    size_t size = json_array_size(all);
-    json_t **order = calloc(size + 1, sizeof(*order));
-    for (j = 0; order != NULL && j < size; j++)
-        order[j] = json_array_get(all, j);
-    if (order != NULL)
-        qsort(order, size, sizeof(*order), compare);
-    for (j = 0; order != NULL && j < size && j < (size_t)values.limit; j++)
-        json_array_append(first, order[j]);
-    free(order);
-    json_decref(all);
-    return first;
-}
-
-static void add(json_t *sums, const json_t *object, const char *key)
-{
-    json_object_set_new(
-        sums, key, json_integer((json_int_t)(count_of(sums, key) + count_of(object, key))));
-}
-
-static json_t *report(const struct asked *asked, size_t count)
-{
-    static const char *const keys[] = {"capacity_bytes", "used_bytes", "committed_bytes",
-        "held_bytes", "unsealed_bytes", "copy_bytes", "pinned_bytes", "objects", "pins", "waiting",
-        "holds", "untold", "spilled", "spilled_bytes", "disk_bytes", "unwritten", "unread",
-        "mended"};
-    json_t *totals = json_object(), *nodes = json_array(), *silent = json_array();
-    for (size_t i = 0; i < count; i++) {
-        if (asked[i].answer == NULL) {
-            json_array_append_new(
-                silent, json_pack("{s:I, s:s, s:s}", "node", (json_int_t)asked[i].node, "host",
-                            asked[i].host, "why", asked[i].why));
-            continue;
-        }
-        json_t *store = json_deep_copy(json_object_get(asked[i].answer, "store"));
-        for (size_t key = 0; key < REEVE_ARRAY_COUNT(keys); key++)
-            add(totals, store, keys[key]);
-        add(totals, asked[i].answer, "matched");
-        add(totals, asked[i].answer, "matched_bytes");
-        json_object_set_new(store, "node", json_integer(asked[i].node));
-        json_object_set_new(store, "host", json_string(asked[i].host));
-        json_array_append_new(nodes, store);
-    }
-    json_t *objects = merge(asked, count);
-    json_object_set_new(totals, "shown", json_integer((json_int_t)json_array_size(objects)));
-    return json_pack("{s:o, s:o, s:o, s:o}", "totals", totals, "nodes", nodes, "objects", objects,
-        "unanswered", silent);
-}
 
 static void print_stores(const json_t *nodes)
 {
@@ -308,61 +197,33 @@ static void print(const json_t *result)
     char bytes[REEVE_SIZE_TEXT_SIZE];
     print_stores(json_object_get(result, "nodes"));
     print_objects(json_object_get(result, "objects"));
-    printf("\n%" PRIu64 " objects, %s; %" PRIu64 " shown\n", count_of(totals, "matched"),
+    printf("\n%" PRIu64 " objects, %s; %" PRIu64 " shown", count_of(totals, "matched"),
         reeve_size_format(count_of(totals, "matched_bytes"), bytes), count_of(totals, "shown"));
+    if (count_of(result, "left_out") > 0)
+        printf(", %" PRIu64 " more: see --limit", count_of(result, "left_out"));
+    putchar('\n');
 }
 
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
-    struct reeve_tool *tool = NULL;
-    struct reeve_tool_reply status;
+    json_t *result;
     reeve_process_id owner;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     if (code == 0)
         code = check_values(command, &owner);
     if (code == 0)
-        code = reeve_cli_connect(command, &values.cluster, &tool);
+        code = reeve_cli_ask(command, &values.cluster, "objects", question(owner), &result);
     if (code)
         return code;
-    if (reeve_tool_call(tool, "status", NULL, (uint32_t)values.cluster.timeout_s * 1000, &status) !=
-        0) {
-        code = reeve_cli_reply_error(command, &status);
-        reeve_tool_reply_fini(&status);
-        reeve_tool_close(tool);
-        return code;
-    }
-    const json_t *nodes = json_object_get(status.result, "nodes");
-    struct asked *asked = calloc(json_array_size(nodes) + 1, sizeof(*asked));
-    size_t count = asked != NULL ? choose(nodes, asked) : 0;
-    for (size_t i = 0; i < count; i++)
-        if (!*asked[i].why)
-            ask(tool, &asked[i], owner);
-    for (size_t i = 0; i < count; i++)
-        collect(tool, &asked[i]);
-    if (count == 0 && values.node >= 0) {
-        reeve_cli_error(
-            command->name, "see: reeve status", "there is no node %ld that is up", values.node);
-        code = REEVE_CLI_USAGE;
-    } else {
-        json_t *result = report(asked, count);
-        if (values.json)
-            reeve_cli_print_json(result);
-        else
-            print(result);
-        json_decref(result);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (asked[i].answer == NULL) {
-            reeve_cli_error(command->name, NULL, "node %lld on %s is left out: %s", asked[i].node,
-                asked[i].host, asked[i].why);
-            code = REEVE_CLI_FAILED;
-        }
-        json_decref(asked[i].answer);
-    }
-    free(asked);
-    reeve_tool_reply_fini(&status);
-    reeve_tool_close(tool);
+    if (values.json)
+        reeve_cli_print_json(result);
+    else
+        print(result);
+    reeve_cli_print_unanswered(command->name, result);
+    if (json_array_size(json_object_get(result, "unanswered")) > 0)
+        code = REEVE_CLI_FAILED;
+    json_decref(result);
     return code;
 }
 

@@ -8,8 +8,10 @@
 #include "api/cli/daemon.h"
 #include "api/cli/local_address.h"
 #include "api/cli/spill.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
+#include "runtime/base/macros.h"
 #include "runtime/base/parse.h"
 #include "runtime/node/node_main.h"
 #include "runtime/wire/address.h"
@@ -20,6 +22,7 @@
 #define INLINE_BYTES_MAX (64u << 10)
 #define IMPATIENT_MS     3000
 #define PROCESSES_MAX    100000
+#define KEEP_WARM_MAX_S  (366 * 24 * 3600)
 
 static struct values {
     struct reeve_cli_daemon daemon;
@@ -31,6 +34,7 @@ static struct values {
     const char *spill_size;
     const char *scratch;
     bool prefault;
+    long keep_warm_s;
     const char *inline_size;
     const char *socket;
     long join_timeout_s;
@@ -99,6 +103,15 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_PREFAULT",
         .help = "touch all of the store's memory at the start, and keep\n"
                 "it: the first large values are as fast as later ones"},
+    {.name = "keep-warm",
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, keep_warm_s),
+        .value = "S",
+        .initial = "30",
+        .environment = "REEVE_KEEP_WARM",
+        .help = "memory of the store in which nothing lies any more goes\n"
+                "back to the machine after this many seconds; what is\n"
+                "held shows in `reeve status`. With --prefault none goes"},
     {.name = "inline",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, inline_size),
@@ -174,6 +187,10 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
         return usage(command, "--inline", "from 4KiB to 64KiB");
     node->inline_bytes = (uint32_t)inline_bytes;
     node->prefault = values.prefault;
+    if (values.keep_warm_s > KEEP_WARM_MAX_S)
+        return usage(command, "--keep-warm", "at most a year");
+    /* 0 is the store's default, so that none is nearly none */
+    node->keep_warm_ns = REEVE_MAX((uint64_t)values.keep_warm_s * REEVE_NS_PER_S, 1u);
     return 0;
 }
 

@@ -31,6 +31,7 @@ struct reeve_node_options {
     uint64_t spill_bytes;
     const char *scratch_root; /* where workers make folders for their tasks' files */
     bool prefault;            /* touch all of it at the start */
+    uint64_t keep_warm_ns;    /* what is empty is given back after it; 30 s */
     uint32_t inline_bytes;    /* values up to this size travel with the task; 64 KiB */
     bool private_cluster;     /* of one program: no files */
     int lifeline_fd;          /* end of file here ends the daemon at once */

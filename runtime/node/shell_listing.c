@@ -27,7 +27,7 @@ struct listing {
     uv_idle_t idle;
     reeve_peer to;
     uint64_t request;
-    reeve_process_id owner; /* REEVE_PROCESS_NONE: any */
+    reeve_process_id owner, job; /* REEVE_PROCESS_NONE: any */
     compare order;
     uint64_t cursor;
     uint64_t matched_count, matched_bytes;
@@ -61,6 +61,11 @@ static int by_pins(const void *left, const void *right)
     return by_size(left, right);
 }
 
+static const char *name_of(compare order)
+{
+    return order == by_pins ? "pins" : order == by_name ? "name" : "size";
+}
+
 static void cut(struct listing *listing)
 {
     qsort(listing->kept, listing->count, sizeof(*listing->kept), listing->order);
@@ -72,6 +77,14 @@ static void cut(struct listing *listing)
 static json_t *process_text(reeve_process_id process)
 {
     return json_sprintf("%016" PRIx64, process);
+}
+
+/* A driver is its job; of other nodes' workers we know none. */
+static reeve_process_id job_of(const struct daemon *daemon, reeve_process_id owner)
+{
+    return reeve_process_node(owner) == daemon->node
+               ? reeve_node_job_of(daemon->core, (uint32_t)owner)
+               : owner;
 }
 
 static json_t *describe(const struct reeve_store_object_info *info)
@@ -127,10 +140,11 @@ static void reply(struct listing *listing)
     json_t *list = json_array();
     for (uint32_t i = 0; i < listing->count; i++)
         json_array_append_new(list, describe(&listing->kept[i]));
-    json_t *result = json_pack("{s:I, s:s, s:o, s:I, s:I, s:o}", "node",
+    json_t *result = json_pack("{s:I, s:s, s:o, s:I, s:I, s:s, s:I, s:o}", "node",
         (json_int_t)listing->daemon->node, "host", listing->daemon->host, "store",
         describe_store(listing->daemon), "matched", (json_int_t)listing->matched_count,
-        "matched_bytes", (json_int_t)listing->matched_bytes, "objects", list);
+        "matched_bytes", (json_int_t)listing->matched_bytes, "sort", name_of(listing->order),
+        "limit", (json_int_t)listing->limit, "objects", list);
     char *text = json_dumps(result, JSON_COMPACT);
     json_decref(result);
     size_t size = text != NULL ? strlen(text) : 0;
@@ -168,7 +182,9 @@ static void on_turn(uv_idle_t *idle)
             uv_close((uv_handle_t *)idle, on_closed);
             return;
         }
-        if (listing->owner != REEVE_PROCESS_NONE && info.owner != listing->owner)
+        if ((listing->owner != REEVE_PROCESS_NONE && info.owner != listing->owner) ||
+            (listing->job != REEVE_PROCESS_NONE &&
+                job_of(listing->daemon, info.owner) != listing->job))
             continue;
         listing->matched_count++;
         listing->matched_bytes += info.size;
@@ -192,6 +208,7 @@ void daemon_list_objects(struct daemon *daemon, reeve_peer from, const Reeve__To
     json_t *arguments = json_loads(request->arguments ? request->arguments : "{}", 0, NULL);
     json_int_t limit = json_integer_value(json_object_get(arguments, "limit"));
     const char *owner = json_string_value(json_object_get(arguments, "owner"));
+    const char *job = json_string_value(json_object_get(arguments, "job"));
     struct listing *listing = NULL;
     if (reeve_list_count(&daemon->listings) < LISTINGS_MAX)
         listing = daemon_alloc(sizeof(*listing));
@@ -206,6 +223,7 @@ void daemon_list_objects(struct daemon *daemon, reeve_peer from, const Reeve__To
     listing->to = from;
     listing->request = request->id;
     listing->owner = owner != NULL ? strtoull(owner, NULL, 16) : REEVE_PROCESS_NONE;
+    listing->job = job != NULL ? strtoull(job, NULL, 16) : REEVE_PROCESS_NONE;
     listing->order = order_of(json_string_value(json_object_get(arguments, "sort")));
     listing->limit = (uint32_t)REEVE_MIN(REEVE_MAX(limit, 0), LIMIT_MAX);
     listing->kept = daemon_alloc((2 * (size_t)listing->limit + 1) * sizeof(*listing->kept));

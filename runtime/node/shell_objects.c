@@ -163,6 +163,7 @@ int daemon_objects_open(struct daemon *daemon)
         .store = {.capacity_bytes = daemon->options->store_bytes,
             .prefault = daemon->options->prefault,
             .ahead_bytes = AHEAD_BYTES,
+            .segment_idle_ns = daemon->options->keep_warm_ns,
             .spill_folders = daemon->options->spill_folders,
             .spill_folder_count = daemon->options->spill_folder_count,
             .spill_limit_bytes = daemon->options->spill_bytes},

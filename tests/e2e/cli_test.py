@@ -84,6 +84,7 @@ def test_version_and_help(home):
     (["objects", "--sort", "colour"], ["--sort", "colour", "size"]),
     (["objects", "--owner", "somebody"], ["--owner", "somebody"]),
     (["objects", "--limit", "1001"], ["--limit", "1000"]),
+    (["worker", "--head", "tcp://127.0.0.1:1", "--keep-warm", "99999999"], ["--keep-warm", "a year"]),
     (["run"], ["an argument is missing"]),
     (["run", "./no-such-program"], ["./no-such-program"]),
     (["logs", "--head", "--node", "1"], ["only one"]),
@@ -278,6 +279,25 @@ def test_prefault(empty_cluster):
     assert all(node["store_used_bytes"] == 0 for node in empty_cluster.status()["nodes"])
 
 
+@pytest.mark.parametrize("how", [["--keep-warm", "1000"], ["--keep-warm", "0"]])
+def test_keep_warm(empty_cluster, mail, how):
+    """Memory in which values have lain stays for as long as it was said, and no longer."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(arguments=how)
+    program = empty_cluster.driver([find_program("holds"), 40, 1_000_000, mail.path, mail.gate])
+    mail.until_count("holds", 1)
+
+    def until_held(used, least, most):
+        empty_cluster.until_status(
+            lambda status: (status["totals"]["store_used_bytes"] > 0) == used and least <= status["totals"]["store_held_bytes"] <= most,
+            within=20, what=f"a store that holds {least} to {most} bytes")
+
+    until_held(True, 40_000_000, 1 << 40)
+    mail.let_go()
+    program.succeed()
+    until_held(False, *((40_000_000, 1 << 40) if how[1] == "1000" else (0, 1 << 20)))
+
+
 MEMORY_GROUPS = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
 
 
@@ -364,10 +384,17 @@ def test_objects(cluster, operator, mail):
     assert all(len(item["pinned_by"]) == item["pinners"] for item in pinned)
     few = objects("--owner", owner, "--limit", 3)
     assert few["totals"]["shown"] == 3 and few["totals"]["matched"] == totals["matched"]
+    assert few["left_out"] == totals["matched"] - 3
     assert objects("--owner", "77.1")["totals"]["matched"] == 0
+    for word in (owner, owner[:14], told["jobs"][0]["name"]):
+        assert objects("--job", word)["totals"]["matched"] == totals["matched"]
+    fails(operator("objects", "--job", "nobody's"), 2, "no such job")
+    both = objects("--limit", 1000, "--sort", "name")["objects"]
+    numbers = [[int(number) for number in item["object"].replace("/", ".").split(".")] for item in both]
+    assert numbers == sorted(numbers) and len(both) == len(told["objects"])
     assert [node["node"] for node in objects("--node", 2)["nodes"]] == [2]
     table = operator("objects").stdout
-    assert "primary" in table and "20 shown" in table and "LARGEST" in table
+    assert "primary" in table and "20 shown, " in table and "LARGEST" in table and "see --limit" in table
 
     def counted():
         status = json.loads(operator("status", "--json").stdout)["totals"]
@@ -378,6 +405,21 @@ def test_objects(cluster, operator, mail):
     mail.let_go()
     program.succeed()
     processes.until(lambda: objects()["totals"]["objects"] == 0, settings.seconds(5), "the end of all objects")
+
+
+def test_many_objects(cluster, operator, mail):
+    """What a node says of a thousand takes several messages; the head cuts what two nodes say to what was asked for."""
+    program = cluster.driver([find_program("holds"), 1200, 66_000, mail.path, mail.gate])
+    mail.until_count("holds", 1)
+    for limit in (1000, 7, 0):
+        told = json.loads(operator("objects", "--json", "--limit", limit).stdout)
+        matched = told["totals"]["matched"]
+        assert matched >= 1200 and len(told["objects"]) == told["totals"]["shown"] == limit == matched - told["left_out"]
+        assert told["unanswered"] == []
+        sizes = [item["size_bytes"] for item in told["objects"]]
+        assert sizes == sorted(sizes, reverse=True)
+    mail.let_go()
+    program.succeed()
 
 
 def operator_job(operator):
@@ -392,12 +434,13 @@ def test_objects_of_a_node_that_is_silent(cluster, operator):
                   if f"node={node['node']}" in silent.log() or str(node["address"]) in silent.ready_line)
     os.kill(silent.pid, signal.SIGSTOP)
     try:
-        done = operator("objects", "--json", "--connect-timeout", "1")
+        done = operator("objects", "--json", "--connect-timeout", "4")
     finally:
         os.kill(silent.pid, signal.SIGCONT)
     told = json.loads(done.stdout)
-    assert done.returncode == 1 and f"node {number} on" in done.stderr
+    assert done.returncode == 1 and f"node {number} (" in done.stderr
     assert [node["node"] for node in told["unanswered"]] == [number] and len(told["nodes"]) == 1
+    assert "silent" in told["unanswered"][0]["why"]
     fails(operator("objects", "--node", 77), 2, "no node 77")
 
 
