@@ -573,6 +573,12 @@ int reeve_cluster_send_failed(int code, struct reeve_error_info *error);
 /* With the lock: the head of our own cluster has died. Another takes its place; the node daemon
  * tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);
+/* Starts a node daemon, and where the settings name no cluster, a head with it, and connects to it:
+ * it listens at `name`. REEVE_ENOCLUSTER, or what the daemon says. */
+int reeve_cluster_start(struct reeve_cluster *cluster, const struct reeve_settings *settings,
+    const char *name, struct reeve_error_info *error);
+/* What is kept for starting its head again. */
+void reeve_cluster_own_free(struct reeve_cluster *cluster);
 /* Reads what the daemon says until it has closed the socket. */
 void reeve_cluster_farewell(struct reeve_cluster *cluster);
 /* Closes socket and lifeline, and waits for the cluster of our own, if any, to end. */
