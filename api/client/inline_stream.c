@@ -122,7 +122,7 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
     if (!rc) {
         value->references++;
         rc = item_take(value, future, consume, arg, error);
-        inline_value_drop_locked(value);
+        inline_value_leave(value); /* the last one to have it ends it */
     }
     pthread_mutex_unlock(&inline_self.lock);
     return rc;
