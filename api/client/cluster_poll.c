@@ -50,15 +50,6 @@ uint64_t reeve_cluster_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
 /* Spinning pays when the answer comes soon, so its length follows what it brought lately: it
  * doubles when it found something, and halves when it did not. It yields now and then: where cores
  * are fewer than those who want them, another one runs. */
@@ -67,7 +58,7 @@ bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struc
     for (int i = 0; i < SPIN_YIELD * 2; i++) {
         if (ready(cluster))
             return true;
-        relax();
+        reeve_cpu_relax();
     }
     uint64_t end_ns = reeve_cluster_now_ns() + cluster->spin_ns;
     do {
@@ -77,7 +68,7 @@ bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struc
                 cluster->spin_ns = REEVE_MIN(cluster->spin_ns * 2, SPIN_NS_MAX);
                 return true;
             }
-            relax();
+            reeve_cpu_relax();
         }
     } while (reeve_cluster_now_ns() < end_ns);
     cluster->spin_ns = REEVE_MAX(cluster->spin_ns / 2, SPIN_NS_MIN);

@@ -17,15 +17,6 @@
 #define YIELDS      4
 #define SPINS_AFTER 20
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
 /* Whoever calls runs in the middle of user code: errno stays as it was. False: timed out. */
 static bool word_sleep(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
 {
@@ -59,7 +50,7 @@ static bool spin(struct reeve_lock *lock, int spins)
     for (int i = 0; i < spins; i++) {
         if (word_take(lock, 1))
             return true;
-        relax();
+        reeve_cpu_relax();
     }
     return false;
 }

@@ -20,6 +20,16 @@
 
 #include "runtime/base/macros.h"
 
+/* Of a thread that spins: its core has other things to do than to guess what it does next. */
+static inline void reeve_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
 struct reeve_lock {
     _Atomic uint32_t word;
 };
