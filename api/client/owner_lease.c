@@ -414,7 +414,7 @@ static uint64_t patience_ns(const struct reeve_owner *owner, const struct owner_
 static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
     bool idle = false;
-    if (class->lease_count < 2)
+    if (class->lease_count < 2 || owner_class_is_ordered(class)) /* that is served by one alone */
         return;
     if (class->queued.count == 0) {
         if (reeve_list_is_empty(&class->room) ||

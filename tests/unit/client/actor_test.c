@@ -482,6 +482,39 @@ static void a_second_lease_is_not_sent_to_before_the_first_is_lost(void **state)
     world_end(&world);
 }
 
+/* The second could not have it; and it would come back from the end, and be sent behind what is to
+ * follow it. */
+static void what_waits_for_a_long_call_is_not_taken_back_for_a_second_lease(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    uint32_t actor = create(&world, 0, 3);
+    struct reeve_owner_command wanted = demand(&world), got;
+    reeve_lease_index first = gain(&world, wanted.class_index);
+    (void)send_all(&world);
+    answer(&world, MAKE, 0, "");
+    for (int i = 0; i < 5; i++)
+        (void)call(&world, actor);
+    assert_int_equal(send_all(&world), 5);
+    while (reeve_owner_next_command(world.owner, &got))
+        assert_int_equal(got.kind, REEVE_OWNER_DEMAND);
+    (void)gain(&world, wanted.class_index);
+    for (int i = 0; i < 50; i++) {
+        world.now_ns += 10 * MS; /* nothing has come from the first */
+        if (i == 5)              /* something waits behind them */
+            (void)submit(
+                &world, actor, REEVE_OWNER_CALL, submit(&world, 0, REEVE_OWNER_CALL, 0, 0), 0);
+        reeve_owner_tick(world.owner, world.now_ns);
+        reeve_owner_check(world.owner);
+        while (reeve_owner_next_command(world.owner, &got))
+            assert_int_not_equal(got.kind, REEVE_OWNER_TAKE_BACK);
+        (void)send_all(&world);
+    }
+    assert_int_equal(world.sent_count, 5);
+    assert_int_equal(world.sent[4].lease, first);
+    world_end(&world);
+}
+
 /* Its node is to be shut down: what is under way is finished, then it is as if its host had
  * died. */
 static void a_host_that_is_called_back_finishes_what_it_has(void **state)
@@ -565,6 +598,7 @@ int main(void)
         cmocka_unit_test(those_that_share_a_host_are_made_again_in_their_order),
         cmocka_unit_test(a_killed_actor_takes_its_host_with_it),
         cmocka_unit_test(a_second_lease_is_not_sent_to_before_the_first_is_lost),
+        cmocka_unit_test(what_waits_for_a_long_call_is_not_taken_back_for_a_second_lease),
         cmocka_unit_test(a_host_that_is_called_back_finishes_what_it_has),
         cmocka_unit_test(actors_of_others_are_called_in_order),
         cmocka_unit_test(nothing_is_left_when_the_owner_goes_in_the_midst_of_it),
