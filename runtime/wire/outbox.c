@@ -200,7 +200,8 @@ int reeve_transport_dial_error(int result, const char *address, char *text)
         snprintf(text, REEVE_TEXT_SIZE, "nothing listens at %s", address);
         return REEVE_EREFUSED;
     default:
-        snprintf(text, REEVE_TEXT_SIZE, "cannot connect to %s: %s", address, nng_strerror(result));
+        snprintf(text, REEVE_TEXT_SIZE, "cannot connect to %s: %s", address,
+            reeve_transport_error_text(result));
         return result == NNG_ENOMEM ? REEVE_ENOMEM : REEVE_ESYSTEM;
     }
 }

@@ -2,6 +2,7 @@
 #include "runtime/wire/transport_internal.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,13 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
+const char *reeve_transport_error_text(int result)
+{
+    /* nng adds the resolver's number, which is negative */
+    return result < NNG_ESYSERR && result > NNG_ESYSERR / 2 ? gai_strerror(result - NNG_ESYSERR)
+                                                            : nng_strerror(result);
+}
+
 static int listen_error(int result, const struct reeve_address *address, char *text)
 {
     char url[REEVE_ADDRESS_SIZE];
@@ -170,7 +178,8 @@ static int listen_error(int result, const struct reeve_address *address, char *t
         return REEVE_ESYSTEM;
     case NNG_ENOMEM: snprintf(text, REEVE_TEXT_SIZE, "out of memory"); return REEVE_ENOMEM;
     default:
-        snprintf(text, REEVE_TEXT_SIZE, "cannot listen on %s: %s", url, nng_strerror(result));
+        snprintf(text, REEVE_TEXT_SIZE, "cannot listen on %s: %s", url,
+            reeve_transport_error_text(result));
         return REEVE_ESYSTEM;
     }
 }

@@ -88,5 +88,7 @@ void reeve_outbox_close(struct reeve_outbox *outbox);
 
 /* The error code of ours, and words, for a result of a dial. */
 int reeve_transport_dial_error(int result, const char *address, char *text);
+/* nng's words for an error of its own, and the resolver's for one that it passes on. */
+const char *reeve_transport_error_text(int result);
 
 #endif

@@ -3,6 +3,7 @@
  * seconds. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 #include <reeve_errors.h>
 
 #include "runtime/wire/link.h"
+#include "runtime/wire/transport.h"
 
 #define GUARD_MS 10000
 
@@ -673,9 +675,25 @@ static void test_many_strangers(void **state)
     close_end(&b);
 }
 
+/* A number that nng has no words for. */
+static void test_words_of_the_resolver(void **state)
+{
+    (void)state;
+    char text[REEVE_TEXT_SIZE];
+    assert_int_equal(
+        reeve_transport_dial_error(NNG_ESYSERR + EAI_AGAIN, "tcp://here:1", text), REEVE_ESYSTEM);
+    assert_non_null(strstr(text, gai_strerror(EAI_AGAIN)));
+    assert_non_null(strstr(text, "tcp://here:1"));
+    (void)reeve_transport_dial_error(NNG_ECLOSED, "tcp://here:1", text);
+    assert_non_null(strstr(text, nng_strerror(NNG_ECLOSED)));
+    (void)reeve_transport_dial_error(NNG_ESYSERR + EMFILE, "tcp://here:1", text);
+    assert_non_null(strstr(text, strerror(EMFILE)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words_of_the_resolver),
         cmocka_unit_test_setup_teardown(test_up_and_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(test_both_dial_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_three, setup, teardown),
