@@ -25,12 +25,12 @@ static uint32_t bin_of(uint32_t units)
 
 static struct reeve_extent *extent_at(const struct reeve_arena *arena, uint32_t number)
 {
-    return reeve_pool_at(arena->extents, number);
+    return reeve_slab_at(arena->extents, number);
 }
 
 static uint32_t number_of(const struct reeve_extent *extent)
 {
-    return reeve_pool_number(extent->segment->extents, extent);
+    return reeve_slab_number(extent->segment->extents, extent);
 }
 
 static void bin_insert(struct reeve_arena *arena, struct reeve_extent *extent)
@@ -121,7 +121,7 @@ uint32_t reeve_arena_largest_free(const struct reeve_arena *arena)
 static struct reeve_extent *extent_create(
     struct reeve_segment *segment, uint32_t offset, uint32_t units)
 {
-    struct reeve_extent *extent = reeve_pool_take(segment->extents);
+    struct reeve_extent *extent = reeve_slab_take(segment->extents);
     extent->segment = segment;
     extent->offset = offset;
     extent->units = units;
@@ -132,11 +132,11 @@ static struct reeve_extent *extent_create(
 static void extent_free(struct reeve_extent *extent)
 {
     extent->segment->extent_count--;
-    reeve_pool_give(extent->segment->extents, extent);
+    reeve_slab_give(extent->segment->extents, extent);
 }
 
 struct reeve_segment *reeve_segment_create(
-    struct reeve_pool *extents, uint32_t id, uint32_t units, bool whole)
+    struct reeve_slab *extents, uint32_t id, uint32_t units, bool whole)
 {
     REEVE_ASSERT(units > 0 && units % GRAIN_UNITS == 0 && units <= REEVE_ARENA_UNITS_MAX);
     uint32_t grain_count = units >> REEVE_ARENA_GRAIN_SHIFT;
@@ -162,7 +162,7 @@ void reeve_segment_free(struct reeve_segment *segment)
     free(segment);
 }
 
-void reeve_arena_init(struct reeve_arena *arena, struct reeve_pool *extents)
+void reeve_arena_init(struct reeve_arena *arena, struct reeve_slab *extents)
 {
     memset(arena, 0, sizeof(*arena));
     arena->extents = extents;

@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "objectstore/pool.h"
+#include "objectstore/slab.h"
 #include "runtime/base/heap.h"
 #include "runtime/base/list.h"
 
@@ -38,7 +38,7 @@
 #define REEVE_ARENA_BIN_COUNT    (32u << REEVE_ARENA_BIN_SHIFT)
 
 /* 32 bytes, because there is one for each object: neighbours and bins are named by numbers in the
- * segment's pool of extents. */
+ * segment's slab of extents. */
 struct reeve_extent {
     struct reeve_segment *segment;
     uint32_t offset : 31, is_free : 1;
@@ -66,7 +66,7 @@ struct reeve_segment {
     bool is_made;           /* for the owner of the segments: it exists */
     bool is_reserve;        /* likewise: made and prepared before anybody needed it */
     struct reeve_arena *arena;
-    struct reeve_pool *extents;
+    struct reeve_slab *extents;
     struct reeve_extent *first;
     struct reeve_list link;          /* in its arena */
     struct reeve_heap_node deadline; /* the owner of the segments uses it for empty ones */
@@ -77,7 +77,7 @@ struct reeve_segment {
 
 struct reeve_arena {
     struct reeve_list segments;
-    struct reeve_pool *extents; /* of all its segments */
+    struct reeve_slab *extents; /* of all its segments */
     uint64_t used_units;
     uint32_t bitmap_high; /* one bit for each word of bitmap that is not 0 */
     uint32_t bitmap[REEVE_ARENA_BIN_COUNT / 32];
@@ -96,16 +96,16 @@ static inline uint64_t reeve_arena_bytes(uint64_t units)
 
 static inline struct reeve_extent *reeve_extent_after(const struct reeve_extent *extent)
 {
-    return reeve_pool_at(extent->segment->extents, extent->after);
+    return reeve_slab_at(extent->segment->extents, extent->after);
 }
 
 static inline struct reeve_extent *reeve_extent_before(const struct reeve_extent *extent)
 {
-    return reeve_pool_at(extent->segment->extents, extent->before);
+    return reeve_slab_at(extent->segment->extents, extent->before);
 }
 
-/* `extents`, a pool of struct reeve_extent, is shared by all arenas between which segments move. */
-void reeve_arena_init(struct reeve_arena *arena, struct reeve_pool *extents);
+/* `extents`, a slab of struct reeve_extent, is shared by all arenas between which segments move. */
+void reeve_arena_init(struct reeve_arena *arena, struct reeve_slab *extents);
 /* All its segments must have been removed. */
 void reeve_arena_fini(struct reeve_arena *arena);
 
@@ -113,7 +113,7 @@ void reeve_arena_fini(struct reeve_arena *arena);
  * freed. `whole`: it is for one object at a time, found by the caller and taken with
  * reeve_segment_take. */
 struct reeve_segment *reeve_segment_create(
-    struct reeve_pool *extents, uint32_t id, uint32_t units, bool whole);
+    struct reeve_slab *extents, uint32_t id, uint32_t units, bool whole);
 void reeve_segment_free(struct reeve_segment *segment);
 void reeve_arena_add(struct reeve_arena *arena, struct reeve_segment *segment);
 void reeve_arena_remove(struct reeve_segment *segment);

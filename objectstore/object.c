@@ -29,9 +29,9 @@ struct store_object *store_object_find(const struct reeve_store *store, struct r
 {
     if (store->table_size == 0)
         return NULL;
-    struct store_object *object = reeve_pool_at(&store->objects, *chain(store, id));
+    struct store_object *object = reeve_slab_at(&store->objects, *chain(store, id));
     while (object != NULL && !reeve_object_id_equal(object->id, id))
-        object = reeve_pool_at(&store->objects, object->hash_next);
+        object = reeve_slab_at(&store->objects, object->hash_next);
     return object;
 }
 
@@ -53,7 +53,7 @@ static void table_move(struct reeve_store *store)
         uint32_t number = store->table_old[store->table_old_next];
         store->table_old[store->table_old_next++] = 0;
         while (number != 0) {
-            struct store_object *object = reeve_pool_at(&store->objects, number);
+            struct store_object *object = reeve_slab_at(&store->objects, number);
             uint32_t next = object->hash_next, *slot = chain(store, object->id);
             object->hash_next = *slot;
             *slot = number;
@@ -81,14 +81,14 @@ static struct store_owner *owner_get(struct reeve_store *store, reeve_process_id
 
 static struct store_object *object_at(const struct reeve_store *store, uint32_t number)
 {
-    return reeve_pool_at(&store->objects, number);
+    return reeve_slab_at(&store->objects, number);
 }
 
 /* At the end of its objects, and of the ring that they form; `first`: at its beginning. */
 static void owner_add(
     struct reeve_store *store, struct store_owner *owner, struct store_object *object, bool first)
 {
-    uint32_t number = reeve_pool_number(&store->objects, object);
+    uint32_t number = reeve_slab_number(&store->objects, object);
     if (owner->objects == 0) {
         owner->objects = object->owner_next = object->owner_prev = number;
         return;
@@ -105,7 +105,7 @@ static void owner_add(
 static void owner_remove(
     struct reeve_store *store, struct store_owner *owner, struct store_object *object)
 {
-    uint32_t number = reeve_pool_number(&store->objects, object);
+    uint32_t number = reeve_slab_number(&store->objects, object);
     object_at(store, object->owner_prev)->owner_next = object->owner_next;
     object_at(store, object->owner_next)->owner_prev = object->owner_prev;
     if (owner->objects == number)
@@ -118,7 +118,7 @@ struct store_object *store_object_add(
     if (store->object_count >= store->table_size)
         table_grow(store);
     table_move(store);
-    struct store_object *object = reeve_pool_take(&store->objects);
+    struct store_object *object = reeve_slab_take(&store->objects);
     object->id = id;
     object->owner = id.owner;
     object->state = (uint8_t)state;
@@ -126,7 +126,7 @@ struct store_object *store_object_add(
         reeve_list_init(&object->lru_link);
     uint32_t *slot = chain(store, id);
     object->hash_next = *slot;
-    *slot = reeve_pool_number(&store->objects, object);
+    *slot = reeve_slab_number(&store->objects, object);
     store->object_count++;
     struct store_owner *owner = owner_get(store, id.owner);
     owner_add(store, owner, object, true);
@@ -177,9 +177,9 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
         store_object_unlist(store, object);
     if (object->flags & (STORE_OBJECT_WRITING | STORE_OBJECT_ON_DISK))
         store_place_leave(store, object); /* which may keep its extent, to be written from */
-    uint32_t number = reeve_pool_number(&store->objects, object), *slot = chain(store, object->id);
+    uint32_t number = reeve_slab_number(&store->objects, object), *slot = chain(store, object->id);
     while (*slot != number)
-        slot = &((struct store_object *)reeve_pool_at(&store->objects, *slot))->hash_next;
+        slot = &((struct store_object *)reeve_slab_at(&store->objects, *slot))->hash_next;
     *slot = object->hash_next;
     store->object_count--;
 
@@ -193,27 +193,27 @@ void store_object_remove(struct reeve_store *store, struct store_object *object)
         reeve_list_remove(&owner->dying_link);
         free(owner);
     }
-    object->id.sequence = REEVE_STORE_ALL; /* no object: for those who walk through the pool */
-    reeve_pool_give(&store->objects, object);
+    object->id.sequence = REEVE_STORE_ALL; /* no object: for those who walk through the slab */
+    reeve_slab_give(&store->objects, object);
 }
 
 const struct store_object *store_table_slot(const struct reeve_store *store, uint32_t slot)
 {
-    return reeve_pool_at(&store->objects,
+    return reeve_slab_at(&store->objects,
         slot < store->table_size ? store->table[slot] : store->table_old[slot - store->table_size]);
 }
 
 const struct store_object *store_table_next(
     const struct reeve_store *store, const struct store_object *object)
 {
-    return reeve_pool_at(&store->objects, object->hash_next);
+    return reeve_slab_at(&store->objects, object->hash_next);
 }
 
 /* --- pins ------------------------------------------------------------------------------------- */
 
 static struct store_pin *pin_at(const struct reeve_store *store, uint32_t number)
 {
-    return reeve_pool_at(&store->pins, number);
+    return reeve_slab_at(&store->pins, number);
 }
 
 /* Where the client's pin is named, or would be. */
@@ -230,9 +230,9 @@ static uint32_t *pin_slot(
 static uint32_t pin_add(
     struct reeve_store *store, struct store_object *object, const struct store_client *client)
 {
-    struct store_pin *pin = reeve_pool_take(&store->pins), *head = pin_at(store, client->pins);
-    uint32_t number = reeve_pool_number(&store->pins, pin);
-    pin->object = reeve_pool_number(&store->objects, object);
+    struct store_pin *pin = reeve_slab_take(&store->pins), *head = pin_at(store, client->pins);
+    uint32_t number = reeve_slab_number(&store->pins, pin);
+    pin->object = reeve_slab_number(&store->objects, object);
     pin->client = client->handle;
     pin->client_next = client->pins;
     pin->client_prev = head->client_prev;
@@ -265,7 +265,7 @@ static void pins_less(
         *slot = pin->next;
         pin_at(store, pin->client_prev)->client_next = pin->client_next;
         pin_at(store, pin->client_next)->client_prev = pin->client_prev;
-        reeve_pool_give(&store->pins, pin);
+        reeve_slab_give(&store->pins, pin);
     }
     if (object->pin_total == 0) {
         store->pinned_bytes -= store_extent_bytes(object->extent);
@@ -292,7 +292,7 @@ struct store_pin *store_pin_first(
 
 void store_pin_drop(struct reeve_store *store, struct store_pin *pin)
 {
-    struct store_object *object = reeve_pool_at(&store->objects, pin->object);
+    struct store_object *object = reeve_slab_at(&store->objects, pin->object);
     pins_less(store, object, pin_slot(store, object, pin->client), pin->count);
 }
 

@@ -37,7 +37,7 @@
 #include <stdlib.h>
 
 #include "objectstore/arena.h"
-#include "objectstore/pool.h"
+#include "objectstore/slab.h"
 #include "objectstore/store.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/errors.h"
@@ -329,7 +329,7 @@ struct reeve_store {
     struct reeve_list clients, dying_clients;
     struct reeve_map64 client_by_handle, client_by_process;
 
-    struct reeve_pool objects, pins, extents;
+    struct reeve_slab objects, pins, extents;
     uint32_t *table, *table_old;         /* table_old: while it moves over, NULL else */
     uint32_t table_size, table_old_size; /* powers of two */
     uint32_t table_old_next;             /* what lies before has moved */

@@ -100,8 +100,8 @@ static const char *state_name(const struct store_object *object)
 static void describe_holders(const struct reeve_store *store, const struct store_object *object,
     struct reeve_store_object_info *ret)
 {
-    const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
-    for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
+    const struct store_pin *pin = reeve_slab_at(&store->pins, object->pins);
+    for (; pin != NULL; pin = reeve_slab_at(&store->pins, pin->next)) {
         uint32_t at = ret->pinner_count++;
         const struct store_client *client = reeve_map64_get(&store->client_by_handle, pin->client);
         if (at >= REEVE_STORE_NAMED_MAX)
@@ -116,13 +116,13 @@ static void describe_holders(const struct reeve_store *store, const struct store
     }
 }
 
-/* The cursor is a number of the pool: objects do not move there. */
+/* The cursor is a number of the slab: objects do not move there. */
 bool reeve_store_next_object(
     const struct reeve_store *store, uint64_t *cursor, struct reeve_store_object_info *ret)
 {
     uint32_t number = (uint32_t)*cursor;
-    while ((number = reeve_pool_next(&store->objects, number)) != 0) {
-        const struct store_object *object = reeve_pool_at(&store->objects, number);
+    while ((number = reeve_slab_next(&store->objects, number)) != 0) {
+        const struct store_object *object = reeve_slab_at(&store->objects, number);
         if (object->id.sequence == REEVE_STORE_ALL)
             continue;
         *ret = (struct reeve_store_object_info){
@@ -284,8 +284,8 @@ static const char *check_client(
     if (wrong != NULL)
         return wrong;
     const struct store_pin *pin = store_pin_first(store, client);
-    for (; pin != NULL && pin->object != 0; pin = reeve_pool_at(&store->pins, pin->client_next)) {
-        const struct store_object *object = reeve_pool_at(&store->objects, pin->object);
+    for (; pin != NULL && pin->object != 0; pin = reeve_slab_at(&store->pins, pin->client_next)) {
+        const struct store_object *object = reeve_slab_at(&store->objects, pin->object);
         CHECK(pin->client == client->handle && pin->count > 0 && object->pin_total >= pin->count);
         sums->pins += pin->count;
     }
@@ -420,9 +420,9 @@ static const char *check_object(const struct reeve_store *store, const struct st
         return NULL;
     }
     CHECK(object->extent != NULL);
-    const struct store_pin *pin = reeve_pool_at(&store->pins, object->pins);
-    for (; pin != NULL; pin = reeve_pool_at(&store->pins, pin->next)) {
-        CHECK(reeve_pool_at(&store->objects, pin->object) == object);
+    const struct store_pin *pin = reeve_slab_at(&store->pins, object->pins);
+    for (; pin != NULL; pin = reeve_slab_at(&store->pins, pin->next)) {
+        CHECK(reeve_slab_at(&store->objects, pin->object) == object);
         pins += pin->count;
     }
     bool anchored = object->flags & STORE_OBJECT_ANCHORED;
@@ -501,7 +501,7 @@ const char *reeve_store_check(const struct reeve_store *store)
         const struct store_owner *owner = value;
         uint64_t count = 0;
         for (uint32_t number = owner->objects; number != owner->objects || count == 0; count++) {
-            const struct store_object *object = reeve_pool_at(&store->objects, number);
+            const struct store_object *object = reeve_slab_at(&store->objects, number);
             CHECK(object != NULL && object->owner == owner->process);
             number = object->owner_next;
         }

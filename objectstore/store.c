@@ -104,8 +104,8 @@ static struct store_client *client_create(
     reeve_list_init(&client->grants);
     reeve_list_init(&client->requests);
     reeve_map64_init(&client->shown);
-    struct store_pin *pins = reeve_pool_take(&store->pins);
-    client->pins = pins->client_next = pins->client_prev = reeve_pool_number(&store->pins, pins);
+    struct store_pin *pins = reeve_slab_take(&store->pins);
+    client->pins = pins->client_next = pins->client_prev = reeve_slab_number(&store->pins, pins);
     return client;
 }
 
@@ -116,7 +116,7 @@ static void client_free(struct reeve_store *store, struct store_client *client)
     reeve_list_remove(&client->link);
     reeve_arena_fini(&client->arena);
     reeve_map64_fini(&client->shown);
-    reeve_pool_give(&store->pins, reeve_pool_at(&store->pins, client->pins));
+    reeve_slab_give(&store->pins, reeve_slab_at(&store->pins, client->pins));
     free(client);
 }
 
@@ -561,9 +561,9 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_heap_init(&store->idle_deadlines);
     reeve_heap_init(&store->source_deadlines);
     reeve_heap_init(&store->word_deadlines);
-    reeve_pool_init(&store->objects, sizeof(struct store_object));
-    reeve_pool_init(&store->pins, sizeof(struct store_pin));
-    reeve_pool_init(&store->extents, sizeof(struct reeve_extent));
+    reeve_slab_init(&store->objects, sizeof(struct store_object));
+    reeve_slab_init(&store->pins, sizeof(struct store_pin));
+    reeve_slab_init(&store->extents, sizeof(struct reeve_extent));
     reeve_arena_init(&store->orphans, &store->extents);
     reeve_fifo_init(&store->free_numbers, sizeof(uint32_t));
     reeve_fifo_init(&store->returns, sizeof(struct reeve_extent *));
@@ -636,9 +636,9 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_heap_fini(&store->idle_deadlines);
     reeve_heap_fini(&store->source_deadlines);
     reeve_heap_fini(&store->word_deadlines);
-    reeve_pool_fini(&store->objects);
-    reeve_pool_fini(&store->pins);
-    reeve_pool_fini(&store->extents);
+    reeve_slab_fini(&store->objects);
+    reeve_slab_fini(&store->pins);
+    reeve_slab_fini(&store->extents);
     free(store->table);
     free(store->table_old);
     free(store);

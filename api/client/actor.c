@@ -24,7 +24,7 @@
 #include "runtime/base/map64.h"
 
 struct reeve_hosted {
-    struct reeve_pool *pool; /* NULL: the main thread runs its methods */
+    struct reeve_thread_pool *pool; /* NULL: the main thread runs its methods */
     const struct reeve_actor_type *type;
     uint64_t owner;
     uint32_t restart_count;
@@ -38,8 +38,8 @@ static struct {
     uint32_t next_restart_count;
     const void *next_saved;
     size_t next_saved_size;
-    uint32_t running_restart_count;  /* of the actor whose method runs, or ran last */
-    const struct reeve_pools *pools; /* NULL: in inline mode */
+    uint32_t running_restart_count;         /* of the actor whose method runs, or ran last */
+    const struct reeve_thread_pools *pools; /* NULL: in inline mode */
 } self;
 
 /* Whose method this thread runs, when it is one of a pool. */
@@ -188,12 +188,12 @@ bool reeve_actor_is_here(const reeve_actor *actor)
     return find(actor) != NULL;
 }
 
-void reeve_actors_set_pools(const struct reeve_pools *pools)
+void reeve_actors_set_pools(const struct reeve_thread_pools *pools)
 {
     self.pools = pools;
 }
 
-struct reeve_pool *reeve_actors_pool(const reeve_actor *actor)
+struct reeve_thread_pool *reeve_actors_pool(const reeve_actor *actor)
 {
     const struct reeve_hosted *hosted = find(actor);
     return hosted != NULL ? hosted->pool : NULL;

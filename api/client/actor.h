@@ -52,20 +52,20 @@ static inline uint32_t reeve_actor_group_of(const reeve_actor *actor)
     return (uint32_t)(actor->host >> REEVE_GROUP_SHIFT_);
 }
 
-struct reeve_hosted; /* an actor that lives here */
-struct reeve_pool;   /* its threads */
+struct reeve_hosted;      /* an actor that lives here */
+struct reeve_thread_pool; /* its threads */
 
 /* What a worker does for them. `end`: the actor has ended; frees it by reeve_hosted_free when no
  * thread runs its methods any more. Without it all run in the thread that calls. */
-struct reeve_pools {
-    struct reeve_pool *(*make)(
+struct reeve_thread_pools {
+    struct reeve_thread_pool *(*make)(
         struct reeve_hosted *hosted, uint32_t concurrency, const struct reeve_actor_groups *groups);
-    void (*end)(struct reeve_pool *pool);
+    void (*end)(struct reeve_thread_pool *pool);
 };
-void reeve_actors_set_pools(const struct reeve_pools *pools);
+void reeve_actors_set_pools(const struct reeve_thread_pools *pools);
 void reeve_hosted_free(struct reeve_hosted *hosted);
 /* NULL: the actor is not here, or has none. In the thread that makes and ends actors. */
-struct reeve_pool *reeve_actors_pool(const reeve_actor *actor);
+struct reeve_thread_pool *reeve_actors_pool(const reeve_actor *actor);
 /* Around a method that runs in another thread than that: `self` is this actor. */
 void reeve_actors_enter(struct reeve_hosted *hosted);
 void reeve_actors_leave(void);

@@ -171,10 +171,10 @@ bool reeve_jobs_take(struct reeve_cluster_channel *channel, const struct reeve_e
     reeve_actor actor;
     if (!reeve_actor_read(parts->value, parts->value_size, &actor))
         return false;
-    struct reeve_pool *pool = reeve_actors_pool(&actor);
+    struct reeve_thread_pool *pool = reeve_actors_pool(&actor);
     if (pool == NULL)
         return false;
-    struct group *group = reeve_pool_group_of(pool, &actor, view->function);
+    struct group *group = reeve_thread_pool_group_of(pool, &actor, view->function);
     if (group == NULL) {
         refuse(channel, view, REEVE_EINVAL, "the actor has no group number %u (REEVE_GROUPS)",
             reeve_actor_group_of(&actor));
@@ -193,7 +193,7 @@ bool reeve_jobs_take(struct reeve_cluster_channel *channel, const struct reeve_e
     memcpy(job->payload, view->payload, view->length);
     job->view.payload = job->payload;
     pthread_mutex_lock(&reeve_jobs.lock);
-    bool served = reeve_pool_enqueue(job, group);
+    bool served = reeve_thread_pool_enqueue(job, group);
     if (!served)
         (void)reeve_job_take(job);
     pthread_mutex_unlock(&reeve_jobs.lock);
@@ -217,8 +217,9 @@ bool reeve_jobs_hold(const struct reeve_entry_view *view, const struct reeve_ent
     if (function == NULL || (function->role != REEVE_ROLE_METHOD && !ends) ||
         !reeve_actor_read(parts->value, parts->value_size, &actor))
         return false;
-    struct reeve_pool *pool = reeve_actors_pool(&actor);
-    struct group *group = pool != NULL ? reeve_pool_group_of(pool, &actor, view->function) : NULL;
+    struct reeve_thread_pool *pool = reeve_actors_pool(&actor);
+    struct group *group =
+        pool != NULL ? reeve_thread_pool_group_of(pool, &actor, view->function) : NULL;
     if (group == NULL)
         return false;
     pthread_mutex_lock(&reeve_jobs.lock);
@@ -392,7 +393,7 @@ void reeve_jobs_expire(void)
 
 void reeve_jobs_init(struct reeve_cluster *cluster)
 {
-    static const struct reeve_pools pools = {reeve_pool_make, reeve_pool_end};
+    static const struct reeve_thread_pools pools = {reeve_thread_pool_make, reeve_thread_pool_end};
     reeve_jobs.cluster = cluster;
     reeve_list_init(&reeve_jobs.all);
     reeve_map64_init(&reeve_jobs.tokens);

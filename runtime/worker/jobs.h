@@ -33,14 +33,14 @@ struct job {
     struct reeve_list queue_node; /* while QUEUED: in its group */
     uint32_t users;               /* it is freed by the last one */
     enum job_state state;
-    bool answered;           /* or somebody is about to */
-    bool later;              /* the method has said so */
-    bool cancelled;          /* to be answered by the main thread */
-    _Atomic bool asked;      /* to stop */
-    uint64_t token;          /* 0: none yet */
-    uint64_t deadline_ns;    /* UINT64_MAX: none */
-    struct reeve_pool *pool; /* NULL: the main thread ran it */
-    struct group *group;     /* while QUEUED */
+    bool answered;                  /* or somebody is about to */
+    bool later;                     /* the method has said so */
+    bool cancelled;                 /* to be answered by the main thread */
+    _Atomic bool asked;             /* to stop */
+    uint64_t token;                 /* 0: none yet */
+    uint64_t deadline_ns;           /* UINT64_MAX: none */
+    struct reeve_thread_pool *pool; /* NULL: the main thread ran it */
+    struct group *group;            /* while QUEUED */
     struct reeve_hosted *hosted;
     reeve_actor actor;
     struct reeve_cluster_channel *channel;

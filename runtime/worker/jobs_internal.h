@@ -15,12 +15,12 @@
 struct group {
     struct reeve_list queue;
     pthread_cond_t work;
-    struct reeve_pool *pool;
+    struct reeve_thread_pool *pool;
     uint32_t limit, threads, idle, queued;
     bool held; /* the main thread holds an entry back for it */
 };
 
-struct reeve_pool {
+struct reeve_thread_pool {
     struct reeve_hosted *hosted;
     uint32_t running, queued, threads;
     bool held;  /* the main thread holds the actor's end back */
@@ -59,14 +59,14 @@ void reeve_job_returned(struct job *job, struct execution *execution, uint8_t *s
 void reeve_jobs_wake_main(void);
 
 /* Main thread. */
-struct reeve_pool *reeve_pool_make(
+struct reeve_thread_pool *reeve_thread_pool_make(
     struct reeve_hosted *hosted, uint32_t concurrency, const struct reeve_actor_groups *groups);
-void reeve_pool_end(struct reeve_pool *pool);
+void reeve_thread_pool_end(struct reeve_thread_pool *pool);
 /* The group that the call goes to; NULL: there is no such one. */
-struct group *reeve_pool_group_of(
-    struct reeve_pool *pool, const reeve_actor *actor, uint32_t function_index);
+struct group *reeve_thread_pool_group_of(
+    struct reeve_thread_pool *pool, const reeve_actor *actor, uint32_t function_index);
 /* With the lock. False: there is no thread to run it. */
-bool reeve_pool_enqueue(struct job *job, struct group *group);
+bool reeve_thread_pool_enqueue(struct job *job, struct group *group);
 
 /* Of the backend. */
 int reeve_jobs_reply_later(struct reeve_backend *backend, struct reeve_invocation *invocation,

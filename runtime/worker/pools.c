@@ -12,7 +12,7 @@
 #include "runtime/worker/jobs_internal.h"
 #include "runtime/worker/output.h"
 
-static void pool_free(struct reeve_pool *pool)
+static void pool_free(struct reeve_thread_pool *pool)
 {
     for (uint32_t i = 0; i < pool->group_count; i++)
         pthread_cond_destroy(&pool->groups[i].work);
@@ -20,11 +20,11 @@ static void pool_free(struct reeve_pool *pool)
     free(pool);
 }
 
-struct reeve_pool *reeve_pool_make(
+struct reeve_thread_pool *reeve_thread_pool_make(
     struct reeve_hosted *hosted, uint32_t concurrency, const struct reeve_actor_groups *groups)
 {
     uint32_t count = 1 + (groups != NULL ? REEVE_MIN(groups->count, REEVE_GROUPS_MAX) : 0);
-    struct reeve_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(*pool->groups));
+    struct reeve_thread_pool *pool = calloc(1, sizeof(*pool) + count * sizeof(*pool->groups));
     if (pool == NULL)
         return NULL;
     pool->hosted = hosted;
@@ -42,7 +42,7 @@ struct reeve_pool *reeve_pool_make(
 
 /* The main thread. Nothing of it runs when it has ended by itself; but something may when its owner
  * has gone, and then nobody is there to hear of what is queued. */
-void reeve_pool_end(struct reeve_pool *pool)
+void reeve_thread_pool_end(struct reeve_thread_pool *pool)
 {
     pthread_mutex_lock(&reeve_jobs.lock);
     pool->ended = true;
@@ -63,8 +63,8 @@ void reeve_pool_end(struct reeve_pool *pool)
 }
 
 /* The group that the call goes to; NULL: there is no such one. */
-struct group *reeve_pool_group_of(
-    struct reeve_pool *pool, const reeve_actor *actor, uint32_t function_index)
+struct group *reeve_thread_pool_group_of(
+    struct reeve_thread_pool *pool, const reeve_actor *actor, uint32_t function_index)
 {
     const struct reeve_function *function = reeve_registry_at(function_index);
     uint32_t index = reeve_actor_group_of(actor);
@@ -142,7 +142,7 @@ static struct job *job_await(struct group *group)
 /* With the lock. Whether the main thread waits for what has changed. */
 static bool is_awaited(struct group *group)
 {
-    struct reeve_pool *pool = group->pool;
+    struct reeve_thread_pool *pool = group->pool;
     bool has_room = group->held && group->queued * 2 <= REEVE_JOBS_AHEAD(group);
     bool is_idle = pool->held && pool->running == 0 && pool->queued == 0;
     if (has_room)
@@ -156,7 +156,7 @@ static void *thread_main(void *arg)
 {
     struct thread *thread = arg;
     struct group *group = thread->group;
-    struct reeve_pool *pool = group->pool;
+    struct reeve_thread_pool *pool = group->pool;
     struct job *job;
     pthread_mutex_lock(&reeve_jobs.lock);
     while ((job = job_await(group)) != NULL) {
@@ -207,7 +207,7 @@ static bool thread_make(struct group *group)
 }
 
 /* With the lock. False: there is no thread to run it. */
-bool reeve_pool_enqueue(struct job *job, struct group *group)
+bool reeve_thread_pool_enqueue(struct job *job, struct group *group)
 {
     job->group = group;
     reeve_job_add(job);

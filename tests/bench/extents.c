@@ -16,7 +16,7 @@
 
 struct world {
     struct reeve_arena arena;
-    struct reeve_pool pool;
+    struct reeve_slab slab;
     struct reeve_segment *segments[SEGMENTS];
     struct reeve_prng prng;
     struct reeve_extent *extents[EXTENTS_MAX];
@@ -94,7 +94,7 @@ static void world_free(struct world *world)
         reeve_segment_free(world->segments[i]);
     }
     reeve_arena_fini(&world->arena);
-    reeve_pool_fini(&world->pool);
+    reeve_slab_fini(&world->slab);
     free(world);
 }
 
@@ -108,10 +108,10 @@ void bench_extents(struct bench *bench)
     if (world == NULL)
         return;
     reeve_prng_init(&world->prng, 1);
-    reeve_pool_init(&world->pool, sizeof(struct reeve_extent));
-    reeve_arena_init(&world->arena, &world->pool);
+    reeve_slab_init(&world->slab, sizeof(struct reeve_extent));
+    reeve_arena_init(&world->arena, &world->slab);
     for (uint32_t i = 0; i < SEGMENTS; i++) {
-        world->segments[i] = reeve_segment_create(&world->pool, i + 1, SEGMENT_UNITS, false);
+        world->segments[i] = reeve_segment_create(&world->slab, i + 1, SEGMENT_UNITS, false);
         reeve_arena_add(&world->arena, world->segments[i]);
     }
     bool good = take_all(world, &take, &malloc_floor, &taken);

@@ -111,10 +111,14 @@ def check_deaths(program, mail):
     """Its function's: as if nothing had happened. Its taker's: another attempt has all that this one did not say it had
     taken, and is told how much that was."""
     assert program.succeed(60) == "ok dies\n"
-    lines = lines_of(mail)
-    assert lines[0] == "after 0" and lines[-1] == "after 2000"
-    lost = [int(line.split()[1]) for line in lines if line.startswith("lost")]
-    assert len(lost) == 2 and 500 <= lost[0] <= 1001 and 1500 <= lost[1] <= 2001
+    lost, losses = 0, {}  # by how many items it had taken when it took one more, and died
+    for line in lines_of(mail):
+        word, count = line.split()[0], int(line.split()[1])
+        if word == "lost":
+            lost = count
+        else:
+            losses[count], lost = lost, 0
+    assert losses[0] <= 1 and 500 <= losses[1000] <= 1001 and 1500 <= losses[2000] <= 2001
 
 
 def test_deaths_of_its_function_and_taker(run, mail, tmp_path):

@@ -24,13 +24,13 @@ static void assert_sound(const struct reeve_arena *arena)
         fail_msg("%s", wrong);
 }
 
-static struct reeve_pool extents_pool;
+static struct reeve_slab extents_slab;
 
 static void arena_init(struct reeve_arena *arena)
 {
-    if (extents_pool.item_size == 0)
-        reeve_pool_init(&extents_pool, sizeof(struct reeve_extent));
-    reeve_arena_init(arena, &extents_pool);
+    if (extents_slab.item_size == 0)
+        reeve_slab_init(&extents_slab, sizeof(struct reeve_extent));
+    reeve_arena_init(arena, &extents_slab);
 }
 
 static struct reeve_segment *add_segment(
