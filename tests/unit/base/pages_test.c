@@ -67,9 +67,12 @@ static void test_maps(void **state)
         uint64_t offset, size;
     } cases[] = {{0, 3 * BLOCK}, {65536, BLOCK}, {BLOCK - 4096, BLOCK + 4096}, {8192, 4096},
         {BLOCK, 2 * BLOCK}, {0, BLOCK - 65536}};
-    int fd = file_make(4 * BLOCK);
-    int before = mappings_count();
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    enum { COUNT = sizeof(cases) / sizeof(*cases) };
+    int fd = file_make(4 * BLOCK), before = 0;
+    for (size_t n = 0; n < 3 * COUNT; n++) {
+        size_t i = n % COUNT;
+        if (n == 2 * COUNT) /* by now a sanitizer has mapped what it needs for these addresses */
+            before = mappings_count();
         uint8_t *memory =
             reeve_pages_map(fd, cases[i].offset, cases[i].size, PROT_READ | PROT_WRITE);
         assert_non_null(memory);
