@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/macros.h"
 #include "tests/bench/bench.h"
 
 #define IN_FLIGHT   1000
@@ -32,10 +33,12 @@ static void put_small(struct bench *bench)
 
 #define ROUNDS_MAX   101
 #define IN_TURN_SIZE 200000000u /* larger floors would take memory that is needed */
+#define WARM_SIZE    134217728u /* more than the caches have: warm is what is mapped, not cached */
 
 /* Median of a few puts and gets of `size` bytes, in GB/s. The floor is a copy into warm memory,
  * measured in turn with them, so that their ratio holds while both change with the machine: a put
- * is one copy into the store; a get here gives the caller a copy of its own. */
+ * is one copy into the store; a get here gives the caller a copy of its own. Each copy of the floor
+ * goes to another place, as each put does. */
 static void put_and_get(struct bench *bench, const char *suffix, size_t size, int rounds)
 {
     char put_name[32], get_name[32];
@@ -49,15 +52,16 @@ static void put_and_get(struct bench *bench, const char *suffix, size_t size, in
     if (bytes == NULL)
         return;
     memset(bytes, 7, size);
-    uint8_t *copy = size <= IN_TURN_SIZE ? malloc(size) : NULL;
-    if (copy != NULL)
-        memset(copy, 7, size);
+    size_t room = REEVE_MAX(size, (size_t)WARM_SIZE);
+    uint8_t *warm = size <= IN_TURN_SIZE ? malloc(room) : NULL;
+    if (warm != NULL)
+        memset(warm, 7, room);
     for (int i = 0; i < rounds; i++) {
         bytes[size / 2] = (uint8_t)i;
         double begin = bench_now_s();
-        if (copy != NULL)
-            memcpy(copy, bytes, size);
-        __asm__ volatile("" : : "r"(copy) : "memory"); /* the copy is used */
+        if (warm != NULL)
+            memcpy(warm + (size_t)i % (room / size) * size, bytes, size);
+        __asm__ volatile("" : : "r"(warm) : "memory"); /* the copy is used */
         floor_times[i] = bench_now_s() - begin;
         begin = bench_now_s();
         reeve_future_reeve_bytes future = reeve_put_reeve_bytes((reeve_bytes){bytes, size});
@@ -72,7 +76,7 @@ static void put_and_get(struct bench *bench, const char *suffix, size_t size, in
         if (back.size != size || memcmp(back.data, bytes, size) != 0)
             bench_wrong(bench, get_name, "other bytes than were put");
         reeve_free(back.data);
-        if (i == rounds - 1 && copy != NULL)
+        if (i == rounds - 1 && warm != NULL)
             floor_gb_s = (double)size / bench_percentile(floor_times, (size_t)rounds, 0.5) / 1e9;
         if (i == rounds - 1) {
             bench_say(bench, put_name,
@@ -83,7 +87,7 @@ static void put_and_get(struct bench *bench, const char *suffix, size_t size, in
                 floor_gb_s);
         }
     }
-    free(copy);
+    free(warm);
     free(bytes);
 }
 
