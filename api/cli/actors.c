@@ -126,12 +126,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     if (code)
         return code;
     reeve_cli_pick(result, "actors", values.limit, fits);
-    if (values.json)
-        reeve_cli_print_json(result);
-    else
-        print(result);
-    reeve_cli_print_unanswered(command->name, values.json ? NULL : result);
-    json_decref(result);
+    reeve_cli_print_answer(command->name, values.json, result, print);
     return 0;
 }
 

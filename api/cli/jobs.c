@@ -45,9 +45,9 @@ static void print_functions(const json_t *job)
             json_integer_value(json_array_get(counts, 1)));
 }
 
-static void print(const json_t *jobs)
+static void print(const json_t *result)
 {
-    const json_t *job;
+    const json_t *jobs = json_object_get(result, "jobs"), *job;
     char started[32], cpu[32], slots[32];
     size_t i;
     if (json_array_size(jobs) == 0)
@@ -94,12 +94,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     if (code)
         return code;
     json_object_set_new(result, "jobs", chosen(result));
-    if (values.json)
-        reeve_cli_print_json(result);
-    else
-        print(json_object_get(result, "jobs"));
-    reeve_cli_print_unanswered(command->name, values.json ? NULL : result);
-    json_decref(result);
+    reeve_cli_print_answer(command->name, values.json, result, print);
     return 0;
 }
 

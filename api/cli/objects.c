@@ -84,15 +84,14 @@ static int usage(const struct reeve_cli_command *command, const char *flag, cons
     return REEVE_CLI_USAGE;
 }
 
+static const char *const orders[] = {"size", "pins", "name"};
+
 static int check_values(const struct reeve_cli_command *command, reeve_process_id *ret_owner)
 {
     char why[REEVE_WHY_SIZE];
     *ret_owner = REEVE_PROCESS_NONE;
-    if (strcmp(values.sort, "size") != 0 && strcmp(values.sort, "pins") != 0 &&
-        strcmp(values.sort, "name") != 0) {
-        snprintf(why, sizeof(why), "'%.80s' is none of size, pins, name", values.sort);
-        return usage(command, "--sort", why);
-    }
+    if (reeve_cli_one_of(command, "sort", values.sort, orders, REEVE_ARRAY_COUNT(orders)) != 0)
+        return REEVE_CLI_USAGE;
     if (values.limit > LIMIT_MAX)
         return usage(command, "--limit", "at most 1000");
     if (values.owner != NULL && !parse_process(values.owner, ret_owner)) {

@@ -95,3 +95,15 @@ void reeve_cli_print_json(const json_t *value)
     json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
 }
+
+void reeve_cli_print_answer(
+    const char *command, bool as_json, json_t *result, void (*print)(const json_t *result))
+{
+    if (as_json) {
+        reeve_cli_print_json(result);
+    } else {
+        print(result);
+        reeve_cli_print_unanswered(command, result);
+    }
+    json_decref(result);
+}

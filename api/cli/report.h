@@ -34,4 +34,9 @@ void reeve_cli_print_unanswered(const char *command, const json_t *result);
 
 void reeve_cli_print_json(const json_t *value);
 
+/* An answer of several nodes, which is given up: as JSON, where that has been asked for, else as
+ * `print` does it, with the nodes that have not answered named. */
+void reeve_cli_print_answer(
+    const char *command, bool as_json, json_t *result, void (*print)(const json_t *result));
+
 #endif

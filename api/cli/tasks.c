@@ -149,12 +149,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
         return code;
     for (size_t s = 0; s < REEVE_ARRAY_COUNT(states); s++)
         reeve_cli_pick(result, states[s], values.limit, fits);
-    if (values.json)
-        reeve_cli_print_json(result);
-    else
-        print(result);
-    reeve_cli_print_unanswered(command->name, values.json ? NULL : result);
-    json_decref(result);
+    reeve_cli_print_answer(command->name, values.json, result, print);
     return 0;
 }
 
