@@ -138,50 +138,56 @@ static const struct reeve_function *function_of_type(const char *type, const cha
     return size < (int)sizeof(name) ? reeve_registry_find(name) : NULL;
 }
 
-/* Only what may be the arguments of a constructor. */
-static int arguments_check(const void *args, size_t args_size, uint32_t *ret_count,
-    const uint8_t **ret_rest, struct reeve_error_info *error)
+/* The arguments of a constructor: without the header of their array. */
+struct arguments {
+    const uint8_t *values;
+    size_t size;
+    uint32_t count;
+};
+
+/* Only what may be such. */
+static int arguments_check(
+    const void *args, size_t args_size, struct arguments *ret, struct reeve_error_info *error)
 {
     struct reeve_token token;
+    const uint8_t *end = (const uint8_t *)args + args_size;
     if (reeve_codec_check(args, args_size, error) != REEVE_OK)
         return error->code;
-    *ret_rest = reeve_read_token(args, (const uint8_t *)args + args_size, &token);
-    if (*ret_rest == NULL || token.kind != REEVE_TOKEN_ARRAY)
+    ret->values = reeve_read_token(args, end, &token);
+    if (ret->values == NULL || token.kind != REEVE_TOKEN_ARRAY)
         return reeve_error_set(error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
     if (token.size > PARAMETERS_MAX)
         return reeve_error_set(error, REEVE_EARITY, "a constructor has at most 15 parameters");
     if (reeve_codec_future_count(args, args_size) != 0)
         return reeve_error_set(error, REEVE_EINVAL, "there are futures among the arguments");
-    *ret_count = token.size;
+    ret->size = (size_t)(end - ret->values);
+    ret->count = token.size;
     return REEVE_OK;
 }
 
-/* The same arguments with the actor in front. malloc. */
-static uint8_t *arguments_of(const reeve_actor *actor, const void *args, size_t args_size,
+/* The same with the actor in front. malloc. */
+static uint8_t *arguments_of(const reeve_actor *actor, const struct arguments *arguments,
     size_t *ret_size, struct reeve_error_info *error)
 {
-    const uint8_t *end = (const uint8_t *)args + args_size, *rest;
-    uint32_t count;
-    if (arguments_check(args, args_size, &count, &rest, error) != REEVE_OK)
-        return NULL;
-    uint8_t *bytes = malloc(REEVE_ACTOR_PACKED_MAX + (size_t)(end - rest));
+    uint8_t *bytes = malloc(REEVE_ACTOR_PACKED_MAX + arguments->size);
     if (bytes == NULL) {
-        reeve_error_set(error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", args_size);
+        reeve_error_set(
+            error, REEVE_ENOMEM, "no memory for arguments of %zu bytes", arguments->size);
         return NULL;
     }
-    size_t at = reeve_actor_pack_first(actor, count + 1, bytes);
-    memcpy(bytes + at, rest, (size_t)(end - rest));
-    *ret_size = at + (size_t)(end - rest);
+    size_t at = reeve_actor_pack_first(actor, arguments->count + 1, bytes);
+    memcpy(bytes + at, arguments->values, arguments->size);
+    *ret_size = at + arguments->size;
     return bytes;
 }
 
 /* Calls the constructor of an actor that has been made; with it that is given up, too. */
 static int construct(struct reeve_backend *backend, const struct reeve_function *constructor,
-    const struct reeve_actor_settings *settings, const void *args, size_t args_size,
+    const struct reeve_actor_settings *settings, const struct arguments *arguments,
     reeve_actor *actor, uint64_t *ret_made, struct reeve_error_info *error)
 {
     size_t size;
-    uint8_t *bytes = arguments_of(actor, args, args_size, &size, error);
+    uint8_t *bytes = arguments_of(actor, arguments, &size, error);
     int code = bytes == NULL ? error->code
                              : reeve_client_submit(backend, constructor, NULL, bytes, size, NULL, 0,
                                    NULL, 0, actor, 0, ret_made, error);
@@ -199,9 +205,8 @@ REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args
     struct reeve_backend *backend = reeve_client_enter(error);
     const struct reeve_function *constructor = function_of_type(type, "new");
     struct reeve_actor_settings settings;
+    struct arguments arguments;
     reeve_actor actor;
-    const uint8_t *rest;
-    uint32_t count;
     uint64_t made;
     bool call = false;
     if (backend == NULL)
@@ -211,13 +216,13 @@ REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args
             error, REEVE_ENOFUNCTION, "this program has no actor type \"%.200s\"", type);
     int code = settings_of(backend, type, options, function_of_type(type, "end"), &settings, error);
     if (code == REEVE_OK)
-        code = arguments_check(args, args_size, &count, &rest, error);
+        code = arguments_check(args, args_size, &arguments, error);
     settings.args = args;
     settings.args_size = args_size;
     if (code == REEVE_OK)
         code = obtain(backend, &settings, &actor, &call, error);
     if (code == REEVE_OK && call)
-        code = construct(backend, constructor, &settings, args, args_size, &actor, &made, error);
+        code = construct(backend, constructor, &settings, &arguments, &actor, &made, error);
     if (code != REEVE_OK)
         return reeve_error_complete(error, code);
     if (call)
@@ -227,13 +232,6 @@ REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args
 }
 
 /* ---- the keeper of a detached one ------------------------------------------------------------ */
-
-static int consume_nothing(size_t index, const void *bytes, size_t size, const uint64_t *futures,
-    size_t future_count, void *arg)
-{
-    (void)index, (void)bytes, (void)size, (void)futures, (void)future_count, (void)arg;
-    return REEVE_OK;
-}
 
 int reeve_actor_keep(struct reeve_backend *backend, const struct reeve_keeper_order *order,
     reeve_actor *ret, struct reeve_error_info *error)
@@ -247,16 +245,18 @@ int reeve_actor_keep(struct reeve_backend *backend, const struct reeve_keeper_or
         .name_space = order->name_space,
         .type = order->type,
         .end = function_of_type(order->type, "end")};
+    struct arguments arguments;
     uint64_t made;
     if (constructor == NULL || settings.end == NULL)
         return reeve_error_set(
             error, REEVE_ENOFUNCTION, "the program has no actor type \"%.100s\"", order->type);
-    int code = backend->actor_make(backend, &settings, ret, error);
+    int code = arguments_check(order->args, order->args_size, &arguments, error);
     if (code == REEVE_OK)
-        code = construct(
-            backend, constructor, &settings, order->args, order->args_size, ret, &made, error);
+        code = backend->actor_make(backend, &settings, ret, error);
+    if (code == REEVE_OK)
+        code = construct(backend, constructor, &settings, &arguments, ret, &made, error);
     if (code == REEVE_OK &&
-        backend->get(backend, made, -1, consume_nothing, NULL, error) != REEVE_OK)
+        backend->get(backend, made, -1, reeve_client_consume_nothing, NULL, error) != REEVE_OK)
         code = REEVE_EACTORDIED; /* error->message says why */
     return code;
 }

@@ -179,3 +179,10 @@ int reeve_failed_future_get(uint64_t future, struct reeve_error_info *error)
         return reeve_error_set(error, REEVE_EHANDLE, "not a live future");
     return reeve_error_set(error, code, "%s", reeve_strerror(code));
 }
+
+int reeve_client_consume_nothing(size_t index, const void *bytes, size_t size,
+    const uint64_t *futures, size_t future_count, void *arg)
+{
+    (void)index, (void)bytes, (void)size, (void)futures, (void)future_count, (void)arg;
+    return REEVE_OK;
+}

@@ -75,6 +75,9 @@ int reeve_actor_check(const reeve_actor *actor, struct reeve_error_info *error);
 /* Gets from any future, failed-born ones included; the thread's error is filled in. */
 int reeve_client_get(uint64_t future, int64_t timeout_ms, reeve_consume *consume, void *arg);
 
+/* For who wants the outcome alone. */
+reeve_consume reeve_client_consume_nothing;
+
 /* Memory that create gave, to be packed into; then sealed, or aborted when size is 0. */
 int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *type,
     const void *value, size_t size, uint64_t *ret, struct reeve_error_info *error);

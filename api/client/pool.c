@@ -61,13 +61,6 @@ REEVE_API reeve_pool *reeve_pool_create(size_t count)
 
 /* ---- what has been answered ------------------------------------------------------------------ */
 
-static int consume_nothing(size_t index, const void *bytes, size_t size, const uint64_t *futures,
-    size_t future_count, void *arg)
-{
-    (void)index, (void)bytes, (void)size, (void)futures, (void)future_count, (void)arg;
-    return REEVE_OK;
-}
-
 /* The code of a future that is ready. */
 static int outcome(struct reeve_backend *backend, uint64_t future)
 {
@@ -79,7 +72,7 @@ static int outcome(struct reeve_backend *backend, uint64_t future)
     if (backend == NULL || backend->look(backend, future, &look) != REEVE_OK || !look.ready ||
         look.size_bytes != 0)
         return REEVE_OK;
-    int code = backend->view(backend, future, 0, consume_nothing, NULL, &handle, &why);
+    int code = backend->view(backend, future, 0, reeve_client_consume_nothing, NULL, &handle, &why);
     if (code == REEVE_OK)
         backend->unview(backend, handle);
     return code;
