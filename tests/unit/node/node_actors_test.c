@@ -1,22 +1,11 @@
 /* The node core: hosts of actors, and those that attach to them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka.h wants the four above */
-#include <cmocka.h>
+#include "tests/unit/node/node_steps.h"
+
 #include <reeve_errors.h>
 #include <stdio.h>
-#include <string.h>
-
-#include "runtime/node/node_core.h"
 
 #define HOST  7u
 #define CLASS 2u /* of the owner's and of the attaching */
-
-static struct reeve_node *node;
-static struct reeve_fifo out;
-static char said[4096];
 
 static void describe(const struct reeve_node_command *c)
 {
@@ -43,25 +32,7 @@ static void describe(const struct reeve_node_command *c)
     snprintf(said + used, sizeof said - used, "%s%s", used > 0 ? "; " : "", line);
 }
 
-static void step(const struct reeve_node_event *event)
-{
-    reeve_node_step(node, 1000, event, &out);
-    reeve_node_check(node);
-    struct reeve_node_command command;
-    said[0] = 0;
-    while (reeve_fifo_pop(&out, &command))
-        describe(&command);
-}
-
-#define EVENT(name, ...) \
-    step(&(struct reeve_node_event){.kind = REEVE_NODE_EVENT_##name, ##__VA_ARGS__})
-#define EXPECT(text)  assert_string_equal(said, text)
 #define P(on, serial) reeve_process_id_make(on, serial)
-
-static void head_says(const struct reeve_message *message)
-{
-    step(&(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_MESSAGE, .message = *message});
-}
 
 static void grant(int lease, reeve_process_id holder, uint32_t host)
 {
@@ -95,14 +66,6 @@ static int begin(void **state)
     EVENT(CLIENT_DEMAND, .serial = 1, .class_index = CLASS, .count = 1, .host = HOST);
     EVENT(CLIENT_DEMAND, .serial = 3, .class_index = CLASS, .count = 1,
         .host = HOST | REEVE_HOST_ATTACH, .process = P(3, 1));
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    reeve_node_free(node);
-    reeve_fifo_fini(&out);
     return 0;
 }
 
@@ -235,7 +198,7 @@ static void a_process_cannot_claim_the_host_of_another(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, steps_end)
     const struct CMUnitTest tests[] = {
         TEST(those_that_attach_share_its_worker),
         TEST(all_hear_of_its_death),

@@ -1,22 +1,12 @@
 /* The node core: names of actors, from a client's question to the head's answer, and what happens
  * to names when sessions, clients and owners end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka.h wants the four above */
-#include <cmocka.h>
+#include "tests/unit/node/node_steps.h"
+
 #include <reeve_errors.h>
 #include <stdio.h>
-#include <string.h>
-
-#include "runtime/node/node_core.h"
 
 #define NAMES_MAX 4096u /* REEVE_NODE_NAMES_MAX */
 
-static struct reeve_node *node;
-static struct reeve_fifo out;
-static char said[8192];
 static uint32_t sent_names;
 
 /* What has to do with names; everything else is others' to test. */
@@ -40,25 +30,6 @@ static void describe(const struct reeve_node_command *c)
     snprintf(said + used, sizeof said - used, "%s%s", used > 0 ? "; " : "", line);
 }
 
-static void step(const struct reeve_node_event *event)
-{
-    reeve_node_step(node, 1000, event, &out);
-    reeve_node_check(node);
-    struct reeve_node_command command;
-    said[0] = 0;
-    while (reeve_fifo_pop(&out, &command))
-        describe(&command);
-}
-
-#define EVENT(name, ...) \
-    step(&(struct reeve_node_event){.kind = REEVE_NODE_EVENT_##name, ##__VA_ARGS__})
-#define EXPECT(text) assert_string_equal(said, text)
-
-static void head_says(const struct reeve_message *message)
-{
-    step(&(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_MESSAGE, .message = *message});
-}
-
 static void welcome(void)
 {
     EVENT(HEAD_UP);
@@ -79,14 +50,6 @@ static int begin(void **state)
     EVENT(DRIVER_HELLO, .connection = 9, .text = "one");
     EVENT(DRIVER_HELLO, .connection = 10, .text = "two");
     sent_names = 0;
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    reeve_node_free(node);
-    reeve_fifo_fini(&out);
     return 0;
 }
 
@@ -247,14 +210,14 @@ static void test_how_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_claimed_and_given_back, begin, end),
-        cmocka_unit_test_setup_teardown(test_refused, begin, end),
-        cmocka_unit_test_setup_teardown(test_found, begin, end),
-        cmocka_unit_test_setup_teardown(test_another_head, begin, end),
-        cmocka_unit_test_setup_teardown(test_given_back_before_the_welcome, begin, end),
-        cmocka_unit_test_setup_teardown(test_lost_to_another, begin, end),
-        cmocka_unit_test_setup_teardown(test_its_owner_ends, begin, end),
-        cmocka_unit_test_setup_teardown(test_how_many, begin, end),
+        cmocka_unit_test_setup_teardown(test_claimed_and_given_back, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_refused, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_found, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_another_head, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_given_back_before_the_welcome, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_lost_to_another, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_its_owner_ends, begin, steps_end),
+        cmocka_unit_test_setup_teardown(test_how_many, begin, steps_end),
     };
     return cmocka_run_group_tests_name("node_names", tests, NULL, NULL);
 }

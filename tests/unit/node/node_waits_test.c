@@ -1,20 +1,9 @@
 /* The node core: who waits for what is passed on to the head, and what it says of that to clients;
  * and what a worker died of. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka.h wants the four above */
-#include <cmocka.h>
+#include "tests/unit/node/node_steps.h"
+
 #include <reeve_errors.h>
 #include <stdio.h>
-#include <string.h>
-
-#include "runtime/node/node_core.h"
-
-static struct reeve_node *node;
-static struct reeve_fifo out;
-static char said[4096]; /* by the latest step, of what concerns waits and ends */
 
 static void describe(const struct reeve_node_command *c)
 {
@@ -37,30 +26,8 @@ static void describe(const struct reeve_node_command *c)
     snprintf(said + used, sizeof said - used, "%s", line);
 }
 
-static uint64_t now;
-
-static void step(const struct reeve_node_event *event)
-{
-    struct reeve_node_command command;
-    reeve_node_step(node, now, event, &out);
-    reeve_node_check(node);
-    said[0] = 0;
-    while (reeve_fifo_pop(&out, &command))
-        describe(&command);
-}
-
-#define EVENT(name, ...) \
-    step(&(struct reeve_node_event){.kind = REEVE_NODE_EVENT_##name, ##__VA_ARGS__})
-#define EXPECT(text) assert_string_equal(said, text)
-
-static void head_says(struct reeve_message message)
-{
-    struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_MESSAGE, .message = message};
-    step(&event);
-}
-
 #define HEAD(name, ...) \
-    head_says((struct reeve_message){.kind = REEVE_MESSAGE_##name, ##__VA_ARGS__})
+    head_says(&(struct reeve_message){.kind = REEVE_MESSAGE_##name, ##__VA_ARGS__})
 
 static reeve_process_id process(uint32_t on, uint32_t serial)
 {
@@ -89,14 +56,6 @@ static int setup(void **state)
     EVENT(TICK);
     EVENT(HEAD_UP);
     HEAD(WELCOME, .node = 3, .count = 1000);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    reeve_node_free(node);
-    reeve_fifo_fini(&out);
     return 0;
 }
 
@@ -237,7 +196,7 @@ static void who_has_futures_is_not_retired_for_idleness(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, steps_end)
     const struct CMUnitTest tests[] = {
         TEST(it_is_passed_on),
         TEST(it_is_said_again_to_a_head_that_was_away),
