@@ -1,8 +1,8 @@
-/* Several streams at once: the indexes of those of which something can be taken come from a queue of
- * tags (ready.h).
+/* Several streams at once: the indexes of those of which something can be taken come from a queue
+ * of tags (ready.h).
  *
- *   watched ──has an item, or its end──▶ in the queue ──merge_next──▶ given ──merge_next──▶ watched…
- *                                                                       └─▶ (no live stream: left out)
+ *   watched ──has an item, or its end──▶ queued ──merge_next──▶ given ──merge_next──▶ watched …
+ *                                                                 └──no live stream──▶ left out
  *
  * The one that was given last is watched again when the next one is asked for, behind the others:
  * so they take turns. */

@@ -124,13 +124,13 @@ extern "C" {
  *             reeve_perror("count_to");
  *     }
  *
- * Those that have items take turns, so that one that is fast does not hold up the others. Streams of
- * any function, or that came as arguments; of items of one type, as they are in an array. One that
- * the block releases, or gives to a call, is left out from then on; one of which it takes nothing
- * comes again. What is no live stream comes once (its fn_next says why). The array stays unchanged
- * meanwhile. `break` is fine: the streams live on. Each step waits as long as it takes. Ends early
- * only when the library has been shut down meanwhile, or without memory. With a limit of time: the
- * three functions below. */
+ * Those that have items take turns, so that one that is fast does not hold up the others.
+ * Streams of any function, or that came as arguments; of items of one type, as they are in an
+ * array. One that the block releases, or gives to a call, is left out from then on; one of which
+ * it takes nothing comes again. What is no live stream comes once (its fn_next says why). The
+ * array stays unchanged meanwhile. `break` is fine: the streams live on. Each step waits as long
+ * as it takes. Ends early only when the library has been shut down meanwhile, or without memory.
+ * With a limit of time: the three functions below. */
 #define reeve_as_yielded(index, streams, count)                                            \
     for (__attribute__((cleanup(reeve_merge_end))) reeve_merge REEVE_JOIN(reeve_merge_,    \
              __LINE__) = reeve_merge_begin((const reeve_future *)&(streams)->id, count);   \

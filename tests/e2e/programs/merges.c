@@ -1,5 +1,5 @@
-/* Waiting for the next item of any of several streams: `merges WHAT [MAIL GATE]` prints "ok WHAT", or says what
- * is wrong. */
+/* Waiting for the next item of any of several streams: `merges WHAT [MAIL GATE]` prints "ok
+ * WHAT", or says what is wrong. */
 #include <poll.h>
 #include <stdatomic.h>
 
@@ -113,7 +113,8 @@ static void turns(void)
     merged_future given = {0};
     bool ended = false;
     size_t i;
-    reeve_as_yielded (i, streams, 3) {
+    reeve_as_yielded(i, streams, 3)
+    {
         int rc = count_to_next_timeout(streams[i], 0, &x);
         NEED(rc == REEVE_OK ? x == counts[i]++ : i == 1 && rc == REEVE_EEND);
         ended |= rc == REEVE_EEND;
