@@ -25,6 +25,19 @@ static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, ui
     owner_ready_update(owner, class);
 }
 
+/* What a call with several results has given is read by nobody: its futures are all there is to
+ * it. */
+static const struct reeve_reference *list_object(struct reeve_owner *owner,
+    const struct owner_task *task, const struct reeve_reference *object,
+    struct reeve_reference *ret_list)
+{
+    if (object != NULL)
+        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
+    *ret_list = (struct reeve_reference){
+        .node = task->state == REEVE_TASK_INLINE ? owner->node : task->node};
+    return ret_list;
+}
+
 /* The task becomes final; its dependents are told, and theirs in turn: a list instead of
  * recursion, because chains are long. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
@@ -37,8 +50,13 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING) &&
         owner_task_is_placed(owner, task, index))
         ordered_leave(owner, task, index);
-    if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
-        owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
+    struct reeve_reference list;
+    if (REEVE_UNLIKELY(task->flags & (OWNER_LIFE | OWNER_PARTS))) {
+        if (task->flags & OWNER_LIFE)
+            owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
+        else if (status == 0 && task->state != REEVE_TASK_REMADE)
+            object = list_object(owner, task, object, &list);
+    }
     if (REEVE_UNLIKELY(task->splice_count != 0)) {
         owner_reading_end(owner, task);
         takes = owner_streams_leave(owner, task, index);
@@ -65,6 +83,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (object != NULL) {
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
+        task->flags |= owner_is_list(task) ? OWNER_GIVEN : 0;
         owner_lineage_set(owner, task, lineage);
         if (status == 0 && object->flags & REEVE_REFERENCE_LOCATED)
             owner_anchor_add(owner, index);
@@ -122,9 +141,10 @@ void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
             if (REEVE_UNLIKELY(task->splice_count != 0) && waits)
                 dependent->flags |= OWNER_DEEP;
             if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_REMADE)) {
-                owner_remade_take(owner, d, index);
-                dependent->next = pending;
-                pending = d;
+                if (owner_remade_take(owner, d, index)) {
+                    dependent->next = pending;
+                    pending = d;
+                }
             } else if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_PART)) {
                 if (owner_part_take(owner, d, index)) {
                     dependent->next = pending;
