@@ -17,7 +17,7 @@ import sys
 
 import header
 
-NOT_FOR_USERS = "reeve_macros.h"
+NOT_FOR_USERS = ("reeve_checks.h", "reeve_macros.h")
 MACHINERY = re.compile("What the macros' code calls")
 SECTION = re.compile(r"^([A-Z][A-Za-z ]+):$")
 OPTION = re.compile(r"^  +((?:-\w, )?--[\w-]+(?:[ =]\S+)?|-\w, --[\w-]+)(?:  +(.*))?$")
@@ -169,7 +169,7 @@ def first_sentence(text, name):
 
 def headers(source):
     folder = os.path.join(source, "api", "include")
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".h") and name not in ("reeve.h", NOT_FOR_USERS))
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".h") and name not in ("reeve.h", *NOT_FOR_USERS))
     for name in ("reeve.h", *names):
         with open(os.path.join(folder, name), encoding="utf-8") as stream:
             yield name[:-2], stream.read()

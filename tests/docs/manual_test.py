@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+NOT_FOR_USERS = {"reeve_checks.h", "reeve_macros.h"}
 MISTAKES = "REEVE_API int reeve_wrong(void);\n\n/* Frees it. */\nREEVE_API void reeve_right(void *it);\n"
 WRONG_PAGE = ".TH X 1\n.SH NAME\nx \\- y\n.XX wrong\n"
 
@@ -65,7 +66,7 @@ def public_names(source):
     """Headers, and the functions and macros in them that are for users: what the macros call is not."""
     folder = os.path.join(source, "api", "include")
     found = set()
-    for name in sorted(set(os.listdir(folder)) - {"reeve_macros.h"}):
+    for name in sorted(set(os.listdir(folder)) - NOT_FOR_USERS):
         text = re.sub(r"/\* ---- (from here on: )?machinery.*?(/\* ---- (?!-)|\Z)", "", read(os.path.join(folder, name)), flags=re.DOTALL)
         found |= {name[:-2], *re.findall(r"^REEVE_API [^;(]*?\b(reeve_(?!typed_)\w+)\(", text, re.MULTILINE)}
         found |= set(re.findall(r"^#define ((?:reeve|REEVE)_\w*[A-Za-z0-9])\(", text, re.MULTILINE))
