@@ -38,10 +38,11 @@
         "the like")
 
 /* The first words of C types that are none of ours, where they are meant for one. */
-#define REEVE_CHAR_           REEVE_SAY_(GCC error "char is no value type: a string is reeve_string")
-#define REEVE_CONST_          REEVE_SAY_(GCC error "a value type has no const: a string is reeve_string")
-#define REEVE_WIDTH_          REEVE_SAY_(GCC error "say how wide the number is: int64_t, uint32_t, ...")
-#define REEVE_NAMED_          REEVE_SAY_(GCC error "a struct is made by REEVE_STRUCT; an enum is an int")
+#define REEVE_CHAR_  REEVE_SAY_(GCC error "char is no value type: a string is reeve_string")
+#define REEVE_CONST_ REEVE_SAY_(GCC error "a value type has no const: a string is reeve_string")
+#define REEVE_WIDTH_ REEVE_SAY_(GCC error "say how wide the number is: int64_t, uint32_t, ...")
+#define REEVE_NAMED_ REEVE_SAY_(GCC error "a struct is made by REEVE_STRUCT; an enum is an int")
+
 #define reeve_future_char     REEVE_CHAR_ reeve_future_int8_t
 #define reeve_type_char       REEVE_CHAR_ reeve_type_int8_t
 #define reeve_future_const    REEVE_CONST_ const
