@@ -135,6 +135,7 @@ void store_unhold(
             return;
         }
     }
+    store_disclaim(store, id, holder, token); /* of one that is to be handed on to it, perhaps */
 }
 
 /* ---- handed on ------------------------------------------------------------------------------- */
@@ -169,9 +170,11 @@ void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve
     if (hold == NULL || holder == heir)
         return;
     bool known = reeve_map64_get(&store->holders, heir) != NULL;
-    store_hold(store, id, heir, token);
+    bool wanted = !store_disclaimed(store, id, heir, token);
+    if (wanted)
+        store_hold(store, id, heir, token);
     hold_drop(store, hold);
-    if (!known && reeve_process_node(heir) != from)
+    if (wanted && !known && reeve_process_node(heir) != from)
         store_watch(store, heir);
 }
 

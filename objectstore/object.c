@@ -3,8 +3,9 @@
 
 #include "objectstore/state.h"
 
-#define TABLE_SIZE_MIN 256u
-#define TABLE_MOVES    4 /* slots at a time: done long before the table is full again */
+#define TABLE_SIZE_MIN  256u
+#define TABLE_MOVES     4 /* slots at a time: done long before the table is full again */
+#define ORPHANS_KEPT_NS 60000000000ull
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -399,7 +400,7 @@ void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
 {
     for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
-        if (copy->peer->node != except_node)
+        if (copy->peer->node != except_node && !(object->flags & STORE_OBJECT_COPY))
             store_tell(store, copy->peer->node, object->id);
     }
     store_copies_drop(object);
@@ -450,6 +451,8 @@ void store_object_give(struct reeve_store *store, struct store_object *object,
     }
     if (store_owner_is_gone(store, heir))
         store_object_free(store, object, 0, REEVE_EOWNERDIED);
+    else if (store_disclaimed(store, object->id, heir, 0))
+        store_object_free(store, object, 0, REEVE_ELOST);
     else if (!known && reeve_process_node(heir) != teller)
         store_watch(store, heir);
 }
@@ -476,9 +479,44 @@ void store_owner_gone(struct reeve_store *store, reeve_process_id process)
         store_put(&store->gone, process, store);
     }
     store_holder_gone(store, process);
+    store_disclaims_sweep(store);
     struct store_owner *owner = reeve_map64_get(&store->owners, process);
     if (owner != NULL && !reeve_list_is_linked(&owner->dying_link))
         reeve_list_push_back(&store->dying_owners, &owner->dying_link);
+}
+
+void store_orphans_begin(struct reeve_store *store, uint32_t node)
+{
+    struct store_owner *owner = reeve_map64_get(&store->owners, store_nobody(node));
+    if (owner == NULL)
+        return;
+    owner->due_ns = store->now_ns + ORPHANS_KEPT_NS;
+    store->orphans_due_ns = REEVE_MIN(store->orphans_due_ns, owner->due_ns);
+}
+
+void store_orphans_tick(struct reeve_store *store)
+{
+    size_t at = 0;
+    void *value;
+    if (store->now_ns < store->orphans_due_ns)
+        return;
+    store->orphans_due_ns = UINT64_MAX;
+    while (reeve_map64_next(&store->owners, &at, NULL, &value)) {
+        struct store_owner *owner = value;
+        if (owner->due_ns > store->now_ns)
+            store->orphans_due_ns = REEVE_MIN(store->orphans_due_ns, owner->due_ns);
+        else if (owner->due_ns != 0 && !reeve_list_is_linked(&owner->dying_link))
+            reeve_list_push_back(&store->dying_owners, &owner->dying_link);
+    }
+}
+
+static void bury(struct reeve_store *store, struct store_owner *owner, struct store_object *object)
+{
+    if (object->state == STORE_PULLING && owner->due_ns != 0) { /* it still has a source */
+        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
+        return;
+    }
+    store_object_free(store, object, 0, REEVE_EOWNERDIED); /* the owner may go with it */
 }
 
 /* Freed objects that are still pinned lie at the end of their owner's list: when one comes first,
@@ -491,10 +529,12 @@ bool store_bury_owners(struct reeve_store *store)
             return false;
         struct store_owner *owner = REEVE_LIST_ENTRY(first, struct store_owner, dying_link);
         struct store_object *object = object_at(store, owner->objects);
-        if (object->flags & STORE_OBJECT_FREED)
-            reeve_list_remove(&owner->dying_link);
-        else
-            store_object_free(store, object, 0, REEVE_EOWNERDIED); /* the owner may go with it */
+        if (!(object->flags & STORE_OBJECT_FREED)) {
+            bury(store, owner, object);
+            continue;
+        }
+        reeve_list_remove(&owner->dying_link);
+        owner->due_ns = 0;
     }
     return !reeve_list_is_empty(&store->dying_owners);
 }

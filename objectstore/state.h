@@ -46,6 +46,7 @@
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 
+#define STORE_NODE_SIZE    80 /* of "3 (host)" */
 #define STORE_SOURCES_MAX  8
 #define STORE_SILENCES_MAX 5   /* of a source, one after the other; then it is given up */
 #define STORE_WINDOW       16u /* pieces under way from one node */
@@ -158,6 +159,7 @@ struct store_owner {
     uint64_t bytes, count;
     uint64_t anchored_bytes;
     struct reeve_list dying_link; /* linked: its objects are going */
+    uint64_t due_ns;              /* of nobody, whose node has died: when they go; 0 else */
 };
 
 struct store_grant {
@@ -267,9 +269,10 @@ struct store_folder {
     const char *name;
     struct store_file *current; /* written to; NULL: the next write begins one */
     uint64_t writing_bytes;
-    uint64_t retry_ns; /* left alone until then */
-    int code;          /* why: REEVE_EFULL, or what else has failed; 0: it works */
-    char why[48];      /* when it last failed to write or to read: in the disk's words, or ours */
+    uint64_t retry_ns;      /* left alone until then */
+    uint64_t unreadable_ns; /* the last read failed: so do others, probably, until then */
+    int code;               /* why: REEVE_EFULL, or what else has failed; 0: it works */
+    char why[48]; /* when it last failed to write or to read: in the disk's words, or ours */
 };
 
 /* Of an object on disk; from the moment when it begins to be written. */
@@ -337,6 +340,7 @@ struct reeve_store {
     struct reeve_map64 owners; /* those with objects here */
     struct reeve_list dying_owners;
     struct reeve_map64 gone, gone_nodes;
+    struct reeve_map64 hosts; /* char *, by node; of dead ones, too */
     struct reeve_map64 peers;
     struct reeve_list lru, clean, dirty; /* what is not pinned, oldest use first */
 
@@ -369,6 +373,10 @@ struct reeve_store {
     struct reeve_map64 holders; /* by process */
     struct reeve_list hold_waits;
     uint64_t hold_count;
+    struct reeve_map64 disclaims; /* by a key of what is disclaimed, and by whom */
+    struct reeve_list disclaims_oldest;
+    uint32_t disclaim_count;
+    uint64_t orphans_due_ns; /* when copies whose primary's node has died are to go */
 
     struct store_folder folders[REEVE_STORE_FOLDERS_MAX];
     struct reeve_map64 files;         /* by number */
@@ -458,7 +466,8 @@ struct store_copy *store_copy_note(
 void store_object_unlist(struct reeve_store *store, struct store_object *object);
 void store_copies_drop(struct store_object *object);
 /* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with
- * copies are told, but not except_node. */
+ * copies are told, but not except_node; by the primary only, which knows them all, and whether
+ * somebody holds it. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
 /* `pin`: where its owner had anchored it, it has a pin instead. `teller`: the node that says so,
@@ -467,6 +476,19 @@ void store_object_give(struct reeve_store *store, struct store_object *object,
     reeve_process_id heir, bool pin, uint32_t teller);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
+/* Who owns a copy of what was given away and lies on that node, as far as is known here: nobody. */
+static inline reeve_process_id store_nobody(uint32_t node)
+{
+    return reeve_process_id_make(node, 0);
+}
+static inline bool store_is_nobody(reeve_process_id process)
+{
+    return (uint32_t)process == 0;
+}
+/* A node has died: copies of what lay there and was nobody's serve those who still want them for a
+ * while, then they go. */
+void store_orphans_begin(struct reeve_store *store, uint32_t node);
+void store_orphans_tick(struct reeve_store *store);
 /* One slice of what the dead have left; true: there is more. */
 bool store_bury_owners(struct reeve_store *store);
 
@@ -670,6 +692,11 @@ void store_restore_fail(
 /* Why it cannot be had, for people. */
 void store_restore_describe(const struct reeve_store *store, const struct store_object *object,
     int damage, char *text, size_t size);
+/* It waits for room that nothing will give, to be read from where nothing can be read. */
+bool store_restore_is_hopeless(
+    const struct reeve_store *store, const struct store_restore *restore);
+/* Those who wait are told what the disk said last. */
+void store_restore_despair(struct reeve_store *store, struct store_restore *restore);
 /* Its place in memory has been taken from it, or (NULL) from its restore. */
 void store_restore_end(struct store_restore *restore);
 /* One who waited does so no more. */
@@ -724,6 +751,18 @@ void store_hold_closed(struct reeve_store *store, uint32_t client);
 void store_hold_fini(struct reeve_store *store);
 const char *store_hold_check(const struct reeve_store *store);
 
+/* disclaim.c: what an heir has let go of before it was its own. */
+void store_disclaims_init(struct reeve_store *store);
+void store_disclaims_fini(struct reeve_store *store);
+/* The heir needs it no more, nor the hold of that token (0: the object), which are not its own. */
+void store_disclaim(
+    struct reeve_store *store, struct reeve_object_id id, reeve_process_id heir, uint64_t token);
+/* It is the heir's from now on. True: that has let go of it already; once. */
+bool store_disclaimed(
+    struct reeve_store *store, struct reeve_object_id id, reeve_process_id heir, uint64_t token);
+/* Some heirs are gone. */
+void store_disclaims_sweep(struct reeve_store *store);
+
 /* store.c: commands. */
 void store_reply_seal(struct reeve_store *store, const struct reeve_store_event *event,
     const struct store_object *object, int code, const char *text);
@@ -735,6 +774,8 @@ void store_reply_get(struct reeve_store *store, struct store_client *client, uin
     struct store_object *object);
 void store_reply_get_failed(struct reeve_store *store, struct store_client *client,
     uint32_t request, struct reeve_object_id id, int code, const char *text);
+/* "3 (host)", as far as that is known. */
+void store_node_name(const struct reeve_store *store, uint32_t node, char *ret, size_t size);
 /* "object 3.7/12": node, serial and sequence. */
 void store_object_name(struct reeve_object_id id, char *ret, size_t size);
 

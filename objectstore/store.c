@@ -27,6 +27,12 @@ void store_object_name(struct reeve_object_id id, char *ret, size_t size)
         (uint32_t)id.owner, id.sequence);
 }
 
+void store_node_name(const struct reeve_store *store, uint32_t node, char *ret, size_t size)
+{
+    const char *host = reeve_map64_get(&store->hosts, node);
+    snprintf(ret, size, host != NULL ? "%" PRIu32 " (%.63s)" : "%" PRIu32, node, host);
+}
+
 void store_show(struct reeve_store *store, struct store_client *client,
     struct reeve_segment *segment, bool writable)
 {
@@ -397,7 +403,10 @@ static void on_free(
         return;
     }
     if (!may_dispose(client, object, event) && client != store->daemon) {
-        store->refused_count++;
+        if (event->flags & REEVE_STORE_GIVEN) /* which has not come yet */
+            store_disclaim(store, event->id, client->process, 0);
+        else
+            store->refused_count++;
         return;
     }
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
@@ -501,8 +510,18 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
     size_t at = 0;
     uint64_t process;
     while (reeve_map64_next(&store->owners, &at, &process, NULL))
-        if (reeve_process_node(process) == event->node)
+        if (reeve_process_node(process) == event->node && !store_is_nobody(process))
             store_owner_gone(store, process);
+    store_disclaims_sweep(store);
+    store_orphans_begin(store, event->node);
+}
+
+static void on_host(struct reeve_store *store, uint32_t node, const char *host)
+{
+    char *copy = host != NULL && host[0] != '\0' ? strdup(host) : NULL;
+    free(reeve_map64_remove(&store->hosts, node));
+    if (copy != NULL)
+        store_put(&store->hosts, node, copy);
 }
 
 /* --- the core's functions --------------------------------------------------------------------- */
@@ -549,10 +568,13 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_map64_init(&store->owners);
     reeve_map64_init(&store->gone);
     reeve_map64_init(&store->gone_nodes);
+    reeve_map64_init(&store->hosts);
     reeve_map64_init(&store->peers);
     reeve_map64_init(&store->held);
     reeve_map64_init(&store->holders);
     reeve_list_init(&store->hold_waits);
+    store_disclaims_init(store);
+    store->orphans_due_ns = UINT64_MAX;
     reeve_map64_init(&store->segments);
     reeve_map64_init(&store->grants);
     reeve_map64_init(&store->lanes);
@@ -613,6 +635,7 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     while (store_bury_owners(store))
         reeve_fifo_clear(&out);
     store_hold_fini(store);
+    store_disclaims_fini(store);
     store_spill_fini(store);
     store_return_fini(store);
     store_room_drop_all(store);
@@ -627,6 +650,10 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     reeve_map64_fini(&store->owners);
     reeve_map64_fini(&store->gone);
     reeve_map64_fini(&store->gone_nodes);
+    at = 0;
+    while (reeve_map64_next(&store->hosts, &at, NULL, &value))
+        free(value);
+    reeve_map64_fini(&store->hosts);
     reeve_map64_fini(&store->peers);
     reeve_map64_fini(&store->segments);
     reeve_map64_fini(&store->grants);
@@ -688,6 +715,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     switch (event->kind) {
     case REEVE_STORE_TICK: break;
     case REEVE_STORE_NODE: store->settings.node = event->node; break;
+    case REEVE_STORE_HOST: on_host(store, event->node, event->text); break;
     case REEVE_STORE_MEMORY:
         store->growth_bytes = event->size;
         store->room_changed = true;
@@ -717,6 +745,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     store_source_tick(store);
     store_tell_tick(store);
     store_queue_tick(store);
+    store_orphans_tick(store);
     store_room_drop_idle(store);
     reeve_store_run_some(store, now_ns, out);
     store_prepare_serve(store);
@@ -737,6 +766,7 @@ bool reeve_store_run_some(struct reeve_store *store, uint64_t now_ns, struct ree
 uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
     uint64_t deadline = REEVE_MIN(store->queue_deadline_ns, store_spill_deadline(store));
+    deadline = REEVE_MIN(deadline, store->orphans_due_ns);
     const struct reeve_heap *heaps[] = {
         &store->idle_deadlines, &store->source_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {
