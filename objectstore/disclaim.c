@@ -11,7 +11,7 @@
  *
  * A gift that never comes leaves its word behind: until its heir ends, or DISCLAIMS_MAX others have
  * been kept since. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define DISCLAIMS_MAX 16384u
 

@@ -18,7 +18,7 @@
  * tells several holds of one process apart, so that a word that comes twice does no harm. What a
  * process held goes with it, and with its node. An owner's death frees what it owned, held or not:
  * those who hold it are told REEVE_EOWNERDIED when they ask. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 struct store_held {
     struct reeve_object_id id;

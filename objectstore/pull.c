@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 /* Of a GET: who owns the object, the process in its id or another, is for the node of the
  * primary to know. */

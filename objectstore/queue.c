@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define HOLDERS_NAMED  3
 #define AHEAD_FRACTION 2u

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define ASKS_MAX 64u /* more are left out: they are asked again */
 

@@ -17,7 +17,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 /* --- lanes ------------------------------------------------------------------------------------ */
 

@@ -1,7 +1,7 @@
 /* What the store tells about itself, and the audit of its tables. */
 #include <string.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 uint64_t store_used_bytes(const struct reeve_store *store)
 {

@@ -156,7 +156,7 @@ static void views(struct bench *bench, const char *suffix, size_t size)
     (void)reeve_release(result);
 }
 
-/* ---- ten thousand values at once -------------------------------------------------------------- */
+/* ---- ten thousand values at once ------------------------------------------------------------- */
 
 static reeve_future_reeve_bytes many_futures[MANY];
 
