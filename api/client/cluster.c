@@ -141,6 +141,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .get_progress = reeve_cluster_get_progress,
         .cancel = reeve_cluster_cancel,
         .watch = reeve_cluster_watch,
+        .watch_next = reeve_cluster_watch_next,
         .watch_wait = reeve_cluster_watch_wait,
         .look = reeve_cluster_look,
         .create = reeve_cluster_create,

@@ -295,6 +295,8 @@ void reeve_cluster_progress_heard(
     struct reeve_cluster *cluster, const struct reeve_local_message *message);
 
 /* cluster_stream.c: member of the backend; and with the lock, what the core commands. */
+/* Of a live task that the core calls no stream: it was one. */
+bool reeve_cluster_was_stream(const struct reeve_cluster *cluster, reeve_task_id task);
 int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error);
 void reeve_cluster_credit_run(
@@ -316,6 +318,8 @@ int reeve_cluster_end_take(
 /* cluster_watch.c: members of the backend; and with the lock, after tasks have become final. */
 int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error);
+int reeve_cluster_watch_next(struct reeve_backend *backend, uint64_t stream,
+    struct reeve_ready *ready, uint64_t tag, struct reeve_error_info *error);
 int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
     const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
     struct reeve_error_info *error);

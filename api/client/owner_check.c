@@ -51,9 +51,11 @@ void reeve_owner_check(const struct reeve_owner *owner)
     REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)
     memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;
-    memory_bytes += owner_streams_memory(owner) + owner_retries_check(owner);
+    uint32_t item_watches = 0;
+    memory_bytes += owner_streams_check(owner, &item_watches) + owner_retries_check(owner);
     owner_lineage_check(owner);
-    REEVE_ASSERT(edge_count == owner->edge_count && watch_count == owner->watch_count);
+    REEVE_ASSERT(edge_count == owner->edge_count);
+    REEVE_ASSERT(watch_count + item_watches == owner->watch_count);
     REEVE_ASSERT(alive == owner->task_count && unfinished == owner->unfinished);
     REEVE_ASSERT(memory_bytes == owner->memory_bytes && inline_count == owner->inline_count);
     uint32_t lease_count = 0;

@@ -150,7 +150,7 @@ struct owner_cancel {
 
 struct owner_watch {
     struct reeve_owner_watch told;
-    uint32_t next; /* when it is free */
+    uint32_t next; /* when it is free, or of those that wait for the next item of a stream */
 };
 
 struct owner_queue {
@@ -463,6 +463,12 @@ void owner_cancel_fini(struct reeve_owner *owner);
 
 /* A final task's edge is a watch (owner_watch.c). */
 void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
+/* To be told with the rest of a list, linked by next; NULL: now. REEVE_ENOMEM. */
+int owner_watch_list(
+    struct reeve_owner *owner, uint32_t *first, const struct reeve_owner_watch *watch);
+/* All of it, which is empty then. */
+void owner_watches_tell(struct reeve_owner *owner, uint32_t *first);
+uint32_t owner_watches_count(const struct reeve_owner *owner, uint32_t first);
 
 /* Several results (owner_results.c). */
 /* What the PART waits for is final. True: so is it now, and its dependents are to be told. */
@@ -496,7 +502,8 @@ int owner_loan_make(struct reeve_owner *owner, reeve_task_id origin,
 /* The call has ended. */
 void owner_loan_end(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
 void owner_streams_fini(struct reeve_owner *owner);
-uint64_t owner_streams_memory(const struct reeve_owner *owner);
+/* Audits; returns their memory, and how many watches wait for an item. */
+uint64_t owner_streams_check(const struct reeve_owner *owner, uint32_t *ret_watches);
 
 /* Functions that fail (owner_retry.c). */
 int owner_retry_make(
