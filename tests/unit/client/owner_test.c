@@ -133,49 +133,6 @@ static void dependencies_hold_a_task_back_and_pass_errors_on(void **state)
     reeve_owner_free(world.owner);
 }
 
-/* What a get takes on its shortest way. */
-static bool is_plain(const struct world *world, reeve_task_id task)
-{
-    const uint8_t *bytes;
-    uint32_t size;
-    if (!reeve_owner_plain_result(world->owner, task, &bytes, &size))
-        return false;
-    assert_int_equal(size, 3);
-    assert_memory_equal(bytes, "one", 3);
-    return true;
-}
-
-static void a_plain_result_is_bytes_that_are_there(void **state)
-{
-    (void)state;
-    struct world world = world_make();
-    struct reeve_owner_send sent;
-    struct reeve_reference object = {.id = {7, 8}, .size_bytes = 1000};
-    reeve_lease_index index = world_lease(&world, 1, 1);
-    reeve_task_id good = submit(&world), bad = submit(&world), large = submit(&world), stream;
-    assert_int_equal(send_all(&world, &sent), 2); /* it is not known yet how long they take */
-    assert_false(is_plain(&world, good));
-    answer(&world, index, good, 1, 0, "one");
-    answer(&world, index, bad, 1, REEVE_EFUNCTION, "two");
-    assert_int_equal(send_all(&world, &sent), 1);
-    assert_true(
-        reeve_owner_answer(world.owner, world.now_ns, index, large, 1, 0, NULL, 0, &object));
-    assert_true(is_plain(&world, good) && !is_plain(&world, bad) && !is_plain(&world, large));
-    assert_int_equal(reeve_owner_take(world.owner, good), 0); /* somebody else gets it */
-    assert_false(is_plain(&world, good));
-    reeve_owner_untake(world.owner, good);
-    struct reeve_owner_task from = {.class_index = world.class_index,
-        .never_inline = true,
-        .is_stream = true,
-        .arguments = "\x90",
-        .arguments_size = 1};
-    assert_int_equal(reeve_owner_submit(world.owner, world.now_ns, &from, &stream), 0);
-    assert_int_equal(send_all(&world, &sent), 1);
-    answer(&world, index, stream, 1, 0, "one");
-    assert_false(is_plain(&world, stream));
-    reeve_owner_free(world.owner);
-}
-
 /* A program that releases twice must not take a reference that is the core's, a dependent's or a
  * value's. */
 static void what_is_released_twice_is_refused(void **state)
@@ -814,7 +771,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_asks_for_a_lease_and_runs),
         cmocka_unit_test(dependencies_hold_a_task_back_and_pass_errors_on),
-        cmocka_unit_test(a_plain_result_is_bytes_that_are_there),
         cmocka_unit_test(what_is_released_twice_is_refused),
         cmocka_unit_test(a_stale_future_cannot_be_an_argument),
         cmocka_unit_test(what_was_running_counts_as_lost_and_what_was_not_does_not),
