@@ -191,9 +191,11 @@ REEVE_API int reeve_typed_next(
 }
 #endif
 
-/* The next item of any stream of Ts, of fn or one that came as an argument: as fn_next. Likewise
- * reeve_next_timeout_T(stream, timeout_ms, &value). */
+/* The next item of any stream of Ts, of fn or one that came as an argument: as fn_next and
+ * fn_next_timeout. */
 #define reeve_next(T, stream, value) REEVE_JOIN(reeve_next_, T)(stream, value)
+#define reeve_next_timeout(T, stream, timeout_ms, value) \
+    REEVE_JOIN(reeve_next_timeout_, T)(stream, timeout_ms, value)
 
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 
@@ -220,6 +222,7 @@ REEVE_API int reeve_typed_next(
 
 #define REEVE_STREAM_DECLARE_(T, fn, ...) REEVE_STREAM_DECLARE__(T, fn, __VA_ARGS__)
 #define REEVE_STREAM_DECLARE__(T, fn, ...)                                                     \
+    REEVE_EACH(REEVE_CHECK_, __VA_ARGS__)                                                      \
     typedef REEVE_JOIN(reeve_stream_, T) fn##_stream;                                          \
     void fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                   \
     REEVE_SUBMIT_(REEVE_SUBMIT_ONE_, fn, fn##_stream, __VA_ARGS__)                             \
