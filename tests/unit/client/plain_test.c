@@ -1,4 +1,5 @@
 /* The owner core: what a get takes on its shortest way. */
+#include <reeve_errors.h>
 #include <string.h>
 
 #include "api/client/owner.h"
