@@ -78,6 +78,28 @@ static int settings_of(const struct reeve_backend *backend, const char *type,
     return code;
 }
 
+/* What would be in a stream when the constructor runs again, after a loss, is nobody's to say.
+ * Those that were to be given are gone, as with any call that is refused. */
+static int streams_refuse(
+    const struct reeve_function *constructor, const void *arguments, struct reeve_error_info *error)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < constructor->parameter_count; i++) {
+        const struct reeve_member *parameter = &constructor->parameters[i];
+        reeve_future stream;
+        if (parameter->type->kind != REEVE_KIND_STREAM)
+            continue;
+        memcpy(&stream, (const char *)arguments + parameter->offset, sizeof(stream));
+        (void)(reeve_release)(stream);
+        name = parameter->name;
+    }
+    if (name == NULL)
+        return REEVE_OK;
+    return reeve_error_set(error, REEVE_ETYPE,
+        "%s: a constructor takes no stream (%s), for it may run again: give it to a method",
+        constructor->name, name);
+}
+
 /* A typed one: `ret` becomes its handle. */
 static int typed_create(const struct reeve_function *constructor, const struct reeve_function *end,
     const reeve_actor_options *options, void *arguments, reeve_actor *ret)
@@ -93,7 +115,9 @@ static int typed_create(const struct reeve_function *constructor, const struct r
         constructor->name);
     if (backend == NULL)
         return error->code;
-    int code = settings_of(backend, type, options, end, &settings, error);
+    int code = streams_refuse(constructor, arguments, error);
+    if (code == REEVE_OK)
+        code = settings_of(backend, type, options, end, &settings, error);
     if (code == REEVE_OK && (constructor->invoke == NULL || end->invoke == NULL))
         code = reeve_error_set(
             error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);

@@ -55,9 +55,10 @@
  *    (REEVE_EHANDLE), also where the call could not be submitted (by reeve_submit: then it is still
  *    the caller's). It takes as has been said; to release it is to want no more of it. When the
  *    call ends, so does the stream: what has not been taken is dropped, and its function stops.
- *    In a method the same; but not in a constructor. A function that takes a stream may itself be
- *    one, and it may give on what is left. A stream is not retained, nor (part of) a result or any
- *    value.
+ *    In a method the same. A constructor takes none (REEVE_ETYPE): it runs again when its actor is
+ *    restarted, long after the stream has been read; give it to a method, called right behind. A
+ *    function that takes a stream may itself be one, and it may give on what is left. A stream is
+ *    not retained, nor (part of) a result or any value.
  *    The function is ahead of the taker, as it would be of the caller, by the window of its call.
  *    Items go through the process that has called the function; while that is busy elsewhere its
  *    library passes them on. If that process ends, so does the call, like all of its; a method of

@@ -184,6 +184,18 @@ REEVE_REMOTE(void, owner, (adder_ref, to), (reeve_string, mail), (reeve_string, 
     (void)adder_watch_get(f);
 }
 
+/* Takes what a constructor may not. */
+REEVE_ACTOR(late, (int64_t, sum))
+REEVE_CONSTRUCTOR(late, (reeve_stream_int64_t, from))
+{
+    self->sum = count_up(from);
+    return REEVE_OK;
+}
+REEVE_METHOD(int64_t, late, sum)
+{
+    return self->sum;
+}
+
 REEVE_STRUCT(holder, (reeve_stream_int64_t, stream))
 REEVE_REMOTE(int64_t, of_holder, (holder, one))
 {
@@ -290,6 +302,10 @@ static void wrong(void)
     NEED(count_to_next(s, &x) == REEVE_OK && x == 2);
     gives_back_future b = gives_back_remote(s);
     NEED(reeve_get_packed((reeve_future){b.id}, REEVE_FOREVER, &packed) == REEVE_ETYPE);
+    s = count_to_remote(100);
+    NEED(late_sum_get(late_sum_remote(late_create(s)), &got) == REEVE_ETYPE);
+    NEED(strstr(reeve_last_error()->message, "give it to a method"));
+    NEED(count_to_next(s, &x) == REEVE_EHANDLE); /* as with any call that is refused */
     /* an argument that has failed: the stream goes with the call */
     some_future failed = some_remote(count_to_remote(1), 2);
     some_future never = reeve_call(

@@ -170,6 +170,17 @@ static void expect_done(struct world *world, reeve_task_id task)
     assert_int_equal(reeve_owner_release(world->owner, task), 0);
 }
 
+/* An actor that is there, and may be restarted; the lease of its host. */
+static reeve_lease_index live(struct world *world, uint32_t *ret_actor, uint32_t *ret_class_index)
+{
+    *ret_actor = create(world, 0, 3);
+    *ret_class_index = demand(world).class_index;
+    reeve_lease_index host = gain(world, *ret_class_index);
+    (void)send_all(world);
+    answer(world, MAKE, 0, "");
+    return host;
+}
+
 static void an_actor_is_made_called_and_ended(void **state)
 {
     (void)state;
@@ -459,12 +470,10 @@ static void a_second_lease_is_not_sent_to_before_the_first_is_lost(void **state)
 {
     (void)state;
     struct world world = world_make();
-    uint32_t actor = create(&world, 0, 3);
-    struct reeve_owner_command wanted = demand(&world), got;
-    reeve_lease_index first = gain(&world, wanted.class_index);
-    (void)send_all(&world);
-    answer(&world, MAKE, 0, "");
-    reeve_lease_index second = gain(&world, wanted.class_index);
+    struct reeve_owner_command got;
+    uint32_t actor, class_index;
+    reeve_lease_index first = live(&world, &actor, &class_index);
+    reeve_lease_index second = gain(&world, class_index);
     reeve_task_id task = call(&world, actor);
     assert_int_equal(send_all(&world), 1);
     assert_int_equal(world.sent[0].lease, first);
@@ -475,7 +484,7 @@ static void a_second_lease_is_not_sent_to_before_the_first_is_lost(void **state)
     assert_true(reeve_owner_next_command(world.owner, &got));
     assert_int_equal(got.kind, REEVE_OWNER_RETURN_LEASE);
     assert_true(got.lease_index == second && got.count == 0);
-    second = gain(&world, wanted.class_index);
+    second = gain(&world, class_index);
     lose(&world, first, REEVE_EWORKERDIED); /* now it is */
     assert_int_equal(world.sent_count, 1);
     assert_true(world.sent[0].function == MAKE && world.sent[0].lease == second);
@@ -488,17 +497,15 @@ static void what_waits_for_a_long_call_is_not_taken_back_for_a_second_lease(void
 {
     (void)state;
     struct world world = world_make();
-    uint32_t actor = create(&world, 0, 3);
-    struct reeve_owner_command wanted = demand(&world), got;
-    reeve_lease_index first = gain(&world, wanted.class_index);
-    (void)send_all(&world);
-    answer(&world, MAKE, 0, "");
+    struct reeve_owner_command got;
+    uint32_t actor, class_index;
+    reeve_lease_index first = live(&world, &actor, &class_index);
     for (int i = 0; i < 5; i++)
         (void)call(&world, actor);
     assert_int_equal(send_all(&world), 5);
     while (reeve_owner_next_command(world.owner, &got))
         assert_int_equal(got.kind, REEVE_OWNER_DEMAND);
-    (void)gain(&world, wanted.class_index);
+    (void)gain(&world, class_index);
     for (int i = 0; i < 50; i++) {
         world.now_ns += 10 * MS; /* nothing has come from the first */
         if (i == 5)              /* something waits behind them */
