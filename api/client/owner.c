@@ -45,6 +45,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_map64_init(&owner->streams);
     reeve_map64_init(&owner->retries);
     reeve_heap_init(&owner->pauses);
+    reeve_map64_init(&owner->strays);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
@@ -66,6 +67,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     owner_handed_fini(owner);
     owner_streams_fini(owner);
     owner_retries_fini(owner);
+    owner_strays_fini(owner);
     owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {
@@ -132,6 +134,8 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
             lineage->retries = owner_retries_left(owner, index);
         owner_retry_forget(owner, task, index);
     }
+    if (REEVE_UNLIKELY((task->losses != 0 || task->flags & OWNER_ALONE) && object == NULL))
+        owner_strays_free(owner, owner_task_id(task, index), 0);
     if (REEVE_LIKELY(lineage == NULL))
         arguments_drop(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
@@ -714,9 +718,11 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     }
     if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
         if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
+            owner_stray_note(owner, id, task->node);
             owner_task_requeue(owner, now_ns, index);
             return true;
         }
+        owner_stray_free(owner, id, task->node);
         if (owner_class_is_ordered(owner->classes[task->class_index]))
             status = REEVE_EACTORDIED;
     }
