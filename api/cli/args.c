@@ -179,6 +179,8 @@ static bool set_initial(const struct reeve_cli_command *command, void *values)
     return true;
 }
 
+static const char unknown_flag[] = "there is no such flag";
+
 static int usage_error(const struct reeve_cli_command *command, const char *bad, const char *why)
 {
     char hint[160];
@@ -187,7 +189,7 @@ static int usage_error(const struct reeve_cli_command *command, const char *bad,
     const char *near = NULL;
     for (const struct reeve_cli_option *option = command->options; option->name; option++)
         names[count++] = option->name;
-    if (bad && strncmp(bad, "--", 2) == 0) {
+    if (why == unknown_flag && strncmp(bad, "--", 2) == 0) {
         char word[64];
         snprintf(word, sizeof(word), "%.*s", (int)strcspn(bad + 2, "="), bad + 2);
         near = reeve_cli_nearest(word, names, count);
@@ -247,8 +249,7 @@ static int parse_options(const struct reeve_cli_command *command, void *values)
             return REEVE_CLI_USAGE;
     }
     if (answer == POPT_ERROR_BADOPT)
-        return usage_error(
-            command, poptBadOption(context, POPT_BADOPTION_NOALIAS), "there is no such flag");
+        return usage_error(command, poptBadOption(context, POPT_BADOPTION_NOALIAS), unknown_flag);
     if (answer == POPT_ERROR_NOARG)
         return usage_error(
             command, poptBadOption(context, POPT_BADOPTION_NOALIAS), "the value is missing");

@@ -62,7 +62,6 @@ static const struct reeve_cli_option options[] = {
         .kind = REEVE_CLI_NUMBER,
         .offset = offsetof(struct values, processes),
         .value = "N",
-        .initial = "0",
         .environment = "REEVE_PROCESSES",
         .help = "how many worker processes there may be at once, those\n"
                 "included that wait for others (default: 16 for each\n"
@@ -167,7 +166,7 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
     node->cpu_given = true;
     if (values.processes > PROCESSES_MAX)
         return usage(command, "--processes", "at most 100000");
-    node->process_limit = (uint32_t)values.processes;
+    node->process_limit = values.processes > 0 ? (uint32_t)values.processes : 0;
     if (reeve_memory_detect("", &memory) != 0)
         memory.total_bytes = 0;
     if (reeve_parse_size(values.store, memory.total_bytes, &node->store_bytes, why) != 0)
@@ -253,8 +252,9 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
         hint = "copy the key file again from the head's machine, and give it with --key-file";
     else if (error == REEVE_EVERSION)
         hint = "install the same release on both machines; this is reeve " REEVE_VERSION;
-    reeve_cli_error(command->name, hint, "cannot join the head at %s: %s", head,
-        *text ? text : reeve_strerror(error));
+    bool named = strstr(text, head) != NULL;
+    reeve_cli_error(command->name, hint, "cannot join the head%s%s: %s", named ? "" : " at ",
+        named ? "" : head, *text ? text : reeve_strerror(error));
     return reeve_cli_exit_of(error);
 }
 

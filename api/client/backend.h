@@ -19,6 +19,7 @@
 
 #define REEVE_FUTURE_FAILED_BIT (UINT64_C(1) << 63)
 
+struct reeve_backend;
 struct reeve_ready;        /* ready.h */
 struct reeve_owner_cancel; /* owner.h */
 struct reeve_invocation;   /* invoke.h */
@@ -60,6 +61,9 @@ typedef int reeve_consume(size_t index, const void *bytes, size_t size, const ui
 
 /* Writes an item of `size` bytes; false: the value has changed meanwhile. */
 typedef bool reeve_pack_item(const void *item, uint8_t *bytes, size_t size);
+
+typedef int reeve_watch_member(struct reeve_backend *, uint64_t future, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error);
 
 enum reeve_actor_end {
     REEVE_ACTOR_RELEASE,
@@ -160,8 +164,10 @@ struct reeve_backend {
 
     /* Pushes the tag, which the queue expects, when the future is ready; at the latest when shut
      * down. Not when it fails: REEVE_EHANDLE, REEVE_ENOMEM, REEVE_ESHUTDOWN. */
-    int (*watch)(struct reeve_backend *, uint64_t future, struct reeve_ready *ready, uint64_t tag,
-        struct reeve_error_info *error);
+    reeve_watch_member *watch;
+    /* The same of a stream, when `next` has no need to wait. Also REEVE_ETYPE: it is none. Without
+     * a queue: whether that is so now; REEVE_EAGAIN: no. */
+    reeve_watch_member *watch_next;
     /* Waits until there is a tag in the queue, which comes from one of these futures. *tried, 0 at
      * first, is the backend's. REEVE_ETIMEDOUT. */
     int (*watch_wait)(struct reeve_backend *, struct reeve_ready *ready, const uint64_t *futures,

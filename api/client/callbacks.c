@@ -73,29 +73,42 @@ void reeve_callbacks_finish(void)
         pthread_join(ended, NULL);
 }
 
+static int callback_add(struct reeve_backend *backend, reeve_watch_member *how,
+    const struct callback *from, struct reeve_error_info *error)
+{
+    struct callback *callback = malloc(sizeof(*callback));
+    if (callback == NULL)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for a callback");
+    *callback = *from;
+    uint64_t tag = (uint64_t)(uintptr_t)callback;
+    int code = thread_start(error);
+    if (code == 0)
+        code = reeve_ready_watch(backend, how, &due, from->future.id, tag, error);
+    if (code != 0)
+        free(callback);
+    return code;
+}
+
 REEVE_API int(reeve_on_ready)(reeve_future future, reeve_callback *function, void *arg)
 {
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
+    struct callback callback = {function, arg, future};
     if (backend == NULL)
         return error->code;
     if (function == NULL)
         return reeve_error_set(error, REEVE_EINVAL, "reeve_on_ready: no function");
-    struct callback *callback = malloc(sizeof(*callback));
-    if (callback == NULL || reeve_ready_expect(&due, 1) != 0) {
-        free(callback);
-        return reeve_error_set(error, REEVE_ENOMEM, "no memory for a callback");
-    }
-    *callback = (struct callback){function, arg, future};
-    uint64_t tag = (uint64_t)(uintptr_t)callback;
-    int code = thread_start(error);
-    if (code == 0 && reeve_is_failed_future(future.id))
-        reeve_ready_push(&due, tag);
-    else if (code == 0)
-        code = backend->watch(backend, future.id, &due, tag, error);
-    if (code == 0)
-        return REEVE_OK;
-    reeve_ready_unexpect(&due);
-    free(callback);
-    return reeve_error_complete(error, code);
+    return callback_add(backend, backend->watch, &callback, error);
+}
+
+REEVE_API int(reeve_on_next)(reeve_future stream, reeve_callback *function, void *arg)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    struct callback callback = {function, arg, stream};
+    if (backend == NULL)
+        return error->code;
+    if (function == NULL)
+        return reeve_error_set(error, REEVE_EINVAL, "reeve_on_next: no function");
+    return callback_add(backend, backend->watch_next, &callback, error);
 }

@@ -14,14 +14,17 @@
  * it sleeps on socket and eventfd, and takes the role when rung. Who hands over how is drawn in
  * cluster_poll.c.
  *
- * Files: cluster.c (start, end, the backend's members), cluster_submit.c (taking calls),
+ * Files: cluster.c (start, end), cluster_submit.c (taking calls), cluster_get.c (get),
+ * cluster_wait.c
+ * (wait, release), cluster_error.c (what has failed), cluster_lend.c (a worker's task),
  * cluster_put.c (put), cluster_prefetch.c (what a get of many asks for ahead), cluster_places.c
  * (room for what is put), cluster_view.c (views), cluster_actor.c (actors), cluster_stream.c
  * (streams), cluster_poll.c (role, waiting), cluster_progress.c (how far tasks have come),
  * cluster_watch.c (futures that are watched), cluster_cancel.c (stopping tasks),
- * cluster_background.c (the thread that reads the socket), cluster_rings.c (channels, entries),
- * cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c (finding a
- * daemon, starting a cluster of our own), cluster_blocked.c (waits that would never end). */
+ * cluster_background.c (the thread that reads the socket), cluster_rings.h (channels, entries,
+ * answers), cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c
+ * (finding a daemon, starting a cluster of our own), cluster_blocked.c (waits that would never
+ * end). */
 #ifndef REEVE_CLIENT_CLUSTER_H
 #define REEVE_CLIENT_CLUSTER_H
 
@@ -275,8 +278,8 @@ void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
 /* cluster.c. With the lock; REEVE_OK when the backend can work. */
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
 uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms);
-/* With the lock, which it gives up meanwhile. In a task: runs what nobody has begun of what the
- * future needs, as far as it may. */
+/* cluster_get.c. With the lock, which it gives up meanwhile. In a task: runs what nobody has
+ * begun of what the future needs, as far as it may. */
 void reeve_cluster_run_unclaimed(struct reeve_cluster *cluster, reeve_task_id future);
 
 /* cluster_cancel.c: member of the backend; and with the lock, what the core commands. */
@@ -292,6 +295,8 @@ void reeve_cluster_progress_heard(
     struct reeve_cluster *cluster, const struct reeve_local_message *message);
 
 /* cluster_stream.c: member of the backend; and with the lock, what the core commands. */
+/* Of a live task that the core calls no stream: it was one. */
+bool reeve_cluster_was_stream(const struct reeve_cluster *cluster, reeve_task_id task);
 int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error);
 void reeve_cluster_credit_run(
@@ -305,7 +310,7 @@ void reeve_cluster_fed(
     struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message);
 void reeve_cluster_asked(
     struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message);
-/* cluster.c. With the lock. A stream has been read to its end, and is released: REEVE_OK or its
+/* cluster_get.c. With the lock. A stream has been read to its end, and is released: REEVE_OK or its
  * error. */
 int reeve_cluster_end_take(
     struct reeve_cluster *cluster, reeve_task_id stream, struct reeve_error_info *error);
@@ -313,6 +318,8 @@ int reeve_cluster_end_take(
 /* cluster_watch.c: members of the backend; and with the lock, after tasks have become final. */
 int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error);
+int reeve_cluster_watch_next(struct reeve_backend *backend, uint64_t stream,
+    struct reeve_ready *ready, uint64_t tag, struct reeve_error_info *error);
 int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
     const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
     struct reeve_error_info *error);
@@ -323,6 +330,25 @@ int reeve_cluster_submit(struct reeve_backend *backend, const struct reeve_submi
     uint64_t *ret, struct reeve_error_info *error);
 int reeve_cluster_submit_many(struct reeve_backend *backend, const struct reeve_submit *submits,
     size_t count, uint64_t *ret, size_t *at, struct reeve_error_info *error);
+
+/* cluster_get.c, cluster_wait.c: members of the backend. */
+int reeve_cluster_get(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
+    reeve_consume *consume, void *arg, struct reeve_error_info *error);
+int reeve_cluster_get_many(struct reeve_backend *backend, const uint64_t *futures, size_t *at,
+    size_t count, reeve_consume *consume, void *arg, struct reeve_error_info *error);
+int reeve_cluster_wait(struct reeve_backend *backend, const uint64_t *futures, size_t count,
+    size_t wanted, int64_t timeout_ms, bool *ready, size_t *ready_count,
+    struct reeve_error_info *error);
+int reeve_cluster_release(
+    struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error);
+int reeve_cluster_retain(
+    struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error);
+int reeve_cluster_look(
+    struct reeve_backend *backend, uint64_t future, struct reeve_future_look *ret);
+/* With the lock. Why await gave up; there is no such future. Both return the code. */
+int reeve_cluster_await_failure(
+    const struct reeve_cluster *cluster, struct reeve_error_info *error);
+int reeve_cluster_stale(struct reeve_error_info *error);
 
 /* cluster_actor.c */
 /* With the lock. Fills in what the task has to do with the actor, and its class. */
@@ -369,8 +395,9 @@ bool reeve_cluster_role_reclaim(struct reeve_cluster *cluster);
  * lock. */
 bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struct reeve_cluster *));
 
-/* Around what a worker's main thread does with its task: see enum reeve_worker_main_state. Without
- * the lock. task_begin first; task_end, with which the task may be answered; then loop_resume. */
+/* cluster_lend.c. Around what a worker's main thread does with its task: see enum
+ * reeve_worker_main_state. Without the lock. task_begin first; task_end, with which the task may
+ * be answered; then loop_resume. */
 void reeve_cluster_task_begin(struct reeve_cluster *cluster);
 bool reeve_cluster_task_end(struct reeve_cluster *cluster); /* true: the role is to be resumed */
 void reeve_cluster_loop_resume(struct reeve_cluster *cluster);
@@ -423,7 +450,8 @@ int reeve_cluster_arguments_make(struct reeve_cluster *cluster,
     const struct reeve_owner_entry *entry, struct reeve_cluster_arguments *ret);
 void reeve_cluster_arguments_free(struct reeve_cluster_arguments *arguments); /* no lock needed */
 
-/* cluster_rings.c. Lock held; progress and messages also need the role. */
+/* cluster_answers.c, cluster_send.c, cluster_messages.c, cluster_channel.c, cluster_entry.c. Lock
+ * held; progress and messages also need the role. */
 void reeve_cluster_progress(struct reeve_cluster *cluster, uint64_t now_ns);
 void reeve_cluster_pump(struct reeve_cluster *cluster, uint64_t now_ns);
 bool reeve_cluster_anything_ready(const struct reeve_cluster *cluster); /* role, no lock needed */
@@ -542,7 +570,7 @@ void reeve_cluster_ahead_return(struct reeve_cluster *cluster);
 int reeve_cluster_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
 void reeve_cluster_unview(struct reeve_backend *backend, uint64_t handle);
-/* cluster.c, for it. With the lock. Until the future is final, as get waits. */
+/* cluster_get.c, for it. With the lock. Until the future is final, as get waits. */
 int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, uint64_t deadline_ns,
     struct reeve_error_info *error);
 /* The object of a future's result cannot be had, with `code`: whether it is made again, to be

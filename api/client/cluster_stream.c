@@ -14,7 +14,7 @@ static bool has_next(struct reeve_cluster *cluster, void *arg)
 }
 
 /* A call's future is none; but one that has been released may be under way yet. */
-static bool was_stream(const struct reeve_cluster *cluster, reeve_task_id task)
+bool reeve_cluster_was_stream(const struct reeve_cluster *cluster, reeve_task_id task)
 {
     struct reeve_owner_entry entry;
     reeve_owner_entry(cluster->owner, task, &entry);
@@ -41,7 +41,7 @@ static int item_take(struct reeve_cluster *cluster, reeve_task_id stream, reeve_
             "%llu items of the stream went to an attempt of this call that was lost; the next one "
             "goes on behind them",
             (unsigned long long)reeve_owner_lost_items(cluster->owner, stream));
-    if (code == REEVE_EHANDLE || (code == REEVE_ETYPE && was_stream(cluster, stream)))
+    if (code == REEVE_EHANDLE || (code == REEVE_ETYPE && reeve_cluster_was_stream(cluster, stream)))
         return reeve_error_set(error, REEVE_EHANDLE,
             "no such stream: it has ended, or has been released or given to a call, already");
     if (code != 0)

@@ -1,4 +1,5 @@
-/* Futures that are watched: tags that go into queues (ready.h) when their tasks become final.
+/* Futures that are watched: tags that go into queues (ready.h) when their tasks become final, or
+ * (streams) when they have an item.
  *
  * Whoever sleeps on a file descriptor or in a callback's thread is woken by the background thread,
  * which then does not leave the looking to the program, however busy that is
@@ -19,25 +20,50 @@ void reeve_cluster_watched(struct reeve_cluster *cluster)
     }
 }
 
-int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
-    uint64_t tag, struct reeve_error_info *error)
+/* With the lock. `how` is the core's. */
+static int watch(struct reeve_cluster *cluster,
+    int (*how)(struct reeve_owner *, reeve_task_id, const struct reeve_owner_watch *),
+    uint64_t future, struct reeve_ready *ready, uint64_t tag)
 {
-    struct reeve_cluster *cluster = reeve_cluster_of(backend);
-    struct reeve_owner_watch watch = {(uint64_t)(uintptr_t)ready, tag};
-    reeve_lock(&cluster->lock);
-    int code = cluster->ending ? REEVE_ESHUTDOWN : 0;
-    if (code == 0) {
-        reeve_cluster_enter(cluster);
-        code = reeve_owner_watch(cluster->owner, future, &watch);
-    }
-    if (code == 0) {
+    struct reeve_owner_watch pair = {(uint64_t)(uintptr_t)ready, tag};
+    if (cluster->ending)
+        return REEVE_ESHUTDOWN;
+    reeve_cluster_enter(cluster);
+    int code = how(cluster->owner, future, ready != NULL ? &pair : NULL);
+    if (code == 0 && ready != NULL) {
         cluster->watch_count++;
         cluster->eager_count += ready->is_eager;
         reeve_cluster_watched(cluster); /* it may be ready */
     }
+    return code;
+}
+
+int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    reeve_lock(&cluster->lock);
+    int code = watch(cluster, reeve_owner_watch, future, ready, tag);
     reeve_unlock(&cluster->lock);
     if (code == REEVE_EHANDLE)
         return reeve_error_set(error, code, "no such future: it has been got or released already");
+    return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");
+}
+
+int reeve_cluster_watch_next(struct reeve_backend *backend, uint64_t stream,
+    struct reeve_ready *ready, uint64_t tag, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    reeve_lock(&cluster->lock);
+    int code = watch(cluster, reeve_owner_watch_next, stream, ready, tag);
+    if (code == REEVE_ETYPE && reeve_cluster_was_stream(cluster, stream))
+        code = REEVE_EHANDLE;
+    reeve_unlock(&cluster->lock);
+    if (code == REEVE_EHANDLE)
+        return reeve_error_set(error, code,
+            "no such stream: it has ended, or has been released or given to a call, already");
+    if (code == REEVE_ETYPE)
+        return reeve_error_set(error, code, "a call's future is not a stream: watch it");
     return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");
 }
 

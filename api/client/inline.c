@@ -627,6 +627,7 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .get_progress = inline_get_progress,
         .cancel = inline_cancel,
         .watch = inline_watch,
+        .watch_next = inline_watch_next,
         .watch_wait = inline_watch_wait,
         .look = inline_look,
         .create = inline_create,

@@ -92,6 +92,8 @@ void inline_stream_free(struct inline_stream *stream);
 void inline_value_leave(struct value *value);
 int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error);
+int inline_watch_next(struct reeve_backend *backend, uint64_t stream, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error);
 int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
     const void *item, struct reeve_error_info *error);
 

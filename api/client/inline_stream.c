@@ -3,6 +3,7 @@
 #include "api/client/error.h"
 #include "api/client/inline_internal.h"
 #include "api/client/inline_turns.h"
+#include "api/client/ready.h"
 
 #include <stdlib.h>
 
@@ -125,6 +126,23 @@ int inline_next(struct reeve_backend *backend, uint64_t future, int64_t timeout_
         inline_value_leave(value); /* the last one to have it ends it */
     }
     pthread_mutex_unlock(&inline_self.lock);
+    return rc;
+}
+
+/* To take an item waits for nobody else: its function runs then. */
+int inline_watch_next(struct reeve_backend *backend, uint64_t stream, struct reeve_ready *ready,
+    uint64_t tag, struct reeve_error_info *error)
+{
+    (void)backend;
+    pthread_mutex_lock(&inline_self.lock);
+    const struct value *value =
+        inline_self.running ? reeve_map64_get(&inline_self.futures, stream) : NULL;
+    int rc = value ? REEVE_OK : inline_not_live(error);
+    if (value && !value->stream)
+        rc = reeve_error_set(error, REEVE_ETYPE, "a call's future is not a stream: watch it");
+    pthread_mutex_unlock(&inline_self.lock);
+    if (!rc && ready)
+        reeve_ready_push(ready, tag);
     return rc;
 }
 

@@ -287,6 +287,13 @@ static int watch_watch(struct reeve_backend *backend, uint64_t future, struct re
     return inner->watch(inner, future, ready, tag, error);
 }
 
+static int watch_watch_next(struct reeve_backend *backend, uint64_t stream,
+    struct reeve_ready *ready, uint64_t tag, struct reeve_error_info *error)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    return inner->watch_next(inner, stream, ready, tag, error);
+}
+
 static int watch_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
     const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
     struct reeve_error_info *error)
@@ -574,6 +581,7 @@ int reeve_leaks_watch(struct reeve_backend *inner, bool prints, struct reeve_bac
         .retain = watch_retain,
         .cancel = watch_cancel,
         .watch = watch_watch,
+        .watch_next = watch_watch_next,
         .watch_wait = watch_watch_wait,
         .context = watch_context,
         .progress = watch_progress,

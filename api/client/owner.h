@@ -354,6 +354,10 @@ struct reeve_owner_watch {
 };
 int reeve_owner_watch(
     struct reeve_owner *owner, reeve_task_id task, const struct reeve_owner_watch *watch);
+/* Likewise, once next_item would say something else than EAGAIN; the future is not referred to.
+ * REEVE_ETYPE: it is no stream. Without a watch: whether that is so now; REEVE_EAGAIN: no. */
+int reeve_owner_watch_next(
+    struct reeve_owner *owner, reeve_task_id task, const struct reeve_owner_watch *watch);
 bool reeve_owner_next_watched(struct reeve_owner *owner, struct reeve_owner_watch *ret);
 uint32_t reeve_owner_watch_count(const struct reeve_owner *owner); /* not told yet */
 

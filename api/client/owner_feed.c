@@ -71,6 +71,7 @@ void owner_stream_give(struct reeve_owner *owner, reeve_task_id id, reeve_task_i
     struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(stream->taker == 0 && task->held != 0 && task->references > 1);
     stream->taker = taker;
+    owner_watches_tell(owner, &stream->watches); /* it is gone, for who watches it */
     stream->begin = owner_stream_popped(stream);
     task->held--;
     task->references--; /* the program's; that of the taker's arguments stays */
@@ -135,7 +136,10 @@ void owner_feed_look(struct reeve_owner *owner, struct owner_stream *stream, ree
 void owner_stream_ended(struct reeve_owner *owner, reeve_task_id id)
 {
     struct owner_stream *stream = owner_stream_find(owner, id);
-    if (stream != NULL && stream->taker != 0)
+    if (stream == NULL)
+        return;
+    owner_watches_tell(owner, &stream->watches);
+    if (stream->taker != 0)
         owner_feed_look(owner, stream, id);
 }
 

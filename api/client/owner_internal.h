@@ -149,7 +149,7 @@ struct owner_cancel {
 
 struct owner_watch {
     struct reeve_owner_watch told;
-    uint32_t next; /* when it is free */
+    uint32_t next; /* when it is free, or of those that wait for the next item of a stream */
 };
 
 struct owner_queue {
@@ -424,6 +424,12 @@ void owner_cancel_fini(struct reeve_owner *owner);
 
 /* A final task's edge is a watch (owner_watch.c). */
 void owner_watch_tell(struct reeve_owner *owner, uint32_t dependent);
+/* To be told with the rest of a list, linked by next; NULL: now. REEVE_ENOMEM. */
+int owner_watch_list(
+    struct reeve_owner *owner, uint32_t *first, const struct reeve_owner_watch *watch);
+/* All of it, which is empty then. */
+void owner_watches_tell(struct reeve_owner *owner, uint32_t *first);
+uint32_t owner_watches_count(const struct reeve_owner *owner, uint32_t first);
 
 /* Several results (owner_results.c). */
 /* What the PART waits for is final. True: so is it now, and its dependents are to be told. */
@@ -457,7 +463,8 @@ int owner_loan_make(struct reeve_owner *owner, reeve_task_id origin,
 /* The call has ended. */
 void owner_loan_end(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id);
 void owner_streams_fini(struct reeve_owner *owner);
-uint64_t owner_streams_memory(const struct reeve_owner *owner);
+/* Audits; returns their memory, and how many watches wait for an item. */
+uint64_t owner_streams_check(const struct reeve_owner *owner, uint32_t *ret_watches);
 
 /* Results of lost attempts (owner_stray.c): one may be on that node; it is to go there at once; all
  * of the task's are, but on the node where its object is freed anyway; nothing is known of them any
@@ -482,7 +489,8 @@ void owner_retries_fini(struct reeve_owner *owner);
 /* Audits; returns their memory. */
 uint64_t owner_retries_check(const struct reeve_owner *owner);
 
-/* The SENT task that an entry from this lease speaks of, or NULL when that is stale (owner.c). */
+/* The SENT task that an entry from this lease speaks of, or NULL when that is stale
+ * (owner_answer.c). */
 struct owner_task *owner_task_answered(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt);
 
@@ -501,21 +509,38 @@ static inline void owner_object_free(
         owner_strays_free(owner, task->bytes.object.id.sequence, task->bytes.object.node);
 }
 
-/* The state machine (owner.c). */
+/* Waiting to be sent (owner_queue.c). */
 void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+/* The same for one of an ordered class that is new: in its turn, whether or not it waits. */
+void owner_task_queue_ordered(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 /* The same for one that has been under way: to where it was among the others. */
 void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index);
+void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+
+/* Becoming final (owner_final.c). */
+/* Without telling whoever waits for it. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object);
-
+void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
 void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
     bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
-/* The task has been lost with its worker: whether it is run again. */
-bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id);
+/* The list, from malloc, is of references that are passed on; whether or not the task becomes
+ * DONE. */
+void owner_task_end_with(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
+    bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object,
+    struct reeve_owner_splice *list, uint32_t count);
 void owner_task_fail(
     struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code, const char *text);
-void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+/* An error that a task has from another tells where it arose. */
+void owner_error_origin(struct owner_task *task, const struct owner_task *from);
+/* References of the caller's become the list's. They are given up, and the list is freed. */
+void owner_list_take(struct reeve_owner *owner, struct reeve_owner_splice *list,
+    const reeve_task_id *futures, uint32_t count);
+void owner_list_drop(struct reeve_owner *owner, struct reeve_owner_splice *list, uint32_t count);
+
+/* The task has been lost with its worker: whether it is run again (owner_answer.c). */
+bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, reeve_task_id id);
 
 /* Futures in values (owner_handover.c, owner_adopt.c). */
 uint32_t owner_mark_next(struct reeve_owner *owner);
@@ -567,7 +592,6 @@ void owner_actors_fini(struct reeve_owner *owner);
 uint64_t owner_actors_check(const struct reeve_owner *owner);
 int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
     struct owner_class **ret, uint32_t *ret_class_index);
-void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
 
 /* Objects that were lost (owner_lineage.c). */
 /* The task becomes DONE with this object: its call, out of the task, to be kept; NULL: it is not
@@ -605,24 +629,42 @@ void owner_lineage_check(const struct reeve_owner *owner);
 /* Memory (owner_table.c). A list of tasks that nobody refers to any more, linked by next. */
 void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending);
 
-/* Leases and demand (owner_lease.c). */
+/* Classes and demand (owner_class.c). */
 /* For a while nothing is wanted of it: tells so. */
 void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class);
+void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
+/* We were told that no more leases can come, and the last one has gone: is it still so? */
+void owner_demand_anew(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class);
+void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
+void owner_class_work_changed(
+    struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class);
+
+/* Leases (owner_lease.c). */
+struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index);
+/* Whether it may get one more has perhaps changed. */
+void owner_room_update(
+    struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease);
+/* The latest batch of answers is complete. */
+void owner_batch_measure(struct owner_class *class, struct owner_lease *lease);
+void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
+    uint32_t index, bool answered);
 /* The lease is FREE from now on. Whether it was the one that is sent to, of an ordered class: then
  * the next one is. */
 bool owner_lease_freed(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease);
-/* Takes from the lease what is under way; each of these is forgiven, or fails. */
+void owner_lease_return(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class,
+    struct owner_lease *lease);
+/* Asks for up to `count` of the lease's entries back, the latest first. */
+void owner_take_back(struct reeve_owner *owner, struct owner_lease *lease, uint32_t count);
+/* Takes from the lease what is under way; each of these is forgiven, or fails (owner_loss.c). */
 void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     int code, const char *text);
+
+/* Time (owner_tick.c). */
 void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns);
-void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
-void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
-void owner_class_work_changed(
-    struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class);
-void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
-    uint32_t index, bool answered);
-struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index);
+/* How long a lease may go without an answer before what it has not begun is given to others that
+ * are busy, too. */
+uint64_t owner_patience_ns(const struct reeve_owner *owner, const struct owner_class *class);
 
 /* Large arguments (owner_near.c). */
 /* The node that holds the most of what the task reads; 0: it is not much. */

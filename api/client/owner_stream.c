@@ -34,6 +34,7 @@ int owner_stream_make(
         return REEVE_ENOMEM;
     }
     stream->window = reeve_stream_window_of(window);
+    stream->watches = OWNER_NONE;
     reeve_buffer_init(&stream->items);
     reeve_buffer_init(&stream->piece);
     owner->memory_bytes += sizeof(*stream);
@@ -70,6 +71,7 @@ void owner_stream_drop(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id
     if (stream == NULL)
         return;
     owner->memory_bytes -= sizeof(*stream) + stream->items.size;
+    owner_watches_tell(owner, &stream->watches);
     if (REEVE_UNLIKELY(stream->is_loan))
         owner_loan_close(owner, now_ns, stream, id);
     stream_free(stream);
@@ -86,14 +88,18 @@ void owner_streams_fini(struct reeve_owner *owner)
     reeve_map64_fini(&owner->streams);
 }
 
-uint64_t owner_streams_memory(const struct reeve_owner *owner)
+uint64_t owner_streams_check(const struct reeve_owner *owner, uint32_t *ret_watches)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, id;
     size_t at = 0;
     void *value;
-    while (reeve_map64_next(&owner->streams, &at, NULL, &value)) {
+    while (reeve_map64_next(&owner->streams, &at, &id, &value)) {
         const struct owner_stream *stream = value;
         REEVE_ASSERT(stream->older <= stream->count && stream->count <= stream->accepted);
+        REEVE_ASSERT(stream->watches == OWNER_NONE ||
+                     (stream->count == 0 && stream->taker == 0 &&
+                         !reeve_task_state_is_final(owner_task_find(owner, id)->state)));
+        *ret_watches += owner_watches_count(owner, stream->watches);
         bytes += sizeof(*stream) + stream->items.size;
     }
     return bytes;
@@ -138,8 +144,10 @@ static int item_accept(struct reeve_owner *owner, struct owner_stream *stream, r
     reeve_buffer_commit(&stream->items, sizeof(size) + size);
     owner->memory_bytes += sizeof(size) + size;
     stream->accepted++;
-    if (stream->count++ == 0)
+    if (stream->count++ == 0) {
         owner->final_count++; /* somebody may be waiting for it */
+        owner_watches_tell(owner, &stream->watches);
+    }
     if (REEVE_UNLIKELY(stream->taker != 0))
         owner_feed_look(owner, stream, id);
     return 0;
@@ -209,6 +217,20 @@ int reeve_owner_next_item(const struct reeve_owner *owner, reeve_task_id id,
     memcpy(ret_size, stream->items.data, sizeof(*ret_size));
     *ret_bytes = stream->items.data + sizeof(*ret_size);
     return 0;
+}
+
+int reeve_owner_watch_next(
+    struct reeve_owner *owner, reeve_task_id id, const struct reeve_owner_watch *watch)
+{
+    const uint8_t *bytes;
+    uint32_t size;
+    int code = reeve_owner_next_item(owner, id, &bytes, &size);
+    if (code == REEVE_EHANDLE || code == REEVE_ETYPE)
+        return code;
+    if (watch == NULL)
+        return code == REEVE_EAGAIN ? code : 0;
+    return owner_watch_list(
+        owner, code == REEVE_EAGAIN ? &owner_stream_find(owner, id)->watches : NULL, watch);
 }
 
 void reeve_owner_item_taken(struct reeve_owner *owner, reeve_task_id id)

@@ -11,6 +11,7 @@ struct owner_stream {
     uint64_t came;             /* items of this attempt, skipped ones included */
     struct reeve_stream_window window;
     uint32_t attempt;
+    uint32_t watches;     /* the first of those who wait for the next item; OWNER_NONE */
     uint32_t older;       /* of `items`, those of attempts before */
     uint32_t count;       /* of `items` */
     uint32_t taken, told; /* units of this attempt */

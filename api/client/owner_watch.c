@@ -1,9 +1,13 @@
-/* The owner core: telling whoever watches a future that it is ready.
+/* The owner core: telling whoever watches a future that it is ready, or a stream that it has an
+ * item.
  *
  * A watch is an edge of the task like those to its dependents, so that a task without one costs
  * nothing more: where the dependent's index would stand, there is the number of the watch with
  * OWNER_WATCH set. A watched task is referred to until it is final, so it is not given away
- * meanwhile, and ends here. */
+ * meanwhile, and ends here.
+ *
+ * Those that wait for the next item of a stream are a list of their own, in the stream: they are
+ * told when one comes, and when none will, because it has ended, or is another's to take. */
 #include <reeve_errors.h>
 #include <stdlib.h>
 
@@ -46,6 +50,42 @@ static struct reeve_owner_watch watch_take(struct reeve_owner *owner, uint32_t n
     return told;
 }
 
+int owner_watch_list(
+    struct reeve_owner *owner, uint32_t *first, const struct reeve_owner_watch *watch)
+{
+    uint32_t number;
+    /* so that telling cannot fail */
+    if (reeve_fifo_reserve(&owner->watched, (size_t)owner->watch_count + 1) != 0)
+        return REEVE_ENOMEM;
+    if (first == NULL) {
+        *(struct reeve_owner_watch *)reeve_fifo_push(&owner->watched) = *watch;
+        return 0;
+    }
+    if (watch_make(owner, &number) != 0)
+        return REEVE_ENOMEM;
+    owner->watches[number] = (struct owner_watch){*watch, *first};
+    *first = number;
+    return 0;
+}
+
+void owner_watches_tell(struct reeve_owner *owner, uint32_t *first)
+{
+    while (REEVE_UNLIKELY(*first != OWNER_NONE)) {
+        uint32_t number = *first;
+        *first = owner->watches[number].next;
+        owner_watch_tell(owner, number);
+        owner->final_count++; /* somebody may be waiting for it */
+    }
+}
+
+uint32_t owner_watches_count(const struct reeve_owner *owner, uint32_t first)
+{
+    uint32_t count = 0;
+    for (; first != OWNER_NONE; first = owner->watches[first].next)
+        count++;
+    return count;
+}
+
 int reeve_owner_watch(
     struct reeve_owner *owner, reeve_task_id id, const struct reeve_owner_watch *watch)
 {
@@ -53,14 +93,11 @@ int reeve_owner_watch(
     uint32_t number;
     if (task == NULL)
         return REEVE_EHANDLE;
+    if (reeve_task_state_is_final(task->state))
+        return owner_watch_list(owner, NULL, watch);
     /* so that telling cannot fail */
-    if (reeve_fifo_reserve(&owner->watched, (size_t)owner->watch_count + 1) != 0)
-        return REEVE_ENOMEM;
-    if (reeve_task_state_is_final(task->state)) {
-        *(struct reeve_owner_watch *)reeve_fifo_push(&owner->watched) = *watch;
-        return 0;
-    }
-    if (watch_make(owner, &number) != 0)
+    if (reeve_fifo_reserve(&owner->watched, (size_t)owner->watch_count + 1) != 0 ||
+        watch_make(owner, &number) != 0)
         return REEVE_ENOMEM;
     owner->watches[number].told = *watch;
     if (owner_edge_add(owner, task, number | OWNER_WATCH) != 0) {

@@ -143,16 +143,15 @@ int reeve_ready_fd(struct reeve_ready *ready)
 /* The program has one. It stays as it is over shutdown and another start. */
 static struct reeve_ready watched = REEVE_READY_INITIAL;
 
-/* Expects the tag and sees to it that it comes. */
-static int watch(struct reeve_backend *backend, struct reeve_ready *ready, uint64_t future,
-    uint64_t tag, struct reeve_error_info *error)
+int reeve_ready_watch(struct reeve_backend *backend, reeve_watch_member *how,
+    struct reeve_ready *ready, uint64_t future, uint64_t tag, struct reeve_error_info *error)
 {
     int code = reeve_ready_expect(ready, 1);
     if (code != 0)
         return reeve_error_set(error, code, "no memory to watch a future");
     if (reeve_is_failed_future(future))
         reeve_ready_push(ready, tag);
-    else if ((code = backend->watch(backend, future, ready, tag, error)) != 0)
+    else if ((code = how(backend, future, ready, tag, error)) != 0)
         reeve_ready_unexpect(ready);
     return code != 0 ? reeve_error_complete(error, code) : REEVE_OK;
 }
@@ -174,7 +173,16 @@ REEVE_API int(reeve_watch)(reeve_future future, uint64_t tag)
     struct reeve_backend *backend = reeve_client_enter(error);
     if (backend == NULL)
         return error->code;
-    return watch(backend, &watched, future.id, tag, error);
+    return reeve_ready_watch(backend, backend->watch, &watched, future.id, tag, error);
+}
+
+REEVE_API int(reeve_watch_next)(reeve_future stream, uint64_t tag)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct reeve_backend *backend = reeve_client_enter(error);
+    if (backend == NULL)
+        return error->code;
+    return reeve_ready_watch(backend, backend->watch_next, &watched, stream.id, tag, error);
 }
 
 REEVE_API int reeve_next_ready(uint64_t *tag)

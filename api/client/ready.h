@@ -1,5 +1,5 @@
-/* Queues of tags of futures that have become ready: what reeve_fd and reeve_next_ready, callbacks
- * and reeve_as_completed are made of.
+/* Queues of tags of futures that have become ready, and of streams that have an item: what reeve_fd
+ * and reeve_next_ready, callbacks, reeve_as_completed and reeve_as_yielded are made of.
  *
  *   watch ──▶ backend: future final ──reeve_ready_push──▶ | tag | tag | … |  ──take──▶ who asked
  *                                                             │
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/client/backend.h"
 #include "runtime/base/fifo.h"
 
 struct reeve_ready {
@@ -59,6 +60,10 @@ static inline bool reeve_ready_any(const struct reeve_ready *ready)
 {
     return atomic_load(&ready->count) != 0;
 }
+
+/* Expects the tag, and sees to it that it comes: `how` is a member of the backend. */
+int reeve_ready_watch(struct reeve_backend *backend, reeve_watch_member *how,
+    struct reeve_ready *ready, uint64_t future, uint64_t tag, struct reeve_error_info *error);
 
 /* callbacks.c. After the backend has been shut down: waits until all callbacks have been called.
  * In a callback it does not wait; they are called after that one. */

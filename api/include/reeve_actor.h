@@ -186,6 +186,7 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
  *     int counter_by_name_in(const char *name_space, const char *name, counter_ref *ret)
  */
 #define REEVE_ACTOR(A, ...)                                                               \
+    REEVE_EACH(REEVE_CHECK_FIELD_, A, __VA_ARGS__)                                        \
     typedef struct A {                                                                    \
         REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                          \
     } A;                                                                                  \
@@ -255,6 +256,7 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
 
 #define REEVE_CONSTRUCTOR_(A, ...) REEVE_CONSTRUCTOR__(A, __VA_ARGS__)
 #define REEVE_CONSTRUCTOR__(A, ...)                                                            \
+    REEVE_EACH(REEVE_CHECK_, __VA_ARGS__)                                                      \
     static int A##_reeve_construct(                                                            \
         __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));       \
     REEVE_DECLARE_(void, A##_reeve_end, A##_reeve_end, (A##_ref, reeve_gone))                  \
@@ -296,6 +298,7 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
 
 #define REEVE_METHOD_(R, A, name, ...) REEVE_METHOD__(R, A, name, __VA_ARGS__)
 #define REEVE_METHOD__(R, A, name, ...)                                                         \
+    REEVE_EACH(REEVE_CHECK_, __VA_ARGS__)                                                       \
     static R name##_reeve_method(                                                               \
         __attribute__((unused)) A *self REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));        \
     REEVE_DECLARE_(R, name, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__))    \

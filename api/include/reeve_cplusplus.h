@@ -17,6 +17,14 @@
 
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 
+/* Whether two types are one. */
+template <typename A, typename B> struct reeve_same {
+    static constexpr bool value = false;
+};
+template <typename A> struct reeve_same<A, A> {
+    static constexpr bool value = true;
+};
+
 /* Fills a struct of options in, and is a pointer to it. */
 template <typename T> class reeve_filled
 {

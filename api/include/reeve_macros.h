@@ -302,7 +302,7 @@
         REEVE_PICK(fn, 13, a13), REEVE_PICK(fn, 14, a14), REEVE_PICK(fn, 15, a15),    \
         REEVE_PICK(fn, 16, a16))
 
-/* ONE for one argument, MORE for more. */
+/* ONE for one argument, MORE for more, MANY for more than a function may have. */
 #define REEVE_ONE_OR_MORE_(...) REEVE_JOIN(REEVE_ONE_OR_MORE_, REEVE_COUNT(__VA_ARGS__))
 #define REEVE_ONE_OR_MORE_1     ONE
 #define REEVE_ONE_OR_MORE_2     MORE
@@ -321,5 +321,21 @@
 #define REEVE_ONE_OR_MORE_15    MORE
 #define REEVE_ONE_OR_MORE_16    MORE
 #define REEVE_ONE_OR_MORE_17    MORE
+#define REEVE_ONE_OR_MORE_18    MANY
+#define REEVE_ONE_OR_MORE_19    MANY
+#define REEVE_ONE_OR_MORE_20    MANY
+#define REEVE_ONE_OR_MORE_21    MANY
+#define REEVE_ONE_OR_MORE_22    MANY
+#define REEVE_ONE_OR_MORE_23    MANY
+#define REEVE_ONE_OR_MORE_24    MANY
+#define REEVE_ONE_OR_MORE_25    MANY
+#define REEVE_ONE_OR_MORE_26    MANY
+#define REEVE_ONE_OR_MORE_27    MANY
+#define REEVE_ONE_OR_MORE_28    MANY
+#define REEVE_ONE_OR_MORE_29    MANY
+#define REEVE_ONE_OR_MORE_30    MANY
+#define REEVE_ONE_OR_MORE_31    MANY
+#define REEVE_ONE_OR_MORE_32    MANY
+#define REEVE_ONE_OR_MORE_33    MANY
 
 #endif

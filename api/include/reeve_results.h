@@ -133,6 +133,8 @@ REEVE_API int reeve_typed_release_results(const uint64_t *futures, size_t count)
 
 #define REEVE_RESULTS_DECLARE_(fn, results, ...) REEVE_RESULTS_DECLARE__(fn, results, __VA_ARGS__)
 #define REEVE_RESULTS_DECLARE__(fn, outcome, ...)                                              \
+    REEVE_EACH(REEVE_CHECK_, fn REEVE_RESULTS_NEXT_ outcome)                                   \
+    REEVE_EACH(REEVE_CHECK_, __VA_ARGS__)                                                      \
     typedef struct fn##_results {                                                              \
         REEVE_EACH(REEVE_FIELD_, fn REEVE_RESULTS_NEXT_ outcome)                               \
     } fn##_results;                                                                            \

@@ -33,7 +33,7 @@
  *    if the function yields the same items each time. For one that does not: REEVE_NO_RETRIES.
  *  - An item is any value but one with futures in it. It is copied on its way.
  *  - It can be waited for, watched and cancelled, as a future: it is ready when the function has
- *    ended.
+ *    ended. To wait for the next item of any of several streams: reeve_as_yielded, below.
  *  - A stream can be given to a call, where the parameter is a stream: reeve_stream_T, of items of
  *    type T.
  *
@@ -106,6 +106,68 @@
 extern "C" {
 #endif
 
+/* ---- several streams ------------------------------------------------------------------------- */
+
+/* reeve_as_yielded(i, streams, count) { … }: runs the block whenever one of the streams has an item
+ * to take, or its end, with `i` (a size_t variable of yours) as its index in the array: the next
+ * fn_next of that one does not wait. Until all have ended:
+ *
+ *     count_to_stream streams[10];
+ *     for (int k = 0; k < 10; k++)
+ *         streams[k] = count_to_remote(100);
+ *     size_t i;
+ *     reeve_as_yielded (i, streams, 10) {
+ *         int rc = count_to_next(streams[i], &x);
+ *         if (rc == REEVE_OK)
+ *             sum += x;
+ *         else if (rc != REEVE_EEND)
+ *             reeve_perror("count_to");
+ *     }
+ *
+ * Those that have items take turns, so that one that is fast does not hold up the others.
+ * Streams of any function, or that came as arguments; of items of one type, as they are in an
+ * array. One that the block releases, or gives to a call, is left out from then on; one of which
+ * it takes nothing comes again. What is no live stream comes once (its fn_next says why). The
+ * array stays unchanged meanwhile. `break` is fine: the streams live on. Each step waits as long
+ * as it takes. Ends early only when the library has been shut down meanwhile, or without memory.
+ * With a limit of time: the three functions below. */
+#define reeve_as_yielded(index, streams, count)                                            \
+    for (__attribute__((cleanup(reeve_merge_end))) reeve_merge REEVE_JOIN(reeve_merge_,    \
+             __LINE__) = reeve_merge_begin((const reeve_future *)&(streams)->id, count);   \
+         reeve_merge_next(&REEVE_JOIN(reeve_merge_, __LINE__), REEVE_FOREVER, &(index)) == \
+         REEVE_OK;)
+
+/* An iteration over what several streams yield. For one thread at a time. */
+typedef struct reeve_merge {
+    const reeve_future *streams; /* those it is about */
+    size_t count;                /* how many */
+    size_t left;                 /* so many of them have not ended */
+    size_t given;                /* the library's */
+    struct reeve_ready *queue;   /* the library's */
+} reeve_merge;
+
+/* `streams` must stay as they are until the end. Does not block. What is wrong, reeve_merge_next
+ * says. */
+REEVE_API reeve_merge reeve_merge_begin(const reeve_future *streams, size_t count);
+
+/* The index of a stream whose next item, or end, can be taken without a wait. REEVE_EEND: all have
+ * ended. REEVE_ETIMEDOUT; REEVE_ENOMEM; REEVE_ESHUTDOWN. Blocks. */
+REEVE_API int reeve_merge_next(reeve_merge *merge, int64_t timeout_ms, size_t *ret_index);
+
+/* Frees what belongs to it; the streams live on. Twice is fine. Does not block. */
+REEVE_API void reeve_merge_end(reeve_merge *merge);
+
+/* As reeve_watch: when the next fn_next of the stream does not wait (perhaps now), reeve_next_ready
+ * gives `tag`, once; then it may be watched anew. So streams and futures go together in one event
+ * loop. Whatever becomes of the stream, the tag comes. Does not block. REEVE_EHANDLE: not a live
+ * stream; REEVE_ETYPE: it is a future, not a stream; REEVE_ENOMEM. */
+REEVE_API int reeve_watch_next(reeve_future stream, uint64_t tag);
+#define reeve_watch_next(stream, tag) reeve_watch_next(reeve_untyped(stream), tag)
+
+/* As reeve_on_ready, likewise: calls the function once. It may take items, and call this again. */
+REEVE_API int reeve_on_next(reeve_future stream, reeve_callback *function, void *arg);
+#define reeve_on_next(stream, function, arg) reeve_on_next(reeve_untyped(stream), function, arg)
+
 /* The dynamic forms. The stream of a function made by REEVE_STREAM, or registered, that
  * reeve_submit has given: as fn_next. ret->bytes is the caller's, for reeve_free. REEVE_ETYPE: it
  * is a future, not a stream. */
@@ -129,9 +191,11 @@ REEVE_API int reeve_typed_next(
 }
 #endif
 
-/* The next item of any stream of Ts, of fn or one that came as an argument: as fn_next. Likewise
- * reeve_next_timeout_T(stream, timeout_ms, &value). */
+/* The next item of any stream of Ts, of fn or one that came as an argument: as fn_next and
+ * fn_next_timeout. */
 #define reeve_next(T, stream, value) REEVE_JOIN(reeve_next_, T)(stream, value)
+#define reeve_next_timeout(T, stream, timeout_ms, value) \
+    REEVE_JOIN(reeve_next_timeout_, T)(stream, timeout_ms, value)
 
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 
@@ -158,6 +222,7 @@ REEVE_API int reeve_typed_next(
 
 #define REEVE_STREAM_DECLARE_(T, fn, ...) REEVE_STREAM_DECLARE__(T, fn, __VA_ARGS__)
 #define REEVE_STREAM_DECLARE__(T, fn, ...)                                                     \
+    REEVE_EACH(REEVE_CHECK_, __VA_ARGS__)                                                      \
     typedef REEVE_JOIN(reeve_stream_, T) fn##_stream;                                          \
     void fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                   \
     REEVE_SUBMIT_(REEVE_SUBMIT_ONE_, fn, fn##_stream, __VA_ARGS__)                             \

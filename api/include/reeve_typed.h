@@ -166,6 +166,9 @@ extern REEVE_API const struct reeve_type reeve_type_void;
 
 /* ---- futures of values ----------------------------------------------------------------------- */
 
+/* Of a function that may be called by nobody, and whose future is not to be forgotten. */
+#define REEVE_WANTED_ __attribute__((unused, warn_unused_result))
+
 /* The future type and the functions of a value type.
  *
  * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is
@@ -176,7 +179,7 @@ extern REEVE_API const struct reeve_type reeve_type_void;
     typedef struct reeve_future_##T {                                                              \
         uint64_t id;                                                                               \
     } reeve_future_##T;                                                                            \
-    __attribute__((unused)) static inline reeve_future_##T reeve_put_##T(T reeve_value)            \
+    REEVE_WANTED_ static inline reeve_future_##T reeve_put_##T(T reeve_value)                      \
     {                                                                                              \
         reeve_future_##T reeve_one = {reeve_typed_put(&reeve_type_##T, &reeve_value)};             \
         return reeve_one;                                                                          \
@@ -379,11 +382,14 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 }
 
 /* The functions of a value type T, by its name: reeve_put(T, value) -> reeve_future_T,
- * reeve_get(T, future, &value), reeve_get_many(T, futures, count, values, codes), and
- * reeve_clear(T, &value), which frees every pointer in a value that a get gave, and zeroes it. */
+ * reeve_get(T, future, &value), reeve_get_timeout(T, future, timeout_ms, &value),
+ * reeve_get_many(T, futures, count, values, codes), and reeve_clear(T, &value), which frees every
+ * pointer in a value that a get gave, and zeroes it. */
 #define reeve_put(T, value)         REEVE_JOIN(reeve_put_, T)(value)
 #define reeve_get(T, future, value) REEVE_JOIN(reeve_get_, T)(future, value)
 #define reeve_clear(T, value)       REEVE_JOIN(reeve_clear_, T)(value)
+#define reeve_get_timeout(T, future, timeout_ms, value) \
+    REEVE_JOIN(reeve_get_timeout_, T)(future, timeout_ms, value)
 #define reeve_get_many(T, futures, count, values, codes) \
     REEVE_JOIN(reeve_get_many_, T)(futures, count, values, codes)
 
@@ -400,9 +406,11 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 /* REEVE_STRUCT(point, (double, x), (double, y)): defines `struct point`, also called `point`,
  * and makes it and `reeve_array_point`, an array of them, value types. Up to 32 members of any
  * value type. In a header, or in one file; a struct travels as a msgpack array of its members.
- * Its name is not one of REEVE_TAKEN_ below. */
+ * Its name is not as, bytes, context, from_id, many, packed, packed_many, progress, ready, release,
+ * timeout or value: those of its functions would be the library's own. */
 #define REEVE_STRUCT(T, ...)                                                                       \
     REEVE_NAME_IS_FREE_(T)                                                                         \
+    REEVE_EACH(REEVE_CHECK_, T, __VA_ARGS__)                                                       \
     typedef struct T {                                                                             \
         REEVE_EACH(REEVE_FIELD_, T, __VA_ARGS__)                                                   \
     } T;                                                                                           \
@@ -416,34 +424,13 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     REEVE_STREAM_TYPE_(T)                                                                          \
     REEVE_ARRAY_TYPE_(T)
 
-/* Names that a struct cannot have, because functions that it would get, such as reeve_put_T, are
- * the library's own: whoever takes one is told so. */
-#define REEVE_TAKEN_as          ~, 1
-#define REEVE_TAKEN_bytes       ~, 1
-#define REEVE_TAKEN_context     ~, 1
-#define REEVE_TAKEN_from_id     ~, 1
-#define REEVE_TAKEN_many        ~, 1
-#define REEVE_TAKEN_packed      ~, 1
-#define REEVE_TAKEN_packed_many ~, 1
-#define REEVE_TAKEN_progress    ~, 1
-#define REEVE_TAKEN_ready       ~, 1
-#define REEVE_TAKEN_release     ~, 1
-#define REEVE_TAKEN_value       ~, 1
-#define REEVE_IS_TAKEN_(T)      REEVE_IS_VOID__(REEVE_JOIN(REEVE_TAKEN_, T), 0, )
-#ifndef __cplusplus
-#define REEVE_NAME_IS_FREE_(T) REEVE_NAME_IS_FREE__(_Static_assert, T)
-#else
-#define REEVE_NAME_IS_FREE_(T) REEVE_NAME_IS_FREE__(static_assert, T)
-#endif
-#define REEVE_NAME_IS_FREE__(assertion, T)                                                   \
-    assertion(!REEVE_IS_TAKEN_(T), "REEVE_STRUCT cannot make a struct called \"" #T          \
-                                   "\": a function that it would get is the library's own; " \
-                                   "choose another name");
-
 /* ---- remote functions ------------------------------------------------------------------------ */
 
 /* REEVE_REMOTE(R, fn, (T1, a), (T2, b)) { body }: defines a remote function with up to 16
  * parameters. R is a value type, or void (then fn_get takes no value pointer).
+ *
+ * Where the compiler does not know reeve_future_thing, `thing` is no value type: not in the list at
+ * the head of this header, nor made by REEVE_STRUCT (typedefs are not seen through).
  *
  * The arguments are the library's and end with the call, whatever they point to included. What the
  * result points to must live until the function has returned: arguments, static data, or memory
@@ -451,10 +438,11 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
  * in a worker process that keeps nothing between calls but its global variables, and may run more
  * than once if a machine is lost.
  *
- * fn_remote always gives a future. If the call could not be submitted, getting the future
- * returns the reason. fn_get returns REEVE_OK, the task's error, or REEVE_EHANDLE, and releases
- * the future whatever the outcome; fn_get_timeout may also return REEVE_ETIMEDOUT, and then the
- * future lives on.
+ * fn_remote always gives a future, which is to be got or released (the compiler warns where it is
+ * dropped: reeve_release(fn_remote(a)) says that nobody wants it). If the call could not be
+ * submitted, getting the future returns the reason. fn_get returns REEVE_OK, the task's error, or
+ * REEVE_EHANDLE, and releases the future whatever the outcome; fn_get_timeout may also return
+ * REEVE_ETIMEDOUT, and then the future lives on.
  *
  * fn_remote_many is a loop of fn_remote over arrays of arguments, and fn_get_many a loop of fn_get,
  * for a fraction of the cost. What fails, fails alone, as it would in the loop:
@@ -519,11 +507,16 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     REEVE_JOIN(REEVE_PARAMETERS_, REEVE_ONE_OR_MORE_(__VA_ARGS__))(__VA_ARGS__)
 #define REEVE_PARAMETERS_ONE(fn)   void
 #define REEVE_PARAMETERS_MORE(...) REEVE_LIST(REEVE_PARAMETER_, __VA_ARGS__)
+#define REEVE_PARAMETERS_MANY(...)                                                                 \
+    REEVE_SAY_(GCC error                                                                           \
+        "a remote function has at most 16 parameters: put several into a struct, by REEVE_STRUCT") \
+    void
 
 /* For parameter n: what an argument of reeve_call becomes, from a value or from a future. */
 #define REEVE_ARGUMENT_(fn, n, pair)                                                      \
     typedef REEVE_TYPE_OF_ pair fn##_arg##n##_value;                                      \
     typedef REEVE_JOIN(reeve_future_, REEVE_TYPE_OF_ pair) fn##_arg##n##_future;          \
+    REEVE_CHECK_FUTURE_(fn##_arg##n##_future)                                             \
     struct fn##_reeve_arg##n {                                                            \
         uint64_t future;                                                                  \
         fn##_arg##n##_value value;                                                        \
@@ -563,19 +556,19 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
         REEVE_EACH(REEVE_FIELD_, __VA_ARGS__)                                                      \
         char reeve_end;                                                                            \
     };                                                                                             \
-    __attribute__((unused)) static inline F fn##_remote_opts(                                      \
+    REEVE_WANTED_ static inline F fn##_remote_opts(                                                \
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))        \
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {REEVE_EACH(REEVE_INITIAL_, __VA_ARGS__) 0}; \
         submit(F, fn, NULL);                                                                       \
         return reeve_made;                                                                         \
     }                                                                                              \
-    __attribute__((unused)) static inline F fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))            \
+    REEVE_WANTED_ static inline F fn##_remote(REEVE_PARAMETERS_(__VA_ARGS__))                      \
     {                                                                                              \
         return fn##_remote_opts(NULL REEVE_EACH(REEVE_PASS_, __VA_ARGS__));                        \
     }                                                                                              \
     REEVE_EACH(REEVE_ARGUMENT_, __VA_ARGS__)                                                       \
-    __attribute__((unused)) static inline F fn##_call(                                             \
+    REEVE_WANTED_ static inline F fn##_call(                                                       \
         const reeve_task_options *reeve_how REEVE_EACH(REEVE_CALL_PARAMETER_, __VA_ARGS__))        \
     {                                                                                              \
         struct fn##_reeve_arguments reeve_arguments = {                                            \
@@ -589,7 +582,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
     F reeve_made = {reeve_typed_submit(&fn##_reeve_function, reeve_how, &reeve_arguments, ids)}
 
 #define REEVE_DECLARE__(R, fn, ...)                                                              \
+    REEVE_EACH(REEVE_CHECK_, __VA_ARGS__)                                                        \
     typedef REEVE_JOIN(reeve_future_, R) fn##_future;                                            \
+    REEVE_CHECK_FUTURE_(fn##_future)                                                             \
     R fn(REEVE_PARAMETERS_(__VA_ARGS__));                                                        \
     REEVE_SUBMIT_(REEVE_SUBMIT_ONE_, fn, fn##_future, __VA_ARGS__)                               \
     __attribute__((unused)) static inline int fn##_remote_many_opts(                             \
@@ -677,6 +672,7 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
 #endif
 #define REEVE_PARAMETER_MEMBER_(fn, n, pair) REEVE_MEMBER_(fn##_reeve_arguments, n, pair),
 
+#include "reeve_checks.h"
 #include "reeve_macros.h"
 
 #ifdef __cplusplus

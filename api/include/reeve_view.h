@@ -50,6 +50,8 @@
  *     int reeve_abort(reeve_creation creation)
  *                                              gives it up. REEVE_EHANDLE
  *
+ * also as reeve_create(T, ...) and reeve_seal(T, creation, future).
+ *
  * After reeve_shutdown the items of what has not been sealed are no longer there, and seal says
  * REEVE_ESHUTDOWN. */
 #ifndef REEVE_VIEW_H
@@ -97,6 +99,14 @@ REEVE_MATRIX_(reeve_int64_matrix, int64_t)
 REEVE_MATRIX_(reeve_float_matrix, float)
 REEVE_MATRIX_(reeve_double_matrix, double)
 #undef REEVE_MATRIX_
+
+/* reeve_create_T and reeve_seal_T, by the name of the type:
+ *
+ *     reeve_create(reeve_double_matrix, 1000, 1000, &items, &creation)
+ *     reeve_seal(reeve_double_matrix, creation, &future)
+ */
+#define reeve_create(T, ...)            REEVE_JOIN(reeve_create_, T)(__VA_ARGS__)
+#define reeve_seal(T, creation, future) REEVE_JOIN(reeve_seal_, T)(creation, future)
 
 /* ---- machinery ------------------------------------------------------------------------------- */
 

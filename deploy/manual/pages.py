@@ -2,9 +2,11 @@
 Writes the manual pages: pages.py SOURCE_FOLDER REEVE_PROGRAM VERSION DATE TARGET_FOLDER
 
     man1/reeve.1, man1/reeve-run.1 …    what `reeve --help` and `reeve run --help` say
-    man3/reeve.3                        the comment at the head of reeve.h, all names, all errors
+    man3/reeve.3                        the comment at the head of reeve.h, and all names
+    man3/reeve_actor.3 …                the comment at the head of each other header, and its names
     man3/reeve_wait.3 …                 each comment of the public headers with its declarations; the further names of one
-                                        comment are links to the page of its first
+                                        comment are links to the page of its first. What is called as its header is on
+                                        that one's page
 
 Nothing is written here but the frame: help texts and headers are the manual, and are all that there is to keep true.
 """
@@ -15,7 +17,8 @@ import sys
 
 import header
 
-HEADERS = ("reeve.h", "reeve_typed.h", "reeve_nested.h", "reeve_results.h", "reeve_stream.h", "reeve_cplusplus.h", "reeve_errors.h")
+NOT_FOR_USERS = ("reeve_checks.h", "reeve_macros.h")
+MACHINERY = re.compile("What the macros' code calls")
 SECTION = re.compile(r"^([A-Z][A-Za-z ]+):$")
 OPTION = re.compile(r"^  +((?:-\w, )?--[\w-]+(?:[ =]\S+)?|-\w, --[\w-]+)(?:  +(.*))?$")
 
@@ -115,7 +118,7 @@ def names_of(code):
     for line in code:
         if depth == 0 and not continued:
             name = (re.match(r"#define (\w+)", line) or re.match(r"typedef struct (\w+)", line) or
-                    re.match(r"(?:struct|enum) (\w+)", line) or re.match(r"typedef .*?\b(\w+)(?:\(.*)?;", line) or
+                    re.match(r"(?:struct|enum) (\w+) {", line) or re.match(r"typedef .*?\b(\w+)(?:\(.*)?;", line) or
                     re.match(r"(?:REEVE_API|static inline|extern)\b.*?\b(reeve_\w+)\(", line))
             if name and not name.group(1).endswith("_") and name.group(1) not in found:
                 found.append(name.group(1))
@@ -164,33 +167,52 @@ def first_sentence(text, name):
     return text[:1].lower() + text[1:] if re.match(r"[A-Z][a-z]", text) else text
 
 
+def headers(source):
+    folder = os.path.join(source, "api", "include")
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".h") and name not in ("reeve.h", *NOT_FOR_USERS))
+    for name in ("reeve.h", *names):
+        with open(os.path.join(folder, name), encoding="utf-8") as stream:
+            yield name[:-2], stream.read()
+
+
+def references(names):
+    found = [f".BR {name} (3)" for name in names]
+    return [".SH SEE ALSO", *(line + "," for line in found[:-1]), *found[-1:]]
+
+
 def call_pages(source, date, version):
     """(name, section, text), or the name of another page in place of a text."""
-    see = [".SH SEE ALSO", ".BR reeve (3)"]
     index = []
-    for file_name in HEADERS:
-        with open(os.path.join(source, "api", "include", file_name), encoding="utf-8") as stream:
-            text = stream.read()
-        for number, item in enumerate(header.items(text)):
-            names = names_of(item.code) if number else [file_name[:-2]]
-            if not item.text or not names:
-                continue
-            if number:
-                index.append(names)
-            name, summary = names[0], first_sentence(item.text, names[0])
-            body = [".SH SYNOPSIS", ".nf", "#include <reeve.h>", ".fi"]
-            if number:
-                body[2:3] = ["#include <reeve.h>", ".sp", *literal(synopsis(item.code))[1:-1]]
-            if name == "reeve":
-                continue
-            if name == "reeve_errors":
-                body = body[:4]
-            body += [".SH DESCRIPTION", *described(item.text)]
-            body += errors(text) if name == "reeve_errors" else []
-            yield name, 3, page(name, 3, summary, date, version, [*body, *see])
+    for file_name, text in headers(source):
+        items = header.items(text)
+        described_items = [(names_of(item.code), item) for item in items[1:] if item.text and not MACHINERY.match(item.text)]
+        described_items = [(names, item) for names, item in described_items if names]
+        index.append((file_name, [names for names, _ in described_items]))
+        head = [item for names, item in described_items if names[0] == file_name]
+        if file_name != "reeve":
+            yield file_name, 3, file_page(file_name, text, head, [names[0] for names, _ in described_items], date, version)
+        for names, item in described_items:
+            name = names[0]
+            if name != file_name:
+                body = [".SH SYNOPSIS", ".nf", "#include <reeve.h>", ".sp", *literal(synopsis(item.code))[1:],
+                        ".SH DESCRIPTION", *described(item.text)]
+                see = references(([file_name] if file_name != "reeve" else []) + ["reeve"])
+                yield name, 3, page(name, 3, first_sentence(item.text, name), date, version, [*body, *see])
             for other in names[1:]:
                 yield other, 3, name
     yield "reeve", 3, overview(source, index, date, version)
+
+
+def file_page(name, text, head, names, date, version):
+    """That of a header, and of what in it has the same name."""
+    whole = header.items(text)[0].text
+    code = [line for item in head for line in ["", *synopsis(item.code)]]
+    body = [".SH SYNOPSIS", ".nf", "#include <reeve.h>", *literal(code)[1:-1], ".fi", ".SH DESCRIPTION", *described(whole)]
+    for item in head:
+        body += [".PP", *described(item.text)]
+    body += errors(text) if name == "reeve_errors" else []
+    see = references([other for other in names if other != name] + ["reeve"])
+    return page(name, 3, first_sentence(whole, name), date, version, [*body, *see])
 
 
 def errors(text):
@@ -204,12 +226,15 @@ def overview(source, index, date, version):
     with open(os.path.join(source, "api", "include", "reeve.h"), encoding="utf-8") as stream:
         text = header.items(stream.read())[0].text
     body = [".SH SYNOPSIS", ".nf", "#include <reeve.h>", ".sp",
-            "cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs reeve)", ".fi", ".SH DESCRIPTION", *described(text),
-            ".SH PAGES", "Types and typed calls:", ".BR reeve_typed (3),", ".BR reeve_nested (3);", "C++:",
-            ".BR reeve_cplusplus (3);", "errors:", ".BR reeve_errors (3);", "the command:", ".BR reeve (1)."]
-    for names in index:
-        body += [".br", f".BR {names[0]} (3)" + ("," if len(names) > 1 else "")]
-        body += [", ".join(roff(name) for name in names[1:])] if len(names) > 1 else []
+            "cc program.c $(pkg\\-config \\-\\-cflags \\-\\-libs reeve)", ".fi", ".SH DESCRIPTION", *described(text), ".SH PAGES",
+            "The command:", ".BR reeve (1)."]
+    for file_name, groups in index:
+        body += [".PP", f".BR {file_name} (3):" if file_name != "reeve" else ".I reeve.h:"]
+        for names in groups:
+            if names == [file_name]:
+                continue
+            body += [".br", f".BR {names[0]} (3)" + ("," if len(names) > 1 else "")]
+            body += [", ".join(roff(name) for name in names[1:])] if len(names) > 1 else []
     return page("reeve", 3, first_sentence(text, "reeve"), date, version, body)
 
 

@@ -146,11 +146,17 @@ static void on_dial_failed(void *arg, const char *address, int code, const char 
     struct daemon *daemon = arg;
     if (strcmp(address, daemon->head_address) == 0 && daemon->head_session == 0) {
         struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_DIAL_FAILED, .code = code};
-        snprintf(event.text, sizeof event.text, "head at %s: %s", address, text);
-        /* The program that started us waits for a head that may be about to start, and wants to
-         * know why it waits: once is enough. */
-        if (daemon->options->private_cluster && !daemon->ready_told && !daemon->dial_failure_told)
-            fprintf(stderr, "reeve worker: %s\n", event.text);
+        bool named = strstr(text, address) != NULL;
+        snprintf(event.text, sizeof event.text, "cannot join the head%s%s: %s", named ? "" : " at ",
+            named ? "" : address, text);
+        /* Who has started us waits for a head that may be about to start, or cannot reach us, and
+         * wants to know why: once is enough. */
+        if (!daemon->dial_failure_told) {
+            reeve_log(REEVE_LOG_WARN, "REEVE-HEAD-NOT-JOINED", "code=%s why=%s",
+                reeve_error_name(code), text);
+            if (!daemon->ready_told && daemon->node == 0)
+                fprintf(stderr, "reeve worker: %s\n", event.text);
+        }
         daemon->dial_failure_told = true;
         daemon_event(daemon, &event);
     }
@@ -339,6 +345,7 @@ static void peer_known(struct daemon *daemon, const struct reeve_message *messag
     memcpy(peer->host, message->host, sizeof peer->host);
     reeve_fifo_init(&peer->queue, sizeof(struct reeve_message));
     daemon_put(&daemon->peers, peer->node, peer);
+    reeve_store_shell_host(daemon->store, peer->node, peer->host);
     /* who has been waiting to know where it is asks again */
     reeve_store_shell_peer_reset(daemon->store, peer->node);
     daemon_fetch_peer_up(daemon, peer->node);

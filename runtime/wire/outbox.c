@@ -4,18 +4,25 @@
  * outbox closes the socket under the dial, which makes it return, and joins the thread. */
 #include "runtime/wire/transport_internal.h"
 
+#include <errno.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <nng/protocol/pipeline0/push.h>
 
 #include <reeve_errors.h>
 
 #include "runtime/base/assert.h"
+#include "runtime/wire/address.h"
 
-#define DIAL_THREAD_STACK_SIZE (128u * 1024u)
+#define DIAL_THREAD_STACK_SIZE (256u * 1024u)
+#define LOOK_AGAIN_S           5
 #define NEVER_MS               (24 * 3600 * 1000)
 
 /* What goes on with the one message: nng's thread makes it FREE. */
@@ -32,6 +39,7 @@ struct reeve_outbox {
     bool opened;
     bool closing;
     bool had_pipe;
+    int looking; /* a plain socket that is connecting; -1: none */
     char address[REEVE_ADDRESS_SIZE];
 };
 
@@ -79,6 +87,49 @@ static void on_sent(void *arg)
         nng_msg_free(message);
 }
 
+/* Makes the socket known to who closes the outbox; false: it is being closed. */
+static bool look_with(struct reeve_outbox *outbox, int fd)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    bool going_on = !outbox->closing;
+    outbox->looking = going_on ? fd : -1;
+    pthread_mutex_unlock(&outbox->mutex);
+    return going_on;
+}
+
+/* "Connection shutdown" is what nng 1.5 says of every connect that fails after it has begun: of all
+ * but those within a machine. What the system says of another one tells a port where nobody
+ * listens from a host that is not there, and both from a listener that hangs up. */
+static int look_again(struct reeve_outbox *outbox)
+{
+    struct reeve_address peer;
+    char why[REEVE_TEXT_SIZE], port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    if (reeve_address_parse_peer(outbox->address, &peer, why) != REEVE_OK)
+        return NNG_ECONNSHUT;
+    snprintf(port, sizeof port, "%u", peer.port);
+    if (getaddrinfo(peer.host, port, &hints, &found) != 0)
+        return NNG_ECONNSHUT;
+    int error = 0, fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        struct timeval limit = {.tv_sec = LOOK_AGAIN_S};
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        if (look_with(outbox, fd) && connect(fd, found->ai_addr, found->ai_addrlen) != 0)
+            error = errno;
+        look_with(outbox, -1);
+        close(fd);
+    }
+    freeaddrinfo(found);
+    switch (error) {
+    case ECONNREFUSED: return NNG_ECONNREFUSED;
+    case EHOSTUNREACH:
+    case ENETUNREACH: return NNG_EUNREACHABLE;
+    case ETIMEDOUT:
+    case EINPROGRESS: return NNG_ETIMEDOUT;
+    default: return NNG_ECONNSHUT;
+    }
+}
+
 static int dial(struct reeve_outbox *outbox)
 {
     nng_socket socket;
@@ -104,7 +155,9 @@ static int dial(struct reeve_outbox *outbox)
     if (strncmp(outbox->address, "tcp:", 4) == 0 &&
         (result = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true)) != 0)
         return result;
-    return nng_dialer_start(dialer, 0);
+    result = nng_dialer_start(dialer, 0);
+    return result == NNG_ECONNSHUT && strncmp(outbox->address, "tcp:", 4) == 0 ? look_again(outbox)
+                                                                               : result;
 }
 
 static void *dial_thread(void *arg)
@@ -123,6 +176,7 @@ struct reeve_outbox *reeve_outbox_open(
         return NULL;
     outbox->transport = transport;
     outbox->number = number;
+    outbox->looking = -1;
     REEVE_ASSERT(strlen(address) < sizeof outbox->address);
     snprintf(outbox->address, sizeof outbox->address, "%s", address);
     pthread_mutex_init(&outbox->mutex, NULL);
@@ -164,6 +218,8 @@ void reeve_outbox_close(struct reeve_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
     outbox->closing = true;
+    if (outbox->looking >= 0)
+        shutdown(outbox->looking, SHUT_RDWR); /* its connect returns */
     bool opened = outbox->opened;
     pthread_mutex_unlock(&outbox->mutex);
     nng_aio_stop(outbox->send);

@@ -19,6 +19,7 @@ struct pipe {
     uint32_t id;
     bool proven;
     bool greeted; /* its one hello has been read */
+    bool spared;  /* its time has been over once */
     uint64_t deadline_ns;
     struct reeve_list node;        /* in unproven */
     struct reeve_session *session; /* NULL: none (yet, or any more) */
@@ -681,7 +682,14 @@ void reeve_sessions_tick(struct reeve_sessions *sessions, uint64_t now_ns)
         struct pipe *pipe = REEVE_LIST_ENTRY(node, struct pipe, node);
         if (pipe->deadline_ns > now_ns)
             break;
-        if (pipe->greeted && pipe->session == NULL)
+        if (pipe->greeted && pipe->session == NULL && !pipe->spared) {
+            /* We cannot reach its owner, whose time is over at this very moment, too: it is to see
+             * that first, not a closed pipe, which would tell it that its key is wrong. */
+            pipe->spared = true;
+            pipe->deadline_ns = now_ns + sessions->timeout_ns;
+            reeve_list_remove(&pipe->node);
+            reeve_list_push_back(&sessions->unproven, &pipe->node);
+        } else if (pipe->greeted && pipe->session == NULL)
             pipe_drop(sessions, pipe);
         else
             pipe_reject(sessions, pipe, REEVE_ETIMEDOUT, "connected, but proved nothing in time");

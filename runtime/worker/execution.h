@@ -1,11 +1,13 @@
-/* Running one call, and answering it: what the main thread's loop (worker.c) and the calls that run
- * beside it (jobs.c) share. Internal to this folder. */
+/* Running one call, and answering it: what the main thread's calls (call.c), those that run
+ * beside it (jobs.c) and children that are run on the spot (children.c) share. Internal to this
+ * folder. */
 #ifndef REEVE_WORKER_EXECUTION_H
 #define REEVE_WORKER_EXECUTION_H
 
 #include "api/client/cluster.h"
 #include "api/client/invoke.h"
 #include "runtime/worker/handover.h"
+#include "runtime/worker/history.h"
 
 #define EXECUTION_PINS_FEW 8
 
@@ -41,7 +43,24 @@ struct execution {
 void execution_init(struct execution *execution, struct reeve_cluster *cluster, uint32_t function,
     const void *args, size_t args_size, uint8_t *scratch);
 
-/* Settles what becomes of its result, answers, and ends it. */
+/* Runs the function. `pace`: of those whose time is noted alike (history.h). */
+void execution_run(struct execution *execution, uint32_t function_index, struct reeve_pace *pace);
+/* What it was stopped for is its outcome, whatever it has returned. Returns that. */
+int execution_stopped(struct execution *execution, int reason, uint32_t timeout_ms);
+/* Settles what becomes of its result. Returns the task's status; on failure the result is the
+ * error's map, in the scratch memory. */
+int execution_settle(struct execution *execution, uint32_t function_index, uint8_t *scratch);
+/* The result's futures go to who called, before the answer. */
+void execution_futures_settle(struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, struct execution *execution);
+/* What an answer names: the object that is the result, or one among the arguments that is lost; or
+ * NULL. */
+const struct reeve_reference *execution_object(const struct execution *execution, int status);
+/* It is settled. */
+void execution_answer(struct execution *execution, struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, int status, const uint8_t *scratch);
+void execution_fini(struct execution *execution);
+/* All of these: settles what becomes of its result, answers, and ends it. */
 void execution_finish(struct execution *execution, struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view, uint8_t *scratch);
 /* Its result is not wanted. */

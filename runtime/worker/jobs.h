@@ -13,7 +13,7 @@
  * the lock: so it is answered once. When its caller has gone it is only forgotten.
  *
  * A *pool* is an actor's threads, in groups. The main thread alone claims, and hands over in
- * order. It holds an entry back (worker.c, is_early) when a group has enough in front of it, and
+ * order. It holds an entry back (call.c) when a group has enough in front of it, and
  * when the actor is to end before its jobs have. Threads are made when they are first needed.
  *
  * The return rings have many writers then: the word of reeve_worker_publish_begin is taken by all,

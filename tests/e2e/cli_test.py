@@ -67,6 +67,7 @@ def test_version_and_help(home):
     ([], ["a command is missing", "reeve help"]),
     (["staus"], ["there is no command 'staus'", "did you mean reeve status?"]),
     (["head", "--lissten", "x"], ["--lissten", "did you mean --listen?"]),
+    (["status", "--key-file"], ["--key-file: the value is missing", "see: reeve status --help"]),
     (["status", "--nonsense"], ["--nonsense", "reeve status --help"]),
     (["status", "more"], ["more", "too many"]),
     (["worker", "--slots", "many"], ["--slots", "many"]),

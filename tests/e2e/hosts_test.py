@@ -175,6 +175,21 @@ def test_head_killed_and_back(four, mail):
     cluster.until_status(lambda status: status["totals"]["nodes_up"] == 2, within=20, host=host, what="both nodes back")
 
 
+def test_addresses_that_lead_nowhere(network, empty_cluster):
+    """A host that is not there, and a node that names an address where nobody finds it: both are told that."""
+    first, second = network(2)
+    second.give_up_soon()
+    empty_cluster.start_head(f"tcp://{first.address}:6380", host=first)
+    node = empty_cluster.start_node(host=second, arguments=["--advertise", "10.77.0.99", "--listen", "tcp://*:7000"], within=0)
+    away = empty_cluster.driver(
+        [settings.REEVE, "worker", "--head", "tcp://10.77.0.98:6380", "--join-timeout", 0, "--key-file", empty_cluster.key_file],
+        host=second)
+    assert away.wait(20) == 3 and "there is no route to tcp://10.77.0.98:6380" in away.err, away.said()
+    node.until_logged("REEVE-HEAD-NOT-JOINED", within=15)
+    said = node.said()
+    assert "can it connect to us at tcp://10.77.0.99:7000? (--advertise)" in said and "cluster key" not in said, said
+
+
 def test_everything_killed(four, mail, home):
     """All of it, at once."""
     cluster, host = four

@@ -1,5 +1,5 @@
 """Streams: order, the end, errors in place, early stops, being ahead, deaths, large items, bad use; on other machines;
-and given to calls."""
+several at once; and given to calls."""
 import pytest
 
 from conftest import find_program
@@ -83,6 +83,29 @@ def test_its_window_on_another_machine(cluster, mail, what):
 @pytest.mark.parametrize("what", ["order", "errors", "large", "zip", "chain", "wrong", "packed", "time_limit", "dropped"])
 def test_on_other_machines(cluster, what):
     assert cluster.driver([find_program("streams"), what]).succeed(60) == f"ok {what}\n"
+
+
+# Several at once.
+
+MERGES = ["ten", "ends", "turns", "watched", "callbacks", "given"]
+
+
+@pytest.mark.parametrize("what", MERGES)
+@pytest.mark.parametrize("where", [ONE, {"REEVE_SLOTS": "2"}, {"REEVE_MODE": "inline"}], ids=["one", "two", "inline"])
+def test_merged_in_a_program(run, what, where):
+    assert run("merges", what, environment=where).succeed(60) == f"ok {what}\n"
+
+
+@pytest.mark.parametrize("what", ["ten", "turns", "given"])
+def test_merged_on_other_machines(cluster, what):
+    assert cluster.driver([find_program("merges"), what]).succeed(60) == f"ok {what}\n"
+
+
+def test_a_limit_of_time_for_the_next_of_any(run, mail):
+    program = run("merges", "timeouts", mail.path, mail.gate, environment=ONE)
+    mail.until_count("waits", 1)
+    mail.let_go()
+    assert program.succeed(30) == "ok timeouts\n"
 
 
 # Given to calls.

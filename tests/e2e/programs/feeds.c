@@ -1,73 +1,10 @@
 /* Streams that are given to calls: `feeds WHAT [MAIL [GATE]]` prints "ok WHAT", or says what is
  * wrong. */
-#include <signal.h>
 #include <time.h>
 
-#include "tests/e2e/programs/say.h"
-
-#define WINDOW 512
+#include "tests/e2e/programs/yields.h"
 
 /* ---- functions ------------------------------------------------------------------------------- */
-
-REEVE_STREAM(int64_t, count_to, (int64_t, n))
-{
-    for (int64_t i = 0; i < n; i++)
-        if (count_to_yield(i) != REEVE_OK)
-            return;
-}
-
-/* Says where it has to wait for its reader, and why it ends. */
-REEVE_STREAM(int64_t, endless, (reeve_string, mail))
-{
-    int64_t i = 0;
-    int rc;
-    while ((rc = endless_yield(i)) == REEVE_OK) {
-        i++;
-        if (i >= WINDOW && i < WINDOW + 3)
-            report(mail, "yielded %" PRId64, i);
-    }
-    report(mail, "stopped %s %d", reeve_error_name(rc), reeve_cancelled());
-}
-
-REEVE_STREAM(reeve_string, words, (int64_t, n))
-{
-    char word[32];
-    for (int64_t i = 0; i < n; i++) {
-        snprintf(word, sizeof(word), "word %" PRId64, i);
-        if (words_yield(word) != REEVE_OK)
-            return;
-    }
-    reeve_fail(77, "after %" PRId64 " words", n);
-}
-
-REEVE_STREAM(reeve_bytes, blocks, (int64_t, n), (int64_t, size))
-{
-    uint8_t *bytes = malloc((size_t)size + 1);
-    for (int64_t i = 0; i < n && bytes; i++) {
-        memset(bytes, (int)i, (size_t)size);
-        if (blocks_yield((reeve_bytes){bytes, (size_t)size}) != REEVE_OK)
-            break;
-    }
-    free(bytes);
-}
-
-/* Dies once, in the middle. */
-static void die_once(const char *once)
-{
-    int fd = open(once, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        (void)raise(SIGKILL);
-}
-
-REEVE_STREAM(int64_t, dies_at, (int64_t, n), (int64_t, at), (reeve_string, once))
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (i == at)
-            die_once(once);
-        if (dies_at_yield(i) != REEVE_OK)
-            return;
-    }
-}
 
 /* How many there are, if they are 0, 1, 2 and so on; else what is wrong. */
 static int64_t count_up(reeve_stream_int64_t from)
@@ -301,7 +238,7 @@ static void pipes(void)
 static void errors(void)
 {
     reeve_string said;
-    NEED(words_of_get(words_of_remote(words_remote(1000)), &said) == REEVE_OK);
+    NEED(words_of_get(words_of_remote(words_remote(1000, 1)), &said) == REEVE_OK);
     NEED(strcmp(said, "1000 words, then REEVE_EFUNCTION 77 words: after 1000 words") == 0);
     reeve_free(said);
 }

@@ -146,12 +146,12 @@ static void leak(void)
     two pair;
     for (int i = 0; i < 2; i++) {
         LEAKS(REEVE_LEAK_FUTURE, "square");
-        square_remote(i);
+        NEED(square_remote(i).id != 0);
     }
     LEAKS(REEVE_LEAK_FUTURE, "square");
     square_future failed = square_remote_opts(REEVE_TASK_OPTIONS(.cpus = 0.5), -1);
     LEAKS(REEVE_LEAK_FUTURE, "square");
-    (void)reeve_call(square, failed);
+    NEED(reeve_call(square, failed).id != 0);
     LEAKS(REEVE_LEAK_FUTURE, "square");
     (void)reeve_retain(failed);
     LEAKS(REEVE_LEAK_FUTURE, "make");
@@ -159,9 +159,9 @@ static void leak(void)
     LEAKS(REEVE_LEAK_VIEW, "");
     NEED(reeve_view_reeve_double_array(large, REEVE_FOREVER, &array, &view) == REEVE_OK);
     LEAKS(REEVE_LEAK_FUTURE, "");
-    (void)reeve_put(int64_t, 7);
+    NEED(reeve_put(int64_t, 7).id != 0);
     LEAKS(REEVE_LEAK_FUTURE, "");
-    (void)reeve_put_reeve_double_array(array);
+    NEED(reeve_put_reeve_double_array(array).id != 0);
     LEAKS(REEVE_LEAK_FUTURE, "");
     NEED(both_get(both_remote(2), &pair) == REEVE_OK); /* two: one is given up */
     NEED(reeve_release(pair.second) == REEVE_OK);
@@ -173,7 +173,7 @@ static void leak(void)
     LEAKS(REEVE_LEAK_ACTOR, "counter");
     counter_ref actor = counter_create(5);
     LEAKS(REEVE_LEAK_FUTURE, "counter_add");
-    (void)counter_add_remote(actor, 1);
+    NEED(counter_add_remote(actor, 1).id != 0);
 }
 
 static void any(const reeve_leak *leak, void *arg)

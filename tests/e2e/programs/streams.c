@@ -1,31 +1,7 @@
 /* Streams: `streams WHAT [MAIL [GATE]]` prints "ok WHAT", or says what is wrong. */
-#include <signal.h>
-
-#include "tests/e2e/programs/say.h"
-
-#define WINDOW 512
+#include "tests/e2e/programs/yields.h"
 
 /* ---- functions ------------------------------------------------------------------------------- */
-
-REEVE_STREAM(int64_t, count_to, (int64_t, n))
-{
-    for (int64_t i = 0; i < n; i++)
-        if (count_to_yield(i) != REEVE_OK)
-            return;
-}
-
-/* How far it gets before it has to wait is said by the last report that there is. */
-REEVE_STREAM(int64_t, endless, (reeve_string, mail))
-{
-    int64_t i = 0;
-    int rc;
-    while ((rc = endless_yield(i)) == REEVE_OK) {
-        i++;
-        if (i >= WINDOW && i < WINDOW + 3)
-            report(mail, "yielded %" PRId64, i);
-    }
-    report(mail, "stopped %s %d", reeve_error_name(rc), reeve_cancelled());
-}
 
 /* Says after each item that it has given it. */
 REEVE_STREAM(reeve_bytes, paced, (reeve_string, mail), (int64_t, size))
@@ -34,46 +10,6 @@ REEVE_STREAM(reeve_bytes, paced, (reeve_string, mail), (int64_t, size))
     for (int i = 1; paced_yield((reeve_bytes){bytes, (size_t)size}) == REEVE_OK; i++)
         if (i <= 20)
             report(mail, "yielded %d", i);
-}
-
-REEVE_STREAM(reeve_string, words, (int64_t, n), (int64_t, then))
-{
-    char word[32];
-    for (int64_t i = 0; i < n; i++) {
-        snprintf(word, sizeof(word), "word %" PRId64, i);
-        if (words_yield(word) != REEVE_OK)
-            return;
-    }
-    if (then == 1)
-        reeve_fail(77, "after %" PRId64 " words", n);
-    if (then == 2)
-        (void)raise(SIGKILL);
-}
-
-/* Dies once, in the middle: in the process that can make the file. */
-REEVE_STREAM(int64_t, dies_at, (int64_t, n), (int64_t, at), (reeve_string, once))
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (i == at) {
-            int fd = open(once, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-            if (fd >= 0)
-                (void)raise(SIGKILL);
-        }
-        if (dies_at_yield(i * i) != REEVE_OK)
-            return;
-    }
-}
-
-/* Of that size each, all bytes the item's number. */
-REEVE_STREAM(reeve_bytes, blocks, (int64_t, n), (int64_t, size))
-{
-    uint8_t *bytes = malloc((size_t)size + 1);
-    for (int64_t i = 0; i < n && bytes; i++) {
-        memset(bytes, (int)i, (size_t)size);
-        if (blocks_yield((reeve_bytes){bytes, (size_t)size}) != REEVE_OK)
-            break;
-    }
-    free(bytes);
 }
 
 REEVE_REMOTE(int64_t, twice, (int64_t, x))
@@ -188,7 +124,7 @@ static void dies(const char *once)
         int64_t x;
         for (int64_t i = 0; i < n; i++) {
             NEED(dies_at_next(s, &x) == REEVE_OK);
-            NEED(x == i * i);
+            NEED(x == i);
         }
         NEED(dies_at_next(s, &x) == REEVE_EEND);
         NEED(unlink(once) == 0); /* it has died */

@@ -44,6 +44,11 @@ class Host:
             ["tc", "-n", self.space, "qdisc", "add", "dev", self.inside, "root", "tbf", "rate", rate, "burst", "256k", "latency", "50ms"],
             check=False, capture_output=True).returncode == 0
 
+    def give_up_soon(self):
+        """It asks for a neighbour that is not there once, and not for three seconds."""
+        for name, value in (("mcast_solicit", 1), ("retrans_time_ms", 100)):
+            subprocess.run([*self.prefix(), "sh", "-c", f"echo {value} >/proc/sys/net/ipv4/neigh/{self.inside}/{name}"], check=True)
+
     def sent_bytes(self):
         """What has left it."""
         done = subprocess.run(["ip", "-s", "-j", "link", "show", "dev", self.outside], check=True, capture_output=True, text=True)

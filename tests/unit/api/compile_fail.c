@@ -75,7 +75,7 @@ int use(void)
 REEVE_REMOTE_DECLARE(int64_t, add, (int64_t, a))
 int more(void);
 int more(void){
-#elif CASE == 19 /* expect: REEVE_JOIN|reeve_future_char|reeve_type_char */
+#elif CASE == 19 /* expect: char is no value type: a string is reeve_string */
 }
 REEVE_REMOTE(int64_t, letter, (char, c))
 {
@@ -128,6 +128,80 @@ int more(void){
 #elif CASE == 25 /* expect: cannot make a struct called .*bytes.*choose another name */
 }
 REEVE_STRUCT(bytes, (double, x))
+int more(void);
+int more(void){
+#elif CASE == 26 /* expect: error: a parameter or member is .type, name., with parentheses */
+}
+REEVE_REMOTE(int64_t, bare, int64_t x)
+{
+    return x;
+}
+int more(void);
+int more(void){
+#elif CASE == 27 /* expect: error: a value type has no const: a string is reeve_string */
+}
+REEVE_REMOTE(int64_t, spell, (const char *, text))
+{
+    return *text;
+}
+int more(void);
+int more(void){
+#elif CASE == 28 /* expect: error: say how wide the number is */
+}
+REEVE_REMOTE(unsigned, wide, (int, x))
+{
+    return x;
+}
+int more(void);
+int more(void)
+{
+#elif CASE == 29 /* expect: error: a struct is made by REEVE_STRUCT */
+}
+struct plain {
+    double x;
+};
+REEVE_REMOTE(double, see, (struct plain, p))
+{
+    return p.x;
+}
+int more(void);
+int more(void){
+#elif CASE == 30 /* expect: a pointer is no value type */
+}
+REEVE_REMOTE(double, first_of, (double *, all))
+{
+    return all[0];
+}
+int more(void);
+int more(void){
+#elif CASE == 31 /* expect: a parameter or member has but a name */
+}
+REEVE_STRUCT(vector, (double, x[3]))
+int more(void);
+int more(void){
+#elif CASE == 32 /* expect: error: a remote function has at most 16 parameters */
+}
+REEVE_REMOTE(int, long_one, (int, a1), (int, a2), (int, a3), (int, a4), (int, a5), (int, a6),
+    (int, a7), (int, a8), (int, a9), (int, a10), (int, a11), (int, a12), (int, a13), (int, a14),
+    (int, a15), (int, a16), (int, a17))
+{
+    return a1;
+}
+int more(void);
+int more(void){
+#elif CASE == 33 /* expect: ignoring return value */
+}
+REEVE_REMOTE(int, drop)
+{
+    return 0;
+}
+int more(void);
+int more(void)
+{
+    drop_remote();
+#elif CASE == 34 /* expect: error: a parameter or member is .type, name., with parentheses */
+}
+REEVE_ACTOR(empty)
 int more(void);
 int more(void)
 {

@@ -3,6 +3,7 @@ that a struct cannot have are those of functions of the headers, neither more no
 
 usage: compile_fail.py COMPILER INCLUDE_FOLDER SOURCE
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -10,7 +11,7 @@ import sys
 
 
 def compile_case(compiler, include, source, number):
-    command = [compiler, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+    command = [compiler, "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-S", "-o", os.devnull,
                f"-I{include}", f"-DCASE={number}", source]
     done = subprocess.run(command, capture_output=True, text=True,
                           env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}, check=False)

@@ -293,8 +293,10 @@ static void failed_futures_may_be_forgotten(void **state)
 {
     (void)state;
     add_future first = add_remote_opts(REEVE_TASK_OPTIONS(.cpus = -1), 1, 2);
-    for (int i = 0; i < 1000; i++)
-        add_remote_opts(REEVE_TASK_OPTIONS(.cpus = -2), 1, 2);
+    for (int i = 0; i < 1000; i++) {
+        add_future forgotten = add_remote_opts(REEVE_TASK_OPTIONS(.cpus = -2), 1, 2);
+        (void)forgotten;
+    }
     int64_t n;
     assert_int_equal(add_get(first, &n), REEVE_EINVAL); /* the words are gone, the code is not */
     assert_string_equal(reeve_last_error()->message, reeve_strerror(REEVE_EINVAL));

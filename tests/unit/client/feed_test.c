@@ -218,7 +218,11 @@ static void items_come_in_order_and_then_the_end(void **state)
     takes(&world, "a");
     takes(&world, "b");
     assert_int_equal(next(&world), REEVE_EAGAIN);
+    struct reeve_owner_watch watch = {1, 7};
+    assert_int_equal(reeve_owner_watch_next(world.worker, world.there, &watch), 0);
+    assert_false(reeve_owner_next_watched(world.worker, &watch));
     yields(&world, "c");
+    assert_true(reeve_owner_next_watched(world.worker, &watch) && watch.tag == 7);
     returns(&world, 0);
     takes(&world, "c");
     assert_int_equal(next(&world), REEVE_EEND);

@@ -308,6 +308,89 @@ static void one_is_no_argument(void **state)
     reeve_owner_free(world.owner);
 }
 
+static int watch(struct world *world, reeve_task_id task, uint64_t tag)
+{
+    struct reeve_owner_watch pair = {1, tag};
+    int code = reeve_owner_watch_next(world->owner, task, &pair);
+    reeve_owner_check(world->owner);
+    return code;
+}
+
+/* The tag that is told next; 0: none. */
+static uint64_t told(struct world *world)
+{
+    struct reeve_owner_watch pair;
+    return reeve_owner_next_watched(world->owner, &pair) ? pair.tag : 0;
+}
+
+static void whoever_watches_is_told_of_the_next_item(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    reeve_task_id task = submit(&world), other;
+    struct reeve_owner_task from = {.class_index = world.class_index, .arguments = "\x90"};
+    uint32_t attempt = send(&world, task);
+    assert_int_equal(watch(&world, task, 1), 0);
+    assert_int_equal(watch(&world, task, 2), 0);
+    assert_int_equal(reeve_owner_watch_next(world.owner, task, NULL), REEVE_EAGAIN);
+    piece(&world, task, attempt, "half of ");
+    assert_int_equal(told(&world), 0);
+    uint64_t count = reeve_owner_final_count(world.owner);
+    item(&world, task, attempt, "an item");
+    assert_true(reeve_owner_final_count(world.owner) > count); /* for whoever looks at that */
+    assert_int_equal(told(&world) + told(&world), 1 + 2);
+    assert_int_equal(told(&world), 0); /* once */
+    item(&world, task, attempt, "b");
+    assert_int_equal(reeve_owner_watch_next(world.owner, task, NULL), 0);
+    assert_int_equal(watch(&world, task, 3), 0); /* there is one */
+    assert_int_equal(told(&world), 3);
+    takes(&world, task, "half of an item");
+    takes(&world, task, "b");
+    assert_int_equal(watch(&world, task, 4), 0);
+    worker_dies(&world); /* it yields them anew, and they are skipped */
+    attempt = send(&world, task);
+    item(&world, task, attempt, "half of an item");
+    item(&world, task, attempt, "b");
+    assert_int_equal(told(&world), 0);
+    answers(&world, task, attempt, 0);
+    assert_int_equal(told(&world), 4); /* the end */
+    assert_int_equal(watch(&world, task, 5), 0);
+    assert_int_equal(told(&world), 5);
+    assert_int_equal(reeve_owner_release(world.owner, task), 0);
+    assert_int_equal(watch(&world, task, 6), REEVE_EHANDLE);
+    assert_int_equal(reeve_owner_submit(world.owner, MS, &from, &other), 0);
+    assert_int_equal(watch(&world, other, 7), REEVE_ETYPE);
+    assert_int_equal(told(&world), 0);
+    assert_int_equal(reeve_owner_watch_count(world.owner), 0);
+    reeve_owner_free(world.owner);
+}
+
+static void whoever_watches_is_told_that_it_is_gone(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    reeve_task_id dropped = submit(&world), given = submit(&world), failed = submit(&world), taker;
+    struct reeve_owner_splice splice = {1 | REEVE_OWNER_NESTED, given};
+    struct reeve_owner_task from = {.class_index = world.class_index,
+        .arguments = "\x91\xc0",
+        .arguments_size = 2,
+        .splice_count = 1,
+        .splices = &splice};
+    assert_int_equal(watch(&world, dropped, 1), 0);
+    assert_int_equal(watch(&world, given, 2), 0);
+    assert_int_equal(watch(&world, failed, 3), 0);
+    assert_int_equal(reeve_owner_release(world.owner, dropped), 0);
+    assert_int_equal(told(&world), 1);
+    assert_int_equal(reeve_owner_submit(world.owner, MS, &from, &taker), 0);
+    assert_int_equal(told(&world), 2);
+    assert_int_equal(watch(&world, given, 4), REEVE_EHANDLE);
+    reeve_owner_fail_all(world.owner, REEVE_ESHUTDOWN, "");
+    assert_int_equal(told(&world), 3);
+    assert_int_equal(told(&world), 0);
+    reeve_owner_check(world.owner);
+    reeve_owner_free(world.owner);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +402,8 @@ int main(void)
         cmocka_unit_test(any_window_is_one),
         cmocka_unit_test(a_dropped_one_is_cancelled),
         cmocka_unit_test(one_is_no_argument),
+        cmocka_unit_test(whoever_watches_is_told_of_the_next_item),
+        cmocka_unit_test(whoever_watches_is_told_that_it_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,7 @@ static struct connection connections[CONNECTIONS];
 static int connection_count;
 static struct reeve_prng prng;
 static uint64_t now_ns;
+static bool cut_off; /* daemon 0: nobody can connect to it */
 
 static uint64_t any(uint64_t below)
 {
@@ -103,6 +104,11 @@ static void execute(int node)
         struct connection *c;
         switch (command.kind) {
         case REEVE_SESSION_OPEN:
+            if (cut_off && node_of(command.address) == 0) {
+                reeve_sessions_not_connected(
+                    &d->sessions, command.session, REEVE_EREFUSED, "nothing listens");
+                break;
+            }
             assert_true(connection_count < CONNECTIONS);
             c = &connections[connection_count++];
             memset(c, 0, sizeof *c);
@@ -119,6 +125,8 @@ static void execute(int node)
             break;
         case REEVE_SESSION_CLOSE:
             c = outbox(node, command.session);
+            if (c == NULL) /* it was never made */
+                break;
             c->to_dialler_count = 0;
             if (!c->closed) {
                 if (any(2) && c->to_listener_count > 0 &&
@@ -438,6 +446,41 @@ static void test_wrong_key(void **state)
     }
 }
 
+/* Who cannot be reached at the address that it names is told that, not that its key is wrong,
+ * though both sides' time is over at once, and the other side sees it first. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        start(seed, 1);
+        cut_off = true;
+        dial(0, 1);
+        while (deliver())
+            ;
+        assert_int_equal(daemons[1].code, REEVE_EREFUSED);
+        assert_non_null(strstr(daemons[1].text, "--advertise"));
+        now_ns += TIMEOUT_NS;
+        for (int i = NODES - 1; i >= 0; i--) {
+            reeve_sessions_tick(&daemons[i].sessions, now_ns);
+            execute(i);
+            while (deliver())
+                ;
+        }
+        assert_int_equal(daemons[0].failed, 1);
+        assert_int_equal(daemons[0].code, REEVE_ETIMEDOUT);
+        assert_non_null(strstr(daemons[0].text, "--advertise"));
+        now_ns += TIMEOUT_NS;
+        reeve_sessions_tick(&daemons[1].sessions, now_ns);
+        execute(1);
+        while (deliver())
+            ;
+        for (int i = 0; i < NODES; i++)
+            assert_int_equal(reeve_map64_count(&daemons[i].sessions.by_pipe), 0);
+        cut_off = false;
+        finish();
+    }
+}
+
 /* Both learn why. */
 static void test_other_version(void **state)
 {
@@ -577,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_breaking),
         cmocka_unit_test(test_redial),
         cmocka_unit_test(test_wrong_key),
+        cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_other_version),
         cmocka_unit_test(test_replayed_hello),
         cmocka_unit_test(test_frames),
