@@ -356,6 +356,19 @@ def test_store_within_a_memory_limit(memory_group, empty_cluster):
         node.end()
 
 
+@pytest.mark.skipif(settings.SANITIZER != "", reason="sanitizers take most of the group's memory for themselves")
+def test_killed_for_want_of_memory(memory_group, empty_cluster, mail):
+    """Who asks for more memory than there is hears that, not of a signal alone."""
+    empty_cluster.start_head()
+    node = empty_cluster.start_node(host=memory_group)
+    try:
+        program = empty_cluster.driver([find_program("observed"), mail.path, mail.gate, 1, 0, 0, 900])
+        program.succeed()
+        assert "killed by signal 9" in program.err and "for want of memory" in program.err, program.err
+    finally:
+        node.end()
+
+
 # ---- objects ----
 
 
@@ -389,7 +402,7 @@ def test_objects(cluster, operator, mail):
     assert objects("--owner", "77.1")["totals"]["matched"] == 0
     for word in (owner, owner[:14], told["jobs"][0]["name"]):
         assert objects("--job", word)["totals"]["matched"] == totals["matched"]
-    fails(operator("objects", "--job", "nobody's"), 2, "no such job")
+    fails(operator("objects", "--job", "nobody's"), 2, "there is no job nobody's")
     both = objects("--limit", 1000, "--sort", "name")["objects"]
     numbers = [[int(number) for number in item["object"].replace("/", ".").split(".")] for item in both]
     assert numbers == sorted(numbers) and len(both) == len(told["objects"])
