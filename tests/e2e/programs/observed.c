@@ -3,8 +3,9 @@
  *
  * QUICK calls that end at once, three that fail, one whose worker dies, one that runs out of time
  * and one that runs its children itself; then, after "settled DRIVER-PID" in the mail, HELD calls
- * that wait at the gate. Prints "done" when all have their answers. UNREAD calls have theirs, and it
- * takes none until the gate opens; a call that fills so much memory fails before all of this. */
+ * that wait at the gate. Prints "done" when all have their answers. UNREAD calls have theirs,
+ * and it takes none until the gate opens; a call that fills so much memory fails before all of
+ * this. */
 #include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, quick, (int64_t, number))

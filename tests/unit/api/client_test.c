@@ -217,7 +217,8 @@ static void perror_says_it_all(void **state)
     close(ends[0]);
     assert_true(size > 0);
     assert_string_equal(text,
-        "here: no such future: it has been got or released already, or was never set (REEVE_EHANDLE)\n"
+        "here: no such future: it has been got or released already, or was never set "
+        "(REEVE_EHANDLE)\n"
         "no such future: it has been got or released already, or was never set (REEVE_EHANDLE)\n");
     reeve_shutdown();
 }

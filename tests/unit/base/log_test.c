@@ -1,6 +1,7 @@
 /* The log: what a line looks like, that values cannot forge lines or keys, cutting, rotation. */
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,7 @@ static void test_full(void **state)
 {
     (void)state;
     char said[1024] = "";
-    int before = dup(STDERR_FILENO), into = memfd_create("said", MFD_CLOEXEC);
+    int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0), into = memfd_create("said", MFD_CLOEXEC);
     struct reeve_log_options options = {
         .component = "node", .path = "/dev/full", .level = REEVE_LOG_WARN};
     assert_int_equal(reeve_log_open(&options), REEVE_OK);
