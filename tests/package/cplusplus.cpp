@@ -60,8 +60,7 @@ REEVE_REMOTE(int64_t, leaks_an_exception, (int64_t, x))
 REEVE_REMOTE(int64_t, knows_itself, (int64_t, x))
 {
     reeve_context context;
-    bool known = reeve_get_context(&context) == REEVE_OK && context.attempt == 1 &&
-                 reeve_progress(1, 2) == REEVE_OK;
+    bool known = reeve_get_context(&context) == REEVE_OK && context.attempt == 1 && reeve_progress(1, 2) == REEVE_OK;
     reeve_log(REEVE_DEBUG, "%s", "said in C++");
     return known ? x : 0;
 }
@@ -71,8 +70,7 @@ REEVE_REMOTE(reeve_future_int64_t, later, (int64_t, x))
     return multiply_remote(x, x);
 }
 
-REEVE_REMOTE_RESULTS(divide, ((int64_t, quotient), (int64_t, remainder), (reeve_string, text)),
-    (int64_t, a), (int64_t, b))
+REEVE_REMOTE_RESULTS(divide, ((int64_t, quotient), (int64_t, remainder), (reeve_string, text)), (int64_t, a), (int64_t, b))
 {
     if (b == 0) {
         reeve_fail(8, "by zero");
@@ -106,8 +104,7 @@ REEVE_STREAM(place, corners)
 }
 
 // Declared as in a header, defined further down.
-namespace mathematics
-{
+namespace mathematics {
 REEVE_REMOTE_DECLARE(size_t, twice, (size_t, x))
 }
 
@@ -129,18 +126,16 @@ static void calls()
     expect(multiply_get(more, &number) == REEVE_OK && number == 84, "a future as an argument");
     expect(multiply_get(product, &number) == REEVE_OK && number == 42, "a call");
     auto with = multiply_remote_opts(REEVE_TASK_OPTIONS(.name = "times", .cpus = 0.5), 3, 4);
-    expect(multiply_get_timeout(with, 60000, &number) == REEVE_OK && number == 12,
-        "options, in any order");
+    expect(multiply_get_timeout(with, 60000, &number) == REEVE_OK && number == 12, "options, in any order");
     auto without = reeve_call_opts(REEVE_TASK_OPTIONS(), multiply, 3, 5);
     expect(multiply_get(without, &number) == REEVE_OK && number == 15, "no options");
     expect(nothing_get(nothing_remote()) == REEVE_OK, "no result");
     size_t size = 0;
-    expect(mathematics::twice_get(mathematics::twice_remote(21), &size) == REEVE_OK && size == 42,
-        "in a namespace");
+    expect(mathematics::twice_get(mathematics::twice_remote(21), &size) == REEVE_OK && size == 42, "in a namespace");
 
     reeve_future_int64_t inner = {0};
-    expect(later_get(later_remote(9), &inner) == REEVE_OK &&
-               reeve_get(int64_t, inner, &number) == REEVE_OK && number == 81,
+    expect(later_get(later_remote(9), &inner) == REEVE_OK && reeve_get(int64_t, inner, &number) == REEVE_OK &&
+               number == 81,
         "a future as a result");
 }
 
@@ -156,24 +151,20 @@ static void values()
     const int32_t numbers[] = {1, 2, 3};
     reeve_int32_array array = {numbers, 3};
     bool yes = false;
-    expect(is_long_get(is_long_remote("word", array), &yes) == REEVE_OK && yes,
-        "a string and an array");
+    expect(is_long_get(is_long_remote("word", array), &yes) == REEVE_OK && yes, "a string and an array");
     auto text = reeve_put(reeve_string, "kept");
     auto whether = reeve_call(is_long, text, array);
     expect(is_long_get(whether, &yes) == REEVE_OK && yes, "a value that was put");
     reeve_release(text);
     std::vector<reeve_string> names = {"here", "there"};
     reeve_array_place all = {};
-    expect(places_get(places_remote(reeve_string_array{names.data(), names.size()}), &all) ==
-                   REEVE_OK &&
-               all.count == 2 && std::strcmp(all.items[1].name, "there") == 0,
+    expect(places_get(places_remote(reeve_string_array{names.data(), names.size()}), &all) == REEVE_OK && all.count == 2 &&
+               std::strcmp(all.items[1].name, "there") == 0,
         "arrays of strings and of structs");
     reeve_clear(reeve_array_place, &all);
     auto bytes = reeve_put_bytes("abc", 3);
     reeve_bytes span = {};
-    expect(reeve_get(reeve_bytes, reeve_future_as(reeve_bytes, bytes), &span) == REEVE_OK &&
-               span.size == 3,
-        "bytes");
+    expect(reeve_get(reeve_bytes, reeve_future_as(reeve_bytes, bytes), &span) == REEVE_OK && span.size == 3, "bytes");
     reeve_clear(reeve_bytes, &span);
 }
 
@@ -189,14 +180,11 @@ static void several()
         "several results");
     divide_clear(&all);
     auto failed = reeve_call_opts(REEVE_TASK_OPTIONS(.cpus = 0.5), divide, 1, 0);
-    expect(reeve_get(int64_t, failed.remainder, &number) == REEVE_EFUNCTION &&
-               reeve_last_error()->user_code == 8,
+    expect(reeve_get(int64_t, failed.remainder, &number) == REEVE_EFUNCTION && reeve_last_error()->user_code == 8,
         "a failure of all");
-    expect(reeve_release(failed.quotient) == REEVE_OK && reeve_release(failed.text) == REEVE_OK,
-        "released");
+    expect(reeve_release(failed.quotient) == REEVE_OK && reeve_release(failed.text) == REEVE_OK, "released");
     constants_results two = {};
-    expect(constants_get(constants_remote(), &two) == REEVE_OK && two.pi == 3.25 && two.truth,
-        "without parameters");
+    expect(constants_get(constants_remote(), &two) == REEVE_OK && two.pi == 3.25 && two.truth, "without parameters");
 }
 
 static void streams()
@@ -214,12 +202,9 @@ static void streams()
         expect(std::strcmp(corner.name, count++ == 3 ? "last" : "corner") == 0, "an item");
         reeve_clear(place, &corner);
     }
-    expect(rc == REEVE_EFUNCTION && count == 4 && reeve_last_error()->user_code == 9,
-        "an error after the items");
+    expect(rc == REEVE_EFUNCTION && count == 4 && reeve_last_error()->user_code == 9, "an error after the items");
     auto dropped = reeve_call(powers, INT64_MAX);
-    expect(powers_next(dropped, &power) == REEVE_OK && power == 1 &&
-               reeve_release(dropped) == REEVE_OK,
-        "dropped");
+    expect(powers_next(dropped, &power) == REEVE_OK && power == 1 && reeve_release(dropped) == REEVE_OK, "dropped");
 }
 
 static void many()
@@ -230,12 +215,8 @@ static void many()
         a[i] = i, b[i] = i + 1;
     expect(multiply_remote_many(100, a.data(), b.data(), open.data()) == REEVE_OK, "many calls");
     size_t ready = 0;
-    expect(reeve_wait(open.data(), open.size(), open.size(), 60000, NULL, &ready) == REEVE_OK &&
-               ready == 100,
-        "wait");
-    expect(multiply_get_many(open.data(), 100, products.data(), NULL) == REEVE_OK &&
-               products[99] == 9900,
-        "many gets");
+    expect(reeve_wait(open.data(), open.size(), open.size(), 60000, NULL, &ready) == REEVE_OK && ready == 100, "wait");
+    expect(multiply_get_many(open.data(), 100, products.data(), NULL) == REEVE_OK && products[99] == 9900, "many gets");
 }
 
 static void inside()
@@ -244,8 +225,7 @@ static void inside()
     int64_t number = 0;
     auto asked = knows_itself_remote(3);
     expect(reeve_get_progress(asked, &done, &total) == REEVE_OK && total != 7, "progress");
-    expect(
-        knows_itself_get(asked, &number) == REEVE_OK && number == 3, "what a task knows of itself");
+    expect(knows_itself_get(asked, &number) == REEVE_OK && number == 3, "what a task knows of itself");
     reeve_context context;
     expect(reeve_get_context(&context) == REEVE_EINVAL, "no task, no context");
 }
@@ -253,17 +233,14 @@ static void inside()
 static void failures(bool in_workers)
 {
     double x;
-    expect(throws_get(throws_remote(-1), &x) == REEVE_EFUNCTION &&
-               reeve_last_error()->user_code == 7 &&
+    expect(throws_get(throws_remote(-1), &x) == REEVE_EFUNCTION && reeve_last_error()->user_code == 7 &&
                std::strcmp(reeve_last_error()->message, "below zero") == 0,
         "a failure");
     int64_t number;
     if (!in_workers)
         return;
-    auto lost =
-        leaks_an_exception_remote_opts(REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES), 1);
-    expect(leaks_an_exception_get(lost, &number) == REEVE_EWORKERDIED,
-        "an exception that nobody catches");
+    auto lost = leaks_an_exception_remote_opts(REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES), 1);
+    expect(leaks_an_exception_get(lost, &number) == REEVE_EWORKERDIED, "an exception that nobody catches");
 }
 
 REEVE_STRUCT(entry, (int64_t, sum), (reeve_string, by))
@@ -332,21 +309,17 @@ static void actors()
 {
     const reeve_actor_options *options = REEVE_ACTOR_OPTIONS(.shared = 1, .concurrency = 4);
     expect(options->concurrency == 4 && options->size == sizeof *options, "options of actors");
-    const reeve_actor_options *named =
-        REEVE_ACTOR_OPTIONS(.name = "n", .detached = 1, .get_if_exists = 1);
+    const reeve_actor_options *named = REEVE_ACTOR_OPTIONS(.name = "n", .detached = 1, .get_if_exists = 1);
     expect(named->detached == 1 && named->get_if_exists == 1, "options of detached actors");
     reeve_pool *pool = reeve_pool_create(2);
     reeve_pool_call call;
     auto added = multiply_remote(6, 7);
-    expect(reeve_pool_add(pool, reeve_pool_choose(pool), added, 5) == REEVE_OK &&
-               reeve_pool_count(pool) == 1 &&
+    expect(reeve_pool_add(pool, reeve_pool_choose(pool), added, 5) == REEVE_OK && reeve_pool_count(pool) == 1 &&
                reeve_pool_next(pool, REEVE_FOREVER, &call) == REEVE_OK && call.tag == 5 &&
-               reeve_release(call.future) == REEVE_OK &&
-               reeve_pool_next(pool, 0, &call) == REEVE_EEND,
+               reeve_release(call.future) == REEVE_OK && reeve_pool_next(pool, 0, &call) == REEVE_EEND,
         "a pool");
     reeve_pool_free(pool);
-    expect(reeve_reply_later().id == 0 && reeve_last_error()->code == REEVE_EINVAL,
-        "no method, no token");
+    expect(reeve_reply_later().id == 0 && reeve_last_error()->code == REEVE_EINVAL, "no method, no token");
     expect(reeve_reply_fail(reeve_reply_token{1}, 2, "%d", 3) == REEVE_EHANDLE, "no such token");
 }
 
@@ -369,10 +342,9 @@ int main(int argc, char **argv)
     return wrong != 0;
 }
 
-namespace mathematics
-{
+namespace mathematics {
 REEVE_REMOTE_DEFINE(size_t, twice, (size_t, x))
 {
     return 2 * x;
 }
-} // namespace mathematics
+}
