@@ -68,6 +68,8 @@ def test_version_and_help(home):
     (["staus"], ["there is no command 'staus'", "did you mean reeve status?"]),
     (["head", "--lissten", "x"], ["--lissten", "did you mean --listen?"]),
     (["status", "--key-file"], ["--key-file: the value is missing", "see: reeve status --help"]),
+    (["status", "--connect-timeout", "99999999999999999999"], ["--connect-timeout", "1000000000"]),
+    (["status", "--connect-timeout", "-1"], ["--connect-timeout", "1000000000"]),
     (["status", "--nonsense"], ["--nonsense", "reeve status --help"]),
     (["status", "more"], ["more", "too many"]),
     (["worker", "--slots", "many"], ["--slots", "many"]),
