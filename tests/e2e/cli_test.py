@@ -573,7 +573,7 @@ def test_much_output(operator):
 def test_daemon_logs(cluster, operator):
     assert "REEVE-HEAD-READY" in operator("logs", "--head").stdout
     assert "REEVE-NODE-REGISTERED" in operator("logs", "--node", 1).stdout
-    fails(operator("logs", "--node", 9), 2, "no such node")
+    fails(operator("logs", "--node", 9), 2, "there is no node")
     fails(operator("logs", "nothing"), 2, "no run nothing")
 
 
@@ -584,7 +584,7 @@ def test_stop_a_node(cluster, operator):
     cluster.until_status(lambda status: status["totals"]["nodes_up"] == 1, what="one node less")
     processes.until(
         lambda: [daemon for daemon in cluster.nodes if daemon.popen.poll() == 0], settings.seconds(5), "its process ends")
-    fails(operator("stop", "--node", node["node"]), 2, "no such node")
+    fails(operator("stop", "--node", node["node"]), 2, "there is no node")
 
 
 def test_stop_everything(cluster, operator):
