@@ -18,7 +18,7 @@
  * tells several holds of one process apart, so that a word that comes twice does no harm. What a
  * process held goes with it, and with its node. An owner's death frees what it owned, held or not:
  * those who hold it are told REEVE_EOWNERDIED when they ask. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 struct store_held {
     struct reeve_object_id id;
@@ -135,6 +135,7 @@ void store_unhold(
             return;
         }
     }
+    store_disclaim(store, id, holder, token); /* of one that is to be handed on to it, perhaps */
 }
 
 /* ---- handed on ------------------------------------------------------------------------------- */
@@ -169,9 +170,11 @@ void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve
     if (hold == NULL || holder == heir)
         return;
     bool known = reeve_map64_get(&store->holders, heir) != NULL;
-    store_hold(store, id, heir, token);
+    bool wanted = !store_disclaimed(store, id, heir, token);
+    if (wanted)
+        store_hold(store, id, heir, token);
     hold_drop(store, hold);
-    if (!known && reeve_process_node(heir) != from)
+    if (wanted && !known && reeve_process_node(heir) != from)
         store_watch(store, heir);
 }
 

@@ -10,7 +10,7 @@
  * not used twice. For each grain (64 KiB) of a file it is known how many of its bytes are still
  * wanted: a grain with none is given back (hole punching), a file with none is closed, which is all
  * that it takes to be rid of it. Objects begin at a multiple of 64 bytes. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define ALIGNMENT 64u
 

@@ -11,7 +11,7 @@
  *
  * Reserves are empty segments without a writer. A driver gets the largest when it comes, other
  * writers the smallest that will do. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define SLICE_BYTES (8ull << 20)
 #define AHEAD_MIN   (4ull << 20)

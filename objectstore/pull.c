@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 /* Of a GET: who owns the object, the process in its id or another, is for the node of the
  * primary to know. */
@@ -175,13 +175,20 @@ static struct store_fetch *fetch_add(
     return fetch;
 }
 
+/* Who owns what was given away and lies on that node. */
+static reeve_process_id nobody(const struct reeve_store *store, uint32_t node)
+{
+    bool there = node != store->settings.node && reeve_map64_get(&store->gone_nodes, node) == NULL;
+    return there ? store_nobody(node) : REEVE_PROCESS_NONE;
+}
+
 static struct store_fetch *begin(struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_add(store, event->id, STORE_PULLING);
     object->flags = STORE_OBJECT_COPY;
     object->size = event->size;
     if (event->flags & NOT_IN_ITS_NAME) /* whose it is, only the node of the primary knows */
-        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
+        store_object_give(store, object, nobody(store, event->node), false, event->node);
     return fetch_add(store, object, event->size != 0);
 }
 
@@ -230,7 +237,7 @@ void store_pull_get(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
-    char name[64], text[REEVE_STORE_TEXT_SIZE];
+    char name[64], node[STORE_NODE_SIZE], text[REEVE_STORE_TEXT_SIZE];
     store_object_name(event->id, name, sizeof(name));
     int code = REEVE_OK;
     bool given = event->flags & NOT_IN_ITS_NAME;
@@ -238,7 +245,7 @@ void store_pull_get(
         given = true;
     else if (object != NULL && given && object->flags & STORE_OBJECT_COPY &&
              !(object->flags & STORE_OBJECT_FREED)) /* fetched by one who knew no better */
-        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
+        store_object_give(store, object, nobody(store, event->node), false, event->node);
     if (!given && store_owner_is_gone(store, event->id.owner)) {
         code = REEVE_EOWNERDIED;
         snprintf(text, sizeof(text),
@@ -252,14 +259,17 @@ void store_pull_get(
     } else if (object == NULL && (event->node == 0 || event->node == store->settings.node)) {
         bool held = event->flags & REEVE_STORE_HELD;
         code = held ? REEVE_EOWNERDIED : REEVE_ELOST;
-        snprintf(text, sizeof(text), "%s is %s (%" PRIu32 ")", name,
-            held ? "gone: its owner has ended; it was on this node"
-                 : "lost: it is not there any more, on this node",
-            store->settings.node);
+        store_node_name(store, store->settings.node, node, sizeof(node));
+        if (held)
+            snprintf(text, sizeof(text), "%s is gone: its owner has ended; it was on node %s", name,
+                node);
+        else
+            snprintf(
+                text, sizeof(text), "%s is lost: node %s does not have it any more", name, node);
     } else if (object == NULL && reeve_map64_get(&store->gone_nodes, event->node) != NULL) {
         code = REEVE_ELOST;
-        snprintf(text, sizeof(text), "%s is lost: it was on node %" PRIu32 ", which has died", name,
-            event->node);
+        store_node_name(store, event->node, node, sizeof(node));
+        snprintf(text, sizeof(text), "%s is lost: it was on node %s, which has died", name, node);
     } else if (object == NULL && store_room_never(store, event->size)) {
         code = REEVE_ETOOLARGE;
         snprintf(text, sizeof(text),

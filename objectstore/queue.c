@@ -6,11 +6,12 @@
  * with REEVE_EFULL when nothing can move: all who could free something (they hold pins, room, or
  * own objects here) wait for the store themselves, and that has lasted a moment (another thread of
  * theirs may be about to free something), and nothing can be written to disk; or when it has waited
- * for very long, and the disk has moved nothing meanwhile. */
+ * for very long, and the disk has moved nothing meanwhile. What would be read from a disk that can
+ * neither be written nor read is not waited for: it has failed. */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define HOLDERS_NAMED  3
 #define AHEAD_FRACTION 2u
@@ -353,6 +354,12 @@ void store_queue_tick(struct reeve_store *store)
         if (store_queue_is_empty(store))
             break;
         uint64_t waited = store->now_ns - head.since_ns;
+        if (head.restore != NULL && waited >= settings->full_grace_ns &&
+            store_restore_is_hopeless(store, head.restore)) {
+            store_restore_despair(store, head.restore);
+            store->room_changed = true;
+            continue;
+        }
         if (store->now_ns - REEVE_MAX(head.since_ns, store->progress_ns) < settings->full_wait_ns &&
             (waited < settings->full_grace_ns || !nothing_can_move(store)))
             break;

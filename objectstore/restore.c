@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define ASKS_MAX 64u /* more are left out: they are asked again */
 
@@ -141,12 +141,33 @@ static void read_failed(
     struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event)
 {
     char text[REEVE_STORE_TEXT_SIZE];
+    uint32_t folder = store_place_find(store, object)->file->folder;
     store->spill_damaged_count++;
-    store_folder_why(store, store_place_find(store, object)->file->folder,
-        event->code == REEVE_ECORRUPT ? "a checksum differs" : event->text);
+    if (event->code != REEVE_ECORRUPT)
+        store->folders[folder].unreadable_ns = store->now_ns + store->settings.spill_retry_ns;
+    store_folder_why(
+        store, folder, event->code == REEVE_ECORRUPT ? "a checksum differs" : event->text);
     if (store_pull_mend(store, object->restore, event->code))
         return;
     store_restore_describe(store, object, event->code, text, sizeof(text));
+    store_restore_fail(store, object, REEVE_ECORRUPT, text);
+}
+
+bool store_restore_is_hopeless(const struct reeve_store *store, const struct store_restore *restore)
+{
+    const struct store_folder *folder =
+        &store->folders[store_place_find(store, restore->object)->file->folder];
+    return folder->unreadable_ns > store->now_ns && folder->code != 0 &&
+           folder->code != REEVE_EFULL && !store_spill_can_move(store);
+}
+
+void store_restore_despair(struct reeve_store *store, struct store_restore *restore)
+{
+    char text[REEVE_STORE_TEXT_SIZE];
+    struct store_object *object = restore->object;
+    if (store_pull_mend(store, restore, REEVE_ESYSTEM))
+        return;
+    store_restore_describe(store, object, REEVE_ESYSTEM, text, sizeof(text));
     store_restore_fail(store, object, REEVE_ECORRUPT, text);
 }
 
@@ -170,6 +191,7 @@ void store_restore_read(struct reeve_store *store, const struct reeve_store_even
         return;
     }
     store->progress_ns = store->now_ns;
+    store->folders[store_place_find(store, object)->file->folder].unreadable_ns = 0;
     store->restored_count++;
     store->restored_bytes += object->size;
     object->state = STORE_SEALED;

@@ -9,7 +9,7 @@
  * little is done at once, because who waits for room has it then, and the rest in the background,
  * a batch of slices at a time. Meanwhile a slice is an extent that is taken, in whosever arena its
  * segment is: nobody can be given it, and its memory counts until it is really gone. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define NOW_NS      10000000ull  /* the period in which so much is given back at once */
 #define SLICE_BYTES (8ull << 20) /* of one extent */

@@ -14,7 +14,7 @@
  * segment has one writer. When that has been reaped, the segment is an orphan: its objects live on,
  * its free pages can be given back, and once it is empty another writer may have it. So no live
  * process but its one writer can ever write in it. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define TRIM_MIN       (1u << 20)   /* at a time, so that it is not done for every small object */
 #define WHOLE_FRACTION 4u           /* of a segment: larger objects get one of their own */

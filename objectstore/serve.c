@@ -15,7 +15,7 @@
  *
  * As everybody is referred to earlier ones only, nobody waits in a circle; and one whom all it was
  * referred to have failed insists, and is served. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 static struct reeve_store_command *answer(
     struct reeve_store *store, uint32_t node, struct reeve_object_id id, uint64_t number, int code)

@@ -13,6 +13,9 @@
 #else
 #define CHUNK_SIZE (16u << 10)
 #endif
+/* malloc puts so much before what it gives: with that at its end a chunk lies close to the next
+ * one, else the next multiple of its size is the one after that. */
+#define MALLOC_SIZE 16u
 
 void reeve_slab_init(struct reeve_slab *slab, size_t item_size)
 {
@@ -21,9 +24,10 @@ void reeve_slab_init(struct reeve_slab *slab, size_t item_size)
     slab->item_size = (uint32_t)item_size;
     slab->first = (uint32_t)((sizeof(struct reeve_slab_chunk) + item_size - 1) / item_size);
     slab->chunk_size = 64;
-    while (slab->chunk_size < CHUNK_SIZE || slab->chunk_size < (slab->first + 1) * slab->item_size)
+    while (slab->chunk_size < CHUNK_SIZE ||
+           slab->chunk_size - MALLOC_SIZE < (slab->first + 1) * slab->item_size)
         slab->chunk_size *= 2;
-    slab->end = slab->chunk_size / slab->item_size;
+    slab->end = (slab->chunk_size - MALLOC_SIZE) / slab->item_size;
     while (1u << slab->shift < slab->end)
         slab->shift++;
     slab->reciprocal = (uint32_t)((1ull << 32) / item_size) + 1;
@@ -82,7 +86,8 @@ static uint32_t number_take(struct reeve_slab *slab)
 
 static struct reeve_slab_chunk *chunk_add(struct reeve_slab *slab)
 {
-    struct reeve_slab_chunk *chunk = aligned_alloc(slab->chunk_size, slab->chunk_size);
+    struct reeve_slab_chunk *chunk =
+        aligned_alloc(slab->chunk_size, slab->chunk_size - MALLOC_SIZE);
     REEVE_ASSERT(chunk != NULL);
     *chunk = (struct reeve_slab_chunk){.number = number_take(slab), .fresh = slab->first};
     slab->chunks[chunk->number] = chunk;

@@ -17,7 +17,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 /* --- lanes ------------------------------------------------------------------------------------ */
 
@@ -246,7 +246,7 @@ static void source_failed(
         store_sources_ask(store, fetch);
         return;
     }
-    char name[64], silent[48] = "", text[REEVE_STORE_TEXT_SIZE];
+    char name[64], last[STORE_NODE_SIZE], other[STORE_NODE_SIZE], text[REEVE_STORE_TEXT_SIZE];
     store_object_name(fetch->object->id, name, sizeof(name));
     if (fetch->damage != 0) {
         store_restore_describe(store, fetch->object, fetch->damage, text, sizeof(text));
@@ -254,11 +254,14 @@ static void source_failed(
         return;
     }
     bool gone = code == REEVE_ELOST && fetch->held && !fetch->unsure;
+    store_node_name(store, node, last, sizeof(last));
+    store_node_name(store, fetch->silent_node, other, sizeof(other));
+    int length = snprintf(text, sizeof(text), "%s is %s: ", name, gone ? "gone" : "lost");
     if (fetch->silent_node != 0 && fetch->silent_node != node)
-        snprintf(
-            silent, sizeof(silent), "node %" PRIu32 " does not answer, and ", fetch->silent_node);
-    snprintf(text, sizeof(text), "%s is %s: %snode %" PRIu32 " %s", name, gone ? "gone" : "lost",
-        silent, node, gone ? "does not have it any more; its owner has ended" : why);
+        length += snprintf(text + length, sizeof(text) - (size_t)length,
+            "node %.40s does not answer, and ", other);
+    snprintf(text + length, sizeof(text) - (size_t)length, "node %s %s", last,
+        gone ? "does not have it any more; its owner has ended" : why);
     store_pull_fail(store, fetch,
         gone                     ? REEVE_EOWNERDIED
         : code == REEVE_ECORRUPT ? code

@@ -16,7 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 #define MARK_HIGH_PERCENT 80u
 #define MARK_LOW_PERCENT  70u

@@ -1,7 +1,7 @@
 /* What the store tells about itself, and the audit of its tables. */
 #include <string.h>
 
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 uint64_t store_used_bytes(const struct reeve_store *store)
 {
@@ -127,7 +127,7 @@ bool reeve_store_next_object(
             continue;
         *ret = (struct reeve_store_object_info){
             .id = object->id,
-            .owner = object->owner,
+            .owner = store_is_nobody(object->owner) ? REEVE_PROCESS_NONE : object->owner,
             .size = object->size,
             .segment = object->extent != NULL ? object->extent->segment->id : 0,
             .pin_count = object->pin_total,
@@ -173,13 +173,13 @@ void reeve_store_layout(const struct reeve_store *store, struct reeve_store_layo
 
 const char *reeve_store_event_name(enum reeve_store_event_kind kind)
 {
-    static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "memory",
-        "client added", "client hungry", "client closed", "client reaped", "create", "seal",
-        "abort", "get", "cancel", "unpin", "free", "give", "hold", "peer free", "peer hold",
+    static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "host",
+        "memory", "client added", "client hungry", "client closed", "client reaped", "create",
+        "seal", "abort", "get", "cancel", "unpin", "free", "give", "hold", "peer free", "peer hold",
         "peer give", "peer freed", "peer pull", "peer chunk", "peer busy", "sent", "peer reset",
         "peer down", "owner gone", "segment prepared", "segment returned", "spill written",
         "spill read done"};
-    _Static_assert(REEVE_STORE_EVENT_KIND_COUNT == 31, "each has a name");
+    _Static_assert(REEVE_STORE_EVENT_KIND_COUNT == 32, "each has a name");
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 

@@ -17,6 +17,7 @@
  *  event          fields                     meaning
  *  -------------- -------------------------- ----------------------------------------------------
  *  NODE           node                       our node number, once the head has given it
+ *  HOST           node text                  what that node's machine is called, for people
  *  MEMORY         size                       the machine has this much to spare: the store may
  *                                            grow by so much until the next word (before the
  *                                            first, by as much as it likes)
@@ -171,6 +172,7 @@
 enum reeve_store_event_kind {
     REEVE_STORE_TICK,
     REEVE_STORE_NODE,
+    REEVE_STORE_HOST,
     REEVE_STORE_MEMORY,
     REEVE_STORE_CLIENT_ADDED,
     REEVE_STORE_CLIENT_HUNGRY,
@@ -252,7 +254,7 @@ struct reeve_store_event {
     uint64_t length;
     uint64_t number;
     uint64_t word;
-    const char *text; /* of SPILL_…, while the step lasts; NULL: nothing to say */
+    const char *text; /* of SPILL_… and HOST, while the step lasts; NULL: nothing to say */
 };
 
 enum reeve_store_command_kind {

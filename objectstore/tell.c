@@ -12,7 +12,7 @@
  * counts only the first time, by its number: others may have said something since (an heir that it
  * needs the object no more, or that it has given it away), and that must not be undone. Those kept
  * are no more than the objects that lie there, and processes that have died. */
-#include "objectstore/state.h"
+#include "objectstore/parts.h"
 
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node)
 {

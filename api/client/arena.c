@@ -13,33 +13,12 @@ struct reeve_arena_block {
     void *memory;
 };
 
-void reeve_arena_init(struct reeve_arena *arena, void *first, size_t size)
+void *reeve_arena_grow(struct reeve_arena *arena, size_t size, size_t alignment)
 {
-    arena->at = first;
-    arena->room = size;
-    arena->blocks = NULL;
-}
-
-static void *bump(struct reeve_arena *arena, size_t size, size_t alignment)
-{
-    size_t gap = -(uintptr_t)arena->at & (alignment - 1);
-    if (gap > arena->room || size > arena->room - gap)
-        return NULL;
-    void *at = arena->at + gap;
-    arena->at += gap + size;
-    arena->room -= gap + size;
-    return at;
-}
-
-void *reeve_arena_alloc(struct reeve_arena *arena, size_t size, size_t alignment)
-{
-    void *memory = bump(arena, size, alignment);
-    if (REEVE_LIKELY(memory))
-        return memory;
     if (size > PTRDIFF_MAX / 2)
         return NULL;
     size_t room = REEVE_ALIGN_UP(REEVE_MAX(size, BLOCK_SIZE), (size_t)64);
-    memory = aligned_alloc(64, room);
+    void *memory = aligned_alloc(64, room);
     if (!memory || !reeve_arena_adopt(arena, memory)) {
         free(memory);
         return NULL;
@@ -49,13 +28,13 @@ void *reeve_arena_alloc(struct reeve_arena *arena, size_t size, size_t alignment
         return memory;
     arena->at = memory;
     arena->room = room;
-    return bump(arena, size, alignment);
+    return reeve_arena_bump(arena, size, alignment);
 }
 
 bool reeve_arena_adopt(struct reeve_arena *arena, void *pointer)
 {
     struct reeve_arena_block *block =
-        bump(arena, sizeof *block, _Alignof(struct reeve_arena_block));
+        reeve_arena_bump(arena, sizeof *block, _Alignof(struct reeve_arena_block));
     bool own = !block;
     if (own)
         block = malloc(sizeof *block + sizeof(void *));

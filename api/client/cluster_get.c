@@ -191,19 +191,38 @@ static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefe
     return code;
 }
 
+/* A plain value, and the future is released. False: it is none, or not there yet. */
+static inline bool plain_take(struct reeve_cluster *cluster, reeve_task_id task, size_t index,
+    reeve_consume *consume, void *arg, int *ret_code)
+{
+    const uint8_t *bytes;
+    uint32_t size;
+    if (!reeve_owner_plain_result(cluster->owner, task, &bytes, &size))
+        return false;
+    *ret_code = consume(index, bytes, size, NULL, 0, arg);
+    (void)reeve_owner_release(cluster->owner, task);
+    if (REEVE_UNLIKELY(cluster->owns_told))
+        reeve_cluster_owns_look(cluster);
+    return true;
+}
+
 /* With the lock, which it gives up while it waits and while it copies from the store. */
 static int future_get(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch,
     reeve_task_id task, int64_t timeout_ms, size_t index, reeve_consume *consume, void *arg,
     struct reeve_error_info *error)
 {
-    uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
     bool again;
     int code;
+    if (plain_take(cluster, task, index, consume, arg, &code))
+        return code;
+    uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
     if (REEVE_UNLIKELY(reeve_owner_is_stream(cluster->owner, task)))
         return reeve_error_set(error, REEVE_ETYPE, "a stream is not got: read its items");
     do {
         code = reeve_cluster_get_await(cluster, task, deadline_ns, error);
         if (code != 0)
+            return code;
+        if (REEVE_LIKELY(plain_take(cluster, task, index, consume, arg, &code)))
             return code;
         code = future_take(cluster, prefetch, task, index, consume, arg, &again, error);
     } while (REEVE_UNLIKELY(again));

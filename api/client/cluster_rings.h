@@ -29,12 +29,11 @@ void reeve_cluster_lease_spoilt(struct reeve_cluster *cluster, uint64_t now_ns, 
 /* Reserves and fills an entry that has more than plain arguments; REEVE_EAGAIN when the ring has no
  * room now. */
 int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring *ring,
-    const struct reeve_owner_send *send, const struct reeve_owner_entry *entry,
-    uint64_t *ret_position);
-static inline void reeve_cluster_entry_fill(struct reeve_slot *slot,
-    const struct reeve_owner_send *send, const struct reeve_owner_entry *entry, uint16_t references,
-    bool lends)
+    const struct reeve_owner_send *send, uint64_t *ret_position);
+static inline void reeve_cluster_entry_fill(
+    struct reeve_slot *slot, const struct reeve_owner_send *send, uint16_t references, bool lends)
 {
+    const struct reeve_owner_entry *entry = &send->entry;
     slot->task = send->task;
     slot->attempt = entry->attempt;
     slot->function = entry->function;

@@ -42,16 +42,15 @@ static const char *unsendable_text(int error)
 static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
     const struct reeve_owner_send *send, uint64_t *ret_position)
 {
-    struct reeve_owner_entry entry;
+    const struct reeve_owner_entry *entry = &send->entry;
     struct reeve_slot_fill fill;
-    reeve_owner_entry(cluster->owner, send->task, &entry);
-    if (REEVE_UNLIKELY((entry.splice_count | entry.timeout_ms | entry.window.units) != 0))
-        return reeve_cluster_entry_compose(cluster, ring, send, &entry, ret_position);
-    int error = reeve_ring_reserve(ring, entry.arguments_size, &fill);
+    if (REEVE_UNLIKELY((entry->splice_count | entry->timeout_ms | entry->window.units) != 0))
+        return reeve_cluster_entry_compose(cluster, ring, send, ret_position);
+    int error = reeve_ring_reserve(ring, entry->arguments_size, &fill);
     if (error != 0)
         return error;
-    reeve_cluster_entry_fill(fill.slot, send, &entry, 0, false);
-    reeve_copy(fill.payload, entry.arguments, entry.arguments_size);
+    reeve_cluster_entry_fill(fill.slot, send, 0, false);
+    reeve_copy(fill.payload, entry->arguments, entry->arguments_size);
     *ret_position = fill.position;
     return 0;
 }

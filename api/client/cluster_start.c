@@ -350,6 +350,8 @@ static int start_own(struct reeve_cluster *cluster, const struct reeve_settings 
         worker_arguments[count++] = "--spill";
         worker_arguments[count++] = settings->spill;
     }
+    if (settings->prefault)
+        worker_arguments[count++] = "--prefault";
     if (settings->spill_size_bytes != 0) {
         worker_arguments[count++] = "--spill-size";
         worker_arguments[count++] = spill_size;

@@ -35,6 +35,8 @@
 
 #include <reeve.h>
 
+#include "runtime/base/macros.h"
+
 #define REEVE_EXT_ARRAY_BASE 16 /* + enum reeve_kind of the element */
 #define REEVE_EXT_OBJECT     32
 #define REEVE_OBJECT_ID_SIZE 16
@@ -142,9 +144,33 @@ struct reeve_arena {
     size_t room;
     struct reeve_arena_block *blocks; /* from malloc */
 };
-void reeve_arena_init(struct reeve_arena *arena, void *first, size_t size);
-void *reeve_arena_alloc(
-    struct reeve_arena *arena, size_t size, size_t alignment);    /* NULL: no memory */
+static inline void reeve_arena_init(struct reeve_arena *arena, void *first, size_t size)
+{
+    arena->at = first;
+    arena->room = size;
+    arena->blocks = NULL;
+}
+
+/* From what it has; NULL: that is not enough. */
+static inline void *reeve_arena_bump(struct reeve_arena *arena, size_t size, size_t alignment)
+{
+    size_t gap = -(uintptr_t)arena->at & (alignment - 1);
+    if (REEVE_UNLIKELY(gap > arena->room || size > arena->room - gap))
+        return NULL;
+    void *at = arena->at + gap;
+    arena->at += gap + size;
+    arena->room -= gap + size;
+    return at;
+}
+
+void *reeve_arena_grow(struct reeve_arena *arena, size_t size, size_t alignment);
+/* NULL: no memory. */
+static inline void *reeve_arena_alloc(struct reeve_arena *arena, size_t size, size_t alignment)
+{
+    void *memory = reeve_arena_bump(arena, size, alignment);
+    return REEVE_LIKELY(memory != NULL) ? memory : reeve_arena_grow(arena, size, alignment);
+}
+
 bool reeve_arena_adopt(struct reeve_arena *arena, void *pointer); /* free(pointer) with it */
 void reeve_arena_fini(struct reeve_arena *arena);
 

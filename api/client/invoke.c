@@ -11,6 +11,7 @@
 #include "api/client/error.h"
 #include "api/client/reader.h"
 #include "api/client/registry.h"
+#include "api/client/scalar.h"
 #include "api/client/scratch.h"
 #include "api/client/unpack.h"
 
@@ -158,12 +159,18 @@ static bool next_is_object(struct reeve_unpack *unpack, struct reeve_token *toke
 
 /* ---- functions made by REEVE_REMOTE ---------------------------------------------------------- */
 
-static int unpack_argument(
+static inline int unpack_argument(
     struct reeve_invocation *invocation, struct reeve_unpack *unpack, size_t i, char *arguments)
 {
     const struct reeve_member *parameter = &invocation->function->parameters[i];
     struct reeve_path path = {NULL, parameter->name, (unsigned)i + 1, 0};
     struct reeve_token token;
+    const uint8_t *next =
+        reeve_scalar_read(parameter->type, unpack->at, unpack->end, arguments + parameter->offset);
+    if (REEVE_LIKELY(next)) {
+        unpack->at = next;
+        return REEVE_OK;
+    }
     if (REEVE_LIKELY(!next_is_object(unpack, &token)))
         return reeve_unpack_value(unpack, parameter->type, arguments + parameter->offset, &path);
     const void *bytes = NULL;
@@ -182,22 +189,36 @@ static int unpack_argument(
     return rc ? reeve_unpack_blame(bytes, size, rc, unpack->error) : REEVE_OK;
 }
 
+/* Past the header of the array that the arguments are. */
+static int arguments_begin(const struct reeve_function *function, struct reeve_unpack *unpack)
+{
+    struct reeve_token token;
+    const uint8_t *at = reeve_read_token(unpack->at, unpack->end, &token);
+    if (!at || token.kind != REEVE_TOKEN_ARRAY)
+        return reeve_error_set(
+            unpack->error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
+    if (token.size != function->parameter_count)
+        return reeve_error_set(unpack->error, REEVE_EARITY, "%s takes %zu argument%s, got %u",
+            function->signature ? function->signature : function->name, function->parameter_count,
+            function->parameter_count == 1 ? "" : "s", token.size);
+    unpack->at = at;
+    return REEVE_OK;
+}
+
 static int unpack_arguments(struct reeve_invocation *invocation, char *arguments)
 {
     const struct reeve_function *function = invocation->function;
     struct reeve_unpack unpack = {invocation->args,
         (const uint8_t *)invocation->args + invocation->args_size, &invocation->arena,
         &invocation->error, invocation->futures, invocation->future_count};
-    struct reeve_token token;
-    const uint8_t *at = reeve_read_token(unpack.at, unpack.end, &token);
-    if (!at || token.kind != REEVE_TOKEN_ARRAY)
-        return reeve_error_set(
-            unpack.error, REEVE_EPROTOCOL, "the arguments are not a msgpack array");
-    if (token.size != function->parameter_count)
-        return reeve_error_set(unpack.error, REEVE_EARITY, "%s takes %zu argument%s, got %u",
-            function->signature ? function->signature : function->name, function->parameter_count,
-            function->parameter_count == 1 ? "" : "s", token.size);
-    unpack.at = at;
+    if (REEVE_LIKELY(unpack.at < unpack.end && function->parameter_count < 16 &&
+                     *unpack.at == (0x90 | function->parameter_count))) {
+        unpack.at++; /* the header of an array of so many, as we write it */
+    } else {
+        int rc = arguments_begin(function, &unpack);
+        if (rc)
+            return rc;
+    }
     for (size_t i = 0; i < function->parameter_count; i++) {
         int rc = unpack_argument(invocation, &unpack, i, arguments);
         if (rc)
@@ -215,6 +236,12 @@ static int unpack_arguments(struct reeve_invocation *invocation, char *arguments
 int reeve_invocation_pack(struct reeve_invocation *invocation, const void *value)
 {
     const struct reeve_type *type = invocation->function->result;
+    if (REEVE_LIKELY(
+            reeve_type_is_scalar(type) && invocation->result_capacity >= REEVE_SCALAR_SIZE_MAX)) {
+        uint8_t *begin = invocation->result;
+        invocation->result_size = (size_t)(reeve_scalar_write(type, value, begin) - begin);
+        return REEVE_OK;
+    }
     size_t size = reeve_codec_size(type, value, 0, &invocation->error);
     if (!size) {
         char why[128];

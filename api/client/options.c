@@ -170,6 +170,10 @@ int reeve_options_resolve(
     ret->store_size_bytes = given.store_size_bytes;
     ret->spill = given.spill;
     ret->spill_size_bytes = given.spill_size_bytes;
+    ret->prefault = given.prefault != 0;
+    if (given.prefault > 1)
+        return reeve_error_set(
+            error, REEVE_EINVAL, "the option prefault is %u: expected 0 or 1", given.prefault);
     int rc = read_environment(&slots, &ret->store_size_bytes, error);
     if (rc != REEVE_OK)
         return rc;

@@ -20,6 +20,7 @@ struct reeve_settings {
     uint64_t store_size_bytes; /* 0: the daemon's default */
     const char *spill;         /* NULL: the daemon's default, or the environment that it inherits */
     uint64_t spill_size_bytes; /* 0: likewise */
+    bool prefault;             /* false: likewise */
     uint64_t pending_size_bytes; /* 0: ours, see cluster_room.c */
     uint32_t pending_percent;    /* of memory, when it was said so; else 0 */
     uint32_t weight;             /* 0: the head's default */

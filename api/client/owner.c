@@ -88,10 +88,30 @@ void reeve_owner_free(struct reeve_owner *owner)
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
-int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
+/* With the fields that every task has. REEVE_ENOMEM. */
+static inline struct owner_task *task_begin(struct reeve_owner *owner,
+    const struct reeve_owner_task *from, uint32_t class_index, uint32_t *ret_index)
+{
+    if (owner_task_make(owner, ret_index) != 0)
+        return NULL;
+    struct owner_task *task = owner_task_at(owner, *ret_index);
+    task->class_index = (uint16_t)class_index;
+    task->function = from->function;
+    task->timeout_ms = from->timeout_ms;
+    task->losses_max = from->losses_max;
+    task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
+    task->state = REEVE_TASK_WAITING;
+    task->references = 2; /* the program's, and its own until it is final */
+    task->held = 1;
+    task->sequence = ++owner->sequence;
+    owner->unfinished++;
+    return task;
+}
+
+/* A call with futures among its arguments, of an actor, of a stream, or to be retried. */
+static int submit_other(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_task *from, reeve_task_id *ret_task)
 {
-    REEVE_ASSERT(from->actor != 0 || from->class_index < owner->class_count);
     uint32_t index;
     for (uint32_t i = 0; i < from->splice_count; i++) {
         const struct owner_task *on = owner_task_find(owner, from->splices[i].task);
@@ -106,19 +126,10 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     if (REEVE_UNLIKELY(from->actor != 0) &&
         ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->released))
         return REEVE_EHANDLE;
-    if (owner_task_make(owner, &index) != 0)
+    struct owner_task *task =
+        task_begin(owner, from, actor != NULL ? actor->class_index : from->class_index, &index);
+    if (task == NULL)
         return REEVE_ENOMEM;
-    struct owner_task *task = owner_task_at(owner, index);
-    task->class_index = (uint16_t)(actor != NULL ? actor->class_index : from->class_index);
-    task->function = from->function;
-    task->timeout_ms = from->timeout_ms;
-    task->losses_max = from->losses_max;
-    task->flags = from->never_inline ? OWNER_NEVER_INLINE : 0;
-    task->state = REEVE_TASK_WAITING;
-    task->references = 2; /* the program's, and its own until it is final */
-    task->held = 1;
-    task->sequence = ++owner->sequence;
-    owner->unfinished++;
     int error = 0;
     if (REEVE_UNLIKELY(actor != NULL))
         error = owner_actor_task_begin(owner, actor, index, from);
@@ -171,6 +182,26 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     } else if (task->unresolved == 0) {
         owner_task_queue(owner, now_ns, index);
     }
+    return 0;
+}
+
+int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
+    const struct reeve_owner_task *from, reeve_task_id *ret_task)
+{
+    REEVE_ASSERT(from->actor != 0 || from->class_index < owner->class_count);
+    if (REEVE_UNLIKELY(
+            (from->splice_count | from->actor | from->retries.count | from->is_stream) != 0) ||
+        owner_class_is_ordered(owner->classes[from->class_index]))
+        return submit_other(owner, now_ns, from, ret_task);
+    uint32_t index;
+    struct owner_task *task = task_begin(owner, from, from->class_index, &index);
+    if (REEVE_UNLIKELY(task == NULL))
+        return REEVE_ENOMEM;
+    *ret_task = owner_task_id(task, index);
+    if (REEVE_LIKELY(owner_task_store(owner, task, from->arguments, from->arguments_size) == 0))
+        owner_task_queue(owner, now_ns, index);
+    else
+        owner_task_fail(owner, now_ns, index, REEVE_ENOMEM, "no memory for its arguments");
     return 0;
 }
 
@@ -236,26 +267,34 @@ int reeve_owner_result(
         return REEVE_EHANDLE;
     if (!reeve_task_state_is_final(task->state))
         return REEVE_EAGAIN;
-    *ret = (struct reeve_owner_result){
-        .status = task->status,
-        .is_held = task->held != 0,
-        .is_object = task->flags & OWNER_RESULT_OBJECT,
-        .error_is_map = task->flags & OWNER_ERROR_MAP,
-        .function = task->function,
-        .attempt = task->attempt,
-        .node = task->node,
-    };
-    if (ret->is_object) {
+    bool is_done = task->state == REEVE_TASK_DONE;
+    ret->status = task->status;
+    ret->is_held = task->held != 0;
+    ret->is_object = task->flags & OWNER_RESULT_OBJECT;
+    ret->error_is_map = task->flags & OWNER_ERROR_MAP;
+    ret->bytes = ret->is_object ? NULL : owner_task_bytes(task);
+    ret->size = ret->is_object ? 0 : task->size;
+    if (ret->is_object)
         ret->object = task->bytes.object;
-    } else {
-        ret->bytes = owner_task_bytes(task);
-        ret->size = task->size;
-    }
-    if (task->state == REEVE_TASK_DONE) {
-        ret->futures = task->splices;
-        ret->future_count = task->splice_count;
-    }
+    ret->function = task->function;
+    ret->attempt = task->attempt;
+    ret->node = task->node;
+    ret->futures = is_done ? task->splices : NULL;
+    ret->future_count = is_done ? task->splice_count : 0;
     return 0;
+}
+
+bool reeve_owner_plain_result(const struct reeve_owner *owner, reeve_task_id id,
+    const uint8_t **ret_bytes, uint32_t *ret_size)
+{
+    const struct owner_task *task = owner_task_find(owner, id);
+    if (task == NULL || task->state != REEVE_TASK_DONE || task->held == 0 ||
+        task->splice_count != 0 || task->flags & OWNER_RESULT_OBJECT ||
+        reeve_map64_count(&owner->streams) != 0) /* it may be one */
+        return false;
+    *ret_bytes = owner_task_bytes(task);
+    *ret_size = task->size;
+    return true;
 }
 
 bool reeve_owner_where(const struct reeve_owner *owner, reeve_task_id id,
@@ -275,20 +314,7 @@ void reeve_owner_entry(
 {
     const struct owner_task *task = owner_task_find(owner, id);
     REEVE_ASSERT(task != NULL);
-    *ret = (struct reeve_owner_entry){
-        .function = task->function,
-        .attempt = task->attempt +
-                   (task->state == REEVE_TASK_QUEUED ? 1 : 0), /* the one about to be made */
-        .timeout_ms = task->timeout_ms,
-        .class_index = task->class_index,
-        .alone = task->flags & OWNER_ALONE,
-        .window = task->flags & OWNER_NEVER_INLINE ? owner_stream_window(owner, id)
-                                                   : (struct reeve_stream_window){0, 0},
-        .arguments = owner_task_bytes(task),
-        .arguments_size = task->size,
-        .splice_count = task->splice_count,
-        .splices = task->splices,
-    };
+    owner_entry_fill(owner, task, owner_task_index(id), ret);
 }
 
 bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)

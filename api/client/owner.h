@@ -207,11 +207,6 @@ struct reeve_owner_command {
     struct reeve_reference object;
 };
 
-struct reeve_owner_send {
-    reeve_task_id task;
-    reeve_lease_index lease_index;
-};
-
 /* What the shell needs to write an entry. Valid until the next event. */
 struct reeve_owner_entry {
     uint32_t function;
@@ -224,6 +219,12 @@ struct reeve_owner_entry {
     uint32_t arguments_size;
     uint32_t splice_count;
     const struct reeve_owner_splice *splices;
+};
+
+struct reeve_owner_send {
+    reeve_task_id task;
+    reeve_lease_index lease_index;
+    struct reeve_owner_entry entry;
 };
 
 /* NULL when there is no memory. */
@@ -332,6 +333,11 @@ static inline bool reeve_task_state_is_final(enum reeve_task_state state)
 /* Of a task in a final state. REEVE_EHANDLE, REEVE_EAGAIN. */
 int reeve_owner_result(
     const struct reeve_owner *owner, reeve_task_id task, struct reeve_owner_result *ret);
+
+/* The same where it is plain: bytes, no object and no futures, of a task that has not failed,
+ * and the program's to get. False: it is not so, or not final. */
+bool reeve_owner_plain_result(const struct reeve_owner *owner, reeve_task_id task,
+    const uint8_t **ret_bytes, uint32_t *ret_size);
 
 /* The caller's reference goes. A task under way goes on; its result is dropped. (That of a stream
  * is asked to stop.) REEVE_EHANDLE. */

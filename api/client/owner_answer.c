@@ -25,18 +25,6 @@ bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, ree
     return true;
 }
 
-struct owner_task *owner_task_answered(
-    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
-{
-    struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->state != REEVE_TASK_SENT || task->attempt != attempt ||
-        task->lease_index != lease_index) {
-        owner->stale_count++;
-        return NULL;
-    }
-    return task;
-}
-
 /* A worker answers in the order in which it was sent to. What waits for the answers to come is
  * fetched into the caches meanwhile: of many tasks, those that wait have long left them, while
  * those in flight, of which `task` is the oldest, were sent a short while ago. */
@@ -63,6 +51,50 @@ static void dependents_fetch(const struct reeve_owner *owner, const struct owner
     }
 }
 
+/* What is no plain value. The task has left its lease. */
+static void answer_other(struct reeve_owner *owner, uint64_t now_ns, struct owner_task *task,
+    reeve_task_id id, int status, const void *bytes, uint32_t size,
+    const struct reeve_reference *object)
+{
+    uint32_t index = owner_task_index(id), count = 0;
+    struct reeve_owner_splice *list = NULL;
+    int handed = 0;
+    if (status == 0)
+        handed = owner_handed_adopt(owner, now_ns, id, &list, &count);
+    else
+        owner_handed_drop(owner, id);
+    if (status == REEVE_EACTORDIED &&
+        owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
+        return; /* its host does not know why */
+    if (status == REEVE_EWORKERDIED && owner_is_cancelling(owner, id)) {
+        owner_cancel_stopped(owner, now_ns, index, true);
+        return;
+    }
+    if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
+        if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
+            owner_task_requeue(owner, now_ns, index);
+            return;
+        }
+        if (owner_class_is_ordered(owner->classes[task->class_index]))
+            status = REEVE_EACTORDIED;
+    }
+    if (reeve_error_is_loss(status) && object != NULL &&
+        owner_lost_argument(owner, now_ns, index, status, object))
+        return;
+    if (status == REEVE_EFUNCTION && owner_task_retried(owner, now_ns, index))
+        return;
+    if (handed != 0) {
+        if (object != NULL)
+            owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
+        owner_task_fail(
+            owner, now_ns, index, handed, "the futures in its result could not be taken over");
+        return;
+    }
+    owner_task_end_with(owner, now_ns, index, status, status != 0, bytes, size,
+        status == 0 ? object : NULL, list, count);
+    owner_lineage_bound(owner);
+}
+
 bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     reeve_task_id id, uint32_t attempt, int status, const void *bytes, uint32_t size,
     const struct reeve_reference *object)
@@ -71,47 +103,15 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     if (task == NULL)
         return false;
     uint32_t index = owner_task_index(id);
-    struct reeve_owner_splice *list = NULL;
-    uint32_t count = 0;
-    int handed = 0;
     if (owner->edge_count != 0)
         dependents_fetch(owner, task);
     owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
-    if (REEVE_UNLIKELY(reeve_map64_count(&owner->handed) != 0)) {
-        if (status == 0)
-            handed = owner_handed_adopt(owner, now_ns, id, &list, &count);
-        else
-            owner_handed_drop(owner, id);
-    }
-    if (REEVE_UNLIKELY(status == REEVE_EACTORDIED) &&
-        owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
-        return true; /* its host does not know why */
-    if (REEVE_UNLIKELY(status == REEVE_EWORKERDIED) && owner_is_cancelling(owner, id)) {
-        owner_cancel_stopped(owner, now_ns, index, true);
+    if (REEVE_UNLIKELY(status != 0 || reeve_map64_count(&owner->handed) != 0)) {
+        answer_other(owner, now_ns, task, id, status, bytes, size, object);
         return true;
     }
-    if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
-        if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
-            owner_task_requeue(owner, now_ns, index);
-            return true;
-        }
-        if (owner_class_is_ordered(owner->classes[task->class_index]))
-            status = REEVE_EACTORDIED;
-    }
-    if (REEVE_UNLIKELY(reeve_error_is_loss(status) && object != NULL) &&
-        owner_lost_argument(owner, now_ns, index, status, object))
-        return true;
-    if (REEVE_UNLIKELY(status == REEVE_EFUNCTION) && owner_task_retried(owner, now_ns, index))
-        return true;
-    if (REEVE_UNLIKELY(handed != 0)) {
-        if (object != NULL)
-            owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
-        owner_task_fail(
-            owner, now_ns, index, handed, "the futures in its result could not be taken over");
-        return true;
-    }
-    owner_task_end_with(owner, now_ns, index, status, status != 0, bytes, size,
-        status == 0 ? object : NULL, list, count);
+    owner_task_finish(owner, index, 0, false, bytes, size, object);
+    owner_dependents_tell(owner, now_ns, index);
     owner_lineage_bound(owner);
     return true;
 }

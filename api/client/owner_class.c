@@ -100,15 +100,17 @@ static uint32_t demand_of(const struct reeve_owner *owner, const struct owner_cl
     return REEVE_MIN(class->unfinished, owner->settings.demand_max);
 }
 
-/* Telling costs a message, so the number only grows here; ticks let it shrink. */
-static void demand_raise(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
+/* Whether another node may be best now: large arguments come as futures. */
+static inline bool near_may_change(const struct reeve_owner *owner, const struct owner_class *class)
 {
-    uint32_t need = demand_of(owner, class);
-    if (need <= class->demand_told) {
-        if (class->lease_count < need) /* one is still to come: where to? */
-            demand_tell(owner, class, class->demand_told);
-        return;
-    }
+    return class->near_told != 0 ||
+           (class->queued.count != 0 && owner_task_at(owner, class->queued.first)->splice_count);
+}
+
+/* Telling costs a message, so the number only grows here; ticks let it shrink. */
+static void demand_raise(
+    struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class, uint32_t need)
+{
     if (need > DEMAND_EXACT)
         need = REEVE_MIN(power_of_two_up(need), owner->settings.demand_max);
     demand_tell(owner, class, need);
@@ -117,6 +119,16 @@ static void demand_raise(struct reeve_owner *owner, uint64_t now_ns, struct owne
         owner->wants = true;
         owner_tick_by(owner, now_ns + owner->settings.lease_wanted_ns);
     }
+}
+
+static inline void demand_look(
+    struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
+{
+    uint32_t need = demand_of(owner, class);
+    if (REEVE_UNLIKELY(need > class->demand_told))
+        demand_raise(owner, now_ns, class, need);
+    else if (class->lease_count < need && REEVE_UNLIKELY(near_may_change(owner, class)))
+        demand_tell(owner, class, class->demand_told); /* one is still to come: where to? */
 }
 
 void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class)
@@ -135,28 +147,20 @@ void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class)
 /* We were told that no more leases can come, and the last one has gone: is it still so? */
 void owner_demand_anew(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
-    if (REEVE_LIKELY(!class->refused) || class->lease_count != 0)
+    if (!class->refused || class->lease_count != 0)
         return;
     class->refused = false;
     demand_tell(owner, class, 0);
-    demand_raise(owner, now_ns, class);
+    demand_look(owner, now_ns, class);
 }
 
 /* ---- who may send ---------------------------------------------------------------------------- */
 
-void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
-{
-    bool ready = owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room);
-    if (ready && !reeve_list_is_linked(&class->ready_node))
-        reeve_list_push_back(&owner->ready, &class->ready_node);
-    else if (!ready && reeve_list_is_linked(&class->ready_node))
-        reeve_list_remove(&class->ready_node);
-}
-
 void owner_class_work_changed(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
-    demand_raise(owner, now_ns, class);
-    owner_demand_anew(owner, now_ns, class);
+    demand_look(owner, now_ns, class);
+    if (REEVE_UNLIKELY(class->refused))
+        owner_demand_anew(owner, now_ns, class);
     owner_ready_update(owner, class);
     if (class->demand_told != 0)
         owner_tick_by(owner, now_ns + owner->settings.lease_idle_ns);

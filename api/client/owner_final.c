@@ -7,15 +7,6 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
-/* Drops what the arguments held on to. */
-static void arguments_drop(struct reeve_owner *owner, struct owner_task *task)
-{
-    for (uint32_t i = 0; i < task->splice_count; i++)
-        owner_task_unref(owner, owner_task_index(task->splices[i].task));
-    task->splice_count = 0;
-    owner_task_clear(owner, task);
-}
-
 /* A WAITING task of an ordered class is in its queue. */
 static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
@@ -25,33 +16,50 @@ static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, ui
     owner_ready_update(owner, class);
 }
 
-/* The task becomes final; its dependents are told, and theirs in turn: a list instead of
- * recursion, because chains are long. */
+/* A task whose end concerns others than who waits for its value, gives up what it has of them. Its
+ * call, if that is to be kept. */
+static struct owner_lineage *others_leave(struct reeve_owner *owner, struct owner_task *task,
+    uint32_t index, int status, bool error_is_map, const void *bytes, uint32_t size,
+    const struct reeve_reference *object)
+{
+    struct owner_lineage *lineage = NULL;
+    bool takes = false;
+    if (task->state == REEVE_TASK_WAITING && owner_task_is_placed(owner, task, index))
+        ordered_leave(owner, task, index);
+    if (task->flags & OWNER_LIFE)
+        owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
+    if (task->splice_count != 0) {
+        owner_reading_end(owner, task);
+        takes = owner_streams_leave(owner, task, index);
+    }
+    if (object != NULL && !takes) /* a stream is not given twice */
+        lineage = owner_lineage_take(owner, task, object);
+    if (task->may_retry) {
+        if (lineage != NULL)
+            lineage->retries = owner_retries_left(owner, index);
+        owner_retry_forget(owner, task, index);
+    }
+    if (lineage != NULL)
+        return lineage;
+    for (uint32_t i = 0; i < task->splice_count; i++)
+        owner_task_unref(owner, owner_task_index(task->splices[i].task));
+    task->splice_count = 0;
+    return NULL;
+}
+
+/* The task becomes final, with its value in the place of its arguments. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object)
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = NULL;
-    bool is_stream = task->flags & OWNER_NEVER_INLINE, takes = false;
+    bool is_stream = task->flags & OWNER_NEVER_INLINE;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
-    if (REEVE_UNLIKELY(task->state == REEVE_TASK_WAITING) &&
-        owner_task_is_placed(owner, task, index))
-        ordered_leave(owner, task, index);
-    if (REEVE_UNLIKELY(task->flags & OWNER_LIFE))
-        owner_actor_task_finish(owner, task, index, status, error_is_map, bytes, size);
-    if (REEVE_UNLIKELY(task->splice_count != 0)) {
-        owner_reading_end(owner, task);
-        takes = owner_streams_leave(owner, task, index);
-    }
-    if (REEVE_UNLIKELY(object != NULL && !takes)) /* a stream is not given twice */
-        lineage = owner_lineage_take(owner, task, object);
-    if (REEVE_UNLIKELY(task->may_retry)) {
-        if (lineage != NULL)
-            lineage->retries = owner_retries_left(owner, index);
-        owner_retry_forget(owner, task, index);
-    }
+    if (REEVE_UNLIKELY(task->flags != 0 || task->splice_count != 0 || task->may_retry ||
+                       object != NULL || task->state == REEVE_TASK_WAITING))
+        lineage = others_leave(owner, task, index, status, error_is_map, bytes, size, object);
     if (REEVE_LIKELY(lineage == NULL))
-        arguments_drop(owner, task);
+        owner_task_clear(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
     task->status = status;
     if (REEVE_LIKELY(task->state != REEVE_TASK_REMADE)) {
@@ -100,8 +108,8 @@ void owner_error_origin(struct owner_task *task, const struct owner_task *from)
     task->node = from->node;
 }
 
-/* A final task's dependents: those that wait for nothing else are queued, or fail with it. */
-void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first)
+/* Theirs are told in turn: a list instead of recursion, because chains are long. */
+void owner_dependents_walk(struct reeve_owner *owner, uint64_t now_ns, uint32_t first)
 {
     uint32_t pending = first; /* tasks whose dependents are to be told, linked by `next` */
     owner_task_at(owner, first)->next = OWNER_NONE;

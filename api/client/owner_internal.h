@@ -14,6 +14,7 @@
 #define REEVE_CLIENT_OWNER_INTERNAL_H
 
 #include "api/client/owner.h"
+#include "runtime/base/assert.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/heap.h"
 #include "runtime/base/list.h"
@@ -362,6 +363,20 @@ static inline const uint8_t *owner_task_bytes(const struct owner_task *task)
     return task->size > OWNER_SMALL_SIZE ? task->bytes.large : task->bytes.small;
 }
 
+static inline void owner_queue_push(
+    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    task->next = OWNER_NONE;
+    task->previous = queue->last;
+    if (queue->last != OWNER_NONE)
+        owner_task_at(owner, queue->last)->next = index;
+    else
+        queue->first = index;
+    queue->last = index;
+    queue->count++;
+}
+
 /* Before that one; OWNER_NONE: at the end. */
 static inline void owner_queue_insert(
     struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, uint32_t before)
@@ -400,13 +415,38 @@ static inline void owner_queue_remove(
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
 /* The index of the next task that is not FREE; from OWNER_NONE the first; OWNER_NONE: no more. */
 uint32_t owner_task_each(const struct reeve_owner *owner, uint32_t index);
-void owner_task_unref(struct reeve_owner *owner, uint32_t index);
-int owner_task_store(
+/* Nobody refers to it any more. */
+void owner_task_gone(struct reeve_owner *owner, struct owner_task *task, uint32_t index);
+static inline void owner_task_unref(struct reeve_owner *owner, uint32_t index)
+{
+    struct owner_task *task = owner_task_at(owner, index);
+    REEVE_ASSERT(task->references > 0);
+    if (--task->references == 0)
+        owner_task_gone(owner, task, index);
+}
+
+int owner_task_store_large(
     struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size);
+static inline int owner_task_store(
+    struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size)
+{
+    if (REEVE_UNLIKELY(size > OWNER_SMALL_SIZE))
+        return owner_task_store_large(owner, task, bytes, size);
+    reeve_copy(task->bytes.small, bytes, size);
+    task->size = size;
+    return 0;
+}
 /* After the arguments. */
 int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
     const struct reeve_owner_splice *splices, uint32_t count);
-void owner_task_clear(struct reeve_owner *owner, struct owner_task *task);
+/* What it has beside itself: splices, large bytes. */
+void owner_task_clear_memory(struct reeve_owner *owner, struct owner_task *task);
+static inline void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
+{
+    if (REEVE_UNLIKELY(task->splices != NULL || task->size > OWNER_SMALL_SIZE))
+        owner_task_clear_memory(owner, task);
+    task->size = 0;
+}
 /* The list becomes the task's. */
 void owner_task_list_set(struct reeve_owner *owner, struct owner_task *task,
     struct reeve_owner_splice *list, uint32_t count);
@@ -484,10 +524,17 @@ void owner_retries_fini(struct reeve_owner *owner);
 /* Audits; returns their memory. */
 uint64_t owner_retries_check(const struct reeve_owner *owner);
 
-/* The SENT task that an entry from this lease speaks of, or NULL when that is stale
- * (owner_answer.c). */
-struct owner_task *owner_task_answered(
-    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt);
+/* The SENT task that an entry from this lease speaks of, or NULL when that is stale. */
+static inline struct owner_task *owner_task_answered(
+    struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id, uint32_t attempt)
+{
+    struct owner_task *task = owner_task_find(owner, id);
+    if (REEVE_LIKELY(task != NULL && task->state == REEVE_TASK_SENT && task->attempt == attempt &&
+                     task->lease_index == lease_index))
+        return task;
+    owner->stale_count++;
+    return NULL;
+}
 
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);
@@ -502,20 +549,54 @@ static inline void owner_object_free(
                                                                     : owner_task_id(task, index);
 }
 
+/* What there is to write of it. */
+static inline void owner_entry_fill(const struct reeve_owner *owner, const struct owner_task *task,
+    uint32_t index, struct reeve_owner_entry *ret)
+{
+    ret->function = task->function;
+    /* the one about to be made */
+    ret->attempt = task->attempt + (task->state == REEVE_TASK_QUEUED ? 1 : 0);
+    ret->timeout_ms = task->timeout_ms;
+    ret->class_index = task->class_index;
+    ret->alone = task->flags & OWNER_ALONE;
+    ret->window = REEVE_UNLIKELY(task->flags & OWNER_NEVER_INLINE)
+                      ? owner_stream_window(owner, owner_task_id(task, index))
+                      : (struct reeve_stream_window){0, 0};
+    ret->arguments = owner_task_bytes(task);
+    ret->arguments_size = task->size;
+    ret->splice_count = task->splice_count;
+    ret->splices = task->splices;
+}
+
 /* Waiting to be sent (owner_queue.c). */
 void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 /* The same for one of an ordered class that is new: in its turn, whether or not it waits. */
 void owner_task_queue_ordered(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 /* The same for one that has been under way: to where it was among the others. */
 void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
-void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index);
+static inline void owner_task_unlink(
+    struct reeve_owner *owner, struct owner_class *class, uint32_t index)
+{
+    owner_queue_remove(owner, &class->queued, index);
+    if (class->returned == index)
+        class->returned = OWNER_NONE;
+}
 void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 
 /* Becoming final (owner_final.c). */
 /* Without telling whoever waits for it. */
 void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bool error_is_map,
     const void *bytes, uint32_t size, const struct reeve_reference *object);
-void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
+void owner_dependents_walk(struct reeve_owner *owner, uint64_t now_ns, uint32_t first);
+/* A final task's dependents: those that wait for nothing else are queued, or fail with it. Its own
+ * reference, of a task that is not final, goes. */
+static inline void owner_dependents_tell(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    if (REEVE_LIKELY(owner_task_at(owner, index)->edges == OWNER_NONE))
+        owner_task_unref(owner, index);
+    else
+        owner_dependents_walk(owner, now_ns, index);
+}
 void owner_task_end(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int status,
     bool error_is_map, const void *bytes, uint32_t size, const struct reeve_reference *object);
 /* The list, from malloc, is of references that are passed on; whether or not the task becomes
@@ -638,12 +719,29 @@ void owner_demand_lower(struct reeve_owner *owner, struct owner_class *class);
 void owner_demand_withdraw(struct reeve_owner *owner, struct owner_class *class);
 /* We were told that no more leases can come, and the last one has gone: is it still so? */
 void owner_demand_anew(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class);
-void owner_ready_update(struct reeve_owner *owner, struct owner_class *class);
+/* Whether it has something to send, and may, has perhaps changed. */
+static inline void owner_ready_update(struct reeve_owner *owner, struct owner_class *class)
+{
+    bool ready = owner_class_is_sendable(owner, class) && !reeve_list_is_empty(&class->room);
+    if (REEVE_LIKELY(ready == reeve_list_is_linked(&class->ready_node)))
+        return;
+    if (ready)
+        reeve_list_push_back(&owner->ready, &class->ready_node);
+    else
+        reeve_list_remove(&class->ready_node);
+}
 void owner_class_work_changed(
     struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class);
 
 /* Leases (owner_lease.c). */
-struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index);
+static inline struct owner_lease *owner_lease_at(
+    const struct reeve_owner *owner, reeve_lease_index index)
+{
+    if (index >= owner->lease_capacity || owner->leases[index] == NULL ||
+        owner->leases[index]->state == OWNER_LEASE_FREE)
+        return NULL;
+    return owner->leases[index];
+}
 /* Whether it may get one more has perhaps changed. */
 void owner_room_update(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease);
@@ -664,7 +762,11 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
     int code, const char *text);
 
 /* Time (owner_tick.c). */
-void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns);
+static inline void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns)
+{
+    if (at_ns < owner->tick_at_ns)
+        owner->tick_at_ns = at_ns;
+}
 /* How long a lease may go without an answer before what it has not begun is given to others that
  * are busy, too. */
 uint64_t owner_patience_ns(const struct reeve_owner *owner, const struct owner_class *class);

@@ -10,14 +10,6 @@
 #define MEASURE_UNIT  16u /* measured_tasks counts in parts of a task */
 #define LONG_TASK_NS  (50u * 1000 * 1000) /* tasks this long are given one at a time */
 
-struct owner_lease *owner_lease_at(const struct reeve_owner *owner, reeve_lease_index index)
-{
-    if (index >= owner->lease_capacity || owner->leases[index] == NULL ||
-        owner->leases[index]->state == OWNER_LEASE_FREE)
-        return NULL;
-    return owner->leases[index];
-}
-
 /* Whether the lease may get one more, and its place among those that may: idle ones in front, so
  * that work spreads first. */
 void owner_room_update(
@@ -95,6 +87,9 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
         lease->stuck = false;
     }
     lease->full = false;
+    if (REEVE_LIKELY(reeve_list_is_linked(&lease->room_node) && lease->in_flight.count != 0 &&
+                     lease->in_flight.count < class->depth))
+        return; /* it had room, and has */
     if (lease->in_flight.count == 0) {
         lease->stuck = false;
         lease->idle_since_ns = now_ns;

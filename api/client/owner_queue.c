@@ -2,7 +2,8 @@
 #include "api/client/owner_internal.h"
 #include "runtime/base/macros.h"
 
-static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, uint32_t before)
+static inline void task_queued(
+    struct reeve_owner *owner, uint64_t now_ns, uint32_t index, uint32_t before)
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_class *class = owner->classes[task->class_index];
@@ -14,7 +15,10 @@ static void task_queued(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
         return;
     }
     task->state = REEVE_TASK_QUEUED;
-    owner_queue_insert(owner, &class->queued, index, before);
+    if (before == OWNER_NONE)
+        owner_queue_push(owner, &class->queued, index);
+    else
+        owner_queue_insert(owner, &class->queued, index, before);
     class->unfinished++;
     owner_class_work_changed(owner, now_ns, class);
 }
@@ -64,13 +68,6 @@ void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
     task_queued(owner, now_ns, index, before);
     if (task->state == REEVE_TASK_QUEUED) /* and not kept */
         class->returned = index;
-}
-
-void owner_task_unlink(struct reeve_owner *owner, struct owner_class *class, uint32_t index)
-{
-    owner_queue_remove(owner, &class->queued, index);
-    if (class->returned == index)
-        class->returned = OWNER_NONE;
 }
 
 /* A QUEUED task leaves its queue. */

@@ -18,10 +18,12 @@ bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *r
         index = class->queued.first;
     } while (REEVE_UNLIKELY(owner->remade_count != 0 || owner->remade_failed) &&
              owner_task_rewait(owner, 0, index));
-    struct owner_lease *lease = owner_near_lease(owner, class, owner_task_at(owner, index));
+    const struct owner_task *task = owner_task_at(owner, index);
+    struct owner_lease *lease = owner_near_lease(owner, class, task);
     owner->send_lease = lease->index;
-    ret->task = owner_task_id(owner_task_at(owner, index), index);
+    ret->task = owner_task_id(task, index);
     ret->lease_index = lease->index;
+    owner_entry_fill(owner, task, index, &ret->entry);
     return true;
 }
 
@@ -34,7 +36,7 @@ void reeve_owner_sent(
     struct owner_lease *lease = owner->leases[owner->send_lease];
     REEVE_ASSERT(task->state == REEVE_TASK_QUEUED && lease->state == OWNER_LEASE_ACTIVE);
     owner_task_unlink(owner, class, index);
-    owner_queue_insert(owner, &lease->in_flight, index, OWNER_NONE);
+    owner_queue_push(owner, &lease->in_flight, index);
     task->state = REEVE_TASK_SENT;
     if (REEVE_UNLIKELY(task->splice_count != 0))
         owner_reading_begin(owner, task, lease->node);

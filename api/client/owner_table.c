@@ -128,7 +128,7 @@ int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index)
         owner->pages_empty--;
     uint32_t generation = task->generation != 0 ? task->generation + 1 : page->generation;
     generation &= INT32_MAX; /* the id's highest bit marks futures that were born failed */
-    memset(task, 0, offsetof(struct owner_task, bytes));
+    reeve_zero(task, offsetof(struct owner_task, bytes));
     task->generation = generation != 0 ? generation : 1; /* so that no id is 0 */
     task->next = task->previous = OWNER_NONE;
     task->lease_index = OWNER_NONE;
@@ -154,20 +154,16 @@ static void task_free(struct reeve_owner *owner, struct owner_task *task, uint32
         page_free(owner, page);
 }
 
-int owner_task_store(
+int owner_task_store_large(
     struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size)
 {
-    if (size > OWNER_SMALL_SIZE) {
-        uint8_t *large = malloc(size);
-        if (large == NULL)
-            return REEVE_ENOMEM;
-        memcpy(large, bytes, size);
-        task->bytes.large = large;
-        owner->memory_bytes += size;
-    } else if (size != 0) {
-        memcpy(task->bytes.small, bytes, size);
-    }
+    uint8_t *large = malloc(size);
+    if (large == NULL)
+        return REEVE_ENOMEM;
+    memcpy(large, bytes, size);
+    task->bytes.large = large;
     task->size = size;
+    owner->memory_bytes += size;
     return 0;
 }
 
@@ -196,9 +192,9 @@ int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
     return 0;
 }
 
-void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
+void owner_task_clear_memory(struct reeve_owner *owner, struct owner_task *task)
 {
-    if (REEVE_UNLIKELY(task->splices != NULL)) {
+    if (task->splices != NULL) {
         if (task->splices_size != 0)
             free(task->splices);
         owner->memory_bytes -= task->splices_size;
@@ -209,7 +205,6 @@ void owner_task_clear(struct reeve_owner *owner, struct owner_task *task)
         free(task->bytes.large);
         owner->memory_bytes -= task->size;
     }
-    task->size = 0;
 }
 
 static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
@@ -231,12 +226,8 @@ static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uin
 
 /* With a task go its holds on the futures in its result, and perhaps those: a list instead of
  * recursion, because chains are long. */
-void owner_task_unref(struct reeve_owner *owner, uint32_t index)
+void owner_task_gone(struct reeve_owner *owner, struct owner_task *task, uint32_t index)
 {
-    struct owner_task *task = owner_task_at(owner, index);
-    REEVE_ASSERT(task->references > 0);
-    if (--task->references != 0)
-        return;
     if (REEVE_LIKELY(task->splice_count == 0 && !(task->flags & OWNER_RESULT_OBJECT) &&
                      task->lineage_references == 0)) {
         task_dispose(owner, task, index);

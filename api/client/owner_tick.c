@@ -6,12 +6,6 @@
 #define LOOK_NS           (500u * 1000 * 1000) /* between ticks while nothing happens */
 #define TAKE_BACK_AT_ONCE 64u
 
-void owner_tick_by(struct reeve_owner *owner, uint64_t at_ns)
-{
-    if (at_ns < owner->tick_at_ns)
-        owner->tick_at_ns = at_ns;
-}
-
 /* How long a lease may go without an answer before what it has not begun is given to others that
  * are busy, too: it should have done all of it by then. */
 uint64_t owner_patience_ns(const struct reeve_owner *owner, const struct owner_class *class)

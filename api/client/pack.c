@@ -6,6 +6,7 @@
 #include "api/client/codec.h"
 
 #include "api/client/error.h"
+#include "api/client/scalar.h"
 #include "api/client/types.h"
 #include "runtime/base/macros.h"
 
@@ -345,6 +346,8 @@ static int pack(msgpack_packer *packer, const struct reeve_type *type, const voi
 size_t reeve_codec_pack(const struct reeve_type *type, const void *value, uint8_t *bytes,
     size_t offset, size_t capacity)
 {
+    if (REEVE_LIKELY(reeve_type_is_scalar(type) && capacity - offset >= REEVE_SCALAR_SIZE_MAX))
+        return (size_t)(reeve_scalar_write(type, value, bytes + offset) - bytes);
     struct sink sink = {bytes, offset, capacity};
     msgpack_packer packer = {&sink, sink_write};
     return pack(&packer, type, value) ? 0 : sink.offset;

@@ -10,6 +10,7 @@
 #include "api/client/error.h"
 #include "api/client/heap_ahead.h"
 #include "api/client/many.h"
+#include "api/client/scalar.h"
 #include "runtime/base/macros.h"
 
 #include <stdio.h>
@@ -18,6 +19,8 @@
 
 #define ARGUMENTS_MAX 16
 #define STACK_SIZE    512
+#define SCALARS_MAX   15u /* with a header of one byte */
+_Static_assert(1 + SCALARS_MAX * REEVE_SCALAR_SIZE_MAX <= STACK_SIZE, "scalars fit");
 
 struct call {
     const struct reeve_function *function;
@@ -124,7 +127,35 @@ static int pack_call(struct reeve_backend *backend, struct call *call, size_t li
     return REEVE_OK;
 }
 
-static int submit(struct reeve_backend *backend, struct call *call,
+/* Nothing but numbers and booleans, which cannot be wrong, nor large: packed in one go, without
+ * being measured before. 0: it is not so. */
+static size_t pack_scalars(const struct call *call, uint8_t bytes[STACK_SIZE])
+{
+    const struct reeve_function *function = call->function;
+    if (REEVE_UNLIKELY(call->futures != NULL || function->parameter_count > SCALARS_MAX))
+        return 0;
+    uint8_t *at = bytes;
+    *at++ = (uint8_t)(0x90 | function->parameter_count); /* an array */
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        const struct reeve_member *parameter = &function->parameters[i];
+        if (REEVE_UNLIKELY(!reeve_type_is_scalar(parameter->type)))
+            return 0;
+        at = reeve_scalar_write(parameter->type, call->arguments + parameter->offset, at);
+    }
+    return (size_t)(at - bytes);
+}
+
+static int submit_packed(struct reeve_backend *backend, const struct call *call,
+    const reeve_task_options *options, const uint8_t *bytes, size_t size, uint64_t *ret,
+    struct reeve_error_info *error)
+{
+    return reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
+        call->splice_count, call->nested, call->nested_count, call->actor, call->result_count, ret,
+        error);
+}
+
+/* Arguments of any kind. */
+static int submit_measured(struct reeve_backend *backend, struct call *call,
     const reeve_task_options *options, uint64_t *ret, struct reeve_error_info *error)
 {
     size_t limit = backend->inline_max_bytes;
@@ -145,9 +176,7 @@ static int submit(struct reeve_backend *backend, struct call *call,
     }
     int rc = pack_call(backend, call, limit, bytes, size, error);
     if (!rc)
-        rc = reeve_client_submit(backend, call->function, options, bytes, size, call->splices,
-            call->splice_count, call->nested, call->nested_count, call->actor, call->result_count,
-            ret, error);
+        rc = submit_packed(backend, call, options, bytes, size, ret, error);
     if (call->nested)
         free(call->nested);
     for (size_t i = 0; i < call->put_count; i++)
@@ -155,6 +184,16 @@ static int submit(struct reeve_backend *backend, struct call *call,
     if (bytes != stack)
         free(bytes);
     return rc;
+}
+
+static inline int submit(struct reeve_backend *backend, struct call *call,
+    const reeve_task_options *options, uint64_t *ret, struct reeve_error_info *error)
+{
+    uint8_t bytes[STACK_SIZE];
+    size_t size = pack_scalars(call, bytes);
+    if (REEVE_LIKELY(size != 0))
+        return submit_packed(backend, call, options, bytes, size, ret, error);
+    return submit_measured(backend, call, options, ret, error);
 }
 
 static bool function_usable(const struct reeve_function *function, struct reeve_error_info *error)
@@ -400,10 +439,16 @@ static int consume_typed(size_t index, const void *bytes, size_t size, const uin
     size_t future_count, void *arg)
 {
     struct typed_get *get = arg;
+    char *value = (char *)get->value + index * get->type->size;
+    if (REEVE_LIKELY(future_count == 0)) { /* a number, most often */
+        const uint8_t *end = (const uint8_t *)bytes + size;
+        if (REEVE_LIKELY(reeve_scalar_read(get->type, bytes, end, value) == end))
+            return REEVE_OK;
+    }
     if (get->type->kind >= REEVE_KIND_STRING)
         reeve_heap_ahead(&get->heap, size);
-    return reeve_codec_unpack_with(get->type, bytes, size, futures, future_count,
-        (char *)get->value + index * get->type->size, NULL, "the result", reeve_error_thread());
+    return reeve_codec_unpack_with(get->type, bytes, size, futures, future_count, value, NULL,
+        "the result", reeve_error_thread());
 }
 
 REEVE_API int reeve_typed_get(

@@ -4,6 +4,7 @@
 
 #include "api/client/error.h"
 #include "api/client/reader.h"
+#include "api/client/scalar.h"
 #include "api/client/types.h"
 #include "runtime/base/pages.h"
 
@@ -276,7 +277,12 @@ int reeve_unpack_value(struct reeve_unpack *unpack, const struct reeve_type *typ
     const struct reeve_path *path)
 {
     struct reeve_token token;
-    const uint8_t *next = reeve_read_token(unpack->at, unpack->end, &token);
+    const uint8_t *next = reeve_scalar_read(type, unpack->at, unpack->end, value);
+    if (REEVE_LIKELY(next)) {
+        unpack->at = next;
+        return REEVE_OK;
+    }
+    next = reeve_read_token(unpack->at, unpack->end, &token);
     if (REEVE_UNLIKELY(!next))
         return complain(unpack, REEVE_EPROTOCOL, path, cut);
     unpack->at = next;

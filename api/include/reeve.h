@@ -197,8 +197,7 @@ typedef struct reeve_options {
     /* Own cluster: how many tasks at a time; REEVE_SLOTS; else the cores of this machine. */
     uint32_t slots;
     /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of
-     * memory. With REEVE_PREFAULT=1 all of it is touched at the start, in the background, so that
-     * the first large values are as fast as later ones. */
+     * memory. See prefault. */
     uint64_t store_size_bytes;
     /* What futures may take of this process's own memory: those whose calls have not finished
      * (with their arguments) and those that have been neither got nor released (with values that
@@ -229,6 +228,10 @@ typedef struct reeve_options {
     /* The namespace of this job's actors: where those that it gives a name have it, and where it
      * looks for names; at most 63 bytes of UTF-8. REEVE_NAMESPACE; else "default". */
     const char *name_space;
+    /* Own cluster: 1: all of the store's memory is touched at the start, in the background, and
+     * kept, so that the first large values are as fast as later ones; REEVE_PREFAULT=1; else
+     * memory is touched when it is first used. */
+    uint32_t prefault;
 } reeve_options;
 
 /* REEVE_OPTIONS(.address = "tcp://head:6380", .slots = 4): a pointer to an options struct, for

@@ -146,6 +146,7 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
         reeve_log(REEVE_LOG_INFO, "REEVE-NODE-REGISTERED", "node=%u head=%s address=%s",
             daemon->node, daemon->head_address, reeve_link_address(daemon->link));
         reeve_store_shell_node(daemon->store, daemon->node);
+        reeve_store_shell_host(daemon->store, daemon->node, daemon->host);
         daemon_objects_arm(daemon);
         tell_ready(daemon);
         break;

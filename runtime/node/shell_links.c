@@ -345,6 +345,7 @@ static void peer_known(struct daemon *daemon, const struct reeve_message *messag
     memcpy(peer->host, message->host, sizeof peer->host);
     reeve_fifo_init(&peer->queue, sizeof(struct reeve_message));
     daemon_put(&daemon->peers, peer->node, peer);
+    reeve_store_shell_host(daemon->store, peer->node, peer->host);
     /* who has been waiting to know where it is asks again */
     reeve_store_shell_peer_reset(daemon->store, peer->node);
     daemon_fetch_peer_up(daemon, peer->node);

@@ -366,6 +366,12 @@ void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node)
         shell, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = node});
 }
 
+void reeve_store_shell_host(struct reeve_store_shell *shell, uint32_t node, const char *host)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_HOST, .node = node, .text = host});
+}
+
 void reeve_store_shell_client_added(
     struct reeve_store_shell *shell, uint32_t client, reeve_process_id process)
 {

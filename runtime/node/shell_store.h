@@ -94,6 +94,8 @@ void reeve_store_shell_end_disk(struct reeve_store_shell *shell);
 void reeve_store_shell_free(struct reeve_store_shell *shell);
 
 void reeve_store_shell_node(struct reeve_store_shell *shell, uint32_t node);
+/* What that node's machine is called; for texts. */
+void reeve_store_shell_host(struct reeve_store_shell *shell, uint32_t node, const char *host);
 /* `client` is the daemon's handle: not 0, and not used for another process while the daemon
  * lives. */
 void reeve_store_shell_client_added(

@@ -3,9 +3,11 @@
  *     reeve_bench_nodes serve ADDRESS          the far end of the floors
  *     reeve_bench_nodes floors ADDRESS         the bare mechanisms between the two hosts
  *     reeve_bench_nodes drive SECONDS [ROW]    Reeve over the same way, as a driver that joins
+ *     reeve_bench_nodes broadcast FILE         one value for a task on each of four nodes, likewise
  *
  * Each measurement is printed as a line "name value". Every answer is checked. */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -15,21 +17,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/floors_internal.h"
 
-#define NNG_PORT      7001
-#define STREAM_PORT   7002
-#define CHUNK_BYTES   (256u << 10)
-#define FLOOR_S       0.5
-#define IN_FLIGHT     4000
-#define SYNC_CALLS    2000
-#define COLD_CALLS    100
-#define COLD_PAUSE_NS 5000000
-#define LARGE_BYTES   (64u << 20)
-#define LARGE_ROUNDS  7
+#define NNG_PORT        7001
+#define STREAM_PORT     7002
+#define CHUNK_BYTES     (256u << 10)
+#define FLOOR_S         0.5
+#define IN_FLIGHT       4000
+#define SYNC_CALLS      2000
+#define COLD_CALLS      100
+#define COLD_PAUSE_NS   5000000
+#define LARGE_BYTES     (64u << 20)
+#define LARGE_ROUNDS    7
+#define BROADCAST_BYTES (1u << 30)
+#define BROADCAST_NODES 4
 
 REEVE_REMOTE(int64_t, next, (int64_t, x))
 {
@@ -39,6 +44,19 @@ REEVE_REMOTE(int64_t, next, (int64_t, x))
 /* The last byte, so that nothing is read but what has travelled. */
 REEVE_REMOTE(int64_t, last, (reeve_bytes, value))
 {
+    return ((const uint8_t *)value.data)[value.size - 1];
+}
+
+/* Reads as much, and stays until `count` of them are there: each on a node of its own. */
+REEVE_REMOTE(int64_t, meet, (reeve_bytes, value), (reeve_string, file), (int64_t, count))
+{
+    int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, ".", 1) != 1)
+        reeve_fail(1, "%s cannot be written to", file);
+    struct stat stat = {0};
+    while (fstat(fd, &stat) == 0 && stat.st_size < count)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    close(fd);
     return ((const uint8_t *)value.data)[value.size - 1];
 }
 
@@ -295,6 +313,28 @@ static void drive_large(void)
     say("nodes_result_64mb", median(result, LARGE_ROUNDS));
 }
 
+/* One large value for a task on each of four nodes; bytes that have arrived a second. */
+static void drive_broadcast(const char *file)
+{
+    meet_future futures[BROADCAST_NODES];
+    uint8_t *bytes = malloc(BROADCAST_BYTES);
+    need(bytes != NULL);
+    memset(bytes, 7, BROADCAST_BYTES);
+    reeve_future_reeve_bytes value = reeve_put_bytes(bytes, BROADCAST_BYTES);
+    free(bytes);
+    double begin = now_s();
+    for (int i = 0; i < BROADCAST_NODES; i++)
+        futures[i] = reeve_call(meet, value, file, BROADCAST_NODES);
+    for (int i = 0; i < BROADCAST_NODES; i++) {
+        int64_t y;
+        need(meet_get(futures[i], &y) == REEVE_OK);
+        if (y != 7)
+            fail("another value than was put");
+    }
+    say("broadcast_1gb", BROADCAST_NODES * (double)BROADCAST_BYTES / (now_s() - begin) / 1e9);
+    need(reeve_release(value) == REEVE_OK);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "serve") == 0)
@@ -308,8 +348,13 @@ int main(int argc, char **argv)
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     const char *only = argc > 3 ? argv[3] : "";
+    if (argc == 3 && strcmp(argv[1], "broadcast") == 0) {
+        drive_broadcast(argv[2]);
+        reeve_shutdown();
+        return 0;
+    }
     if (argc < 3 || strcmp(argv[1], "drive") != 0)
-        fail("usage: serve ADDRESS, floors ADDRESS, or drive SECONDS [ROW]");
+        fail("usage: serve ADDRESS, floors ADDRESS, drive SECONDS [ROW], or broadcast FILE");
     call_once(1);
     if (strstr("nodes_async", only) != NULL)
         drive_async(strtod(argv[2], NULL));

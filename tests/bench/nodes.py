@@ -8,7 +8,10 @@ Makes four hosts (network namespaces on a bridge, tests/e2e/support): the head, 
     nodes_sync_cold        the same, each after 5 ms of rest
     nodes_argument_64mb    from the call to its answer, with an argument that has to travel; floor: a TCP stream between the hosts
     nodes_view_64mb        a result, from the answer to its last byte read, where it lies
-    nodes_result_64mb      the same, to a copy in new memory of the program's own"""
+    nodes_result_64mb      the same, to a copy in new memory of the program's own
+    broadcast_1gb          1 GiB that was put, for a task on each of four nodes: what arrives in all; floor: a TCP stream
+    broadcast_1gb_sent     how many copies of it the driver's host has sent for that, headers and all; floor: 2 (as long as four want it,
+                           the first two get it from there)"""
 import argparse
 import json
 import os
@@ -17,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 
+BROADCAST = ("broadcast_1gb", "broadcast_1gb_sent")
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent / "e2e"))
 
@@ -30,31 +34,49 @@ def run(options):
     from support import hosts, settings
     program = str(settings.BIN / "reeve_bench_nodes")
     environment = {"PATH": os.environ["PATH"], "HOME": options.folder, "TMPDIR": options.folder}
-    network = hosts.Network(4)
-    first, second, third, fourth = network.hosts
 
     def call(*words, host, **more):
-        return subprocess.run([*host.prefix(), program, *words], env={**environment, **more}, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        return figures(subprocess.run([*host.prefix(), program, *words], env={**environment, **more}, stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, text=True, check=True).stdout)
 
-    with subprocess.Popen([*second.prefix(), program, "serve", second.address], env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, text=True) as server:
-        server.stdout.readline()
-        floors = figures(call("floors", second.address, host=fourth))
-        server.kill()
-    cluster = clusters.Cluster(pathlib.Path(options.folder), environment)
+    def measure(network, nodes, words):
+        """In a cluster whose head is on the first host, whose driver is on the last; and the bytes that this has sent."""
+        cluster = clusters.Cluster(pathlib.Path(tempfile.mkdtemp(dir=options.folder)), environment)
+        driver = network.hosts[-1]
+        try:
+            cluster.start_head(f"tcp://{network.hosts[0].address}:6380", host=network.hosts[0])
+            for host in nodes:
+                cluster.start_node(slots=1, host=host, log_level="warn")
+            before = driver.sent_bytes()
+            values = call(*words, host=driver, REEVE_ADDRESS=cluster.address, REEVE_KEY_FILE=str(cluster.key_file))
+            return values, driver.sent_bytes() - before
+        finally:
+            cluster.stop()
+
+    network = hosts.Network(4)
     try:
-        cluster.start_head(f"tcp://{first.address}:6380", host=first)
-        for host in second, third:
-            cluster.start_node(slots=1, host=host, log_level="warn")
-        values = figures(call("drive", str(options.seconds), options.only, host=fourth, REEVE_ADDRESS=cluster.address,
-                              REEVE_KEY_FILE=str(cluster.key_file)))
+        second, third, fourth = network.hosts[1:]
+        with subprocess.Popen([*second.prefix(), program, "serve", second.address], env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True) as server:
+            server.stdout.readline()
+            floors = call("floors", second.address, host=fourth)
+            server.kill()
+        values = {}
+        if options.only not in BROADCAST:
+            values = measure(network, [second, third], ["drive", str(options.seconds), options.only])[0]
     finally:
-        cluster.stop()
         network.close()
+    if not options.only or options.only in BROADCAST:
+        network = hosts.Network(6)
+        try:
+            found, sent = measure(network, network.hosts[1:5], ["broadcast", f"{options.folder}/met"])
+            values.update(found, broadcast_1gb_sent=sent / (1 << 30))
+        finally:
+            network.close()
     round_trip = floors["nng_round_trip"] + floors["ring_futex"]
     rows = {"nodes_async": ("1/s", None), "nodes_sync": ("us", round_trip), "nodes_sync_cold": ("us", round_trip),
-            **{f"nodes_{what}_64mb": ("GB/s", floors["tcp_stream"]) for what in ("argument", "view", "result")}}
+            **{f"nodes_{what}_64mb": ("GB/s", floors["tcp_stream"]) for what in ("argument", "view", "result")},
+            "broadcast_1gb": ("GB/s", floors["tcp_stream"]), "broadcast_1gb_sent": ("copies", 2)}
     for name, value in values.items():
         unit, floor = rows[name]
         row = {"name": name, "value": value, "unit": unit, "floor": floor, "ratio": floor and round(value / floor, 3)}

@@ -22,15 +22,29 @@ def test_passed_on(cluster, mail):
     assert program.succeed() == "ok passed\n"
 
 
-def test_handed_on_everywhere(cluster, mail):
-    """What was kept is given as results of later calls, between nodes; and when the program has ended, nothing of it is left."""
-    assert cluster.driver([find_program("keep"), "swapped", mail.path, mail.gate]).succeed(60) == "ok swapped\n"
-
+def until_empty(cluster):
     def left():
         totals = json.loads(cluster.tool("objects", "--json").stdout)["totals"]
         return {key: totals[key] for key in ("objects", "pins", "holds", "untold", "used_bytes") if totals[key]}
 
     processes.until(lambda: not left(), settings.seconds(10), f"empty stores, which hold {left()}")
+
+
+def test_handed_on_everywhere(cluster, mail):
+    """What was kept is given as results of later calls, between nodes; and when the program has ended, nothing of it is left."""
+    assert cluster.driver([find_program("keep"), "swapped", mail.path, mail.gate]).succeed(60) == "ok swapped\n"
+    until_empty(cluster)
+
+
+def test_kept_by_an_actor_of_another_program(cluster, mail):
+    """Values that were put, and results, which their owner releases at once; the last of them goes with its owner."""
+    server = cluster.driver([find_program("keep"), "serves", mail.path, mail.gate])
+    mail.until_count("serves", 1)
+    for what in "sends", "asks":
+        assert cluster.driver([find_program("keep"), what, mail.path, mail.gate]).succeed(60) == f"ok {what}\n"
+    until_empty(cluster)
+    mail.let_go()
+    assert server.succeed() == "ok serves\n"
 
 
 def test_owner_died(empty_cluster, mail):

@@ -60,6 +60,27 @@ REEVE_REMOTE(int64_t, read_kept, (int64_t, size), (int64_t, seed), (bool, last))
     return good ? getpid() : -1;
 }
 
+REEVE_ACTOR(shelf, (bool, unused))
+REEVE_CONSTRUCTOR(shelf)
+{
+    return REEVE_OK;
+}
+REEVE_METHOD(void, shelf, keep, (reeve_future_reeve_bytes, f))
+{
+    kept = reeve_retain(f);
+}
+/* 1: it is as it should be. */
+REEVE_METHOD(int64_t, shelf, look, (int64_t, seed), (bool, last))
+{
+    reeve_bytes block;
+    int code = reeve_get(reeve_bytes, last ? kept : reeve_retain(kept), &block);
+    if (code != REEVE_OK)
+        return code;
+    bool good = is_block(&block, LARGE, seed);
+    reeve_clear(reeve_bytes, &block);
+    return good;
+}
+
 REEVE_REMOTE(reeve_future_reeve_bytes, same, (reeve_future_reeve_bytes, f), (bool, retained))
 {
     return retained ? reeve_retain(f) : f;
@@ -253,13 +274,60 @@ static void owner_died(const char *mail, const char *gate)
     NEED(code == REEVE_EOWNERDIED);
 }
 
+static int64_t look(shelf_ref at, int64_t seed, bool last)
+{
+    int64_t found = 0;
+    NEED(shelf_look_get(shelf_look_remote(at, seed, last), &found) == REEVE_OK);
+    return found;
+}
+
+/* Has an actor that others send to. */
+static void serves(const char *mail, const char *gate)
+{
+    shelf_ref own = shelf_create_opts(REEVE_ACTOR_OPTIONS(.name = "shelf"));
+    NEED(look(own, 1, false) == REEVE_EHANDLE);
+    report(mail, "serves");
+    wait_at(gate);
+}
+
+/* To the actor of another program: what that keeps is there while its owner lives, let go or not.
+ * The last value stays with it when this program ends. */
+static void sends(const char *mail, const char *gate)
+{
+    shelf_ref other;
+    (void)mail, (void)gate;
+    NEED(shelf_by_name("shelf", &other) == REEVE_OK);
+    for (int i = 0; i < 5; i++) {
+        reeve_bytes block = block_of(LARGE, i);
+        reeve_future_reeve_bytes value = {make_remote(LARGE, i).id};
+        if (i % 2 == 0) {
+            NEED(reeve_release(value) == REEVE_OK);
+            value = reeve_put(reeve_bytes, block);
+        }
+        NEED(shelf_keep_get(shelf_keep_remote(other, value)) == REEVE_OK);
+        NEED(reeve_release(value) == REEVE_OK);
+        NEED(look(other, i, false) == 1);
+        NEED(i == 4 || look(other, i, true) == 1);
+        reeve_clear(reeve_bytes, &block);
+    }
+}
+
+/* When the program that sent it has ended. */
+static void asks(const char *mail, const char *gate)
+{
+    shelf_ref other;
+    (void)mail, (void)gate;
+    NEED(shelf_by_name("shelf", &other) == REEVE_OK);
+    NEED(look(other, 4, true) == REEVE_EOWNERDIED);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(const char *mail, const char *gate);
-    } all[] = {
-        {"statics", statics}, {"passed", passed}, {"swapped", swapped}, {"owner_died", owner_died}};
+    } all[] = {{"statics", statics}, {"passed", passed}, {"swapped", swapped},
+        {"owner_died", owner_died}, {"serves", serves}, {"sends", sends}, {"asks", asks}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);

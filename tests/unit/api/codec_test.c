@@ -1,6 +1,7 @@
 /* The codec: every type there and back, its limits, and input that is wrong in every way. */
 #include "api/client/codec.h"
 #include "api/client/invoke.h"
+#include "api/client/scalar.h"
 #include "runtime/base/macros.h"
 
 #include <float.h>
@@ -63,6 +64,86 @@ static void scalars_round_trip(void **state)
     ROUND_TRIP(bool, true, false);
     ROUND_TRIP(int, 7, -7);
     ROUND_TRIP(size_t, 7, SIZE_MAX);
+}
+
+/* Numbers have a way of their own (scalar.h), where there is room for the longest. */
+static void check_scalar(const struct reeve_type *type, const void *value)
+{
+    uint8_t bytes[REEVE_SCALAR_SIZE_MAX], back[8], cut[8];
+    size_t size = pack(type, value); /* by msgpack-c: there is room for no more than it needs */
+    assert_ptr_equal(reeve_scalar_write(type, value, bytes), bytes + size);
+    assert_memory_equal(bytes, packed, size);
+    assert_ptr_equal(reeve_scalar_read(type, bytes, bytes + size, back), bytes + size);
+    assert_memory_equal(back, value, type->size);
+    for (size_t i = 0; i < size; i++)
+        assert_null(reeve_scalar_read(type, bytes, bytes + i, cut));
+}
+
+static void scalars_are_written_as_by_msgpack_c(void **state)
+{
+    (void)state;
+#define CHECK_SCALAR(T, V)                                  \
+    do {                                                    \
+        T value_ = (T)(V);                                  \
+        check_scalar(&REEVE_JOIN(reeve_type_, T), &value_); \
+    } while (0)
+    for (int shift = 0; shift < 64; shift++) {
+        for (int64_t off = -2; off <= 2; off++) {
+            uint64_t bits = (UINT64_C(1) << shift) + (uint64_t)off;
+            CHECK_SCALAR(int8_t, bits);
+            CHECK_SCALAR(int16_t, bits);
+            CHECK_SCALAR(int32_t, bits);
+            CHECK_SCALAR(int64_t, bits);
+            CHECK_SCALAR(int64_t, -bits);
+            CHECK_SCALAR(uint8_t, bits);
+            CHECK_SCALAR(uint16_t, bits);
+            CHECK_SCALAR(uint32_t, bits);
+            CHECK_SCALAR(uint64_t, bits);
+            CHECK_SCALAR(double, bits);
+            CHECK_SCALAR(float, bits);
+        }
+    }
+    CHECK_SCALAR(bool, true);
+    CHECK_SCALAR(bool, false);
+    CHECK_SCALAR(double, -0.0);
+    CHECK_SCALAR(float, NAN);
+}
+
+/* Others may write longer forms than they need, or what has no place in the type. */
+static void integers_of_any_form_are_read(void **state)
+{
+    (void)state;
+    static const struct reeve_type *const types[] = {&reeve_type_int8_t, &reeve_type_int16_t,
+        &reeve_type_int32_t, &reeve_type_int64_t, &reeve_type_uint8_t, &reeve_type_uint16_t,
+        &reeve_type_uint32_t, &reeve_type_uint64_t};
+    static const int64_t low[] = {INT8_MIN, INT16_MIN, INT32_MIN, INT64_MIN, 0, 0, 0, 0};
+    static const uint64_t high[] = {
+        INT8_MAX, INT16_MAX, INT32_MAX, INT64_MAX, UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
+    for (unsigned form = 0; form < 8; form++) {
+        unsigned width = 8u << (form & 3), is_signed = form >> 2;
+        for (unsigned i = 0; i < 256; i++) { /* the first byte and the last one */
+            uint8_t bytes[9] = {(uint8_t)(0xcc + form)};
+            bytes[1] = (uint8_t)(i < 128 ? i : 0xff * (i & 1));
+            bytes[width / 8] |= (uint8_t)i;
+            uint64_t value = 0;
+            for (unsigned b = 1; b <= width / 8; b++)
+                value = value << 8 | bytes[b];
+            bool negative = is_signed && value >> (width - 1);
+            if (negative && width < 64)
+                value |= UINT64_MAX << width;
+            for (unsigned t = 0; t < REEVE_ARRAY_COUNT(types); t++) {
+                bool fits = negative ? (int64_t)value >= low[t] : value <= high[t];
+                uint8_t back[8], slow[8];
+                const uint8_t *end = bytes + 1 + width / 8;
+                assert_ptr_equal(reeve_scalar_read(types[t], bytes, end, back), fits ? end : NULL);
+                int code =
+                    reeve_codec_unpack(types[t], bytes, 1 + width / 8, slow, NULL, "it", NULL);
+                assert_int_equal(code == 0, fits);
+                if (fits)
+                    assert_memory_equal(back, &value, types[t]->size);
+            }
+        }
+    }
 }
 
 static void spans_round_trip(void **state)
@@ -455,6 +536,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalars_round_trip),
+        cmocka_unit_test(scalars_are_written_as_by_msgpack_c),
+        cmocka_unit_test(integers_of_any_form_are_read),
         cmocka_unit_test(spans_round_trip),
         cmocka_unit_test(arrays_round_trip_aligned),
         cmocka_unit_test(misaligned_arrays_are_copied),

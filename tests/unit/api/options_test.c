@@ -41,15 +41,20 @@ static void environment_is_read_and_options_win(void **state)
     assert_string_equal(settings.address, "head:7711");
     assert_int_equal(settings.slots, 5);
     assert_int_equal(settings.store_size_bytes, 512 << 20);
+    assert_false(settings.prefault);
     assert_int_equal(
         reeve_options_resolve(REEVE_OPTIONS(.mode = REEVE_MODE_CLUSTER, .address = "other:1",
-                                  .slots = 2, .store_size_bytes = 1),
+                                  .slots = 2, .store_size_bytes = 1, .prefault = 1),
             &settings, &error),
         REEVE_OK);
     assert_int_equal(settings.mode, REEVE_MODE_CLUSTER);
     assert_string_equal(settings.address, "other:1");
     assert_int_equal(settings.slots, 2);
     assert_int_equal(settings.store_size_bytes, 1);
+    assert_true(settings.prefault);
+    assert_int_equal(
+        reeve_options_resolve(REEVE_OPTIONS(.prefault = 2), &settings, &error), REEVE_EINVAL);
+    assert_string_equal(error.message, "the option prefault is 2: expected 0 or 1");
 
     static const char *const wrong[][2] = {{"REEVE_MODE", "fast"}, {"REEVE_SLOTS", "many"},
         {"REEVE_SLOTS", "-1"}, {"REEVE_SLOTS", "0"}, {"REEVE_SLOTS", "5000"},

@@ -211,6 +211,34 @@ static void test_handed_on_to_the_dead(void **state)
 
 /* Node 2 hands on what it held, and has not heard that this was heard. The heir needs it no more
  * when all of it is said again: it must not be its once more. */
+/* One that has let go before the hold was handed on to it does not get it. */
+static void test_handed_on_to_who_has_let_go(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    put(&kit, 5, id, 100);
+    unhold(&kit, 6, id, OWN_NODE, 9);
+    for (uint64_t token = 9; token <= 10; token++) {
+        peer_hold(&kit, id, FAR(2, 9), token, false);
+        step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_HOLD,
+                       .node = 2,
+                       .id = id,
+                       .process = FAR(2, 9),
+                       .number = token,
+                       .heir = PROCESS(6)});
+        assert_int_equal(status(&kit).hold_count, token - 9);
+    }
+    free_object(&kit, 5, id, 0);
+    assert_true(is_here(&kit, id));
+    unhold(&kit, 6, id, OWN_NODE, 10);
+    assert_false(is_here(&kit, id));
+    kit_fini(&kit);
+}
+
 static void test_said_again(void **state)
 {
     (void)state;
@@ -476,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_holds_go_with_their_process_and_node),
         cmocka_unit_test(test_handed_on),
         cmocka_unit_test(test_handed_on_to_the_dead),
+        cmocka_unit_test(test_handed_on_to_who_has_let_go),
         cmocka_unit_test(test_said_again),
         cmocka_unit_test(test_watched),
         cmocka_unit_test(test_owner_dies),

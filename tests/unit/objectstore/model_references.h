@@ -4,8 +4,8 @@
  *   - an owner keeps what it has lent until whoever asks for a hold is answered, or is dead, and
  *     does not give it away meanwhile;
  *   - who holds something may hand that on, and keeps its own hold until it is answered;
- *   - an heir knows of what it was given, or handed, when the giver has been answered; a giver that
- *     dies before leaves it open whose it is. */
+ *   - an heir knows of what it is given, or handed, before the giver asks for that; where the giver
+ *     dies before it is answered, the heir lets go of it at once. */
 #ifndef REEVE_TESTS_OBJECTSTORE_MODEL_REFERENCES_H
 #define REEVE_TESTS_OBJECTSTORE_MODEL_REFERENCES_H
 
@@ -136,29 +136,49 @@ static inline void got_word(
     fail_msg("an answer to nothing");
 }
 
+/* It hears that the giver is dead, whose answer told of the gift, or of the hold of that token. */
+static inline void heir_lets_go(
+    struct world *world, const struct model_object *object, reeve_process_id heir, uint64_t token)
+{
+    uint32_t at;
+    if (world->node_dead[reeve_process_node(heir)] || process_find(world, heir, &at) == NULL)
+        return;
+    world->disclaimed++;
+    step_node(world, at,
+        (struct reeve_store_event){.kind = REEVE_STORE_FREE,
+            .client = (uint32_t)heir,
+            .id = object->id,
+            .node = object->node,
+            .number = token,
+            .flags = token != 0 ? REEVE_STORE_HELD : REEVE_STORE_GIVEN});
+}
+
 /* The process is dead, or as good as: what it holds goes, what it has asked for stays open. */
 static inline void client_leaves(
     struct world *world, const struct model_node *node, struct model_client *client)
 {
     reeve_process_id process = reeve_process_id_make(node->number, client->handle);
-    uint32_t at;
+    bool gives = client->giving_request != 0;
+    struct model_object *gift = gives ? &world->objects[client->giving_object - 1] : NULL;
     if (client->waiting_hold != 0)
         world->holds[client->waiting_hold - 1].busy--;
     client->waiting_hold = 0;
-    if (client->giving_request != 0) {
-        world->objects[client->giving_object - 1].giving = false;
-        world->objects[client->giving_object - 1].unsure = true;
-    }
     client->giving_request = 0;
+    if (gives) {
+        gift->giving = false;
+        gift->unsure = true;
+        heir_lets_go(world, gift, gift->heir, 0);
+    }
     for (uint32_t i = 0; i < HOLDS_MAX; i++) {
         struct model_hold *hold = &world->holds[i];
         if (hold->object == 0 || (hold->request != 0 ? hold->asker : hold->holder) != process)
             continue;
-        if (hold->request != 0) {
-            world->unsure += hold->holder != process && process_find(world, hold->holder, &at);
+        struct model_hold left = *hold;
+        if (hold->request != 0)
             loan_ends(world, hold);
-        }
         *hold = (struct model_hold){0};
+        if (left.request != 0 && left.holder != process)
+            heir_lets_go(world, &world->objects[left.object - 1], left.holder, left.token);
     }
 }
 

@@ -34,9 +34,7 @@ struct model_object {
     bool sealed, freed;
     bool given;  /* at least once: its owner is not the process in its id */
     bool giving; /* its owner has asked to give it away */
-    bool
-        /* that owner died before it was answered: it may be the heir's, who knows nothing */
-        unsure;
+    bool unsure; /* that owner died before it was answered: it is the dead one's, or freed */
 };
 
 struct model_hold {
@@ -91,7 +89,6 @@ struct model_piece { /* what the shell knows of a SEND_PULL until it has answere
 
 struct model_node {
     uint32_t number;         /* 0: not there */
-    uint32_t orphans;        /* copies that are left at the end */
     bool asks[NODE_MAX * 8]; /* the head, about a node that it has no session with */
     bool doomed;             /* killed while it carried out its core's commands; buried soon */
     struct model_piece pieces[PIECES_MAX];
@@ -132,7 +129,7 @@ struct world {
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
     uint64_t answers, failures, pulls, kills, returns, gifts, held, anchored;
-    uint64_t unsure;                 /* holds whose asker died before it was answered */
+    uint64_t disclaimed;             /* gifts and holds whose giver died before it was answered */
     uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
     uint64_t mended;                 /* of those, what came from elsewhere */
     uint32_t folder_count, fail_chance, flip_chance;

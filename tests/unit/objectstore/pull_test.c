@@ -174,6 +174,8 @@ static void test_not_there_and_another_place(void **state)
     assert_int_equal(status(&kit).used_bytes, 0);
     assert_int_equal(status(&kit).pull_count, 0);
 
+    step(
+        &kit, (struct reeve_store_event){.kind = REEVE_STORE_HOST, .node = 3, .text = "c.example"});
     id = OBJECT(FAR(4, 1), 1); /* this one's owner lives on */
     get(&kit, 5, 1, id, 2 * CHUNK, 5);
     asks(&kit, 5, 2);
@@ -188,7 +190,7 @@ static void test_not_there_and_another_place(void **state)
     chunk_failed(&kit, pull.number, REEVE_ELOST, 0);
     struct reeve_store_command got = take(&kit, REEVE_STORE_REPLY_GET);
     assert_int_equal(got.code, REEVE_ELOST);
-    assert_string_equal(got.text, "object 4.1/1 is lost: node 3 does not have it");
+    assert_string_equal(got.text, "object 4.1/1 is lost: node 3 (c.example) does not have it");
     take(&kit, REEVE_STORE_REPLY_GET);
     nothing_more(&kit);
     assert_int_equal(status(&kit).object_count, 0);

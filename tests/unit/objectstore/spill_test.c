@@ -454,6 +454,57 @@ static void test_limit(void **state)
     kit_fini(&kit);
 }
 
+/* All memory is in use by a process that waits for nothing, and the disk neither writes nor reads:
+ * who wants to read from it is told so, and does not wait for room. */
+static void test_neither_writes_nor_reads(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_fifo writes;
+    init(&kit, 1, 0);
+    client_added(&kit, 6);
+    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
+    for (uint64_t i = 1; i <= 20; i++)
+        put_any(&kit, i, MIB, &writes);
+    reeve_fifo_fini(&writes);
+    struct reeve_store_command command;
+    create(&kit, 5, 1, 4 * MIB);
+    pass(&kit, 0);
+    while (reeve_fifo_pop(&kit.out, &command))
+        if (command.kind == REEVE_STORE_SPILL_WRITE)
+            written(&kit, &command, REEVE_ESYSTEM);
+    for (int i = 0; i < 3; i++)
+        pass(&kit, 100 * MILLISECOND);
+    assert_int_equal(await(&kit, REEVE_STORE_REPLY_CREATE).code, REEVE_EFULL);
+    get(&kit, 6, 9, object(1), MIB, 0);
+    command = await(&kit, REEVE_STORE_SPILL_READ);
+    read_back(&kit, &command, REEVE_ESYSTEM);
+    assert_int_equal(await(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ECORRUPT);
+    for (uint64_t i = 20; i > 0;
+         i--) { /* what is in memory is in use; of the disk, nothing comes */
+        get(&kit, 5, (uint32_t)(100 + i), object(i), MIB, 0);
+        while (reeve_fifo_pop(&kit.out, &command))
+            if (command.kind == REEVE_STORE_SPILL_READ)
+                read_back(&kit, &command, REEVE_ESYSTEM);
+    }
+    get(&kit, 5, 8, OBJECT(FAR(2, 7), 1), 8 * MIB - status(&kit).pinned_bytes,
+        2); /* the rest, too */
+    while (reeve_fifo_pop(&kit.out, &command))
+        if (command.kind == REEVE_STORE_SEND_PULL)
+            chunk(&kit, &command, 8 * MIB - 7 * MIB);
+    assert_int_equal(status(&kit).pinned_bytes, 8 * MIB);
+    get(&kit, 6, 10, object(1), MIB, 0);
+    assert_int_equal(status(&kit).queue_count, 1);
+    nothing_more(&kit);
+    for (int i = 0; i < 3; i++)
+        pass(&kit, 100 * MILLISECOND);
+    assert_int_equal(status(&kit).queue_count, 0);
+    command = await(&kit, REEVE_STORE_REPLY_GET);
+    assert_int_equal(command.code, REEVE_ECORRUPT);
+    assert_non_null(strstr(command.text, "cannot be read from disk: /one"));
+    kit_fini(&kit);
+}
+
 /* Another node wants what is on disk: it is told to wait, then served. */
 static void test_a_node_pulls(void **state)
 {
@@ -526,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_ends_while_it_is_mended),
         cmocka_unit_test(test_full_folders),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_neither_writes_nor_reads),
         cmocka_unit_test(test_a_node_pulls),
         cmocka_unit_test(test_holes),
     };

@@ -339,6 +339,76 @@ static void test_given_objects_outlive_who_made_them(void **state)
     kit_fini(&kit);
 }
 
+/* An heir that has let go before it was given anything: the gift ends as it comes, here and from
+ * another node; once. */
+static void test_given_to_who_has_let_go(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    for (uint64_t i = 1; i <= 3; i++) {
+        put(&kit, 5, OBJECT(PROCESS(5), i), 1000);
+        if (i < 3)
+            step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_FREE,
+                           .client = 6,
+                           .id = OBJECT(PROCESS(5), i),
+                           .flags = REEVE_STORE_GIVEN});
+    }
+    assert_int_equal(status(&kit).object_count, 3); /* it is 5's */
+    give(&kit, 5, OBJECT(PROCESS(5), 1), OWN_NODE, PROCESS(6));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).object_count, 2);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVE,
+                   .node = 2,
+                   .id = OBJECT(PROCESS(5), 2),
+                   .process = PROCESS(6),
+                   .word = 1});
+    assert_int_equal(status(&kit).object_count, 1);
+    give(&kit, 5, OBJECT(PROCESS(5), 3), OWN_NODE, PROCESS(6));
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).object_count, 1);
+    assert_int_equal(status(&kit).refused_count, 0);
+    kit_fini(&kit);
+}
+
+/* The copy of what was given away serves for a minute after its node has died, and whoever reads it
+ * then is not disturbed. */
+static void test_copies_of_a_dead_node_go(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_object_id id = OBJECT(FAR(3, 1), 1);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 6);
+    for (int i = 0; i < 2; i++) {
+        step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_GET,
+                       .client = 6,
+                       .request = 3,
+                       .id = id,
+                       .size = 1000,
+                       .node = 2,
+                       .flags = REEVE_STORE_GIVEN});
+        if (i == 0) {
+            take(&kit, REEVE_STORE_SEGMENT_CREATE);
+            struct reeve_store_command pull = take(&kit, REEVE_STORE_SEND_PULL);
+            chunk(&kit, &pull, 1000);
+            take(&kit, REEVE_STORE_SEGMENT_SHOW);
+        }
+        assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, 0);
+        step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = 2});
+    }
+    unpin(&kit, 6, id);
+    pass(&kit, 59 * SECOND);
+    assert_int_equal(status(&kit).object_count, 1);
+    pass(&kit, SECOND);
+    assert_int_equal(status(&kit).object_count, 1); /* it is being read */
+    unpin(&kit, 6, id);
+    assert_int_equal(status(&kit).object_count, 0);
+    kit_fini(&kit);
+}
+
 static void test_full_store_fails_when_nothing_can_move(void **state)
 {
     (void)state;
@@ -486,6 +556,8 @@ int main(void)
         cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
         cmocka_unit_test(test_owner_gone),
         cmocka_unit_test(test_given_objects_outlive_who_made_them),
+        cmocka_unit_test(test_given_to_who_has_let_go),
+        cmocka_unit_test(test_copies_of_a_dead_node_go),
         cmocka_unit_test(test_full_store_fails_when_nothing_can_move),
         cmocka_unit_test(test_waits_in_order_and_never_for_ever),
         cmocka_unit_test(test_free_pages_are_given_back_under_pressure),

@@ -1,0 +1,133 @@
+/* What is done with objects by those who own, pin or hold them, here and elsewhere: let go, freed,
+ * given away. */
+#include "objectstore/parts.h"
+
+void store_let_go(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    bool found = object != NULL && object->state == STORE_SEALED;
+    if (found && event->flags & REEVE_STORE_ANCHOR) {
+        client->relaxing = false;
+        found = object->owner == client->process ? store_unanchor(store, object)
+                                                 : store_unpin(store, object, client);
+    } else if (found) {
+        found = store_unpin(store, object, client);
+    }
+    store->refused_count += !found;
+}
+
+/* Where the primary lies it is known who owns an object; elsewhere its name says who, or the flag
+ * that the name does not. */
+static bool may_dispose(const struct store_client *client, const struct store_object *object,
+    const struct reeve_store_event *event)
+{
+    if (object != NULL && !(object->flags & STORE_OBJECT_COPY))
+        return client->process == object->owner;
+    return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
+}
+
+/* What was held is needed no more. */
+static void hold_end(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    struct store_word word = {
+        event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD, REEVE_PROCESS_NONE};
+    if (node == 0)
+        store_unhold(store, event->id, client->process, event->number);
+    else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
+        store_tell_word(store, node, &word);
+}
+
+void store_free(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    if (event->flags & REEVE_STORE_HELD) {
+        hold_end(store, client, event);
+        return;
+    }
+    if (!may_dispose(client, object, event) && client != store->daemon) {
+        if (event->flags & REEVE_STORE_GIVEN) /* which has not come yet */
+            store_disclaim(store, event->id, client->process, 0);
+        else
+            store->refused_count++;
+        return;
+    }
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    if (node != 0)
+        store_tell(store, node, event->id);
+    if (object != NULL && object->state == STORE_SEALED)
+        (void)store_unanchor(store, object); /* whoever else needs it */
+    if (object != NULL && object->state == STORE_PULLING && object->flags & STORE_OBJECT_COPY &&
+        object->fetch->held)
+        return; /* it comes for one who holds it, where it lies */
+    if (object != NULL && !store_hold_defers(store, object))
+        store_object_free(store, object, node, REEVE_ELOST);
+}
+
+void store_give(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    if (!may_dispose(client, object, event)) {
+        store->refused_count++;
+        store_reply_seal(
+            store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
+        return;
+    }
+    if (object != NULL)
+        store_object_give(
+            store, object, event->process, event->flags & REEVE_STORE_ANCHOR, store->settings.node);
+    if (node == 0)
+        store_reply_seal(store, event, NULL, REEVE_OK, "");
+    else
+        store_hold_say(store, event,
+            &(struct store_word){
+                .id = event->id, .holder = event->process, .kind = REEVE_STORE_WORD_GIVE});
+}
+
+/* ---- what other nodes say -------------------------------------------------------------------- */
+
+static void on_peer_free(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (event->id.sequence == REEVE_STORE_ALL) {
+        store_owner_gone(store, event->id.owner);
+        return;
+    }
+    struct store_object *object = store_object_find(store, event->id);
+    if (object != NULL && !store_hold_defers(store, object))
+        store_object_free(store, object, event->node, REEVE_ELOST);
+}
+
+static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (event->id.sequence == REEVE_STORE_ALL)
+        store_watched(store, event->node, event->process);
+    else if (event->flags & REEVE_STORE_HELD)
+        store_unhold(store, event->id, event->process, event->number);
+    else if (event->heir != REEVE_PROCESS_NONE)
+        store_hold_move(store, event->id, event->process, event->number, event->heir, event->node);
+    else
+        store_hold(store, event->id, event->process, event->number);
+}
+
+static void on_peer_give(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    if (object != NULL)
+        store_object_give(store, object, event->process, false, event->node);
+}
+
+void store_peer_word(struct reeve_store *store, const struct reeve_store_event *event)
+{
+    if (!store_tell_is_news(store, event->node, event->word))
+        return;
+    switch (event->kind) {
+    case REEVE_STORE_PEER_FREE: on_peer_free(store, event); return;
+    case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); return;
+    default: on_peer_give(store, event); return;
+    }
+}
