@@ -86,9 +86,10 @@ static uint32_t number_take(struct reeve_slab *slab)
 
 static struct reeve_slab_chunk *chunk_add(struct reeve_slab *slab)
 {
-    struct reeve_slab_chunk *chunk =
-        aligned_alloc(slab->chunk_size, slab->chunk_size - MALLOC_SIZE);
-    REEVE_ASSERT(chunk != NULL);
+    void *memory = NULL; /* aligned_alloc would have the size be a multiple */
+    int error = posix_memalign(&memory, slab->chunk_size, slab->chunk_size - MALLOC_SIZE);
+    REEVE_ASSERT(error == 0);
+    struct reeve_slab_chunk *chunk = memory;
     *chunk = (struct reeve_slab_chunk){.number = number_take(slab), .fresh = slab->first};
     slab->chunks[chunk->number] = chunk;
     room_add(slab, chunk);

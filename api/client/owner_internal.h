@@ -40,6 +40,7 @@ enum {
     /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
     OWNER_KEPT = 16,
     OWNER_GIVEN = 32, /* final, an object: it is another's to free */
+    OWNER_PARTS = 32, /* not final: a call with several results; REMADE: one of them (bytes.part) */
     OWNER_LENT =
         64, /* final, came with a call that is under way: `position` is whose it is there */
     OWNER_LIFE = 64,   /* not final: makes or ends an actor */
@@ -129,6 +130,10 @@ struct owner_lineage {
     uint32_t splice_count;
     uint32_t arguments_size;
     bool never_inline;
+    bool has_parts; /* of a call with several results */
+    bool is_part;   /* of one of these: the only future that it needs is that of the call… */
+    uint32_t number, count; /* …of which it is this one… */
+    uint32_t index;         /* …and this is its task */
     struct reeve_owner_retries retries;
     struct reeve_owner_splice *splices;
     uint8_t *arguments;
@@ -273,6 +278,7 @@ struct reeve_owner {
     struct reeve_map64 streams;    /* task -> struct owner_stream: what has come of it */
     struct reeve_map64 retries;    /* task -> struct owner_retry: those that may fail, not final */
     struct reeve_heap pauses;      /* of these, those that wait for the time */
+    struct reeve_map64 strays;     /* task -> struct owner_stray: where lost attempts were */
     struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
     uint64_t anchored_count;
     uint64_t relax_bytes; /* still to be let go of */
@@ -505,6 +511,15 @@ void owner_streams_fini(struct reeve_owner *owner);
 /* Audits; returns their memory, and how many watches wait for an item. */
 uint64_t owner_streams_check(const struct reeve_owner *owner, uint32_t *ret_watches);
 
+/* Results of lost attempts (owner_stray.c): one may be on that node; it is to go there at once; all
+ * of the task's are, but on the node where its object is freed anyway; nothing is known of them any
+ * more. */
+void owner_stray_note(struct reeve_owner *owner, reeve_task_id id, uint32_t node);
+void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node);
+void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node);
+void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id);
+void owner_strays_fini(struct reeve_owner *owner);
+
 /* Functions that fail (owner_retry.c). */
 int owner_retry_make(
     struct reeve_owner *owner, uint32_t index, const struct reeve_owner_retries *rule);
@@ -542,6 +557,8 @@ static inline void owner_object_free(
     command->object = task->bytes.object;
     command->task = task->bytes.object.flags & REEVE_REFERENCE_HELD ? task->bytes.object.offset
                                                                     : owner_task_id(task, index);
+    if (task->bytes.object.id.owner == owner->process)
+        owner_strays_free(owner, task->bytes.object.id.sequence, task->bytes.object.node);
 }
 
 /* What there is to write of it. */
@@ -662,7 +679,7 @@ uint64_t owner_actors_check(const struct reeve_owner *owner);
 int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
     struct owner_class **ret, uint32_t *ret_class_index);
 
-/* Objects that were lost (owner_lineage.c). */
+/* Objects that were lost (owner_lineage.c, owner_remake.c). */
 /* The task becomes DONE with this object: its call, out of the task, to be kept; NULL: it is not
  * to be, and the task still has its arguments. */
 struct owner_lineage *owner_lineage_take(
@@ -685,8 +702,16 @@ static inline void owner_lineage_bound(struct reeve_owner *owner)
 /* The task becomes DONE or FAILED, with the value that another final one has, which has it no
  * more. */
 void owner_value_move(struct reeve_owner *owner, uint32_t index, uint32_t from);
-/* The task by which a REMADE one is made again is final: so is that one now. */
-void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
+/* The task by which a REMADE one is made again is final. True: so is that one now. */
+bool owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
+/* The object that one of several results has: it can be made again with its call. */
+void owner_lineage_share(
+    struct reeve_owner *owner, uint32_t index, uint32_t call_index, const struct owner_part *part);
+/* A call with several results has no value but the list of their futures, and no object either. */
+static inline bool owner_is_list(const struct owner_task *task)
+{
+    return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.id.sequence == 0;
+}
 /* A task under way could not be run because this object among its arguments is lost: true if it
  * waits until that is there again, or has been queued anew, or has failed with why not. */
 bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code,

@@ -39,16 +39,16 @@ def run(options):
         return figures(subprocess.run([*host.prefix(), program, *words], env={**environment, **more}, stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, text=True, check=True).stdout)
 
-    def measure(network, nodes, words):
+    def measure(network, nodes, words, **more):
         """In a cluster whose head is on the first host, whose driver is on the last; and the bytes that this has sent."""
         cluster = clusters.Cluster(pathlib.Path(tempfile.mkdtemp(dir=options.folder)), environment)
         driver = network.hosts[-1]
         try:
             cluster.start_head(f"tcp://{network.hosts[0].address}:6380", host=network.hosts[0])
             for host in nodes:
-                cluster.start_node(slots=1, host=host, log_level="warn")
+                cluster.start_node(slots=1, host=host, arguments=["--store", "2GiB"], log_level="warn")
             before = driver.sent_bytes()
-            values = call(*words, host=driver, REEVE_ADDRESS=cluster.address, REEVE_KEY_FILE=str(cluster.key_file))
+            values = call(*words, host=driver, REEVE_ADDRESS=cluster.address, REEVE_KEY_FILE=str(cluster.key_file), **more)
             return values, driver.sent_bytes() - before
         finally:
             cluster.stop()

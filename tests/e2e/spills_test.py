@@ -41,9 +41,7 @@ def test_four_gigabytes_in_a_small_store(run, home):
     program.until_line("ready\n", 120)
     node = node_of(home)
     assert len(processes.nameless_files(node.pid)) >= 3
-    memory = sum(os.stat(entry.path).st_blocks * 512 for entry in os.scandir(f"/proc/{node.pid}/fd")
-                 if os.readlink(entry.path).startswith("/memfd:reeve-store"))
-    assert memory <= 256 << 20
+    assert processes.store_bytes(node.pid) <= 256 << 20
     with open(f"/proc/{node.pid}/status", encoding="ascii") as stream:
         own_kib = int(re.search(r"RssAnon:\s+(\d+)", stream.read())[1])
     if settings.seconds(1) == 1:  # sanitizers keep what has been freed

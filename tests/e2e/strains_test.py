@@ -46,6 +46,15 @@ def test_a_child_that_stays(run, home, mail):
     mail.let_go()
 
 
+def test_memory_is_ready(run, home, mail):
+    """An option of reeve_init: all of a program's own store, before anything lies in it."""
+    program = run("strains", "prefault", mail.gate)
+    processes.until(lambda: sum(processes.store_bytes(node.pid) for node in home.processes("node")) >= 60 << 20,
+                    settings.seconds(20), "a store that holds its memory")
+    mail.let_go()
+    assert program.succeed() == "ok prefault\n"
+
+
 def test_standard_descriptors_closed(run):
     """What a program prints with its standard descriptors closed does not go to a socket of ours."""
     path = find_program("strains")

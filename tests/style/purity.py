@@ -14,7 +14,7 @@ import tempfile
 ALLOWED = re.compile("^(?:" + "|".join([
     "mem(?:cpy|move|set|cmp|chr|rchr|mem|pcpy)", "bcmp",
     "str(?:len|nlen|cmp|ncmp|chr|rchr|chrnul|str|spn|cspn|pbrk|dup|ndup)", "stpcpy",
-    "malloc", "calloc", "aligned_alloc", "realloc", "reallocarray", "free", "abort", "qsort", "bsearch",
+    "malloc", "calloc", "posix_memalign", "realloc", "reallocarray", "free", "abort", "qsort", "bsearch",
     "v?snprintf", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_",
     # of reeve_base: what only computes
     "reeve_(?:buffer|fifo|heap|map64|hex|id|parse)_\\w+", "reeve_size_format",

@@ -296,6 +296,15 @@ static void again(const char *argument)
     NEED(reeve_init(arguments_count, arguments, NULL) == REEVE_OK);
 }
 
+/* With a store whose memory is ready; stays until the gate is opened. */
+static void prefault(const char *gate)
+{
+    reeve_shutdown();
+    reeve_options *options = REEVE_OPTIONS(.prefault = 1, .store_size_bytes = 64 << 20);
+    NEED(reeve_init(arguments_count, arguments, options) == REEVE_OK);
+    wait_at(gate);
+}
+
 /* ---- forks ----------------------------------------------------------------------------------- */
 
 static int in_child(void)
@@ -687,8 +696,8 @@ int main(int argc, char **argv)
         void (*run)(const char *argument);
     } all[] = {{"polling", polling}, {"submitting", submitting},
         {"shutdown_under_way", shutdown_under_way}, {"again", again}, {"forks", forks},
-        {"child_stays", child_stays}, {"sizes", sizes}, {"many_arguments", many_arguments},
-        {"many_puts", many_puts}, {"many_waits", many_waits},
+        {"child_stays", child_stays}, {"prefault", prefault}, {"sizes", sizes},
+        {"many_arguments", many_arguments}, {"many_puts", many_puts}, {"many_waits", many_waits},
         {"hundred_megabytes", hundred_megabytes}, {"million", million}, {"lending", lending},
         {"left_behind", left_behind}, {"task_threads", task_threads}, {"fragments", fragments}};
     const char *name = argc > 1 ? argv[1] : "";

@@ -75,6 +75,18 @@ def nameless_files(pid):
     return found
 
 
+def store_bytes(pid):
+    """Memory that the store of that node daemon holds."""
+    total = 0
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            if os.readlink(entry.path).startswith("/memfd:reeve-store"):
+                total += os.stat(entry.path).st_blocks * 512
+        except FileNotFoundError:
+            continue
+    return total
+
+
 def wait_gone(pids, within, what="processes"):
     """Until all have ended. Returns how long it took."""
     begin = time.monotonic()
