@@ -292,7 +292,13 @@ struct reeve_owner {
     struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct reeve_list lineages;
     uint64_t lineage_bytes; /* of these, and of the objects that are kept for them alone */
+    const struct reeve_map64 *host_names; /* node -> char *; NULL: not known */
 };
+
+#define OWNER_NODE_SIZE 80
+
+/* "3 (host)", as far as that is known. */
+void owner_node_name(const struct reeve_owner *owner, uint32_t node, char *ret, size_t size);
 
 /* Small and on the way of every call, so inline. */
 

@@ -24,6 +24,17 @@ void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process
     owner->node = reeve_process_node(process);
 }
 
+void reeve_owner_set_hosts(struct reeve_owner *owner, const struct reeve_map64 *hosts)
+{
+    owner->host_names = hosts;
+}
+
+void owner_node_name(const struct reeve_owner *owner, uint32_t node, char *ret, size_t size)
+{
+    const char *host = owner->host_names != NULL ? reeve_map64_get(owner->host_names, node) : NULL;
+    snprintf(ret, size, host != NULL ? "%" PRIu32 " (%.63s)" : "%" PRIu32, node, host);
+}
+
 /* ---- keeping calls --------------------------------------------------------------------------- */
 
 /* Bytes in the store that only lineage keeps there. */
@@ -217,15 +228,16 @@ static bool lacks_argument(const struct reeve_owner *owner, const struct owner_t
 static bool is_final_loss(const struct reeve_owner *owner, const struct owner_task *task, int code,
     char *why, size_t size)
 {
-    char spent[80];
+    char spent[80], node[OWNER_NODE_SIZE];
     const char *reason = final_reason(task, spent);
     if (reason == NULL && lacks_argument(owner, task))
         reason = "a value that its task would need has been released";
     if (reason != NULL && code == REEVE_ECORRUPT)
         snprintf(why, size, "it cannot be made again: %s", reason);
-    else if (reason != NULL)
-        snprintf(why, size, "the value lay on node %" PRIu32 ", and is lost: %s",
-            task->bytes.object.node, reason);
+    else if (reason != NULL) {
+        owner_node_name(owner, task->bytes.object.node, node, sizeof(node));
+        snprintf(why, size, "the value lay on node %s, and is lost: %s", node, reason);
+    }
     return reason != NULL;
 }
 
