@@ -607,8 +607,9 @@ void reeve_owner_loans_lost(struct reeve_owner *owner, uint64_t now_ns, uint64_t
  * Of what only lineage needs, the value is freed where it can be made again, and kept where it
  * cannot (a put value, or a task that may not be run again): but not for what lies on our own node,
  * which is lost only where a disk is damaged. All of that takes lineage_bytes_max at most; beyond
- * it the oldest calls are given up. What was put, and what
- * another process has handed over, has no lineage here. */
+ * it the oldest calls are given up. One of several results has that of their call, by which all
+ * that are lost are made again at once. What else was put, or handed over by another process, has
+ * no lineage here. */
 
 /* Who we are. Not known: nothing is kept. */
 void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process);

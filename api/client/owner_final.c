@@ -16,6 +16,17 @@ static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, ui
     owner_ready_update(owner, class);
 }
 
+/* What a call with several results has given is read by nobody: its futures are all there is to
+ * it. */
+static struct reeve_reference list_object(
+    struct reeve_owner *owner, const struct owner_task *task, const struct reeve_reference *object)
+{
+    if (object != NULL)
+        owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
+    return (struct reeve_reference){
+        .node = task->state == REEVE_TASK_INLINE ? owner->node : task->node};
+}
+
 /* A task whose end concerns others than who waits for its value, gives up what it has of them. Its
  * call, if that is to be kept. */
 static struct owner_lineage *others_leave(struct reeve_owner *owner, struct owner_task *task,
@@ -54,10 +65,16 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_lineage *lineage = NULL;
     bool is_stream = task->flags & OWNER_NEVER_INLINE;
+    struct reeve_reference list;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
     if (REEVE_UNLIKELY(task->flags != 0 || task->splice_count != 0 || task->may_retry ||
-                       object != NULL || task->state == REEVE_TASK_WAITING))
+                       object != NULL || task->state == REEVE_TASK_WAITING)) {
+        if (task->flags & OWNER_PARTS && status == 0 && task->state != REEVE_TASK_REMADE) {
+            list = list_object(owner, task, object);
+            object = &list;
+        }
         lineage = others_leave(owner, task, index, status, error_is_map, bytes, size, object);
+    }
     if (REEVE_LIKELY(lineage == NULL))
         owner_task_clear(owner, task);
     owner->inline_count -= task->state == REEVE_TASK_INLINE;
@@ -73,6 +90,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (object != NULL) {
         task->flags |= OWNER_RESULT_OBJECT;
         task->bytes.object = *object;
+        task->flags |= owner_is_list(task) ? OWNER_GIVEN : 0;
         owner_lineage_set(owner, task, lineage);
         if (status == 0 && object->flags & REEVE_REFERENCE_LOCATED)
             owner_anchor_add(owner, index);
@@ -130,9 +148,10 @@ void owner_dependents_walk(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
             if (REEVE_UNLIKELY(task->splice_count != 0) && waits)
                 dependent->flags |= OWNER_DEEP;
             if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_REMADE)) {
-                owner_remade_take(owner, d, index);
-                dependent->next = pending;
-                pending = d;
+                if (owner_remade_take(owner, d, index)) {
+                    dependent->next = pending;
+                    pending = d;
+                }
             } else if (REEVE_UNLIKELY(dependent->state == REEVE_TASK_PART)) {
                 if (owner_part_take(owner, d, index)) {
                     dependent->next = pending;

@@ -40,6 +40,7 @@ enum {
     /* to be handed over: is not queued (any more), and WAITING when nobody has it in hand */
     OWNER_KEPT = 16,
     OWNER_GIVEN = 32, /* final, an object: it is another's to free */
+    OWNER_PARTS = 32, /* not final: a call with several results; REMADE: one of them (bytes.part) */
     OWNER_LENT =
         64, /* final, came with a call that is under way: `position` is whose it is there */
     OWNER_LIFE = 64,   /* not final: makes or ends an actor */
@@ -129,6 +130,10 @@ struct owner_lineage {
     uint32_t splice_count;
     uint32_t arguments_size;
     bool never_inline;
+    bool has_parts; /* of a call with several results */
+    bool is_part;   /* of one of these: the only future that it needs is that of the call… */
+    uint32_t number, count; /* …of which it is this one… */
+    uint32_t index;         /* …and this is its task */
     struct reeve_owner_retries retries;
     struct reeve_owner_splice *splices;
     uint8_t *arguments;
@@ -668,7 +673,7 @@ uint64_t owner_actors_check(const struct reeve_owner *owner);
 int owner_class_make(struct reeve_owner *owner, uint32_t cpu_milli, int32_t priority,
     struct owner_class **ret, uint32_t *ret_class_index);
 
-/* Objects that were lost (owner_lineage.c). */
+/* Objects that were lost (owner_lineage.c, owner_remake.c). */
 /* The task becomes DONE with this object: its call, out of the task, to be kept; NULL: it is not
  * to be, and the task still has its arguments. */
 struct owner_lineage *owner_lineage_take(
@@ -691,8 +696,16 @@ static inline void owner_lineage_bound(struct reeve_owner *owner)
 /* The task becomes DONE or FAILED, with the value that another final one has, which has it no
  * more. */
 void owner_value_move(struct reeve_owner *owner, uint32_t index, uint32_t from);
-/* The task by which a REMADE one is made again is final: so is that one now. */
-void owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
+/* The task by which a REMADE one is made again is final. True: so is that one now. */
+bool owner_remade_take(struct reeve_owner *owner, uint32_t index, uint32_t by);
+/* The object that one of several results has: it can be made again with its call. */
+void owner_lineage_share(
+    struct reeve_owner *owner, uint32_t index, uint32_t call_index, const struct owner_part *part);
+/* A call with several results has no value but the list of their futures, and no object either. */
+static inline bool owner_is_list(const struct owner_task *task)
+{
+    return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.id.sequence == 0;
+}
 /* A task under way could not be run because this object among its arguments is lost: true if it
  * waits until that is there again, or has been queued anew, or has failed with why not. */
 bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code,

@@ -8,6 +8,9 @@
  *                └─DONE───▶ [f0, f1, …], the futures in its value: part i takes the value of f_i,
  *                           now or, where f_i is a call that has not ended, when it has
  *
+ * A large value that is lost is made again with its call, and with it all of them that are lost
+ * (owner_remake.c).
+ *
  * To take a value is to have it in place of the future that had it, which was nobody else's; where
  * somebody else has that future, too, a small value is copied. */
 #include <inttypes.h>
@@ -71,6 +74,8 @@ int reeve_owner_submit_results(struct reeve_owner *owner, uint64_t now_ns,
     }
     uint32_t call_index = owner_task_index(call);
     bool final = reeve_task_state_is_final(owner_task_at(owner, call_index)->state);
+    if (!final)
+        owner_task_at(owner, call_index)->flags |= OWNER_PARTS;
     for (uint32_t i = count; i-- > 0;) { /* those that wait are told in the opposite order */
         uint32_t index = owner_task_index(ret[i]);
         if (final)
@@ -140,7 +145,9 @@ bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from_in
     const struct owner_task *from = owner_task_at(owner, from_index);
     const struct owner_part part = task->bytes.part;
     char why[128];
-    REEVE_ASSERT(task->state == REEVE_TASK_PART && reeve_task_state_is_final(from->state));
+    REEVE_ASSERT(task->state == REEVE_TASK_PART ||
+                 (task->state == REEVE_TASK_REMADE && task->flags & OWNER_PARTS));
+    REEVE_ASSERT(reeve_task_state_is_final(from->state));
     if (part.number == OWNER_NONE) { /* the value itself: ours, and its own until it is told of */
         value_take(owner, index, from_index, from->references == 2);
         owner_task_unref(owner, from_index);
@@ -164,6 +171,7 @@ bool owner_part_take(struct reeve_owner *owner, uint32_t index, uint32_t from_in
     struct owner_task *value = owner_task_at(owner, value_index);
     if (reeve_task_state_is_final(value->state)) {
         value_take(owner, index, value_index, value->references == 1);
+        owner_lineage_share(owner, index, from_index, &part);
         return true;
     }
     int error = part_await(owner, index, value_index);

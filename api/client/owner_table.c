@@ -237,6 +237,22 @@ void owner_task_gone(struct reeve_owner *owner, struct owner_task *task, uint32_
     owner_tasks_dispose(owner, index);
 }
 
+/* Of what only its list referred to, `pending` gets more. */
+static uint32_t list_unref(struct reeve_owner *owner, struct owner_task *task, uint32_t pending)
+{
+    for (uint32_t i = 0; i < task->splice_count; i++) {
+        uint32_t inner_index = owner_task_index(task->splices[i].task);
+        struct owner_task *inner = owner_task_at(owner, inner_index);
+        REEVE_ASSERT(inner->references > 0);
+        if (--inner->references != 0)
+            continue;
+        inner->next = pending;
+        pending = inner_index;
+    }
+    task->splice_count = 0;
+    return pending;
+}
+
 void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending)
 {
     while (pending != OWNER_NONE) {
@@ -245,21 +261,16 @@ void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending)
         pending = task->next;
         task->next = OWNER_NONE;
         if (task->lineage_references != 0) {
+            if (owner_is_list(task)) {
+                pending = list_unref(owner, task, pending);
+                owner_task_clear(owner, task);
+            }
             owner_lineage_linger(owner, task, index);
             continue;
         }
         if (task->flags & OWNER_RESULT_OBJECT)
             pending = owner_lineage_drop(owner, task, pending);
-        for (uint32_t i = 0; i < task->splice_count; i++) {
-            uint32_t inner_index = owner_task_index(task->splices[i].task);
-            struct owner_task *inner = owner_task_at(owner, inner_index);
-            REEVE_ASSERT(inner->references > 0);
-            if (--inner->references != 0)
-                continue;
-            inner->next = pending;
-            pending = inner_index;
-        }
-        task->splice_count = 0;
+        pending = list_unref(owner, task, pending);
         task_dispose(owner, task, index);
     }
 }

@@ -21,8 +21,8 @@
  *    all have been released, as it would with one result.
  *  - To cancel one of them is to cancel the call (reeve_cancel), and so all of them.
  *  - Options, retries, time limits, inline mode: as with any call.
- *  - Results that lie on another node and are lost with it are not made again: who gets one is told
- *    REEVE_ELOST. */
+ *  - Large results that are lost with their node, or damaged on a disk, are made again by
+ *    another run of the call, as often as max_retries allows: one for all that lay on that node. */
 #ifndef REEVE_RESULTS_H
 #define REEVE_RESULTS_H
 

@@ -39,9 +39,10 @@ def run_and_kill(cluster, hosts, mail, what):
     return program, before
 
 
-@pytest.mark.parametrize("what, runs", [("one", 1), ("chain", 3), ("held", 3)])
+@pytest.mark.parametrize("what, runs", [("one", 1), ("chain", 3), ("held", 3), ("several", 2)])
 def test_made_again(hosts, empty_cluster, mail, what, runs):
-    """Each that is lost is made once more, what it was made from first, whether that is still held or not."""
+    """Each that is lost is made once more, what it was made from first, whether that is still held or not; and several results of one
+    call by one more run of it."""
     program, before = run_and_kill(empty_cluster, hosts, mail, what)
     assert program.succeed(60) == f"ok {what}\n"
     assert len(before) == runs

@@ -63,6 +63,18 @@ REEVE_REMOTE(int64_t, check, (reeve_bytes, block), (int64_t, seed), (reeve_strin
     return is_block(&block, seed);
 }
 
+REEVE_REMOTE_RESULTS(both, ((reeve_bytes, first), (int64_t, number), (reeve_bytes, second)),
+    (int64_t, seed), (reeve_string, mail))
+{
+    static reeve_bytes blocks[2]; /* until the function has returned */
+    host_report(mail, "make", seed);
+    for (int i = 0; i < 2; i++) {
+        reeve_clear(reeve_bytes, &blocks[i]);
+        blocks[i] = block_of(SIZE, seed + i);
+    }
+    *results = (both_results){blocks[0], seed, blocks[1]};
+}
+
 REEVE_REMOTE(reeve_future_reeve_bytes, put_there, (int64_t, size), (int64_t, seed))
 {
     reeve_bytes block = block_of((size_t)size, seed);
@@ -132,6 +144,21 @@ static void held(const char *mail, const char *gate)
         need_block(all[i], i + 1);
 }
 
+/* Two of several results, and what was made from one of them. */
+static void several(const char *mail, const char *gate)
+{
+    both_futures f = both_remote(1, mail);
+    next_future last = reeve_call(next, f.second, 3, mail);
+    reeve_future_reeve_bytes all[] = {f.first, f.second, {last.id}};
+    int64_t number;
+    NEED(reeve_wait(all, 3, 3, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    at_gate(mail, gate);
+    need_block((make_future){last.id}, 3);
+    need_block((make_future){f.first.id}, 1);
+    need_block((make_future){f.second.id}, 2);
+    NEED(reeve_get(int64_t, f.number, &number) == REEVE_OK && number == 1);
+}
+
 /* What cannot be made again: the error says what was lost, and what to do. */
 static void errors(const char *mail, const char *gate)
 {
@@ -180,7 +207,8 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(const char *mail, const char *gate);
     } all[] = {{"one", one}, {"damaged", damaged}, {"chain", chain}, {"held", held},
-        {"errors", errors}, {"travelling", travelling}, {"travelling_put", travelling_put}};
+        {"several", several}, {"errors", errors}, {"travelling", travelling},
+        {"travelling_put", travelling_put}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);

@@ -1,258 +1,6 @@
-/* Objects that were lost with their node, or damaged on a disk: an owner core, and nodes that run
- * what it sends, keep the results, and die. Scenarios, then random programs whose every value is
- * known beforehand. */
-#include "api/client/owner.h"
-
-#include <reeve_errors.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "runtime/base/prng.h"
-
-#define MS          UINT64_C(1000000)
-#define OWN_NODE    1u
-#define PROCESS     UINT64_C(0x100000001)
-#define NODES       4u /* 2 to 5 run tasks; or (near) 1 to 4 */
-#define OBJECTS_MAX 65536u
-#define OBJECT_SIZE 100000u
-
-/* What the nodes have, by order of making. */
-struct kept {
-    struct reeve_object_id id;
-    uint32_t node; /* 0: lost with it */
-    bool freed;
-    uint64_t value;
-};
-
-struct world {
-    struct reeve_owner *owner;
-    uint64_t now_ns;
-    uint32_t class_index;
-    struct kept *objects;
-    uint32_t object_count;
-    reeve_lease_index leases[NODES];
-    struct reeve_prng prng;
-    uint32_t sent_count;
-    bool near; /* what only serves to make again what lies on our own node may be gone */
-};
-
-static struct world world_make_from(uint64_t lineage_bytes_max, uint32_t first_node)
-{
-    struct reeve_owner_settings settings = reeve_owner_settings_default;
-    settings.lineage_bytes_max = lineage_bytes_max;
-    settings.lease_idle_ns = UINT64_MAX / 4;
-    struct world world = {
-        .owner = reeve_owner_create(&settings), .now_ns = MS, .near = first_node == OWN_NODE};
-    world.objects = calloc(OBJECTS_MAX, sizeof(*world.objects));
-    assert_non_null(world.objects);
-    reeve_owner_set_process(world.owner, reeve_process_id_make(OWN_NODE, 5));
-    assert_int_equal(reeve_owner_class(world.owner, 1000, 0, &world.class_index), 0);
-    for (uint32_t i = 0; i < NODES; i++)
-        assert_int_equal(reeve_owner_lease_gained(world.owner, world.now_ns, world.class_index,
-                             i + 1, first_node + i, &world.leases[i]),
-            0);
-    return world;
-}
-
-static struct world world_make(uint64_t lineage_bytes_max)
-{
-    return world_make_from(lineage_bytes_max, OWN_NODE + 1);
-}
-
-static void world_free(struct world *world)
-{
-    reeve_owner_free(world->owner);
-    free(world->objects);
-}
-
-static struct kept *kept_find(struct world *world, struct reeve_object_id id)
-{
-    for (uint32_t i = 0; i < world->object_count; i++)
-        if (world->objects[i].id.owner == id.owner && world->objects[i].id.sequence == id.sequence)
-            return &world->objects[i];
-    return NULL;
-}
-
-static struct reeve_reference keep(
-    struct world *world, uint64_t sequence, uint32_t node, uint64_t value)
-{
-    struct reeve_object_id id = {PROCESS, sequence};
-    assert_null(kept_find(world, id)); /* no id comes twice */
-    assert_true(world->object_count < OBJECTS_MAX);
-    world->objects[world->object_count++] = (struct kept){id, node, false, value};
-    return (struct reeve_reference){id, OBJECT_SIZE, node, 0};
-}
-
-static void commands_run(struct world *world)
-{
-    struct reeve_owner_command command;
-    while (reeve_owner_next_command(world->owner, &command)) {
-        if (command.kind != REEVE_OWNER_FREE_OBJECT)
-            continue;
-        struct kept *object = kept_find(world, command.object.id);
-        assert_non_null(object);
-        assert_false(object->freed);
-        object->freed = true;
-    }
-    reeve_owner_check(world->owner);
-}
-
-static void node_dies(struct world *world, uint32_t node)
-{
-    for (uint32_t i = 0; i < world->object_count; i++)
-        if (world->objects[i].node == node)
-            world->objects[i].node = 0;
-}
-
-static uint32_t alive_count(const struct world *world)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < world->object_count; i++)
-        count += world->objects[i].node != 0 && !world->objects[i].freed;
-    return count;
-}
-
-static reeve_task_id submit(
-    struct world *world, uint64_t number, const reeve_task_id *on, uint32_t count, uint32_t losses)
-{
-    struct reeve_owner_splice splices[4];
-    uint8_t arguments[16] = {0};
-    reeve_task_id task;
-    memcpy(arguments, &number, sizeof(number));
-    for (uint32_t i = 0; i < count; i++)
-        splices[i] = (struct reeve_owner_splice){8 + i, on[i]};
-    struct reeve_owner_task from = {.class_index = world->class_index,
-        .function = 7,
-        .losses_max = losses,
-        .arguments = arguments,
-        .arguments_size = sizeof(arguments),
-        .splice_count = count,
-        .splices = splices};
-    assert_int_equal(reeve_owner_submit(world->owner, world->now_ns, &from, &task), 0);
-    reeve_owner_check(world->owner);
-    return task;
-}
-
-static reeve_task_id put(struct world *world, uint64_t value)
-{
-    reeve_task_id task;
-    assert_int_equal(reeve_owner_put(world->owner, NULL, 0, &task), 0);
-    struct reeve_reference object = keep(world, task, OWN_NODE, value);
-    reeve_owner_filled(world->owner, world->now_ns, task, 0, &object);
-    return task;
-}
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    return (a ^ b) * 0x9e3779b97f4a7c15u + 1;
-}
-
-/* Runs one entry: its value, from those of its arguments; or says which of these is lost. */
-static void run(struct world *world, const struct reeve_owner_send *send, bool large)
-{
-    struct reeve_owner_entry entry;
-    reeve_owner_entry(world->owner, send->task, &entry);
-    uint64_t value;
-    uint32_t attempt = entry.attempt;
-    memcpy(&value, entry.arguments, sizeof(value));
-    for (uint32_t i = 0; i < entry.splice_count; i++) {
-        struct reeve_owner_result result;
-        uint64_t argument = 0;
-        assert_int_equal(
-            reeve_owner_result(world->owner, entry.splices[i].task, &result), REEVE_OK);
-        assert_int_equal(result.status, 0);
-        if (!result.is_object) {
-            memcpy(&argument, result.bytes, sizeof(argument));
-        } else {
-            const struct kept *object = kept_find(world, result.object.id);
-            assert_non_null(object);
-            if (object->node == 0 || (object->freed && world->near)) {
-                assert_true(reeve_owner_answer(world->owner, world->now_ns, send->lease_index,
-                    send->task, attempt, REEVE_ELOST, "", 0, &result.object));
-                return;
-            }
-            assert_false(object->freed); /* nothing is freed that a task under way needs */
-            argument = object->value;
-        }
-        value = mix(value, argument);
-    }
-    uint32_t node = reeve_owner_node_of(world->owner, send->lease_index);
-    struct reeve_reference object;
-    if (large)
-        object = keep(world, send->task, node, value);
-    assert_true(reeve_owner_answer(world->owner, world->now_ns, send->lease_index, send->task,
-        attempt, 0, &value, sizeof(value), large ? &object : NULL));
-}
-
-/* Runs all there is, one after the other. */
-static uint32_t run_all(struct world *world)
-{
-    struct reeve_owner_send send;
-    uint32_t count = 0;
-    while (reeve_owner_next_send(world->owner, &send)) {
-        reeve_owner_sent(world->owner, ++world->now_ns, send.task, world->sent_count++);
-        run(world, &send, true);
-        commands_run(world);
-        count++;
-    }
-    commands_run(world);
-    return count;
-}
-
-/* As a program would: what is lost, or (code) damaged, is asked for again. */
-static int get_after(
-    struct world *world, reeve_task_id task, int how, uint64_t *ret, char *why, size_t size)
-{
-    for (int i = 0; i < 1000; i++) {
-        struct reeve_owner_result result;
-        run_all(world);
-        assert_int_equal(reeve_owner_result(world->owner, task, &result), 0);
-        if (result.status != 0) {
-            snprintf(why, size, "%.*s", (int)result.size, (const char *)result.bytes);
-            return result.status;
-        }
-        if (!result.is_object) {
-            memcpy(ret, result.bytes, sizeof(*ret));
-            return 0;
-        }
-        const struct kept *object = kept_find(world, result.object.id);
-        assert_non_null(object);
-        if (object->node != 0) {
-            assert_false(object->freed);
-            *ret = object->value;
-            return 0;
-        }
-        int code =
-            reeve_owner_lost(world->owner, world->now_ns, task, &result.object.id, how, why, size);
-        commands_run(world);
-        if (code != 0)
-            return code;
-    }
-    fail_msg("it is made again for ever");
-    return REEVE_EINTERNAL;
-}
-
-static int get(struct world *world, reeve_task_id task, uint64_t *ret, char *why, size_t size)
-{
-    return get_after(world, task, REEVE_ELOST, ret, why, size);
-}
-
-static void release(struct world *world, reeve_task_id task)
-{
-    assert_int_equal(reeve_owner_release(world->owner, task), 0);
-    commands_run(world);
-}
-
-static void all_die(struct world *world)
-{
-    for (uint32_t node = 2; node < 2 + NODES; node++)
-        node_dies(world, node);
-}
+/* Objects that were lost with their node, or damaged on a disk: scenarios, then random programs
+ * whose every value is known beforehand. Of calls with several results: results_lost_test.c. */
+#include "tests/unit/client/lineage_world.h"
 
 /* ---- scenarios ------------------------------------------------------------------------------- */
 
@@ -570,6 +318,7 @@ static void what_was_anchored_is_made_again(void **state)
 /* ---- random programs ------------------------------------------------------------------------- */
 
 #define TASKS 40u
+#define PARTS 4u
 
 /* Where results lie on our own node, one of those there. */
 static void damage(struct world *world)
@@ -578,6 +327,19 @@ static void damage(struct world *world)
         return;
     struct kept *object = &world->objects[reeve_prng_below(&world->prng, world->object_count)];
     object->node = object->node == OWN_NODE ? 0 : object->node;
+}
+
+/* In place of task `first` a call with several results; the last of these. */
+static uint32_t several(struct world *world, uint32_t first, const reeve_task_id *on,
+    uint32_t count, reeve_task_id *tasks, uint64_t *values, bool *held)
+{
+    uint64_t value = values[first];
+    submit_parts(world, first, on, count, 1000, &tasks[first], PARTS);
+    for (uint32_t i = 0; i < PARTS; i++) {
+        values[first + i] = part_value(value, i);
+        held[first + i] = true;
+    }
+    return first + PARTS - 1;
 }
 
 /* Of each future: its value, and whether the program still has it. */
@@ -602,6 +364,8 @@ static void random_program(
         }
         if (count == 0 && reeve_prng_chance(&world.prng, 1, 3))
             tasks[i] = put(&world, values[i]);
+        else if (i + PARTS <= TASKS && reeve_prng_chance(&world.prng, 1, 4))
+            i = several(&world, i, on, count, tasks, values, held);
         else
             tasks[i] = submit(&world, i, on, count, 1000);
         held[i] = true;
