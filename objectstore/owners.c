@@ -116,8 +116,12 @@ bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id proce
            reeve_map64_get(&store->gone_nodes, node) != NULL;
 }
 
+/* One of our own clients is not gone before it has been reaped, whatever has become of its job:
+ * what it has anchored it may still read. */
 void store_owner_gone(struct reeve_store *store, reeve_process_id process)
 {
+    if (reeve_map64_get(&store->client_by_process, process) != NULL)
+        return;
     if (reeve_process_node(process) != store->settings.node &&
         reeve_map64_get(&store->gone_nodes, reeve_process_node(process)) == NULL) {
         if (reeve_map64_count(&store->gone) >= STORE_GONE_MAX) { /* the oldest is forgotten */

@@ -43,6 +43,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_map64_init(&owner->streams);
     reeve_map64_init(&owner->retries);
     reeve_heap_init(&owner->pauses);
+    reeve_map64_init(&owner->strays);
     reeve_map64_init(&owner->actors);
     reeve_map64_init(&owner->hosts);
     reeve_list_init(&owner->hosts_free);
@@ -64,6 +65,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     owner_handed_fini(owner);
     owner_streams_fini(owner);
     owner_retries_fini(owner);
+    owner_strays_fini(owner);
     owner_actors_fini(owner);
     owner_cancel_fini(owner);
     for (uint32_t i = 0; i < owner->page_count; i++) {

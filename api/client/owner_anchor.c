@@ -18,6 +18,16 @@ void owner_anchor_forget(struct reeve_owner *owner, struct owner_task *task)
     owner->anchored_count--;
 }
 
+/* NULL: it has gone, or is anchored no more. What only lineage keeps is, too. */
+static struct owner_task *anchored_find(const struct reeve_owner *owner, reeve_task_id id)
+{
+    uint32_t index = owner_task_index(id), number = index >> OWNER_PAGE_SHIFT;
+    if (number >= owner->page_count || owner->pages[number]->tasks == NULL)
+        return NULL;
+    struct owner_task *task = owner_task_at(owner, index);
+    return owner_task_id(task, index) == id && owner_is_anchored(task) ? task : NULL;
+}
+
 static void let_go(struct reeve_owner *owner, struct owner_task *task)
 {
     uint64_t bytes = task->bytes.object.size_bytes;
@@ -38,8 +48,7 @@ void owner_anchor_add(struct reeve_owner *owner, uint32_t index)
     for (int i = 0; i < 2 && owner->anchored.count > owner->anchored_count * 2 + 64; i++) {
         reeve_task_id first;
         reeve_fifo_pop(&owner->anchored, &first);
-        const struct owner_task *old = owner_task_find(owner, first);
-        if (old != NULL && owner_is_anchored(old)) {
+        if (anchored_find(owner, first) != NULL) {
             id = reeve_fifo_push(&owner->anchored);
             REEVE_ASSERT(id != NULL);
             *id = first;
@@ -102,8 +111,8 @@ void reeve_owner_relax(struct reeve_owner *owner, uint64_t bytes)
     for (size_t left = owner->anchored.count; left > 0 && owner->relax_bytes != 0; left--) {
         reeve_task_id id;
         reeve_fifo_pop(&owner->anchored, &id);
-        struct owner_task *task = owner_task_find(owner, id);
-        if (task == NULL || !owner_is_anchored(task))
+        struct owner_task *task = anchored_find(owner, id);
+        if (task == NULL)
             continue;
         if (task->readers == 0 && !(task->flags & OWNER_GIVEN)) {
             let_go(owner, task);

@@ -142,8 +142,12 @@ int owner_cancel_lost(const struct reeve_owner *owner, reeve_task_id id, char *t
 void owner_cancel_stopped(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool begun)
 {
     const char *text = begun ? "cancelled while it ran" : not_begun;
-    if (owner->child_died == owner_task_id(owner_task_at(owner, index), index))
+    const struct owner_task *task = owner_task_at(owner, index);
+    reeve_task_id id = owner_task_id(task, index);
+    if (owner->child_died == id)
         owner->child_died = 0;
+    if (begun)
+        owner_stray_free(owner, id, task->node);
     owner_task_end(
         owner, now_ns, index, REEVE_ECANCELLED, false, text, (uint32_t)strlen(text), NULL);
 }

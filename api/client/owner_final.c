@@ -43,6 +43,8 @@ static struct owner_lineage *others_leave(struct reeve_owner *owner, struct owne
         owner_reading_end(owner, task);
         takes = owner_streams_leave(owner, task, index);
     }
+    if (object == NULL && (task->losses != 0 || task->flags & OWNER_ALONE))
+        owner_strays_free(owner, owner_task_id(task, index), 0);
     if (object != NULL && !takes) /* a stream is not given twice */
         lineage = owner_lineage_take(owner, task, object);
     if (task->may_retry) {
@@ -68,7 +70,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     struct reeve_reference list;
     REEVE_ASSERT(!reeve_task_state_is_final(task->state) && task->state > REEVE_TASK_LINEAGE);
     if (REEVE_UNLIKELY(task->flags != 0 || task->splice_count != 0 || task->may_retry ||
-                       object != NULL || task->state == REEVE_TASK_WAITING)) {
+                       task->losses != 0 || object != NULL || task->state == REEVE_TASK_WAITING)) {
         if (task->flags & OWNER_PARTS && status == 0 && task->state != REEVE_TASK_REMADE) {
             list = list_object(owner, task, object);
             object = &list;

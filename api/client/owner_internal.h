@@ -278,6 +278,7 @@ struct reeve_owner {
     struct reeve_map64 streams;    /* task -> struct owner_stream: what has come of it */
     struct reeve_map64 retries;    /* task -> struct owner_retry: those that may fail, not final */
     struct reeve_heap pauses;      /* of these, those that wait for the time */
+    struct reeve_map64 strays;     /* task -> struct owner_stray: where lost attempts were */
     struct reeve_fifo anchored;    /* reeve_task_id, oldest first; some may be so no more */
     uint64_t anchored_count;
     uint64_t relax_bytes; /* still to be let go of */
@@ -516,6 +517,15 @@ void owner_streams_fini(struct reeve_owner *owner);
 /* Audits; returns their memory, and how many watches wait for an item. */
 uint64_t owner_streams_check(const struct reeve_owner *owner, uint32_t *ret_watches);
 
+/* Results of lost attempts (owner_stray.c): one may be on that node; it is to go there at once; all
+ * of the task's are, but on the node where its object is freed anyway; nothing is known of them any
+ * more. */
+void owner_stray_note(struct reeve_owner *owner, reeve_task_id id, uint32_t node);
+void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node);
+void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node);
+void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id);
+void owner_strays_fini(struct reeve_owner *owner);
+
 /* Functions that fail (owner_retry.c). */
 int owner_retry_make(
     struct reeve_owner *owner, uint32_t index, const struct reeve_owner_retries *rule);
@@ -553,6 +563,8 @@ static inline void owner_object_free(
     command->object = task->bytes.object;
     command->task = task->bytes.object.flags & REEVE_REFERENCE_HELD ? task->bytes.object.offset
                                                                     : owner_task_id(task, index);
+    if (task->bytes.object.id.owner == owner->process)
+        owner_strays_free(owner, task->bytes.object.id.sequence, task->bytes.object.node);
 }
 
 /* What there is to write of it. */

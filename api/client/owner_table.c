@@ -214,7 +214,9 @@ static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uin
                  task->edges == OWNER_NONE);
     if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
         owner_object_free(owner, task, index);
-    else if (held) /* another's by now */
+    else if (task->flags & OWNER_RESULT_OBJECT && task->bytes.object.id.owner == owner->process)
+        owner_strays_forget(owner, task->bytes.object.id.sequence); /* another's by now */
+    if (held && task->flags & OWNER_GIVEN)
         owner_command(owner, REEVE_OWNER_UNPIN)->object = task->bytes.object;
     if (held) {
         REEVE_ASSERT(task->readers == 0);

@@ -57,7 +57,7 @@ void sim_cancel_one(struct sim *sim, struct sim_process *process)
 }
 
 /* The claimed task is to stop: it does when it ends, or its process is ended. One that gives its
- * futures away has ended. */
+ * futures away, or stores its result, has ended. */
 void sim_cancel_told(struct sim *sim, struct sim_process *process, const struct sim_local *m)
 {
     struct sim_call_frame *frame = &process->frames[0];
@@ -65,7 +65,8 @@ void sim_cancel_told(struct sim *sim, struct sim_process *process, const struct 
     struct sim_channel *channel =
         process->frame_count > 0 ? sim_channel_get(sim, frame->channel) : NULL;
     if (channel == NULL || channel->lease != m->lease || frame->task != m->task ||
-        frame->attempt != m->count || frame->asked || frame->state == CALL_GIVING)
+        frame->attempt != m->count || frame->asked || frame->state == CALL_GIVING ||
+        frame->state == CALL_STORING)
         return;
     frame->asked = true;
     reeve_owner_cancel_since(process->owner, sim->now_ns, frame->sequence, &how);

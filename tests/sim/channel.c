@@ -301,6 +301,7 @@ void sim_channel_frame(
         }
         case FRAME_FEED:
         case FRAME_ASK: feed_came(sim, channel, frame); break;
+        case FRAME_STORE:
         case FRAME_CONTROL: break;
         }
     }
@@ -386,6 +387,7 @@ static void answer_all(struct sim *sim, struct sim_daemon *daemon, struct sim_ch
             continue;
         struct sim_entry *answer = reeve_fifo_push(&channel->returns);
         *answer = call->entry;
+        answer->object_count = 0;
         answer->recalled = call->state == ENTRY_READY;
         answer->status = call->state == ENTRY_READY ? REEVE_ECANCELLED
                          : command->code != 0       ? command->code

@@ -105,6 +105,13 @@ void sim_chaos(struct sim *sim)
     uint32_t machine = (uint32_t)sim_below(sim, sim->machine_count);
     struct sim_process *process;
     uint64_t dice = sim_below(sim, 100);
+    if (sim_chance(sim, 1, 6)) {
+        process = some_process(sim, sim_chance(sim, 1, 3));
+        if (process != NULL && process->stopped_ns <= sim->now_ns) { /* as by a debugger */
+            process->stopped_ns = sim->now_ns + sim_between(sim, 1 * MS, 15 * SECOND);
+            sim->stops++;
+        }
+    }
     if (dice < 35) {
         if ((process = some_process(sim, false)) != NULL) {
             sim_process_kill(sim, process);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/assert.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
 struct sim_daemon *sim_daemon_get(struct sim *sim, uint64_t life)
 {
@@ -49,13 +49,23 @@ static void tell(
         sim_to_process(sim, process, &message);
 }
 
+static void client_added(struct sim *sim, struct sim_daemon *daemon, struct sim_process *process)
+{
+    process->id = reeve_process_id_make(daemon->number, process->serial);
+    reeve_map64_put(&daemon->clients, process->serial, process, NULL);
+    sim_store_step(sim, daemon,
+        &(struct reeve_store_event){
+            .kind = REEVE_STORE_CLIENT_ADDED, .client = process->serial, .process = process->id});
+}
+
 static void spawn(
     struct sim *sim, struct sim_daemon *daemon, const struct reeve_node_command *command)
 {
     struct sim_process *process = sim_process_make(sim, daemon, false);
     process->serial = command->serial;
     process->accepted = true;
-    reeve_map64_put(&daemon->clients, process->serial, process, NULL);
+    client_added(sim, daemon, process);
+    reeve_owner_set_process(process->owner, process->id);
     struct reeve_node_event started = {
         .kind = REEVE_NODE_EVENT_WORKER_STARTED, .serial = command->serial};
     struct sim_event *event = sim_after(sim, sim_between(sim, 50 * US, 1 * MS), SIM_NODE_EVENT);
@@ -114,24 +124,22 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_CREDIT: sim_credit(sim, daemon, m); return;
     case LOCAL_FEED:
     case LOCAL_ASK: sim_feed_pass(sim, daemon, m); return;
+    case LOCAL_STORE: sim_store_local(sim, process, &m->said); return;
     case LOCAL_END:
         event.kind = accepted ? REEVE_NODE_EVENT_CLIENT_GONE : REEVE_NODE_EVENT_CONNECTION_GONE;
         reeve_map64_remove(&daemon->pending, process->connection);
         break;
     default: return;
     }
+    uint64_t life = daemon->life;
     sim_node_step(sim, daemon, &event);
+    if (m->kind == LOCAL_END && accepted && (daemon = sim_daemon_get(sim, life)) != NULL)
+        sim_store_step(sim, daemon,
+            &(struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = event.serial});
     if (m->kind != LOCAL_END || (process = sim_process_get(sim, uid)) == NULL)
         return;
-    /* A worker is reaped by its daemon, a driver by somebody else. */
-    if (process->is_driver) {
-        daemon = sim_daemon_get(sim, process->life);
-        if (daemon != NULL && process->serial != 0)
-            reeve_map64_remove(&daemon->clients, process->serial);
-        sim_process_free(sim, process);
-    } else {
-        sim_after(sim, sim_between(sim, 10 * US, 5 * MS), SIM_PROCESS_REAP)->a = uid;
-    }
+    /* A worker is reaped by its daemon; of a driver its pidfd tells. */
+    sim_after(sim, sim_between(sim, 10 * US, 5 * MS), SIM_PROCESS_REAP)->a = uid;
 }
 
 static void open_channel(
@@ -193,16 +201,24 @@ static void carry_out(
         frame->message = c->message;
         sim_peer_send(sim, daemon, c->node, frame);
         break;
-    case REEVE_NODE_COMMAND_PEER_KNOWN: sim_peer_known(daemon, &c->message); break;
+    case REEVE_NODE_COMMAND_PEER_KNOWN: sim_peer_known(sim, daemon, &c->message); break;
     case REEVE_NODE_COMMAND_PEER_FORGET: sim_peer_forget(sim, daemon, c->node); break;
-    case REEVE_NODE_COMMAND_REGISTERED: daemon->number = c->node; break;
+    case REEVE_NODE_COMMAND_REGISTERED:
+        daemon->number = c->node;
+        sim_store_step(
+            sim, daemon, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = c->node});
+        break;
+    case REEVE_NODE_COMMAND_JOB_GONE:
+        sim_store_step(sim, daemon,
+            &(struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = c->job});
+        break;
     case REEVE_NODE_COMMAND_FENCED: sim->fences++; break;
     case REEVE_NODE_COMMAND_CLIENT_WELCOME:
         process = reeve_map64_remove(&daemon->pending, c->connection);
         if (process == NULL)
             break;
         process->serial = c->serial;
-        reeve_map64_put(&daemon->clients, c->serial, process, NULL);
+        client_added(sim, daemon, process);
         sim_to_process(
             sim, process, &(struct sim_local){.kind = LOCAL_WELCOME, .serial = c->serial});
         break;
@@ -305,6 +321,7 @@ void sim_daemon_start(struct sim *sim, uint32_t machine)
     snprintf(config.host, sizeof config.host, "m%u", machine);
     snprintf(config.address, sizeof config.address, "sim:%llx", (unsigned long long)daemon->life);
     daemon->node = reeve_node_create(&config);
+    sim_store_start(sim, daemon);
     reeve_map64_put(&sim->daemons, daemon->life, daemon, NULL);
     m->life = daemon->life;
     sim_trace(sim, "machine %u starts a daemon %llx with %u cpu", machine,
@@ -328,6 +345,7 @@ void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon)
         reeve_map64_fini(&daemon->channels);
         reeve_map64_fini(&daemon->granted);
         reeve_node_free(daemon->node);
+        sim_store_free(daemon);
     }
     reeve_fifo_fini(&daemon->out);
     free(daemon);

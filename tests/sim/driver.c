@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
-#define OUTSTANDING 48
+#define OUTSTANDING 80
+#define READS_MAX   4 /* of a large value */
 
 static struct sim_expected *expect(
     struct sim *sim, struct sim_process *process, uint32_t function, uint64_t argument_value)
@@ -43,6 +44,22 @@ static void submit_results(struct sim *sim, struct sim_process *process,
     }
 }
 
+/* A value of its own, which lies in the store. */
+static bool put_one(struct sim *sim, struct sim_process *process)
+{
+    uint64_t number = sim_mix(++sim->next_id);
+    reeve_task_id task;
+    if (!sim_chance(sim, 1, 12) || !sim_put(sim, process, number, &task))
+        return false;
+    struct sim_expected *e = expect(sim, process, 0, 0);
+    e->task = task;
+    e->value = number;
+    e->is_large = true;
+    e->reads = (uint32_t)sim_below(sim, READS_MAX);
+    process->left--;
+    return true;
+}
+
 static void submit_one(struct sim *sim, struct sim_process *process)
 {
     uint64_t random = sim_below(sim, 100);
@@ -50,9 +67,12 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     uint32_t function = depth << 8 | (uint32_t)sim_between(sim, 1, depth == 2 ? 2 : CHILDREN_MAX);
     if (depth > 0 && sim_chance(sim, 1, 2))
         function |= SIM_FUNCTION_GIVES;
+    if (depth == 0 && sim_chance(sim, 1, 3))
+        function |= SIM_FUNCTION_LARGE;
     uint64_t value = sim_mix(++sim->next_id), expected = value;
     struct reeve_owner_splice splices[2];
     uint32_t splice_count = 0;
+    bool reads = false; /* objects */
     while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
         const struct sim_expected *other =
             &process->expected[sim_below(sim, process->expected_count)];
@@ -62,10 +82,11 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         splices[splice_count].offset = nested ? REEVE_OWNER_NESTED : 0;
         splices[splice_count++].task = other->task;
         expected += nested ? 0 : other->value;
+        reads |= !nested && other->is_large;
     }
-    if (sim_feed_submit(sim, process))
+    if (sim_feed_submit(sim, process) || put_one(sim, process))
         return;
-    if (sim_chance(sim, 1, 4)) {
+    if (!reads && sim_chance(sim, 1, 4)) {
         struct sim_expected *e = expect(sim, process, 0, 0);
         if (!sim_actor_submit(sim, process, splices, splice_count, e)) {
             process->expected_count--;
@@ -88,12 +109,14 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         submit_results(sim, process, &task, expected);
         return;
     }
-    bool is_stream = depth == 0 && sim_chance(sim, 1, 8);
+    bool is_stream = depth == 0 && !(function & SIM_FUNCTION_LARGE) && sim_chance(sim, 1, 8);
     if (is_stream)
         sim_stream_make(sim, &task);
     struct sim_expected *e = expect(sim, process, task.function, expected);
     e->depends = splice_count > 0;
     e->is_stream = is_stream;
+    e->is_large = function & SIM_FUNCTION_LARGE;
+    e->reads = (uint32_t)sim_below(sim, READS_MAX);
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
         sim_violation(sim, "a task is not accepted");
 }
@@ -102,6 +125,10 @@ static bool may_fail_with(const struct sim_expected *e, int status)
 {
     if (status == REEVE_ECANCELLED)
         return e->cancelled || e->depends;
+    if (e->is_large || e->depends) {
+        if (status == REEVE_EFULL || status == REEVE_ESYSTEM || reeve_error_is_loss(status))
+            return true;
+    }
     return status == REEVE_EWORKERDIED || status == REEVE_ENODEDIED || status == REEVE_EFUNCTION ||
            status == REEVE_EINFEASIBLE;
 }
@@ -122,6 +149,30 @@ static void adopt(struct sim *sim, struct sim_process *process, uint32_t functio
         reeve_owner_hold(process->owner, e->task);
         sim->adopted++;
     }
+}
+
+/* False: not yet, or not for the last time. Else its number; or the state and status become
+ * those of a failure. */
+static bool read_object(struct sim *sim, struct sim_process *process, struct sim_expected *e,
+    struct reeve_owner_result *result, uint64_t *ret_value, enum reeve_task_state *state)
+{
+    if (!e->is_large)
+        sim_violation(sim, "a small value lies in the store");
+    if (e->later_ns > sim->now_ns) {
+        sim_process_wake(sim, process, e->later_ns - sim->now_ns);
+        return false;
+    }
+    if (sim_value_read(sim, process, e->task, &result->object, ret_value, &result->status) !=
+        SIM_READ_OVER)
+        return false;
+    if (result->status != 0)
+        *state = REEVE_TASK_FAILED;
+    if (result->status != 0 || e->reads == 0)
+        return true;
+    e->reads--;
+    e->later_ns = sim->now_ns + sim_between(sim, 1 * MS, 2 * SECOND);
+    sim_process_wake(sim, process, e->later_ns - sim->now_ns);
+    return false;
 }
 
 /* Each accepted task ends in one state, with the right value if it has one. */
@@ -148,13 +199,18 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
         if (result.attempt > SIM_LOSSES_MAX + 2) /* once more for a child run on the spot */
             sim_violation(sim, "a task had %u attempts", result.attempt);
         uint64_t value = 0;
+        if (result.is_object && !read_object(sim, process, e, &result, &value, &state)) {
+            i++;
+            continue;
+        }
         if (e->actor != NULL) {
             if (state == REEVE_TASK_DONE)
                 memcpy(&value, result.bytes, sizeof value);
             sim_actor_result(sim, process, e, result.status, value);
             *(state == REEVE_TASK_DONE ? &sim->succeeded : &sim->failed) += 1;
         } else if (state == REEVE_TASK_DONE) {
-            memcpy(&value, result.bytes, sizeof value);
+            if (!result.is_object)
+                memcpy(&value, result.bytes, sizeof value);
             if (value != e->value)
                 sim_violation(sim, "task %llx of driver %llu gave a wrong value",
                     (unsigned long long)e->task, (unsigned long long)process->uid);
@@ -165,7 +221,7 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
             bool healed = !sim->chaos && sim->kills + sim->cuts == 0 && !e->depends;
             bool of_actor = e->depends && (result.status == REEVE_EACTORDIED ||
                                               result.status == REEVE_EUNREACHABLE);
-            if ((healed && result.status != REEVE_ECANCELLED) ||
+            if ((healed && result.status != REEVE_ECANCELLED && result.status != REEVE_EFULL) ||
                 !(may_fail_with(e, result.status) || of_actor))
                 sim_violation(sim, "task %llx of driver %llu failed with %s",
                     (unsigned long long)e->task, (unsigned long long)process->uid,

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
 /* ---- sockets ---- */
 
@@ -50,6 +50,7 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
         uint32_t index;
         reeve_owner_class(process->owner, sim_class_cpu[i], 0, &index);
     }
+    process->values = sim_alloc(sizeof *process->values);
     reeve_map64_init(&process->held);
     reeve_map64_init(&process->worked);
     reeve_map64_init(&process->hosted);
@@ -68,6 +69,7 @@ void sim_process_free(struct sim *sim, struct sim_process *process)
     while (reeve_map64_next(&process->hosted, &at, NULL, &value))
         free(value);
     reeve_map64_fini(&process->hosted);
+    free(process->values);
     free(process->actors);
     free(process->expected);
     free(process);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/assert.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
 /* ---- peers ---- */
 
@@ -23,7 +23,7 @@ static struct sim_peer *peer_of_session(struct sim_daemon *daemon, uint64_t sess
     return NULL;
 }
 
-void sim_peer_known(struct sim_daemon *daemon, const struct reeve_message *message)
+void sim_peer_known(struct sim *sim, struct sim_daemon *daemon, const struct reeve_message *message)
 {
     struct sim_peer *peer = sim_alloc(sizeof *peer);
     peer->node = message->node;
@@ -32,6 +32,7 @@ void sim_peer_known(struct sim_daemon *daemon, const struct reeve_message *messa
     void *former = NULL;
     reeve_map64_put(&daemon->peers, peer->node, peer, &former);
     REEVE_ASSERT(former == NULL);
+    sim_store_peer(sim, daemon, peer->node, false); /* who waits to know where it is asks again */
 }
 
 static void peer_drop_waiting(struct sim_peer *peer)
@@ -66,6 +67,26 @@ void sim_peer_send(
     if (!peer->dialling) {
         peer->dialling = true;
         sim_dial(sim, daemon->life, peer->life, number);
+    }
+}
+
+void sim_peer_say(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame)
+{
+    struct sim_peer *peer = peer_get(daemon, number);
+    struct sim_session *session = sim_session_get(sim, peer != NULL ? peer->session : 0);
+    if (session != NULL) {
+        sim_send_frame(sim, session, sim_session_side(session, daemon->life), frame);
+        return;
+    }
+    free(frame);
+    if (peer != NULL && !peer->dialling) {
+        peer->dialling = true;
+        sim_dial(sim, daemon->life, peer->life, number);
+    } else if (peer == NULL && (session = sim_session_get(sim, daemon->head_session)) != NULL) {
+        /* the head knows where it is, or that it is dead */
+        sim_send_message(sim, session, sim_session_side(session, daemon->life),
+            &(struct reeve_message){.kind = REEVE_MESSAGE_PEER_UP, .node = number});
     }
 }
 
@@ -106,12 +127,12 @@ static void dial_again(struct sim *sim, struct sim_daemon *daemon)
 void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number)
 {
     struct sim_peer *peer = reeve_map64_remove(&daemon->peers, number);
-    if (peer == NULL)
-        return;
-    struct sim_session *session = sim_session_get(sim, peer->session);
+    struct sim_session *session = sim_session_get(sim, peer != NULL ? peer->session : 0);
     if (session != NULL)
         sim_session_cut(sim, session);
-    sim_peer_free(peer);
+    if (peer != NULL)
+        sim_peer_free(peer);
+    sim_store_peer(sim, daemon, number, true); /* also of one that was never met */
 }
 
 /* ---- links ---- */
@@ -219,6 +240,7 @@ static void introduced(struct sim *sim, struct sim_daemon *daemon, struct sim_se
     struct sim_frame *frame;
     while (reeve_fifo_pop(&peer->waiting, &frame))
         sim_send_frame(sim, session, side, frame);
+    sim_store_peer(sim, daemon, message->node, false);
 }
 
 static void peer_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_session *session,
@@ -231,6 +253,10 @@ static void peer_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_se
     const struct sim_peer *peer = peer_of_session(daemon, session->id);
     if (peer == NULL)
         return; /* from one that has not said who it is */
+    if (frame->kind == FRAME_STORE) {
+        sim_store_frame(sim, daemon, peer->node, frame);
+        return;
+    }
     if (frame->kind != FRAME_CONTROL) {
         sim_channel_frame(sim, daemon, peer->node, frame);
         return;

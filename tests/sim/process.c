@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
 const uint32_t sim_class_cpu[SIM_CLASSES] = {1000, 500, 2000};
 
@@ -23,12 +23,32 @@ uint64_t sim_process_argument(struct sim_process *process, const struct reeve_ow
         if (entry->splices[i].offset & REEVE_OWNER_NESTED || entry->function & SIM_FUNCTION_ACTOR)
             continue;
         if (reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
-            result.size != sizeof part)
+            (!result.is_object && result.size != sizeof part))
             abort();
+        if (result.is_object) /* whoever runs it reads that */
+            continue;
         memcpy(&part, result.bytes, sizeof part);
         value += part;
     }
     return value;
+}
+
+/* The objects among its arguments; known where they lie on the node where the entry is read. */
+static void name_objects(const struct sim_process *process, const struct sim_channel *channel,
+    const struct reeve_owner_entry *entry, struct sim_entry *call)
+{
+    for (uint32_t i = 0; i < entry->splice_count; i++) {
+        struct reeve_owner_result result;
+        if (entry->splices[i].offset & REEVE_OWNER_NESTED || entry->function & SIM_FUNCTION_ACTOR ||
+            reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
+            !result.is_object)
+            continue;
+        struct reeve_reference *object = &call->objects[call->object_count++];
+        *object = result.object;
+        if (channel == NULL || channel->kind != CHANNEL_LOCAL ||
+            object->node != reeve_process_node(process->id))
+            object->flags &= ~REEVE_REFERENCE_LOCATED;
+    }
 }
 
 static void run_command(
@@ -75,7 +95,7 @@ static void run_command(
     case REEVE_OWNER_ASK: sim_ask_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT:
     case REEVE_OWNER_LET_GO:
-    case REEVE_OWNER_UNPIN: break;
+    case REEVE_OWNER_UNPIN: sim_value_command(sim, process, c); break;
     }
 }
 
@@ -91,6 +111,7 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
             reeve_owner_entry(process->owner, send.task, &entry);
             struct sim_channel *channel = sim_process_channel(process, send.lease_index);
             struct sim_entry call = {.owner = process->uid,
+                .process = process->id,
                 .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
@@ -100,6 +121,7 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
                 .value = sim_process_argument(process, &entry)};
             uint32_t position;
             sim_feed_lend(sim, process, send.task, &call);
+            name_objects(process, channel, &entry, &call);
             if (channel == NULL || !sim_channel_write(channel, &call, &position)) {
                 reeve_owner_unsent(process->owner, send.task);
                 continue;
@@ -121,6 +143,23 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
     }
 }
 
+/* With an object, which is the result or, of those among the arguments, the one that was lost. */
+static void take_answer(
+    struct sim *sim, struct sim_process *process, reeve_lease_index index, struct sim_entry *answer)
+{
+    struct reeve_reference *object = answer->object_count > 0 ? &answer->objects[0] : NULL;
+    bool is_result = object != NULL && answer->status == 0;
+    if (object != NULL && !is_result && !reeve_error_is_loss(answer->status))
+        object = NULL;
+    if (is_result && object->node != reeve_process_node(process->id))
+        object->flags &= ~REEVE_REFERENCE_LOCATED;
+    bool fresh = reeve_owner_answer(process->owner, sim->now_ns, index, answer->task,
+        answer->attempt, answer->status, &answer->value, sizeof answer->value, object);
+    if (!fresh && is_result && reeve_owner_state(process->owner, answer->task) == REEVE_TASK_FREE)
+        sim_value_command(sim, process,
+            &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_OBJECT, .object = *object});
+}
+
 static void drain_channel(struct sim *sim, struct sim_process *process, struct sim_channel *channel)
 {
     reeve_lease_index index;
@@ -139,8 +178,7 @@ static void drain_channel(struct sim *sim, struct sim_process *process, struct s
         else if (answer.recalled)
             reeve_owner_taken_back(process->owner, sim->now_ns, index, answer.task, answer.attempt);
         else
-            reeve_owner_answer(process->owner, sim->now_ns, index, answer.task, answer.attempt,
-                answer.status, &answer.value, sizeof answer.value, NULL);
+            take_answer(sim, process, index, &answer);
     }
 }
 
@@ -222,7 +260,11 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
 {
     reeve_lease_index index;
     switch (m->kind) {
-    case LOCAL_WELCOME: process->accepted = true; break;
+    case LOCAL_WELCOME:
+        process->accepted = true;
+        reeve_owner_set_process(process->owner, process->id);
+        break;
+    case LOCAL_STORED: sim_value_told(sim, process, &m->said); break;
     case LOCAL_REFUSED:
     case LOCAL_RETIRE: sim_process_kill(sim, process); return;
     case LOCAL_CHANNEL: channel_opened(sim, process, m); break;
@@ -275,15 +317,32 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
             .serial = process->serial,
             .code = REEVE_EWORKERDIED,
             .count = process->frame_count > 1};
+        bool is_driver = process->is_driver;
         if (daemon != NULL)
+            sim_values_scribble(sim, process);
+        if (daemon != NULL && process->serial != 0)
             reeve_map64_remove(&daemon->clients, process->serial);
+        uint64_t life = process->life;
         sim_process_free(sim, process);
-        if (daemon != NULL)
+        if (daemon != NULL && exited.serial != 0)
+            sim_store_step(sim, daemon,
+                &(struct reeve_store_event){
+                    .kind = REEVE_STORE_CLIENT_REAPED, .client = exited.serial});
+        daemon = sim_daemon_get(sim, life);
+        if (daemon != NULL && !is_driver)
             sim_node_step(sim, daemon, &exited);
         return;
     }
     if (process->dying)
         return;
+    if (process->stopped_ns > sim->now_ns) { /* all of it when it goes on, in the same order */
+        struct sim_event *later = sim_after(sim, process->stopped_ns - sim->now_ns, event->kind);
+        later->a = event->a;
+        later->b = event->b;
+        later->data = event->data;
+        event->data = NULL;
+        return;
+    }
     struct sim_call_frame *frame = sim_worker_top(process);
     switch (event->kind) {
     case SIM_TO_PROCESS: take_word(sim, process, event->data); break;
@@ -305,6 +364,11 @@ void sim_process_fire(struct sim *sim, struct sim_event *event)
             sim_worker_computed(sim, process);
             turn(sim, process);
         }
+        break;
+    case SIM_PROCESS_VALUE:
+        sim_value_goes_on(sim, process, (uint32_t)event->b);
+        if (!process->dying)
+            turn(sim, process);
         break;
     case SIM_PROCESS_LEND:
         if (process->lend_armed == event->b)

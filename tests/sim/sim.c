@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/assert.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
 #define REST_WITHIN (240 * SECOND)
 
@@ -119,6 +119,9 @@ static void fire(struct sim *sim, struct sim_event *event)
         if ((daemon = sim_daemon_get(sim, event->a)) != NULL)
             sim_bridge(sim, daemon, event->b);
         break;
+    case SIM_STORE_TICK:
+    case SIM_STORE_WORK:
+    case SIM_STORE_DROPPED: sim_store_fire(sim, event); break;
     case SIM_REVIVE: start_machine(sim, event->c); break;
     case SIM_START_DAEMON: sim_daemon_start(sim, event->c); break;
     case SIM_START_HEAD: sim_head_start(sim); break;
@@ -163,6 +166,10 @@ static void begin(struct sim *sim, const struct sim_options *options)
     sim->chaos = options->chaos;
     static const uint64_t odds[] = {0, 300, 3000, 20000};
     sim->kill_odds = odds[sim_below(sim, 4)];
+    static const uint64_t stores[] = {1 << 20, 2 << 20, 4 << 20, 32 << 20};
+    sim->store_bytes = stores[sim_below(sim, 4)];
+    sim->folder_count = (uint32_t)sim_below(sim, 3);
+    sim->disk_odds = sim_chance(sim, 1, 2) ? sim_between(sim, 5, 200) : 0;
     sim->machine_count = options->nodes != 0 ? options->nodes : (uint32_t)sim_between(sim, 2, 8);
     sim->machines = sim_alloc(sim->machine_count * sizeof *sim->machines);
     static const uint32_t sizes[] = {0, 1000, 2000, 4000, 4000};
@@ -278,6 +285,9 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
                 facts.cpu_used_milli, facts.cpu_milli);
             return text;
         }
+        const char *store = sim_store_unrest(sim, daemon, text, size);
+        if (store != NULL)
+            return store;
         if (sim->ending && facts.workers_starting + facts.workers_idle + facts.workers_leased +
                                    facts.workers_ending + facts.jobs >
                                0) {
@@ -319,6 +329,15 @@ static void print_drivers(struct sim *sim)
     void *value;
     while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {
         const struct sim_process *process = value;
+        for (uint32_t i = 0; i < process->frame_count; i++) {
+            const struct sim_call_frame *frame = &process->frames[i];
+            fprintf(stderr,
+                "  worker %llu runs %llx of process %llu, function %x, state %d, asked %d, items "
+                "yielded %u taken %u\n",
+                (unsigned long long)process->uid, (unsigned long long)frame->task,
+                (unsigned long long)frame->owner, frame->function, (int)frame->state, frame->asked,
+                frame->yielded, frame->read);
+        }
         for (uint32_t i = 0; i < process->frame_count; i++)
             for (uint32_t k = 0; k < process->frames[i].child_count; k++) {
                 reeve_lease_index index = 0;
@@ -363,6 +382,7 @@ static void come_to_rest(struct sim *sim)
     }
     print_head(sim);
     print_drivers(sim);
+    sim_stores_print(sim);
     sim_violation(sim, "it does not come to rest: %s", what);
 }
 
@@ -390,7 +410,9 @@ static uint64_t run(const struct sim_options *options)
            "names given %llu times, refused %llu; "
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
-           "%llu cancelled (%llu by an end); %llu kills, "
+           "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
+           "%llu pulls, %llu written, %llu restored, %llu damaged; "
+           "%llu cancelled (%llu by an end); %llu stops, %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
         (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
@@ -403,10 +425,16 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->items, (unsigned long long)sim->dropped,
         (unsigned long long)sim->given, (unsigned long long)sim->given_on,
         (unsigned long long)sim->items_given, (unsigned long long)sim->resumed,
+        (unsigned long long)sim->large, (unsigned long long)sim->read,
+        (unsigned long long)sim->in_place, (unsigned long long)sim->lost,
+        (unsigned long long)sim->remade, (unsigned long long)sim->full,
+        (unsigned long long)sim->pulls, (unsigned long long)sim->written,
+        (unsigned long long)sim->restored, (unsigned long long)sim->damaged,
         (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
-        (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
-        (unsigned long long)sim->heads, (unsigned long long)sim->fences,
-        (unsigned long long)sim->recalls, (unsigned long long)sim->hash);
+        (unsigned long long)sim->stops, (unsigned long long)sim->kills,
+        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
+        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
+        (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

@@ -17,6 +17,7 @@
  *   names.c      their names: who has which
  *   streams.c    functions that yield items, and who reads them
  *   feeds.c      streams that are given to a task
+ *   values.h     large values: each node's store, its memory and disk
  *   chaos.c      what goes wrong
  *
  * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
@@ -31,6 +32,7 @@
 #include <stdint.h>
 
 #include "api/client/owner.h"
+#include "objectstore/store.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/heap.h"
@@ -75,6 +77,10 @@ enum sim_event_kind {
     SIM_DIE,          /* a: process: its daemon is gone */
     SIM_HEAL_LINK,    /* a: from machine, b: to machine */
     SIM_CHAOS,
+    SIM_STORE_TICK,    /* a: life */
+    SIM_STORE_WORK,    /* a: life, b: number of what is under way */
+    SIM_STORE_DROPPED, /* a: life, b: piece */
+    SIM_PROCESS_VALUE, /* a: process, b: request */
     SIM_EVENT_KIND_COUNT
 };
 
@@ -98,8 +104,9 @@ void *sim_alloc(size_t size);
 
 /* ---- network ---- */
 
-struct sim_entry {  /* a call, or an answer to one */
-    uint64_t owner; /* a call: uid of the process whose task it is */
+struct sim_entry {            /* a call, or an answer to one */
+    uint64_t owner;           /* a call: uid of the process whose task it is, */
+    reeve_process_id process; /* and its id */
     uint64_t task;
     uint32_t attempt;
     uint32_t function;
@@ -115,6 +122,9 @@ struct sim_entry {  /* a call, or an answer to one */
     uint32_t handed_size;
     const uint8_t *lent; /* a call: what goes with it; or a run of items; likewise */
     uint32_t lent_size;
+    /* a call: those among its arguments; an answer: what it gives, or which of them was lost */
+    uint32_t object_count;
+    struct reeve_reference objects[2];
 };
 
 enum sim_frame_kind {
@@ -124,7 +134,8 @@ enum sim_frame_kind {
     FRAME_TAKE_BACK,
     FRAME_CREDIT,
     FRAME_FEED,
-    FRAME_ASK
+    FRAME_ASK,
+    FRAME_STORE
 };
 
 struct sim_frame {
@@ -132,6 +143,7 @@ struct sim_frame {
     struct reeve_message message;
     uint64_t lease;
     uint32_t count;
+    struct reeve_store_event said; /* STORE: of one store to another; bytes in place of entries */
     struct sim_entry entries[];
 };
 
@@ -188,6 +200,7 @@ struct sim_daemon {
     struct reeve_map64 pending;  /* process uid -> struct sim_process */
     struct reeve_map64 channels; /* lease -> struct sim_channel */
     struct reeve_map64 granted;  /* lease -> its cpu, + 1 */
+    struct sim_store *store;
     /* head */
     struct reeve_sched *sched;
     bool running; /* its commands are being carried out */
@@ -210,10 +223,15 @@ void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_ses
 void sim_daemon_tick(struct sim *sim, struct sim_daemon *daemon);
 void sim_daemon_arm(struct sim *sim, struct sim_daemon *daemon, uint64_t at_ns);
 /* links.c: another node has become known, or is dead. */
-void sim_peer_known(struct sim_daemon *daemon, const struct reeve_message *message);
+void sim_peer_known(
+    struct sim *sim, struct sim_daemon *daemon, const struct reeve_message *message);
 void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number);
 void sim_peer_free(struct sim_peer *peer);
 void sim_peer_send(
+    struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
+/* The same, but lost where there is no session with it: one is made, and who waits for it is
+ * told. */
+void sim_peer_say(
     struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
 void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon);
 
@@ -291,6 +309,8 @@ enum sim_local_kind {
     LOCAL_FEED,
     LOCAL_ASK,
     LOCAL_LEND,
+    LOCAL_STORE,      /* said: to the store, */
+    LOCAL_STORED,     /* and what it answers */
     LOCAL_NAME_CLAIM, /* count (number of the question) class_index (which name) task host */
     LOCAL_NAME_FIND,
     LOCAL_NAME_DROP,
@@ -317,9 +337,18 @@ struct sim_local {
     const uint8_t *bytes; /* a run of items, or what was asked; kept by the sim */
     uint32_t size;
     bool as_worker;
+    struct reeve_store_event said;
 };
 
-enum sim_frame_state { CALL_RUNNING, CALL_WAITING, CALL_GIVING, CALL_YIELDING, CALL_TAKING };
+enum sim_frame_state {
+    CALL_FETCHING, /* its arguments */
+    CALL_RUNNING,
+    CALL_WAITING,
+    CALL_GIVING,
+    CALL_YIELDING,
+    CALL_TAKING,
+    CALL_STORING, /* its result */
+};
 
 #define CHILDREN_MAX 4
 #define FRAMES_MAX   64
@@ -328,9 +357,10 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint64_t token;
     uint64_t channel; /* uid; 0: run inline, for `task` of our own */
     uint32_t position;
-    uint64_t owner;    /* whose task it is: uid */
-    uint64_t sequence; /* of the worker's owner core, when it began */
-    bool asked;        /* to stop */
+    uint64_t owner;           /* whose task it is: uid, */
+    reeve_process_id process; /* and id */
+    uint64_t sequence;        /* of the worker's owner core, when it began */
+    bool asked;               /* to stop */
     uint64_t task;
     uint32_t attempt;
     uint32_t function;
@@ -346,6 +376,9 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint32_t read;        /* items of it, from its beginning */
     bool lost;            /* another attempt has had some */
     uint64_t sum;
+    int32_t code; /* why its arguments cannot be had */
+    bool has_object;
+    struct reeve_reference object; /* that is its result, or which of those is lost */
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
@@ -361,8 +394,11 @@ struct sim_expected { /* a future of a driver */
     uint32_t call;           /* its number among the owner's */
     bool is_stream;
     bool is_taker;
-    uint32_t read;  /* items of it */
-    bool cancelled; /* by the driver: its only error from then on, but for losses */
+    bool is_large;
+    uint32_t reads;    /* of a large one: so often is it read yet, */
+    uint64_t later_ns; /* not before then */
+    uint32_t read;     /* items of it */
+    bool cancelled;    /* by the driver: its only error from then on, but for losses */
 };
 
 #define SIM_NAMES 4u
@@ -387,6 +423,9 @@ struct sim_process {
     uint32_t serial; /* 0: not accepted yet */
     bool is_driver, accepted, dying, lends;
     uint64_t to_daemon_ns, to_process_ns, wake_ns, owner_ns;
+    uint64_t stopped_ns; /* until then it does nothing: SIGSTOP */
+    reeve_process_id id;
+    struct sim_values *values;
     struct reeve_owner *owner;
     struct reeve_map64 held;   /* lease -> struct sim_channel, as holder */
     struct reeve_map64 worked; /* lease -> struct sim_channel, as worker */
@@ -447,6 +486,7 @@ void sim_name_event(const struct sim_local *m, struct reeve_node_event *event);
 /* ---- programs ---- */
 
 #define SIM_FUNCTION_GIVES           0x10000u
+#define SIM_FUNCTION_LARGE           0x2000000u /* its result lies in the store */
 #define SIM_FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
 
 uint64_t sim_mix(uint64_t value);
@@ -579,6 +619,11 @@ struct sim {
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
         abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, given,
         given_on, items_given, resumed, parts, names_given, names_refused, found_calls;
+    /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
+     * pieces asked for; written to disk, read back, failed there; processes stopped */
+    uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;
+    uint64_t store_bytes, disk_odds; /* of each store; one in so many things a disk does fails */
+    uint32_t folder_count;
     struct reeve_map64 names_claimed; /* hash of name and actor: it has asked for it */
     struct reeve_map64 kept;          /* memory that lives as long as the run */
 };

@@ -3,13 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/values.h"
 
 #define LEND_AFTER_NS (1 * MS)
 
 struct sim_call_frame *sim_worker_top(struct sim_process *process)
 {
     return process->frame_count > 0 ? &process->frames[process->frame_count - 1] : NULL;
+}
+
+static void compute(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    frame->state = CALL_RUNNING;
+    struct sim_event *event =
+        sim_after(sim, sim_duration(frame->function, frame->value), SIM_PROCESS_FRAME);
+    event->a = process->uid;
+    event->b = frame->token;
 }
 
 static struct sim_call_frame *begin_call(
@@ -20,10 +29,7 @@ static struct sim_call_frame *begin_call(
         .sequence = reeve_owner_sequence(process->owner),
         .function = function,
         .value = value,
-        .state = CALL_RUNNING};
-    struct sim_event *event = sim_after(sim, sim_duration(function, value), SIM_PROCESS_FRAME);
-    event->a = process->uid;
-    event->b = frame->token;
+        .state = CALL_FETCHING};
     sim->executed++;
     return frame;
 }
@@ -33,6 +39,8 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
     struct sim_call_frame frame = *sim_worker_top(process);
     process->frame_count--;
     sim_feed_end(process, &frame);
+    if (frame.channel != 0)
+        sim_arguments_end(sim, process);
     if (frame.asked)
         status = REEVE_ECANCELLED;
     for (uint32_t i = 0; i < frame.child_count; i++)
@@ -49,7 +57,9 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
         .attempt = frame.attempt,
         .function = frame.function,
         .status = status,
-        .value = value};
+        .value = value,
+        .object_count = frame.has_object,
+        .objects[0] = frame.object};
     sim_channel_answer(sim, channel, frame.position, &answer);
 }
 
@@ -81,6 +91,11 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
     }
     if (frame->function & (SIM_FUNCTION_STREAM | SIM_FUNCTION_TAKES)) {
         frame->state = frame->function & SIM_FUNCTION_TAKES ? CALL_TAKING : CALL_YIELDING;
+        return;
+    }
+    if (frame->function & SIM_FUNCTION_LARGE && !frame->asked) {
+        frame->state = CALL_STORING;
+        sim_result_make(sim, process, frame->process, frame->task, sim_mix(frame->value));
         return;
     }
     if (depth == 0) {
@@ -126,6 +141,7 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
         struct sim_call_frame *child =
             begin_call(sim, process, entry.function, sim_process_argument(process, &entry));
         child->owner = process->uid;
+        compute(sim, process, child);
         child->task = task;
         child->class_index = frame->class_index;
         sim->inlined++;
@@ -206,9 +222,36 @@ static bool stream_over(struct sim *sim, struct sim_process *process, struct sim
     return true;
 }
 
+/* Its arguments are there, or it fails as one of them is not to be had. */
+static bool arguments_came(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (!sim_arguments_here(sim, process, frame))
+        return false;
+    if (frame->code == 0)
+        compute(sim, process, frame);
+    else
+        end_call(sim, process, frame->code, 0);
+    return true;
+}
+
+static bool result_stored(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    int status;
+    if (!sim_result_made(sim, process, &status, &frame->object))
+        return false;
+    frame->has_object = status == 0;
+    sim->large += frame->has_object;
+    end_call(sim, process, status, 0);
+    return true;
+}
+
 static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
     switch (frame->state) {
+    case CALL_FETCHING: return arguments_came(sim, process, frame);
+    case CALL_STORING: return result_stored(sim, process, frame);
     case CALL_WAITING: return children_done(sim, process, frame);
     case CALL_GIVING: return children_given(sim, process, frame);
     case CALL_YIELDING:
@@ -237,12 +280,18 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->channel = channel->uid;
         frame->position = position;
         frame->owner = entry.owner;
+        frame->process = entry.process;
         frame->task = entry.task;
         frame->attempt = entry.attempt;
         frame->alone = entry.alone;
         frame->latest = entry.latest;
         frame->window = entry.window;
         sim_feed_begin(sim, process, frame, &entry);
+        sim_arguments_fetch(sim, process, &entry);
+        if (entry.object_count == 0)
+            compute(sim, process, frame);
+        else
+            sim_process_wake(sim, process, 0); /* they may be here already */
         if (channel->host != 0)
             frame->class_index = UINT32_MAX;
         else

@@ -27,7 +27,7 @@
 /* What the nodes have, by order of making. */
 struct kept {
     struct reeve_object_id id;
-    uint32_t node; /* 0: lost with it */
+    uint32_t node, made_on; /* node: 0: lost with it */
     bool freed;
     uint64_t value;
 };
@@ -88,7 +88,7 @@ static inline struct reeve_reference keep(
     struct reeve_object_id id = {PROCESS, sequence};
     assert_null(kept_find(world, id)); /* no id comes twice */
     assert_true(world->object_count < OBJECTS_MAX);
-    world->objects[world->object_count++] = (struct kept){id, node, false, value};
+    world->objects[world->object_count++] = (struct kept){id, node, node, false, value};
     return (struct reeve_reference){id, OBJECT_SIZE, node, 0};
 }
 
@@ -99,7 +99,8 @@ static inline void commands_run(struct world *world)
         if (command.kind != REEVE_OWNER_FREE_OBJECT)
             continue;
         struct kept *object = kept_find(world, command.object.id);
-        assert_non_null(object);
+        if (object == NULL || object->made_on != command.object.node)
+            continue; /* what an attempt that was lost may have left */
         assert_false(object->freed);
         object->freed = true;
     }

@@ -81,6 +81,37 @@ static void what_nobody_reads_is_let_go_of_oldest_first(void **state)
     world_end(&world);
 }
 
+/* A value that was released, and is kept for those that were made from it. */
+static void what_only_lineage_keeps_is_let_go_of(void **state)
+{
+    (void)state;
+    struct world world = world_with_lease();
+    reeve_owner_set_process(world.owner, reeve_process_id_make(HERE, 5));
+    reeve_lease_index far = world_lease(&world, 101, HERE + 1);
+    reeve_task_id put = anchored(&world, 100), task = world_submit(&world, put);
+    struct reeve_owner_send sent;
+    assert_true(reeve_owner_next_send(world.owner, &sent));
+    if (sent.lease_index != far) { /* the other is as good */
+        reeve_owner_unsent(world.owner, task);
+        assert_true(reeve_owner_next_send(world.owner, &sent));
+    }
+    assert_true(sent.lease_index == far);
+    reeve_owner_sent(world.owner, world.now_ns, task, 0);
+    struct reeve_reference made = {
+        .id = {reeve_process_id_make(HERE, 5), task}, .size_bytes = 100, .node = HERE + 1};
+    assert_true(reeve_owner_answer(world.owner, world.now_ns, far, task, 1, 0, NULL, 0, &made));
+    assert_int_equal(reeve_owner_release(world.owner, put), 0);
+    assert_int_equal(count_of(&world, REEVE_OWNER_FREE_OBJECT), 0);
+    for (int i = 0; i < 200; i++) /* many come and go meanwhile */
+        assert_int_equal(reeve_owner_release(world.owner, anchored(&world, 1)), 0);
+    (void)count_of(&world, REEVE_OWNER_FREE_OBJECT);
+    relax(&world, 100);
+    assert_int_equal(count_of(&world, REEVE_OWNER_LET_GO), 1);
+    assert_int_equal(reeve_owner_release(world.owner, task), 0);
+    assert_int_equal(count_of(&world, REEVE_OWNER_FREE_OBJECT), 2);
+    world_end(&world);
+}
+
 static void what_is_owed_is_let_go_of_when_its_last_reader_has_gone(void **state)
 {
     (void)state;
@@ -262,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_reads_is_let_go_of_oldest_first),
+        cmocka_unit_test(what_only_lineage_keeps_is_let_go_of),
         cmocka_unit_test(what_is_owed_is_let_go_of_when_its_last_reader_has_gone),
         cmocka_unit_test(what_is_owed_is_let_go_of_as_soon_as_it_is_there),
         cmocka_unit_test(what_is_kept_the_program_cannot_release),

@@ -89,6 +89,8 @@ static void test_it_dies_with_its_owner(void **state)
     assert_int_equal(status(&kit).pin_count, 1001);
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = 5});
     assert_int_equal(status(&kit).pin_count, 1001); /* it may still read */
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_OWNER_GONE, .process = PROCESS(5)});
+    assert_int_equal(status(&kit).pin_count, 1001); /* also when its job is over */
     create(&kit, 6, 2, 1000);                       /* also what is made for it only now */
     struct reeve_store_command room = room_of(&kit);
     seal(&kit, 6, OBJECT(PROCESS(5), 1001), &room, 1000, REEVE_STORE_ANCHOR);
