@@ -204,7 +204,7 @@ static inline void hand_over(struct world *world, const struct reeve_owner_send 
         }
         world->given_count++;
         assert_true(world->object_count < OBJECTS_MAX);
-        world->objects[world->object_count++] = (struct kept){object.id, node, false, part};
+        world->objects[world->object_count++] = (struct kept){object.id, node, node, false, part};
         assert_int_equal(reeve_owner_put(worker, NULL, 0, &roots[i]), 0);
         reeve_owner_filled(worker, MS, roots[i], 0, &object);
     }
