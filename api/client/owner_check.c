@@ -2,7 +2,7 @@
  * counted again. */
 #include <stdlib.h>
 
-#include "api/client/owner_internal.h"
+#include "api/client/owner_lineages.h"
 #include "runtime/base/assert.h"
 
 void reeve_owner_check(const struct reeve_owner *owner)
