@@ -116,6 +116,19 @@ static void describe_holders(const struct reeve_store *store, const struct store
     }
 }
 
+const char *reeve_store_waits_for(const struct reeve_store *store, uint64_t process)
+{
+    const struct store_client *client = reeve_map64_get(&store->client_by_process, process);
+    const struct reeve_list *first = client != NULL ? reeve_list_first(&client->requests) : NULL;
+    if (first == NULL)
+        return "";
+    const struct store_request *request =
+        REEVE_LIST_ENTRY(first, struct store_request, client_link);
+    if (request->restore != NULL)
+        return "a value from the disk";
+    return request->fetch != NULL ? "a value from another node" : "room in the store";
+}
+
 /* The cursor is a number of the slab: objects do not move there. */
 bool reeve_store_next_object(
     const struct reeve_store *store, uint64_t *cursor, struct reeve_store_object_info *ret)

@@ -380,6 +380,10 @@ struct reeve_store_status {
 
 void reeve_store_status(const struct reeve_store *store, struct reeve_store_status *ret);
 
+/* What the oldest request of a process waits for: "" for none, "room in the store", "a value from
+ * another node", "a value from the disk". */
+const char *reeve_store_waits_for(const struct reeve_store *store, uint64_t process);
+
 /* There is anything of it here, or on its way. */
 bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id);
 

@@ -45,7 +45,7 @@ static const char *check_node(const struct reeve_sched *s, const struct sched_no
         const struct sched_session *session = reeve_map64_get(&s->sessions, node->session);
         CHECK(session != NULL && session->node == node, "a node's session does not know it");
     }
-    bool open = node->state == REEVE_SCHED_NODE_UP && node->cpu_milli > 0 &&
+    bool open = node->state == REEVE_SCHED_NODE_UP && !node->ending && node->cpu_milli > 0 &&
                 node->free_milli >= 0 && node->drain == NULL &&
                 node->lease_count < s->settings.leases_a_node_max;
     CHECK(reeve_heap_contains(&node->room) == open, "a node is wrongly in or out of the room heap");

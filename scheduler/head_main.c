@@ -111,8 +111,11 @@ static void tell_notice(struct reeve_head *head, const struct reeve_sched_comman
     snprintf(id, sizeof(id), "REEVE-%s", reeve_sched_notice_name(command->notice));
     enum reeve_log_level level =
         reeve_sched_notice_is_warning(command->notice) ? REEVE_LOG_WARN : REEVE_LOG_INFO;
-    reeve_log(level, id, "node=%u host=%s process=%016" PRIx64 " text=%s", command->node,
-        command->message.host, command->message.process, command->message.text);
+    if (command->message.process != 0)
+        reeve_log(level, id, "node=%u process=%016" PRIx64 " text=%s", command->node,
+            command->message.process, command->message.text);
+    else
+        reeve_log(level, id, "node=%u text=%s", command->node, command->message.text);
     if (command->notice == REEVE_SCHED_NOTICE_NODE_DEAD)
         reeve_head_runs_node_dead(head, command->node);
     if (command->notice == REEVE_SCHED_NOTICE_JOB_BEGIN ||

@@ -19,7 +19,7 @@
 
 void sched_node_room(struct reeve_sched *s, struct sched_node *node, bool grown)
 {
-    bool open = node->state == REEVE_SCHED_NODE_UP && node->cpu_milli > 0 &&
+    bool open = node->state == REEVE_SCHED_NODE_UP && !node->ending && node->cpu_milli > 0 &&
                 node->free_milli >= 0 && node->drain == NULL &&
                 node->lease_count < s->settings.leases_a_node_max;
     s->totals.work_count++;

@@ -327,6 +327,10 @@ static void take_message(struct reeve_sched *s, uint64_t id, const struct reeve_
         memcpy(node->disk, m->text, sizeof(node->disk));
         node->store_held_bytes = m->held_bytes;
         node->object_count = m->object_count;
+        if (node->ending != (m->code == REEVE_ESHUTDOWN)) {
+            node->ending = !node->ending;
+            sched_node_room(s, node, !node->ending);
+        }
         break;
     case REEVE_MESSAGE_HOLDING: sched_lease_holding(s, node, m); break;
     case REEVE_MESSAGE_DEMAND: take_demand(s, node, m); break;

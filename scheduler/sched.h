@@ -207,6 +207,7 @@ enum reeve_sched_node_state {
 struct reeve_sched_node_info {
     uint32_t node;
     enum reeve_sched_node_state state;
+    bool ending; /* it finishes what it has begun, and gets nothing more */
     uint64_t uid, incarnation, session, memory_bytes;
     uint64_t store_bytes, store_used_bytes;  /* this and the next as of its last heartbeat */
     uint64_t store_held_bytes, object_count; /* pages that exist; objects */

@@ -59,6 +59,7 @@ struct sched_session {
 struct sched_node {
     uint32_t number;
     enum reeve_sched_node_state state;
+    bool ending; /* as of its last heartbeat */
     uint64_t uid, incarnation, memory_bytes;
     uint64_t store_bytes, store_used_bytes; /* this and the next as of its last heartbeat */
     uint64_t store_held_bytes, object_count;

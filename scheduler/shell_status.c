@@ -8,10 +8,10 @@
 
 #define ITEM_MAX 10000 /* of one kind; what is cut is said */
 
-static const char *node_state_name(enum reeve_sched_node_state state)
+static const char *node_state_name(const struct reeve_sched_node_info *info)
 {
-    switch (state) {
-    case REEVE_SCHED_NODE_UP: return "up";
+    switch (info->state) {
+    case REEVE_SCHED_NODE_UP: return info->ending ? "ending" : "up";
     case REEVE_SCHED_NODE_JOINING: return "joining";
     case REEVE_SCHED_NODE_LOST: return "lost";
     case REEVE_SCHED_NODE_DEAD: return "dead";
@@ -49,7 +49,7 @@ static json_t *nodes(struct reeve_head *head, uint64_t now_ns, uint64_t *cut)
         json_array_append_new(list,
             json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:f}",
                 "node", (json_int_t)info.node, "host", info.host, "address", info.address, "state",
-                node_state_name(info.state), "slots", cpus(info.cpu_milli), "slots_used",
+                node_state_name(&info), "slots", cpus(info.cpu_milli), "slots_used",
                 cpus((int64_t)info.cpu_milli - info.cpu_free_milli), "leases",
                 (json_int_t)info.lease_count, "memory_bytes", (json_int_t)info.memory_bytes,
                 "store_bytes", (json_int_t)info.store_bytes, "store_used_bytes",

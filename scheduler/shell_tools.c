@@ -150,11 +150,20 @@ static void actor_kill(
         fail(head, tool, request->id, error, reeve_strerror(error));
 }
 
+static void no_such_node(
+    struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, const json_t *node)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "there is no node %lld that is up (see reeve status)",
+        (long long)json_integer_value(node));
+    fail(head, tool, request->id, REEVE_EINVAL, text);
+}
+
 /* ---- runs ---- */
 
 static bool is_free_for_runs(const struct reeve_sched_node_info *info, const json_t *wanted)
 {
-    return info->state == REEVE_SCHED_NODE_UP &&
+    return info->state == REEVE_SCHED_NODE_UP && !info->ending &&
            (!wanted || json_integer_value(wanted) == info->node);
 }
 
@@ -283,8 +292,7 @@ static void logs(
         own_log(head, tool, request->id, arguments);
     } else if (json_integer_value(node) <= 0 ||
                !reeve_head_find_node(head, (uint32_t)json_integer_value(node), NULL, &info)) {
-        fail(head, tool, request->id, REEVE_EINVAL,
-            "there is no such node that is up (see reeve status)");
+        no_such_node(head, tool, request, node);
     } else {
         int error = pass_on(head, info.session, tool, request, request->arguments);
         if (error)
@@ -325,7 +333,8 @@ static void objects(
         return;
     }
     if (job != NULL && !name_job(head, arguments, job)) {
-        fail(head, tool, request->id, REEVE_EINVAL, "there is no such job (see reeve jobs)");
+        snprintf(why, sizeof(why), "there is no job %.40s (see reeve jobs)", job);
+        fail(head, tool, request->id, REEVE_EINVAL, why);
         return;
     }
     char *text = json_dumps(arguments, JSON_COMPACT);
@@ -414,8 +423,7 @@ static void stop_request(
     json_t *timeout = json_object_get(arguments, "timeout_ms");
     if (node && (json_integer_value(node) <= 0 ||
                     !reeve_head_find_node(head, (uint32_t)json_integer_value(node), NULL, &info))) {
-        fail(head, tool, request->id, REEVE_EINVAL,
-            "there is no such node that is up (see reeve status)");
+        no_such_node(head, tool, request, node);
         return;
     }
     struct stop *stop = calloc(1, sizeof(*stop));

@@ -32,6 +32,7 @@ bool reeve_sched_next_node(
     *ret = (struct reeve_sched_node_info){
         .node = node->number,
         .state = node->state,
+        .ending = node->ending,
         .uid = node->uid,
         .incarnation = node->incarnation,
         .session = node->session,

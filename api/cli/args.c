@@ -11,7 +11,8 @@
 #include "runtime/base/macros.h"
 
 #define OPTION_MAX 32
-#define HELP_VALUE 1000 /* popt's answer for --help; options answer 1 + their index */
+#define NUMBER_MAX 1000000000 /* of seconds, say: 31 years */
+#define HELP_VALUE 1000       /* popt's answer for --help; options answer 1 + their index */
 
 static const struct {
     int code;
@@ -137,9 +138,9 @@ static bool set_value(const struct reeve_cli_option *option, void *values, char 
     case REEVE_CLI_NUMBER: {
         char *end;
         long number = strtol(text, &end, 10);
-        if (end == text || *end || number < 0) {
-            reeve_cli_error(
-                command, NULL, "%s wants a number that is not negative, not '%s'", source, text);
+        if (end == text || *end || number < 0 || number > NUMBER_MAX) {
+            reeve_cli_error(command, NULL, "%s wants a number from 0 to %d, not '%s'", source,
+                NUMBER_MAX, text);
             return false;
         }
         *(long *)at = number;

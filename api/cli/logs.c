@@ -183,8 +183,9 @@ const struct reeve_cli_command reeve_cli_logs = {
     .name = "logs",
     .usage = "[OPTIONS] [RUN]",
     .summary = "show the output of runs, or the daemons' logs",
-    .description = "Shows what a program started with `reeve run` wrote: its standard output and "
-                   "error, on the same.\n"
+    .description = "Shows what a program started with `reeve run` wrote: its standard output as "
+                   "ours, and\n"
+                   "its standard error as ours.\n"
                    "RUN is an id, the beginning of one, a name (the latest of that name), or "
                    "\"last\". Without RUN\n"
                    "it lists the runs.",

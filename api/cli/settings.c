@@ -131,6 +131,8 @@ static const char *connect_hint(
         snprintf(hint, size,
             "install the same release here and on the head's machine; this is "
             "reeve " REEVE_VERSION);
+    else if (error == REEVE_ESYSTEM) /* clocks that differ, say: the message says what to do */
+        return NULL;
     else if (error == REEVE_EADDRESS)
         snprintf(hint, size, "write tcp://HOST:PORT, as `reeve head` prints it");
     else if (strcmp(address, REEVE_CLI_ADDRESS_DEFAULT) == 0)
@@ -139,8 +141,7 @@ static const char *connect_hint(
     else
         snprintf(hint, size,
             "check that `reeve head` runs there and listens on this address (it is on loopback "
-            "only "
-            "unless started with --listen)");
+            "only unless started with --listen)");
     return hint;
 }
 

@@ -65,14 +65,16 @@ static void print_running(const json_t *result, const json_t *list)
     json_array_foreach(list, i, task)
     {
         const char *inside = reeve_cli_text_of(task, "inside");
-        bool waits = json_is_true(json_object_get(task, "waits"));
-        printf("%-28s %-4lld %7lld %-17s %3lld %9s %6s %-16.32s%s%s%s\n",
+        const char *waits_for = reeve_cli_text_of(task, "waits_for");
+        bool waits = *waits_for || json_is_true(json_object_get(task, "waits"));
+        printf("%-28s %-4lld %7lld %-17s %3lld %9s %6s %-16.32s%s%s%s%s%s\n",
             reeve_cli_text_of(task, "function"), reeve_cli_integer_of(task, "node"),
             reeve_cli_integer_of(task, "pid"), reeve_cli_text_of(task, "task"),
             reeve_cli_integer_of(task, "attempt"),
             reeve_cli_age(reeve_cli_number_of(task, "for_s"), since), share_of(task, share),
             reeve_cli_job_name(result, reeve_cli_text_of(task, "job")),
-            *inside ? "  runs for itself: " : "", inside, waits ? "  waits" : "");
+            *inside ? "  runs for itself: " : "", inside, waits ? "  waits" : "",
+            *waits_for ? " for " : "", waits_for);
     }
 }
 

@@ -250,6 +250,8 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     const char *hint = "check that `reeve head` runs there and listens on this address";
     if (error == REEVE_EKEY)
         hint = "copy the key file again from the head's machine, and give it with --key-file";
+    else if (error == REEVE_ESYSTEM) /* clocks that differ, say: the message says what to do */
+        hint = NULL;
     else if (error == REEVE_EVERSION)
         hint = "install the same release on both machines; this is reeve " REEVE_VERSION;
     bool named = strstr(text, head) != NULL;

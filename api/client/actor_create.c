@@ -95,8 +95,9 @@ static int typed_create(const struct reeve_function *constructor, const struct r
         return error->code;
     int code = settings_of(backend, type, options, end, &settings, error);
     if (code == REEVE_OK && (constructor->invoke == NULL || end->invoke == NULL))
-        code = reeve_error_set(
-            error, REEVE_ENOFUNCTION, "%s was loaded after reeve_init", constructor->name);
+        code = reeve_error_set(error, REEVE_ENOFUNCTION,
+            "%s was loaded after reeve_init: load it before, in driver and workers alike",
+            constructor->name);
     if (code == REEVE_OK && reeve_actor_is_kept(backend, &settings))
         code = reeve_typed_pack(constructor, 1, arguments, &packed, &settings.args_size, error);
     settings.args = packed;

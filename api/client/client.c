@@ -176,7 +176,7 @@ int reeve_failed_future_get(uint64_t future, struct reeve_error_info *error)
     if (is_kept)
         return error->code;
     if (strcmp(reeve_error_name(code), "REEVE_UNKNOWN") == 0 || code == 0)
-        return reeve_error_set(error, REEVE_EHANDLE, "not a live future");
+        return reeve_error_set(error, REEVE_EHANDLE, REEVE_NO_FUTURE);
     return reeve_error_set(error, code, "%s", reeve_strerror(code));
 }
 

@@ -18,7 +18,7 @@ int reeve_cluster_cancel(struct reeve_backend *backend, uint64_t future,
     }
     reeve_unlock(&cluster->lock);
     if (code == REEVE_EHANDLE)
-        return reeve_error_set(error, code, "no such future: it has been got or released already");
+        return reeve_error_set(error, code, REEVE_NO_FUTURE);
     return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");
 }
 

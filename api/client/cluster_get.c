@@ -59,8 +59,7 @@ static int get_failure(
 
 int reeve_cluster_stale(struct reeve_error_info *error)
 {
-    return reeve_error_set(
-        error, REEVE_EHANDLE, "no such future: it has been got or released already");
+    return reeve_error_set(error, REEVE_EHANDLE, REEVE_NO_FUTURE);
 }
 
 /* The futures in a value that the program gets: a reference to each for it. `ret`, from malloc, is

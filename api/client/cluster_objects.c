@@ -138,8 +138,9 @@ int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_r
             cluster->objects, reply.segment, reply.offset, object->size_bytes, false);
     if (bytes == NULL) {
         reeve_cluster_object_unpin(cluster, object->id);
-        return reeve_error_set(
-            error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
+        return reeve_error_set(error, REEVE_ENOMEM,
+            "the memory of the object store cannot be mapped here: this process may have no more "
+            "address space (ulimit -v), or mappings (vm.max_map_count)");
     }
     *ret_bytes = bytes;
     return 0;

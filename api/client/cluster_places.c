@@ -207,8 +207,9 @@ int reeve_cluster_place_take(struct reeve_cluster *cluster, uint64_t size, uint3
     if (ret->bytes != NULL)
         return 0;
     reeve_cluster_place_abort(cluster, ret);
-    return reeve_error_set(
-        error, REEVE_ENOMEM, "the memory of the object store cannot be mapped here");
+    return reeve_error_set(error, REEVE_ENOMEM,
+        "the memory of the object store cannot be mapped here: this process may have no more "
+        "address space (ulimit -v), or mappings (vm.max_map_count)");
 }
 
 void reeve_cluster_place_abort(

@@ -151,6 +151,10 @@ void reeve_cluster_role_leave(struct reeve_cluster *cluster)
         reeve_doorbell_disarm(cluster->bell);
         reeve_cluster_progress(cluster, reeve_cluster_now_ns());
     }
+    /* progress leaves it to us: a program that has its last answers, and asks for no more, is
+     * not to be shown as one that waits */
+    atomic_store_explicit(
+        &cluster->bell->unfinished, reeve_owner_unfinished(cluster->owner), memory_order_relaxed);
     cluster->polling = false;
     tick_see_to(cluster);
     role_offer(cluster);

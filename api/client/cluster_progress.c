@@ -79,8 +79,7 @@ int reeve_cluster_get_progress(struct reeve_backend *backend, uint64_t future, u
         future =
             reeve_owner_dependency(cluster->owner, future); /* the call that has it as a result */
     if (code == 0 && state == REEVE_TASK_FREE) {
-        code = reeve_error_set(
-            error, REEVE_EHANDLE, "no such future: it has been got or released already");
+        code = reeve_error_set(error, REEVE_EHANDLE, REEVE_NO_FUTURE);
     } else if (code == 0 && state == REEVE_TASK_INLINE) { /* this process runs it */
         struct reeve_owner_entry entry;
         reeve_owner_entry(cluster->owner, future, &entry);

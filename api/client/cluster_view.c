@@ -58,8 +58,7 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
     struct reeve_owner_result result;
     *ret_again = false;
     if (reeve_owner_result(cluster->owner, view->task, &result) != 0 || !result.is_held)
-        return reeve_error_set(
-            error, REEVE_EHANDLE, "no such future: it has been got or released already");
+        return reeve_error_set(error, REEVE_EHANDLE, REEVE_NO_FUTURE);
     if (result.status != 0) {
         reeve_cluster_task_error(cluster, &result, error);
         return result.status;

@@ -46,7 +46,7 @@ int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct r
     int code = watch(cluster, reeve_owner_watch, future, ready, tag);
     reeve_unlock(&cluster->lock);
     if (code == REEVE_EHANDLE)
-        return reeve_error_set(error, code, "no such future: it has been got or released already");
+        return reeve_error_set(error, code, REEVE_NO_FUTURE);
     return code == 0 ? 0 : reeve_error_set(error, code, "%s", "");
 }
 

@@ -7,6 +7,9 @@
 
 #include "runtime/base/macros.h"
 
+/* Of a number that is no live future's. */
+#define REEVE_NO_FUTURE "no such future: it has been got or released already, or was never set"
+
 /* Starts a description anew: code and message; everything else is cleared. Returns code. error
  * may be NULL. */
 int reeve_error_set(struct reeve_error_info *error, int code, const char *format, ...) REEVE_COLD

@@ -64,8 +64,7 @@ int inline_not_live(struct reeve_error_info *error)
 {
     if (!inline_self.running)
         return reeve_error_set(error, REEVE_ESHUTDOWN, "called after reeve_shutdown");
-    return reeve_error_set(
-        error, REEVE_EHANDLE, "not a live future: it was released, or got, or never made");
+    return reeve_error_set(error, REEVE_EHANDLE, REEVE_NO_FUTURE);
 }
 
 int inline_no_memory(struct reeve_error_info *error)

@@ -153,7 +153,8 @@ int reeve_options_resolve(
                 error, REEVE_EINVAL, "REEVE_MODE=%.80s: expected \"cluster\" or \"inline\"", said);
     }
     if (mode != REEVE_MODE_CLUSTER && mode != REEVE_MODE_INLINE)
-        return reeve_error_set(error, REEVE_EINVAL, "reeve_options.mode is %d", mode);
+        return reeve_error_set(
+            error, REEVE_EINVAL, "the option mode is %d: expected one of enum reeve_mode", mode);
     ret->mode = (enum reeve_mode)mode;
     ret->address = text(given.address, "REEVE_ADDRESS");
     ret->key = text(given.key, "REEVE_KEY");

@@ -201,7 +201,8 @@ static bool function_usable(const struct reeve_function *function, struct reeve_
     if (REEVE_LIKELY(function->invoke))
         return true;
     reeve_error_set(error, REEVE_ENOFUNCTION,
-        "%s was loaded after reeve_init, or built against another version of the library",
+        "%s was loaded after reeve_init (load it before, in driver and workers alike), or built "
+        "against another version of the library",
         function->name);
     return false;
 }

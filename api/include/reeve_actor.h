@@ -174,8 +174,6 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 #include "reeve_concurrency.h"
 #include "reeve_state.h"
 
-#ifndef __cplusplus /* actors are made in C; C++ has their handles */
-
 /* ---- actor types ----------------------------------------------------------------------------- */
 
 /* REEVE_ACTOR(counter, (int64_t, value), (double *, weights)): defines `struct counter`, also
@@ -185,28 +183,29 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
  *     int counter_by_name(const char *name, counter_ref *ret)
  *     int counter_by_name_in(const char *name_space, const char *name, counter_ref *ret)
  */
-#define REEVE_ACTOR(A, ...)                                                               \
-    REEVE_EACH(REEVE_CHECK_FIELD_, A, __VA_ARGS__)                                        \
-    typedef struct A {                                                                    \
-        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                          \
-    } A;                                                                                  \
-    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host))        \
-    extern const struct reeve_actor_saving A##_reeve_saving __attribute__((weak));        \
-    extern const struct reeve_actor_restoring A##_reeve_restoring __attribute__((weak));  \
-    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak));        \
-    __attribute__((weak)) void A##_reeve_destroy(A *self);                                \
-    __attribute__((unused)) static inline int A##_by_name_in(                             \
-        const char *name_space, const char *name, A##_ref *ret)                           \
-    {                                                                                     \
-        reeve_actor reeve_found_ = {0, 0, 0};                                             \
-        int reeve_code_ = reeve_actor_find(name_space, name, #A, &reeve_found_);          \
-        if (reeve_code_ == REEVE_OK)                                                      \
-            *ret = (A##_ref){reeve_found_.owner, reeve_found_.number, reeve_found_.host}; \
-        return reeve_code_;                                                               \
-    }                                                                                     \
-    __attribute__((unused)) static inline int A##_by_name(const char *name, A##_ref *ret) \
-    {                                                                                     \
-        return A##_by_name_in(NULL, name, ret);                                           \
+#define REEVE_ACTOR(A, ...)                                                                  \
+    REEVE_EACH(REEVE_CHECK_FIELD_, A, __VA_ARGS__)                                           \
+    typedef struct A {                                                                       \
+        REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                             \
+    } A;                                                                                     \
+    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host))           \
+    extern const struct reeve_actor_saving A##_reeve_saving __attribute__((weak));           \
+    extern const struct reeve_actor_restoring A##_reeve_restoring __attribute__((weak));     \
+    extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak));           \
+    __attribute__((weak)) void A##_reeve_destroy(A *self);                                   \
+    __attribute__((unused)) static inline int A##_by_name_in(                                \
+        const char *name_space, const char *name, A##_ref *ret)                              \
+    {                                                                                        \
+        reeve_actor reeve_found_ = {0, 0, 0};                                                \
+        int reeve_code_ = reeve_actor_find(name_space, name, #A, &reeve_found_);             \
+        A##_ref reeve_named_ = {reeve_found_.owner, reeve_found_.number, reeve_found_.host}; \
+        if (reeve_code_ == REEVE_OK)                                                         \
+            *ret = reeve_named_;                                                             \
+        return reeve_code_;                                                                  \
+    }                                                                                        \
+    __attribute__((unused)) static inline int A##_by_name(const char *name, A##_ref *ret)    \
+    {                                                                                        \
+        return A##_by_name_in(NULL, name, ret);                                              \
     }
 
 /* REEVE_CONSTRUCTOR(counter, (int64_t, start)) { body }: once for each actor type, in one file. In
@@ -231,6 +230,10 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What is known of an actor type where it is made. */
 struct reeve_actor_type {
     size_t size; /* of this struct */
@@ -249,6 +252,10 @@ REEVE_API void *reeve_typed_actor_begin(reeve_actor actor, const struct reeve_ac
 REEVE_API void reeve_typed_actor_made(reeve_actor actor, int code);
 REEVE_API void *reeve_typed_actor_self(reeve_actor actor);
 REEVE_API void reeve_typed_actor_free(reeve_actor actor);
+
+#ifdef __cplusplus
+}
+#endif
 
 #define REEVE_PAIR_(c, n, pair)   , pair
 #define REEVE_METHOD_NAME_(A, m)  REEVE_METHOD_NAME__(A, m)
@@ -315,12 +322,11 @@ REEVE_API void reeve_typed_actor_free(reeve_actor actor);
 #define REEVE_METHOD_VOID_(R) \
     if (self == NULL)         \
         return;
-#define REEVE_METHOD_VALUE_(R)        \
-    if (self == NULL) {               \
-        static const R reeve_nothing; \
-        return reeve_nothing;         \
-    }                                 \
+#define REEVE_METHOD_VALUE_(R)  \
+    if (self == NULL) {         \
+        static R reeve_nothing; \
+        return reeve_nothing;   \
+    }                           \
     return
 
-#endif /* __cplusplus */
 #endif

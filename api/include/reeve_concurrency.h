@@ -90,8 +90,6 @@ REEVE_API int reeve_reply_drop(reeve_reply_token token);
 }
 #endif
 
-#ifndef __cplusplus
-
 /* REEVE_GROUPS(server, (disk, 4), (health, 1)): the groups of an actor type, 1 to 16, and how many
  * threads each has, 1 to 1,024. After REEVE_ACTOR, in the file of its constructor. */
 #define REEVE_GROUPS(A, ...)                                                                \
@@ -119,8 +117,6 @@ REEVE_API int reeve_reply_drop(reeve_reply_token token);
  * where those run that are in none. It may be kept and passed on. */
 #define reeve_in_group(A, actor, group) A##_reeve_in_group(actor, A##_reeve_group_##group)
 
-#endif /* __cplusplus */
-
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 
 #ifdef __cplusplus
@@ -144,7 +140,7 @@ REEVE_API int reeve_typed_reply(
 
 #ifdef __cplusplus
 }
-#else
+#endif
 
 #define REEVE_GROUP_INDEX_(A, n, pair)   REEVE_GROUP_INDEX__(A, REEVE_TYPE_OF_ pair, n)
 #define REEVE_GROUP_INDEX__(A, name, n)  REEVE_GROUP_INDEX___(A, name, n)
@@ -153,10 +149,10 @@ REEVE_API int reeve_typed_reply(
     {                                                           \
         REEVE_STRING_(REEVE_TYPE_OF_ pair), REEVE_NAME_OF_ pair \
     }
-#define REEVE_GROUP_CHECK_(A, n, pair)                                                           \
-    _Static_assert(n <= REEVE_GROUPS_MAX, "an actor has at most 16 groups");                     \
-    _Static_assert((REEVE_NAME_OF_ pair) >= 1 && (REEVE_NAME_OF_ pair) <= REEVE_CONCURRENCY_MAX, \
-        "a group has 1 to 1024 threads");
+#define REEVE_GROUP_CHECK_(A, n, pair)                                                          \
+    REEVE_ASSERT_(n <= REEVE_GROUPS_MAX, "an actor has at most 16 groups")                      \
+    REEVE_ASSERT_((REEVE_NAME_OF_ pair) >= 1 && (REEVE_NAME_OF_ pair) <= REEVE_CONCURRENCY_MAX, \
+        "a group has 1 to 1024 threads")
 #define REEVE_GROUP_METHOD_(group, R, A, name, ...) \
     REEVE_GROUP_METHOD__(group, R, A, name, __VA_ARGS__)
 #define REEVE_GROUP_METHOD__(which, R, A, name, ...)                  \
@@ -179,5 +175,4 @@ REEVE_API int reeve_typed_reply(
         return reeve_typed_reply(reeve_which, &name##_reeve_function, NULL);              \
     }
 
-#endif /* __cplusplus */
 #endif

@@ -10,6 +10,9 @@
  *    ends the worker (its caller gets REEVE_EWORKERDIED). Catch it, and say reeve_fail.
  *  - Remote functions are known by their bare names: two in different namespaces may not have the
  *    same, nor may one be overloaded.
+ *  - The struct of an actor is zeroed memory, which no constructor of C++ has seen, nor will a
+ *    destructor: what needs them is a pointer, made in REEVE_CONSTRUCTOR and deleted in
+ *    REEVE_DESTRUCTOR.
  *  - Objects made by constructors before main exist in every worker, too.
  */
 #ifndef REEVE_CPLUSPLUS_H

@@ -43,8 +43,6 @@ REEVE_API int reeve_actor_save(void);
 }
 #endif
 
-#ifndef __cplusplus
-
 /* REEVE_SAVE(counter, T) { body }: the state of `self`, a value of type T without futures. What it
  * points to may be a part of the actor, or come from reeve_alloc. In the file of the constructor,
  * as REEVE_RESTORE. */
@@ -72,8 +70,6 @@ REEVE_API int reeve_actor_save(void);
         &REEVE_JOIN(reeve_type_, REEVE_TYPE_OF_ pair), A##_reeve_restore_call};              \
     static int A##_reeve_restore(                                                            \
         __attribute__((unused)) A *self, REEVE_TYPE_OF_ pair REEVE_NAME_OF_ pair)
-
-#endif /* __cplusplus */
 
 /* ---- from here on: machinery ----------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  */
 #include "runtime/base/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -73,14 +74,29 @@ static void rotate(void)
         file = old;
 }
 
+/* The log is where somebody would look; so this is said where the daemon was started. Once: it is
+ * said in the log how many lines are lacking, when it can be written again. */
+static void say_lost(int error)
+{
+    if (lost == 0)
+        dprintf(STDERR_FILENO, "reeve %s: the log %s cannot be written, lines are lost: %s\n",
+            component, path, strerror(error));
+}
+
 static bool write_line(const char *text, size_t length)
 {
     if (file < 0)
         return write(STDERR_FILENO, text, length) == (ssize_t)length;
     if (file_size > 0 && file_size + length > file_size_max)
         rotate();
-    if (write(file, text, length) != (ssize_t)length)
+    ssize_t written = write(file, text, length);
+    if (written != (ssize_t)length) {
+        int error = written < 0 ? errno : ENOSPC;
+        if (written > 0) /* no part of a line stays, before which the next one would begin */
+            (void)!ftruncate(file, (off_t)file_size);
+        say_lost(error);
         return false;
+    }
     file_size += length;
     return true;
 }

@@ -47,3 +47,17 @@ long reeve_file_piece(const char *path, int64_t *offset, void *out, size_t size)
     errno = saved;
     return count < 0 ? REEVE_ESYSTEM : count;
 }
+
+uint64_t reeve_machine_oom_kills(void)
+{
+    char line[128];
+    unsigned long long count = 0;
+    FILE *file = fopen("/proc/vmstat", "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "oom_kill %llu", &count) == 1)
+            break;
+    fclose(file);
+    return count;
+}

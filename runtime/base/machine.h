@@ -16,4 +16,8 @@ const char *reeve_machine_id(char text[REEVE_MACHINE_SIZE]);
  * their count, or REEVE_ESYSTEM (errno). */
 long reeve_file_piece(const char *path, int64_t *offset, void *out, size_t size);
 
+/* How many processes the kernel has killed here for want of memory, the machine's or a cgroup's,
+ * since it booted; 0: not known. */
+uint64_t reeve_machine_oom_kills(void);
+
 #endif

@@ -241,7 +241,8 @@ void node_client_demand(struct reeve_node *node, const struct reeve_node_event *
         return;
     }
     if (event->class_index >= REEVE_NODE_CLASSES_MAX) {
-        bad_client(node, process, "the process uses too many classes of tasks");
+        bad_client(
+            node, process, "the process makes too many kinds of calls, by cpus and priority");
         return;
     }
     if (event->class_index >= process->want_count) {

@@ -75,6 +75,12 @@ struct reeve_message *node_send_head(struct reeve_node *node, enum reeve_message
     return &command->message;
 }
 
+void node_heartbeat(struct reeve_node *node)
+{
+    node_send_head(node, REEVE_MESSAGE_HEARTBEAT)->code =
+        node->draining ? REEVE_ESHUTDOWN : REEVE_OK;
+}
+
 struct reeve_message *node_send_peer(
     struct reeve_node *node, uint32_t peer, enum reeve_message_kind kind)
 {
@@ -188,6 +194,7 @@ static void drain(struct reeve_node *node)
         return;
     }
     node->draining = true;
+    node_heartbeat(node); /* the head is to give it nothing more, and to say so to people */
     node_timer_set(node, &node->drain_timer, node->now_ns + node->config.drain_ns);
     size_t at = 0;
     void *value;

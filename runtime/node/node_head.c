@@ -35,7 +35,7 @@ void node_head_timer(struct reeve_node *node)
         node_timer_set(node, &node->head_timer, node->now_ns + node->config.head_silence_ns);
         return;
     }
-    node_send_head(node, REEVE_MESSAGE_HEARTBEAT);
+    node_heartbeat(node);
     node_timer_set(node, &node->head_timer, node->now_ns + node->heartbeat_ns);
 }
 

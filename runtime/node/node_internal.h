@@ -168,6 +168,7 @@ void node_timer_set(struct reeve_node *node, struct node_timer *timer, uint64_t 
 void node_timer_stop(struct reeve_node *node, struct node_timer *timer);
 void node_end(struct reeve_node *node, int32_t code, const char *text);
 struct reeve_message *node_send_head(struct reeve_node *node, enum reeve_message_kind kind);
+void node_heartbeat(struct reeve_node *node);
 struct reeve_message *node_send_peer(
     struct reeve_node *node, uint32_t peer, enum reeve_message_kind kind);
 

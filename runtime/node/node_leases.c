@@ -383,7 +383,7 @@ void node_announce_leases(struct reeve_node *node)
     announce(node, REEVE_MESSAGE_HOLDING);
     announce_jobs(node);
     node_announce_names(node, true);
-    node_emit(node, REEVE_NODE_COMMAND_SEND_HEAD)->message.kind = REEVE_MESSAGE_HEARTBEAT;
+    node_heartbeat(node);
     announce(node, REEVE_MESSAGE_LENT);
 }
 

@@ -28,6 +28,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
+#include "runtime/base/machine.h"
 #include "runtime/node/shell_daemon.h"
 
 #define FAREWELL_MS 1000
@@ -256,6 +257,7 @@ static int make_names(struct daemon *daemon)
     daemon->uid = random[0] | 1;
     daemon->incarnation = random[1] | 1;
     daemon->secret = random[2];
+    daemon->oom_kills = reeve_machine_oom_kills();
     if (gethostname(daemon->host, sizeof daemon->host - 1) != 0)
         snprintf(daemon->host, sizeof daemon->host, "node");
     if (daemon->options->socket_name != NULL)

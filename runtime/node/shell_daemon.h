@@ -168,7 +168,8 @@ struct daemon {
     bool dial_failure_told;
     bool ending;
     int exit_status;
-    uint64_t secret; /* tokens are made of it */
+    uint64_t secret;                 /* tokens are made of it */
+    uint64_t oom_kills, oom_seen_ns; /* the kernel's count, and when it was seen to grow */
     uint64_t next_connection;
     struct daemon_bell bell;     /* our own */
     struct reeve_map64 clients;  /* by connection */

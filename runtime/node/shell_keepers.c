@@ -135,11 +135,11 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
         return;
     struct reeve_local_message named = {.code = REEVE_EACTORDIED};
     if (end.signal_number != 0)
-        reeve_local_set_text(&named, "its keeper, process %d, was killed by signal %d",
+        reeve_local_set_text(&named, "the process that keeps it, %d, was killed by signal %d",
             (int)keeper->pid, end.signal_number);
     else
         reeve_local_set_text(&named,
-            "its keeper, process %d, exited with status %d before it had made the actor",
+            "the process that keeps it, %d, exited with status %d before it had made the actor",
             (int)keeper->pid, end.exit_status);
     reeve_log(REEVE_LOG_INFO, "REEVE-KEEPER-ENDED", "name=%s serial=%u pid=%d signal=%d status=%d",
         keeper->name, keeper->serial, (int)keeper->pid, end.signal_number, end.exit_status);

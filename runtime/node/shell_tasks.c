@@ -250,14 +250,16 @@ static void add_running(struct answer *answer, const struct daemon_channel *chan
     uint64_t done = 0, total = 0;
     if (page != NULL)
         (void)reeve_progress_read(&page->progress, &key, &done, &total);
+    reeve_process_id process = reeve_process_id_make(answer->daemon->node, client->serial);
     append(answer, answer->running,
-        json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:f, s:b, s:I, s:s, s:I, s:I, s:I}", "job",
+        json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:f, s:b, s:s, s:I, s:s, s:I, s:I, s:I}", "job",
             id_text(worker->job), "function", name, "task", id_text(sight->task), "attempt",
             (json_int_t)sight->attempt, "owner", id_text(owner), "pid", (json_int_t)worker->pid,
             "for_s", current ? seconds_since(answer, worker->watch.since_ns) : 0.0, "waits",
-            (int)waits, "depth", (json_int_t)depth, "inside", inside, "node",
-            (json_int_t)channel->daemon->node, "done", (json_int_t)done, "total",
-            (json_int_t)total));
+            (int)waits, "waits_for",
+            reeve_store_waits_for(reeve_store_shell_core(answer->daemon->store), process), "depth",
+            (json_int_t)depth, "inside", inside, "node", (json_int_t)channel->daemon->node, "done",
+            (json_int_t)done, "total", (json_int_t)total));
 }
 
 /* By function, as few as there are mostly. */

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/elf.h"
+#include "runtime/base/machine.h"
 #include "runtime/base/process.h"
 #include "runtime/base/scratch.h"
 #include "runtime/node/shell_daemon.h"
@@ -73,14 +75,28 @@ void daemon_worker_never(struct daemon_worker *worker, int32_t code, const char 
     worker_ended(worker, code, text);
 }
 
+/* Whether the kernel has just killed somebody here for want of memory. It does not say whom. */
+static bool memory_ran_out(struct daemon *daemon)
+{
+    uint64_t count = reeve_machine_oom_kills(), now_ns = uv_hrtime();
+    if (count != daemon->oom_kills) {
+        daemon->oom_kills = count;
+        daemon->oom_seen_ns = now_ns;
+    }
+    return daemon->oom_seen_ns != 0 && now_ns - daemon->oom_seen_ns < REEVE_NS_PER_S;
+}
+
 /* Says why in words: the signal or status, and before hello what it wrote last on stderr. */
 static int32_t describe_end(const struct daemon_worker *worker, const struct reeve_process_end *end,
     char *text, size_t size)
 {
     if (end->signal_number != 0) {
+        const char *more = end->dumped_core ? ", core dumped" : "";
+        if (end->signal_number == SIGKILL && !worker->killed && memory_ran_out(worker->daemon))
+            more = ", probably by the kernel for want of memory: give the node fewer slots, or its "
+                   "calls more cpus, so that fewer run at a time";
         snprintf(text, size, "worker process %d was killed by signal %d (%s)%s", (int)worker->pid,
-            end->signal_number, strsignal(end->signal_number),
-            end->dumped_core ? ", core dumped" : "");
+            end->signal_number, strsignal(end->signal_number), more);
     } else {
         snprintf(text, size, "worker process %d exited with status %d", (int)worker->pid,
             end->exit_status);

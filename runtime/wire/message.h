@@ -64,9 +64,10 @@
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text
  *               no node of the cluster could ever satisfy the class
- *   HEARTBEAT   node -> head: memory_bytes count held_bytes object_count text
- *               I live; the size of my store, how much of it is used, the pages that it holds, and
- *               how many objects; where it can spill, what is on disk (JSON, for status)
+ *   HEARTBEAT   node -> head: memory_bytes count held_bytes object_count text code
+ *               I live (code REEVE_ESHUTDOWN: and am ending: no more leases); the size of my store,
+ *               how much of it is used, the pages that it holds, and how many objects; where it can
+ *               spill, what is on disk (JSON, for status)
  *   HEARTBEAT   head -> node, or node -> node: -
  *               I live
  *   OPEN        executor -> holder's node: lease class process worker

@@ -2,8 +2,9 @@
 The manual: manual_test.py SOURCE BUILD
 
 Doxygen makes a reference of the public headers without a warning: every public name has a comment. The pages for `man` exist
-for each command, each header and each public function and macro, neither mandoc nor groff has anything to say of them, and they say what they are
-made of. That each check can fail is shown with a header and a page that are wrong.
+for each command, each header and each public function and macro, neither mandoc nor groff has anything to say of them, and
+they say what they are made of. deploy/LOGS.md names every line of the logs, with its level, and no other. That the checks
+can fail is shown with a header and a page that are wrong.
 """
 import os
 import re
@@ -101,9 +102,37 @@ def pages_problems(source, build):
             yield "the test itself: a wrong page should be complained of"
 
 
+def lines_logged(source):
+    """The ids of log lines in the sources, and the levels that each can have."""
+    found = {}
+    for top in ("api", "objectstore", "runtime", "scheduler"):
+        for folder, _, names in os.walk(os.path.join(source, top)):
+            for name in names:
+                text = read(os.path.join(folder, name)) if name.endswith(".c") else ""
+                for before, event in re.findall(r"(?:reeve_log|format_line)\(([^;\"]*?)\"(REEVE-[A-Z-]+)\"", text):
+                    found.setdefault(event, set()).update(re.findall(r"REEVE_LOG_([A-Z]+)", before))
+    core = read(os.path.join(source, "scheduler", "sched.c"))
+    warnings = re.search(r"bool reeve_sched_notice_is_warning.*?return true", core, re.DOTALL).group(0)
+    for notice, name in re.findall(r"\[(REEVE_SCHED_NOTICE_\w+)\] = \"([A-Z-]+)\"", core):
+        found["REEVE-" + name] = {"WARN" if notice + ":" in warnings else "INFO"}
+    return found
+
+
+def log_problems(source):
+    logged = lines_logged(source)
+    rows = re.findall(r"^\| (`REEVE-[^|]*) \| ([^|]*) \|", read(os.path.join(source, "deploy", "LOGS.md")), re.MULTILINE)
+    told = {event: level for events, level in rows for event in re.findall(r"`(REEVE-[A-Z-]+)`", events)}
+    if len(logged) < 40 or logged.get("REEVE-NODE-DEAD") != {"WARN"}:
+        yield f"the test itself: too few log lines were found: {logged}"
+    yield from (f"deploy/LOGS.md does not tell of {event}" for event in sorted(logged.keys() - told.keys()))
+    yield from (f"deploy/LOGS.md tells of {event}, which nobody writes" for event in sorted(told.keys() - logged.keys()))
+    yield from (f"deploy/LOGS.md says {told[event]} of {event}, the sources {sorted(levels)}"
+                for event, levels in logged.items() if levels and told.get(event, "") not in levels | {""})
+
+
 def main(source, build):
-    wrong = [p for p in (*reference_problems(build), *pages_problems(source, build)) if p]
-    print("\n".join(wrong) if wrong else "the reference and the pages are complete and well-formed")
+    wrong = [p for p in (*reference_problems(build), *pages_problems(source, build), *log_problems(source)) if p]
+    print("\n".join(wrong) if wrong else "the reference, the pages and the list of log lines are complete and well-formed")
     return 1 if wrong else 0
 
 

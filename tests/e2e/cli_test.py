@@ -68,6 +68,8 @@ def test_version_and_help(home):
     (["staus"], ["there is no command 'staus'", "did you mean reeve status?"]),
     (["head", "--lissten", "x"], ["--lissten", "did you mean --listen?"]),
     (["status", "--key-file"], ["--key-file: the value is missing", "see: reeve status --help"]),
+    (["status", "--connect-timeout", "99999999999999999999"], ["--connect-timeout", "1000000000"]),
+    (["status", "--connect-timeout", "-1"], ["--connect-timeout", "1000000000"]),
     (["status", "--nonsense"], ["--nonsense", "reeve status --help"]),
     (["status", "more"], ["more", "too many"]),
     (["worker", "--slots", "many"], ["--slots", "many"]),
@@ -356,6 +358,19 @@ def test_store_within_a_memory_limit(memory_group, empty_cluster):
         node.end()
 
 
+@pytest.mark.skipif(settings.SANITIZER != "", reason="sanitizers take most of the group's memory for themselves")
+def test_killed_for_want_of_memory(memory_group, empty_cluster, mail):
+    """Who asks for more memory than there is hears that, not of a signal alone."""
+    empty_cluster.start_head()
+    node = empty_cluster.start_node(host=memory_group)
+    try:
+        program = empty_cluster.driver([find_program("observed"), mail.path, mail.gate, 1, 0, 0, 900])
+        program.succeed()
+        assert "killed by signal 9" in program.err and "for want of memory" in program.err, program.err
+    finally:
+        node.end()
+
+
 # ---- objects ----
 
 
@@ -389,7 +404,7 @@ def test_objects(cluster, operator, mail):
     assert objects("--owner", "77.1")["totals"]["matched"] == 0
     for word in (owner, owner[:14], told["jobs"][0]["name"]):
         assert objects("--job", word)["totals"]["matched"] == totals["matched"]
-    fails(operator("objects", "--job", "nobody's"), 2, "no such job")
+    fails(operator("objects", "--job", "nobody's"), 2, "there is no job nobody's")
     both = objects("--limit", 1000, "--sort", "name")["objects"]
     numbers = [[int(number) for number in item["object"].replace("/", ".").split(".")] for item in both]
     assert numbers == sorted(numbers) and len(both) == len(told["objects"])
@@ -558,7 +573,7 @@ def test_much_output(operator):
 def test_daemon_logs(cluster, operator):
     assert "REEVE-HEAD-READY" in operator("logs", "--head").stdout
     assert "REEVE-NODE-REGISTERED" in operator("logs", "--node", 1).stdout
-    fails(operator("logs", "--node", 9), 2, "no such node")
+    fails(operator("logs", "--node", 9), 2, "there is no node")
     fails(operator("logs", "nothing"), 2, "no run nothing")
 
 
@@ -569,7 +584,7 @@ def test_stop_a_node(cluster, operator):
     cluster.until_status(lambda status: status["totals"]["nodes_up"] == 1, what="one node less")
     processes.until(
         lambda: [daemon for daemon in cluster.nodes if daemon.popen.poll() == 0], settings.seconds(5), "its process ends")
-    fails(operator("stop", "--node", node["node"]), 2, "no such node")
+    fails(operator("stop", "--node", node["node"]), 2, "there is no node")
 
 
 def test_stop_everything(cluster, operator):

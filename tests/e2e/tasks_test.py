@@ -123,3 +123,13 @@ def test_node_that_does_not_answer(cluster, observed):
     finally:
         processes.kill(stopped.pid, signal.SIGCONT)
     assert until(cluster, lambda f: len(f["running"]) == 4, "tasks")["unanswered"] == []
+
+
+def test_unread_answers_do_not_wait(cluster, mail):
+    """A driver that hangs is not shown as one whose calls do."""
+    program = cluster.driver([find_program("observed"), mail.path, mail.gate, 1, 0, 3])
+    mail.until_count("unread", 1)
+    [job] = until(cluster, lambda f: f["jobs"] and f["jobs"][0]["unfinished"] == 0, "jobs")["jobs"]
+    assert job["state"] == "running" and not asked(cluster, "tasks")["waiting"]
+    mail.let_go()
+    assert program.succeed() == "done\n"

@@ -3,8 +3,10 @@
 #include <reeve.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 REEVE_STRUCT(place, (double, x), (double, y), (reeve_string, name))
@@ -241,7 +243,68 @@ static void failures(bool in_workers)
     expect(leaks_an_exception_get(lost, &number) == REEVE_EWORKERDIED, "an exception that nobody catches");
 }
 
-// Actors are made in C; what is left of them here are handles, options and tokens.
+REEVE_STRUCT(entry, (int64_t, sum), (reeve_string, by))
+REEVE_ACTOR(ledger, (int64_t, sum), (double, spare[2]), (std::string *, by))
+REEVE_GROUPS(ledger, (questions, 2))
+REEVE_CONSTRUCTOR(ledger, (int64_t, start), (reeve_string, by))
+{
+    self->sum = start;
+    self->by = new std::string(by);
+    return REEVE_OK;
+}
+REEVE_DESTRUCTOR(ledger)
+{
+    delete self->by;
+}
+REEVE_SAVE(ledger, entry)
+{
+    return entry{self->sum, self->by->c_str()};
+}
+REEVE_RESTORE(ledger, (entry, saved))
+{
+    self->sum = saved.sum;
+    return REEVE_OK;
+}
+REEVE_METHOD(int64_t, ledger, add, (int64_t, amount))
+{
+    self->sum += amount;
+    reeve_actor_save();
+    return self->sum;
+}
+REEVE_METHOD(void, ledger, crash)
+{
+    std::abort();
+}
+REEVE_GROUP_METHOD(questions, entry, ledger, look)
+{
+    return entry{self->sum, self->by->c_str()};
+}
+
+static void an_actor(bool in_workers)
+{
+    int64_t sum = 0;
+    entry seen = {0, nullptr};
+    ledger_ref made = ledger_create_opts(
+                   REEVE_ACTOR_OPTIONS(.name = "c++", .max_restarts = 1), 5, "me"),
+               found;
+    expect(ledger_by_name("c++", &found) == REEVE_OK && found.number == made.number, "a name");
+    expect(ledger_add_get(reeve_call(ledger_add, found, multiply_remote(6, 7)), &sum) == REEVE_OK &&
+               sum == 47,
+        "a method");
+    expect(ledger_look_get(ledger_look_remote(reeve_in_group(ledger, made, questions)), &seen) ==
+                   REEVE_OK &&
+               seen.sum == 47 && std::strcmp(seen.by, "me") == 0,
+        "a method of a group");
+    reeve_clear(entry, &seen);
+    if (in_workers) {
+        expect(
+            ledger_crash_get(ledger_crash_remote(made)) == REEVE_EACTORDIED, "an actor that dies");
+        expect(ledger_add_get(ledger_add_remote(made, 1), &sum) == REEVE_OK && sum == 48,
+            "and is made again");
+    }
+    reeve_actor_release(made);
+}
+
 static void actors()
 {
     const reeve_actor_options *options = REEVE_ACTOR_OPTIONS(.shared = 1, .concurrency = 4);
@@ -272,6 +335,7 @@ int main(int argc, char **argv)
     many();
     inside();
     failures(in_workers);
+    an_actor(in_workers);
     actors();
     reeve_shutdown();
     std::printf(wrong == 0 ? "good\n" : "%d wrong\n", wrong);

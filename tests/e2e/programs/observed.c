@@ -1,8 +1,11 @@
-/* What `reeve tasks`, `reeve jobs` and `reeve timeline` look at: `observed MAIL GATE QUICK HELD`.
+/* What `reeve tasks`, `reeve jobs` and `reeve timeline` look at: `observed MAIL GATE QUICK HELD
+ * [UNREAD [MIB]]`.
  *
  * QUICK calls that end at once, three that fail, one whose worker dies, one that runs out of time
  * and one that runs its children itself; then, after "settled DRIVER-PID" in the mail, HELD calls
- * that wait at the gate. Prints "done" when all have their answers. */
+ * that wait at the gate. Prints "done" when all have their answers. UNREAD calls have theirs,
+ * and it takes none until the gate opens; a call that fills so much memory fails before all of
+ * this. */
 #include "tests/e2e/programs/say.h"
 
 REEVE_REMOTE(int64_t, quick, (int64_t, number))
@@ -47,6 +50,16 @@ REEVE_REMOTE(int64_t, held, (int64_t, number), (reeve_string, mail), (reeve_stri
     return number;
 }
 
+REEVE_REMOTE(int64_t, hungry, (int64_t, mib))
+{
+    char *memory = malloc((size_t)mib << 20);
+    NEED(memory != NULL);
+    memset(memory, (int)mib, (size_t)mib << 20);
+    int64_t last = memory[((size_t)mib << 20) - 1];
+    free(memory);
+    return last;
+}
+
 static void settle(int64_t count)
 {
     int64_t *numbers = calloc((size_t)count, sizeof *numbers), y;
@@ -68,13 +81,29 @@ int main(int argc, char **argv)
 {
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
-    NEED(argc == 5);
+    NEED(argc >= 5);
     int64_t count = strtoll(argv[4], NULL, 10), y;
+    int64_t unread = argc > 5 ? strtoll(argv[5], NULL, 10) : 0;
+    if (argc > 6) {
+        const reeve_task_options *once = REEVE_TASK_OPTIONS(.max_retries = REEVE_NO_RETRIES);
+        NEED(hungry_get(hungry_remote_opts(once, strtoll(argv[6], NULL, 10)), &y) != REEVE_OK);
+        reeve_perror("hungry");
+    }
     settle(strtoll(argv[3], NULL, 10));
     report(argv[1], "settled %d", getpid());
     held_future *futures = calloc((size_t)count, sizeof *futures);
     for (int64_t i = 0; i < count; i++)
         futures[i] = held_remote(i, argv[1], argv[2]);
+    quick_future *left = calloc((size_t)unread, sizeof *left);
+    for (int64_t i = 0; i < unread; i++)
+        left[i] = quick_remote(i);
+    if (unread > 0) {
+        report(argv[1], "unread %d", getpid());
+        wait_at(argv[2]);
+    }
+    for (int64_t i = 0; i < unread; i++)
+        NEED(quick_get(left[i], &y) == REEVE_OK);
+    free(left);
     for (int64_t i = 0; i < count; i++)
         NEED(held_get(futures[i], &y) == REEVE_OK && y == i);
     free(futures);

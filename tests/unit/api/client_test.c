@@ -217,8 +217,9 @@ static void perror_says_it_all(void **state)
     close(ends[0]);
     assert_true(size > 0);
     assert_string_equal(text,
-        "here: not a live future: it was released, or got, or never made (REEVE_EHANDLE)\n"
-        "not a live future: it was released, or got, or never made (REEVE_EHANDLE)\n");
+        "here: no such future: it has been got or released already, or was never set "
+        "(REEVE_EHANDLE)\n"
+        "no such future: it has been got or released already, or was never set (REEVE_EHANDLE)\n");
     reeve_shutdown();
 }
 

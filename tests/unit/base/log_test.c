@@ -1,9 +1,11 @@
 /* The log: what a line looks like, that values cannot forge lines or keys, cutting, rotation. */
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -139,6 +141,28 @@ static void test_rotation(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* A disk that is full: said once, where it is seen, and counted. */
+static void test_full(void **state)
+{
+    (void)state;
+    char said[1024] = "";
+    int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0), into = memfd_create("said", MFD_CLOEXEC);
+    struct reeve_log_options options = {
+        .component = "node", .path = "/dev/full", .level = REEVE_LOG_WARN};
+    assert_int_equal(reeve_log_open(&options), REEVE_OK);
+    dup2(into, STDERR_FILENO);
+    for (int i = 0; i < 3; i++)
+        reeve_log(REEVE_LOG_WARN, "REEVE-EVENT", "number=%d", i);
+    dup2(before, STDERR_FILENO);
+    reeve_log_close();
+    assert_true(pread(into, said, sizeof(said) - 1, 0) > 0);
+    assert_string_equal(said,
+        "reeve node: the log /dev/full cannot be written, lines are lost: No space left on "
+        "device\n");
+    close(into);
+    close(before);
+}
+
 static void test_levels(void **state)
 {
     (void)state;
@@ -159,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_quote),
         cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_full),
         cmocka_unit_test(test_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,9 @@ static const char *message_text(const struct reeve_message *m, char *text, size_
     case REEVE_MESSAGE_JOB_END:
         snprintf(text, size, "job_end %d", (int)(uint32_t)m->process);
         break;
-    case REEVE_MESSAGE_HEARTBEAT: snprintf(text, size, "heartbeat"); break;
+    case REEVE_MESSAGE_HEARTBEAT:
+        snprintf(text, size, m->code != 0 ? "heartbeat %d" : "heartbeat", (int)m->code);
+        break;
     case REEVE_MESSAGE_OPEN: snprintf(text, size, "open %d", (int)m->lease); break;
     case REEVE_MESSAGE_FAILED: snprintf(text, size, "failed %d %d", (int)m->lease, m->code); break;
     case REEVE_MESSAGE_LOST: snprintf(text, size, "lost %d %d", (int)m->lease, m->code); break;
@@ -687,7 +689,7 @@ static void test_drain(void **state)
     (void)state;
     make_leased();
     EVENT(DRAIN);
-    EXPECT("client_recall 1 lease 7");
+    EXPECT("head heartbeat -1026\nclient_recall 1 lease 7");
     EVENT(DRIVER_HELLO, .connection = 10, .text = "late");
     EXPECT("refuse 10 -1026");
     grant(8, process(3, 1), process(3, 1), 0);

@@ -45,6 +45,26 @@ static void large_arguments_are_gone_to(void **state)
     finish(&x);
 }
 
+/* A node that says that it is ending gets nothing more, and people see it; a heartbeat without that
+ * is another daemon's, or it has thought better of it. */
+static void nothing_for_a_node_that_is_ending(void **state)
+{
+    (void)state;
+    struct scenario x;
+    struct reeve_sched_node_info info;
+    uint64_t cursor = 0;
+    two_nodes(&x);
+    say(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_HEARTBEAT, .code = REEVE_ESHUTDOWN});
+    assert_true(reeve_sched_next_node(x.sched, &cursor, &info));
+    assert_true(info.node == 1 && info.ending && info.state == REEVE_SCHED_NODE_UP);
+    forget(&x);
+    demand(&x, 1, P(1, 1), one(P(1, 1)), 9);
+    expect(&x, "send 2 PEER_UP 1; send 1 PEER_UP 2; send 2 GRANT 1 to 1.1; send 2 GRANT 2 to 1.1");
+    heartbeat(&x, 1);
+    expect(&x, "send 1 GRANT 3 to 1.1; send 1 GRANT 4 to 1.1");
+    finish(&x);
+}
+
 static void never_more_leases_than_the_newest_demand(void **state)
 {
     (void)state;
@@ -339,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_holders_own_node_comes_first),
         cmocka_unit_test(large_arguments_are_gone_to),
+        cmocka_unit_test(nothing_for_a_node_that_is_ending),
         cmocka_unit_test(never_more_leases_than_the_newest_demand),
         cmocka_unit_test(the_freest_node_comes_next_ties_by_number),
         cmocka_unit_test(cpu_is_counted_in_thousandths),
