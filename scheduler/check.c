@@ -72,6 +72,14 @@ static const char *check_demand(
     CHECK(reeve_list_is_linked(&demand->asking_link) == (demand->count > 0),
         "the list of asking demands is wrong");
     CHECK(demand->count > 0 || demand->lease_count > 0, "a demand for nothing is kept");
+    CHECK(reeve_list_is_linked(&demand->untold_link) == !reeve_list_is_empty(&demand->untold),
+        "the list of those who do not know that they are waited for is wrong");
+    REEVE_LIST_EACH(link, &demand->untold)
+    {
+        const struct sched_lease *lease = REEVE_LIST_ENTRY(link, struct sched_lease, untold_link);
+        CHECK(lease->demand == demand && !lease->wanted && !lease->recalled,
+            "a lease that is waited for is in the wrong list");
+    }
     return NULL;
 }
 

@@ -26,6 +26,10 @@
  *     job that is most ahead, even its only one;
  *   - within a job, a class of higher priority takes from those of lower priority.
  *
+ * Until something is called back, and where nothing may be, those who hold what others wait for are
+ * told so, once for each lease: a lease that lies idle then comes back at once. So processes that
+ * have a few milliseconds' work each take turns as fast as they have done it.
+ *
  * If what is wanted is larger than what any one lease frees, a node is drained: its leases are
  * called back until the class fits, and nobody else is granted anything there meanwhile (for a
  * while: see place.c). A recall is a request: what has been claimed finishes. */
@@ -252,6 +256,26 @@ static bool take_from_any(struct reeve_sched *s, const struct want *want)
     return take_from(s, want, want->class->job);
 }
 
+/* Leases of others than who wants. If there are more than are looked at, it is for one of the next
+ * looks. */
+static void ask_idle(struct reeve_sched *s, const struct want *want)
+{
+    int looked = 0;
+    REEVE_LIST_EACH_SAFE(link, &s->untold)
+    {
+        struct sched_demand *demand = REEVE_LIST_ENTRY(link, struct sched_demand, untold_link);
+        if (demand == want->demand || demand->class->job->ended)
+            continue;
+        REEVE_LIST_EACH_SAFE(lease, &demand->untold)
+        {
+            s->totals.work_count++;
+            sched_lease_want(s, REEVE_LIST_ENTRY(lease, struct sched_lease, untold_link));
+            if (++looked == LOOK_MAX)
+                return;
+        }
+    }
+}
+
 static bool recall_for(struct reeve_sched *s, struct sched_group *group)
 {
     struct sched_class *class =
@@ -259,9 +283,12 @@ static bool recall_for(struct reeve_sched *s, struct sched_group *group)
     struct want want = {
         .class = class, .demand = sched_class_first(class), .cpu_milli = class->class.cpu_milli};
     s->totals.work_count++;
-    if (class->class.cpu_milli == 0 || class->promises >= class->lacking || class->drain != NULL ||
-        class->infeasible || sched_class_infeasible_size(s, class))
+    if (class->class.cpu_milli == 0 || class->infeasible || sched_class_infeasible_size(s, class))
         return false;
+    if (class->promises >= class->lacking || class->drain != NULL) {
+        ask_idle(s, &want);
+        return false;
+    }
     if (sched_job_claim(class->job) == 0 ||
         (want.demand->lease_count == 0 && class->promises == 0)) {
         uint64_t due_ns = want.demand->unmet_ns + s->settings.rotate_after_ms * MS;
@@ -276,6 +303,7 @@ static bool recall_for(struct reeve_sched *s, struct sched_group *group)
     want.starved = starved;
     if (starved && take_from_any(s, &want))
         return true;
+    ask_idle(s, &want);
     /* Shares drift apart as time goes on. */
     if (s->rich.count > reeve_heap_contains(&class->job->rich))
         look_again(s, s->now_ns + s->settings.turn_ms * MS / 4);

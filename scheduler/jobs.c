@@ -499,6 +499,8 @@ struct sched_demand *sched_demand_get(
     reeve_list_init(&demand->unmet_link);
     reeve_list_init(&demand->asking_link);
     reeve_list_init(&demand->node_link);
+    reeve_list_init(&demand->untold);
+    reeve_list_init(&demand->untold_link);
     if (demand->node != NULL)
         reeve_list_push_back(&demand->node->demands, &demand->node_link);
     sched_put(&class->demands, process, demand);

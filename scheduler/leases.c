@@ -73,6 +73,7 @@ struct sched_lease *sched_lease_create(
     lease->granted_ns = s->now_ns;
     lease->timer.kind = TIMER_LEASE;
     reeve_list_init(&lease->promise_link);
+    reeve_list_init(&lease->untold_link);
     sched_put(&s->leases, id, lease);
     s->totals.lease_count++;
     struct sched_job *job = sched_lease_job(lease);
@@ -82,12 +83,26 @@ struct sched_lease *sched_lease_create(
     job->lease_count++;
     demand->class->lease_count++;
     demand->lease_count++;
+    if (demand->class->class.cpu_milli != 0 && demand->class->class.host == 0) {
+        reeve_list_push_back(&demand->untold, &lease->untold_link);
+        if (!reeve_list_is_linked(&demand->untold_link))
+            reeve_list_push_back(&s->untold, &demand->untold_link);
+    }
     account(s, lease, +1);
     sched_node_room(s, node, false);
     sched_demand_changed(s, demand);
     sched_job_changed(s, job);
     sched_host_comes(s, lease);
     return lease;
+}
+
+/* Its holder knows, or need not. */
+static void leave_untold(struct sched_lease *lease)
+{
+    struct sched_demand *demand = lease->demand;
+    reeve_list_remove(&lease->untold_link);
+    if (reeve_list_is_empty(&demand->untold))
+        reeve_list_remove(&demand->untold_link);
 }
 
 void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease)
@@ -98,6 +113,7 @@ void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease)
     if (lease->promised != NULL)
         sched_class_next(s, lease->promised);
     sched_lease_unpromise(s, lease);
+    leave_untold(lease);
     if (!lease->lent)
         account(s, lease, -1);
     sched_host_goes(s, lease);
@@ -132,8 +148,17 @@ void sched_lease_lend(struct reeve_sched *s, struct sched_lease *lease, bool len
 static void send_recall(struct reeve_sched *s, const struct sched_lease *lease)
 {
     struct reeve_message *m = sched_send(s, lease->node, REEVE_MESSAGE_RECALL);
-    if (m != NULL)
-        m->lease = lease->id;
+    if (m == NULL)
+        return;
+    m->lease = lease->id;
+    m->count = !lease->recalled;
+}
+
+void sched_lease_want(struct reeve_sched *s, struct sched_lease *lease)
+{
+    leave_untold(lease);
+    lease->wanted = true;
+    send_recall(s, lease);
 }
 
 void sched_lease_recall(struct reeve_sched *s, struct sched_lease *lease)
@@ -143,6 +168,7 @@ void sched_lease_recall(struct reeve_sched *s, struct sched_lease *lease)
     if (!lease->lent)
         job->recalled_milli += sched_lease_cpu(lease);
     lease->recalled = true;
+    leave_untold(lease);
     reeve_list_remove(&lease->job_link);
     reeve_list_push_back(&job->recalled, &lease->job_link);
     s->totals.recalled_count++;
@@ -229,7 +255,7 @@ void sched_lease_holding(
     } else {
         reeve_list_remove(&lease->node_link);
         reeve_list_push_back(&node->leases, &lease->node_link);
-        if (lease->recalled)
+        if (lease->recalled || lease->wanted)
             send_recall(s, lease); /* the first may have been lost */
     }
     struct sched_node *holder = sched_node_get(s, reeve_process_node(m->process));

@@ -164,8 +164,8 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
     for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++)
         reeve_heap_init(heaps[i]);
-    struct reeve_list *lists[] = {&s->shapes, &s->unmet, &s->held_off, &s->drains, &s->node_order,
-        &s->lost, &s->dead, &s->orphans, &s->ended, &s->waits_order};
+    struct reeve_list *lists[] = {&s->shapes, &s->unmet, &s->held_off, &s->drains, &s->untold,
+        &s->node_order, &s->lost, &s->dead, &s->orphans, &s->ended, &s->waits_order};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_fifo_init(&s->news, sizeof(struct sched_news));

@@ -184,6 +184,8 @@ struct sched_demand {
     struct reeve_list asking_link; /* class.asking, while count > 0 */
     struct sched_lease *residence; /* of a host of actors: its lease, when it has one */
     struct reeve_list node_link;   /* node.demands */
+    struct reeve_list untold;      /* leases whose holder does not know that others wait for them */
+    struct reeve_list untold_link; /* reeve_sched.untold, while it has some */
 };
 
 struct sched_lease {
@@ -191,13 +193,15 @@ struct sched_lease {
     struct sched_node *node; /* the executor */
     struct sched_demand *demand;
     bool recalled, lent;
+    bool wanted; /* its holder was told that others wait for it */
     uint64_t granted_ns;
     uint32_t promise_milli;       /* to the class of promise_link */
     struct sched_class *promised; /* NULL: nobody */
     struct reeve_list promise_link;
-    struct reeve_list node_link; /* node.leases, node.unconfirmed or reeve_sched.orphans */
-    struct reeve_list job_link;  /* job.leases or job.recalled */
-    struct sched_timer timer;    /* until when the promise keeps others from being called back */
+    struct reeve_list node_link;   /* node.leases, node.unconfirmed or reeve_sched.orphans */
+    struct reeve_list job_link;    /* job.leases or job.recalled */
+    struct reeve_list untold_link; /* demand.untold */
+    struct sched_timer timer;      /* until when the promise keeps others from being called back */
 };
 
 struct sched_avoid {
@@ -272,6 +276,7 @@ struct reeve_sched {
 
     struct reeve_heap room, sizes, rich, timers;
     struct reeve_list shapes, unmet, held_off, drains;
+    struct reeve_list untold; /* demands: see sched_lease_want */
     struct reeve_list node_order, lost, dead, orphans, ended;
 
     struct reeve_fifo news;          /* struct sched_news */
@@ -405,6 +410,8 @@ struct sched_lease *sched_lease_create(
 void sched_lease_end(struct reeve_sched *s, struct sched_lease *lease);
 void sched_lease_lend(struct reeve_sched *s, struct sched_lease *lease, bool lent);
 void sched_lease_recall(struct reeve_sched *s, struct sched_lease *lease);
+/* Tells its holder that somebody waits for it: it comes back as soon as it lies idle. */
+void sched_lease_want(struct reeve_sched *s, struct sched_lease *lease);
 void sched_lease_promise(struct reeve_sched *s, struct sched_lease *lease,
     struct sched_class *class, uint32_t cpu_milli, bool lapses);
 void sched_lease_unpromise(struct reeve_sched *s, struct sched_lease *lease);

@@ -50,6 +50,7 @@ void reeve_cluster_task_begin(struct reeve_cluster *cluster)
     /* What it owns goes on while the task runs: answers come, leases are called back or idle. */
     reeve_lock(&cluster->lock);
     cluster->task_begun(cluster);
+    reeve_owner_rests(cluster->owner, 0, false);
     if (reeve_owner_unfinished(cluster->owner) != 0 ||
         reeve_owner_deadline(cluster->owner) != UINT64_MAX ||
         atomic_load_explicit(&cluster->attention, memory_order_relaxed) != 0)
@@ -77,6 +78,7 @@ void reeve_cluster_loop_resume(struct reeve_cluster *cluster)
     cluster->turn_waiters--;
     cluster->role_wanted--;
     cluster->polling = true;
+    reeve_owner_rests(cluster->owner, reeve_cluster_now_ns(), true);
     reeve_doorbell_disarm(cluster->bell);
     atomic_store(&cluster->main_state, REEVE_MAIN_LOOP);
     reeve_unlock(&cluster->lock);

@@ -117,8 +117,12 @@ void reeve_cluster_handle(
         break;
     case REEVE_LOCAL_LEASE_LOST: on_lease_lost(cluster, now_ns, message, text); break;
     case REEVE_LOCAL_LEASE_RECALL:
-        if (reeve_owner_find_lease(cluster->owner, message->lease, &index))
+        if (!reeve_owner_find_lease(cluster->owner, message->lease, &index))
+            break;
+        if (message->count == 0)
             reeve_owner_lease_recalled(cluster->owner, now_ns, index);
+        else
+            reeve_owner_lease_wanted(cluster->owner, now_ns, index);
         break;
     case REEVE_LOCAL_CHANNEL_CLOSE:
         for (index = 0; index < cluster->worker_capacity; index++)

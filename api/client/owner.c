@@ -19,6 +19,7 @@ const struct reeve_owner_settings reeve_owner_settings_default = {
     .demand_max = 256,
     .lease_idle_ns = 500u * 1000 * 1000,
     .lease_wanted_ns = 20u * 1000 * 1000,
+    .lease_hold_ns = 200u * 1000,
     .work_ahead_ns = 4u * 1000 * 1000,
     .generation_first = 1,
     .stuck_ns = 500u * 1000,

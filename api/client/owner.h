@@ -59,6 +59,7 @@ struct reeve_owner_settings {
     uint32_t demand_max; /* leases asked for, for one class, at most */
     uint64_t lease_idle_ns;   /* a lease unused for so long goes back */
     uint64_t lease_wanted_ns; /* likewise, while another class of ours has none for what it has */
+    uint64_t lease_hold_ns;   /* likewise, at least, while others wait for it and no task runs */
     uint64_t work_ahead_ns;   /* how much work a lease is given ahead */
     uint64_t
         /* a worker that has not answered for so long has its unclaimed entries taken back, if
@@ -427,6 +428,11 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     uint64_t lease, uint32_t node, reeve_lease_index *ret_lease_index);
 void reeve_owner_lease_recalled(
     struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
+/* Others wait for it: it goes back when it lies idle (owner_idle.c). */
+void reeve_owner_lease_wanted(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index);
+/* Of a worker: whether no task runs that could make calls. */
+void reeve_owner_rests(struct reeve_owner *owner, uint64_t now_ns, bool rests);
 /* The worker that has just died with this task was running one of its children on the spot. So the
  * loss, which is said next (an answer EWORKERDIED, or lease_lost), is not the task's: it is run
  * once more without being counted, with its children elsewhere, where each is charged for

@@ -114,6 +114,7 @@ static void demand_raise(
     if (need > DEMAND_EXACT)
         need = REEVE_MIN(power_of_two_up(need), owner->settings.demand_max);
     demand_tell(owner, class, need);
+    owner_idle_missed(class, now_ns);
     if (owner->class_count > 1) { /* others may hold what it could have */
         owner->wants = true;
         owner_tick_by(owner, now_ns + owner->settings.lease_wanted_ns);

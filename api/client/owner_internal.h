@@ -177,6 +177,8 @@ struct owner_class {
     uint32_t depth;
     uint64_t service_ns;                  /* the time a task takes, 0: nothing known; it is… */
     uint64_t measured_ns, measured_tasks; /* …the quotient of these, sums in which the past fades */
+    uint64_t pause_ns; /* how long leases that are wanted are at rest, on average: owner_idle.c */
+    uint64_t given_since_ns; /* since when the one lay idle that was given up for others; or 0 */
     struct reeve_list room;
     struct reeve_list
         ready_node; /* in the owner's list of classes that may have something to send */
@@ -234,6 +236,7 @@ struct owner_lease {
     struct owner_queue in_flight;
     bool full;               /* the ring had no room: wait for an answer */
     bool stuck;              /* what it had not begun was taken back: likewise */
+    bool wanted;             /* others wait for it: owner_idle.c */
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
@@ -265,6 +268,8 @@ struct reeve_owner {
     uint64_t memory_bytes;    /* of tasks that are not FREE, and of what they point to */
     uint64_t tick_at_ns;
     bool wants; /* since a tick, a class may have had something to send, and no lease for it */
+    bool wanted, rests; /* others may wait for a lease of ours; no task runs: owner_idle.c */
+    uint64_t rest_since_ns;
     uint32_t send_lease;          /* what next_send chose, until sent or unsent */
     uint32_t mark;                /* of the latest walk */
     struct reeve_map64 handed;    /* SENT task -> struct owner_handed: what its worker hands over */
@@ -723,6 +728,16 @@ void owner_lineage_check(const struct reeve_owner *owner);
 
 /* Memory (owner_table.c). A list of tasks that nobody refers to any more, linked by next. */
 void owner_tasks_dispose(struct reeve_owner *owner, uint32_t pending);
+
+/* Leases that lie idle (owner_idle.c). How long one may before it goes back. */
+uint64_t owner_idle_ns(const struct reeve_owner *owner, const struct owner_class *class,
+    const struct owner_lease *lease);
+/* One that others wait for has something to do again; has gone back, idle; would be needed now. */
+void owner_idle_over(const struct reeve_owner *owner, struct owner_class *class,
+    const struct owner_lease *lease, uint64_t now_ns);
+void owner_idle_given(
+    const struct reeve_owner *owner, struct owner_class *class, const struct owner_lease *lease);
+void owner_idle_missed(struct owner_class *class, uint64_t now_ns);
 
 /* Classes and demand (owner_class.c). */
 /* For a while nothing is wanted of it: tells so. */

@@ -99,8 +99,8 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
         }
         if (class->queued.count == 0 && class->unfinished != 0)
             owner_tick_by(owner, now_ns + owner->settings.stuck_ns);
-        if (REEVE_UNLIKELY(owner->wants))
-            owner_tick_by(owner, now_ns + owner->settings.lease_wanted_ns);
+        if (REEVE_UNLIKELY(owner->wants || lease->wanted))
+            owner_tick_by(owner, now_ns + owner_idle_ns(owner, class, lease));
     }
     owner_room_update(owner, class, lease);
 }
@@ -140,7 +140,7 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     lease->node = node;
     lease->id = id;
     lease->in_flight = (struct owner_queue){OWNER_NONE, OWNER_NONE, 0};
-    lease->full = lease->stuck = false;
+    lease->full = lease->stuck = lease->wanted = false;
     lease->batch_count = 0;
     lease->latency_ns = UINT64_MAX;
     lease->last_answer_ns = lease->idle_since_ns = now_ns;

@@ -48,6 +48,8 @@ void reeve_owner_sent(
         if (lease->batch_count != 0)
             owner_batch_measure(class, lease);
         lease->last_answer_ns = now_ns;
+        if (REEVE_UNLIKELY(lease->wanted))
+            owner_idle_over(owner, class, lease, now_ns);
     }
     if (lease->in_flight.count == 2 && class->lease_count > 1)
         owner_tick_by(owner, now_ns + owner_patience_ns(owner, class));

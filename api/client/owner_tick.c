@@ -83,10 +83,10 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
     for (uint32_t i = 0; i < owner->class_count; i++)
         stuck_relieve(owner, now_ns, owner->classes[i]);
     wants_look(owner);
-    uint64_t idle_ns =
-        owner->wants ? owner->settings.lease_wanted_ns : owner->settings.lease_idle_ns;
+    owner->wanted = false;
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
         struct owner_lease *lease = owner->leases[i];
+        owner->wanted |= lease->state == OWNER_LEASE_ACTIVE && lease->wanted;
         if (lease->state != OWNER_LEASE_ACTIVE || lease->in_flight.count != 0)
             continue;
         struct owner_class *class = owner->classes[lease->class_index];
@@ -94,6 +94,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             lease->full = false;
             owner_room_update(owner, class, lease);
         }
+        uint64_t idle_ns = owner_idle_ns(owner, class, lease);
         uint64_t due_ns = lease->idle_since_ns + idle_ns;
         /* A second one of a host is given back, too: it may be that the first is not lost at
          * all. */
@@ -108,6 +109,7 @@ void reeve_owner_tick(struct reeve_owner *owner, uint64_t now_ns)
             ->lease_count--;
         lease->state = OWNER_LEASE_DRAINING;
         owner_demand_lower(owner, class);
+        owner_idle_given(owner, class, lease);
         owner_lease_return(owner, now_ns, class, lease);
     }
     for (uint32_t i = 0; i < owner->class_count; i++) {

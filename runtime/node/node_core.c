@@ -203,7 +203,7 @@ static void drain(struct reeve_node *node)
         if (lease->state == LEASE_WAITING)
             node_lease_fail(node, lease, REEVE_EBUSY, "the node is shutting down");
         else if (lease->state == LEASE_OPEN)
-            node_recall(node, lease->id);
+            node_recall(node, lease->id, 0);
     }
 }
 

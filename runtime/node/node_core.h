@@ -135,7 +135,7 @@ enum reeve_node_command_kind {
     /* serial code text: end a driver's socket; no CLIENT_GONE follows */
     REEVE_NODE_COMMAND_CLIENT_DROP,
     REEVE_NODE_COMMAND_CLIENT_LOST,       /* serial lease class_index code count text: LEASE_LOST */
-    REEVE_NODE_COMMAND_CLIENT_RECALL,     /* serial lease */
+    REEVE_NODE_COMMAND_CLIENT_RECALL,     /* serial lease count: see REEVE_LOCAL_LEASE_RECALL */
     REEVE_NODE_COMMAND_CLIENT_INFEASIBLE, /* serial class_index text */
     REEVE_NODE_COMMAND_CLIENT_DEADLOCK, /* serial count text: the wait of that number is to fail */
     /* serial count code process message(actor_number actor_host) text: NAMED */

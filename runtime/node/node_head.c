@@ -273,7 +273,7 @@ void node_head_message(struct reeve_node *node, const struct reeve_message *mess
     case REEVE_MESSAGE_PEER_UP: node_peer_up(node, message); break;
     case REEVE_MESSAGE_PEER_DOWN: peer_down(node, message); break;
     case REEVE_MESSAGE_GRANT: node_grant(node, message); break;
-    case REEVE_MESSAGE_RECALL: node_recall(node, message->lease); break;
+    case REEVE_MESSAGE_RECALL: node_recall(node, message->lease, message->count); break;
     case REEVE_MESSAGE_INFEASIBLE: node_infeasible(node, message); break;
     case REEVE_MESSAGE_DEADLOCK: node_deadlock(node, message); break;
     case REEVE_MESSAGE_NAMED: node_named(node, message); break;

@@ -107,6 +107,7 @@ struct node_lease {
     struct node_process *worker;         /* executor's */
     struct reeve_list waiting_link;
     bool lent;
+    bool wanted; /* executor's, waiting: its holder is to be told so when it is open */
     bool channel_open;
     bool kill; /* executor's, closing: its worker is not to serve anybody else */
     /* executor's, of hosts of actors: node_actors.c */
@@ -229,7 +230,7 @@ void node_attached_end(
 
 /* node_leases.c */
 void node_grant(struct reeve_node *node, const struct reeve_message *message);
-void node_recall(struct reeve_node *node, uint64_t id);
+void node_recall(struct reeve_node *node, uint64_t id, uint64_t count);
 void node_lease_open(
     struct reeve_node *node, struct node_lease *lease, struct node_process *worker);
 void node_lease_fail(

@@ -161,33 +161,42 @@ static void leave_waiting(struct node_lease *lease)
     }
 }
 
-void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct node_process *worker)
+/* Count 0: it is to come back; 1: when it lies idle. */
+static void recall(struct reeve_node *node, const struct node_lease *lease, uint64_t count)
 {
-    leave_waiting(lease);
-    lease->state = LEASE_OPEN;
-    lease->worker = worker;
-    lease->channel_open = true;
-    if (!reeve_class_attaches(&lease->class))
-        worker->lease = lease;
     if (lease->holder_process != NULL) {
-        struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_OPEN_LOCAL);
-        int64_t index = node_class_index(lease->holder_process, &lease->class);
-        command->lease = lease->id;
+        struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLIENT_RECALL);
         command->serial = lease->holder_process->serial;
-        command->worker = worker->serial;
-        command->cpu_milli = lease->class.cpu_milli;
-        command->priority = lease->class.priority;
-        command->class_index = index < 0 ? 0 : (uint32_t)index;
-        command->process = node_process_id(node, worker);
-        command->job = lease->job->id;
-        command->owner = lease->class.owner;
-        command->host = lease->class.host;
-        node_attached_open(node, lease);
-        return;
+        command->lease = lease->id;
+        command->count = (uint32_t)count;
+    } else if (lease->state == LEASE_OPEN) {
+        struct reeve_message *message = node_send_peer(node, lease->peer, REEVE_MESSAGE_RECALL);
+        message->lease = lease->id;
+        message->count = count;
     }
+}
+
+static void open_local(struct reeve_node *node, struct node_lease *lease)
+{
+    struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_OPEN_LOCAL);
+    int64_t index = node_class_index(lease->holder_process, &lease->class);
+    command->lease = lease->id;
+    command->serial = lease->holder_process->serial;
+    command->worker = lease->worker->serial;
+    command->cpu_milli = lease->class.cpu_milli;
+    command->priority = lease->class.priority;
+    command->class_index = index < 0 ? 0 : (uint32_t)index;
+    command->process = node_process_id(node, lease->worker);
+    command->job = lease->job->id;
+    command->owner = lease->class.owner;
+    command->host = lease->class.host;
+}
+
+static void open_executor(struct reeve_node *node, struct node_lease *lease)
+{
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_OPEN_EXECUTOR);
     command->lease = lease->id;
-    command->worker = worker->serial;
+    command->worker = lease->worker->serial;
     command->cpu_milli = lease->class.cpu_milli;
     command->priority = lease->class.priority;
     command->node = lease->peer;
@@ -199,7 +208,23 @@ void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct n
     open->lease = lease->id;
     open->class = lease->class;
     open->process = lease->holder;
-    open->worker = node_process_id(node, worker);
+    open->worker = node_process_id(node, lease->worker);
+}
+
+void node_lease_open(struct reeve_node *node, struct node_lease *lease, struct node_process *worker)
+{
+    leave_waiting(lease);
+    lease->state = LEASE_OPEN;
+    lease->worker = worker;
+    lease->channel_open = true;
+    if (!reeve_class_attaches(&lease->class))
+        worker->lease = lease;
+    if (lease->holder_process != NULL)
+        open_local(node, lease);
+    else
+        open_executor(node, lease);
+    if (lease->wanted)
+        recall(node, lease, 1);
     node_attached_open(node, lease);
 }
 
@@ -320,22 +345,17 @@ void node_lease_give_up(struct reeve_node *node, struct node_lease *lease, int32
     node_lease_end(node, lease);
 }
 
-void node_recall(struct reeve_node *node, uint64_t id)
+void node_recall(struct reeve_node *node, uint64_t id, uint64_t count)
 {
     struct node_lease *lease = lease_get(node, id);
-    if (lease == NULL) {
+    if (lease == NULL)
         node->stale++;
-        return;
-    }
-    if (lease->state == LEASE_WAITING) {
+    else if (lease->state != LEASE_WAITING)
+        recall(node, lease, count);
+    else if (count == 0)
         node_lease_end(node, lease);
-    } else if (lease->holder_process != NULL) {
-        struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLIENT_RECALL);
-        command->serial = lease->holder_process->serial;
-        command->lease = id;
-    } else if (lease->state == LEASE_OPEN) {
-        node_send_peer(node, lease->peer, REEVE_MESSAGE_RECALL)->lease = id;
-    }
+    else
+        lease->wanted = true;
 }
 
 static void announce(struct reeve_node *node, enum reeve_message_kind kind)
@@ -491,7 +511,7 @@ void node_peer_message(struct reeve_node *node, const struct reeve_node_event *e
         break;
     case REEVE_MESSAGE_RECALL:
         if (shared && lease->state == LEASE_HELD)
-            node_recall(node, lease->id);
+            node_recall(node, lease->id, message->count);
         else
             node->stale++;
         break;

@@ -126,7 +126,8 @@
  *                                                          RECALLED, CLAIMED ones were running;
  *                                                          count: not 0, while it ran a child of
  *                                                          its task's on the spot
- *   LEASE_RECALL   lease                                   to the holder: give it back
+ *   LEASE_RECALL   lease count                             to the holder: give it back; count 1:
+ *                                                          when it lies idle
  *   CHANNEL_CLOSE  lease                                   to the worker: this holder is gone,
  *                                                          unmap
  *   CANCEL         lease task count(attempt) size(grace) flags(keep children)

@@ -58,8 +58,9 @@
  *               the verdict: that incarnation is dead for everyone
  *   GRANT       head -> executor: lease class process
  *               make room, start a worker, tell the holder
- *   RECALL      head -> executor -> holder's node: lease
- *               give it back when what is claimed has finished
+ *   RECALL      head -> executor -> holder's node: lease count
+ *               give it back when what is claimed has finished; count 1: others wait for it, give
+ *               it back when you have nothing for it to do
  *   JOB_END     head -> every node: process
  *               stop the job's workers, free its objects
  *   INFEASIBLE  head -> driver's node: process class code text

@@ -76,12 +76,14 @@ def slots_of(cluster, names):
 
 def share_of_first(cluster, names, wanted, least, most):
     """Of what the two hold, looked at again and again for `least` seconds, and on to `most` until it is within 10 % of what is wanted: turns
-    are as long as tasks are, so it takes some of them to even out."""
+    are as long as tasks are, so it takes some of them to even out. Each look counts for as long as it took: looks are slower, and so
+    fewer, while the one holds more that keeps the cores busy."""
     held = [0.0, 0.0]
-    begin = time.monotonic()
+    begin = last = time.monotonic()
     while True:
-        held = [sum(pair) for pair in zip(held, slots_of(cluster, names))]
-        took, share = time.monotonic() - begin, held[0] / sum(held)
+        slots, now = slots_of(cluster, names), time.monotonic()
+        held = [sum_before + slot * (now - last) for sum_before, slot in zip(held, slots)]
+        last, took, share = now, now - begin, held[0] / sum(held)
         if took >= most or (took >= least and abs(share - wanted) <= wanted / 10):
             return share
 

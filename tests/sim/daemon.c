@@ -240,7 +240,8 @@ static void carry_out(
                 .code = c->code});
         break;
     case REEVE_NODE_COMMAND_CLIENT_RECALL:
-        tell(sim, daemon, c->serial, (struct sim_local){.kind = LOCAL_RECALL, .lease = c->lease});
+        tell(sim, daemon, c->serial,
+            (struct sim_local){.kind = LOCAL_RECALL, .lease = c->lease, .count = c->count});
         break;
     case REEVE_NODE_COMMAND_CLIENT_NAMED:
         tell(sim, daemon, c->serial,

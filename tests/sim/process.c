@@ -250,6 +250,8 @@ static void turn(struct sim *sim, struct sim_process *process)
         sim_driver_turn(sim, process);
     else
         sim_worker_turn(sim, process);
+    if (!process->is_driver)
+        reeve_owner_rests(process->owner, sim->now_ns, process->frame_count == 0);
     drain_all(sim, process);
     sim_process_pump(sim, process);
     if (sim->options.audit)
@@ -282,8 +284,12 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_NAMED: sim_named(sim, process, m); break;
     case LOCAL_LOST: lease_lost(sim, process, m); break;
     case LOCAL_RECALL:
-        if (reeve_owner_find_lease(process->owner, m->lease, &index))
+        if (!reeve_owner_find_lease(process->owner, m->lease, &index))
+            break;
+        if (m->count == 0)
             reeve_owner_lease_recalled(process->owner, sim->now_ns, index);
+        else
+            reeve_owner_lease_wanted(process->owner, sim->now_ns, index);
         break;
     case LOCAL_INFEASIBLE:
         reeve_owner_class_failed(process->owner, sim->now_ns, m->class_index, m->code, "");

@@ -53,7 +53,9 @@ static const char *message_text(const struct reeve_message *m, char *text, size_
     case REEVE_MESSAGE_FAILED: snprintf(text, size, "failed %d %d", (int)m->lease, m->code); break;
     case REEVE_MESSAGE_LOST: snprintf(text, size, "lost %d %d", (int)m->lease, m->code); break;
     case REEVE_MESSAGE_RETURN: snprintf(text, size, "return %d", (int)m->lease); break;
-    case REEVE_MESSAGE_RECALL: snprintf(text, size, "recall %d", (int)m->lease); break;
+    case REEVE_MESSAGE_RECALL:
+        snprintf(text, size, "recall %d%s", (int)m->lease, m->count != 0 ? " when idle" : "");
+        break;
     default: snprintf(text, size, "message-%d", (int)m->kind); break;
     }
     return text;
@@ -79,7 +81,8 @@ static void describe(const struct reeve_node_command *c)
         CASE(CLIENT_DROP, "drop %u %d", c->serial, c->code);
         CASE(CLIENT_LOST, "client_lost %u lease %d class %u %d", c->serial, l, c->class_index,
             c->code);
-        CASE(CLIENT_RECALL, "client_recall %u lease %d", c->serial, l);
+        CASE(CLIENT_RECALL, "client_recall %u lease %d%s", c->serial, l,
+            c->count != 0 ? " when idle" : "");
         CASE(CLIENT_INFEASIBLE, "infeasible %u class %u", c->serial, c->class_index);
         CASE(CLIENT_NAMED, "client_named %u #%u %d", c->serial, c->count, c->code);
         CASE(CLIENT_HEAD, "client_head %u %d", c->serial, c->code);
@@ -249,10 +252,29 @@ static void test_recall(void **state)
 {
     (void)state;
     make_leased();
+    HEAD(RECALL, .lease = 7, .count = 1);
+    EXPECT("client_recall 1 lease 7 when idle");
     HEAD(RECALL, .lease = 7);
     EXPECT("client_recall 1 lease 7");
     HEAD(RECALL, .lease = 99);
     EXPECT("");
+}
+
+/* It is waited for before it is open: its holder is told when it is. */
+static void test_recall_when_idle_before_it_is_open(void **state)
+{
+    (void)state;
+    make_joined(1000, 1, 0);
+    EVENT(DRIVER_HELLO, .connection = 9, .text = "prog");
+    EXPECT("welcome 9 as 1\nhead job_begin 1\nspawn 2");
+    EVENT(CLIENT_DEMAND, .serial = 1, .class_index = 4, .cpu_milli = 1000, .count = 2);
+    EXPECT("head demand 1 1000 2");
+    grant(7, process(3, 1), process(3, 1), 1000);
+    HEAD(RECALL, .lease = 7, .count = 1);
+    EXPECT("");
+    EVENT(WORKER_HELLO, .serial = 2);
+    EXPECT("worker_welcome 2\nopen_local 7 holder 1 worker 2 class 4\n"
+           "client_recall 1 lease 7 when idle");
 }
 
 static void test_worker_dies(void **state)
@@ -407,6 +429,8 @@ static void test_executor_of_a_peer(void **state)
 {
     (void)state;
     make_executor();
+    HEAD(RECALL, .lease = 7, .count = 1);
+    EXPECT("peer 5 recall 7 when idle");
     HEAD(RECALL, .lease = 7);
     EXPECT("peer 5 recall 7");
     PEER(6, RETURN, .lease = 7); /* not its own */
@@ -465,6 +489,8 @@ static void test_holder_of_a_peer(void **state)
     make_holder();
     PEER(5, OPEN, .lease = 8, .process = process(3, 77));
     EXPECT("peer 5 return 8"); /* nobody here wants it */
+    PEER(5, RECALL, .lease = 7, .count = 1);
+    EXPECT("client_recall 1 lease 7 when idle");
     PEER(5, RECALL, .lease = 7);
     EXPECT("client_recall 1 lease 7");
     PEER(5, LOST, .lease = 7, .code = REEVE_EWORKERDIED);
@@ -729,6 +755,7 @@ int main(void)
         TEST(test_weight),
         TEST(test_lease_and_return),
         TEST(test_recall),
+        TEST(test_recall_when_idle_before_it_is_open),
         TEST(test_worker_dies),
         TEST(test_worker_socket_ends_first),
         TEST(test_driver_dies),

@@ -106,6 +106,66 @@ static void workers_of_a_job_take_turns_with_its_driver(void **state)
     finish(&x);
 }
 
+/* Each is told once; who wants does not tell itself. */
+static void who_holds_what_others_wait_for_is_told_once(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin_with(&x, 1000, 1);
+    x.shows_idle = true;
+    demand(&x, 1, P(1, 2), one(P(1, 1)), 9);
+    expect(&x, "send 1 GRANT 1 to 1.2"); /* it lacks eight, and nobody else has any */
+    demand(&x, 1, P(1, 3), one(P(1, 1)), 9);
+    expect(&x, "send 1 RECALL 1 when idle");
+    demand(&x, 1, P(1, 4), one(P(1, 1)), 1);
+    wait_ms(&x, 500);
+    expect(&x, "");
+    demand(&x, 1, P(1, 2), one(P(1, 1)), 0);
+    ended(&x, 1, L(1)); /* the latest first; its lease is waited for, too */
+    expect(&x, "send 1 GRANT 2 to 1.4; send 1 RECALL 2 when idle");
+    demand(&x, 1, P(1, 4), one(P(1, 1)), 0);
+    ended(&x, 1, L(2));
+    expect(&x, "send 1 GRANT 3 to 1.3"); /* for which nobody else waits */
+    finish(&x);
+}
+
+/* Between jobs likewise; what can never be granted is no reason. */
+static void what_cannot_be_had_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin_with(&x, 2000, 2);
+    x.shows_idle = true;
+    demand(&x, 1, P(1, 1), one(P(1, 1)), 2);
+    forget(&x);
+    demand(&x, 1, P(1, 2), class_of(P(1, 2), 4000, 0), 1);
+    wait_ms(&x, 900);
+    expect(&x, "");
+    demand(&x, 1, P(1, 2), class_of(P(1, 2), 0, 0), 1); /* needs no cpu */
+    expect(&x, "send 1 GRANT 3 to 1.2");
+    demand(&x, 1, P(1, 2), one(P(1, 2)), 1);
+    expect(&x, "send 1 RECALL 2; send 1 RECALL 1 when idle");
+    finish(&x);
+}
+
+/* The word may have been lost with the link. */
+static void a_node_that_comes_back_is_told_again(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin_with(&x, 1000, 1);
+    x.shows_idle = true;
+    demand(&x, 1, P(1, 2), one(P(1, 1)), 1);
+    demand(&x, 1, P(1, 3), one(P(1, 1)), 1);
+    expect(&x, "send 1 GRANT 1 to 1.2; send 1 RECALL 1 when idle");
+    down(&x, 1);
+    rejoin(&x, 2, 1, 1000);
+    forget(&x);
+    holding(&x, 2, L(1), P(1, 2), one(P(1, 1)));
+    expect(&x, "send 2 RECALL 1 when idle");
+    finish(&x);
+}
+
 static void a_node_is_drained_for_what_is_large(void **state)
 {
     (void)state;
@@ -206,8 +266,8 @@ static void levelling_comes_to_rest(void **state)
         const struct reeve_sched_command *c = reeve_fifo_peek(&x.out);
         if (c == NULL)
             break;
-        bool recall =
-            c->kind == REEVE_SCHED_COMMAND_SEND && c->message.kind == REEVE_MESSAGE_RECALL;
+        bool recall = c->kind == REEVE_SCHED_COMMAND_SEND &&
+                      c->message.kind == REEVE_MESSAGE_RECALL && c->message.count == 0;
         uint64_t lease = c->message.lease;
         reeve_fifo_pop(&x.out, NULL);
         if (recall) {
@@ -232,6 +292,9 @@ int main(void)
         cmocka_unit_test(an_only_lease_takes_turns),
         cmocka_unit_test(higher_priority_takes_within_its_job_only),
         cmocka_unit_test(workers_of_a_job_take_turns_with_its_driver),
+        cmocka_unit_test(who_holds_what_others_wait_for_is_told_once),
+        cmocka_unit_test(what_cannot_be_had_is_not_waited_for),
+        cmocka_unit_test(a_node_that_comes_back_is_told_again),
         cmocka_unit_test(a_node_is_drained_for_what_is_large),
         cmocka_unit_test(a_drain_ends_with_its_reason),
         cmocka_unit_test(a_drain_that_does_not_succeed_is_given_up_for_a_while),

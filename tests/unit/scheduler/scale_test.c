@@ -69,6 +69,19 @@ static void ten_thousand_nodes_a_hundred_thousand_leases(void **state)
     assert_true(totals(&x).work_count - before < 200);
     settle(&x, 5000);
 
+    /* Another comes, and waits: not all who hold something are told at once. */
+    tell(&x, 2, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = P(2, 1)});
+    forget(&x);
+    before = totals(&x).work_count;
+    tell(&x, 2,
+        &(struct reeve_message){.kind = REEVE_MESSAGE_DEMAND,
+            .process = P(2, 1),
+            .class = class_of(P(2, 1), 1000, 0),
+            .count = 1});
+    assert_true(totals(&x).work_count - before < 500);
+    assert_in_range(x.out.count, 2, 100);
+    settle(&x, 5000);
+
     /* The driver's node dies: the news goes to everyone, in slices. */
     struct reeve_sched_event lost = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = 1};
     reeve_sched_step(x.sched, x.now_ns, &lost, &x.out);

@@ -27,6 +27,7 @@ struct scenario {
     struct reeve_sched *sched;
     struct reeve_fifo out;
     uint64_t now_ns;
+    bool shows_idle; /* RECALL … when idle, too */
 };
 
 void begin(struct scenario *x, const struct reeve_sched_settings *settings);

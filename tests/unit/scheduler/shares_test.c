@@ -72,7 +72,7 @@ static void take_commands(struct world *w)
                 .job = job};
             if (w->players[job].first_ms == 0)
                 w->players[job].first_ms = w->ms;
-        } else if (c.message.kind == REEVE_MESSAGE_RECALL) {
+        } else if (c.message.kind == REEVE_MESSAGE_RECALL && c.message.count == 0) {
             struct worker_lease *lease = lease_find(w, c.message.lease);
             uint32_t task_ms = w->players[lease->job].task_ms;
             lease->back_ms = w->ms + task_ms - (w->ms - lease->granted_ms) % task_ms;
@@ -206,6 +206,33 @@ static void turns_are_not_too_short(void **state)
     world_end(&w);
 }
 
+/* A program whose calls are short has nothing left to call for, now and then, for a millisecond:
+ * that is no reason to forget what it has lacked while it waited for the other's long tasks. */
+static void who_wants_nothing_for_a_moment_keeps_its_claim(void **state)
+{
+    (void)state;
+    struct world w;
+    world_begin(&w, 1, 3000);
+    enter(&w, 0, (struct player){1000, 1, 100, 100, 0, 0});
+    enter(&w, 1, (struct player){1000, 200, 100, 100, 0, 0});
+    play_ms(&w, 1, 2000);
+    forget_time(&w);
+    for (int i = 0; i < 1000; i++) {
+        struct reeve_sched_demand_info info;
+        uint64_t cursor = 0;
+        while (reeve_sched_next_demand(w.x.sched, &cursor, &info))
+            if (info.process == P(1, 1))
+                demand(&w.x, 1, P(1, 1), class_of(P(1, 1), 1000, 0), info.lease_count);
+        take_commands(&w);
+        play_ms(&w, 1, 1);
+        demand(&w.x, 1, P(1, 1), class_of(P(1, 1), 1000, 0), 100);
+        take_commands(&w);
+        play_ms(&w, 1, 29);
+    }
+    assert_in_range(part(&w), 450, 550);
+    world_end(&w);
+}
+
 /* What a job had while nobody else wanted anything is not held against it, and one that wanted
  * nothing for long has saved up nothing. */
 static void the_past_does_not_count(void **state)
@@ -229,6 +256,7 @@ int main(void)
         cmocka_unit_test(two_share_by_weight_whatever_they_run),
         cmocka_unit_test(a_third_that_asks_for_one_call_is_served_at_once),
         cmocka_unit_test(turns_are_not_too_short),
+        cmocka_unit_test(who_wants_nothing_for_a_moment_keeps_its_claim),
         cmocka_unit_test(the_past_does_not_count),
     };
     return cmocka_run_group_tests_name("scheduler/shares", tests, NULL, NULL);
