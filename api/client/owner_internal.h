@@ -369,54 +369,6 @@ static inline const uint8_t *owner_task_bytes(const struct owner_task *task)
     return task->size > OWNER_SMALL_SIZE ? task->bytes.large : task->bytes.small;
 }
 
-static inline void owner_queue_push(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    task->next = OWNER_NONE;
-    task->previous = queue->last;
-    if (queue->last != OWNER_NONE)
-        owner_task_at(owner, queue->last)->next = index;
-    else
-        queue->first = index;
-    queue->last = index;
-    queue->count++;
-}
-
-/* Before that one; OWNER_NONE: at the end. */
-static inline void owner_queue_insert(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, uint32_t before)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    task->next = before;
-    task->previous = before != OWNER_NONE ? owner_task_at(owner, before)->previous : queue->last;
-    if (task->next != OWNER_NONE)
-        owner_task_at(owner, task->next)->previous = index;
-    else
-        queue->last = index;
-    if (task->previous != OWNER_NONE)
-        owner_task_at(owner, task->previous)->next = index;
-    else
-        queue->first = index;
-    queue->count++;
-}
-
-static inline void owner_queue_remove(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    if (task->next != OWNER_NONE)
-        owner_task_at(owner, task->next)->previous = task->previous;
-    else
-        queue->last = task->previous;
-    if (task->previous != OWNER_NONE)
-        owner_task_at(owner, task->previous)->next = task->next;
-    else
-        queue->first = task->next;
-    task->next = task->previous = OWNER_NONE;
-    queue->count--;
-}
-
 /* Memory (owner_table.c). */
 int owner_task_make(struct reeve_owner *owner, uint32_t *ret_index);
 /* The index of the next task that is not FREE; from OWNER_NONE the first; OWNER_NONE: no more. */
@@ -592,13 +544,6 @@ void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index
 void owner_task_queue_ordered(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 /* The same for one that has been under way: to where it was among the others. */
 void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
-static inline void owner_task_unlink(
-    struct reeve_owner *owner, struct owner_class *class, uint32_t index)
-{
-    owner_queue_remove(owner, &class->queued, index);
-    if (class->returned == index)
-        class->returned = OWNER_NONE;
-}
 void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 
 /* Becoming final (owner_final.c). */
