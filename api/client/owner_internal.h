@@ -466,6 +466,7 @@ void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node
 void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node);
 void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id);
 void owner_strays_fini(struct reeve_owner *owner);
+void owner_strays_check(const struct reeve_owner *owner); /* asserts */
 
 /* Functions that fail (owner_retry.c). */
 int owner_retry_make(
