@@ -121,23 +121,7 @@ struct owner_page {
     struct reeve_list room_node;
 };
 
-/* The call that has made a task's object; in one piece of memory with what it points to. The
- * futures in its arguments count it among their lineage_references. */
-struct owner_lineage {
-    struct reeve_list node; /* of the owner's, oldest first */
-    struct owner_task *task;
-    uint32_t size; /* of all of it */
-    uint32_t splice_count;
-    uint32_t arguments_size;
-    bool never_inline;
-    bool has_parts; /* of a call with several results */
-    bool is_part;   /* of one of these: the only future that it needs is that of the call… */
-    uint32_t number, count; /* …of which it is this one… */
-    uint32_t index;         /* …and this is its task */
-    struct reeve_owner_retries retries;
-    struct reeve_owner_splice *splices;
-    uint8_t *arguments;
-};
+struct owner_lineage; /* owner_lineages.h */
 
 struct owner_edge {
     uint32_t dependent;
@@ -303,7 +287,13 @@ struct reeve_owner {
     struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct reeve_list lineages;
     uint64_t lineage_bytes; /* of these, and of the objects that are kept for them alone */
+    const struct reeve_map64 *host_names; /* node -> char *; NULL: not known */
 };
+
+#define OWNER_NODE_SIZE 80
+
+/* "3 (host)", as far as that is known. */
+void owner_node_name(const struct reeve_owner *owner, uint32_t node, char *ret, size_t size);
 
 /* Small and on the way of every call, so inline. */
 
@@ -476,6 +466,7 @@ void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node
 void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node);
 void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id);
 void owner_strays_fini(struct reeve_owner *owner);
+void owner_strays_check(const struct reeve_owner *owner); /* asserts */
 
 /* Functions that fail (owner_retry.c). */
 int owner_retry_make(
