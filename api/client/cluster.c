@@ -172,6 +172,8 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     cluster->holder_capacity = cluster->holders != NULL ? HOLDERS_FIRST : 0;
     reeve_map64_init(&cluster->hosts);
     cluster->owner = reeve_owner_create(&owner_settings);
+    if (cluster->owner != NULL)
+        reeve_owner_set_hosts(cluster->owner, &cluster->hosts);
     cluster->objects = reeve_objects_create();
     int code = 0;
     if (cluster->owner == NULL || cluster->objects == NULL)

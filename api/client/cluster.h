@@ -189,7 +189,7 @@ struct reeve_cluster {
     bool owns_told; /* worker: its daemon was told that it has futures */
     uint32_t blocked_count;
 
-    struct reeve_map64 hosts; /* node -> the name of its host: of others, where leases were held */
+    struct reeve_map64 hosts; /* node -> the name of its host: ours, and where leases were held */
     pthread_t background;
     bool background_started;
     bool ending;

@@ -115,12 +115,15 @@ static int history_map(int fd, struct reeve_history **ret)
 static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_message *welcome,
     struct reeve_error_info *error)
 {
+    char host[HOST_NAME_MAX + 1] = "";
     cluster->process = welcome->process;
     cluster->job = welcome->task;
     cluster->node = welcome->node;
     cluster->inline_size = welcome->inline_size;
     cluster->store_bytes = welcome->size;
     reeve_owner_set_process(cluster->owner, welcome->process);
+    if (gethostname(host, sizeof(host) - 1) == 0)
+        reeve_cluster_host_note(cluster, cluster->node, host);
     cluster->event_fd = welcome->fds[1];
     cluster->daemon_event_fd = welcome->fds[3];
     welcome->fd_count = 0;

@@ -1,10 +1,8 @@
 /* What a get says of a task that has failed: its error, as the worker has told it. */
-#include <limits.h>
 #include <msgpack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/client/cluster.h"
 #include "api/client/codec.h"
@@ -48,16 +46,13 @@ static void error_map_read(const uint8_t *bytes, size_t size, struct reeve_error
 void reeve_cluster_node_name(
     const struct reeve_cluster *cluster, uint32_t node, char *ret, size_t size)
 {
-    char own[HOST_NAME_MAX + 1] = "";
     const char *host = reeve_map64_get(&cluster->hosts, node);
-    if (node == cluster->node && gethostname(own, sizeof(own) - 1) == 0)
-        host = own;
     snprintf(ret, size, host != NULL ? "%u (%s)" : "%u", node, host);
 }
 
 void reeve_cluster_host_note(struct reeve_cluster *cluster, uint32_t node, const char *host)
 {
-    if (node == cluster->node || host[0] == '\0' || reeve_map64_get(&cluster->hosts, node) != NULL)
+    if (host[0] == '\0' || reeve_map64_get(&cluster->hosts, node) != NULL)
         return;
     char *copy = strdup(host);
     if (copy != NULL && reeve_map64_put(&cluster->hosts, node, copy, NULL) != 0)

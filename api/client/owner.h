@@ -46,6 +46,7 @@
 #include "runtime/channel/credit.h"
 #include "runtime/channel/entry.h"
 
+struct reeve_map64;
 struct reeve_owner;
 typedef uint64_t reeve_task_id;
 typedef uint32_t
@@ -618,6 +619,8 @@ void reeve_owner_loans_lost(struct reeve_owner *owner, uint64_t now_ns, uint64_t
 
 /* Who we are. Not known: nothing is kept. */
 void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process);
+/* What machines are called, for texts: node -> char *. It lives as long as the owner. */
+void reeve_owner_set_hosts(struct reeve_owner *owner, const struct reeve_map64 *hosts);
 /* The object of this DONE task cannot be had any more; code: REEVE_ELOST, or REEVE_ECORRUPT. 0: it
  * is being made again (or has been: the task's object is another one by now); wait for the task,
  * then take its result anew. The same code: it cannot be, and `why` says why not, for people.

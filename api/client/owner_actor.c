@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/client/owner_internal.h"
+#include "api/client/owner_queue.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 

@@ -12,7 +12,6 @@
  * been given up with its node, and that was to be run again, ends with that loss, too, whatever
  * becomes of the next attempt: the first may run there yet. The command is given again
  * and again until then, because a worker may not have looked yet, or a node may not have heard. */
-#include <inttypes.h>
 #include <reeve_errors.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,10 +132,10 @@ int owner_cancel_lost(const struct reeve_owner *owner, reeve_task_id id, char *t
     const struct owner_cancel *cancel = cancel_get(owner, id);
     if (cancel == NULL || cancel->lost_code == 0)
         return 0;
+    char node[OWNER_NODE_SIZE];
+    owner_node_name(owner, cancel->lost_node, node, sizeof(node));
     snprintf(text, size,
-        "cancelled, but an attempt of it was given up with node %" PRIu32
-        ", and may still run there",
-        cancel->lost_node);
+        "cancelled, but an attempt of it was given up with node %s, and may still run there", node);
     return cancel->lost_code;
 }
 

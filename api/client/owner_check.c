@@ -2,7 +2,7 @@
  * counted again. */
 #include <stdlib.h>
 
-#include "api/client/owner_internal.h"
+#include "api/client/owner_lineages.h"
 #include "runtime/base/assert.h"
 
 void reeve_owner_check(const struct reeve_owner *owner)
@@ -48,6 +48,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
         }
     }
     owner_anchor_check(owner);
+    owner_strays_check(owner);
     REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)
     memory_bytes += REEVE_LIST_ENTRY(node, struct owner_lineage, node)->size;

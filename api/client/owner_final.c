@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/client/owner_internal.h"
+#include "api/client/owner_lineages.h"
+#include "api/client/owner_queue.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 
@@ -43,7 +44,8 @@ static struct owner_lineage *others_leave(struct reeve_owner *owner, struct owne
         owner_reading_end(owner, task);
         takes = owner_streams_leave(owner, task, index);
     }
-    if (object == NULL && (task->losses != 0 || task->flags & OWNER_ALONE))
+    bool is_kept = object != NULL && object->id.sequence != 0; /* and no list */
+    if (!is_kept && (task->losses != 0 || task->flags & OWNER_ALONE))
         owner_strays_free(owner, owner_task_id(task, index), 0);
     if (object != NULL && !takes) /* a stream is not given twice */
         lineage = owner_lineage_take(owner, task, object);

@@ -121,23 +121,7 @@ struct owner_page {
     struct reeve_list room_node;
 };
 
-/* The call that has made a task's object; in one piece of memory with what it points to. The
- * futures in its arguments count it among their lineage_references. */
-struct owner_lineage {
-    struct reeve_list node; /* of the owner's, oldest first */
-    struct owner_task *task;
-    uint32_t size; /* of all of it */
-    uint32_t splice_count;
-    uint32_t arguments_size;
-    bool never_inline;
-    bool has_parts; /* of a call with several results */
-    bool is_part;   /* of one of these: the only future that it needs is that of the call… */
-    uint32_t number, count; /* …of which it is this one… */
-    uint32_t index;         /* …and this is its task */
-    struct reeve_owner_retries retries;
-    struct reeve_owner_splice *splices;
-    uint8_t *arguments;
-};
+struct owner_lineage; /* owner_lineages.h */
 
 struct owner_edge {
     uint32_t dependent;
@@ -303,7 +287,13 @@ struct reeve_owner {
     struct reeve_fifo watched; /* struct reeve_owner_watch: to be told; room for all watches */
     struct reeve_list lineages;
     uint64_t lineage_bytes; /* of these, and of the objects that are kept for them alone */
+    const struct reeve_map64 *host_names; /* node -> char *; NULL: not known */
 };
+
+#define OWNER_NODE_SIZE 80
+
+/* "3 (host)", as far as that is known. */
+void owner_node_name(const struct reeve_owner *owner, uint32_t node, char *ret, size_t size);
 
 /* Small and on the way of every call, so inline. */
 
@@ -367,54 +357,6 @@ static inline bool owner_class_is_sendable(
 static inline const uint8_t *owner_task_bytes(const struct owner_task *task)
 {
     return task->size > OWNER_SMALL_SIZE ? task->bytes.large : task->bytes.small;
-}
-
-static inline void owner_queue_push(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    task->next = OWNER_NONE;
-    task->previous = queue->last;
-    if (queue->last != OWNER_NONE)
-        owner_task_at(owner, queue->last)->next = index;
-    else
-        queue->first = index;
-    queue->last = index;
-    queue->count++;
-}
-
-/* Before that one; OWNER_NONE: at the end. */
-static inline void owner_queue_insert(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index, uint32_t before)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    task->next = before;
-    task->previous = before != OWNER_NONE ? owner_task_at(owner, before)->previous : queue->last;
-    if (task->next != OWNER_NONE)
-        owner_task_at(owner, task->next)->previous = index;
-    else
-        queue->last = index;
-    if (task->previous != OWNER_NONE)
-        owner_task_at(owner, task->previous)->next = index;
-    else
-        queue->first = index;
-    queue->count++;
-}
-
-static inline void owner_queue_remove(
-    struct reeve_owner *owner, struct owner_queue *queue, uint32_t index)
-{
-    struct owner_task *task = owner_task_at(owner, index);
-    if (task->next != OWNER_NONE)
-        owner_task_at(owner, task->next)->previous = task->previous;
-    else
-        queue->last = task->previous;
-    if (task->previous != OWNER_NONE)
-        owner_task_at(owner, task->previous)->next = task->next;
-    else
-        queue->first = task->next;
-    task->next = task->previous = OWNER_NONE;
-    queue->count--;
 }
 
 /* Memory (owner_table.c). */
@@ -524,6 +466,7 @@ void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node
 void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node);
 void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id);
 void owner_strays_fini(struct reeve_owner *owner);
+void owner_strays_check(const struct reeve_owner *owner); /* asserts */
 
 /* Functions that fail (owner_retry.c). */
 int owner_retry_make(
@@ -591,13 +534,6 @@ void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index
 void owner_task_queue_ordered(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 /* The same for one that has been under way: to where it was among the others. */
 void owner_task_requeue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
-static inline void owner_task_unlink(
-    struct reeve_owner *owner, struct owner_class *class, uint32_t index)
-{
-    owner_queue_remove(owner, &class->queued, index);
-    if (class->returned == index)
-        class->returned = OWNER_NONE;
-}
 void owner_task_unqueue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
 
 /* Becoming final (owner_final.c). */

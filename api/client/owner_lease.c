@@ -2,7 +2,7 @@
 #include <reeve_errors.h>
 #include <stdlib.h>
 
-#include "api/client/owner_internal.h"
+#include "api/client/owner_queue.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 

@@ -5,6 +5,8 @@
  *   task, LINEAGE  nobody else refers to it: its object is freed (flag GIVEN) if it has lineage
  *                  of its own, or is needed only for what lies on our own node; else kept
  *   part, DONE     ── lineage: the call, and which of its results ──▶ call, LINEAGE ── lineage */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,17 @@ void reeve_owner_set_process(struct reeve_owner *owner, reeve_process_id process
 {
     owner->process = process;
     owner->node = reeve_process_node(process);
+}
+
+void reeve_owner_set_hosts(struct reeve_owner *owner, const struct reeve_map64 *hosts)
+{
+    owner->host_names = hosts;
+}
+
+void owner_node_name(const struct reeve_owner *owner, uint32_t node, char *ret, size_t size)
+{
+    const char *host = owner->host_names != NULL ? reeve_map64_get(owner->host_names, node) : NULL;
+    snprintf(ret, size, host != NULL ? "%" PRIu32 " (%.63s)" : "%" PRIu32, node, host);
 }
 
 /* ---- keeping calls --------------------------------------------------------------------------- */

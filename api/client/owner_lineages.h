@@ -1,8 +1,27 @@
-/* What owner_lineage.c (calls that are kept) and owner_remake.c (running them again) share. */
+/* A call that is kept, and what owner_lineage.c (keeping it) and owner_remake.c (running it again)
+ * share. */
 #ifndef REEVE_CLIENT_OWNER_LINEAGES_H
 #define REEVE_CLIENT_OWNER_LINEAGES_H
 
 #include "api/client/owner_internal.h"
+
+/* The call that has made a task's object; in one piece of memory with what it points to. The
+ * futures in its arguments count it among their lineage_references. */
+struct owner_lineage {
+    struct reeve_list node; /* of the owner's, oldest first */
+    struct owner_task *task;
+    uint32_t size; /* of all of it */
+    uint32_t splice_count;
+    uint32_t arguments_size;
+    bool never_inline;
+    bool has_parts; /* of a call with several results */
+    bool is_part;   /* of one of these: the only future that it needs is that of the call… */
+    uint32_t number, count; /* …of which it is this one… */
+    uint32_t index;         /* …and this is its task */
+    struct reeve_owner_retries retries;
+    struct reeve_owner_splice *splices;
+    uint8_t *arguments;
+};
 
 /* Bytes in the store that only lineage keeps there. */
 static inline uint64_t owner_kept_bytes(const struct owner_task *task)

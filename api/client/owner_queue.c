@@ -1,5 +1,5 @@
 /* The owner core: tasks that wait to be sent, in the queue of their class. */
-#include "api/client/owner_internal.h"
+#include "api/client/owner_queue.h"
 #include "runtime/base/macros.h"
 
 static inline void task_queued(

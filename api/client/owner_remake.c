@@ -65,15 +65,16 @@ static bool lacks_argument(const struct reeve_owner *owner, const struct owner_t
 static bool is_final_loss(const struct reeve_owner *owner, const struct owner_task *task, int code,
     char *why, size_t size)
 {
-    char spent[80];
+    char spent[80], node[OWNER_NODE_SIZE];
     const char *reason = final_reason(owner, task, spent);
     if (reason == NULL && lacks_argument(owner, task))
         reason = "a value that its task would need has been released";
-    if (reason != NULL && code == REEVE_ECORRUPT)
+    if (reason != NULL && code == REEVE_ECORRUPT) {
         snprintf(why, size, "it cannot be made again: %s", reason);
-    else if (reason != NULL)
-        snprintf(why, size, "the value lay on node %" PRIu32 ", and is lost: %s",
-            task->bytes.object.node, reason);
+    } else if (reason != NULL) {
+        owner_node_name(owner, task->bytes.object.node, node, sizeof(node));
+        snprintf(why, size, "the value lay on node %s, and is lost: %s", node, reason);
+    }
     return reason != NULL;
 }
 

@@ -1,6 +1,6 @@
 /* The owner core: which task is sent next, and to whom. The shell asks with next_send, writes the
  * entry, and says sent, or unsent when the ring had no room. */
-#include "api/client/owner_internal.h"
+#include "api/client/owner_queue.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "api/client/owner_internal.h"
+#include "runtime/base/assert.h"
 
 struct owner_stray {
     uint32_t count;
@@ -30,7 +31,8 @@ void owner_stray_note(struct reeve_owner *owner, reeve_task_id id, uint32_t node
     const struct owner_stray *former = reeve_map64_get(&owner->strays, id);
     uint32_t count = former != NULL ? former->count : 0;
     void *replaced = NULL;
-    if (owner->process == REEVE_PROCESS_NONE || node == 0)
+    if (owner->process == REEVE_PROCESS_NONE || node == 0 ||
+        owner_task_at(owner, owner_task_index(id))->flags & OWNER_LIFE) /* makes no value */
         return;
     for (uint32_t i = 0; i < count; i++)
         if (former->nodes[i] == node)
@@ -74,4 +76,21 @@ void owner_strays_fini(struct reeve_owner *owner)
     while (reeve_map64_next(&owner->strays, &at, NULL, &stray))
         free(stray);
     reeve_map64_fini(&owner->strays);
+}
+
+/* Each is of a task that has not ended, or of an object that somebody has. */
+void owner_strays_check(const struct reeve_owner *owner)
+{
+    size_t at = 0;
+    uint64_t id;
+    while (reeve_map64_next(&owner->strays, &at, &id, NULL)) {
+        const struct owner_task *task = owner_task_find(owner, id);
+        bool known = task != NULL && !reeve_task_state_is_final(task->state);
+        uint32_t index = OWNER_NONE;
+        while (!known && (index = owner_task_each(owner, index)) != OWNER_NONE) {
+            task = owner_task_at(owner, index);
+            known = task->flags & OWNER_RESULT_OBJECT && task->bytes.object.id.sequence == id;
+        }
+        REEVE_ASSERT(known);
+    }
 }

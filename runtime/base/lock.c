@@ -11,9 +11,12 @@
 
 #include "runtime/base/clock.h"
 
-/* So many looks, some 30 ns apart, take longer than a call holds the lock. Each offer of the core
- * to others is followed by a few more. */
-#define SPINS       100
+/* A look takes the lock's line away from who has it, and who gets the lock takes away all that it
+ * guards: a call of the program's costs twice as much then. So looks become rarer, from 30 ns to a
+ * microsecond or two apart, in which others make a dozen calls in a row. Each offer of the core to
+ * others is followed by a few more. */
+#define SPINS       400
+#define SPINS_APART 64
 #define YIELDS      4
 #define SPINS_AFTER 20
 
@@ -47,10 +50,13 @@ static bool word_take(struct reeve_lock *lock, uint32_t value)
 
 static bool spin(struct reeve_lock *lock, int spins)
 {
-    for (int i = 0; i < spins; i++) {
+    for (int apart = 1; spins > 0; spins -= apart) {
         if (word_take(lock, 1))
             return true;
-        reeve_cpu_relax();
+        for (int i = 0; i < apart; i++)
+            reeve_cpu_relax();
+        if (apart < SPINS_APART)
+            apart *= 2;
     }
     return false;
 }
