@@ -55,6 +55,10 @@ void store_free(
             store->refused_count++;
         return;
     }
+    if (reeve_object_id_is_actor(event->id)) {
+        store_actor_free(store, event->id);
+        return;
+    }
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
     if (node != 0)
         store_tell(store, node, event->id);

@@ -14,6 +14,10 @@
  * Q's node may know nothing of this one, which then asks to be told when Q dies (WATCH). The same
  * holds for what is given away.
  *
+ * An actor is held in the same way, by a name like that of an object, on its owner's node. There is
+ * nothing to free: when its owner has said FREE, and nobody holds it any more, the owner is told
+ * (OVER), and ends it.
+ *
  * They are kept only where the primary copy lies, as a set of (object, process, token): the token
  * tells several holds of one process apart, so that a word that comes twice does no harm. What a
  * process held goes with it, and with its node. An owner's death frees what it owned, held or not:
@@ -102,6 +106,26 @@ void store_hold(
     store->hold_count++;
 }
 
+/* Nobody holds the actor any more. */
+static void actor_over(struct reeve_store *store, struct reeve_object_id id)
+{
+    const struct store_client *client = reeve_map64_get(&store->client_by_process, id.owner);
+    if (client == NULL)
+        return; /* it has ended with its owner */
+    struct reeve_store_command *command = store_command(store, REEVE_STORE_OVER);
+    command->client = client->handle;
+    command->id = id;
+}
+
+void store_actor_free(struct reeve_store *store, struct reeve_object_id id)
+{
+    struct store_held *held = held_find(store, id);
+    if (held != NULL)
+        held->freed = true;
+    else
+        actor_over(store, id);
+}
+
 static void hold_drop(struct reeve_store *store, struct store_hold *hold)
 {
     struct store_held *held = hold->held;
@@ -120,6 +144,8 @@ static void hold_drop(struct reeve_store *store, struct store_hold *hold)
     if (held->holds != NULL)
         return;
     struct store_object *object = held->freed ? store_object_find(store, held->id) : NULL;
+    if (held->freed && reeve_object_id_is_actor(held->id))
+        actor_over(store, held->id);
     held_remove(store, held);
     if (object != NULL && !(object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_FREED)))
         store_object_free(store, object, 0, REEVE_ELOST);
@@ -229,6 +255,11 @@ void store_hold_ask(
     struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder)
 {
     if (event->node == 0 || event->node == store->settings.node) {
+        if (reeve_object_id_is_actor(event->id) && store_owner_is_gone(store, event->id.owner)) {
+            store_reply_seal(store, event, NULL, REEVE_EOWNERDIED,
+                "the process that made the actor has ended, and the actor with it");
+            return;
+        }
         store_hold(store, event->id, holder, event->number);
         if (event->heir != REEVE_PROCESS_NONE)
             store_hold_move(

@@ -320,6 +320,8 @@ void store_watch(struct reeve_store *store, reeve_process_id process);
 void store_watched(struct reeve_store *store, uint32_t node, reeve_process_id process);
 void store_unhold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
+/* Its owner needs the actor no more: is told when nobody else does. */
+void store_actor_free(struct reeve_store *store, struct reeve_object_id id);
 /* Its owner needs it no more. True: others do, and it goes with the last of them. */
 bool store_hold_defers(struct reeve_store *store, const struct store_object *object);
 void store_holder_gone(struct reeve_store *store, reeve_process_id process);

@@ -76,7 +76,7 @@ void reeve_store_status(const struct reeve_store *store, struct reeve_store_stat
 
 bool reeve_store_knows(const struct reeve_store *store, struct reeve_object_id id)
 {
-    return store_object_find(store, id) != NULL;
+    return reeve_object_id_is_actor(id) || store_object_find(store, id) != NULL;
 }
 
 bool reeve_store_find(const struct reeve_store *store, struct reeve_object_id id,
@@ -202,6 +202,6 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free",
         "segment prepare", "segment ready", "segment return", "spill write", "spill read",
-        "spill punch", "spill close", "relax"};
+        "spill punch", "spill close", "relax", "over"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }

@@ -121,6 +121,8 @@
  *  RELAX          client size                there is too little room: the client is to let go of
  *                                            so much that it has anchored and does not use, and
  *                                            to give back what it was granted ahead
+ *  OVER           client id                  an actor of the client's, which has said FREE of it:
+ *                                            nobody else holds it any more
  *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
  *                 segment offset size text   more
  *  SEND_PULL      node id offset length      asks a node for a piece, which is to be written to
@@ -278,6 +280,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SPILL_PUNCH,
     REEVE_STORE_SPILL_CLOSE,
     REEVE_STORE_RELAX,
+    REEVE_STORE_OVER,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 

@@ -13,6 +13,7 @@
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/handles.h"
 #include "api/client/keeper.h"
 #include "api/client/reader.h"
 #include "api/client/registry.h"
@@ -56,6 +57,8 @@ static int obtain(struct reeve_backend *backend, const struct reeve_actor_settin
         *ret_call = false;
         if (settings->get_if_exists)
             code = backend->actor_find(backend, &wanted, ret, error);
+        if (code == REEVE_OK && !detached) /* it is the program's as if it had made it */
+            code = backend->actor_retain(backend, ret, error);
         if (code != REEVE_EHANDLE)
             return code;
         *ret_call = !detached;
@@ -153,6 +156,7 @@ REEVE_API void reeve_typed_actor_create(const struct reeve_function *constructor
         reeve_error_complete(error, error->code);
         actor = actor_failed(error);
     }
+    reeve_handles_note(&actor);
     memcpy(arguments, &actor, sizeof(actor));
 }
 
@@ -252,6 +256,7 @@ REEVE_API int reeve_actor_create(const char *type, const void *args, size_t args
         return reeve_error_complete(error, code);
     if (call)
         (void)backend->release(backend, made, NULL);
+    reeve_handles_note(&actor);
     *ret = actor;
     return REEVE_OK;
 }
@@ -286,7 +291,7 @@ int reeve_actor_keep(struct reeve_backend *backend, const struct reeve_keeper_or
     return code;
 }
 
-/* ---- finding and ending ---------------------------------------------------------------------- */
+/* ---- keeping, finding and ending ------------------------------------------------------------- */
 
 REEVE_API int reeve_actor_find(
     const char *name_space, const char *name, const char *type, reeve_actor *ret)
@@ -312,6 +317,23 @@ REEVE_API int reeve_actor_find(
     return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
 }
 
+REEVE_API reeve_actor(reeve_actor_retain)(reeve_actor actor)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    if (actor.number == 0 && reeve_is_failed_future(actor.host))
+        return actor;
+    struct reeve_backend *backend = NULL;
+    if (reeve_actor_check(&actor, error) == REEVE_OK)
+        backend = reeve_client_enter(error);
+    int code = backend != NULL ? backend->actor_retain(backend, &actor, error) : error->code;
+    if (code == REEVE_OK) {
+        reeve_handles_note(&actor);
+        return actor;
+    }
+    reeve_error_complete(error, code);
+    return actor_failed(error);
+}
+
 static int end(const reeve_actor *actor, enum reeve_actor_end how)
 {
     struct reeve_error_info *error = reeve_error_thread();
@@ -322,6 +344,8 @@ static int end(const reeve_actor *actor, enum reeve_actor_end how)
     if (backend == NULL)
         return error->code;
     code = backend->actor_end(backend, actor, how, error);
+    if (how == REEVE_ACTOR_RELEASE && code == REEVE_OK)
+        reeve_handles_forget(actor);
     return code != REEVE_OK ? reeve_error_complete(error, code) : REEVE_OK;
 }
 

@@ -85,6 +85,8 @@ struct reeve_actor_wanted {
 struct reeve_backend {
     /* Where actors have their names, and are looked for, when nothing else is said. */
     char name_space[REEVE_NAME_SPACE_MAX + 1];
+    /* What the handles of actors among a call's arguments refer to is to be said with it. */
+    bool keeps_arguments;
     bool bounds_calls; /* handles say how many calls of an actor may be unanswered */
 
     /* Takes a task; never waits for it. REEVE_EHANDLE: a splice's future is not live. */
@@ -199,6 +201,13 @@ struct reeve_backend {
     /* REEVE_EHANDLE, REEVE_EINVAL: see reeve_actor_release and reeve_actor_kill. */
     int (*actor_end)(struct reeve_backend *, const reeve_actor *actor, enum reeve_actor_end how,
         struct reeve_error_info *error);
+    /* A reference to the actor's handle, to be kept with what it stands in; *ret stays 0 where the
+     * actor has ended. REEVE_ENOMEM, REEVE_ESHUTDOWN. */
+    int (*actor_refer)(struct reeve_backend *, const reeve_actor *actor, uint64_t *ret,
+        struct reeve_error_info *error);
+    /* See reeve_actor_retain. */
+    int (*actor_retain)(
+        struct reeve_backend *, const reeve_actor *actor, struct reeve_error_info *error);
     /* See reeve_actor_find. */
     int (*actor_find)(struct reeve_backend *, const struct reeve_actor_wanted *wanted,
         reeve_actor *ret, struct reeve_error_info *error);

@@ -151,6 +151,9 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         .actor_keep = reeve_cluster_actor_keep,
         .actor_end = reeve_cluster_actor_end,
         .actor_find = reeve_cluster_actor_find,
+        .actor_refer = reeve_cluster_actor_refer,
+        .actor_retain = reeve_cluster_actor_retain,
+        .keeps_arguments = true,
         .bounds_calls = true,
         .shutdown = cluster_shutdown,
     };

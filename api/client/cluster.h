@@ -176,10 +176,12 @@ struct reeve_cluster {
     /* the background thread looks by itself in a moment: nobody needs to arm the bell for it */
     bool timed;
     uint64_t background_wake_ns;
-    uint64_t spin_ns;             /* how long a poller spins before it sleeps; the poller's */
-    uint64_t waited_ns;           /* when a thread of the program last had what it waited for */
-    _Atomic uint32_t main_state;  /* worker: enum reeve_worker_main_state */
-    _Atomic bool is_owner;        /* worker: it has futures of its own, or had some */
+    uint64_t spin_ns;            /* how long a poller spins before it sleeps; the poller's */
+    uint64_t waited_ns;          /* when a thread of the program last had what it waited for */
+    _Atomic uint32_t main_state; /* worker: enum reeve_worker_main_state */
+    _Atomic bool is_owner;       /* worker: it has futures of its own, or had some */
+    /* handles of others' actors were passed on, or such actors called, since they were held last */
+    _Atomic bool handles_open;
     _Atomic uint64_t task_number; /* worker: of the task that runs, or ran last */
     _Atomic uint32_t lenders; /* worker: waits by which its cpu is lent; changed with the lock */
     /* worker: what its main thread was last reported to wait for, 0: it does not; on which process;
@@ -516,6 +518,16 @@ static inline uint32_t reeve_cluster_object_flags(const struct reeve_reference *
     return (object->flags & REEVE_REFERENCE_GIVEN ? REEVE_LOCAL_OBJECT_GIVEN : 0) |
            (object->flags & REEVE_REFERENCE_HELD ? REEVE_LOCAL_OBJECT_HELD : 0);
 }
+
+/* cluster_actor.c: members of the backend. And: what is to be held by this process when a call has
+ * been answered is held, before that; with the lock, which it gives up meanwhile. */
+int reeve_cluster_actor_refer(struct reeve_backend *backend, const reeve_actor *actor,
+    uint64_t *ret, struct reeve_error_info *error);
+int reeve_cluster_actor_retain(
+    struct reeve_backend *backend, const reeve_actor *actor, struct reeve_error_info *error);
+void reeve_cluster_actor_over(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message);
+int reeve_cluster_handles_hold(struct reeve_cluster *cluster, struct reeve_error_info *error);
 
 /* cluster_prefetch.c. Objects that a get of many has asked for ahead; begins as zeroes. */
 #define REEVE_CLUSTER_PREFETCH_WINDOW 64u

@@ -29,6 +29,8 @@ int reeve_cluster_actor_call(struct reeve_cluster *cluster, const struct reeve_s
         if (!reeve_owner_actor_class(cluster->owner, task->actor, &task->class_index))
             return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released");
     } else {
+        task->called = number;
+        atomic_store_explicit(&cluster->handles_open, true, memory_order_relaxed);
         int code = reeve_owner_host_class(
             cluster->owner, actor->owner, host | REEVE_HOST_ATTACH, &task->class_index);
         if (code != 0)
@@ -176,15 +178,120 @@ int reeve_cluster_actor_make(struct reeve_backend *backend,
     return code;
 }
 
+/* ---- handles ---- */
+
+static struct reeve_owner_handle handle_of(const reeve_actor *actor)
+{
+    return (struct reeve_owner_handle){
+        .process = actor->owner,
+        .number = (uint32_t)REEVE_ACTOR_NUMBER(actor),
+        .host = (uint32_t)actor->host | REEVE_HOST_ATTACH,
+    };
+}
+
+static int handle_get(struct reeve_cluster *cluster, const reeve_actor *actor, uint64_t *ret,
+    bool *ret_open, struct reeve_error_info *error)
+{
+    const struct reeve_owner_handle of = handle_of(actor);
+    reeve_lock(&cluster->lock);
+    int code = reeve_cluster_usable(cluster, error);
+    if (code == 0) {
+        code = reeve_owner_handle(cluster->owner, &of, ret);
+        if (code == REEVE_EHANDLE)
+            reeve_error_set(error, code, "the actor has ended");
+        else if (code != 0)
+            reeve_error_set(error, code, "%s", "");
+    }
+    *ret_open = code == 0 && reeve_owner_handle_is_open(cluster->owner, *ret);
+    if (*ret_open)
+        atomic_store_explicit(&cluster->handles_open, true, memory_order_relaxed);
+    reeve_unlock(&cluster->lock);
+    return code;
+}
+
+int reeve_cluster_actor_refer(struct reeve_backend *backend, const reeve_actor *actor,
+    uint64_t *ret, struct reeve_error_info *error)
+{
+    bool open;
+    int code = handle_get(reeve_cluster_of(backend), actor, ret, &open, error);
+    return code == REEVE_EHANDLE ? 0 : code; /* whoever calls it is told */
+}
+
+int reeve_cluster_handles_hold(struct reeve_cluster *cluster, struct reeve_error_info *error)
+{
+    struct reeve_buffer holds;
+    reeve_buffer_init(&holds);
+    int code = reeve_owner_handles_kept(cluster->owner, &holds);
+    const struct reeve_owner_hold *all = (const struct reeve_owner_hold *)(const void *)holds.data;
+    for (size_t i = 0; i < holds.size / sizeof(*all); i++) {
+        reeve_unlock(&cluster->lock);
+        int failed = reeve_cluster_object_hold(cluster, &all[i], REEVE_PROCESS_NONE, error);
+        reeve_lock(&cluster->lock);
+        if (cluster->ending)
+            continue; /* the core goes as a whole */
+        reeve_owner_handle_held(cluster->owner, all[i].token, failed == 0);
+        code = code != 0 ? code : failed;
+    }
+    reeve_buffer_fini(&holds);
+    return code;
+}
+
+int reeve_cluster_actor_retain(
+    struct reeve_backend *backend, const reeve_actor *actor, struct reeve_error_info *error)
+{
+    struct reeve_cluster *cluster = reeve_cluster_of(backend);
+    uint64_t handle;
+    bool open;
+    int code = handle_get(cluster, actor, &handle, &open, error);
+    if (code != 0 || !open)
+        return code;
+    code = reeve_cluster_inside_enter(cluster, error);
+    if (code != 0)
+        return code;
+    reeve_lock(&cluster->lock);
+    code = reeve_cluster_handles_hold(cluster, error);
+    if (!cluster->ending && reeve_owner_handle_is_open(cluster->owner, handle)) {
+        (void)reeve_owner_release(cluster->owner, handle);
+        if (code == 0)
+            code = reeve_error_set(error, REEVE_EHANDLE, "the actor has ended");
+    } else {
+        code = 0; /* it was another that could not be held */
+    }
+    reeve_unlock(&cluster->lock);
+    reeve_cluster_inside_leave(cluster);
+    return code;
+}
+
+/* Whoever calls holds none of ours. */
+static int handle_release(struct reeve_cluster *cluster, uint64_t now_ns, const reeve_actor *actor,
+    struct reeve_error_info *error)
+{
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    const struct reeve_owner_handle of = handle_of(actor);
+    int code = reeve_owner_handle_release(
+        cluster->owner, now_ns, &of, packed, (uint32_t)reeve_actor_pack(actor, packed));
+    if (code == REEVE_EHANDLE && actor->owner != cluster->process)
+        return 0;
+    if (code == REEVE_EHANDLE)
+        return reeve_error_set(error, code, "the actor has been released already");
+    return code != 0 ? reeve_error_set(error, code, "%s", "") : 0;
+}
+
+void reeve_cluster_actor_over(
+    struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message)
+{
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    const reeve_actor actor = {cluster->process, (uint32_t)message->object.sequence, 0};
+    reeve_owner_actor_over(cluster->owner, now_ns, (uint32_t)actor.number, packed,
+        (uint32_t)reeve_actor_pack(&actor, packed));
+}
+
 int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
     enum reeve_actor_end how, struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
-    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
-    bool is_ours = actor->owner == cluster->process;
-    if (!is_ours)
-        return how == REEVE_ACTOR_KILL ? reeve_cluster_keeper_kill(cluster, actor->owner, error)
-                                       : REEVE_OK;
+    if (actor->owner != cluster->process && how == REEVE_ACTOR_KILL)
+        return reeve_cluster_keeper_kill(cluster, actor->owner, error);
     uint32_t number = (uint32_t)REEVE_ACTOR_NUMBER(actor);
     reeve_lock(&cluster->lock);
     int code = reeve_cluster_usable(cluster, error);
@@ -192,20 +299,17 @@ int reeve_cluster_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         uint64_t now_ns = reeve_cluster_now_ns();
         reeve_cluster_enter(cluster);
         if (how == REEVE_ACTOR_RELEASE)
-            code = reeve_owner_actor_release(
-                cluster->owner, now_ns, number, packed, (uint32_t)reeve_actor_pack(actor, packed));
+            code = handle_release(cluster, now_ns, actor, error);
         else if (how == REEVE_ACTOR_KILL)
             code = reeve_owner_actor_kill(cluster->owner, now_ns, number);
         else
             reeve_owner_actor_give_up(cluster->owner, number);
         reeve_cluster_submitted(cluster, now_ns);
-        if (code == REEVE_EHANDLE)
+        if (how == REEVE_ACTOR_KILL && code == REEVE_EHANDLE)
             reeve_error_set(error, code, "the actor has been released already");
-        else if (code == REEVE_EINVAL)
+        else if (how == REEVE_ACTOR_KILL && code == REEVE_EINVAL)
             reeve_error_set(error, code,
                 "the actor shares its process with others: release it, or give it its own");
-        else if (code != 0)
-            reeve_error_set(error, code, "%s", "");
     }
     reeve_unlock(&cluster->lock);
     return code;

@@ -57,7 +57,7 @@ static int spliced_make(const struct reeve_cluster *cluster, const struct reeve_
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
         if (entry->splices[i].offset & REEVE_OWNER_NESTED) {
-            ret->future_count++;
+            ret->future_count += !reeve_owner_is_handle(cluster->owner, entry->splices[i].task);
             continue;
         }
         int error = reeve_owner_result(cluster->owner, entry->splices[i].task, &result);
@@ -155,7 +155,8 @@ static int arguments_futures(struct reeve_cluster *cluster, const struct reeve_o
         const struct reeve_owner_splice *splice = &entry->splices[i];
         struct reeve_owner_result result;
         if (splice->offset & REEVE_OWNER_NESTED) {
-            ret->futures[ret->future_count++] = splice->task;
+            if (!reeve_owner_is_handle(cluster->owner, splice->task))
+                ret->futures[ret->future_count++] = splice->task;
             continue;
         }
         (void)reeve_owner_result(cluster->owner, splice->task, &result);

@@ -62,20 +62,29 @@ int reeve_cluster_stale(struct reeve_error_info *error)
     return reeve_error_set(error, REEVE_EHANDLE, REEVE_NO_FUTURE);
 }
 
-/* The futures in a value that the program gets: a reference to each for it. `ret`, from malloc, is
- * NULL where there are none. */
+/* The futures in a value that the program gets, and behind them the handles of actors: a reference
+ * to each for it. `ret`, from malloc, is NULL where there are none. */
 int reeve_cluster_value_futures(struct reeve_cluster *cluster,
     const struct reeve_owner_result *result, uint64_t **ret, struct reeve_error_info *error)
 {
     *ret = NULL;
-    if (REEVE_LIKELY(result->future_count == 0))
+    uint32_t count = result->future_count, all = count + result->handle_count;
+    if (REEVE_LIKELY(all == 0))
         return 0;
-    uint64_t *ids = malloc(result->future_count * sizeof(*ids));
+    uint64_t *ids = malloc(all * sizeof(*ids));
     if (ids == NULL)
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    for (uint32_t i = 0; i < result->future_count; i++)
+    for (uint32_t i = 0; i < count; i++)
         ids[i] = result->futures[i].task;
-    int code = reeve_cluster_futures_hold(cluster, ids, result->future_count, error);
+    int code = reeve_cluster_futures_hold(cluster, ids, count, error);
+    while (code == 0 && count < all) {
+        if (reeve_owner_handle_take(cluster->owner, result->futures[count].task, &ids[count]) == 0)
+            count++;
+        else
+            code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
+        if (code != 0)
+            reeve_cluster_futures_release(cluster, ids, count);
+    }
     if (code != 0)
         free(ids);
     else
@@ -157,7 +166,8 @@ static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefe
     } else if (!result.is_object) {
         code = consume(index, result.bytes, result.size, futures, result.future_count, arg);
         if (REEVE_UNLIKELY(code != 0))
-            reeve_cluster_futures_release(cluster, futures, result.future_count);
+            reeve_cluster_futures_release(
+                cluster, futures, result.future_count + result.handle_count);
         (void)reeve_owner_release(cluster->owner, task);
     } else {
         bool held = reeve_owner_read_begin(cluster->owner, task);
@@ -171,7 +181,8 @@ static int future_take(struct reeve_cluster *cluster, struct reeve_cluster_prefe
         if (held)
             reeve_owner_read_end(cluster->owner, task);
         if (REEVE_UNLIKELY(code != 0)) {
-            reeve_cluster_futures_release(cluster, futures, result.future_count);
+            reeve_cluster_futures_release(
+                cluster, futures, result.future_count + result.handle_count);
             *ret_again = reeve_cluster_made_again(cluster, task, &result.object, code, error);
         }
         if (REEVE_LIKELY(!*ret_again))

@@ -146,6 +146,7 @@ void reeve_cluster_handle(
         reeve_cluster_ahead_return(cluster);
         reeve_owner_relax(cluster->owner, message->size);
         break;
+    case REEVE_LOCAL_OVER: reeve_cluster_actor_over(cluster, now_ns, message); break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;
     default: break; /* a newer daemon may say more than we know */

@@ -63,6 +63,7 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
         reeve_cluster_task_error(cluster, &result, error);
         return result.status;
     }
+    result.handle_count = 0; /* they are the value's */
     int code = reeve_cluster_value_futures(cluster, &result, &view->futures, error);
     if (code != 0)
         return code;

@@ -82,10 +82,13 @@ size_t reeve_codec_pack_array_header(uint8_t *bytes, size_t count);
  * REEVE_OBJECT_REFERENCE_SIZE bytes. */
 void reeve_codec_pack_object(uint8_t *bytes, const uint8_t id[REEVE_OBJECT_ID_SIZE], uint64_t size);
 
-/* The futures of a value, in the order in which they are packed. */
+/* The futures of a value, in the order in which they are packed, and the handles of actors in
+ * it. */
 struct reeve_future_ids {
     uint64_t *ids; /* malloc */
     size_t count, capacity;
+    reeve_actor *actors; /* malloc */
+    size_t actor_count, actor_capacity;
 };
 
 /* Adds those of the value; does nothing, fast, for a type that can have none. Call it after

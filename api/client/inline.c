@@ -17,6 +17,7 @@
 
 #include "api/client/actor.h"
 #include "api/client/error.h"
+#include "api/client/handles.h"
 #include "api/client/invoke.h"
 #include "api/client/ready.h"
 #include "runtime/base/macros.h"
@@ -220,9 +221,15 @@ static struct value *run(const struct reeve_function *function, struct inline_ta
         value->nested = nested;
         value->nested_count = given->count;
         nested = NULL;
+        if (inline_handles_hold(value, given->actors, given->actor_count, &invocation.error)) {
+            inline_value_free(value);
+            value = NULL;
+        }
     }
     if (nested)
         inline_nested_drop(nested, given->count);
+    if (invocation.own_handles)
+        reeve_handles_give(&inline_self.backend, &invocation);
     reeve_invocation_fini(&invocation);
     return value;
 }
@@ -305,6 +312,7 @@ static int inline_submit(struct reeve_backend *backend, const struct reeve_submi
             rc = inline_publish(value, ret, error);
     }
     inline_task_fini(&task);
+    inline_actors_settle();
     return rc;
 }
 
@@ -345,9 +353,12 @@ static int future_get(uint64_t future, size_t index, reeve_consume *consume, voi
             inline_ids_withdraw(ids, value->nested_count);
     }
     free(ids);
+    if (!rc && value->actor_count)
+        inline_handles_take(value);
     pthread_mutex_lock(&inline_self.lock);
     inline_value_drop_locked(value);
     pthread_mutex_unlock(&inline_self.lock);
+    inline_actors_settle();
     return rc;
 }
 
@@ -396,10 +407,12 @@ static int inline_release(
     pthread_mutex_lock(&inline_self.lock);
     struct value *value =
         inline_self.running ? reeve_map64_remove(&inline_self.futures, future) : NULL;
-    int rc = value ? REEVE_OK : inline_not_live(error);
+    bool released = value || inline_handle_release_locked(future);
+    int rc = released ? REEVE_OK : inline_not_live(error);
     if (value)
         inline_value_leave(value);
     pthread_mutex_unlock(&inline_self.lock);
+    inline_actors_settle();
     return rc;
 }
 
@@ -461,19 +474,19 @@ static int inline_seal(struct reeve_backend *backend, uint64_t handle, const uin
 {
     (void)backend;
     struct value **nested = NULL;
-    int rc =
-        future_count ? inline_nested_hold(futures, future_count, false, &nested, error) : REEVE_OK;
     pthread_mutex_lock(&inline_self.lock);
     struct value *value = reeve_map64_remove(&inline_self.created, handle);
-    if (value && rc)
-        inline_value_drop_locked(value);
     pthread_mutex_unlock(&inline_self.lock);
-    if (rc)
-        return rc;
-    if (!value) {
-        if (nested)
-            inline_nested_drop(nested, future_count);
+    if (!value)
         return inline_not_live(error);
+    int rc = inline_handles_put(value, futures, &future_count, error);
+    if (!rc && future_count)
+        rc = inline_nested_hold(futures, future_count, false, &nested, error);
+    if (rc) {
+        pthread_mutex_lock(&inline_self.lock);
+        inline_value_drop_locked(value);
+        pthread_mutex_unlock(&inline_self.lock);
+        return rc;
     }
     value->nested = nested;
     value->nested_count = future_count;
@@ -527,25 +540,48 @@ static int inline_actor_make(struct reeve_backend *backend,
         rc = inline_name_give_locked(actor, settings, error);
     if (!rc && reeve_map64_put(&inline_self.actors, inline_self.actor_last + 1, actor, NULL))
         rc = inline_no_memory(error);
-    if (!rc)
+    if (!rc) {
         *ret = (reeve_actor){INLINE_OWNER, ++inline_self.actor_last, 1};
+        actor->number = ret->number;
+        actor->handles = 1;
+    }
     pthread_mutex_unlock(&inline_self.lock);
     if (rc)
         inline_actor_free(actor);
     return rc;
 }
 
+/* Nobody has a handle of it; it is not in the list any more. */
+void inline_actor_over(struct inline_actor *actor, bool calls_end)
+{
+    const reeve_actor handle = {INLINE_OWNER, actor->number, 1};
+    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
+    uint64_t ended;
+    struct reeve_submit submit = {.function = actor->end,
+        .args = packed,
+        .args_size = reeve_actor_pack(&handle, packed),
+        .actor = &handle};
+    if (actor->end && !actor->why && calls_end &&
+        !inline_submit(&inline_self.backend, &submit, &ended, NULL))
+        (void)inline_release(&inline_self.backend, ended, NULL);
+    pthread_mutex_lock(&inline_self.lock);
+    inline_actor_free(reeve_map64_remove(&inline_self.actors, handle.number));
+    pthread_mutex_unlock(&inline_self.lock);
+}
+
 static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *actor,
     enum reeve_actor_end how, struct reeve_error_info *error)
 {
     static const struct reeve_error_info killed = {.message = "it was killed"};
-    uint8_t packed[REEVE_ACTOR_PACKED_MAX];
-    uint64_t ended;
+    (void)backend;
     pthread_mutex_lock(&inline_self.lock);
     struct inline_actor *known = NULL;
     if (inline_self.running && actor->owner == INLINE_OWNER)
         known = reeve_map64_get(&inline_self.actors, actor->number);
-    const struct reeve_function *end = known && !known->why ? known->end : NULL;
+    if (known && known->handles == 0)
+        known = NULL; /* it is ending */
+    if (known && how == REEVE_ACTOR_RELEASE)
+        inline_handle_drop_locked(known);
     pthread_mutex_unlock(&inline_self.lock);
     if (!known)
         return reeve_error_set(error, REEVE_EHANDLE, "the actor has been released already");
@@ -554,17 +590,11 @@ static int inline_actor_end(struct reeve_backend *backend, const reeve_actor *ac
         reeve_typed_actor_free(*actor);
         reeve_actors_unlock();
         actor_die(actor->number, &killed);
-        return REEVE_OK;
+    } else if (how == REEVE_ACTOR_RELEASE) {
+        inline_actors_settle();
+    } else {
+        inline_actor_over(known, false);
     }
-    struct reeve_submit submit = {.function = end,
-        .args = packed,
-        .args_size = reeve_actor_pack(actor, packed),
-        .actor = actor};
-    if (end && how == REEVE_ACTOR_RELEASE && !inline_submit(backend, &submit, &ended, error))
-        (void)inline_release(backend, ended, NULL);
-    pthread_mutex_lock(&inline_self.lock);
-    inline_actor_free(reeve_map64_remove(&inline_self.actors, actor->number));
-    pthread_mutex_unlock(&inline_self.lock);
     return REEVE_OK;
 }
 
@@ -600,6 +630,7 @@ static void inline_shutdown(struct reeve_backend *backend)
         inline_actor_free(actor);
     reeve_map64_fini(&inline_self.actors);
     reeve_map64_init(&inline_self.actors);
+    inline_self.over = NULL;
     pthread_mutex_unlock(&inline_self.lock);
     reeve_actors_lock();
     reeve_actors_drop(INLINE_OWNER);
@@ -636,6 +667,8 @@ int reeve_inline_backend_start(const struct reeve_settings *settings, struct ree
         .actor_make = inline_actor_make,
         .actor_end = inline_actor_end,
         .actor_find = inline_actor_find,
+        .actor_refer = inline_actor_refer,
+        .actor_retain = inline_actor_retain,
         .inline_max_bytes = INLINE_MAX_BYTES,
         .shutdown = inline_shutdown,
     };

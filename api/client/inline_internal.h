@@ -20,14 +20,19 @@ struct value {
     uint8_t *memory;       /* in which the bytes are */
     struct value **nested; /* of the futures in it, in order; held */
     size_t nested_count;
+    uint64_t *actors; /* in it: numbers, each counted among its handles; or NULL */
+    size_t actor_count;
     struct value *next;           /* while it is freed */
     struct inline_stream *stream; /* or NULL */
 };
 
 struct inline_actor {
+    size_t handles; /* of the program, and in values; 0: it is to end */
+    uint64_t number;
     const struct reeve_function *end;
     struct reeve_error_info *why;   /* it is dead; or NULL */
     char *name, *name_space, *type; /* or NULL */
+    struct inline_actor *next_over;
 };
 
 struct inline_backend {
@@ -37,7 +42,8 @@ struct inline_backend {
     struct reeve_map64 created; /* handle -> value, not sealed */
     struct reeve_map64 actors;  /* number -> inline_actor, until it is released */
     uint64_t actor_last;
-    uint64_t next_id; /* goes on over shutdown and start: ids are never used again */
+    struct inline_actor *over; /* their last handle has gone: linked by next_over */
+    uint64_t next_id;          /* goes on over shutdown and start: ids are never used again */
     bool running;
 };
 
@@ -96,6 +102,29 @@ int inline_watch_next(struct reeve_backend *backend, uint64_t stream, struct ree
     uint64_t tag, struct reeve_error_info *error);
 int inline_yield(struct reeve_backend *backend, size_t size, reeve_pack_item *pack,
     const void *item, struct reeve_error_info *error);
+
+/* inline_handles.c. A value with these has one of each more. REEVE_ENOMEM. */
+int inline_handles_hold(
+    struct value *value, const reeve_actor *actors, size_t count, struct reeve_error_info *error);
+/* Those at the end of the futures that a value is put with; *count is of the others then. */
+int inline_handles_put(
+    struct value *value, const uint64_t *futures, size_t *count, struct reeve_error_info *error);
+/* What actor_refer has given, with the lock. False: it is none. */
+bool inline_handle_release_locked(uint64_t id);
+int inline_actor_refer(struct reeve_backend *backend, const reeve_actor *actor, uint64_t *ret,
+    struct reeve_error_info *error);
+/* The value is got: each is the program's. */
+void inline_handles_take(const struct value *value);
+/* With the lock: it is freed. */
+void inline_handles_drop_locked(const struct value *value);
+/* One less, with the lock. */
+void inline_handle_drop_locked(struct inline_actor *actor);
+int inline_actor_retain(
+    struct reeve_backend *backend, const reeve_actor *actor, struct reeve_error_info *error);
+/* Ends those whose last handle has gone. Without the lock, at the end of what may drop values. */
+void inline_actors_settle(void);
+/* inline.c: calls what ends it, if that is to be, and forgets it. */
+void inline_actor_over(struct inline_actor *actor, bool calls_end);
 
 /* inline_names.c: member of the backend. With the lock: REEVE_EEXIST, REEVE_ENOMEM; what is
  * given is freed with the actor, in any case. */

@@ -35,6 +35,7 @@ void inline_value_free(struct value *value)
     free(value->error);
     free(value->memory);
     free(value->nested);
+    free(value->actors);
     if (value->stream)
         inline_stream_free(value->stream);
     free(value);
@@ -56,6 +57,7 @@ void inline_value_drop_locked(struct value *value)
                 pending = inner;
             }
         }
+        inline_handles_drop_locked(value);
         inline_value_free(value);
     }
 }

@@ -9,6 +9,7 @@
 
 #include "api/client/client.h"
 #include "api/client/error.h"
+#include "api/client/handles.h"
 #include "api/client/reader.h"
 #include "api/client/registry.h"
 #include "api/client/scalar.h"
@@ -55,14 +56,18 @@ void reeve_invocation_init(struct reeve_invocation *invocation,
     invocation->error.node[0] = invocation->error.function[0] = invocation->error.message[0] = 0;
     invocation->failed = invocation->later = false;
     invocation->result_on_heap = false;
+    invocation->own_handles = NULL;
 }
 
 void reeve_invocation_fini(struct reeve_invocation *invocation)
 {
     if (invocation->result_on_heap)
         free(invocation->result);
-    if (REEVE_UNLIKELY(invocation->result_futures.ids != NULL))
+    if (REEVE_UNLIKELY(invocation->result_futures.ids != NULL) ||
+        REEVE_UNLIKELY(invocation->result_futures.actors != NULL))
         reeve_future_ids_fini(&invocation->result_futures);
+    if (REEVE_UNLIKELY(invocation->own_handles != NULL))
+        reeve_handles_fini(invocation);
     invocation->result = NULL;
     invocation->result_on_heap = false;
 }

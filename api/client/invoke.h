@@ -55,9 +55,10 @@ struct reeve_invocation {
         error; /* code, user_code, function and message; node and attempt are left alone */
 
     /* private */
-    bool failed;         /* reeve_fail was called */
-    bool later;          /* reeve_reply_later was: what it returns is no result */
-    bool result_on_heap; /* freed by fini */
+    struct reeve_own_handles *own_handles; /* of actors: see handles.c; or NULL */
+    bool failed;                           /* reeve_fail was called */
+    bool later;                            /* reeve_reply_later was: what it returns is no result */
+    bool result_on_heap;                   /* freed by fini */
     struct reeve_arena arena;
     char *scratch; /* the path of its folder, or NULL */
     struct reeve_invocation *below;

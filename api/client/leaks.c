@@ -370,6 +370,24 @@ static int watch_actor_make(struct reeve_backend *backend,
     return code;
 }
 
+static int watch_actor_refer(struct reeve_backend *backend, const reeve_actor *actor, uint64_t *ret,
+    struct reeve_error_info *error)
+{
+    struct reeve_backend *inner = watcher_of(backend)->inner;
+    return inner->actor_refer(inner, actor, ret, error);
+}
+
+static int watch_actor_retain(
+    struct reeve_backend *backend, const reeve_actor *actor, struct reeve_error_info *error)
+{
+    struct watcher *watcher = watcher_of(backend);
+    struct hold hold = {.kind = REEVE_LEAK_ACTOR};
+    int code = watcher->inner->actor_retain(watcher->inner, actor, error);
+    if (code == REEVE_OK)
+        hold_add(watcher, ACTORS, actor_key(actor), &hold);
+    return code;
+}
+
 /* Nobody in this program has to give it up. */
 static int watch_actor_keep(struct reeve_backend *backend,
     const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
@@ -391,7 +409,7 @@ static int watch_actor_end(struct reeve_backend *backend, const reeve_actor *act
     struct watcher *watcher = watcher_of(backend);
     int code = watcher->inner->actor_end(watcher->inner, actor, how, error);
     if (code == REEVE_OK && how != REEVE_ACTOR_KILL)
-        hold_drop(watcher, ACTORS, actor_key(actor), true);
+        hold_drop(watcher, ACTORS, actor_key(actor), how == REEVE_ACTOR_GIVE_UP);
     return code;
 }
 
@@ -593,11 +611,14 @@ int reeve_leaks_watch(struct reeve_backend *inner, bool prints, struct reeve_bac
         .actor_make = watch_actor_make,
         .actor_keep = inner->actor_keep != NULL ? watch_actor_keep : NULL,
         .actor_find = watch_actor_find,
+        .actor_refer = watch_actor_refer,
+        .actor_retain = watch_actor_retain,
         .actor_end = watch_actor_end,
         .inline_max_bytes = inner->inline_max_bytes,
         .shutdown = watch_shutdown,
     };
     watcher->backend.bounds_calls = inner->bounds_calls;
+    watcher->backend.keeps_arguments = inner->keeps_arguments;
     memcpy(watcher->backend.name_space, inner->name_space, sizeof(inner->name_space));
     watcher->inner = inner;
     watcher->prints = prints;

@@ -1,5 +1,5 @@
-/* The futures in a C value: found by its type's description, in the order in which they are
- * packed. See codec.h. */
+/* The futures in a C value, and the handles of actors: found by its type's description, the futures
+ * in the order in which they are packed. See codec.h. */
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
@@ -22,8 +22,27 @@ int reeve_future_ids_add(struct reeve_future_ids *ids, uint64_t id)
     return REEVE_OK;
 }
 
+/* What is none, or says only why there is none, keeps nothing. */
+static int actor_add(
+    struct reeve_future_ids *ids, const reeve_actor *actor, struct reeve_error_info *error)
+{
+    if (actor->number == 0)
+        return REEVE_OK;
+    if (ids->actor_count == ids->actor_capacity) {
+        size_t capacity = REEVE_MAX(ids->actor_capacity * 2, (size_t)4);
+        reeve_actor *larger = realloc(ids->actors, capacity * sizeof *larger);
+        if (!larger)
+            return reeve_error_set(error, REEVE_ENOMEM, "no memory for the actors in a value");
+        ids->actors = larger;
+        ids->actor_capacity = capacity;
+    }
+    ids->actors[ids->actor_count++] = *actor;
+    return REEVE_OK;
+}
+
 void reeve_future_ids_fini(struct reeve_future_ids *ids)
 {
+    free(ids->actors);
     free(ids->ids);
     *ids = (struct reeve_future_ids){0};
 }
@@ -58,6 +77,8 @@ int reeve_codec_futures(const struct reeve_type *type, const void *value,
             rc = reeve_codec_futures(item, (const char *)span->data + i * item->size, ids, error);
         return rc;
     }
+    if (REEVE_UNLIKELY(type->element_kind == REEVE_IS_HANDLE_ && type->kind == REEVE_KIND_STRUCT))
+        return actor_add(ids, value, error);
     for (uint32_t i = 0; i < type->member_count && !rc; i++) /* of a matrix: none */
         rc = reeve_codec_futures(
             type->members[i].type, (const char *)value + type->members[i].offset, ids, error);

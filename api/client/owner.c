@@ -63,6 +63,7 @@ void reeve_owner_free(struct reeve_owner *owner)
         owner_task_clear(owner, owner_task_at(owner, index));
     while (!reeve_list_is_empty(&owner->lineages))
         owner_lineage_forget(owner);
+    owner_handles_fini(owner);
     owner_handed_fini(owner);
     owner_streams_fini(owner);
     owner_retries_fini(owner);
@@ -126,12 +127,13 @@ static int submit_other(struct reeve_owner *owner, uint64_t now_ns,
         return refused;
     struct owner_actor *actor = NULL;
     if (REEVE_UNLIKELY(from->actor != 0) &&
-        ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->released))
+        ((actor = owner_actor_find(owner, from->actor)) == NULL || actor->ending))
         return REEVE_EHANDLE;
     struct owner_task *task =
         task_begin(owner, from, actor != NULL ? actor->class_index : from->class_index, &index);
     if (task == NULL)
         return REEVE_ENOMEM;
+    task->actor = from->called;
     int error = 0;
     if (REEVE_UNLIKELY(actor != NULL))
         error = owner_actor_task_begin(owner, actor, index, from);
@@ -282,7 +284,9 @@ int reeve_owner_result(
     ret->attempt = task->attempt;
     ret->node = task->node;
     ret->futures = is_done ? task->splices : NULL;
-    ret->future_count = is_done ? task->splice_count : 0;
+    uint32_t beside = is_done ? task->splice_count : 0;
+    ret->handle_count = REEVE_UNLIKELY(beside != 0) ? owner_handles_behind(owner, task) : 0;
+    ret->future_count = beside - ret->handle_count;
     return 0;
 }
 
@@ -321,5 +325,7 @@ void reeve_owner_entry(
 
 bool reeve_owner_next_command(struct reeve_owner *owner, struct reeve_owner_command *ret)
 {
+    if (REEVE_UNLIKELY(owner->parting_count != 0))
+        owner_handles_part(owner);
     return reeve_fifo_pop(&owner->commands, ret);
 }

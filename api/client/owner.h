@@ -114,6 +114,7 @@ struct reeve_owner_task {
     bool is_stream;    /* it yields items; then never_inline, too */
     struct reeve_stream_window window; /* of a stream: 0 is as always */
     uint32_t actor;        /* number of ours whose call it is: class_index does not count; or 0 */
+    uint32_t called;       /* of a host of another process: the number of the actor there; or 0 */
     uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
     uint32_t arguments_size;
@@ -137,6 +138,7 @@ struct reeve_owner_result {
     uint32_t attempt; /* counted from 1 */
     uint32_t node;    /* where it ran last; 0 unknown */
     uint32_t future_count;
+    uint32_t handle_count;                    /* of actors, in the value: behind the futures */
     const struct reeve_owner_splice *futures; /* that stand in the value, in order */
 };
 
@@ -259,8 +261,9 @@ struct reeve_owner_actor {
  * cpu_milli. */
 int reeve_owner_actor_make(struct reeve_owner *owner, const struct reeve_owner_actor *actor,
     uint32_t *ret_number, uint32_t *ret_host);
-/* The program does not want it any more: it ends when what it has been called for is done, by a
- * call of its end_function with these arguments. REEVE_EHANDLE; REEVE_ENOMEM: it is as before. */
+/* Its creator does not want it any more (handle_release): when nobody holds it, it ends when what
+ * it has been called for is done, by a call of its end_function with these arguments.
+ * REEVE_EHANDLE; REEVE_ENOMEM: it is as before. */
 int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32_t number,
     const void *arguments, uint32_t size);
 /* It is to end at once, with its host: what is queued or under way fails. REEVE_EHANDLE;
@@ -271,12 +274,16 @@ int reeve_owner_actor_kill(struct reeve_owner *owner, uint64_t now_ns, uint32_t 
 #define REEVE_OWNER_SAVED_MAX (64u * 1024)
 int reeve_owner_actor_saved(struct reeve_owner *owner, reeve_lease_index lease_index,
     uint64_t number, const void *bytes, uint32_t size);
-/* The class of its calls; false: it has been released. */
+/* The class of its calls; false: it has been released, and nobody holds it any more. */
 bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index);
 /* It has got a name, to be given back (UNNAME) when it has ended, or now, if it
  * has. */
 void reeve_owner_actor_named(struct reeve_owner *owner, uint32_t number);
+/* We have said FREE_OBJECT of it, and nobody else holds it any more: it ends, with the arguments of
+ * release, or (what is stale) nothing happens. */
+void reeve_owner_actor_over(struct reeve_owner *owner, uint64_t now_ns, uint32_t number,
+    const void *arguments, uint32_t size);
 /* It could not be made, and nothing was called: it is forgotten. */
 void reeve_owner_actor_give_up(struct reeve_owner *owner, uint32_t number);
 /* Whether the task is a call of an actor, of ours or not. */
@@ -543,6 +550,37 @@ void reeve_owner_held(
 /* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
     uint32_t attempt, const void *bytes, uint32_t size);
+
+/* --- handles of actors ------------------------------------------------------------------------
+ *
+ * What keeps an actor alive: see owner_handles.c. In values and arguments a handle stands as plain
+ * numbers; beside it, as a future would stand there, stands this: in the list of a value behind
+ * its futures, among a call's splices anywhere, with NESTED. */
+
+struct reeve_owner_handle {
+    reeve_process_id process; /* the actor's owner */
+    uint32_t number;          /* there */
+    uint32_t host;            /* as host_class has it, of another process */
+};
+/* A reference of the program's to the handle, which is made when there is none. It is released by
+ * reeve_owner_release or, if the program asks for that, by handle_release. REEVE_EHANDLE: it is of
+ * an actor of ours that is no more; REEVE_ENOMEM. */
+int reeve_owner_handle(
+    struct reeve_owner *owner, const struct reeve_owner_handle *of, reeve_task_id *ret);
+bool reeve_owner_is_handle(const struct reeve_owner *owner, reeve_task_id task);
+/* It is another's, who has given or lent it to us, and is not held by this process yet. */
+bool reeve_owner_handle_is_open(const struct reeve_owner *owner, reeve_task_id task);
+/* The handle stands in a value that the program gets: a reference more, of the program's, to the
+ * one in *ret. REEVE_ENOMEM. */
+int reeve_owner_handle_take(struct reeve_owner *owner, reeve_task_id task, reeve_task_id *ret);
+/* The program gives up one that it has got by `handle`, `take` or by making the actor; arguments as
+ * in actor_release. REEVE_EHANDLE: it has none; REEVE_ENOMEM. */
+int reeve_owner_handle_release(struct reeve_owner *owner, uint64_t now_ns,
+    const struct reeve_owner_handle *of, const void *arguments, uint32_t size);
+/* At the end of a call, before its answer: what is to be held by this process from now on. Say
+ * handle_held of the token of each, even if it could not be. REEVE_ENOMEM: some are left out. */
+int reeve_owner_handles_kept(struct reeve_owner *owner, struct reeve_buffer *ret_holds);
+void reeve_owner_handle_held(struct reeve_owner *owner, reeve_task_id token, bool held);
 
 /* --- several results --------------------------------------------------------------------------
  *

@@ -51,7 +51,7 @@ static uint64_t host_key(reeve_process_id process, uint32_t host)
 }
 
 /* OWNER_NONE: it is not known. */
-static uint32_t host_find(const struct reeve_owner *owner, reeve_process_id process, uint32_t host)
+uint32_t owner_host_find(const struct reeve_owner *owner, reeve_process_id process, uint32_t host)
 {
     uintptr_t found = (uintptr_t)reeve_map64_get(&owner->hosts, host_key(process, host));
     if (found != 0 && owner->classes[found - 1]->process == process &&
@@ -83,7 +83,7 @@ static int host_make(struct reeve_owner *owner, reeve_process_id process, uint32
 int reeve_owner_host_class(
     struct reeve_owner *owner, reeve_process_id process, uint32_t host, uint32_t *ret_class_index)
 {
-    uint32_t index = host_find(owner, process, host);
+    uint32_t index = owner_host_find(owner, process, host);
     if (REEVE_UNLIKELY(index == OWNER_NONE))
         return host_make(owner, process, host, 0, ret_class_index);
     *ret_class_index = index;
@@ -95,7 +95,7 @@ int reeve_owner_host_class(
 static int host_for(struct reeve_owner *owner, const struct reeve_owner_actor *actor, uint32_t *ret)
 {
     if (actor->shared != 0) {
-        *ret = host_find(owner, 0, actor->shared);
+        *ret = owner_host_find(owner, 0, actor->shared);
         if (*ret == OWNER_NONE)
             return host_make(owner, 0, actor->shared, actor->cpu_milli, ret);
         return owner->classes[*ret]->cpu_milli == actor->cpu_milli ? 0 : REEVE_EINVAL;
@@ -104,7 +104,7 @@ static int host_for(struct reeve_owner *owner, const struct reeve_owner_actor *a
     {
         const struct owner_class *class = REEVE_LIST_ENTRY(link, struct owner_class, free_node);
         if (class->cpu_milli == actor->cpu_milli) {
-            *ret = host_find(owner, 0, class->host);
+            *ret = owner_host_find(owner, 0, class->host);
             return 0;
         }
     }
@@ -515,9 +515,13 @@ void owner_host_lost(
 int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32_t number,
     const void *arguments, uint32_t size)
 {
-    struct owner_actor *actor = owner_actor_find(owner, number);
-    if (actor == NULL || actor->released)
-        return REEVE_EHANDLE;
+    const struct reeve_owner_handle of = {.process = owner->process, .number = number};
+    return reeve_owner_handle_release(owner, now_ns, &of, arguments, size);
+}
+
+int owner_actor_end(struct reeve_owner *owner, uint64_t now_ns, struct owner_actor *actor,
+    const void *arguments, uint32_t size)
+{
     if (actor->state == OWNER_ACTOR_DEAD) {
         owner_actors_judge(owner, now_ns);
         actor_free(owner, actor);
@@ -528,12 +532,12 @@ int reeve_owner_actor_release(struct reeve_owner *owner, uint64_t now_ns, uint32
         &(struct reeve_owner_task){.function = actor->end_function,
             .arguments = arguments,
             .arguments_size = size,
-            .actor = number,
+            .actor = actor->number,
             .life = REEVE_OWNER_END},
         &end);
     if (error != 0)
         return error;
-    actor->released = true;
+    actor->released = actor->ending = true;
     (void)reeve_owner_release(owner, end);
     return 0;
 }
@@ -573,7 +577,7 @@ bool reeve_owner_actor_class(
     const struct reeve_owner *owner, uint32_t number, uint32_t *ret_class_index)
 {
     const struct owner_actor *actor = owner_actor_find(owner, number);
-    if (actor == NULL || actor->released)
+    if (actor == NULL || actor->ending)
         return false;
     *ret_class_index = actor->class_index;
     return true;
@@ -669,6 +673,8 @@ uint64_t owner_actors_check(const struct reeve_owner *owner)
         REEVE_ASSERT(reeve_list_is_linked(&actor->class_node) ==
                      (is_judged || (actor->state != OWNER_ACTOR_DEAD && !actor->ended)));
         REEVE_ASSERT(!actor->ended || is_judged);
+        REEVE_ASSERT(actor->released >= actor->ending);
+        REEVE_ASSERT(actor->handle == 0 || reeve_owner_is_handle(owner, actor->handle));
         reeve_task_id tasks[] = {actor->constructor_task, actor->end_task};
         for (int i = 0; i < 2; i++) {
             const struct owner_task *task = owner_task_find(owner, tasks[i]);
@@ -681,7 +687,7 @@ uint64_t owner_actors_check(const struct reeve_owner *owner)
         REEVE_ASSERT(class->host != 0 || reeve_list_is_empty(&class->actors));
         REEVE_ASSERT(class->process == 0 || reeve_list_is_empty(&class->actors));
         REEVE_ASSERT(!reeve_list_is_linked(&class->free_node) || !is_shared(class));
-        REEVE_ASSERT(class->host == 0 || host_find(owner, class->process, class->host) == i);
+        REEVE_ASSERT(class->host == 0 || owner_host_find(owner, class->process, class->host) == i);
     }
     return memory_bytes;
 }

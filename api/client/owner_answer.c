@@ -64,7 +64,8 @@ static void answer_other(struct reeve_owner *owner, uint64_t now_ns, struct owne
     else
         owner_handed_drop(owner, id);
     if (status == REEVE_EACTORDIED &&
-        owner_actor_refuses(owner, now_ns, owner_actor_find(owner, task->actor), index))
+        owner_actor_refuses(
+            owner, now_ns, owner_actor_find(owner, owner_task_actor(owner, task)), index))
         return; /* its host does not know why */
     if (status == REEVE_EWORKERDIED && owner_is_cancelling(owner, id)) {
         owner_cancel_stopped(owner, now_ns, index, true);

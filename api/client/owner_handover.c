@@ -82,7 +82,8 @@ static void walk_free(struct walk *walk)
 /* What came with the call goes back by name: the other side has it, and all that it needs. */
 static bool is_own(const struct walk *walk, const struct owner_task *task)
 {
-    return !walk->lends && task->flags & OWNER_LENT && reeve_task_state_is_final(task->state);
+    return !walk->lends && task->flags & OWNER_LENT && reeve_task_state_is_final(task->state) &&
+           !owner_task_is_handle(task);
 }
 
 static bool is_stream(const struct reeve_owner *owner, uint32_t index)
@@ -167,10 +168,11 @@ static int walk_roots(struct reeve_owner *owner, struct walk *walk, bool lends,
 
 /* ---- what can be given ----------------------------------------------------------------------- */
 
-/* It is another process's object: handed on, it stays ours, too. */
+/* It is another process's object, or an actor: handed on, it stays ours, too. */
 static bool is_held(const struct owner_task *task)
 {
-    return task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_HELD;
+    return task->flags & OWNER_RESULT_OBJECT &&
+           (task->bytes.object.flags & REEVE_REFERENCE_HELD || owner_task_is_handle(task));
 }
 
 /* Of one task: kept back where nobody has begun it. */
@@ -259,7 +261,7 @@ static uint64_t token_next(struct reeve_owner *owner)
 static const char *why_not_given(
     const struct walk *walk, const struct owner_task *task, int32_t *ret_status)
 {
-    if (walk->lends || !(task->flags & OWNER_GIVEN))
+    if (walk->lends || !(task->flags & OWNER_GIVEN) || owner_task_is_handle(task))
         return NULL;
     *ret_status = REEVE_ELOST;
     return "its large value came with a call that has ended";
@@ -323,11 +325,15 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         record.kind = OWNER_RECORD_OBJECT;
         body = &object;
         body_size = sizeof(object);
-        if (walk->lends) /* by whom it is read is not known here: they ask */
+        bool is_handle = owner_task_is_handle(task);
+        if (walk->lends) { /* by whom it is read is not known here: they ask */
             object.flags &= ~REEVE_REFERENCE_LOCATED;
-        else if (is_held(task))
+        } else if (is_held(task)) {
+            object.flags |= REEVE_REFERENCE_HELD;
             object.offset = token_next(owner);
-        if (reeve_buffer_append(ret_objects, &object, sizeof(object)) != 0)
+        }
+        if (!(walk->lends && is_handle) && /* there is nothing to be read */
+            reeve_buffer_append(ret_objects, &object, sizeof(object)) != 0)
             return REEVE_ENOMEM;
         object.flags &= ~REEVE_REFERENCE_LOCATED; /* its new owner holds nothing */
     }
@@ -419,10 +425,12 @@ int reeve_owner_lend_write(struct reeve_owner *owner, reeve_task_id id, struct r
     for (uint32_t i = 0; i < task->splice_count && error == 0; i++) {
         const struct reeve_owner_splice *splice = &task->splices[i];
         const struct owner_task *on = owner_task_at(owner, owner_task_index(splice->task));
-        if (splice->offset & REEVE_OWNER_NESTED)
+        /* handles of actors stay: whoever needs them longer than the call holds them by name */
+        if (splice->offset & REEVE_OWNER_NESTED && !owner_task_is_handle(on))
             error = reeve_buffer_append(&roots, &splice->task, sizeof(splice->task));
         for (uint32_t k = 0; k < on->splice_count && error == 0; k++)
-            if (!(splice->offset & REEVE_OWNER_NESTED))
+            if (!(splice->offset & REEVE_OWNER_NESTED) &&
+                !reeve_owner_is_handle(owner, on->splices[k].task))
                 error =
                     reeve_buffer_append(&roots, &on->splices[k].task, sizeof(on->splices[k].task));
     }

@@ -84,7 +84,7 @@ struct owner_task {
     uint32_t splice_count;
     union {
         int32_t status; /* final */
-        uint32_t actor; /* not final, of an ordered class: whose call it is, if it is ours; or 0 */
+        uint32_t actor; /* not final, of an ordered class: whose call it is, there; or 0 */
     };
     bool may_retry;    /* not final: it is in owner.retries */
     uint64_t position; /* in the call ring */
@@ -188,7 +188,8 @@ struct owner_actor {
     uint32_t number;
     uint32_t class_index;
     enum owner_actor_state state;
-    bool released; /* by the program; what it has called still runs, and then the end */
+    bool released; /* by the program: others may hold it… */
+    bool ending;   /* …no more; what it has been called for still runs, and then the end */
     bool begun;    /* its constructor was under way when the host was lost */
     bool ended;    /* by its end_function, or that was lost */
     bool named;    /* its name is to be given back */
@@ -204,6 +205,7 @@ struct owner_actor {
     struct reeve_owner_splice *splices; /* each is referred to */
     uint32_t splice_count;
     struct owner_saved *saved;     /* its state, as it was saved last; or NULL */
+    reeve_task_id handle;          /* the program's, from when others may have it; or 0 */
     struct reeve_list class_node;  /* in class.actors, while it is not dead */
     struct reeve_list judged_node; /* in owner.judged */
 };
@@ -245,7 +247,8 @@ struct reeve_owner {
     uint32_t lease_capacity, lease_count;
     struct reeve_list ready; /* classes */
     struct reeve_fifo commands;
-    uint64_t sequence; /* of the task that was queued last */
+    uint32_t parting_count, handles_open; /* see owner_handles.c */
+    uint64_t sequence;                    /* of the task that was queued last */
     uint64_t task_count, unfinished, final_count, stale_count;
     uint64_t inline_count;
     reeve_task_id child_died; /* its worker died of a child of it: its loss is said next; or 0 */
@@ -261,6 +264,8 @@ struct reeve_owner {
     struct reeve_map64 hosts;     /* key of owner_actor.c -> class index + 1, of all hosts */
     struct reeve_list hosts_free; /* classes: hosts of one actor, which are without it */
     struct reeve_list judged;     /* actors of which something has become known */
+    struct reeve_map64 handles;   /* of actors -> task index + 1: see owner_handles.c */
+    struct owner_parting *partings;
     uint32_t actor_last, host_last;
     uint64_t gained;               /* leases, ever */
     struct reeve_map64 cancelling; /* task -> struct owner_cancel; of others, too */
@@ -334,6 +339,13 @@ static inline bool owner_task_is_deep(
 static inline bool owner_class_is_ordered(const struct owner_class *class)
 {
     return class->host != 0;
+}
+
+/* Whose call the task, not final, is, if the actor is ours; or 0. */
+static inline uint32_t owner_task_actor(
+    const struct reeve_owner *owner, const struct owner_task *task)
+{
+    return owner->classes[task->class_index]->process == 0 ? task->actor : 0;
 }
 
 /* Whether a WAITING task is in the queue of its class, as all of an ordered one are. */
@@ -595,6 +607,11 @@ static inline bool owner_is_anchored(const struct owner_task *task)
            task->flags & OWNER_RESULT_OBJECT && task->bytes.object.flags & REEVE_REFERENCE_LOCATED;
 }
 /* Actors (owner_actor.c). */
+/* The class; OWNER_NONE: it is not known. */
+uint32_t owner_host_find(const struct reeve_owner *owner, reeve_process_id process, uint32_t host);
+/* Nobody wants it any more. REEVE_ENOMEM: it is as before. */
+int owner_actor_end(struct reeve_owner *owner, uint64_t now_ns, struct owner_actor *actor,
+    const void *arguments, uint32_t size);
 /* NULL: there is none of that number, or it has been released. */
 struct owner_actor *owner_actor_find(const struct reeve_owner *owner, uint32_t number);
 /* A task for it begins. REEVE_ENOMEM. */
@@ -738,5 +755,7 @@ uint32_t owner_near_node(const struct reeve_owner *owner, const struct owner_tas
 /* The lease with room that is to have the task. There is one. */
 struct owner_lease *owner_near_lease(const struct reeve_owner *owner,
     const struct owner_class *class, const struct owner_task *task);
+
+#include "api/client/owner_handles.h"
 
 #endif

@@ -54,8 +54,11 @@ struct owner_lineage *owner_lineage_take(
         .splices = (struct reeve_owner_splice *)(lineage + 1)};
     lineage->arguments = (uint8_t *)(lineage->splices + task->splice_count);
     reeve_list_init(&lineage->node);
-    if (list != 0)
-        memcpy(lineage->splices, task->splices, list);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < task->splice_count; i++) /* an actor is not kept alive by it */
+        if (!reeve_owner_is_handle(owner, task->splices[i].task))
+            lineage->splices[count++] = task->splices[i];
+    lineage->splice_count = count;
     if (task->size != 0)
         memcpy(lineage->arguments, owner_task_bytes(task), task->size);
     for (uint32_t i = 0; i < lineage->splice_count; i++) {
@@ -63,8 +66,8 @@ struct owner_lineage *owner_lineage_take(
         need->lineage_references++;
         need->flags |= far ? OWNER_NEEDED : 0;
     }
-    for (uint32_t i = 0; i < lineage->splice_count; i++)
-        owner_task_unref(owner, owner_task_index(lineage->splices[i].task));
+    for (uint32_t i = 0; i < task->splice_count; i++)
+        owner_task_unref(owner, owner_task_index(task->splices[i].task));
     task->splice_count = 0;
     owner_task_clear(owner, task);
     return lineage;

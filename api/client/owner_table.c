@@ -212,7 +212,9 @@ static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uin
     bool held = owner_is_anchored(task);
     REEVE_ASSERT((reeve_task_state_is_final(task->state) || task->state == REEVE_TASK_LINEAGE) &&
                  task->edges == OWNER_NONE);
-    if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
+    if (REEVE_UNLIKELY(owner_task_is_handle(task)))
+        owner_handle_end(owner, task, index);
+    else if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
         owner_object_free(owner, task, index);
     else if (task->flags & OWNER_RESULT_OBJECT && task->bytes.object.id.owner == owner->process)
         owner_strays_forget(owner, task->bytes.object.id.sequence); /* another's by now */

@@ -5,6 +5,7 @@
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/handles.h"
 #include "api/client/invoke.h"
 
 #include <stdio.h>
@@ -29,8 +30,10 @@ REEVE_API void reeve_typed_give_results(const struct reeve_member *members, size
         const void *value = (const char *)results + members[i].offset;
         futures[i].id = reeve_typed_put(members[i].type, value);
         ret->count++;
-        if (!reeve_is_failed_future(futures[i].id))
+        if (!reeve_is_failed_future(futures[i].id)) {
+            reeve_handles_given(reeve_client_enter(error), members[i].type, value);
             continue;
+        }
         char why[256]; /* it is the call's error */
         snprintf(why, sizeof why, "%.250s", error->message);
         reeve_error_set(error, error->code, "the result %s: %s", members[i].name, why);

@@ -8,6 +8,7 @@
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/handles.h"
 #include "api/client/heap_ahead.h"
 #include "api/client/many.h"
 #include "api/client/scalar.h"
@@ -34,14 +35,27 @@ struct call {
     size_t splice_count;
     reeve_splice *nested; /* malloc: the futures in the other arguments */
     size_t nested_count, nested_capacity;
-    uint32_t result_count; /* as in struct reeve_submit */
+    struct reeve_future_ids handles; /* of actors in the arguments: released after the submit */
+    uint32_t result_count;           /* as in struct reeve_submit */
 };
 
 static void call_begin(struct call *call)
 {
     call->put_count = call->splice_count = call->nested_count = call->nested_capacity = 0;
     call->nested = NULL;
+    call->handles.ids = NULL;
+    call->handles.count = call->handles.capacity = 0;
     call->result_count = 0;
+}
+
+static void call_end(struct reeve_backend *backend, const struct call *call)
+{
+    if (REEVE_UNLIKELY(call->nested != NULL))
+        free(call->nested);
+    if (REEVE_UNLIKELY(call->handles.ids != NULL)) {
+        reeve_handles_release(backend, &call->handles, 0);
+        free(call->handles.ids);
+    }
 }
 
 /* Adds up the arguments, those above `limit` counted as the one byte that a future's place
@@ -70,12 +84,16 @@ static size_t measure(struct call *call, size_t limit, struct reeve_error_info *
     return total;
 }
 
-/* The futures that stand in an argument which is packed at `offset`. */
-static int nested_note(struct call *call, const struct reeve_member *parameter, const void *value,
-    size_t offset, struct reeve_error_info *error)
+/* The futures and actors that stand in an argument which is packed at `offset`. */
+static int nested_note(struct reeve_backend *backend, struct call *call,
+    const struct reeve_member *parameter, const void *value, size_t offset,
+    struct reeve_error_info *error)
 {
     struct reeve_future_ids ids = {0};
     int rc = reeve_codec_futures(parameter->type, value, &ids, error);
+    size_t futures = ids.count;
+    if (!rc && ids.actor_count && backend->keeps_arguments)
+        rc = reeve_handles_refer(backend, &ids, error);
     size_t count = call->nested_count + ids.count;
     if (!rc && count > call->nested_capacity) {
         reeve_splice *nested = realloc(call->nested, count * 2 * sizeof *nested);
@@ -85,6 +103,12 @@ static int nested_note(struct call *call, const struct reeve_member *parameter, 
         } else {
             rc = reeve_error_set(error, REEVE_ENOMEM, "no memory for the futures in an argument");
         }
+    }
+    for (size_t i = futures; i < ids.count && !rc; i++) {
+        if (REEVE_LIKELY(!reeve_future_ids_add(&call->handles, ids.ids[i])))
+            continue;
+        reeve_handles_release(backend, &ids, i);
+        rc = reeve_error_set(error, REEVE_ENOMEM, "no memory for the actors in an argument");
     }
     for (size_t i = 0; i < ids.count && !rc; i++)
         call->nested[call->nested_count++] = (reeve_splice){offset, {ids.ids[i]}};
@@ -114,8 +138,9 @@ static int pack_call(struct reeve_backend *backend, struct call *call, size_t li
             bytes[offset++] = 0xc0;
             continue;
         }
-        if (REEVE_UNLIKELY(parameter->type->kind >= REEVE_KIND_STRUCT)) {
-            int rc = nested_note(call, parameter, value, offset, error);
+        /* the actor itself, which comes first, is there for its calls */
+        if (REEVE_UNLIKELY(parameter->type->kind >= REEVE_KIND_STRUCT) && value != call->actor) {
+            int rc = nested_note(backend, call, parameter, value, offset, error);
             if (rc)
                 return rc;
         }
@@ -177,8 +202,7 @@ static int submit_measured(struct reeve_backend *backend, struct call *call,
     int rc = pack_call(backend, call, limit, bytes, size, error);
     if (!rc)
         rc = submit_packed(backend, call, options, bytes, size, ret, error);
-    if (call->nested)
-        free(call->nested);
+    call_end(backend, call);
     for (size_t i = 0; i < call->put_count; i++)
         backend->release(backend, call->put[i], NULL);
     if (bytes != stack)
@@ -359,7 +383,7 @@ static void batch_call(struct reeve_batch *batch, struct call *call,
             reeve_batch_add(batch, &one);
             return;
         }
-        free(call->nested);
+        call_end(batch->backend, call);
         if (rc)
             goto failed;
         call_begin(call); /* with futures in its arguments: by itself */
@@ -456,7 +480,10 @@ REEVE_API int reeve_typed_get(
     uint64_t future, int64_t timeout_ms, const struct reeve_type *type, void *value)
 {
     struct typed_get get = {.type = type, .value = value};
-    return reeve_client_get(future, timeout_ms, consume_typed, &get);
+    int rc = reeve_client_get(future, timeout_ms, consume_typed, &get);
+    if (!rc)
+        reeve_handles_got(type, value);
+    return rc;
 }
 
 REEVE_API int reeve_typed_get_many(
@@ -465,7 +492,10 @@ REEVE_API int reeve_typed_get_many(
     struct typed_get get = {.type = type, .value = values};
     if (values) /* those of failed calls stay so: whatever happens, all may be cleared */
         memset(values, 0, count * type->size);
-    return reeve_client_get_many(futures, count, consume_typed, &get, codes);
+    int rc = reeve_client_get_many(futures, count, consume_typed, &get, codes);
+    for (size_t i = 0; type->kind >= REEVE_KIND_STRUCT && i < count; i++)
+        reeve_handles_got(type, (const char *)values + i * type->size);
+    return rc;
 }
 
 int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *type,
@@ -475,6 +505,9 @@ int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *typ
     uint64_t handle;
     struct reeve_future_ids ids = {0};
     int rc = reeve_codec_futures(type, value, &ids, error);
+    size_t futures = ids.count;
+    if (!rc && ids.actor_count)
+        rc = reeve_handles_refer(backend, &ids, error);
     if (!rc)
         rc = backend->create(
             backend, size, reeve_codec_skew(type, size), false, &bytes, &handle, error);
@@ -484,6 +517,7 @@ int reeve_client_put(struct reeve_backend *backend, const struct reeve_type *typ
     } else if (!rc) {
         rc = backend->seal(backend, handle, ids.ids, ids.count, ret, error);
     }
+    reeve_handles_release(backend, &ids, futures);
     reeve_future_ids_fini(&ids);
     return rc ? reeve_error_complete(error, rc) : REEVE_OK;
 }

@@ -25,18 +25,17 @@
  * and max_retries is 0 where it is not said: a call is run at most once. With timeout_ms, a method
  * that takes longer ends the process, and so the actors in it.
  *
- * Life. The process that creates an actor owns it. The actor ends when its owner releases it, after
- * what the owner has called until then; its destructor runs then. It ends at once, with all that
- * is queued and without its destructor, when it is killed, when its owner ends (by reeve_shutdown,
- * say, which does not wait for it), and when its
- * process dies, of itself or with its node. In the last case it is restarted, if it may be: the
- * constructor runs again, with the same arguments, in another process, and what it has saved is
- * restored (reeve_state.h). What was under way fails
- * (REEVE_EACTORDIED), or is run again if its max_retries say so; what had not been begun
- * follows in its order. All calls of an actor that has ended fail with REEVE_EACTORDIED and the
- * reason; those of a process whose handle was released fail with REEVE_EHANDLE. Where the node of
- * the actor cannot be reached any more, calls under way fail with REEVE_EUNREACHABLE: nobody knows
- * whether they ran.
+ * Life. An actor lives as long as somebody has a handle of it ("Handles", below). When the last one
+ * is released it ends, after what it has been called for until then; its destructor runs then. The
+ * process that creates an actor owns it. It ends at once, with all that is queued and without its
+ * destructor, when it is killed, when its owner ends (by reeve_shutdown, say, which does not wait
+ * for it), and when its process dies, of itself or with its node. In the last case it is restarted,
+ * if it may be: the constructor runs again, with the same arguments, in another process, and what
+ * it has saved is restored (reeve_state.h). What was under way fails (REEVE_EACTORDIED), or is run
+ * again if its max_retries say so; what had not been begun follows in its order. All calls of an
+ * actor that has ended fail with REEVE_EACTORDIED and the reason; those of the process that has
+ * created it, once it has been released, with REEVE_EHANDLE. Where the node of the actor cannot be
+ * reached any more, calls under way fail with REEVE_EUNREACHABLE: nobody knows whether they ran.
  *
  * Detached ones outlive the program that has created them: they are owned by a process that the
  * node daemon starts for each, with a job of its own (reeve jobs: "actor NAME"), and are restarted
@@ -50,8 +49,36 @@
  * ended. Programs of other jobs that call it must have the same remote functions (be the same
  * executable, say): REEVE_EMISMATCH.
  *
- * A handle is a value: it may be passed to tasks and other actors, be a result, a member of a
- * struct (the type is counter_ref). It keeps nothing alive: the actor ends when its owner says so.
+ * Handles. A handle is a value: it may be passed to tasks and other actors, be a result, a member
+ * of a struct (the type is counter_ref). Of these a process has its own: one that it has created,
+ * or retained, or got in a result or a value that was put. Each of them keeps the actor alive, and
+ * is released once. A process that dies has none any more.
+ *
+ *  - As (part of) an argument it is good for that call, and for those to which the function passes
+ *    it on, however long these take; so are the calls of the actor that it makes, waited for or
+ *    not. The caller may release its own meanwhile. A function, an actor or a program that wants
+ *    the handle beyond the call retains it:
+ *
+ *        REEVE_ACTOR(supervisor, (counter_ref, child))
+ *        REEVE_CONSTRUCTOR(supervisor, (counter_ref, child))
+ *        {
+ *            self->child = reeve_actor_retain(child);
+ *            return REEVE_OK;
+ *        }
+ *        REEVE_DESTRUCTOR(supervisor) { reeve_actor_release(self->child); }
+ *
+ *    (One that is restarted is constructed again, with the same arguments, and so retains it
+ *    again.)
+ *  - As (part of) a result it is the caller's own when that has got it. What the function itself
+ *    has created, retained or got in this very call, it gives away with the result; what it was
+ *    passed, or its process has had before (self->child), it shares, and keeps its own.
+ *  - A value that is put keeps the actor, and so does a result until it is got.
+ *  - From a name, in an item of a stream, in packed bytes or a saved state, it keeps nothing alive:
+ *    retain it, if it is to be there for longer than others see to it.
+ *
+ * Actors that have retained each other's handles are not found out: they live until their owners
+ * end. What the program has not released REEVE_LEAKS lists (reeve_leaks.h).
+ *
  * Two actors of one machine, in hosts of their own, that wait for each other fail with
  * REEVE_EDEADLK, as tasks do (reeve_wait). */
 #ifndef REEVE_ACTOR_H
@@ -110,9 +137,9 @@ typedef struct reeve_actor_options {
      * of its own: create it in a task). There may be no futures in its arguments (REEVE_EINVAL).
      * Default 0. */
     uint32_t detached;
-    /* 1: where the name is taken by an actor of this type, its handle is given instead, and nothing
-     * is created: however many processes say so at once, there is one actor. Its options are then
-     * those with which it was created. Default 0. */
+    /* 1: where the name is taken by an actor of this type, its handle is given instead,
+     * retained, and nothing is created: however many processes say so at once, there is one
+     * actor. Its options are then those with which it was created. Default 0. */
     uint32_t get_if_exists;
 } reeve_actor_options;
 
@@ -130,9 +157,28 @@ typedef struct reeve_actor_options {
         reeve_any_;                                                                            \
     })
 
-/* The owner is done with an actor of any type: it ends after what it has been called for by this
- * process, and then its handles mean nothing. Does not wait. In other processes than the owner's it
- * does nothing. REEVE_EHANDLE: it has been released. */
+/* Gives a handle of this process's own, which keeps the actor, until it is released; for one that
+ * came with a call, or was found by its name. The same handle, in the same type; where something is
+ * wrong, one whose calls say what, and which need not be released. It may be retained any number of
+ * times, and is to be released as often. Any thread. The first time, it waits until the node of
+ * the actor's owner knows of it, as long as a message takes. Its calls fail with REEVE_EHANDLE: it
+ * is no actor, or one of this process that has ended; REEVE_EOWNERDIED: the process that made it
+ * has ended; REEVE_ELOST: that one's node has died; REEVE_ENOMEM. */
+REEVE_API reeve_actor reeve_actor_retain(reeve_actor actor);
+#define reeve_actor_retain(actor)                                                        \
+    __extension__({                                                                      \
+        __typeof__(actor) reeve_kept_ = (actor);                                         \
+        reeve_actor reeve_own_ = (reeve_actor_retain)(reeve_untyped_actor(reeve_kept_)); \
+        reeve_kept_.owner = reeve_own_.owner;                                            \
+        reeve_kept_.number = reeve_own_.number;                                          \
+        reeve_kept_.host = reeve_own_.host;                                              \
+        reeve_kept_;                                                                     \
+    })
+
+/* Gives up a handle of this process's own: one that it has created, retained or got in a result.
+ * The actor ends when nobody has any left, after what it has been called for until then. Does not
+ * wait. REEVE_EHANDLE: this process had created the actor, and has released it; of one that it
+ * has not created, and has none of, it does nothing. REEVE_ENOMEM: it is as before. */
 REEVE_API int reeve_actor_release(reeve_actor actor);
 #define reeve_actor_release(actor) reeve_actor_release(reeve_untyped_actor(actor))
 
@@ -188,7 +234,8 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
     typedef struct A {                                                                       \
         REEVE_EACH(REEVE_FIELD_, A, __VA_ARGS__)                                             \
     } A;                                                                                     \
-    REEVE_STRUCT(A##_ref, (uint64_t, owner), (uint64_t, number), (uint64_t, host))           \
+    REEVE_STRUCT_(                                                                           \
+        A##_ref, REEVE_IS_HANDLE_, (uint64_t, owner), (uint64_t, number), (uint64_t, host))  \
     extern const struct reeve_actor_saving A##_reeve_saving __attribute__((weak));           \
     extern const struct reeve_actor_restoring A##_reeve_restoring __attribute__((weak));     \
     extern const struct reeve_actor_groups A##_reeve_groups __attribute__((weak));           \

@@ -117,7 +117,7 @@ struct reeve_member {
 struct reeve_type {
     const char *name;
     uint16_t kind;         /* enum reeve_kind */
-    uint16_t element_kind; /* of an array */
+    uint16_t element_kind; /* of an array; of a struct REEVE_IS_HANDLE_: of an actor, else 0 */
     uint32_t member_count; /* of a struct; 1 of a list */
     size_t size;           /* sizeof the C type */
     const struct reeve_member *members;
@@ -408,20 +408,22 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
  * value type. In a header, or in one file; a struct travels as a msgpack array of its members.
  * Its name is not as, bytes, context, from_id, many, packed, packed_many, progress, ready, release,
  * timeout or value: those of its functions would be the library's own. */
-#define REEVE_STRUCT(T, ...)                                                                       \
-    REEVE_NAME_IS_FREE_(T)                                                                         \
-    REEVE_EACH(REEVE_CHECK_, T, __VA_ARGS__)                                                       \
-    typedef struct T {                                                                             \
-        REEVE_EACH(REEVE_FIELD_, T, __VA_ARGS__)                                                   \
-    } T;                                                                                           \
-    __attribute__((unused)) static const struct reeve_member T##_reeve_members[] = {               \
-        REEVE_LIST(REEVE_MEMBER_, T, __VA_ARGS__)};                                                \
-    __attribute__((unused)) static const struct reeve_type reeve_type_##T = {#T,                   \
-        REEVE_KIND_STRUCT, 0, sizeof(T##_reeve_members) / sizeof(T##_reeve_members[0]), sizeof(T), \
-        T##_reeve_members};                                                                        \
-    REEVE_VALUE_TYPE_(T)                                                                           \
-    REEVE_FUTURE_TYPE_(T)                                                                          \
-    REEVE_STREAM_TYPE_(T)                                                                          \
+#define REEVE_STRUCT(T, ...) REEVE_STRUCT_(T, 0, __VA_ARGS__)
+#define REEVE_IS_HANDLE_     1
+#define REEVE_STRUCT_(T, is_handle, ...)                                                        \
+    REEVE_NAME_IS_FREE_(T)                                                                      \
+    REEVE_EACH(REEVE_CHECK_, T, __VA_ARGS__)                                                    \
+    typedef struct T {                                                                          \
+        REEVE_EACH(REEVE_FIELD_, T, __VA_ARGS__)                                                \
+    } T;                                                                                        \
+    __attribute__((unused)) static const struct reeve_member T##_reeve_members[] = {            \
+        REEVE_LIST(REEVE_MEMBER_, T, __VA_ARGS__)};                                             \
+    __attribute__((unused)) static const struct reeve_type reeve_type_##T = {#T,                \
+        REEVE_KIND_STRUCT, is_handle, sizeof(T##_reeve_members) / sizeof(T##_reeve_members[0]), \
+        sizeof(T), T##_reeve_members};                                                          \
+    REEVE_VALUE_TYPE_(T)                                                                        \
+    REEVE_FUTURE_TYPE_(T)                                                                       \
+    REEVE_STREAM_TYPE_(T)                                                                       \
     REEVE_ARRAY_TYPE_(T)
 
 /* ---- remote functions ------------------------------------------------------------------------ */

@@ -40,6 +40,23 @@ static inline bool reeve_object_id_equal(struct reeve_object_id a, struct reeve_
     return a.owner == b.owner && a.sequence == b.sequence;
 }
 
+/* An actor that others hold is named like an object, though it has no bytes and lies nowhere: its
+ * owner's number for it, with the highest bit, which no number of a task has. So whoever has its
+ * handle knows what to hold, and where that is written down: on its owner's node. */
+#define REEVE_OBJECT_ACTOR (UINT64_C(1) << 63)
+
+static inline struct reeve_object_id reeve_object_id_of_actor(
+    reeve_process_id owner, uint32_t number)
+{
+    struct reeve_object_id id = {owner, REEVE_OBJECT_ACTOR | number};
+    return id;
+}
+
+static inline bool reeve_object_id_is_actor(struct reeve_object_id id)
+{
+    return id.sequence >> 32 == REEVE_OBJECT_ACTOR >> 32;
+}
+
 #define REEVE_PROGRAM_HASH_SIZE 32
 
 /* What must be equal for tasks to share a lease. All fields take part in comparison; padding is

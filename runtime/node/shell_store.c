@@ -130,6 +130,12 @@ static void relax(struct reeve_store_shell *shell, const struct reeve_store_comm
     send_client(shell, command->client, &message, "");
 }
 
+static void over(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_OVER, .object = command->id};
+    send_client(shell, command->client, &message, "");
+}
+
 static Reeve__ObjectId id_of(struct reeve_object_id id)
 {
     Reeve__ObjectId ret = REEVE__OBJECT_ID__INIT;
@@ -251,6 +257,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEGMENT_READY: segment_ready(shell, command); return;
     case REEVE_STORE_SEGMENT_RETURN: segment_return(shell, command); return;
     case REEVE_STORE_RELAX: relax(shell, command); return;
+    case REEVE_STORE_OVER: over(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
     REEVE_ASSERT(!"a command of the store");

@@ -158,6 +158,8 @@
  *                                                          order
  *   RELAX          size                                    the store is short of room: let go of
  *                                                          so much that is anchored and not in use
+ *   OVER           object                                  of an actor of yours, of which you have
+ *                                                          said FREE: nobody else holds it now
  *   ACTORS         request                                 which actors are yours?
  *   OUTPUT         -                                       to a driver, before the first line: fds:
  *                                                          read ends of two pipes (stdout, stderr)
@@ -177,7 +179,7 @@
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_LOCAL_VERSION   2u
+#define REEVE_LOCAL_VERSION   3u
 #define REEVE_LOCAL_FD_MAX    4
 #define REEVE_LOCAL_TEXT_SIZE 512
 
@@ -234,6 +236,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_ACTORS,
     REEVE_LOCAL_FEED,
     REEVE_LOCAL_ASK,
+    REEVE_LOCAL_OVER,
     REEVE_LOCAL_KIND_COUNT
 };
 

@@ -123,7 +123,7 @@ void worker_call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     }
     int status = execution_settle(&execution, view->function, worker_self.scratch);
     facts_end(cluster->bell);
-    if (REEVE_UNLIKELY(reeve_handover_concerns(&execution.invocation)))
+    if (REEVE_UNLIKELY(execution_concerns_others(&execution)))
         execution_futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
     execution_answer(&execution, channel, view, status, worker_self.scratch);

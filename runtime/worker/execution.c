@@ -149,6 +149,8 @@ int execution_settle(struct execution *execution, uint32_t function_index, uint8
     struct reeve_cluster *cluster = execution->cluster;
     bool gives = execution->heir != REEVE_PROCESS_NONE, kept = false;
     int code = execution->code;
+    if (REEVE_UNLIKELY(code == 0 && invocation->result_futures.actor_count != 0))
+        code = reeve_handover_refer(cluster, invocation);
     if (REEVE_UNLIKELY(code == 0 && invocation->result_futures.count != 0)) {
         code = gives ? reeve_handover_prepare(cluster, invocation, &execution->handover)
                      : reeve_handover_keep(cluster, invocation);
@@ -221,7 +223,7 @@ void execution_finish(struct execution *execution, struct reeve_cluster_channel 
     const struct reeve_entry_view *view, uint8_t *scratch)
 {
     int status = execution_settle(execution, view->function, scratch);
-    if (REEVE_UNLIKELY(reeve_handover_concerns(&execution->invocation)))
+    if (REEVE_UNLIKELY(execution_concerns_others(execution)))
         execution_futures_settle(channel, view, execution);
     execution_answer(execution, channel, view, status, scratch);
     execution_fini(execution);
@@ -232,7 +234,7 @@ void execution_drop(struct execution *execution)
     struct reeve_cluster *cluster = execution->cluster;
     if (execution->is_object)
         reeve_cluster_place_abort(cluster, &execution->place);
-    if (reeve_handover_concerns(&execution->invocation))
+    if (execution_concerns_others(execution))
         reeve_handover_end(cluster, &execution->invocation, REEVE_HANDOVER_CALLED_OFF);
     execution_fini(execution);
 }

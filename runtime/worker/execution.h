@@ -66,4 +66,11 @@ void execution_finish(struct execution *execution, struct reeve_cluster_channel 
 /* Its result is not wanted. */
 void execution_drop(struct execution *execution);
 
+/* Before its answer there is something to be settled with others: futures, or actors of theirs. */
+static inline bool execution_concerns_others(const struct execution *execution)
+{
+    return reeve_handover_concerns(&execution->invocation) ||
+           reeve_handover_holds(execution->cluster);
+}
+
 #endif

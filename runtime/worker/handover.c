@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/client/error.h"
+#include "api/client/handles.h"
 #include "runtime/base/macros.h"
 
 int reeve_handover_borrow(struct reeve_cluster *cluster, const struct reeve_entry_parts *parts,
@@ -53,6 +54,21 @@ static bool can_be_given(struct reeve_cluster *cluster, void *arg)
         return true;
     reeve_cluster_pump(cluster, now_ns); /* takes back what can be had at once */
     return reeve_owner_handover_ready(cluster->owner, now_ns, ids->ids, (uint32_t)ids->count);
+}
+
+/* What the handles in the result refer to stands behind the futures from then on. */
+int reeve_handover_refer(struct reeve_cluster *cluster, struct reeve_invocation *invocation)
+{
+    struct reeve_future_ids *ids = &invocation->result_futures;
+    size_t futures = ids->count;
+    int code = reeve_handles_refer(&cluster->backend, ids, &invocation->error);
+    for (size_t i = futures + 1; i < ids->count && code == 0; i++)
+        for (size_t k = futures; k < i; k++)
+            if (ids->ids[k] == ids->ids[i]) { /* one reference is enough: see result_release */
+                (void)cluster->backend.release(&cluster->backend, ids->ids[i], NULL);
+                break;
+            }
+    return code;
 }
 
 int reeve_handover_prepare(
@@ -157,11 +173,13 @@ static void loans_hold(struct reeve_cluster *cluster, const uint64_t *futures, u
     reeve_buffer_fini(&holds);
 }
 
-void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invocation *invocation,
+void reeve_handover_end(struct reeve_cluster *cluster, struct reeve_invocation *invocation,
     enum reeve_handover_fate fate)
 {
     const struct reeve_future_ids *ids = &invocation->result_futures;
     uint32_t lent_count = (uint32_t)invocation->future_count;
+    if (REEVE_UNLIKELY(invocation->own_handles != NULL))
+        reeve_handles_give(&cluster->backend, invocation);
     reeve_lock(&cluster->lock);
     if (ids->count != 0 && fate != REEVE_HANDOVER_KEPT)
         reeve_owner_handover_end(cluster->owner, reeve_cluster_now_ns(), ids->ids,
@@ -174,6 +192,10 @@ void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invoca
         reeve_owner_borrow_end(cluster->owner, invocation->futures, lent_count);
     for (uint32_t i = 0; i < lent_count && fate == REEVE_HANDOVER_KEPT; i++)
         (void)reeve_owner_release(cluster->owner, invocation->futures[i]);
+    if (fate != REEVE_HANDOVER_KEPT && reeve_handover_holds(cluster)) {
+        atomic_store_explicit(&cluster->handles_open, false, memory_order_relaxed);
+        (void)reeve_cluster_handles_hold(cluster, NULL); /* what fails is lost with the call */
+    }
     reeve_cluster_submitted(cluster, reeve_cluster_now_ns());
     reeve_unlock(&cluster->lock);
     free((void *)(uintptr_t)invocation->futures);

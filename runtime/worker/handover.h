@@ -17,6 +17,10 @@ struct reeve_handover {
 int reeve_handover_borrow(struct reeve_cluster *cluster, const struct reeve_entry_parts *parts,
     uint64_t lease, struct reeve_invocation *invocation);
 
+/* The result has handles of actors: what keeps these is handed over as futures are. Before the
+ * next two, which are for results with futures. */
+int reeve_handover_refer(struct reeve_cluster *cluster, struct reeve_invocation *invocation);
+
 /* The result has futures, and its call came over a channel: waits until all of them can be given,
  * and writes down what they are. Fails with a code, described in the invocation. */
 int reeve_handover_prepare(
@@ -39,12 +43,19 @@ enum reeve_handover_fate {
     REEVE_HANDOVER_CALLED_OFF, /* the call failed */
     REEVE_HANDOVER_KEPT,       /* caller and callee are this process */
 };
-void reeve_handover_end(struct reeve_cluster *cluster, const struct reeve_invocation *invocation,
+void reeve_handover_end(struct reeve_cluster *cluster, struct reeve_invocation *invocation,
     enum reeve_handover_fate fate);
 
 static inline bool reeve_handover_concerns(const struct reeve_invocation *invocation)
 {
-    return invocation->future_count != 0 || invocation->result_futures.count != 0;
+    return invocation->future_count != 0 || invocation->result_futures.count != 0 ||
+           invocation->own_handles != NULL;
+}
+
+/* Whether the end of a call may have to hold actors of others. */
+static inline bool reeve_handover_holds(const struct reeve_cluster *cluster)
+{
+    return atomic_load_explicit(&cluster->handles_open, memory_order_relaxed);
 }
 
 #endif

@@ -198,6 +198,12 @@ static void release(struct sim *sim, struct sim_process *driver, struct sim_acto
     actor->lives = false;
 }
 
+void sim_actor_over(const struct sim *sim, struct sim_process *driver, uint32_t number)
+{
+    uint64_t value = number;
+    reeve_owner_actor_over(driver->owner, sim->now_ns, number, &value, sizeof value);
+}
+
 void sim_actors_release(struct sim *sim, struct sim_process *driver, bool all)
 {
     for (uint32_t i = 0; driver->actors != NULL && i < SIM_ACTORS; i++) {

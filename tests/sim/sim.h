@@ -463,6 +463,8 @@ bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
     const struct reeve_owner_splice *splices, uint32_t splice_count, struct sim_expected *e);
 void sim_actor_result(struct sim *sim, struct sim_process *driver, const struct sim_expected *e,
     int status, uint64_t value);
+/* Nobody holds it any more. */
+void sim_actor_over(const struct sim *sim, struct sim_process *driver, uint32_t number);
 void sim_actors_release(struct sim *sim, struct sim_process *driver, bool all);
 /* In a worker. */
 int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_channel *channel,

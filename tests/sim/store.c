@@ -271,6 +271,7 @@ static void carry_out(
     case REEVE_STORE_REPLY_GET: reply(sim, daemon, c, REEVE_STORE_GET); break;
     case REEVE_STORE_REPLY_SEAL: reply(sim, daemon, c, REEVE_STORE_SEAL); break;
     case REEVE_STORE_RELAX: reply(sim, daemon, c, REEVE_STORE_MEMORY); break;
+    case REEVE_STORE_OVER: reply(sim, daemon, c, REEVE_STORE_FREE); break;
     case REEVE_STORE_SEND_PULL: send_pull(sim, daemon, c); break;
     case REEVE_STORE_DROP_PULL: drop_pull(sim, daemon, c); break;
     case REEVE_STORE_SEND_CHUNK:

@@ -115,6 +115,7 @@ void sim_value_command(
         said.kind = REEVE_STORE_FREE;
         said.node = c->object.node;
         said.flags = given(&c->object);
+        said.number = c->task;
     } else if (c->kind == REEVE_OWNER_LET_GO) {
         said.flags = REEVE_STORE_ANCHOR;
     }
@@ -307,6 +308,10 @@ void sim_value_told(
 {
     if (answer->kind == REEVE_STORE_MEMORY) {
         reeve_owner_relax(process->owner, answer->size);
+        return;
+    }
+    if (answer->kind == REEVE_STORE_FREE) {
+        sim_actor_over(sim, process, (uint32_t)answer->id.sequence);
         return;
     }
     struct sim_value *value = value_of(process, answer->request);

@@ -111,7 +111,9 @@ static void one(void)
     /* who wants it if it exists gets it */
     d = counter_create_opts(REEVE_ACTOR_OPTIONS(.name = "hits", .get_if_exists = 1), 9);
     NEED(d.number == c.number && get(d, &value) == REEVE_OK && value == 2);
-    NEED(reeve_actor_release(c) == REEVE_OK);
+    NEED(reeve_actor_release(c) == REEVE_OK); /* as if it had made it */
+    NEED(get(d, &value) == REEVE_OK && value == 2);
+    NEED(reeve_actor_release(d) == REEVE_OK);
     NEED(find_until_gone("hits") == REEVE_EHANDLE);
     c = counter_create_opts(REEVE_ACTOR_OPTIONS(.name = "hits", .get_if_exists = 1), 4);
     NEED(get(c, &value) == REEVE_OK && value == 4);

@@ -490,6 +490,59 @@ static void random_run(uint64_t seed)
     kit_fini(&far);
 }
 
+/* The one that its owner is told of. */
+static struct reeve_object_id over(struct kit *kit, uint32_t client)
+{
+    struct reeve_store_command command = take(kit, REEVE_STORE_OVER);
+    assert_int_equal(command.client, client);
+    return command.id;
+}
+
+/* An actor has no bytes: its owner is told when nobody holds it. */
+static void test_actors(void **state)
+{
+    (void)state;
+    struct kit kit;
+    const struct reeve_object_id one = reeve_object_id_of_actor(PROCESS(5), 1),
+                                 two = reeve_object_id_of_actor(PROCESS(5), 2);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    free_object(&kit, 5, one, 0); /* nobody has it */
+    assert_true(reeve_object_id_equal(over(&kit, 5), one));
+    free_object(&kit, 6, two, 0); /* not its own */
+    assert_int_equal(status(&kit).refused_count, 1);
+    hold(&kit, 6, two, 0, 9);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    peer_hold(&kit, two, FAR(2, 9), 4, false);
+    free_object(&kit, 5, two, 0);
+    unhold(&kit, 6, two, 0, 9);
+    nothing_more(&kit);
+    peer_hold(&kit, two, FAR(2, 9), 4, true);
+    assert_true(reeve_object_id_equal(over(&kit, 5), two));
+    /* who holds it dies; and the node of who holds it */
+    hold(&kit, 6, one, 0, 1);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    peer_hold(&kit, two, FAR(2, 9), 5, false);
+    free_object(&kit, 5, one, 0);
+    free_object(&kit, 5, two, 0);
+    client_reaped(&kit, 6);
+    assert_true(reeve_object_id_equal(over(&kit, 5), one));
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = 2});
+    assert_true(reeve_object_id_equal(over(&kit, 5), two));
+    /* its owner dies: nobody is told, and nobody can hold it any more */
+    peer_hold(&kit, two, FAR(3, 9), 6, false);
+    free_object(&kit, 5, two, 0);
+    client_reaped(&kit, 5);
+    peer_hold(&kit, two, FAR(3, 9), 6, true);
+    client_added(&kit, 8);
+    hold(&kit, 8, one, 0, 1);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EOWNERDIED);
+    assert_int_equal(count_of(&kit, REEVE_STORE_OVER), 0);
+    assert_int_equal(status(&kit).hold_count, 0);
+    kit_fini(&kit);
+}
+
 static void test_random_runs(void **state)
 {
     (void)state;
@@ -509,6 +562,7 @@ int main(void)
         cmocka_unit_test(test_watched),
         cmocka_unit_test(test_owner_dies),
         cmocka_unit_test(test_elsewhere),
+        cmocka_unit_test(test_actors),
         cmocka_unit_test(test_random_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
