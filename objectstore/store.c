@@ -36,6 +36,17 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
     store_orphans_begin(store, event->node);
 }
 
+/* With another number than before, our daemon is another node: it had been given up, and has given
+ * up all others in its turn, which may live. Those that do not the head names again to who asks. */
+static void on_node(struct reeve_store *store, uint32_t node)
+{
+    if (store->settings.node != 0 && store->settings.node != node) {
+        reeve_map64_fini(&store->gone_nodes);
+        reeve_map64_init(&store->gone_nodes);
+    }
+    store->settings.node = node;
+}
+
 static void on_host(struct reeve_store *store, uint32_t node, const char *host)
 {
     char *copy = host != NULL && host[0] != '\0' ? strdup(host) : NULL;
@@ -233,7 +244,7 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     store->out = out;
     switch (event->kind) {
     case REEVE_STORE_TICK: break;
-    case REEVE_STORE_NODE: store->settings.node = event->node; break;
+    case REEVE_STORE_NODE: on_node(store, event->node); break;
     case REEVE_STORE_HOST: on_host(store, event->node, event->text); break;
     case REEVE_STORE_MEMORY:
         store->growth_bytes = event->size;

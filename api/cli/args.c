@@ -190,7 +190,7 @@ static int usage_error(const struct reeve_cli_command *command, const char *bad,
     const char *near = NULL;
     for (const struct reeve_cli_option *option = command->options; option->name; option++)
         names[count++] = option->name;
-    if (why == unknown_flag && strncmp(bad, "--", 2) == 0) {
+    if (bad && why == unknown_flag && strncmp(bad, "--", 2) == 0) {
         char word[64];
         snprintf(word, sizeof(word), "%.*s", (int)strcspn(bad + 2, "="), bad + 2);
         near = reeve_cli_nearest(word, names, count);

@@ -226,6 +226,23 @@ static void test_owner_gone(void **state)
     kit_fini(&kit);
 }
 
+/* It had been taken for dead, and comes back under another number: it had given up all others, but
+ * they live. */
+static void test_who_was_given_up_knows_the_living_again(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_REAPED, .client = 5});
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = 9});
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = 12});
+    client_added(&kit, 6);
+    put(&kit, 6, OBJECT(FAR(9, 7), 1), 100);
+    assert_int_equal(status(&kit).object_count, 1);
+    kit_fini(&kit);
+}
+
 static void give(struct kit *kit, uint32_t client, struct reeve_object_id id, uint32_t node,
     reeve_process_id heir)
 {
@@ -556,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
         cmocka_unit_test(test_owner_gone),
         cmocka_unit_test(test_given_objects_outlive_who_made_them),
+        cmocka_unit_test(test_who_was_given_up_knows_the_living_again),
         cmocka_unit_test(test_given_to_who_has_let_go),
         cmocka_unit_test(test_copies_of_a_dead_node_go),
         cmocka_unit_test(test_full_store_fails_when_nothing_can_move),
