@@ -25,8 +25,7 @@ struct disclaim {
 
 static uint64_t key_of(struct reeve_object_id id, reeve_process_id heir, uint64_t token)
 {
-    return (id.owner * 0x9e3779b97f4a7c15ull) ^ (heir * 0xc2b2ae3d27d4eb4full) ^ id.sequence ^
-           token;
+    return reeve_object_id_key(id) ^ (heir * 0xc2b2ae3d27d4eb4full) ^ token;
 }
 
 static bool is_of(const struct disclaim *disclaim, struct reeve_object_id id, reeve_process_id heir,

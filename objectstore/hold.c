@@ -45,15 +45,10 @@ struct store_holder {
 
 /* ---- the sets -------------------------------------------------------------------------------- */
 
-static uint64_t key_of(struct reeve_object_id id)
-{
-    return (id.owner * 0x9e3779b97f4a7c15ull) ^ id.sequence;
-}
-
 static struct store_held *held_find(const struct reeve_store *store, struct reeve_object_id id)
 {
-    struct store_held *held = reeve_map64_get(&store->held, key_of(id));
-    while (held != NULL && (held->id.owner != id.owner || held->id.sequence != id.sequence))
+    struct store_held *held = reeve_map64_get(&store->held, reeve_object_id_key(id));
+    while (held != NULL && !reeve_object_id_equal(held->id, id))
         held = held->next;
     return held;
 }
@@ -62,14 +57,14 @@ static struct store_held *held_add(struct reeve_store *store, struct reeve_objec
 {
     struct store_held *held = store_new(sizeof(*held));
     held->id = id;
-    held->next = reeve_map64_remove(&store->held, key_of(id));
-    store_put(&store->held, key_of(id), held);
+    held->next = reeve_map64_remove(&store->held, reeve_object_id_key(id));
+    store_put(&store->held, reeve_object_id_key(id), held);
     return held;
 }
 
 static void held_remove(struct reeve_store *store, struct store_held *held)
 {
-    uint64_t key = key_of(held->id);
+    uint64_t key = reeve_object_id_key(held->id);
     struct store_held *first = reeve_map64_remove(&store->held, key), **slot = &first;
     while (*slot != held)
         slot = &(*slot)->next;
@@ -341,7 +336,7 @@ const char *store_hold_check(const struct reeve_store *store)
     void *value;
     while (reeve_map64_next(&store->held, &at, &key, &value))
         for (const struct store_held *held = value; held != NULL; held = held->next) {
-            if (held->holds == NULL || key_of(held->id) != key)
+            if (held->holds == NULL || reeve_object_id_key(held->id) != key)
                 return "an object that nobody holds is among those that are held";
             for (const struct store_hold *hold = held->holds; hold != NULL; hold = hold->next) {
                 if (hold->held != held || reeve_map64_get(&store->holders, hold->holder) == NULL)

@@ -174,31 +174,10 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     return s;
 }
 
-static void free_demands(struct sched_class *class)
-{
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&class->demands, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(&class->demands);
-}
-
-static void free_values(struct reeve_map64 *map)
-{
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(map, &at, NULL, &value))
-        free(value);
-}
-
 void reeve_sched_free(struct reeve_sched *s)
 {
     if (s == NULL)
         return;
-    free_values(&s->leases);
-    free_values(&s->avoids);
-    free_values(&s->sessions);
-    free_values(&s->waits);
     sched_names_free(s);
     size_t at = 0;
     void *value;
@@ -207,7 +186,7 @@ void reeve_sched_free(struct reeve_sched *s)
         REEVE_LIST_EACH_SAFE(link, &job->classes)
         {
             struct sched_class *class = REEVE_LIST_ENTRY(link, struct sched_class, job_link);
-            free_demands(class);
+            reeve_map64_fini_values(&class->demands);
             free(class);
         }
         REEVE_LIST_EACH_SAFE(link, &job->groups)
@@ -231,9 +210,11 @@ void reeve_sched_free(struct reeve_sched *s)
         reeve_map64_fini(&node->told);
         free(node);
     }
-    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts, &s->attaching,
-        &s->names};
+    struct reeve_map64 *owning[] = {&s->sessions, &s->leases, &s->avoids, &s->waits};
+    for (size_t i = 0; i < sizeof owning / sizeof owning[0]; i++)
+        reeve_map64_fini_values(owning[i]);
+    struct reeve_map64 *maps[] = {&s->nodes, &s->uids, &s->jobs, &s->classes, &s->demands,
+        &s->ended_lately, &s->hosts, &s->attaching, &s->names};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};

@@ -57,11 +57,7 @@ static void cluster_fini(struct reeve_cluster *cluster)
     reeve_owner_free(cluster->owner);
     cluster->objects = NULL;
     cluster->owner = NULL;
-    size_t at = 0;
-    void *host;
-    while (reeve_map64_next(&cluster->hosts, &at, NULL, &host))
-        free(host);
-    reeve_map64_fini(&cluster->hosts);
+    reeve_map64_fini_values(&cluster->hosts);
     if (cluster->bell != NULL)
         reeve_memory_unmap(cluster->bell, REEVE_DOORBELL_BYTES);
     if (cluster->daemon_bell != NULL)

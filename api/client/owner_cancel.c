@@ -177,9 +177,5 @@ void owner_cancel_tick(struct reeve_owner *owner, uint64_t now_ns)
 
 void owner_cancel_fini(struct reeve_owner *owner)
 {
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&owner->cancelling, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(&owner->cancelling);
+    reeve_map64_fini_values(&owner->cancelling);
 }

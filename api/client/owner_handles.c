@@ -33,17 +33,10 @@ struct owner_parting {
 
 /* ---- which is which -------------------------------------------------------------------------- */
 
-static uint64_t key_of(struct reeve_object_id id)
-{
-    uint64_t key = id.owner * UINT64_C(0x9e3779b97f4a7c15) ^ (uint32_t)id.sequence;
-    key = (key ^ (key >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return key ^ (key >> 27);
-}
-
 /* The one that the program knows the actor by, or OWNER_NONE. */
 static uint32_t known_find(const struct reeve_owner *owner, struct reeve_object_id id)
 {
-    uintptr_t found = (uintptr_t)reeve_map64_get(&owner->handles, key_of(id));
+    uintptr_t found = (uintptr_t)reeve_map64_get(&owner->handles, reeve_object_id_key(id));
     if (found == 0 ||
         !reeve_object_id_equal(
             owner_task_at(owner, (uint32_t)(found - 1))->bytes.object.id, id)) /* two, one key */
@@ -53,9 +46,10 @@ static uint32_t known_find(const struct reeve_owner *owner, struct reeve_object_
 
 static int known_set(struct reeve_owner *owner, struct reeve_object_id id, uint32_t index)
 {
-    if (reeve_map64_get(&owner->handles, key_of(id)) != NULL)
-        return REEVE_ENOMEM; /* two actors with one key: once in 2^64 */
-    return reeve_map64_put(&owner->handles, key_of(id), (void *)((uintptr_t)index + 1), NULL);
+    if (reeve_map64_get(&owner->handles, reeve_object_id_key(id)) != NULL)
+        return REEVE_ENOMEM; /* two actors with one key: hardly ever */
+    return reeve_map64_put(
+        &owner->handles, reeve_object_id_key(id), (void *)((uintptr_t)index + 1), NULL);
 }
 
 static bool is_held(const struct owner_task *task)
@@ -241,7 +235,7 @@ void owner_handle_end(struct reeve_owner *owner, struct owner_task *task, uint32
     const struct reeve_reference *object = &task->bytes.object;
     bool is_known = known_find(owner, object->id) == index;
     if (is_known)
-        (void)reeve_map64_remove(&owner->handles, key_of(object->id));
+        (void)reeve_map64_remove(&owner->handles, reeve_object_id_key(object->id));
     if (is_open(task)) {
         owner->handles_open -= is_known;
     } else if (is_held(task)) {
@@ -388,7 +382,8 @@ void owner_handles_check(const struct reeve_owner *owner)
     uint32_t open = 0;
     while (reeve_map64_next(&owner->handles, &at, &key, &value)) {
         const struct owner_task *task = owner_task_at(owner, (uint32_t)((uintptr_t)value - 1));
-        REEVE_ASSERT(owner_task_is_handle(task) && key_of(task->bytes.object.id) == key);
+        REEVE_ASSERT(
+            owner_task_is_handle(task) && reeve_object_id_key(task->bytes.object.id) == key);
         REEVE_ASSERT(!(is_open(task) && is_held(task)));
         open += is_open(task);
     }

@@ -117,11 +117,7 @@ void owner_retry_tick(struct reeve_owner *owner, uint64_t now_ns)
 
 void owner_retries_fini(struct reeve_owner *owner)
 {
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&owner->retries, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(&owner->retries);
+    reeve_map64_fini_values(&owner->retries);
     reeve_heap_fini(&owner->pauses);
 }
 

@@ -71,11 +71,7 @@ void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id)
 
 void owner_strays_fini(struct reeve_owner *owner)
 {
-    size_t at = 0;
-    void *stray;
-    while (reeve_map64_next(&owner->strays, &at, NULL, &stray))
-        free(stray);
-    reeve_map64_fini(&owner->strays);
+    reeve_map64_fini_values(&owner->strays);
 }
 
 /* Each is of a task that has not ended, or of an object that somebody has. */

@@ -40,6 +40,12 @@ static inline bool reeve_object_id_equal(struct reeve_object_id a, struct reeve_
     return a.owner == b.owner && a.sequence == b.sequence;
 }
 
+/* For maps, which mix it; two names may have one, seldom. */
+static inline uint64_t reeve_object_id_key(struct reeve_object_id id)
+{
+    return id.owner * UINT64_C(0x9e3779b97f4a7c15) ^ id.sequence;
+}
+
 /* An actor that others hold is named like an object, though it has no bytes and lies nowhere: its
  * owner's number for it, with the highest bit, which no number of a task has. So whoever has its
  * handle knows what to hold, and where that is written down: on its owner's node. */

@@ -36,6 +36,15 @@ void reeve_map64_fini(struct reeve_map64 *map)
     reeve_map64_init(map);
 }
 
+void reeve_map64_fini_values(struct reeve_map64 *map)
+{
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(map, &at, NULL, &value))
+        free(value);
+    reeve_map64_fini(map);
+}
+
 /* The slot of the key, or the free slot where its probing ends. */
 static uint32_t find_slot(const struct reeve_map64 *map, uint64_t key)
 {

@@ -35,6 +35,9 @@ void reeve_map64_init(struct reeve_map64 *map);
 /* Frees the map's own memory; what the values point to is the caller's. */
 void reeve_map64_fini(struct reeve_map64 *map);
 
+/* The same, and the values, which are all from malloc. */
+void reeve_map64_fini_values(struct reeve_map64 *map);
+
 /* NULL when absent. */
 void *reeve_map64_get(const struct reeve_map64 *map, uint64_t key);
 

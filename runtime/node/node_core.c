@@ -124,15 +124,6 @@ struct reeve_node *reeve_node_create(const struct reeve_node_config *config)
     return node;
 }
 
-static void free_all(struct reeve_map64 *map)
-{
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(map, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(map);
-}
-
 void reeve_node_free(struct reeve_node *node)
 {
     if (node == NULL)
@@ -145,11 +136,11 @@ void reeve_node_free(struct reeve_node *node)
         free(process->wants);
         free(process->blocked);
     }
-    free_all(&node->processes);
-    free_all(&node->jobs);
-    free_all(&node->leases);
-    free_all(&node->peers);
-    free_all(&node->pending);
+    reeve_map64_fini_values(&node->processes);
+    reeve_map64_fini_values(&node->jobs);
+    reeve_map64_fini_values(&node->leases);
+    reeve_map64_fini_values(&node->peers);
+    reeve_map64_fini_values(&node->pending);
     reeve_heap_fini(&node->timers);
     free(node);
 }

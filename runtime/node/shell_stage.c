@@ -53,11 +53,7 @@ void reeve_stage_init(struct reeve_store_shell *shell)
 
 void reeve_stage_fini(struct reeve_store_shell *shell)
 {
-    size_t at = 0;
-    void *stage;
-    while (reeve_map64_next(&shell->stages, &at, NULL, &stage))
-        free(stage);
-    reeve_map64_fini(&shell->stages);
+    reeve_map64_fini_values(&shell->stages);
     reeve_map64_fini(&shell->stage_requests);
 }
 

@@ -79,20 +79,14 @@ void reeve_transfer_fini(struct reeve_store_shell *shell)
 {
     size_t at = 0;
     void *value;
-    while (reeve_map64_next(&shell->landings, &at, NULL, &value))
-        free(value);
-    at = 0;
     while (reeve_map64_next(&shell->transfer_peers, &at, NULL, &value)) {
         struct transfer_peer *peer = value;
         reeve_fifo_fini(&peer->queues[0]);
         reeve_fifo_fini(&peer->queues[1]);
         free(peer);
     }
-    at = 0;
-    while (reeve_map64_next(&shell->streaming, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(&shell->streaming);
-    reeve_map64_fini(&shell->landings);
+    reeve_map64_fini_values(&shell->streaming);
+    reeve_map64_fini_values(&shell->landings);
     reeve_map64_fini(&shell->transfer_peers);
     pthread_mutex_destroy(&shell->landings_mutex);
 }

@@ -97,11 +97,8 @@ void reeve_sessions_fini(struct reeve_sessions *sessions)
         sodium_memzero(value, sizeof(struct reeve_session));
         free(value);
     }
-    at = 0;
-    while (reeve_map64_next(&sessions->by_pipe, &at, NULL, &value))
-        free(value);
     reeve_map64_fini(&sessions->by_id);
-    reeve_map64_fini(&sessions->by_pipe);
+    reeve_map64_fini_values(&sessions->by_pipe);
     reeve_fifo_fini(&sessions->commands);
     sodium_memzero(&sessions->self, sizeof sessions->self);
 }

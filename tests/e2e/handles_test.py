@@ -34,29 +34,17 @@ def test_retained(driver, mail, where):
 
 
 @pytest.mark.parametrize("where", BETWEEN)
-def test_passed(driver, mail, where):
-    """Whoever it was passed to has it for as long as the call takes."""
-    program = driver(where, "passed", mail.gate)
+@pytest.mark.parametrize(("what", "value"), [("passed", "3"), ("passed_on", "6")])
+def test_passed(driver, mail, where, what, value):
+    """Whoever it was passed to has it for as long as the call takes; also by a task that has ended to one that has not."""
+    program = driver(where, what, mail.gate)
     mail.until_count("waits", 1)
     mail.until_count("released", 1)
     assert mail.count("ended") == 0
     mail.let_go()
-    assert mail.until_count("added", 1) == [["added", "3", "0"]]
-    assert mail.until_count("ended", 1) == [["ended", "3"]]
-    finish(program, mail, "passed")
-
-
-@pytest.mark.parametrize("where", BETWEEN)
-def test_passed_on(driver, mail, where):
-    """By a task that has ended to one that has not."""
-    program = driver(where, "passed_on", mail.gate)
-    mail.until_count("waits", 1)
-    mail.until_count("released", 1)
-    assert mail.count("ended") == 0
-    mail.let_go()
-    assert mail.until_count("added", 1) == [["added", "6", "0"]]
-    assert mail.until_count("ended", 1) == [["ended", "6"]]
-    finish(program, mail, "passed_on")
+    assert mail.until_count("added", 1) == [["added", value, "0"]]
+    assert mail.until_count("ended", 1) == [["ended", value]]
+    finish(program, mail, what)
 
 
 @pytest.mark.parametrize("where", [*BETWEEN, "inline"])

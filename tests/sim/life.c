@@ -64,11 +64,7 @@ void sim_process_free(struct sim *sim, struct sim_process *process)
     reeve_owner_free(process->owner);
     reeve_map64_fini(&process->held);
     reeve_map64_fini(&process->worked);
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&process->hosted, &at, NULL, &value))
-        free(value);
-    reeve_map64_fini(&process->hosted);
+    reeve_map64_fini_values(&process->hosted);
     free(process->values);
     free(process->actors);
     free(process->expected);

@@ -218,12 +218,10 @@ static void end(struct sim *sim)
         free(channel->calls);
         free(channel);
     }
-    for (at = 0; reeve_map64_next(&sim->journal_nodes, &at, NULL, &value);)
-        free(value);
-    for (at = 0; reeve_map64_next(&sim->kept, &at, NULL, &value);)
-        free(value);
-    struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
-        &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed};
+    reeve_map64_fini_values(&sim->journal_nodes);
+    reeve_map64_fini_values(&sim->kept);
+    struct reeve_map64 *maps[] = {&sim->daemons, &sim->sessions, &sim->processes, &sim->channels,
+        &sim->blocked, &sim->names_claimed};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     reeve_heap_fini(&sim->events);

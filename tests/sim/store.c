@@ -399,15 +399,9 @@ void sim_store_start(struct sim *sim, struct sim_daemon *daemon)
 void sim_store_free(struct sim_daemon *daemon)
 {
     struct sim_store *store = daemon->store;
-    struct reeve_map64 *maps[] = {&store->pieces, &store->working};
     reeve_store_free(store->core);
-    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
-        size_t at = 0;
-        void *value;
-        while (reeve_map64_next(maps[i], &at, NULL, &value))
-            free(value);
-        reeve_map64_fini(maps[i]);
-    }
+    reeve_map64_fini_values(&store->pieces);
+    reeve_map64_fini_values(&store->working);
     sim_bytes_free(&store->segments);
     sim_bytes_free(&store->files);
     reeve_fifo_fini(&store->out);

@@ -23,8 +23,8 @@ static uint32_t sent(struct world *world, reeve_task_id task)
     return entry.attempt;
 }
 
-/* A call that was under way on that node when its lease was lost. */
-static struct strays lost_on(uint32_t node, int code)
+/* A call that is under way on that node. */
+static struct strays sent_to(uint32_t node)
 {
     struct strays strays = {.world = world_make()};
     struct world *world = &strays.world;
@@ -32,6 +32,14 @@ static struct strays lost_on(uint32_t node, int code)
     world_lease(world, 100, node);
     strays.task = world_submit(world, 0);
     assert_int_equal(sent(world, strays.task), 1);
+    return strays;
+}
+
+/* The same, and its lease is lost. */
+static struct strays lost_on(uint32_t node, int code)
+{
+    struct strays strays = sent_to(node);
+    struct world *world = &strays.world;
     reeve_owner_lease_lost(world->owner, world->now_ns, world->lease, code, "lost");
     reeve_owner_check(world->owner);
     return strays;
@@ -121,13 +129,9 @@ static void the_last_attempt_frees_it_at_once(void **state)
 static void a_bridge_says_that_its_worker_died(void **state)
 {
     (void)state;
-    struct strays strays = {.world = world_make()};
+    struct strays strays = sent_to(2);
     struct world *world = &strays.world;
-    reeve_owner_set_process(world->owner, PROCESS);
-    world_lease(world, 100, 2);
-    strays.task = world_submit(world, 0);
-    uint32_t attempt = sent(world, strays.task);
-    assert_true(reeve_owner_answer(world->owner, world->now_ns, world->lease, strays.task, attempt,
+    assert_true(reeve_owner_answer(world->owner, world->now_ns, world->lease, strays.task, 1,
         REEVE_EWORKERDIED, "died", 4, NULL));
     reeve_owner_lease_lost(world->owner, world->now_ns, world->lease, REEVE_EWORKERDIED, "lost");
     answered(&strays, 3, true);
@@ -139,13 +143,9 @@ static void a_bridge_says_that_its_worker_died(void **state)
 static void a_call_that_is_cancelled_as_it_is_lost_frees_it(void **state)
 {
     (void)state;
-    struct strays strays = {.world = world_make()};
+    struct strays strays = sent_to(2);
     struct world *world = &strays.world;
     struct reeve_owner_cancel how = {.grace_ms = 1000};
-    reeve_owner_set_process(world->owner, PROCESS);
-    world_lease(world, 100, 2);
-    strays.task = world_submit(world, 0);
-    (void)sent(world, strays.task);
     assert_int_equal(reeve_owner_cancel(world->owner, world->now_ns, strays.task, &how), 0);
     reeve_owner_lease_lost(world->owner, world->now_ns, world->lease, REEVE_EWORKERDIED, "lost");
     assert_int_equal(reeve_owner_state(world->owner, strays.task), REEVE_TASK_FAILED);
@@ -156,13 +156,9 @@ static void a_call_that_is_cancelled_as_it_is_lost_frees_it(void **state)
 static void what_is_not_claimed_has_left_nothing(void **state)
 {
     (void)state;
-    struct strays strays = {.world = world_make()};
+    struct strays strays = sent_to(2);
     struct world *world = &strays.world;
-    reeve_owner_set_process(world->owner, PROCESS);
-    world_lease(world, 100, 2);
-    strays.task = world_submit(world, 0);
-    uint32_t attempt = sent(world, strays.task);
-    reeve_owner_taken_back(world->owner, world->now_ns, world->lease, strays.task, attempt);
+    reeve_owner_taken_back(world->owner, world->now_ns, world->lease, strays.task, 1);
     reeve_owner_lease_lost(world->owner, world->now_ns, world->lease, REEVE_EWORKERDIED, "lost");
     answered(&strays, 3, false);
     assert_int_equal(freed_on(&strays), 0);
