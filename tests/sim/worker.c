@@ -286,6 +286,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->alone = entry.alone;
         frame->latest = entry.latest;
         frame->window = entry.window;
+        sim_stage_check(sim, channel, &entry);
         sim_feed_begin(sim, process, frame, &entry);
         sim_arguments_fetch(sim, process, &entry);
         if (entry.object_count == 0)
