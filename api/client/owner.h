@@ -214,6 +214,7 @@ struct reeve_owner_command {
 struct reeve_owner_entry {
     uint32_t function;
     uint32_t attempt;
+    uint32_t ready; /* since when it could have begun: runtime/channel/stamp.h */
     uint32_t timeout_ms;
     uint32_t class_index;
     uint16_t flags;                    /* of the entry (entry.h): ALONE, RESUMES */
