@@ -178,6 +178,7 @@ struct daemon {
     struct reeve_map64 jobs;     /* by process id */
     struct reeve_map64 channels; /* by lease */
     struct reeve_map64 peers;    /* by node */
+    struct reeve_fifo unnamed;   /* sessions with nodes from before we knew our own number */
     struct reeve_link *link;
     struct reeve_bulk *bulk; /* NULL: there are no streams */
     char stream_address[REEVE_ADDRESS_SIZE];
@@ -344,6 +345,8 @@ void daemon_bridge_progress(
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
+/* We have a number. */
+void daemon_links_registered(struct daemon *daemon);
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
 void daemon_links_free(struct daemon *daemon);
 /* The session with a node, or 0; then it is being made, and peer_reset tells the store when it

@@ -93,12 +93,24 @@ void sim_peer_say(
 static void introduce(
     struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
 {
-    if (daemon->number == 0)
+    if (daemon->number == 0) {
+        *(uint64_t *)reeve_fifo_push(&daemon->unnamed) = session->id;
         return;
+    }
     struct reeve_message hello = {
         .kind = REEVE_MESSAGE_PEER_UP, .node = daemon->number, .incarnation = 1};
     snprintf(hello.address, sizeof hello.address, "sim:%llx", (unsigned long long)daemon->life);
     sim_send_message(sim, session, side, &hello);
+}
+
+void sim_peers_registered(struct sim *sim, struct sim_daemon *daemon)
+{
+    uint64_t id;
+    while (reeve_fifo_pop(&daemon->unnamed, &id)) {
+        struct sim_session *session = sim_session_get(sim, id);
+        if (session != NULL)
+            introduce(sim, daemon, session, sim_session_side(session, daemon->life));
+    }
 }
 
 static void peer_lost(

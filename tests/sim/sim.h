@@ -197,6 +197,7 @@ struct sim_daemon {
     uint32_t number;
     uint64_t head_session;
     struct reeve_map64 peers;    /* number -> struct sim_peer */
+    struct reeve_fifo unnamed;   /* sessions with nodes from before it knew its own number */
     struct reeve_map64 clients;  /* serial -> struct sim_process */
     struct reeve_map64 pending;  /* process uid -> struct sim_process */
     struct reeve_map64 channels; /* lease -> struct sim_channel */
@@ -224,6 +225,7 @@ void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_ses
 void sim_daemon_tick(struct sim *sim, struct sim_daemon *daemon);
 void sim_daemon_arm(struct sim *sim, struct sim_daemon *daemon, uint64_t at_ns);
 /* links.c: another node has become known, or is dead. */
+void sim_peers_registered(struct sim *sim, struct sim_daemon *daemon);
 void sim_peer_known(
     struct sim *sim, struct sim_daemon *daemon, const struct reeve_message *message);
 void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number);
