@@ -101,7 +101,7 @@ static uint8_t *append(uint8_t *to, const void *from, size_t size)
 }
 
 int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring *ring,
-    const struct reeve_owner_send *send, uint64_t *ret_position)
+    const struct reeve_owner_send *send, uint64_t now_ns, uint64_t *ret_position)
 {
     const struct reeve_owner_entry *entry = &send->entry;
     struct reeve_slot_fill fill;
@@ -127,7 +127,7 @@ int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring
         error = reeve_ring_reserve(ring, (uint32_t)total, &fill);
     if (error == 0) {
         uint8_t *payload = fill.payload;
-        reeve_cluster_entry_fill(fill.slot, send, (uint16_t)references, lends);
+        reeve_cluster_entry_fill(fill.slot, send, now_ns, (uint16_t)references, lends);
         payload = append(payload, spliced.references, values);
         payload = append(payload, spliced.objects.data, spliced.objects.size);
         payload = append(payload, &entry->timeout_ms, limit);

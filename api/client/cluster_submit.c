@@ -193,7 +193,10 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
     }
     if (code != 0)
         return code;
-    if (!*looked && !reeve_owner_class_is_busy(cluster->owner, task->class_index)) {
+    /* while somebody is awake to look at the rings, the time is no more than a moment old */
+    bool asleep =
+        atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) != REEVE_DOORBELL_AWAKE;
+    if (!*looked && (asleep || !reeve_owner_class_is_busy(cluster->owner, task->class_index))) {
         cluster->now_ns = reeve_cluster_now_ns();
         *looked = true;
     }

@@ -216,6 +216,7 @@ struct reeve_owner_command {
 struct reeve_owner_entry {
     uint32_t function;
     uint32_t attempt;
+    uint32_t ready; /* since when it could have begun: runtime/channel/stamp.h */
     uint32_t timeout_ms;
     uint32_t class_index;
     bool alone;                        /* its worker is to run none of its children on the spot */

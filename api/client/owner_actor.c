@@ -423,6 +423,7 @@ static int actor_remake(struct reeve_owner *owner, uint64_t now_ns, struct owner
     task->timeout_ms = owner->classes[actor->class_index]->made_last;
     task->sequence = actor->sequence;
     actor->constructor_task = owner_task_id(task, index);
+    owner_task_is_ready(task, now_ns);
     owner_task_requeue(owner, now_ns, index);
     return 0;
 }

@@ -20,6 +20,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
+#include "runtime/channel/stamp.h"
 
 #define OWNER_NONE       UINT32_MAX
 #define OWNER_PAGE_SHIFT 12u
@@ -67,7 +68,8 @@ struct owner_task {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
-    uint32_t losses;
+    uint32_t losses : 31;
+    uint32_t has_parent : 1; /* not final: behind the arguments stands which task has called it */
     uint32_t losses_max;
     uint32_t next,
         previous; /* in the class queue or the lease's in-flight list; next also in the free list */
@@ -86,10 +88,10 @@ struct owner_task {
         int32_t status; /* final */
         uint32_t actor; /* not final, of an ordered class: whose call it is, there; or 0 */
     };
-    bool may_retry;    /* not final: it is in owner.retries */
-    bool has_parent;   /* not final: behind the arguments stands which task has called it */
-    uint64_t position; /* in the call ring */
-    uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
+    uint32_t ready : 31;    /* not final: since when it could have begun, in units of stamp.h */
+    uint32_t may_retry : 1; /* not final: it is in owner.retries */
+    uint64_t position;      /* in the call ring */
+    uint64_t sequence;      /* of being QUEUED for the first time: its place when it comes back */
     /* the futures that the arguments need, afterwards those in the result; each is referred to */
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
@@ -541,6 +543,7 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
     ret->function = task->function;
     /* the one about to be made */
     ret->attempt = task->attempt + (task->state == REEVE_TASK_QUEUED ? 1 : 0);
+    ret->ready = task->ready;
     ret->timeout_ms = task->timeout_ms;
     ret->class_index = task->class_index;
     ret->alone = task->flags & OWNER_ALONE;
@@ -552,6 +555,12 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
     ret->arguments_size = task->size - ret->parent_size;
     ret->splice_count = task->splice_count;
     ret->splices = task->splices;
+}
+
+/* It could begin from now on. */
+static inline void owner_task_is_ready(struct owner_task *task, uint64_t now_ns)
+{
+    task->ready = (uint32_t)(now_ns >> REEVE_STAMP_SHIFT) & INT32_MAX;
 }
 
 /* Waiting to be sent (owner_queue.c). */

@@ -37,6 +37,8 @@
  * An actor's state comes to its owner in an entry of kind SAVED, which belongs to no call. Behind
  * the arguments of the constructor that makes the actor again it stands as it came.
  *
+ * The status of a call, with some of its flags, says since when it could have begun: stamp.h.
+ *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
@@ -75,6 +77,7 @@ static inline _Bool reeve_entry_answers(uint8_t kind)
 #define REEVE_ENTRY_MORE       0x0010u /* an ITEM: the next one goes on with it */
 #define REEVE_ENTRY_WINDOW     0x0020u /* a call, of a stream */
 #define REEVE_ENTRY_PARENT     0x0040u /* a call, made by a task */
+/* 0x7f00: of a call, part of its stamp (stamp.h) */
 
 /* flag of a reference: the object was given away, its owner is not the process in its id; or it is
  * held, and its owner may give it away unheard */

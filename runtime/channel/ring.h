@@ -83,7 +83,7 @@ struct reeve_slot {
     uint8_t kind;        /* the users' */
     uint8_t where;       /* enum reeve_payload_where; set by reserve */
     uint16_t flags;      /* REEVE_ENTRY_OBJECT and the users' */
-    int16_t status;      /* return ring: 0 or a reeve error */
+    int16_t status;      /* return ring: 0 or a reeve error; else the users' */
     union {
         uint8_t bytes[REEVE_RING_INLINE_BYTES];
         uint32_t offset;
