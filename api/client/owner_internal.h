@@ -68,7 +68,8 @@ struct owner_task {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
-    uint32_t losses;
+    uint32_t losses : 31;
+    uint32_t has_parent : 1; /* not final: behind the arguments stands which task has called it */
     uint32_t losses_max;
     uint32_t next,
         previous; /* in the class queue or the lease's in-flight list; next also in the free list */
@@ -200,6 +201,7 @@ struct owner_actor {
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
     uint64_t sequence;                        /* of the constructor, among what the host is to do */
+    struct reeve_object_id parent;            /* of the constructor; sequence 0: none */
     /* for a restart, and then why it is dead: a map (entry.h) or text */
     uint8_t *bytes;
     uint32_t size;
@@ -400,6 +402,17 @@ static inline int owner_task_store(
     task->size = size;
     return 0;
 }
+/* The arguments of a call, and which task makes it. */
+#define OWNER_PARENT_SIZE ((uint32_t)sizeof(struct reeve_object_id))
+int owner_task_store_child(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from);
+static inline int owner_task_store_call(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from)
+{
+    return REEVE_LIKELY(from->parent == NULL)
+               ? owner_task_store(owner, task, from->arguments, from->arguments_size)
+               : owner_task_store_child(owner, task, from);
+}
 /* After the arguments. */
 int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
     const struct reeve_owner_splice *splices, uint32_t count);
@@ -540,7 +553,8 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
                       ? owner_stream_window(owner, owner_task_id(task, index))
                       : (struct reeve_stream_window){0, 0};
     ret->arguments = owner_task_bytes(task);
-    ret->arguments_size = task->size;
+    ret->parent_size = task->has_parent ? OWNER_PARENT_SIZE : 0;
+    ret->arguments_size = task->size - ret->parent_size;
     ret->splice_count = task->splice_count;
     ret->splices = task->splices;
 }

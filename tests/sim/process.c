@@ -115,6 +115,7 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
                 .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
+                .parent = sim_parent_of(&entry),
                 .alone = send.entry.flags & REEVE_ENTRY_ALONE,
                 .resumes = send.entry.flags & REEVE_ENTRY_RESUMES,
                 .latest = entry.timeout_ms,
