@@ -200,7 +200,7 @@ void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease)
     if (channel == NULL || channel->revoked)
         return;
     if (channel->kind == CHANNEL_EXECUTOR) {
-        sim_stages_serve(sim, channel);
+        sim_stages_serve(sim, daemon, channel);
         send_returns(sim, daemon, channel);
         sim_stages_run(sim, daemon);
         return;
@@ -313,8 +313,10 @@ void sim_channel_frame(
         case FRAME_CONTROL: break;
         }
     }
-    if (frame->kind == FRAME_CALLS)
-        sim_stages_serve(sim, channel);
+    if (frame->kind == FRAME_CALLS) {
+        sim_stages_serve(sim, daemon, channel);
+        ring_holder(sim, channel);
+    }
     sim_stages_run(sim, daemon);
 }
 

@@ -6,7 +6,9 @@
  *               ├── one cannot be had ─▶ answered: what, and which
  *               └── taken back, closed ▶ dropped
  *
- * Those that wait for their arguments let others pass. */
+ * Those that wait for their arguments let others pass, but not calls of an actor: these keep their
+ * order, and when one is refused for an argument that is lost, those behind it are, too, until their
+ * owner resumes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +62,16 @@ void sim_stages_run(struct sim *sim, struct sim_daemon *daemon)
 
 /* ---- calls ---- */
 
+#define AHEAD_BYTES (256u << 10) /* of an actor, that are brought beside each other */
+
+static void recalled(struct sim_channel *channel, const struct sim_entry *entry)
+{
+    struct sim_entry *answer = reeve_fifo_push(&channel->returns);
+    *answer = *entry;
+    answer->object_count = 0;
+    answer->recalled = true;
+}
+
 static void give(struct sim *sim, struct sim_channel *channel, const struct sim_entry *entry)
 {
     uint32_t position;
@@ -74,11 +86,38 @@ static void waiting_remove(struct sim_channel *channel, uint32_t i)
     channel->waiting_count--;
 }
 
+static void stage(struct sim_daemon *daemon, struct sim_waiting *waiting)
+{
+    struct reeve_store_wanted wanted[2];
+    const struct sim_entry *entry = &waiting->entry;
+    uint64_t total;
+    for (uint32_t i = 0; i < entry->object_count; i++)
+        wanted[i] = (struct reeve_store_wanted){.id = entry->objects[i].id,
+            .size = entry->objects[i].size_bytes,
+            .node = entry->objects[i].node,
+            .given = entry->objects[i].flags & REEVE_REFERENCE_GIVEN};
+    waiting->unstaged = false;
+    waiting->code = reeve_stages_add(
+        daemon->store->stages, wanted, entry->object_count, &waiting->entry.stage, &total);
+    waiting->staging = waiting->code == 0;
+}
+
+static uint64_t object_bytes(const struct sim_entry *entry)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < entry->object_count; i++)
+        bytes += entry->objects[i].size_bytes;
+    return bytes;
+}
+
 void sim_stage_call(struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel,
     const struct sim_entry *entry)
 {
-    struct reeve_store_wanted wanted[2];
-    uint64_t total;
+    channel->turns_away = channel->turns_away && !entry->resumes;
+    if (channel->turns_away) {
+        recalled(channel, entry);
+        return;
+    }
     if (entry->object_count == 0 && channel->waiting_count == 0) {
         give(sim, channel, entry);
         return;
@@ -87,39 +126,51 @@ void sim_stage_call(struct sim *sim, struct sim_daemon *daemon, struct sim_chann
         channel->waiting = sim_alloc(CALL_SLOTS * sizeof channel->waiting[0]);
     if (channel->waiting_count + channel->open_count >= CALL_SLOTS)
         sim_violation(sim, "a bridge has more entries than the ring has slots");
+    uint64_t bytes = object_bytes(entry);
+    for (uint32_t i = 0; i < channel->waiting_count; i++)
+        bytes += object_bytes(&channel->waiting[i].entry);
+    bool waits = channel->host != 0 && channel->waiting_count > 0 && bytes > AHEAD_BYTES;
     struct sim_waiting *waiting = &channel->waiting[channel->waiting_count++];
-    *waiting = (struct sim_waiting){.entry = *entry, .staging = entry->object_count > 0};
-    for (uint32_t i = 0; i < entry->object_count; i++)
-        wanted[i] = (struct reeve_store_wanted){.id = entry->objects[i].id,
-            .size = entry->objects[i].size_bytes,
-            .node = entry->objects[i].node,
-            .given = entry->objects[i].flags & REEVE_REFERENCE_GIVEN};
-    if (entry->object_count == 0)
-        return;
-    waiting->code = reeve_stages_add(
-        daemon->store->stages, wanted, entry->object_count, &waiting->entry.stage, &total);
-    waiting->staging = waiting->code == 0;
+    *waiting = (struct sim_waiting){.entry = *entry, .unstaged = entry->object_count > 0};
+    if (waiting->unstaged && !waits)
+        stage(daemon, waiting);
 }
 
-void sim_stages_serve(struct sim *sim, struct sim_channel *channel)
+/* It fails, and (of an actor) all that was sent behind it, where an argument is lost. */
+static void fail(
+    struct sim_daemon *daemon, struct sim_channel *channel, const struct sim_waiting *waiting)
+{
+    struct sim_entry answer = waiting->entry;
+    bool is_loss = reeve_error_is_loss(waiting->code);
+    answer.status = waiting->code;
+    answer.object_count = is_loss;
+    for (uint32_t k = 0; k < waiting->entry.object_count; k++)
+        if (reeve_object_id_equal(waiting->entry.objects[k].id, waiting->lost))
+            answer.objects[0] = waiting->entry.objects[k];
+    *(struct sim_entry *)reeve_fifo_push(&channel->returns) = answer;
+    if (channel->host == 0 || !is_loss)
+        return;
+    channel->turns_away = true;
+    while (channel->waiting_count > 1)
+        sim_stage_take_back(daemon, channel, channel->waiting[1].entry.task);
+}
+
+void sim_stages_serve(struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel)
 {
     for (uint32_t i = 0; i < channel->waiting_count;) {
         struct sim_waiting *waiting = &channel->waiting[i];
+        if (waiting->unstaged) /* it is the first now */
+            stage(daemon, waiting);
+        if (waiting->staging && channel->host != 0)
+            break;
         if (waiting->staging) {
             i++;
             continue;
         }
-        if (waiting->code == 0) {
+        if (waiting->code == 0)
             give(sim, channel, &waiting->entry);
-        } else {
-            struct sim_entry answer = waiting->entry;
-            answer.status = waiting->code;
-            answer.object_count = reeve_error_is_loss(waiting->code);
-            for (uint32_t k = 0; k < waiting->entry.object_count; k++)
-                if (reeve_object_id_equal(waiting->entry.objects[k].id, waiting->lost))
-                    answer.objects[0] = waiting->entry.objects[k];
-            *(struct sim_entry *)reeve_fifo_push(&channel->returns) = answer;
-        }
+        else
+            fail(daemon, channel, waiting);
         waiting_remove(channel, i);
     }
     sim_channel_ring_worker(sim, channel);
@@ -141,10 +192,7 @@ bool sim_stage_take_back(struct sim_daemon *daemon, struct sim_channel *channel,
         if (waiting->entry.task != task)
             continue;
         sim_stage_drop(daemon, &waiting->entry.stage);
-        struct sim_entry *answer = reeve_fifo_push(&channel->returns);
-        *answer = waiting->entry;
-        answer->object_count = 0;
-        answer->recalled = true;
+        recalled(channel, &waiting->entry);
         waiting_remove(channel, i);
         return true;
     }
