@@ -7,8 +7,8 @@
  *               └── taken back, closed ▶ dropped
  *
  * Those that wait for their arguments let others pass, but not calls of an actor: these keep their
- * order, and when one is refused for an argument that is lost, those behind it are, too, until their
- * owner resumes. */
+ * order, and when one is refused for an argument that is lost, those behind it are, too, until
+ * their owner resumes. */
 #include <stdlib.h>
 #include <string.h>
 
