@@ -74,6 +74,7 @@ static void answer_other(struct reeve_owner *owner, uint64_t now_ns, struct owne
     if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
         if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
             owner_stray_note(owner, id, task->node);
+            owner_task_is_ready(task, now_ns);
             owner_task_requeue(owner, now_ns, index);
             return;
         }

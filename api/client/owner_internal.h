@@ -20,6 +20,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
+#include "runtime/channel/stamp.h"
 
 #define OWNER_NONE       UINT32_MAX
 #define OWNER_PAGE_SHIFT 12u
@@ -67,7 +68,8 @@ struct owner_task {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
-    uint32_t losses;
+    uint32_t losses : 31;
+    uint32_t has_parent : 1; /* not final: behind the arguments stands which task has called it */
     uint32_t losses_max;
     uint32_t next,
         previous; /* in the class queue or the lease's in-flight list; next also in the free list */
@@ -86,9 +88,10 @@ struct owner_task {
         int32_t status; /* final */
         uint32_t actor; /* not final, of an ordered class: whose call it is, there; or 0 */
     };
-    bool may_retry;    /* not final: it is in owner.retries */
-    uint64_t position; /* in the call ring */
-    uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
+    uint32_t ready : 31;    /* not final: since when it could have begun, in units of stamp.h */
+    uint32_t may_retry : 1; /* not final: it is in owner.retries */
+    uint64_t position;      /* in the call ring */
+    uint64_t sequence;      /* of being QUEUED for the first time: its place when it comes back */
     /* the futures that the arguments need, afterwards those in the result; each is referred to */
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
@@ -198,6 +201,7 @@ struct owner_actor {
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
     uint64_t sequence;                        /* of the constructor, among what the host is to do */
+    struct reeve_object_id parent;            /* of the constructor; sequence 0: none */
     /* for a restart, and then why it is dead: a map (entry.h) or text */
     uint8_t *bytes;
     uint32_t size;
@@ -396,6 +400,17 @@ static inline int owner_task_store(
     task->size = size;
     return 0;
 }
+/* The arguments of a call, and which task makes it. */
+#define OWNER_PARENT_SIZE ((uint32_t)sizeof(struct reeve_object_id))
+int owner_task_store_child(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from);
+static inline int owner_task_store_call(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from)
+{
+    return REEVE_LIKELY(from->parent == NULL)
+               ? owner_task_store(owner, task, from->arguments, from->arguments_size)
+               : owner_task_store_child(owner, task, from);
+}
 /* After the arguments. */
 int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
     const struct reeve_owner_splice *splices, uint32_t count);
@@ -528,6 +543,7 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
     ret->function = task->function;
     /* the one about to be made */
     ret->attempt = task->attempt + (task->state == REEVE_TASK_QUEUED ? 1 : 0);
+    ret->ready = task->ready;
     ret->timeout_ms = task->timeout_ms;
     ret->class_index = task->class_index;
     ret->alone = task->flags & OWNER_ALONE;
@@ -535,9 +551,16 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
                       ? owner_stream_window(owner, owner_task_id(task, index))
                       : (struct reeve_stream_window){0, 0};
     ret->arguments = owner_task_bytes(task);
-    ret->arguments_size = task->size;
+    ret->parent_size = task->has_parent ? OWNER_PARENT_SIZE : 0;
+    ret->arguments_size = task->size - ret->parent_size;
     ret->splice_count = task->splice_count;
     ret->splices = task->splices;
+}
+
+/* It could begin from now on. */
+static inline void owner_task_is_ready(struct owner_task *task, uint64_t now_ns)
+{
+    task->ready = (uint32_t)(now_ns >> REEVE_STAMP_SHIFT) & INT32_MAX;
 }
 
 /* Waiting to be sent (owner_queue.c). */

@@ -167,6 +167,7 @@ static int remake_submit(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
         .retries = lineage->retries,
         .arguments = lineage->arguments,
         .arguments_size = lineage->arguments_size,
+        .parent = lineage->has_parent ? lineage->arguments + lineage->arguments_size : NULL,
         .splice_count = lineage->splice_count,
         .splices = lineage->splices};
     int error = reeve_owner_submit(owner, now_ns, &from, &id);

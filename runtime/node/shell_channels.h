@@ -20,6 +20,7 @@ struct daemon_call {
     struct reeve_run_entry entry; /* its payload: ours */
     uint64_t stage;               /* not 0: staged, or being staged */
     bool staging;
+    uint64_t staging_since_ns;
     int code;                    /* not 0: its arguments cannot be brought here… */
     struct reeve_object_id lost; /* …because of this one: ELOST, ECORRUPT */
     char text[REEVE_STORE_TEXT_SIZE];
@@ -82,6 +83,8 @@ void daemon_channel_tell(const struct daemon_channel *channel, const Reeve__Mess
  * long as those they were made from. */
 void daemon_entry_from_view(
     const struct reeve_entry_view *view, uint32_t tag, struct reeve_run_entry *entry);
+/* A call's stamp (runtime/channel/stamp.h): as an age on its way, and as of our clock again. */
+void daemon_entry_restamp(struct reeve_run_entry *entry);
 /* False: malformed. */
 bool daemon_entry_check(const struct reeve_run_entry *entry);
 /* Writes the entry at the next place of the ring, to be published. Errors: reeve_ring_reserve. */

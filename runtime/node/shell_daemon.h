@@ -408,9 +408,12 @@ char *daemon_tasks_json(struct daemon *daemon);
 void daemon_timeline_read(struct daemon_worker *worker);
 /* It has died in the midst of a task, of which its page says when it began. */
 void daemon_timeline_died(struct daemon_worker *worker, uint32_t function, int32_t code);
-/* As JSON; NULL: no memory. Free it. */
 /* A piece of an object has come from another node; of reeve_store_shell_callbacks. */
 void daemon_timeline_transferred(void *arg, const struct reeve_store_transfer *transfer);
+/* The arguments of a call of a client of another node have been brought here, or could not be. */
+struct daemon_call;
+void daemon_timeline_staged(const struct daemon_call *call);
+/* As JSON; NULL: no memory. Free it. */
 char *daemon_timeline_json(struct daemon *daemon);
 void daemon_timeline_free(struct daemon *daemon);
 

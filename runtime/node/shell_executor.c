@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
 #include "runtime/node/shell_output.h"
@@ -120,6 +121,7 @@ static void on_staged(void *arg, uint64_t stage, int code, const char *text)
     struct daemon_call *call = arg;
     (void)stage;
     call->staging = false;
+    daemon_timeline_staged(call);
     if (code != REEVE_OK)
         call->stage = 0; /* it is over */
     call->code = code;
@@ -145,6 +147,7 @@ static void stage(struct daemon_call *call)
             .given = reference.flags & REEVE_REFERENCE_GIVEN};
     }
     const char *text = "";
+    call->staging_since_ns = reeve_clock_monotonic_ns();
     int error = reeve_store_shell_stage(
         call->channel->daemon->store, all, entry->references, on_staged, call, &call->stage, &text);
     call->staging = error == REEVE_EAGAIN;
@@ -184,7 +187,7 @@ void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *c
             channel->sent_count + channel->call_count >= channel->end.geometry.call_slots)
             continue; /* no daemon of ours sends such a thing, nor more than its own ring holds */
         entry.kind = REEVE_ENTRY_CALL;
-        entry.status = 0;
+        daemon_entry_restamp(&entry);
         if (entry.references > 0 || !reeve_list_is_empty(&channel->calls) ||
             !give(channel, &entry, 0))
             call_wait(channel, &entry);

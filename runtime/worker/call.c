@@ -82,6 +82,7 @@ void worker_call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     execution.invocation.id = (struct reeve_object_id){channel->peer, view->task};
     execution.heir = channel->peer;
     execution.invocation.attempt = view->attempt;
+    execution.invocation.parent = parts.parent;
     if (REEVE_UNLIKELY(parts.lent != NULL))
         execution.code =
             reeve_handover_borrow(cluster, &parts, channel->lease, &execution.invocation);

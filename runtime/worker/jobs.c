@@ -101,6 +101,7 @@ void reeve_job_execution(struct execution *execution, struct job *job, uint8_t *
     execution->job = job;
     execution->invocation.id = (struct reeve_object_id){job->peer, job->view.task};
     execution->invocation.attempt = job->view.attempt;
+    execution->invocation.parent = parts.parent;
     execution->heir = job->peer;
     execution->timeout_ms = job->timeout_ms;
 }

@@ -115,6 +115,7 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
                 .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
+                .parent = sim_parent_of(&entry),
                 .alone = entry.alone,
                 .latest = entry.timeout_ms,
                 .window = reeve_stream_window_of(entry.window),

@@ -159,7 +159,8 @@ static void begin(struct sim *sim, const struct sim_options *options)
     reeve_prng_init(&sim->prng, options->seed);
     reeve_heap_init(&sim->events);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
-        &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed};
+        &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed,
+        &sim->children};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     sim->journal_node_next = 1;
@@ -221,7 +222,7 @@ static void end(struct sim *sim)
     reeve_map64_fini_values(&sim->journal_nodes);
     reeve_map64_fini_values(&sim->kept);
     struct reeve_map64 *maps[] = {&sim->daemons, &sim->sessions, &sim->processes, &sim->channels,
-        &sim->blocked, &sim->names_claimed};
+        &sim->blocked, &sim->names_claimed, &sim->children};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     reeve_heap_fini(&sim->events);
@@ -411,7 +412,7 @@ static uint64_t run(const struct sim_options *options)
            "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
            "%llu pulls, %llu written, %llu restored, %llu damaged; "
            "%llu cancelled (%llu by an end); %llu stops, %llu kills, "
-           "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
+           "%llu cuts, %llu heads, %llu fenced, %llu recalls; %llu by tasks; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
         (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
         (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
@@ -432,7 +433,7 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->stops, (unsigned long long)sim->kills,
         (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
         (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
-        (unsigned long long)sim->hash);
+        (unsigned long long)sim->children_run, (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

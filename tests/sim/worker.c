@@ -111,6 +111,7 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
             .never_inline = value % 5 == 0,
             .arguments = &value,
             .arguments_size = sizeof value};
+        sim_parent_say(sim, frame, &task);
         if (reeve_owner_submit(
                 process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
             abort();
@@ -141,6 +142,8 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
         struct sim_call_frame *child =
             begin_call(sim, process, entry.function, sim_process_argument(process, &entry));
         child->owner = process->uid;
+        child->process = process->id;
+        sim_parent_check(sim, child->function, child->value, sim_parent_of(&entry));
         compute(sim, process, child);
         child->task = task;
         child->class_index = frame->class_index;
@@ -286,6 +289,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->alone = entry.alone;
         frame->latest = entry.latest;
         frame->window = entry.window;
+        sim_parent_check(sim, entry.function, entry.value, entry.parent);
         sim_feed_begin(sim, process, frame, &entry);
         sim_arguments_fetch(sim, process, &entry);
         if (entry.object_count == 0)
