@@ -82,9 +82,15 @@ void store_give(
             store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
-    if (object != NULL)
+    if (object != NULL && node != 0 && !(object->flags & STORE_OBJECT_COPY)) {
+        /* One of the same name, of an attempt that was lost: its heir would never free it here. */
+        if (object->state == STORE_SEALED)
+            (void)store_unanchor(store, object);
+        store_object_free(store, object, 0, REEVE_ELOST);
+    } else if (object != NULL) {
         store_object_give(
             store, object, event->process, event->flags & REEVE_STORE_ANCHOR, store->settings.node);
+    }
     if (node == 0)
         store_reply_seal(store, event, NULL, REEVE_OK, "");
     else
