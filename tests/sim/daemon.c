@@ -360,6 +360,7 @@ void sim_daemon_kill(struct sim *sim, struct sim_daemon *daemon, bool silent)
     sim_trace(sim, "%s %u (%llx) dies%s", daemon->is_head ? "head" : "node", daemon->number,
         (unsigned long long)daemon->life, silent ? " silently" : "");
     sim->kills++;
+    sim->nodes_died_ns = sim->now_ns;
     reeve_map64_remove(&sim->daemons, daemon->life);
     sim_sessions_lost(sim, daemon->life, silent);
     if (daemon->is_head)

@@ -27,6 +27,12 @@ static struct sim_expected *expect(
     return e;
 }
 
+/* Its result lies in the store; of what gives futures, theirs does. */
+static bool is_large(uint32_t function)
+{
+    return function & SIM_FUNCTION_LARGE && SIM_FUNCTION_DEPTH(function) == 0;
+}
+
 /* What its function gives are the results of the call, each a future of its own. */
 static void submit_results(struct sim *sim, struct sim_process *process,
     const struct reeve_owner_task *task, uint64_t argument_value)
@@ -39,6 +45,7 @@ static void submit_results(struct sim *sim, struct sim_process *process,
         struct sim_expected *e = expect(
             sim, process, sim_child_function(task->function), sim_child_value(argument_value, i));
         e->task = parts[i];
+        e->is_large = is_large(e->function);
         e->depends = true; /* on the call */
         sim->parts++;
     }
@@ -75,6 +82,30 @@ static uint32_t splice_large(
     return 0;
 }
 
+/* One of its large values, to a function that may keep it beyond the call. */
+static bool lend_one(struct sim *sim, struct sim_process *process)
+{
+    if (process->expected_count == 0 || !sim_chance(sim, 1, 6))
+        return false;
+    const struct sim_expected *other = &process->expected[sim_below(sim, process->expected_count)];
+    struct reeve_owner_splice splice = {REEVE_OWNER_NESTED, other->task};
+    uint64_t value = other->value;
+    struct reeve_owner_task task = {.function = SIM_FUNCTION_KEEPS,
+        .losses_max = SIM_LOSSES_MAX,
+        .arguments = &value,
+        .arguments_size = sizeof value,
+        .splice_count = 1,
+        .splices = &splice};
+    if (!other->is_large || other->actor != NULL || other->is_stream)
+        return false;
+    struct sim_expected *e = expect(sim, process, task.function, value);
+    e->depends = true;
+    if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
+        sim_violation(sim, "a task that is lent a value is not accepted");
+    process->left--;
+    return true;
+}
+
 static void submit_one(struct sim *sim, struct sim_process *process)
 {
     uint64_t random = sim_below(sim, 100);
@@ -82,7 +113,8 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     uint32_t function = depth << 8 | (uint32_t)sim_between(sim, 1, depth == 2 ? 2 : CHILDREN_MAX);
     if (depth > 0 && sim_chance(sim, 1, 2))
         function |= SIM_FUNCTION_GIVES;
-    if (depth == 0 && sim_chance(sim, 1, 3))
+    if ((depth == 0 && sim_chance(sim, 1, 3)) ||
+        (function & SIM_FUNCTION_GIVES && sim_chance(sim, 1, 2)))
         function |= SIM_FUNCTION_LARGE;
     uint64_t value = sim_mix(++sim->next_id), expected = value;
     struct reeve_owner_splice splices[2];
@@ -97,7 +129,7 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         splices[splice_count++].task = other->task;
         expected += nested ? 0 : other->value;
     }
-    if (sim_feed_submit(sim, process) || put_one(sim, process))
+    if (sim_feed_submit(sim, process) || put_one(sim, process) || lend_one(sim, process))
         return;
     if (sim_chance(sim, 1, 4)) {
         if (splice_count == 0 && sim_chance(sim, 1, 2))
@@ -130,7 +162,7 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     struct sim_expected *e = expect(sim, process, task.function, expected);
     e->depends = splice_count > 0;
     e->is_stream = is_stream;
-    e->is_large = function & SIM_FUNCTION_LARGE;
+    e->is_large = is_large(function);
     e->reads = (uint32_t)sim_below(sim, READS_MAX);
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, &e->task) != 0)
         sim_violation(sim, "a task is not accepted");
@@ -160,6 +192,8 @@ static void adopt(struct sim *sim, struct sim_process *process, uint32_t functio
         struct sim_expected *e =
             expect(sim, process, sim_child_function(function), sim_child_value(value, i));
         e->task = result->futures[i].task;
+        e->is_large = is_large(e->function);
+        e->reads = (uint32_t)sim_below(sim, READS_MAX);
         e->depends = true;
         reeve_owner_hold(process->owner, e->task);
         sim->adopted++;

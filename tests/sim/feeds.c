@@ -70,7 +70,7 @@ void sim_feed_lend(
     struct sim *sim, struct sim_process *process, reeve_task_id task, struct sim_entry *call)
 {
     struct reeve_buffer bytes, objects;
-    if (!(call->function & SIM_FUNCTION_TAKES))
+    if (!(call->function & (SIM_FUNCTION_TAKES | SIM_FUNCTION_KEEPS)))
         return;
     reeve_buffer_init(&bytes);
     reeve_buffer_init(&objects);

@@ -144,6 +144,7 @@ void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number
         sim_session_cut(sim, session);
     if (peer != NULL)
         sim_peer_free(peer);
+    sim->nodes_died_ns = sim->now_ns;
     sim_store_peer(sim, daemon, number, true); /* also of one that was never met */
 }
 

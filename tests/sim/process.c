@@ -253,6 +253,8 @@ static void turn(struct sim *sim, struct sim_process *process)
     else
         sim_worker_turn(sim, process);
     if (!process->is_driver)
+        sim_kept_turn(sim, process);
+    if (!process->is_driver)
         reeve_owner_rests(process->owner, sim->now_ns, process->frame_count == 0);
     drain_all(sim, process);
     sim_process_pump(sim, process);

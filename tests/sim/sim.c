@@ -412,7 +412,8 @@ static uint64_t run(const struct sim_options *options)
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
            "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
-           "%llu pulls, %llu staged (%llu not), %llu written, %llu restored, %llu damaged; "
+           "%llu pulls, %llu staged (%llu not), %llu gifts, %llu holds (%llu read, %llu "
+           "lost), %llu written, %llu restored, %llu damaged; "
            "%llu cancelled (%llu by an end); %llu stops, %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; %llu by tasks; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
@@ -431,6 +432,8 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->lost, (unsigned long long)sim->remade,
         (unsigned long long)sim->full, (unsigned long long)sim->pulls,
         (unsigned long long)sim->staged, (unsigned long long)sim->unstaged,
+        (unsigned long long)sim->gifts, (unsigned long long)sim->holds,
+        (unsigned long long)sim->kept_reads, (unsigned long long)sim->kept_lost,
         (unsigned long long)sim->written, (unsigned long long)sim->restored,
         (unsigned long long)sim->damaged, (unsigned long long)sim->cancelled,
         (unsigned long long)sim->stopped, (unsigned long long)sim->stops,

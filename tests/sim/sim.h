@@ -19,6 +19,7 @@
  *   feeds.c      streams that are given to a task
  *   values.h     large values: each node's store, its memory and disk
  *   staging.c    calls that wait for large arguments
+ *   gifts.c      large values that are given away, and kept by who was lent them
  *   chaos.c      what goes wrong
  *
  * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
@@ -383,6 +384,8 @@ enum sim_frame_state {
     CALL_YIELDING,
     CALL_TAKING,
     CALL_STORING, /* its result */
+    CALL_HANDING, /* its large futures are being given */
+    CALL_HOLDING, /* what it keeps is being held */
 };
 
 #define CHILDREN_MAX 4
@@ -411,7 +414,8 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     uint32_t read;        /* items of it, from its beginning */
     bool lost;            /* another attempt has had some */
     uint64_t sum;
-    int32_t code; /* why its arguments cannot be had */
+    reeve_task_id lent; /* a large value that it may keep; 0: none */
+    int32_t code;       /* why its arguments cannot be had */
     bool has_object;
     struct reeve_reference object; /* that is its result, or which of those is lost */
     uint32_t child_count;
@@ -451,6 +455,15 @@ struct sim_names {                 /* of a driver */
     uint32_t found_number, found_host;
 };
 
+#define SIM_KEPT 8u
+
+struct sim_kept { /* by a worker, of what it was lent with a call; task 0: nothing */
+    reeve_task_id task;
+    uint64_t number, later_ns;
+    uint32_t reads;
+    bool open, failed; /* it is not known yet to be held; it cannot be */
+};
+
 struct sim_process {
     uint64_t uid;
     uint64_t life; /* of its daemon */
@@ -479,6 +492,7 @@ struct sim_process {
     uint64_t lend_armed; /* token of the frame that will lend if it still waits */
     struct sim_call_frame frames[FRAMES_MAX];
     uint32_t frame_count;
+    struct sim_kept kept[SIM_KEPT];
 };
 
 /* Of tasks; what the first classes of every owner core take. */
@@ -524,6 +538,7 @@ void sim_name_event(const struct sim_local *m, struct reeve_node_event *event);
 
 #define SIM_FUNCTION_GIVES           0x10000u
 #define SIM_FUNCTION_LARGE           0x2000000u /* its result lies in the store */
+#define SIM_FUNCTION_KEEPS           0x4000000u /* the large value that it is lent, perhaps */
 #define SIM_FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
 
 uint64_t sim_mix(uint64_t value);
@@ -670,7 +685,10 @@ struct sim {
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;
-    uint64_t staged, unstaged;       /* calls whose arguments came; or did not */
+    uint64_t staged, unstaged; /* calls whose arguments came; or did not */
+    /* large values given away, and kept; reads of such, and those that failed */
+    uint64_t gifts, holds, kept_reads, kept_lost;
+    uint64_t nodes_died_ns;          /* when that was last the case, or said */
     uint64_t store_bytes, disk_odds; /* of each store; one in so many things a disk does fails */
     uint32_t folder_count;
     struct reeve_map64 children;      /* hash of function, argument and who has called it */

@@ -163,6 +163,18 @@ static void goes_on_later(
     event->b = request;
 }
 
+struct sim_value *sim_word_say(
+    struct sim *sim, struct sim_process *process, struct reeve_store_event said)
+{
+    struct sim_value *value = value_add(process, VALUE_WORD);
+    if (value == NULL)
+        abort();
+    said.request = value->request;
+    say(sim, process, said);
+    (void)dies(sim, process);
+    return value;
+}
+
 /* ---- making ---- */
 
 static struct sim_value *make(struct sim *sim, struct sim_process *process, enum sim_value_use use,
@@ -217,6 +229,10 @@ static void sealed(struct sim *sim, struct sim_process *process, struct sim_valu
     struct reeve_reference *object = &value->object;
     value->code = answer->code;
     value->state = answer->code == 0 ? VALUE_HELD : VALUE_FAILED;
+    if (value->use == VALUE_WORD) {
+        (void)dies(sim, process);
+        return;
+    }
     object->node = reeve_process_node(process->id);
     object->flags = answer->flags & REEVE_STORE_ANCHOR ? REEVE_REFERENCE_LOCATED : 0;
     object->segment = answer->segment;
@@ -480,6 +496,8 @@ static enum sim_read read_failed(
     int code = reeve_owner_lost(
         driver->owner, sim->now_ns, value->task, &value->object.id, value->code, why, sizeof why);
     sim->remade += code == 0;
+    if (code != 0)
+        sim_loss_check(sim, driver, &value->object, code);
     return code == 0 ? SIM_READ_AGAIN : SIM_READ_OVER;
 }
 

@@ -4,6 +4,7 @@
  *   store.c    a daemon's shell around its store core: what clients and other nodes say, pieces on
  *              their way, and when slices and disks are done
  *   memory.c   segments and files of real bytes; who may still touch which of them
+ *   gifts.c    values are given away, and kept by who was lent them
  *   staging.c  calls from other nodes wait for those among their arguments
  *   values.c   processes: values are made (room, filled, sealed), read (in place, or pinned) and
  *              put, in steps between which anything may die
@@ -86,7 +87,7 @@ void sim_stores_print(struct sim *sim);
 
 #define SIM_VALUES 128u /* a process */
 
-enum sim_value_use { VALUE_FREE, VALUE_RESULT, VALUE_ARGUMENT, VALUE_PUT, VALUE_READ };
+enum sim_value_use { VALUE_FREE, VALUE_RESULT, VALUE_ARGUMENT, VALUE_PUT, VALUE_READ, VALUE_WORD };
 
 enum sim_value_state {
     VALUE_ASKED,   /* for room, or for the object */
@@ -102,7 +103,7 @@ struct sim_value {
     uint32_t request;
     int32_t code;
     uint64_t number;
-    reeve_task_id task; /* READ, PUT: whose value it is */
+    reeve_task_id task; /* READ, PUT: whose value it is; WORD: token of a hold, or 0 */
     struct reeve_reference object;
     uint64_t until_ns; /* READ: it is held until then */
 };
@@ -142,6 +143,27 @@ void sim_value_told(
     struct sim *sim, struct sim_process *process, const struct reeve_store_event *answer);
 /* It is time to go on with the value of that request. */
 void sim_value_goes_on(struct sim *sim, struct sim_process *process, uint32_t request);
+/* A word about an object, which is answered. */
+struct sim_value *sim_word_say(
+    struct sim *sim, struct sim_process *process, struct reeve_store_event said);
+
+/* ---- gifts.c: given away, and kept ---- */
+
+/* The objects of a hand-over that has been written. */
+void sim_gifts_give(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame,
+    const struct reeve_buffer *objects);
+/* A call with a large value that it is lent begins; is over; ends. */
+void sim_lent_begin(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame,
+    const struct sim_entry *entry);
+void sim_lent_keep(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+void sim_lent_end(struct sim_process *worker, const struct sim_call_frame *frame);
+/* All words have been answered. */
+bool sim_words_heard(struct sim *sim, struct sim_process *worker);
+void sim_kept_turn(struct sim *sim, struct sim_process *worker);
+/* A value is lost for its reader: a violation where there is no reason. */
+void sim_loss_check(struct sim *sim, const struct sim_process *reader,
+    const struct reeve_reference *object, int code);
+
 /* What the owner core commands. */
 void sim_value_command(
     struct sim *sim, struct sim_process *process, const struct reeve_owner_command *command);

@@ -39,6 +39,7 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
     struct sim_call_frame frame = *sim_worker_top(process);
     process->frame_count--;
     sim_feed_end(process, &frame);
+    sim_lent_end(process, &frame);
     if (frame.channel != 0)
         sim_arguments_end(sim, process);
     if (frame.asked)
@@ -93,7 +94,12 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
         frame->state = frame->function & SIM_FUNCTION_TAKES ? CALL_TAKING : CALL_YIELDING;
         return;
     }
-    if (frame->function & SIM_FUNCTION_LARGE && !frame->asked) {
+    if (frame->function & SIM_FUNCTION_KEEPS) {
+        frame->state = CALL_HOLDING;
+        sim_lent_keep(sim, process, frame);
+        return;
+    }
+    if (frame->function & SIM_FUNCTION_LARGE && depth == 0 && !frame->asked) {
         frame->state = CALL_STORING;
         sim_result_make(sim, process, frame->process, frame->task, sim_mix(frame->value));
         return;
@@ -175,12 +181,23 @@ static bool children_done(
     return true;
 }
 
+static bool children_ended(const struct sim_process *process, const struct sim_call_frame *frame)
+{
+    for (uint32_t i = 0; i < frame->child_count; i++)
+        if (!reeve_task_state_is_final(reeve_owner_state(process->owner, frame->children[i])))
+            return false;
+    return true;
+}
+
 /* All children can be given: a hand-over in one or two pieces, then the answer. */
 static bool children_given(
     struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
 {
     struct sim_channel *channel = sim_channel_get(sim, frame->channel);
     struct reeve_buffer bytes, objects;
+    if (frame->function & SIM_FUNCTION_LARGE && frame->value % 2 != 0 &&
+        !children_ended(process, frame))
+        return false; /* it gives values, not tasks */
     if (!reeve_owner_handover_ready(
             process->owner, sim->now_ns, frame->children, frame->child_count)) {
         sim_process_pump(sim, process); /* what can be taken back at once */
@@ -201,14 +218,32 @@ static bool children_given(
         sim_channel_hand(sim, channel, frame->position, bytes.data + first, bytes.size - first);
     else if (!channel->revoked)
         sim_process_kill(sim, process);
-    reeve_owner_handover_end(
-        process->owner, sim->now_ns, frame->children, frame->child_count, true);
+    if (!process->dying)
+        sim_gifts_give(sim, process, frame, &objects);
+    else
+        sim->kills++;
     reeve_buffer_fini(&bytes);
     reeve_buffer_fini(&objects);
-    if (process->dying) {
-        sim->kills++;
+    frame->state = CALL_HANDING;
+    return !process->dying;
+}
+
+/* Whoever has called for them has them: it is answered. */
+static bool children_handed(
+    struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (!sim_words_heard(sim, process))
         return false;
-    }
+    reeve_owner_handover_end(
+        process->owner, sim->now_ns, frame->children, frame->child_count, true);
+    end_call(sim, process, 0, sim_mix(frame->value));
+    return true;
+}
+
+static bool lent_kept(struct sim *sim, struct sim_process *process, struct sim_call_frame *frame)
+{
+    if (!sim_words_heard(sim, process))
+        return false;
     end_call(sim, process, 0, sim_mix(frame->value));
     return true;
 }
@@ -263,6 +298,8 @@ static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_cal
     case CALL_STORING: return result_stored(sim, process, frame);
     case CALL_WAITING: return children_done(sim, process, frame);
     case CALL_GIVING: return children_given(sim, process, frame);
+    case CALL_HANDING: return children_handed(sim, process, frame);
+    case CALL_HOLDING: return lent_kept(sim, process, frame);
     case CALL_YIELDING:
     case CALL_TAKING: return stream_over(sim, process, frame);
     case CALL_RUNNING: break;
@@ -315,6 +352,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         sim_stage_check(sim, channel, &entry);
         sim_parent_check(sim, entry.function, entry.value, entry.parent);
         sim_feed_begin(sim, process, frame, &entry);
+        sim_lent_begin(sim, process, frame, &entry);
         sim_arguments_fetch(sim, process, &entry);
         if (entry.object_count == 0)
             compute(sim, process, frame);
