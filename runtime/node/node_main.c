@@ -367,6 +367,7 @@ static void clean_up(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
     daemon_listings_free(daemon);
     daemon_timeline_free(daemon);
+    daemon_said_free(daemon);
     daemon_fetch_forget_cache();
     daemon_channels_free(daemon);
     daemon_links_free(daemon);
@@ -395,6 +396,7 @@ static int make_runs(struct daemon *daemon)
         .links = daemon->link,
         .state_dir = daemon->options->state_dir,
         .log_path = daemon->options->log_path,
+        .actors_log_path = daemon_said_path,
         .head_address = daemon->head_address,
         .key = daemon->options->key,
         .stop = on_stop,
