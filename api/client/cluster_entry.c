@@ -118,7 +118,8 @@ int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring
     size_t limit = entry->timeout_ms != 0 ? sizeof(entry->timeout_ms) : 0;
     size_t window = entry->window.units != 0 ? sizeof(entry->window) : 0;
     size_t total = values + spliced.objects.size + limit + window +
-                   (lends ? sizeof(lent_size) : 0) + spliced.lent.size + spliced.size;
+                   (lends ? sizeof(lent_size) : 0) + spliced.lent.size + spliced.size +
+                   entry->parent_size;
     if (error == 0 && (spliced.size + spliced.lent.size > REEVE_ENTRY_SIZE_MAX ||
                           references > REEVE_ENTRY_REFERENCES_MAX))
         error = REEVE_ETOOLARGE;
@@ -136,6 +137,7 @@ int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring
         payload = append(payload, spliced.lent.data, spliced.lent.size);
         reeve_codec_splice(
             payload, entry->arguments, entry->arguments_size, spliced.values, spliced.value_count);
+        (void)append(payload + spliced.size, reeve_owner_entry_parent(entry), entry->parent_size);
         *ret_position = fill.position;
     }
     spliced_free(&spliced);

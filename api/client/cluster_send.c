@@ -46,11 +46,12 @@ static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
     struct reeve_slot_fill fill;
     if (REEVE_UNLIKELY((entry->splice_count | entry->timeout_ms | entry->window.units) != 0))
         return reeve_cluster_entry_compose(cluster, ring, send, now_ns, ret_position);
-    int error = reeve_ring_reserve(ring, entry->arguments_size, &fill);
+    uint32_t size = entry->arguments_size + entry->parent_size;
+    int error = reeve_ring_reserve(ring, size, &fill);
     if (error != 0)
         return error;
     reeve_cluster_entry_fill(fill.slot, send, now_ns, 0, false);
-    reeve_copy(fill.payload, entry->arguments, entry->arguments_size);
+    reeve_copy(fill.payload, entry->arguments, size);
     *ret_position = fill.position;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "api/client/cluster.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/invoke.h"
 #include "runtime/base/macros.h"
 
 /* arguments from this size on become objects, when together they are too large to ride along */
@@ -231,6 +232,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
 
 static struct reeve_owner_task task_of(const struct reeve_submit *submit)
 {
+    const struct reeve_invocation *caller = reeve_invocation_current();
     return (struct reeve_owner_task){
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
@@ -241,6 +243,7 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
         .window = submit->window,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
+        .parent = caller != NULL ? &caller->id : NULL,
     };
 }
 

@@ -68,7 +68,8 @@ struct owner_task {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
-    uint32_t losses;
+    uint32_t losses : 31;
+    uint32_t has_parent : 1; /* not final: behind the arguments stands which task has called it */
     uint32_t losses_max;
     uint32_t next,
         previous; /* in the class queue or the lease's in-flight list; next also in the free list */
@@ -200,6 +201,7 @@ struct owner_actor {
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
     uint64_t sequence;                        /* of the constructor, among what the host is to do */
+    struct reeve_object_id parent;            /* of the constructor; sequence 0: none */
     /* for a restart, and then why it is dead: a map (entry.h) or text */
     uint8_t *bytes;
     uint32_t size;
@@ -225,12 +227,14 @@ struct owner_lease {
     bool full;               /* the ring had no room: wait for an answer */
     bool stuck;              /* what it had not begun was taken back: likewise */
     bool wanted;             /* others wait for it: owner_idle.c */
+    bool resumes;            /* its host refuses all, but one that says RESUMES (entry.h)… */
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
     uint64_t
         latency_ns; /* the shortest time from the first entry to its answer; UINT64_MAX: none */
     uint64_t idle_since_ns;
+    uint64_t refused; /* …and those behind this sequence are still to come back; 0: none are */
     struct reeve_list room_node;
 };
 
@@ -398,6 +402,17 @@ static inline int owner_task_store(
     task->size = size;
     return 0;
 }
+/* The arguments of a call, and which task makes it. */
+#define OWNER_PARENT_SIZE ((uint32_t)sizeof(struct reeve_object_id))
+int owner_task_store_child(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from);
+static inline int owner_task_store_call(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from)
+{
+    return REEVE_LIKELY(from->parent == NULL)
+               ? owner_task_store(owner, task, from->arguments, from->arguments_size)
+               : owner_task_store_child(owner, task, from);
+}
 /* After the arguments. */
 int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
     const struct reeve_owner_splice *splices, uint32_t count);
@@ -533,12 +548,13 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
     ret->ready = task->ready;
     ret->timeout_ms = task->timeout_ms;
     ret->class_index = task->class_index;
-    ret->alone = task->flags & OWNER_ALONE;
+    ret->flags = task->flags & OWNER_ALONE ? REEVE_ENTRY_ALONE : 0;
     ret->window = REEVE_UNLIKELY(task->flags & OWNER_NEVER_INLINE)
                       ? owner_stream_window(owner, owner_task_id(task, index))
                       : (struct reeve_stream_window){0, 0};
     ret->arguments = owner_task_bytes(task);
-    ret->arguments_size = task->size;
+    ret->parent_size = task->has_parent ? OWNER_PARENT_SIZE : 0;
+    ret->arguments_size = task->size - ret->parent_size;
     ret->splice_count = task->splice_count;
     ret->splices = task->splices;
 }
@@ -736,6 +752,10 @@ void owner_room_update(
 void owner_batch_measure(struct owner_class *class, struct owner_lease *lease);
 void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     uint32_t index, bool answered);
+/* The task, which has left it, was refused for an argument: if it is one of an actor, so is all
+ * that was sent behind it. */
+void owner_lease_refused(
+    struct reeve_owner *owner, struct owner_lease *lease, const struct owner_task *task);
 /* The lease is FREE from now on. Whether it was the one that is sent to, of an ordered class: then
  * the next one is. */
 bool owner_lease_freed(

@@ -263,10 +263,13 @@ int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret
  * CLAIMED and what is in it; FREE when there is no such entry, or it changed while we looked; -1
  * when the slot has never been used, and so none behind it has (and no page of it is made by
  * looking further). */
+#define REEVE_RING_TAIL 16u
 struct reeve_ring_sight {
     uint64_t task;
     uint32_t attempt;
     uint32_t function;
+    uint16_t flags;
+    uint8_t tail[REEVE_RING_TAIL]; /* the last bytes of the payload; zeroes: it has fewer */
 };
 int reeve_ring_glance(
     const struct reeve_ring *ring, uint32_t index, struct reeve_ring_sight *ret_sight);

@@ -65,6 +65,7 @@ void worker_run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     execution.reference_count = arguments.reference_count;
     execution.invocation.id = (struct reeve_object_id){cluster->process, task};
     execution.invocation.attempt = entry.attempt;
+    execution.invocation.parent = reeve_owner_entry_parent(&entry);
     execution.invocation.futures = arguments.futures;
     execution.invocation.future_count = arguments.future_count;
     execution_run(&execution, entry.function, &reeve_pace_inner);

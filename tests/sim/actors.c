@@ -120,6 +120,7 @@ bool sim_actor_use(struct sim *sim, struct sim_process *worker, struct sim_call_
     if (reeve_owner_host_class(worker->owner, handle_owner(frame->value),
             handle_host(frame->value) | REEVE_HOST_ATTACH, &task.class_index) != 0)
         return false;
+    sim_parent_say(sim, frame, &task);
     for (int i = 0; i < 2; i++)
         if (reeve_owner_submit(
                 worker->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)

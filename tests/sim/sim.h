@@ -112,7 +112,9 @@ struct sim_entry {            /* a call, or an answer to one */
     uint32_t function;
     int32_t status;
     bool recalled;
+    struct reeve_object_id parent;     /* a call, made by a task; or sequence 0 */
     bool alone;                        /* a call: no child of it is to be run on the spot */
+    bool resumes;                      /* a call, of an actor: see entry.h */
     bool child_died;                   /* an answer: the worker has died while one was */
     uint32_t latest;                   /* a call that makes an actor: see entry.h */
     struct reeve_stream_window window; /* a call, of a stream */
@@ -264,6 +266,7 @@ struct sim_channel {
     uint32_t host;
     bool has_lent;
     bool revoked;
+    bool refuses;           /* its worker: calls of actors, behind one whose argument was lost */
     struct sim_call *calls; /* all that were ever written; the position is the index */
     uint32_t call_count, call_capacity, call_first; /* call_first: before it none is READY */
     uint32_t open_count;                            /* READY or CLAIMED */
@@ -500,6 +503,16 @@ uint64_t sim_child_value(uint64_t value, uint32_t i);
 uint64_t sim_compute(uint32_t function, uint64_t value);
 uint64_t sim_duration(uint32_t function, uint64_t value);
 
+/* ---- which task has called which ---- */
+
+/* A task of a worker's submits that one. */
+void sim_parent_say(
+    struct sim *sim, const struct sim_call_frame *frame, struct reeve_owner_task *task);
+struct reeve_object_id sim_parent_of(const struct reeve_owner_entry *entry);
+/* A task begins. */
+void sim_parent_check(
+    struct sim *sim, uint32_t function, uint64_t argument, struct reeve_object_id parent);
+
 /* ---- streams ---- */
 
 #define SIM_FUNCTION_STREAM  0x80000u /* its low bits: how many items */
@@ -622,12 +635,14 @@ struct sim {
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
         abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, given,
-        given_on, items_given, resumed, parts, names_given, names_refused, found_calls;
+        given_on, items_given, resumed, parts, children_run, names_given, names_refused,
+        found_calls, refused; /* calls of actors, for a lost argument */
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;
     uint64_t store_bytes, disk_odds; /* of each store; one in so many things a disk does fails */
     uint32_t folder_count;
+    struct reeve_map64 children;      /* hash of function, argument and who has called it */
     struct reeve_map64 names_claimed; /* hash of name and actor: it has asked for it */
     struct reeve_map64 kept;          /* memory that lives as long as the run */
 };
