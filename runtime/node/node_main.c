@@ -343,6 +343,7 @@ static void clean_up(struct daemon *daemon)
     daemon->ending = true;
     daemon_workers_kill_all(daemon);
     daemon_keepers_end(daemon);
+    daemon_job_stops_end(daemon);
     daemon_actors_end(daemon);
     daemon_stop_listening(daemon);
     close_clients(daemon);
@@ -447,6 +448,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_list_init(&daemon->listings);
     reeve_list_init(&daemon->leaving);
     reeve_list_init(&daemon->keepers);
+    reeve_list_init(&daemon->job_stops);
     reeve_list_init(&daemon->killings);
     reeve_list_init(&daemon->askings);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
