@@ -41,8 +41,8 @@ static inline void reeve_cluster_entry_fill(struct reeve_slot *slot,
     slot->function = entry->function;
     slot->references = references;
     slot->kind = REEVE_ENTRY_CALL;
-    slot->flags = (entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0) |
-                  (entry->alone ? REEVE_ENTRY_ALONE : 0) | (lends ? REEVE_ENTRY_LENT : 0) |
+    slot->flags = entry->flags | (entry->timeout_ms != 0 ? REEVE_ENTRY_TIMED : 0) |
+                  (lends ? REEVE_ENTRY_LENT : 0) |
                   (entry->window.units != 0 ? REEVE_ENTRY_WINDOW : 0) |
                   (entry->parent_size != 0 ? REEVE_ENTRY_PARENT : 0) | reeve_stamp_flags(stamp);
     slot->status = reeve_stamp_status(stamp);

@@ -219,7 +219,7 @@ struct reeve_owner_entry {
     uint32_t ready; /* since when it could have begun: runtime/channel/stamp.h */
     uint32_t timeout_ms;
     uint32_t class_index;
-    bool alone;                        /* its worker is to run none of its children on the spot */
+    uint16_t flags;                    /* of the entry (entry.h): ALONE, RESUMES */
     struct reeve_stream_window window; /* of a stream where it is not as always; else 0 */
     const uint8_t *arguments;
     uint32_t arguments_size;

@@ -109,8 +109,11 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     uint32_t index = owner_task_index(id);
     if (owner->edge_count != 0)
         dependents_fetch(owner, task);
-    owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
+    struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    owner_lease_left(owner, now_ns, lease, index, true);
     if (REEVE_UNLIKELY(status != 0 || reeve_map64_count(&owner->handed) != 0)) {
+        if (reeve_error_is_loss(status) && object != NULL)
+            owner_lease_refused(owner, lease, task);
         answer_other(owner, now_ns, task, id, status, bytes, size, object);
         return true;
     }

@@ -227,12 +227,14 @@ struct owner_lease {
     bool full;               /* the ring had no room: wait for an answer */
     bool stuck;              /* what it had not begun was taken back: likewise */
     bool wanted;             /* others wait for it: owner_idle.c */
+    bool resumes;            /* its host refuses all, but one that says RESUMES (entry.h)… */
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
     uint64_t
         latency_ns; /* the shortest time from the first entry to its answer; UINT64_MAX: none */
     uint64_t idle_since_ns;
+    uint64_t refused; /* …and those behind this sequence are still to come back; 0: none are */
     struct reeve_list room_node;
 };
 
@@ -546,7 +548,7 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
     ret->ready = task->ready;
     ret->timeout_ms = task->timeout_ms;
     ret->class_index = task->class_index;
-    ret->alone = task->flags & OWNER_ALONE;
+    ret->flags = task->flags & OWNER_ALONE ? REEVE_ENTRY_ALONE : 0;
     ret->window = REEVE_UNLIKELY(task->flags & OWNER_NEVER_INLINE)
                       ? owner_stream_window(owner, owner_task_id(task, index))
                       : (struct reeve_stream_window){0, 0};
@@ -750,6 +752,10 @@ void owner_room_update(
 void owner_batch_measure(struct owner_class *class, struct owner_lease *lease);
 void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     uint32_t index, bool answered);
+/* The task, which has left it, was refused for an argument: if it is one of an actor, so is all
+ * that was sent behind it. */
+void owner_lease_refused(
+    struct reeve_owner *owner, struct owner_lease *lease, const struct owner_task *task);
 /* The lease is FREE from now on. Whether it was the one that is sent to, of an ordered class: then
  * the next one is. */
 bool owner_lease_freed(

@@ -44,7 +44,14 @@
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
  * user's own), "node": str}, any of which may be missing. One whose status is REEVE_ELOST or
  * REEVE_ECORRUPT may carry a reference: to the object among the arguments that is lost or damaged,
- * so that the call was not run. */
+ * so that the call was not run.
+ *
+ * Calls of actors run in the order in which they were sent. So with one that is refused for such an
+ * argument all that were sent behind it are, as RECALLED, until one comes with flag RESUMES, which
+ * its holder sends when it has them all back:
+ *
+ *   holder    1  2  3  4                        2 RESUMES  3  4
+ *   host            1 done  2 ELOST  3, 4 RECALLED            2  3  4 done */
 #ifndef REEVE_CHANNEL_ENTRY_H
 #define REEVE_CHANNEL_ENTRY_H
 
@@ -77,6 +84,7 @@ static inline _Bool reeve_entry_answers(uint8_t kind)
 #define REEVE_ENTRY_MORE       0x0010u /* an ITEM: the next one goes on with it */
 #define REEVE_ENTRY_WINDOW     0x0020u /* a call, of a stream */
 #define REEVE_ENTRY_PARENT     0x0040u /* a call, made by a task */
+#define REEVE_ENTRY_RESUMES    0x0080u /* a call, of an actor: it is not refused with one before */
 /* 0x7f00: of a call, part of its stamp (stamp.h) */
 
 /* flag of a reference: the object was given away, its owner is not the process in its id; or it is

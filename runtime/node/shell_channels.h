@@ -19,6 +19,8 @@ struct daemon_call {
     struct daemon_channel *channel;
     struct reeve_run_entry entry; /* its payload: ours */
     uint64_t stage;               /* not 0: staged, or being staged */
+    uint64_t bytes;               /* of its arguments that are objects */
+    bool unstaged;                /* its arguments have not been asked for yet */
     bool staging;
     uint64_t staging_since_ns;
     int code;                    /* not 0: its arguments cannot be brought here… */
@@ -61,9 +63,12 @@ struct daemon_channel {
     uint32_t sent_count;
     uint64_t given; /* executor's: positions before it have been given to the worker; of these, */
     uint64_t next;  /* those before it have mostly been answered */
-    struct reeve_list calls;   /* executor's */
-    uint32_t call_count;       /* in it */
-    bool calls_changed;        /* some of them may be ready now */
+    struct reeve_list calls; /* executor's */
+    uint32_t call_count;     /* in it */
+    uint64_t waiting_bytes;  /* likewise, of the objects among their arguments */
+    bool calls_changed;      /* some of them may be ready now */
+    bool ordered;            /* it leads to actors: none is passed to the worker before another */
+    bool refuses; /* one was refused for its argument: so are all but RESUMES (entry.h) */
     struct reeve_list results; /* holder's */
     bool broken;               /* its client scribbled */
 };

@@ -50,7 +50,7 @@ static int object_resolve(struct reeve_invocation *invocation,
             return 0;
         int code =
             reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
-        if (reeve_error_is_loss(code))
+        if (reeve_error_is_loss(code) && !execution->beside) /* those behind it may have begun */
             execution->lost = reference;
         if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
             reeve_cluster_object_unpin(execution->cluster, reference.id);

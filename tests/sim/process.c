@@ -39,7 +39,7 @@ static void name_objects(const struct sim_process *process, const struct sim_cha
 {
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
-        if (entry->splices[i].offset & REEVE_OWNER_NESTED || entry->function & SIM_FUNCTION_ACTOR ||
+        if (entry->splices[i].offset & REEVE_OWNER_NESTED ||
             reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
             !result.is_object)
             continue;
@@ -116,7 +116,8 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
                 .attempt = entry.attempt,
                 .function = entry.function,
                 .parent = sim_parent_of(&entry),
-                .alone = entry.alone,
+                .alone = send.entry.flags & REEVE_ENTRY_ALONE,
+                .resumes = send.entry.flags & REEVE_ENTRY_RESUMES,
                 .latest = entry.timeout_ms,
                 .window = reeve_stream_window_of(entry.window),
                 .value = sim_process_argument(process, &entry)};

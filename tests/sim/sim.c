@@ -405,7 +405,8 @@ static uint64_t run(const struct sim_options *options)
             sim_process_kill(sim, value);
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
-           "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name); "
+           "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name, %llu "
+           "refused); "
            "names given %llu times, refused %llu; "
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
@@ -419,21 +420,22 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
         (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
         (unsigned long long)sim->actor_calls, (unsigned long long)sim->actors_made,
-        (unsigned long long)sim->found_calls, (unsigned long long)sim->names_given,
-        (unsigned long long)sim->names_refused, (unsigned long long)sim->parts,
-        (unsigned long long)sim->items, (unsigned long long)sim->dropped,
-        (unsigned long long)sim->given, (unsigned long long)sim->given_on,
-        (unsigned long long)sim->items_given, (unsigned long long)sim->resumed,
-        (unsigned long long)sim->large, (unsigned long long)sim->read,
-        (unsigned long long)sim->in_place, (unsigned long long)sim->lost,
-        (unsigned long long)sim->remade, (unsigned long long)sim->full,
-        (unsigned long long)sim->pulls, (unsigned long long)sim->written,
-        (unsigned long long)sim->restored, (unsigned long long)sim->damaged,
-        (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
-        (unsigned long long)sim->stops, (unsigned long long)sim->kills,
-        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
-        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
-        (unsigned long long)sim->children_run, (unsigned long long)sim->hash);
+        (unsigned long long)sim->found_calls, (unsigned long long)sim->refused,
+        (unsigned long long)sim->names_given, (unsigned long long)sim->names_refused,
+        (unsigned long long)sim->parts, (unsigned long long)sim->items,
+        (unsigned long long)sim->dropped, (unsigned long long)sim->given,
+        (unsigned long long)sim->given_on, (unsigned long long)sim->items_given,
+        (unsigned long long)sim->resumed, (unsigned long long)sim->large,
+        (unsigned long long)sim->read, (unsigned long long)sim->in_place,
+        (unsigned long long)sim->lost, (unsigned long long)sim->remade,
+        (unsigned long long)sim->full, (unsigned long long)sim->pulls,
+        (unsigned long long)sim->written, (unsigned long long)sim->restored,
+        (unsigned long long)sim->damaged, (unsigned long long)sim->cancelled,
+        (unsigned long long)sim->stopped, (unsigned long long)sim->stops,
+        (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
+        (unsigned long long)sim->heads, (unsigned long long)sim->fences,
+        (unsigned long long)sim->recalls, (unsigned long long)sim->children_run,
+        (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

@@ -114,6 +114,7 @@ struct sim_entry {            /* a call, or an answer to one */
     bool recalled;
     struct reeve_object_id parent;     /* a call, made by a task; or sequence 0 */
     bool alone;                        /* a call: no child of it is to be run on the spot */
+    bool resumes;                      /* a call, of an actor: see entry.h */
     bool child_died;                   /* an answer: the worker has died while one was */
     uint32_t latest;                   /* a call that makes an actor: see entry.h */
     struct reeve_stream_window window; /* a call, of a stream */
@@ -265,6 +266,7 @@ struct sim_channel {
     uint32_t host;
     bool has_lent;
     bool revoked;
+    bool refuses;           /* its worker: calls of actors, behind one whose argument was lost */
     struct sim_call *calls; /* all that were ever written; the position is the index */
     uint32_t call_count, call_capacity, call_first; /* call_first: before it none is READY */
     uint32_t open_count;                            /* READY or CLAIMED */
@@ -634,7 +636,7 @@ struct sim {
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
         abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, given,
         given_on, items_given, resumed, parts, children_run, names_given, names_refused,
-        found_calls;
+        found_calls, refused; /* calls of actors, for a lost argument */
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;

@@ -231,10 +231,16 @@ static bool arguments_came(
 {
     if (!sim_arguments_here(sim, process, frame))
         return false;
-    if (frame->code == 0)
+    if (frame->code == 0) {
         compute(sim, process, frame);
-    else
-        end_call(sim, process, frame->code, 0);
+        return true;
+    }
+    struct sim_channel *channel = sim_channel_get(sim, frame->channel);
+    if (channel->host != 0 && reeve_error_is_loss(frame->code) && !frame->asked) {
+        channel->refuses = true;
+        sim->refused++;
+    }
+    end_call(sim, process, frame->code, 0);
     return true;
 }
 
@@ -264,6 +270,19 @@ static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_cal
     return false;
 }
 
+/* Behind one that was refused: so is it. */
+static bool refuse(struct sim *sim, struct sim_channel *channel, uint32_t position)
+{
+    struct sim_entry answer = channel->calls[position].entry;
+    channel->refuses = channel->refuses && !answer.resumes;
+    if (!channel->refuses)
+        return false;
+    answer.object_count = 0;
+    answer.recalled = true;
+    sim_channel_answer(sim, channel, position, &answer);
+    return true;
+}
+
 static void claim_work(struct sim *sim, struct sim_process *process)
 {
     size_t at = 0;
@@ -273,11 +292,15 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         uint32_t position;
         const struct sim_call *next =
             channel->revoked || channel->host == 0 ? NULL : sim_channel_peek(channel);
-        if (next != NULL && sim_actor_is_early(process, channel, &next->entry))
+        if (next != NULL && !channel->refuses && sim_actor_is_early(process, channel, &next->entry))
             continue;
         struct sim_call *call = channel->revoked ? NULL : sim_channel_claim(channel, &position);
         if (call == NULL)
             continue;
+        if (refuse(sim, channel, position)) {
+            at = 0; /* there may be more of it */
+            continue;
+        }
         struct sim_entry entry = call->entry;
         struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
         frame->channel = channel->uid;
