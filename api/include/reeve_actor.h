@@ -42,7 +42,8 @@
  * node daemon starts for each, with a job of its own (reeve jobs: "actor NAME"), and are restarted
  * as any other. They are found by their names, and end when they are killed, have died too often,
  * or when the node ends on which they were created (or, in a cluster of the program's own, that).
- * What they print goes to their creator's terminal, later to the standard error of the node daemon.
+ * What they print goes to their creator's terminal, later to a bounded file of the node's, which
+ * `reeve logs --node N --actors` shows.
  *
  * Names. An actor that is created with a name can be found by it, from any process of any job, for
  * as long as it lives: counter_by_name("hits", &c). A name is given once in a namespace: who comes
@@ -272,7 +273,8 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 
 /* REEVE_METHOD(R, counter, add, (int64_t, by)) { body }: defines counter_add, a remote function
  * with the parameters (counter_ref), (int64_t, by). In the body `self` is the actor. What the
- * result points to may be a part of the actor. */
+ * result points to may be a part of the actor. One with several results: REEVE_METHOD_RESULTS
+ * (reeve_results.h). */
 #define REEVE_METHOD(R, A, ...) \
     REEVE_METHOD_(R, A, REEVE_METHOD_NAME_(A, REEVE_FIRST(__VA_ARGS__, )), __VA_ARGS__)
 
