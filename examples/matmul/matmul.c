@@ -6,8 +6,8 @@
  *   A1 --- | C10|-| C11|- …                   read there in place by the tasks that need it; each
  *   …                                         block of the result is read in place, too.
  *
- * The same is computed by one process in plain C (plain.c), with the same loops, compiled alike, over
- * memory of its own; the two answers must be equal to the last bit.
+ * The same is computed by one process in plain C (plain.c), with the same loops, compiled alike,
+ * over memory of its own; the two answers must be equal to the last bit.
  *
  *     matmul [SIZE]     default: 1536 rows and columns
  *

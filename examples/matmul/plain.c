@@ -1,3 +1,4 @@
+/* See plain.h. The loops are those of matmul.c. */
 #include "plain.h"
 
 #include <stdlib.h>

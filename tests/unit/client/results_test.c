@@ -264,8 +264,9 @@ static void another_attempt_gives_them(void **state)
     world_end(&world);
 }
 
-/* The array of their futures is large, and lies in the store itself; so may that of the attempt that
- * was lost, elsewhere or in the same store. Nobody reads it: it is freed wherever it may be, once. */
+/* The array of their futures is large, and lies in the store itself; so may that of the attempt
+ * that was lost, elsewhere or in the same store. Nobody reads it: it is freed wherever it may
+ * be, once. */
 static void an_array_that_was_stored_is_freed_with_what_was_lost(void **state)
 {
     (void)state;
