@@ -149,6 +149,7 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
         reeve_store_shell_node(daemon->store, daemon->node);
         reeve_store_shell_host(daemon->store, daemon->node, daemon->host);
         daemon_objects_arm(daemon);
+        daemon_links_registered(daemon);
         tell_ready(daemon);
         break;
     case REEVE_NODE_COMMAND_FENCED:
@@ -447,6 +448,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_list_init(&daemon->killings);
     reeve_list_init(&daemon->askings);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
+    reeve_fifo_init(&daemon->not_introduced, sizeof(reeve_peer));
     raise_limits();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a failing disk, no reason to die */

@@ -184,6 +184,7 @@ struct daemon {
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
+    struct reeve_fifo not_introduced; /* sessions with nodes, from before we had a number */
     struct reeve_failures failures;
     struct daemon_timeline *timeline; /* what has been run here lately; NULL: nothing */
     uint64_t looked_ns;               /* at what the workers are doing */
@@ -343,6 +344,8 @@ void daemon_bridge_progress(
 
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);
+/* We have got our number. */
+void daemon_links_registered(struct daemon *daemon);
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
 void daemon_links_free(struct daemon *daemon);

@@ -66,6 +66,14 @@ static void introduce(struct daemon *daemon, reeve_peer session)
     (void)reeve_link_send_control(daemon->link, session, &message);
 }
 
+/* A node that has heard of us may dial us before we have heard what our number is. */
+void daemon_links_registered(struct daemon *daemon)
+{
+    reeve_peer session;
+    while (reeve_fifo_pop(&daemon->not_introduced, &session))
+        introduce(daemon, session); /* to one that is over, nothing */
+}
+
 static void introduced(
     struct daemon *daemon, reeve_peer session, const struct reeve_message *message)
 {
@@ -119,6 +127,12 @@ static void on_peer_up(void *arg, reeve_peer session, const struct reeve_peer_in
         daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_UP});
     } else if (info->role == REEVE_ROLE_NODE && daemon->node != 0) {
         introduce(daemon, session);
+    } else if (info->role == REEVE_ROLE_NODE) {
+        reeve_peer *waiting = reeve_fifo_push(&daemon->not_introduced);
+        if (waiting != NULL)
+            *waiting = session;
+        else
+            reeve_link_close_peer(daemon->link, session, REEVE_ENOMEM, "no memory");
     }
 }
 
@@ -461,4 +475,5 @@ void daemon_links_free(struct daemon *daemon)
     while (reeve_map64_next(&daemon->peers, &at, NULL, &value))
         peer_free(value);
     reeve_map64_fini(&daemon->peers);
+    reeve_fifo_fini(&daemon->not_introduced);
 }

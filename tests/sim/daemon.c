@@ -114,6 +114,7 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_NAME_CLAIM:
     case LOCAL_NAME_FIND:
     case LOCAL_NAME_DROP: sim_name_event(m, &event); break;
+    case LOCAL_OWNS: event.kind = REEVE_NODE_EVENT_CLIENT_OWNS; break;
     case LOCAL_RETURN: event.kind = REEVE_NODE_EVENT_CLIENT_RETURN; break;
     case LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;
@@ -204,6 +205,10 @@ static void carry_out(
     case REEVE_NODE_COMMAND_PEER_KNOWN: sim_peer_known(sim, daemon, &c->message); break;
     case REEVE_NODE_COMMAND_PEER_FORGET: sim_peer_forget(sim, daemon, c->node); break;
     case REEVE_NODE_COMMAND_REGISTERED:
+        if (daemon->number == 0) {
+            daemon->number = c->node;
+            sim_peers_introduce(sim, daemon);
+        }
         daemon->number = c->node;
         sim_store_step(
             sim, daemon, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = c->node});
