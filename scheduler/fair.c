@@ -256,15 +256,25 @@ static bool take_from_any(struct reeve_sched *s, const struct want *want)
     return take_from(s, want, want->class->job);
 }
 
-/* Leases of others than who wants. If there are more than are looked at, it is for one of the next
- * looks. */
+/* Whether one demand of the class alone lacks leases: the first, and no other. */
+static bool is_alone(const struct sched_class *class)
+{
+    const struct reeve_list *workers = &class->unmet[0], *drivers = &class->unmet[1];
+    return reeve_list_is_empty(workers)
+               ? drivers->next->next == drivers
+               : workers->next->next == workers && reeve_list_is_empty(drivers);
+}
+
+/* Leases of others than who wants; and its own, too, where it is but the first of several that
+ * want. If there are more than are looked at, it is for one of the next looks. */
 static void ask_idle(struct reeve_sched *s, const struct want *want)
 {
     int looked = 0;
+    const struct sched_demand *only = is_alone(want->class) ? want->demand : NULL;
     REEVE_LIST_EACH_SAFE(link, &s->untold)
     {
         struct sched_demand *demand = REEVE_LIST_ENTRY(link, struct sched_demand, untold_link);
-        if (demand == want->demand || demand->class->job->ended)
+        if (demand == only || demand->class->job->ended)
             continue;
         REEVE_LIST_EACH_SAFE(lease, &demand->untold)
         {

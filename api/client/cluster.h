@@ -62,6 +62,7 @@ struct reeve_cluster_channel {
     reeve_process_id owner; /* as its worker: whose actors it is for; 0: it is for tasks */
     bool early; /* as its worker: `early_view` is claimed, and its actor is still to be made */
     struct reeve_entry_view early_view;
+    bool refuses; /* as its worker: a call was refused for its argument, and so are those behind */
     bool open;
     bool rung; /* entries were published since the bell was last rung: owes a ring */
     /* as its worker: when the entry that runs has finished; as its holder: when the poller comes

@@ -141,6 +141,7 @@ static bool doze(struct reeve_cluster *cluster, bool *ret_readable)
 {
     uint64_t now_ns = reeve_cluster_now_ns(), next_ns = next_wake_ns(cluster, now_ns);
     cluster->background_wake_ns = next_ns;
+    cluster->now_ns = now_ns;
     reeve_unlock(&cluster->lock);
     struct pollfd fds[3] = {{.fd = cluster->socket, .events = POLLIN},
         {.fd = cluster->event_fd, .events = POLLIN}, {.fd = cluster->head_pidfd, .events = POLLIN}};

@@ -101,7 +101,7 @@ static uint8_t *append(uint8_t *to, const void *from, size_t size)
 }
 
 int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring *ring,
-    const struct reeve_owner_send *send, uint64_t *ret_position)
+    const struct reeve_owner_send *send, uint64_t now_ns, uint64_t *ret_position)
 {
     const struct reeve_owner_entry *entry = &send->entry;
     struct reeve_slot_fill fill;
@@ -118,7 +118,8 @@ int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring
     size_t limit = entry->timeout_ms != 0 ? sizeof(entry->timeout_ms) : 0;
     size_t window = entry->window.units != 0 ? sizeof(entry->window) : 0;
     size_t total = values + spliced.objects.size + limit + window +
-                   (lends ? sizeof(lent_size) : 0) + spliced.lent.size + spliced.size;
+                   (lends ? sizeof(lent_size) : 0) + spliced.lent.size + spliced.size +
+                   entry->parent_size;
     if (error == 0 && (spliced.size + spliced.lent.size > REEVE_ENTRY_SIZE_MAX ||
                           references > REEVE_ENTRY_REFERENCES_MAX))
         error = REEVE_ETOOLARGE;
@@ -126,7 +127,7 @@ int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring
         error = reeve_ring_reserve(ring, (uint32_t)total, &fill);
     if (error == 0) {
         uint8_t *payload = fill.payload;
-        reeve_cluster_entry_fill(fill.slot, send, (uint16_t)references, lends);
+        reeve_cluster_entry_fill(fill.slot, send, now_ns, (uint16_t)references, lends);
         payload = append(payload, spliced.references, values);
         payload = append(payload, spliced.objects.data, spliced.objects.size);
         payload = append(payload, &entry->timeout_ms, limit);
@@ -136,6 +137,7 @@ int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring
         payload = append(payload, spliced.lent.data, spliced.lent.size);
         reeve_codec_splice(
             payload, entry->arguments, entry->arguments_size, spliced.values, spliced.value_count);
+        (void)append(payload + spliced.size, reeve_owner_entry_parent(entry), entry->parent_size);
         *ret_position = fill.position;
     }
     spliced_free(&spliced);

@@ -40,17 +40,18 @@ static const char *unsendable_text(int error)
 
 /* Reserves and fills the entry; REEVE_EAGAIN when the ring has no room now. */
 static int entry_write(struct reeve_cluster *cluster, struct reeve_ring *ring,
-    const struct reeve_owner_send *send, uint64_t *ret_position)
+    const struct reeve_owner_send *send, uint64_t now_ns, uint64_t *ret_position)
 {
     const struct reeve_owner_entry *entry = &send->entry;
     struct reeve_slot_fill fill;
     if (REEVE_UNLIKELY((entry->splice_count | entry->timeout_ms | entry->window.units) != 0))
-        return reeve_cluster_entry_compose(cluster, ring, send, ret_position);
-    int error = reeve_ring_reserve(ring, entry->arguments_size, &fill);
+        return reeve_cluster_entry_compose(cluster, ring, send, now_ns, ret_position);
+    uint32_t size = entry->arguments_size + entry->parent_size;
+    int error = reeve_ring_reserve(ring, size, &fill);
     if (error != 0)
         return error;
-    reeve_cluster_entry_fill(fill.slot, send, 0, false);
-    reeve_copy(fill.payload, entry->arguments, entry->arguments_size);
+    reeve_cluster_entry_fill(fill.slot, send, now_ns, 0, false);
+    reeve_copy(fill.payload, entry->arguments, size);
     *ret_position = fill.position;
     return 0;
 }
@@ -63,7 +64,7 @@ static void entries_send(struct reeve_cluster *cluster, uint64_t now_ns)
     while (reeve_owner_next_send(cluster->owner, &send)) {
         struct reeve_cluster_channel *channel = &cluster->holders[send.lease_index];
         uint64_t position = 0;
-        int error = entry_write(cluster, &channel->channel.calls, &send, &position);
+        int error = entry_write(cluster, &channel->channel.calls, &send, now_ns, &position);
         if (REEVE_UNLIKELY(error == REEVE_EAGAIN || error == REEVE_EPROTOCOL)) {
             reeve_owner_unsent(cluster->owner, send.task);
             if (error == REEVE_EPROTOCOL)

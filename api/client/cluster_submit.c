@@ -6,6 +6,7 @@
 #include "api/client/cluster.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/invoke.h"
 #include "runtime/base/macros.h"
 
 /* arguments from this size on become objects, when together they are too large to ride along */
@@ -192,7 +193,10 @@ static int task_take(struct reeve_cluster *cluster, const struct reeve_submit *s
     }
     if (code != 0)
         return code;
-    if (!*looked && !reeve_owner_class_is_busy(cluster->owner, task->class_index)) {
+    /* while somebody is awake to look at the rings, the time is no more than a moment old */
+    bool asleep =
+        atomic_load_explicit(&cluster->bell->waiting, memory_order_relaxed) != REEVE_DOORBELL_AWAKE;
+    if (!*looked && (asleep || !reeve_owner_class_is_busy(cluster->owner, task->class_index))) {
         cluster->now_ns = reeve_cluster_now_ns();
         *looked = true;
     }
@@ -228,6 +232,7 @@ static int task_submit(struct reeve_cluster *cluster, const struct reeve_submit 
 
 static struct reeve_owner_task task_of(const struct reeve_submit *submit)
 {
+    const struct reeve_invocation *caller = reeve_invocation_current();
     return (struct reeve_owner_task){
         .function = (uint32_t)submit->function->index,
         .timeout_ms = (uint32_t)REEVE_MIN(submit->timeout_ms, (int64_t)UINT32_MAX),
@@ -238,6 +243,7 @@ static struct reeve_owner_task task_of(const struct reeve_submit *submit)
         .window = submit->window,
         .arguments = submit->args,
         .arguments_size = (uint32_t)submit->args_size,
+        .parent = caller != NULL ? &caller->id : NULL,
     };
 }
 

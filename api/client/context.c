@@ -22,6 +22,12 @@ static void describe(const struct reeve_invocation *invocation, reeve_context *r
         ret->actor_owner = actor.owner;
         ret->actor_number = REEVE_ACTOR_NUMBER(&actor);
     }
+    if (invocation->parent != NULL) {
+        struct reeve_object_id parent;
+        memcpy(&parent, invocation->parent, sizeof(parent));
+        ret->parent_owner = parent.owner;
+        ret->parent_task = parent.sequence;
+    }
     if (invocation->below != NULL) {
         ret->inside_owner = invocation->below->id.owner;
         ret->inside_task = invocation->below->id.sequence;

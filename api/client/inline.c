@@ -117,6 +117,8 @@ static int task_init(
         .splices = calloc(count, sizeof *task->splices),
         .references = calloc(count, sizeof *task->references),
     };
+    if (reeve_invocation_current() != NULL)
+        task->parent = reeve_invocation_current()->id;
     if (!task->held || !task->splices || !task->references)
         return inline_no_memory(error);
     int rc = hold(task, submit, error);
@@ -191,6 +193,7 @@ static struct value *run(const struct reeve_function *function, struct inline_ta
     invocation.context = task;
     invocation.id = (struct reeve_object_id){0, ++tasks_run};
     invocation.attempt = attempt;
+    invocation.parent = task->parent.sequence != 0 ? &task->parent : NULL;
     int rc = inline_ids_give(task->nested, task->nested_count, &ids, &invocation.error);
     if (!rc) {
         invocation.futures = ids;

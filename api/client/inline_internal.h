@@ -4,6 +4,7 @@
 
 #include "api/client/backend.h"
 #include "api/client/codec.h"
+#include "runtime/base/ids.h"
 #include "runtime/base/map64.h"
 
 #include <pthread.h>
@@ -61,6 +62,7 @@ struct inline_task {
     size_t own_count;
     struct value **nested; /* all, those in spliced values included, in order */
     size_t nested_count;
+    struct reeve_object_id parent; /* the task that has called it; sequence 0: none has */
 };
 
 struct value *inline_value_create(size_t size, uint32_t skew);

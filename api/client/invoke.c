@@ -21,12 +21,7 @@
 
 #define ARENA_FIRST 1024
 
-static __thread struct reeve_invocation *current __attribute__((tls_model("initial-exec")));
-
-struct reeve_invocation *reeve_invocation_current(void)
-{
-    return current;
-}
+__thread struct reeve_invocation *reeve_invocation_top;
 
 int reeve_invocation_none(const char *function, struct reeve_error_info *error)
 {
@@ -43,6 +38,7 @@ void reeve_invocation_init(struct reeve_invocation *invocation,
     invocation->args_size = args_size;
     invocation->futures = NULL;
     invocation->future_count = 0;
+    invocation->parent = NULL;
     invocation->result_futures = (struct reeve_future_ids){0};
     invocation->resolve = NULL;
     invocation->reserve = NULL;
@@ -97,14 +93,14 @@ int reeve_invoke(struct reeve_invocation *invocation)
 {
     _Alignas(16) uint8_t first[ARENA_FIRST];
     reeve_arena_init(&invocation->arena, first, sizeof first);
-    invocation->below = current;
+    invocation->below = reeve_invocation_top;
     invocation->scratch = NULL;
     int rc = REEVE_OK;
     if (REEVE_UNLIKELY(arguments_may_be_object(invocation)))
         rc = arguments_resolve(invocation);
     if (REEVE_LIKELY(!rc))
         rc = invocation->function->invoke(invocation->function, invocation);
-    current =
+    reeve_invocation_top =
         invocation->below; /* a function that left by other ways than returning is forgotten here */
     reeve_arena_fini(&invocation->arena);
     if (REEVE_UNLIKELY(invocation->scratch != NULL))
@@ -276,9 +272,9 @@ int reeve_invoke_typed(const struct reeve_function *function, struct reeve_invoc
     int rc = unpack_arguments(invocation, arguments);
     if (REEVE_UNLIKELY(rc))
         return reeve_unpack_blame(invocation->args, invocation->args_size, rc, &invocation->error);
-    current = invocation;
+    reeve_invocation_top = invocation;
     function->call(arguments, result);
-    current = invocation->below;
+    reeve_invocation_top = invocation->below;
     if (invocation->failed)
         return invocation->error.code;
     if (REEVE_UNLIKELY(invocation->later))
@@ -372,9 +368,9 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
     if (rc)
         return rc;
     reeve_packed result = {NULL, 0, NULL, 0};
-    current = invocation;
+    reeve_invocation_top = invocation;
     rc = function->handler(function->context, args, args_size, &result);
-    current = invocation->below;
+    reeve_invocation_top = invocation->below;
     if (invocation->failed)
         return REEVE_EFUNCTION;
     if (rc)
@@ -402,7 +398,8 @@ int reeve_invoke_handler(const struct reeve_function *function, struct reeve_inv
 
 REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
 {
-    struct reeve_error_info *error = current ? &current->error : reeve_error_thread();
+    struct reeve_error_info *error =
+        reeve_invocation_top ? &reeve_invocation_top->error : reeve_error_thread();
     /* the values may lie in `error` itself: a failure passed on */
     char message[sizeof error->message];
     va_list values;
@@ -411,50 +408,51 @@ REEVE_API void reeve_fail(int64_t user_code, const char *format, ...)
     va_end(values);
     reeve_error_set(error, REEVE_EFUNCTION, "%s", message);
     error->user_code = user_code;
-    if (current)
-        current->failed = true;
+    if (reeve_invocation_top)
+        reeve_invocation_top->failed = true;
 }
 
 void reeve_invocation_fail(int code, const char *text)
 {
-    reeve_error_set(current ? &current->error : reeve_error_thread(), code, "%s", text);
-    if (current)
-        current->failed = true;
+    reeve_error_set(reeve_invocation_top ? &reeve_invocation_top->error : reeve_error_thread(),
+        code, "%s", text);
+    if (reeve_invocation_top)
+        reeve_invocation_top->failed = true;
 }
 
 bool reeve_invocation_has_failed(void)
 {
-    return current && current->failed;
+    return reeve_invocation_top && reeve_invocation_top->failed;
 }
 
 void reeve_invocation_prefix(const char *text)
 {
-    char message[sizeof current->error.message];
-    if (!current)
+    char message[sizeof reeve_invocation_top->error.message];
+    if (!reeve_invocation_top)
         return;
-    snprintf(message, sizeof message, "%s%.400s", text, current->error.message);
-    memcpy(current->error.message, message, sizeof message);
+    snprintf(message, sizeof message, "%s%.400s", text, reeve_invocation_top->error.message);
+    memcpy(reeve_invocation_top->error.message, message, sizeof message);
 }
 
 REEVE_API void *reeve_alloc(size_t size)
 {
-    if (!current)
+    if (!reeve_invocation_top)
         return malloc(size ? size : 1);
-    return reeve_arena_alloc(&current->arena, size ? size : 1, size >= 1024 ? 64 : 16);
+    return reeve_arena_alloc(&reeve_invocation_top->arena, size ? size : 1, size >= 1024 ? 64 : 16);
 }
 
 REEVE_API size_t reeve_argument_futures(const reeve_future **ret)
 {
     if (ret)
-        *ret = current ? (const reeve_future *)current->futures : NULL;
-    return current ? current->future_count : 0;
+        *ret = reeve_invocation_top ? (const reeve_future *)reeve_invocation_top->futures : NULL;
+    return reeve_invocation_top ? reeve_invocation_top->future_count : 0;
 }
 
 REEVE_API void reeve_free_later(const void *pointer)
 {
-    if (!current || !pointer)
+    if (!reeve_invocation_top || !pointer)
         return;
-    if (!reeve_arena_adopt(&current->arena, (void *)(uintptr_t)pointer))
+    if (!reeve_arena_adopt(&reeve_invocation_top->arena, (void *)(uintptr_t)pointer))
         /* no memory for the note: it leaks, which is better than freeing it under the result */
         return;
 }

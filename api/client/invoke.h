@@ -41,6 +41,9 @@ struct reeve_invocation {
      * runs it. */
     struct reeve_object_id id;
     uint32_t attempt;
+    /* The task that has called it: a struct reeve_object_id, perhaps unaligned, which must stay
+     * until fini; or NULL. */
+    const void *parent;
 
     /* The futures in the arguments, in the order in which they stand; kept until fini. */
     const uint64_t *futures;
@@ -71,7 +74,12 @@ int reeve_invoke(struct reeve_invocation *invocation);
 void reeve_invocation_fini(struct reeve_invocation *invocation);
 
 /* What this thread runs, or NULL. */
-struct reeve_invocation *reeve_invocation_current(void);
+extern __thread struct reeve_invocation *reeve_invocation_top
+    __attribute__((tls_model("initial-exec")));
+static inline struct reeve_invocation *reeve_invocation_current(void)
+{
+    return reeve_invocation_top;
+}
 /* REEVE_EINVAL: this thread runs nothing, as `function` needs. */
 int reeve_invocation_none(const char *function, struct reeve_error_info *error);
 /* It has failed, with a code of the library's. Outside of a task it is the thread's last error. */

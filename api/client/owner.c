@@ -138,7 +138,7 @@ static int submit_other(struct reeve_owner *owner, uint64_t now_ns,
     if (REEVE_UNLIKELY(actor != NULL))
         error = owner_actor_task_begin(owner, actor, index, from);
     if (error == 0)
-        error = owner_task_store(owner, task, from->arguments, from->arguments_size);
+        error = owner_task_store_call(owner, task, from);
     if (error == 0 && REEVE_UNLIKELY(from->splice_count != 0))
         error = owner_task_store_splices(owner, task, from->splices, from->splice_count);
     const struct owner_task *failed = NULL;
@@ -202,7 +202,7 @@ int reeve_owner_submit(struct reeve_owner *owner, uint64_t now_ns,
     if (REEVE_UNLIKELY(task == NULL))
         return REEVE_ENOMEM;
     *ret_task = owner_task_id(task, index);
-    if (REEVE_LIKELY(owner_task_store(owner, task, from->arguments, from->arguments_size) == 0))
+    if (REEVE_LIKELY(owner_task_store_call(owner, task, from) == 0))
         owner_task_queue(owner, now_ns, index);
     else
         owner_task_fail(owner, now_ns, index, REEVE_ENOMEM, "no memory for its arguments");

@@ -118,6 +118,8 @@ struct reeve_owner_task {
     uint8_t life;          /* enum reeve_owner_life */
     const void *arguments; /* copied */
     uint32_t arguments_size;
+    /* the task that calls it: a struct reeve_object_id, perhaps unaligned; or NULL. Copied */
+    const void *parent;
     uint32_t splice_count;
     const struct reeve_owner_splice *splices; /* copied */
 };
@@ -214,15 +216,23 @@ struct reeve_owner_command {
 struct reeve_owner_entry {
     uint32_t function;
     uint32_t attempt;
+    uint32_t ready; /* since when it could have begun: runtime/channel/stamp.h */
     uint32_t timeout_ms;
     uint32_t class_index;
-    bool alone;                        /* its worker is to run none of its children on the spot */
+    uint16_t flags;                    /* of the entry (entry.h): ALONE, RESUMES */
     struct reeve_stream_window window; /* of a stream where it is not as always; else 0 */
     const uint8_t *arguments;
     uint32_t arguments_size;
+    uint32_t parent_size; /* right behind them: which task has called (entry.h); 0: none has */
     uint32_t splice_count;
     const struct reeve_owner_splice *splices;
 };
+
+/* Which task has called, perhaps unaligned; or NULL. */
+static inline const uint8_t *reeve_owner_entry_parent(const struct reeve_owner_entry *entry)
+{
+    return entry->parent_size != 0 ? entry->arguments + entry->arguments_size : NULL;
+}
 
 struct reeve_owner_send {
     reeve_task_id task;
@@ -491,9 +501,10 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *             `needs` are numbers of records before; origin is the sender's own id of it
  *   body      VALUE the bytes; OBJECT a reference; ERROR status 4, function 4, attempt 4, node 4,
  *             bytes; TASK cpu 4, priority 4, function 4, time limit 4, losses 4, losses_max 4,
- *             retries 4, pause 4, offsets: count × 4, arguments; OWN -: `origin` is the
- *             receiver's; STREAM, lent: units of its window 4, bytes of a unit 4; ROOTS -: `needs`
- *             are the futures in the value, in the order in which they stand */
+ *             retries 4, pause 4, offsets: count × 4, arguments, and with flag PARENT which task
+ *             has called, 16; OWN -: `origin` is the receiver's; STREAM, lent: units of its
+ *             window 4, bytes of a unit 4; ROOTS -: `needs` are the futures in the value, in the
+ *             order in which they stand */
 
 /* `futures` stand in the value of this DONE task (from put): one reference of the caller's for each
  * becomes the task's. REEVE_ENOMEM: none does. */

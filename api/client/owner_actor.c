@@ -259,6 +259,8 @@ static int actor_keep_arguments(
         return REEVE_ENOMEM;
     memcpy(actor->bytes, from->arguments, from->arguments_size);
     actor->size = from->arguments_size;
+    if (from->parent != NULL)
+        memcpy(&actor->parent, from->parent, sizeof(actor->parent));
     owner->memory_bytes += actor->size;
     for (uint32_t i = 0; i < from->splice_count; i++) {
         actor->splices[i] = from->splices[i];
@@ -353,14 +355,19 @@ static void actor_again(struct reeve_owner *owner, struct owner_actor *actor)
 static int actor_store(
     struct reeve_owner *owner, struct owner_task *task, const struct owner_actor *actor)
 {
+    struct reeve_owner_task from = {.arguments = actor->bytes,
+        .arguments_size = actor->size,
+        .parent = actor->parent.sequence != 0 ? &actor->parent : NULL};
     if (REEVE_LIKELY(actor->saved == NULL))
-        return owner_task_store(owner, task, actor->bytes, actor->size);
+        return owner_task_store_call(owner, task, &from);
     uint8_t *bytes = malloc((size_t)actor->size + actor->saved->size);
     if (bytes == NULL)
         return REEVE_ENOMEM;
     memcpy(bytes, actor->bytes, actor->size);
     memcpy(bytes + actor->size, actor->saved->bytes, actor->saved->size);
-    int error = owner_task_store(owner, task, bytes, actor->size + actor->saved->size);
+    from.arguments = bytes;
+    from.arguments_size += actor->saved->size;
+    int error = owner_task_store_call(owner, task, &from);
     free(bytes);
     return error;
 }
@@ -416,6 +423,7 @@ static int actor_remake(struct reeve_owner *owner, uint64_t now_ns, struct owner
     task->timeout_ms = owner->classes[actor->class_index]->made_last;
     task->sequence = actor->sequence;
     actor->constructor_task = owner_task_id(task, index);
+    owner_task_is_ready(task, now_ns);
     owner_task_requeue(owner, now_ns, index);
     return 0;
 }

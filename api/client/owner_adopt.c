@@ -150,7 +150,8 @@ static int task_make(
     struct owner_record_task call;
     struct reeve_owner_splice *list = NULL;
     uint64_t head = sizeof(call) + (uint64_t)record->count * sizeof(uint32_t);
-    if (record->size < head || adoption->lent)
+    uint32_t parent = record->flags & OWNER_RECORD_PARENT ? OWNER_PARENT_SIZE : 0;
+    if (record->size < head + parent || adoption->lent)
         return REEVE_EPROTOCOL;
     memcpy(&call, reader->body, sizeof(call));
     int error = needs_list(adoption, reader, reader->body + sizeof(call), false, &list);
@@ -159,7 +160,8 @@ static int task_make(
         .losses_max = call.losses_max,
         .retries = {call.retries, call.pause_ms},
         .arguments = reader->body + head,
-        .arguments_size = record->size - (uint32_t)head,
+        .arguments_size = record->size - (uint32_t)head - parent,
+        .parent = parent != 0 ? reader->body + record->size - parent : NULL,
         .splice_count = record->count,
         .splices = list};
     if (error == 0 && !offsets_are_sound(list, record->count, task.arguments_size))

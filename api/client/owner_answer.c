@@ -74,6 +74,7 @@ static void answer_other(struct reeve_owner *owner, uint64_t now_ns, struct owne
     if (status == REEVE_EWORKERDIED) { /* a bridge says so before the lease is lost */
         if (owner_actor_was_being_made(owner, task, id) || owner_loss_forgiven(owner, task, id)) {
             owner_stray_note(owner, id, task->node);
+            owner_task_is_ready(task, now_ns);
             owner_task_requeue(owner, now_ns, index);
             return;
         }
@@ -108,8 +109,11 @@ bool reeve_owner_answer(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_
     uint32_t index = owner_task_index(id);
     if (owner->edge_count != 0)
         dependents_fetch(owner, task);
-    owner_lease_left(owner, now_ns, owner_lease_at(owner, lease_index), index, true);
+    struct owner_lease *lease = owner_lease_at(owner, lease_index);
+    owner_lease_left(owner, now_ns, lease, index, true);
     if (REEVE_UNLIKELY(status != 0 || reeve_map64_count(&owner->handed) != 0)) {
+        if (reeve_error_is_loss(status) && object != NULL)
+            owner_lease_refused(owner, lease, task);
         answer_other(owner, now_ns, task, id, status, bytes, size, object);
         return true;
     }

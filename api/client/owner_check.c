@@ -70,6 +70,9 @@ void reeve_owner_check(const struct reeve_owner *owner)
         }
         lease_count++;
         REEVE_ASSERT(lease->in_flight.count == in_flight[i]);
+        REEVE_ASSERT(lease->refused == 0 || lease->state != OWNER_LEASE_ACTIVE ||
+                     (!reeve_list_is_linked(&lease->room_node) &&
+                         owner_task_at(owner, lease->in_flight.last)->sequence > lease->refused));
         if (lease->state == OWNER_LEASE_ACTIVE)
             leases[lease->class_index]++;
         else

@@ -308,6 +308,7 @@ static int record_write(struct reeve_owner *owner, const struct walk *walk, uint
         call.pause_ms = retries.pause_ms;
         call.priority = class->priority;
         record.kind = OWNER_RECORD_TASK;
+        record.flags = task->has_parent ? OWNER_RECORD_PARENT : 0;
         head = &call;
         head_size = sizeof(call);
     } else if (task->state == REEVE_TASK_FAILED || why != NULL) {

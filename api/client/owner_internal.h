@@ -20,6 +20,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
+#include "runtime/channel/stamp.h"
 
 #define OWNER_NONE       UINT32_MAX
 #define OWNER_PAGE_SHIFT 12u
@@ -67,7 +68,8 @@ struct owner_task {
     uint32_t function;
     uint32_t attempt;
     uint32_t timeout_ms;
-    uint32_t losses;
+    uint32_t losses : 31;
+    uint32_t has_parent : 1; /* not final: behind the arguments stands which task has called it */
     uint32_t losses_max;
     uint32_t next,
         previous; /* in the class queue or the lease's in-flight list; next also in the free list */
@@ -86,9 +88,10 @@ struct owner_task {
         int32_t status; /* final */
         uint32_t actor; /* not final, of an ordered class: whose call it is, there; or 0 */
     };
-    bool may_retry;    /* not final: it is in owner.retries */
-    uint64_t position; /* in the call ring */
-    uint64_t sequence; /* of being QUEUED for the first time: its place when it comes back */
+    uint32_t ready : 31;    /* not final: since when it could have begun, in units of stamp.h */
+    uint32_t may_retry : 1; /* not final: it is in owner.retries */
+    uint64_t position;      /* in the call ring */
+    uint64_t sequence;      /* of being QUEUED for the first time: its place when it comes back */
     /* the futures that the arguments need, afterwards those in the result; each is referred to */
     struct reeve_owner_splice *splices;
     /* the arguments until the task is final, the result afterwards */
@@ -198,6 +201,7 @@ struct owner_actor {
     uint32_t constructor, end_function;
     reeve_task_id constructor_task, end_task; /* not final; or 0 */
     uint64_t sequence;                        /* of the constructor, among what the host is to do */
+    struct reeve_object_id parent;            /* of the constructor; sequence 0: none */
     /* for a restart, and then why it is dead: a map (entry.h) or text */
     uint8_t *bytes;
     uint32_t size;
@@ -223,12 +227,14 @@ struct owner_lease {
     bool full;               /* the ring had no room: wait for an answer */
     bool stuck;              /* what it had not begun was taken back: likewise */
     bool wanted;             /* others wait for it: owner_idle.c */
+    bool resumes;            /* its host refuses all, but one that says RESUMES (entry.h)… */
     uint64_t last_answer_ns; /* or when it last went from idle to busy */
     uint64_t interval_ns;    /* what passed before the latest batch of answers… */
     uint32_t batch_count;    /* …and how many there were in it */
     uint64_t
         latency_ns; /* the shortest time from the first entry to its answer; UINT64_MAX: none */
     uint64_t idle_since_ns;
+    uint64_t refused; /* …and those behind this sequence are still to come back; 0: none are */
     struct reeve_list room_node;
 };
 
@@ -396,6 +402,17 @@ static inline int owner_task_store(
     task->size = size;
     return 0;
 }
+/* The arguments of a call, and which task makes it. */
+#define OWNER_PARENT_SIZE ((uint32_t)sizeof(struct reeve_object_id))
+int owner_task_store_child(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from);
+static inline int owner_task_store_call(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from)
+{
+    return REEVE_LIKELY(from->parent == NULL)
+               ? owner_task_store(owner, task, from->arguments, from->arguments_size)
+               : owner_task_store_child(owner, task, from);
+}
 /* After the arguments. */
 int owner_task_store_splices(struct reeve_owner *owner, struct owner_task *task,
     const struct reeve_owner_splice *splices, uint32_t count);
@@ -528,16 +545,24 @@ static inline void owner_entry_fill(const struct reeve_owner *owner, const struc
     ret->function = task->function;
     /* the one about to be made */
     ret->attempt = task->attempt + (task->state == REEVE_TASK_QUEUED ? 1 : 0);
+    ret->ready = task->ready;
     ret->timeout_ms = task->timeout_ms;
     ret->class_index = task->class_index;
-    ret->alone = task->flags & OWNER_ALONE;
+    ret->flags = task->flags & OWNER_ALONE ? REEVE_ENTRY_ALONE : 0;
     ret->window = REEVE_UNLIKELY(task->flags & OWNER_NEVER_INLINE)
                       ? owner_stream_window(owner, owner_task_id(task, index))
                       : (struct reeve_stream_window){0, 0};
     ret->arguments = owner_task_bytes(task);
-    ret->arguments_size = task->size;
+    ret->parent_size = task->has_parent ? OWNER_PARENT_SIZE : 0;
+    ret->arguments_size = task->size - ret->parent_size;
     ret->splice_count = task->splice_count;
     ret->splices = task->splices;
+}
+
+/* It could begin from now on. */
+static inline void owner_task_is_ready(struct owner_task *task, uint64_t now_ns)
+{
+    task->ready = (uint32_t)(now_ns >> REEVE_STAMP_SHIFT) & INT32_MAX;
 }
 
 /* Waiting to be sent (owner_queue.c). */
@@ -727,6 +752,10 @@ void owner_room_update(
 void owner_batch_measure(struct owner_class *class, struct owner_lease *lease);
 void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     uint32_t index, bool answered);
+/* The task, which has left it, was refused for an argument: if it is one of an actor, so is all
+ * that was sent behind it. */
+void owner_lease_refused(
+    struct reeve_owner *owner, struct owner_lease *lease, const struct owner_task *task);
 /* The lease is FREE from now on. Whether it was the one that is sent to, of an ordered class: then
  * the next one is. */
 bool owner_lease_freed(

@@ -16,7 +16,7 @@ void owner_room_update(
     struct reeve_owner *owner, struct owner_class *class, struct owner_lease *lease)
 {
     bool room = lease->state == OWNER_LEASE_ACTIVE && !lease->full && !lease->stuck &&
-                lease->in_flight.count < class->depth &&
+                lease->refused == 0 && lease->in_flight.count < class->depth &&
                 (!owner_class_is_ordered(class) || class->serving == lease->index);
     if (!room) {
         reeve_list_remove(&lease->room_node);
@@ -72,6 +72,27 @@ static void service_measure(struct reeve_owner *owner, struct owner_class *class
     class->depth = (uint32_t)REEVE_MIN(depth, (uint64_t)owner->settings.depth_max);
 }
 
+/* Whether something is under way that was sent behind that sequence, to a host. */
+static bool has_behind(
+    const struct reeve_owner *owner, const struct owner_lease *lease, uint64_t sequence)
+{
+    return lease->in_flight.count != 0 &&
+           owner_task_at(owner, lease->in_flight.last)->sequence > sequence;
+}
+
+/* What was sent before it may run for long, and wait for what is sent next: only what is behind it
+ * is waited for, which nobody runs. */
+void owner_lease_refused(
+    struct reeve_owner *owner, struct owner_lease *lease, const struct owner_task *task)
+{
+    struct owner_class *class = owner->classes[lease->class_index];
+    if (lease->state != OWNER_LEASE_ACTIVE || !owner_class_is_ordered(class))
+        return;
+    lease->resumes = true;
+    lease->refused = has_behind(owner, lease, task->sequence) ? task->sequence : 0;
+    owner_room_update(owner, class, lease);
+}
+
 void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_lease *lease,
     uint32_t index, bool answered)
 {
@@ -90,6 +111,8 @@ void owner_lease_left(struct reeve_owner *owner, uint64_t now_ns, struct owner_l
     if (REEVE_LIKELY(reeve_list_is_linked(&lease->room_node) && lease->in_flight.count != 0 &&
                      lease->in_flight.count < class->depth))
         return; /* it had room, and has */
+    if (REEVE_UNLIKELY(lease->refused != 0) && !has_behind(owner, lease, lease->refused))
+        lease->refused = 0;
     if (lease->in_flight.count == 0) {
         lease->stuck = false;
         lease->idle_since_ns = now_ns;
@@ -140,7 +163,8 @@ int reeve_owner_lease_gained(struct reeve_owner *owner, uint64_t now_ns, uint32_
     lease->node = node;
     lease->id = id;
     lease->in_flight = (struct owner_queue){OWNER_NONE, OWNER_NONE, 0};
-    lease->full = lease->stuck = lease->wanted = false;
+    lease->full = lease->stuck = lease->wanted = lease->resumes = false;
+    lease->refused = 0;
     lease->batch_count = 0;
     lease->latency_ns = UINT64_MAX;
     lease->last_answer_ns = lease->idle_since_ns = now_ns;

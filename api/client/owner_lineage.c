@@ -48,7 +48,8 @@ struct owner_lineage *owner_lineage_take(
         return NULL;
     *lineage = (struct owner_lineage){.size = (uint32_t)size,
         .splice_count = task->splice_count,
-        .arguments_size = task->size,
+        .arguments_size = task->size - (task->has_parent ? OWNER_PARENT_SIZE : 0),
+        .has_parent = task->has_parent,
         .never_inline = task->flags & OWNER_NEVER_INLINE,
         .has_parts = task->flags & OWNER_PARTS,
         .splices = (struct reeve_owner_splice *)(lineage + 1)};

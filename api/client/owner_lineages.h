@@ -14,8 +14,9 @@ struct owner_lineage {
     uint32_t splice_count;
     uint32_t arguments_size;
     bool never_inline;
-    bool has_parts; /* of a call with several results */
-    bool is_part;   /* of one of these: the only future that it needs is that of the call… */
+    bool has_parent; /* 16 bytes behind the arguments */
+    bool has_parts;  /* of a call with several results */
+    bool is_part;    /* of one of these: the only future that it needs is that of the call… */
     uint32_t number, count; /* …of which it is this one… */
     uint32_t index;         /* …and this is its task */
     struct reeve_owner_retries retries;

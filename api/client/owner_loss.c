@@ -61,6 +61,7 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
             if (given_up)
                 owner_given_up(owner, id, code, lease->node);
             owner_stray_note(owner, id, lease->node);
+            owner_task_is_ready(task, now_ns);
             owner_task_requeue(owner, now_ns, index);
         } else {
             owner_stray_free(owner, id, lease->node);

@@ -28,6 +28,7 @@ void owner_task_queue_ordered(struct reeve_owner *owner, uint64_t now_ns, uint32
 {
     struct owner_task *task = owner_task_at(owner, index);
     bool waits = task->unresolved != 0;
+    owner_task_is_ready(task, now_ns);
     task->sequence = ++owner->sequence;
     task_queued(owner, now_ns, index, OWNER_NONE);
     if (!waits)
@@ -40,6 +41,7 @@ void owner_task_queue(struct reeve_owner *owner, uint64_t now_ns, uint32_t index
 {
     struct owner_task *task = owner_task_at(owner, index);
     struct owner_class *class = owner->classes[task->class_index];
+    owner_task_is_ready(task, now_ns);
     if (REEVE_UNLIKELY(owner_class_is_ordered(class))) { /* it has its place */
         task->state = REEVE_TASK_QUEUED;
         owner_class_work_changed(owner, now_ns, class);

@@ -14,7 +14,8 @@ enum owner_record_kind {
     OWNER_RECORD_STREAM, /* lent; its body is a struct reeve_stream_window */
 };
 
-#define OWNER_RECORD_MAP 1u /* flag of an error: its bytes are a map (entry.h) */
+#define OWNER_RECORD_MAP    1u /* flag of an error: its bytes are a map (entry.h) */
+#define OWNER_RECORD_PARENT 2u /* flag of a task: it was called by one */
 
 struct owner_record {
     uint64_t origin;

@@ -167,6 +167,7 @@ static int remake_submit(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
         .retries = lineage->retries,
         .arguments = lineage->arguments,
         .arguments_size = lineage->arguments_size,
+        .parent = lineage->has_parent ? lineage->arguments + lineage->arguments_size : NULL,
         .splice_count = lineage->splice_count,
         .splices = lineage->splices};
     int error = reeve_owner_submit(owner, now_ns, &from, &id);
@@ -357,13 +358,21 @@ static bool fails_with_argument(struct reeve_owner *owner, uint64_t now_ns, uint
     return false;
 }
 
+/* It has been made again meanwhile. */
+static void argument_is_there(struct reeve_owner *owner, uint64_t now_ns, uint32_t index)
+{
+    if (owner_class_is_ordered(owner->classes[owner_task_at(owner, index)->class_index]))
+        owner_task_queue(owner, now_ns, index);
+    else
+        owner_task_requeue(owner, now_ns, index);
+}
+
 bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, int code,
     const struct reeve_reference *object)
 {
     char why[256];
     struct owner_task *task = owner_task_at(owner, index);
-    if (owner_class_is_ordered(owner->classes[task->class_index]))
-        return false; /* those behind it have been run: its turn is over */
+    struct owner_class *class = owner->classes[task->class_index];
     uint32_t lost = need_find(owner, task, &object->id), work = OWNER_NONE;
     if (lost == OWNER_NONE)
         return false;
@@ -382,14 +391,19 @@ bool owner_lost_argument(struct reeve_owner *owner, uint64_t now_ns, uint32_t in
     task->state = REEVE_TASK_WAITING;
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
     owner_reading_end(owner, task);
-    task->attempt--; /* nobody has run it */
+    task->attempt--;                     /* nobody has run it */
+    if (owner_class_is_ordered(class)) { /* it waits in its place, and those behind it with it */
+        owner_task_requeue(owner, now_ns, index);
+        task->state = REEVE_TASK_WAITING;
+    }
     if (is_lost)
         work = lost_begin(owner, lost, code);
     int error = owner_task_deepen(owner, index);
     if (error != 0)
         owner_task_end(owner, now_ns, index, error, false, "", 0, NULL);
     else if (task->unresolved == 0 && !fails_with_argument(owner, now_ns, index))
-        owner_task_requeue(owner, now_ns, index);
+        argument_is_there(owner, now_ns, index);
+    owner_ready_update(owner, class);
     remake(owner, now_ns, work);
     return true;
 }

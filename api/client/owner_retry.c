@@ -92,6 +92,7 @@ bool owner_task_retried(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
     task->flags &= (uint8_t)~OWNER_TAKING_BACK;
     task->state = REEVE_TASK_WAITING;
     owner_reading_end(owner, task);
+    owner_task_is_ready(task, due_ns);
     if (due_ns == now_ns)
         owner_task_requeue(owner, now_ns, index);
     else

@@ -24,6 +24,8 @@ bool reeve_owner_next_send(struct reeve_owner *owner, struct reeve_owner_send *r
     ret->task = owner_task_id(task, index);
     ret->lease_index = lease->index;
     owner_entry_fill(owner, task, index, &ret->entry);
+    if (REEVE_UNLIKELY(lease->resumes))
+        ret->entry.flags |= REEVE_ENTRY_RESUMES;
     return true;
 }
 
@@ -44,6 +46,7 @@ void reeve_owner_sent(
     task->position = position;
     task->node = lease->node;
     task->attempt++;
+    lease->resumes = false;
     if (lease->in_flight.count == 1) {
         if (lease->batch_count != 0)
             owner_batch_measure(class, lease);

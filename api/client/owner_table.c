@@ -167,6 +167,25 @@ int owner_task_store_large(
     return 0;
 }
 
+int owner_task_store_child(
+    struct reeve_owner *owner, struct owner_task *task, const struct reeve_owner_task *from)
+{
+    uint32_t size = from->arguments_size + OWNER_PARENT_SIZE;
+    uint8_t *to = task->bytes.small;
+    if (REEVE_UNLIKELY(size > OWNER_SMALL_SIZE)) {
+        to = malloc(size);
+        if (to == NULL)
+            return REEVE_ENOMEM;
+        task->bytes.large = to;
+        owner->memory_bytes += size;
+    }
+    reeve_copy(to, from->arguments, from->arguments_size);
+    memcpy(to + from->arguments_size, from->parent, OWNER_PARENT_SIZE);
+    task->size = size;
+    task->has_parent = true;
+    return 0;
+}
+
 /* Where splices lie when there is room for them behind small arguments. */
 static struct reeve_owner_splice *splices_small(struct owner_task *task)
 {

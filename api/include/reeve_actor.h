@@ -16,8 +16,9 @@
  * made for more (reeve_concurrency.h, which also says how a method answers later). Calls that
  * one process makes run in the order in which they were made, whatever they wait for: a call whose
  * argument is a future that is not there yet holds back those behind it, those to other actors of a
- * shared host included. Calls of several processes run in any order among each other. Within
- * methods the API may be used as in a task; while a method waits, no other runs.
+ * shared host included, and so does one whose argument has been lost with a node, or damaged on a
+ * disk, until that has been made again. Calls of several processes run in any order among each
+ * other. Within methods the API may be used as in a task; while a method waits, no other runs.
  *
  * A method is a remote function whose first parameter is the actor: counter_add_remote,
  * counter_add_remote_opts, counter_add_remote_many, counter_add_get and all others that

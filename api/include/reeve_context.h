@@ -50,6 +50,12 @@ typedef struct reeve_context {
     uint32_t node;           /* where it runs, as `reeve status` numbers them; 0 in inline mode */
     uint32_t depth;          /* how many tasks wait for it in this thread, one inside the other */
     int32_t pid;             /* of the worker process */
+    /* The task that has made this call: its `owner`, whatever node it is on, … */
+    uint64_t parent_owner;
+    /* …and its `task`; the same in each attempt. 0: no task has made it, but a driver, or a thread
+     * that a function has made; or, of the constructor of a detached actor, a process of the
+     * actor's own. */
+    uint64_t parent_task;
 } reeve_context;
 
 /* In the thread of a task: fills in what is known of it. Does not block. REEVE_EINVAL: this thread

@@ -4,6 +4,7 @@
  *   payload   | reference 0 | … | reference n-1 | time limit, 4 B (flag TIMED) |
  *               units, 4 B, and bytes of a unit, 4 B (flag WINDOW) |
  *               size, 4 B, and hand-over (flag LENT) | value: msgpack |
+ *               parent, 16 B (flag PARENT)
  *               of a call that makes an actor, in place of a time limit: the number of the latest
  *               of its owner's that has been made in this host before, be it alive or not
  *               a reference has 48 B; n is the slot's `references`
@@ -13,6 +14,9 @@
  *             and it is pinned there for who gets the entry: in a call by its holder, until the
  *             call is answered; in a result for its owner, until that lets go. So they read it
  *             without asking anybody
+ *
+ *   parent    | owner 8 | sequence 8 |    of a call that a task has made: that task
+ *             it stands behind the arguments as its owner keeps them, so that both are one copy
  *
  * Numbers are little-endian, as the machine's.
  *
@@ -33,15 +37,25 @@
  * An actor's state comes to its owner in an entry of kind SAVED, which belongs to no call. Behind
  * the arguments of the constructor that makes the actor again it stands as it came.
  *
+ * The status of a call, with some of its flags, says since when it could have begun: stamp.h.
+ *
  * A result answers one call. kind RECALLED says that the call was not run and never will be by
  * this worker (its status is REEVE_ECANCELLED): the holder has it back. A result whose status is
  * not 0 carries, as its value, a msgpack map for people: {"message": str, "code": int (the
  * user's own), "node": str}, any of which may be missing. One whose status is REEVE_ELOST or
  * REEVE_ECORRUPT may carry a reference: to the object among the arguments that is lost or damaged,
- * so that the call was not run. */
+ * so that the call was not run.
+ *
+ * Calls of actors run in the order in which they were sent. So with one that is refused for such an
+ * argument all that were sent behind it are, as RECALLED, until one comes with flag RESUMES, which
+ * its holder sends when it has them all back:
+ *
+ *   holder    1  2  3  4                        2 RESUMES  3  4
+ *   host            1 done  2 ELOST  3, 4 RECALLED            2  3  4 done */
 #ifndef REEVE_CHANNEL_ENTRY_H
 #define REEVE_CHANNEL_ENTRY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/base/ids.h"
@@ -69,6 +83,9 @@ static inline _Bool reeve_entry_answers(uint8_t kind)
 #define REEVE_ENTRY_CHILD_DIED 0x0008u /* EWORKERDIED: while it ran a child of the task's */
 #define REEVE_ENTRY_MORE       0x0010u /* an ITEM: the next one goes on with it */
 #define REEVE_ENTRY_WINDOW     0x0020u /* a call, of a stream */
+#define REEVE_ENTRY_PARENT     0x0040u /* a call, made by a task */
+#define REEVE_ENTRY_RESUMES    0x0080u /* a call, of an actor: it is not refused with one before */
+/* 0x7f00: of a call, part of its stamp (stamp.h) */
 
 /* flag of a reference: the object was given away, its owner is not the process in its id; or it is
  * held, and its owner may give it away unheard */
@@ -102,6 +119,7 @@ struct reeve_entry_parts {
     uint32_t lent_size;
     const uint8_t *value;
     uint32_t value_size;
+    const uint8_t *parent; /* a struct reeve_object_id, perhaps unaligned; or NULL */
 };
 
 static inline _Bool reeve_entry_split(const uint8_t *payload, uint32_t length, uint16_t references,
@@ -133,6 +151,13 @@ static inline _Bool reeve_entry_split(const uint8_t *payload, uint32_t length, u
             return 0;
         ret->lent = payload + head;
         head += ret->lent_size;
+    }
+    ret->parent = NULL;
+    if (flags & REEVE_ENTRY_PARENT) {
+        if (length - head < sizeof(struct reeve_object_id))
+            return 0;
+        length -= (uint32_t)sizeof(struct reeve_object_id);
+        ret->parent = payload + length;
     }
     ret->value = payload + head;
     ret->value_size = length - head;

@@ -27,6 +27,7 @@ enum reeve_slice_kind {
     /* a node's, not a worker's: a piece of the object owner, task comes from node `attempt`, count
      * bytes; lane: how many others are on their way */
     REEVE_SLICE_TRANSFER,
+    REEVE_SLICE_STAGE, /* a node's: the arguments of a call were brought there */
 };
 
 struct reeve_slice {
@@ -38,16 +39,16 @@ struct reeve_slice {
     uint32_t count;
     uint32_t lane; /* which thread of the worker: 0 is the main one */
     uint32_t kind;
-    uint32_t inside; /* so many tasks waited for it in its thread */
-    uint32_t zero;
+    uint32_t inside;    /* so many tasks waited for it in its thread */
+    uint32_t waited_ms; /* for a worker, before it began (stamp.h); or it is not known */
 };
 _Static_assert(sizeof(struct reeve_slice) == 64, "a slice is one line");
 
 struct reeve_history {
     _Alignas(64) _Atomic uint64_t written;
     /* The outermost call that runs, if it is being timed: the number that the doorbell's page has
-     * in tasks_begun for it, and since when. */
-    _Atomic uint64_t current, current_begin_ns;
+     * in tasks_begun for it, since when, and what it has waited for a worker. */
+    _Atomic uint64_t current, current_begin_ns, current_waited_ms;
     _Alignas(64) struct reeve_slice slices[REEVE_HISTORY_SLICES];
 };
 

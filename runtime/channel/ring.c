@@ -334,6 +334,23 @@ int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret
     return 0;
 }
 
+/* The last bytes of its payload. What is not so large, or lies where nothing can, gives zeroes. */
+static void glance_at_tail(
+    const struct reeve_ring *ring, const struct reeve_slot *slot, uint8_t ret_tail[REEVE_RING_TAIL])
+{
+    uint32_t length = *(const volatile uint32_t *)&slot->length;
+    uint32_t offset = *(const volatile uint32_t *)&slot->payload.offset;
+    bool in_slot = *(const volatile uint8_t *)&slot->where == REEVE_PAYLOAD_INLINE;
+    uint64_t room = in_slot ? REEVE_RING_INLINE_BYTES : ring->payload_bytes;
+    uint64_t end = (in_slot ? 0 : (uint64_t)offset) + length;
+    const volatile uint8_t *bytes = in_slot ? slot->payload.bytes : ring->payload;
+    memset(ret_tail, 0, REEVE_RING_TAIL);
+    if (length < REEVE_RING_TAIL || end > room)
+        return;
+    for (uint32_t i = 0; i < REEVE_RING_TAIL; i++)
+        ret_tail[i] = bytes[end - REEVE_RING_TAIL + i];
+}
+
 int reeve_ring_glance(
     const struct reeve_ring *ring, uint32_t index, struct reeve_ring_sight *ret_sight)
 {
@@ -347,10 +364,15 @@ int reeve_ring_glance(
     ret_sight->task = *(const volatile uint64_t *)&slot->task;
     ret_sight->attempt = *(const volatile uint32_t *)&slot->attempt;
     ret_sight->function = *(const volatile uint32_t *)&slot->function;
-    /* The fields are of one entry if the lap is still the same; between READY and CLAIMED they do
-     * not change. */
+    ret_sight->flags = *(const volatile uint16_t *)&slot->flags;
+    glance_at_tail(ring, slot, ret_sight->tail);
+    /* All that is of one entry if the lap is still the same; between READY and CLAIMED it does not
+     * change. When it is DONE its payload is another's. */
     atomic_thread_fence(memory_order_acquire);
-    return load(slot, memory_order_relaxed) >> 8 == word >> 8 ? (int)state : REEVE_SLOT_FREE;
+    uint64_t now = load(slot, memory_order_relaxed);
+    bool is_same = now >> 8 == word >> 8 &&
+                   (state_of(now) == REEVE_SLOT_READY || state_of(now) == REEVE_SLOT_CLAIMED);
+    return is_same ? (int)state : REEVE_SLOT_FREE;
 }
 
 void reeve_ring_readmit(struct reeve_ring *ring)

@@ -83,7 +83,7 @@ struct reeve_slot {
     uint8_t kind;        /* the users' */
     uint8_t where;       /* enum reeve_payload_where; set by reserve */
     uint16_t flags;      /* REEVE_ENTRY_OBJECT and the users' */
-    int16_t status;      /* return ring: 0 or a reeve error */
+    int16_t status;      /* return ring: 0 or a reeve error; else the users' */
     union {
         uint8_t bytes[REEVE_RING_INLINE_BYTES];
         uint32_t offset;
@@ -263,10 +263,13 @@ int reeve_ring_revoke_all(struct reeve_ring *ring, struct reeve_ring_census *ret
  * CLAIMED and what is in it; FREE when there is no such entry, or it changed while we looked; -1
  * when the slot has never been used, and so none behind it has (and no page of it is made by
  * looking further). */
+#define REEVE_RING_TAIL 16u
 struct reeve_ring_sight {
     uint64_t task;
     uint32_t attempt;
     uint32_t function;
+    uint16_t flags;
+    uint8_t tail[REEVE_RING_TAIL]; /* the last bytes of the payload; zeroes: it has fewer */
 };
 int reeve_ring_glance(
     const struct reeve_ring *ring, uint32_t index, struct reeve_ring_sight *ret_sight);

@@ -144,12 +144,12 @@ static void carry_out_one(struct daemon *daemon, const struct reeve_node_command
     case REEVE_NODE_COMMAND_PEER_FORGET: daemon_links_command(daemon, command); break;
     case REEVE_NODE_COMMAND_REGISTERED:
         daemon->node = command->node;
+        daemon_links_registered(daemon);
         reeve_log(REEVE_LOG_INFO, "REEVE-NODE-REGISTERED", "node=%u head=%s address=%s",
             daemon->node, daemon->head_address, reeve_link_address(daemon->link));
         reeve_store_shell_node(daemon->store, daemon->node);
         reeve_store_shell_host(daemon->store, daemon->node, daemon->host);
         daemon_objects_arm(daemon);
-        daemon_links_registered(daemon);
         tell_ready(daemon);
         break;
     case REEVE_NODE_COMMAND_FENCED:
@@ -448,7 +448,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_list_init(&daemon->killings);
     reeve_list_init(&daemon->askings);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
-    reeve_fifo_init(&daemon->not_introduced, sizeof(reeve_peer));
+    reeve_fifo_init(&daemon->unnamed, sizeof(reeve_peer));
     raise_limits();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a failing disk, no reason to die */

@@ -84,6 +84,7 @@ static struct daemon_channel *channel_make(
     channel->kind = kind;
     channel->lease = command->lease;
     channel->node = command->node;
+    channel->ordered = command->host != 0;
     channel->caller = kind == CHANNEL_EXECUTOR ? command->process : REEVE_PROCESS_NONE;
     channel->holder = kind == CHANNEL_EXECUTOR ? 0 : command->serial;
     channel->worker = kind == CHANNEL_HOLDER ? 0 : command->worker;

@@ -19,7 +19,10 @@ struct daemon_call {
     struct daemon_channel *channel;
     struct reeve_run_entry entry; /* its payload: ours */
     uint64_t stage;               /* not 0: staged, or being staged */
+    uint64_t bytes;               /* of its arguments that are objects */
+    bool unstaged;                /* its arguments have not been asked for yet */
     bool staging;
+    uint64_t staging_since_ns;
     int code;                    /* not 0: its arguments cannot be brought here… */
     struct reeve_object_id lost; /* …because of this one: ELOST, ECORRUPT */
     char text[REEVE_STORE_TEXT_SIZE];
@@ -60,9 +63,12 @@ struct daemon_channel {
     uint32_t sent_count;
     uint64_t given; /* executor's: positions before it have been given to the worker; of these, */
     uint64_t next;  /* those before it have mostly been answered */
-    struct reeve_list calls;   /* executor's */
-    uint32_t call_count;       /* in it */
-    bool calls_changed;        /* some of them may be ready now */
+    struct reeve_list calls; /* executor's */
+    uint32_t call_count;     /* in it */
+    uint64_t waiting_bytes;  /* likewise, of the objects among their arguments */
+    bool calls_changed;      /* some of them may be ready now */
+    bool ordered;            /* it leads to actors: none is passed to the worker before another */
+    bool refuses; /* one was refused for its argument: so are all but RESUMES (entry.h) */
     struct reeve_list results; /* holder's */
     bool broken;               /* its client scribbled */
 };
@@ -82,6 +88,8 @@ void daemon_channel_tell(const struct daemon_channel *channel, const Reeve__Mess
  * long as those they were made from. */
 void daemon_entry_from_view(
     const struct reeve_entry_view *view, uint32_t tag, struct reeve_run_entry *entry);
+/* A call's stamp (runtime/channel/stamp.h): as an age on its way, and as of our clock again. */
+void daemon_entry_restamp(struct reeve_run_entry *entry);
 /* False: malformed. */
 bool daemon_entry_check(const struct reeve_run_entry *entry);
 /* Writes the entry at the next place of the ring, to be published. Errors: reeve_ring_reserve. */

@@ -178,13 +178,13 @@ struct daemon {
     struct reeve_map64 jobs;     /* by process id */
     struct reeve_map64 channels; /* by lease */
     struct reeve_map64 peers;    /* by node */
+    struct reeve_fifo unnamed;   /* sessions with nodes from before we knew our own number */
     struct reeve_link *link;
     struct reeve_bulk *bulk; /* NULL: there are no streams */
     char stream_address[REEVE_ADDRESS_SIZE];
     struct reeve_store_shell *store;
     struct reeve_runs *runs;
     reeve_peer head_session;
-    struct reeve_fifo not_introduced; /* sessions with nodes, from before we had a number */
     struct reeve_failures failures;
     struct daemon_timeline *timeline; /* what has been run here lately; NULL: nothing */
     uint64_t looked_ns;               /* at what the workers are doing */
@@ -344,9 +344,9 @@ void daemon_bridge_progress(
 
 /* shell_links.c */
 int daemon_links_open(struct daemon *daemon, char *text);
-/* We have got our number. */
-void daemon_links_registered(struct daemon *daemon);
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
+/* We have a number. */
+void daemon_links_registered(struct daemon *daemon);
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
 void daemon_links_free(struct daemon *daemon);
 /* The session with a node, or 0; then it is being made, and peer_reset tells the store when it
@@ -408,9 +408,12 @@ char *daemon_tasks_json(struct daemon *daemon);
 void daemon_timeline_read(struct daemon_worker *worker);
 /* It has died in the midst of a task, of which its page says when it began. */
 void daemon_timeline_died(struct daemon_worker *worker, uint32_t function, int32_t code);
-/* As JSON; NULL: no memory. Free it. */
 /* A piece of an object has come from another node; of reeve_store_shell_callbacks. */
 void daemon_timeline_transferred(void *arg, const struct reeve_store_transfer *transfer);
+/* The arguments of a call of a client of another node have been brought here, or could not be. */
+struct daemon_call;
+void daemon_timeline_staged(const struct daemon_call *call);
+/* As JSON; NULL: no memory. Free it. */
 char *daemon_timeline_json(struct daemon *daemon);
 void daemon_timeline_free(struct daemon *daemon);
 

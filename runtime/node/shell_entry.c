@@ -2,7 +2,9 @@
  * (runtime/channel/entry.h). */
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/channel/entry.h"
+#include "runtime/channel/stamp.h"
 #include "runtime/node/shell_channels.h"
 
 #define ANSWER_SIZE (REEVE_TEXT_SIZE + 64u)
@@ -20,6 +22,14 @@ void daemon_entry_from_view(
         .status = view->status,
         .kind = view->kind,
         .payload = view->payload};
+}
+
+void daemon_entry_restamp(struct reeve_run_entry *entry)
+{
+    uint32_t stamp = reeve_stamp_of(entry->flags, entry->status);
+    stamp = reeve_stamp_turn(stamp, reeve_clock_monotonic_ns());
+    entry->flags = (entry->flags & (uint16_t)~REEVE_STAMP_FLAGS) | reeve_stamp_flags(stamp);
+    entry->status = reeve_stamp_status(stamp);
 }
 
 bool daemon_entry_check(const struct reeve_run_entry *entry)

@@ -7,8 +7,12 @@
  *
  * Arguments that are objects are brought to this node and pinned before the worker sees the
  * call, so that it is not held up while they travel. A call that waits, for them or for room in
- * the ring, lets those behind it pass only if it waits for its arguments. One that waits for
- * nothing goes from the frame straight into the ring.
+ * the ring, lets those behind it pass only if it waits for its arguments, and is not of an actor.
+ * One that waits for nothing goes from the frame straight into the ring.
+ *
+ * Calls of actors keep their order: those behind wait with one whose arguments travel (theirs
+ * travel meanwhile, if they are small), and when it fails because one of these is lost they are
+ * RECALLED with it, until its holder resumes (entry.h).
  *
  * A stage may end at any depth, also while another call is being looked at; so it only leaves a
  * note, and the next turn goes on with the call. */
@@ -16,9 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/clock.h"
 #include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
 #include "runtime/node/shell_output.h"
+
+/* Calls of an actor that wait have their arguments brought beside each other up to so much; beyond
+ * it one after the other, lest those behind have the room that the first needs. */
+#define AHEAD_BYTES ((uint64_t)4 << 20)
 
 static void unstage(struct daemon_channel *channel, uint64_t stage)
 {
@@ -33,6 +42,7 @@ static void call_free(struct daemon_call *call)
     unstage(call->channel, call->stage);
     reeve_list_remove(&call->link);
     call->channel->call_count--;
+    call->channel->waiting_bytes -= call->bytes;
     free(call);
 }
 
@@ -90,6 +100,23 @@ static bool give(
     return true;
 }
 
+static struct daemon_call *first_call(const struct daemon_channel *channel)
+{
+    return REEVE_LIST_ENTRY(channel->calls.next, struct daemon_call, link);
+}
+
+/* What was sent behind a call of an actor that is refused is refused, too. */
+static void refuse_all(struct daemon_channel *channel)
+{
+    channel->refuses = true;
+    while (!reeve_list_is_empty(&channel->calls)) {
+        daemon_entry_answer(channel, &first_call(channel)->entry, REEVE_ECANCELLED, "");
+        call_free(first_call(channel));
+    }
+}
+
+static void stage(struct daemon_call *call);
+
 /* Goes on with the calls that wait, as far as that is possible. */
 static void serve_waiting(struct daemon_channel *channel)
 {
@@ -97,10 +124,19 @@ static void serve_waiting(struct daemon_channel *channel)
     REEVE_LIST_EACH_SAFE(link, &channel->calls)
     {
         struct daemon_call *call = REEVE_LIST_ENTRY(link, struct daemon_call, link);
+        if (call->unstaged) /* it is the first now */
+            stage(call);
+        if (call->staging && channel->ordered)
+            break;
         if (call->staging)
             continue;
         if (reeve_error_is_loss(call->code)) {
             daemon_entry_answer_lost(channel, &call->entry, call->code, call->lost, call->text);
+            if (channel->ordered) {
+                call_free(call);
+                refuse_all(channel);
+                break;
+            }
         } else if (call->code != REEVE_OK) {
             daemon_entry_answer(channel, &call->entry, call->code, call->text);
         } else {
@@ -120,6 +156,7 @@ static void on_staged(void *arg, uint64_t stage, int code, const char *text)
     struct daemon_call *call = arg;
     (void)stage;
     call->staging = false;
+    daemon_timeline_staged(call);
     if (code != REEVE_OK)
         call->stage = 0; /* it is over */
     call->code = code;
@@ -145,6 +182,8 @@ static void stage(struct daemon_call *call)
             .given = reference.flags & REEVE_REFERENCE_GIVEN};
     }
     const char *text = "";
+    call->unstaged = false;
+    call->staging_since_ns = reeve_clock_monotonic_ns();
     int error = reeve_store_shell_stage(
         call->channel->daemon->store, all, entry->references, on_staged, call, &call->stage, &text);
     call->staging = error == REEVE_EAGAIN;
@@ -159,6 +198,17 @@ static void stage(struct daemon_call *call)
     daemon_objects_arm(call->channel->daemon);
 }
 
+static uint64_t reference_bytes(const struct reeve_run_entry *entry)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < entry->references; i++) {
+        struct reeve_reference reference;
+        memcpy(&reference, entry->payload + i * sizeof reference, sizeof reference);
+        bytes += reference.size_bytes;
+    }
+    return bytes;
+}
+
 static void call_wait(struct daemon_channel *channel, const struct reeve_run_entry *entry)
 {
     struct daemon_call *call = daemon_alloc(sizeof *call + entry->length);
@@ -167,10 +217,15 @@ static void call_wait(struct daemon_channel *channel, const struct reeve_run_ent
     call->entry.payload = call->payload;
     if (entry->length > 0)
         memcpy(call->payload, entry->payload, entry->length);
+    call->bytes = reference_bytes(entry);
+    call->unstaged = entry->references > 0;
+    bool waits = channel->ordered && !reeve_list_is_empty(&channel->calls) &&
+                 channel->waiting_bytes + call->bytes > AHEAD_BYTES;
     reeve_list_push_back(&channel->calls, &call->link);
     channel->call_count++;
+    channel->waiting_bytes += call->bytes;
     channel->calls_changed = true;
-    if (entry->references > 0)
+    if (call->unstaged && !waits)
         stage(call);
 }
 
@@ -184,7 +239,12 @@ void daemon_executor_calls(struct daemon_channel *channel, const Reeve__Calls *c
             channel->sent_count + channel->call_count >= channel->end.geometry.call_slots)
             continue; /* no daemon of ours sends such a thing, nor more than its own ring holds */
         entry.kind = REEVE_ENTRY_CALL;
-        entry.status = 0;
+        daemon_entry_restamp(&entry);
+        channel->refuses = channel->refuses && !(entry.flags & REEVE_ENTRY_RESUMES);
+        if (channel->refuses) {
+            daemon_entry_answer(channel, &entry, REEVE_ECANCELLED, "");
+            continue;
+        }
         if (entry.references > 0 || !reeve_list_is_empty(&channel->calls) ||
             !give(channel, &entry, 0))
             call_wait(channel, &entry);
@@ -384,11 +444,7 @@ void daemon_executor_answer_all(
         else
             sent_answer(channel, sent, 0, REEVE_ECANCELLED, "");
     }
-    while (!reeve_list_is_empty(&channel->calls)) {
-        struct daemon_call *call = REEVE_LIST_ENTRY(channel->calls.next, struct daemon_call, link);
-        daemon_entry_answer(channel, &call->entry, REEVE_ECANCELLED, "");
-        call_free(call);
-    }
+    refuse_all(channel);
 }
 
 void daemon_executor_free(struct daemon_channel *channel)
@@ -398,5 +454,5 @@ void daemon_executor_free(struct daemon_channel *channel)
             sent_free(channel, &channel->sent[i]);
     }
     while (!reeve_list_is_empty(&channel->calls))
-        call_free(REEVE_LIST_ENTRY(channel->calls.next, struct daemon_call, link));
+        call_free(first_call(channel));
 }

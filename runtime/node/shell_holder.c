@@ -156,6 +156,7 @@ uint32_t daemon_holder_turn(struct daemon_channel *channel)
             .taken = true};
         channel->sent_count++;
         daemon_entry_from_view(&view, sent->tag, &entry);
+        daemon_entry_restamp(&entry);
         daemon_entry_send(channel, &entry);
     }
     if (error != REEVE_OK && error != REEVE_EAGAIN)

@@ -1,6 +1,8 @@
 /* The daemon's sessions: with the head, with peers, with tools.
  *
- * A session with a peer begins with PEER_UP both ways: each says which node it is. What the core
+ * A session with a peer begins with PEER_UP both ways: each says which node it is, or, if it does
+ * not know that yet, says so when it does (the head's word to the peer may be faster than its word
+ * to us). What the core
  * has to say to a peer while there is no session waits, within bounds, until the session is
  * made, or is dropped when it cannot be: the core is then told that the session has ended. */
 #include <arpa/inet.h>
@@ -66,14 +68,6 @@ static void introduce(struct daemon *daemon, reeve_peer session)
     (void)reeve_link_send_control(daemon->link, session, &message);
 }
 
-/* A node that has heard of us may dial us before we have heard what our number is. */
-void daemon_links_registered(struct daemon *daemon)
-{
-    reeve_peer session;
-    while (reeve_fifo_pop(&daemon->not_introduced, &session))
-        introduce(daemon, session); /* to one that is over, nothing */
-}
-
 static void introduced(
     struct daemon *daemon, reeve_peer session, const struct reeve_message *message)
 {
@@ -128,12 +122,19 @@ static void on_peer_up(void *arg, reeve_peer session, const struct reeve_peer_in
     } else if (info->role == REEVE_ROLE_NODE && daemon->node != 0) {
         introduce(daemon, session);
     } else if (info->role == REEVE_ROLE_NODE) {
-        reeve_peer *waiting = reeve_fifo_push(&daemon->not_introduced);
-        if (waiting != NULL)
-            *waiting = session;
-        else
+        reeve_peer *unnamed = reeve_fifo_push(&daemon->unnamed);
+        if (unnamed == NULL)
             reeve_link_close_peer(daemon->link, session, REEVE_ENOMEM, "no memory");
+        else
+            *unnamed = session;
     }
+}
+
+void daemon_links_registered(struct daemon *daemon)
+{
+    reeve_peer session;
+    while (reeve_fifo_pop(&daemon->unnamed, &session))
+        introduce(daemon, session); /* or it is over, and nobody hears */
 }
 
 static void on_peer_down(void *arg, reeve_peer session, int code, const char *text)
@@ -475,5 +476,5 @@ void daemon_links_free(struct daemon *daemon)
     while (reeve_map64_next(&daemon->peers, &at, NULL, &value))
         peer_free(value);
     reeve_map64_fini(&daemon->peers);
-    reeve_fifo_fini(&daemon->not_introduced);
+    reeve_fifo_fini(&daemon->unnamed);
 }

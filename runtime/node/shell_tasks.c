@@ -15,6 +15,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/process.h"
+#include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
 #include "runtime/wire/tool_message.h"
 
@@ -251,12 +252,19 @@ static void add_running(struct answer *answer, const struct daemon_channel *chan
     if (page != NULL)
         (void)reeve_progress_read(&page->progress, &key, &done, &total);
     reeve_process_id process = reeve_process_id_make(answer->daemon->node, client->serial);
+    struct reeve_object_id parent = {0, 0};
+    _Static_assert(sizeof parent == REEVE_RING_TAIL, "an entry's tail is its parent (entry.h)");
+    if (sight->flags & REEVE_ENTRY_PARENT)
+        memcpy(&parent, sight->tail, sizeof parent);
     append(answer, answer->running,
-        json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:f, s:b, s:s, s:I, s:s, s:I, s:I, s:I}", "job",
-            id_text(worker->job), "function", name, "task", id_text(sight->task), "attempt",
-            (json_int_t)sight->attempt, "owner", id_text(owner), "pid", (json_int_t)worker->pid,
-            "for_s", current ? seconds_since(answer, worker->watch.since_ns) : 0.0, "waits",
-            (int)waits, "waits_for",
+        json_pack(
+            "{s:o, s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:f, s:b, s:s, s:I, s:s, s:I, s:I, s:I}",
+            "job", id_text(worker->job), "function", name, "task", id_text(sight->task), "attempt",
+            (json_int_t)sight->attempt, "owner", id_text(owner), "parent_owner",
+            id_text(parent.owner), "parent_task", id_text(parent.sequence), "pid",
+            (json_int_t)worker->pid, "for_s",
+            current ? seconds_since(answer, worker->watch.since_ns) : 0.0, "waits", (int)waits,
+            "waits_for",
             reeve_store_waits_for(reeve_store_shell_core(answer->daemon->store), process), "depth",
             (json_int_t)depth, "inside", inside, "node", (json_int_t)channel->daemon->node, "done",
             (json_int_t)done, "total", (json_int_t)total));

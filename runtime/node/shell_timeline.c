@@ -1,13 +1,14 @@
 /* What this node's workers have run lately, and when, for `reeve timeline`: taken from their memory
  * (runtime/channel/history.h) at heartbeats, when they end, and when somebody asks; and what has
- * come from other nodes. The latest so many are kept, also of jobs that have ended; of the
- * others, how many they were. */
+ * come from other nodes, for whom. The latest so many are kept, also of jobs that have ended; of
+ * the others, how many they were. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/node/shell_channels.h"
 #include "runtime/node/shell_daemon.h"
 
 #define KEPT_MAX  6000u /* so that an answer is one message */
@@ -108,6 +109,23 @@ void daemon_timeline_transferred(void *arg, const struct reeve_store_transfer *t
             .name = name_index(timeline, "transfer")};
 }
 
+void daemon_timeline_staged(const struct daemon_call *call)
+{
+    const struct daemon_channel *channel = call->channel;
+    const struct daemon_worker *worker =
+        reeve_map64_get(&channel->daemon->workers, channel->worker);
+    struct reeve_slice slice = {.begin_ns = call->staging_since_ns,
+        .end_ns = reeve_clock_monotonic_ns(),
+        .owner = channel->caller,
+        .task = call->entry.task,
+        .attempt = call->entry.attempt,
+        .function = call->entry.function,
+        .count = call->entry.references,
+        .kind = REEVE_SLICE_STAGE};
+    if (worker != NULL)
+        keep(worker, &slice);
+}
+
 /* What its page says that it runs. */
 static struct reeve_slice slice_of(
     const struct reeve_doorbell *page, uint32_t function, int32_t code, uint64_t begin_ns)
@@ -136,6 +154,8 @@ static bool current(
         return false;
     *ret = slice_of(page, function, code,
         atomic_load_explicit(&history->current_begin_ns, memory_order_relaxed));
+    ret->waited_ms =
+        (uint32_t)atomic_load_explicit(&history->current_waited_ms, memory_order_relaxed);
     return ret->begin_ns != 0 && ret->begin_ns <= ret->end_ns;
 }
 
@@ -153,11 +173,12 @@ static void append(json_t *list, const struct kept *kept)
 {
     const struct reeve_slice *slice = &kept->slice;
     json_array_append_new(
-        list, json_pack("[I, I, I, I, I, I, I, I, I, I, I, I]", (json_int_t)slice->begin_ns,
+        list, json_pack("[I, I, I, I, I, I, I, I, I, I, I, I, I]", (json_int_t)slice->begin_ns,
                   (json_int_t)(slice->end_ns - slice->begin_ns), (json_int_t)slice->kind,
                   (json_int_t)kept->name, (json_int_t)kept->pid, (json_int_t)slice->lane,
                   (json_int_t)kept->job, (json_int_t)slice->owner, (json_int_t)slice->task,
-                  (json_int_t)slice->attempt, (json_int_t)slice->code, (json_int_t)slice->count));
+                  (json_int_t)slice->attempt, (json_int_t)slice->code, (json_int_t)slice->count,
+                  (json_int_t)slice->waited_ms));
 }
 
 /* It is not being timed, as many short ones were before it: since when it has been seen to run. */

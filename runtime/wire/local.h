@@ -179,7 +179,7 @@
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_LOCAL_VERSION   3u
+#define REEVE_LOCAL_VERSION   4u
 #define REEVE_LOCAL_FD_MAX    4
 #define REEVE_LOCAL_TEXT_SIZE 512
 

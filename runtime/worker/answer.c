@@ -159,6 +159,24 @@ void answer(struct reeve_cluster_channel *channel, struct job *job,
     returns_end(job);
 }
 
+void answer_recalled(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view)
+{
+    struct reeve_slot_fill fill;
+    if (!return_reserve(channel, NULL, 0, &fill))
+        return;
+    fill.slot->task = view->task;
+    fill.slot->attempt = view->attempt;
+    fill.slot->function = view->function;
+    fill.slot->references = 0;
+    fill.slot->kind = REEVE_ENTRY_RECALLED;
+    fill.slot->flags = 0;
+    fill.slot->status = REEVE_ECANCELLED;
+    reeve_ring_publish(&channel->channel.returns);
+    reeve_ring_done(&channel->channel.calls, view->position);
+    (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
+    returns_end(NULL);
+}
+
 void answer_error(struct job *job, const struct reeve_error_info *error)
 {
     uint8_t bytes[1024];

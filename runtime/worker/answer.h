@@ -22,6 +22,8 @@ extern bool answer_woke_holder;
 void answer(struct reeve_cluster_channel *channel, struct job *job,
     const struct reeve_entry_view *view, int status, const struct reeve_reference *object,
     const void *bytes, size_t size);
+/* The main thread: the call has not been run, and its holder has it back. */
+void answer_recalled(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view);
 /* Publishes what the futures in the result are, in pieces, before the answer. */
 void answer_pieces(struct reeve_cluster_channel *channel, const struct job *job,
     const struct reeve_entry_view *view, const struct reeve_buffer *bytes);

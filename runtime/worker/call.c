@@ -9,6 +9,7 @@
 #include "runtime/worker/context.h"
 #include "runtime/worker/history.h"
 #include "runtime/worker/jobs.h"
+#include "runtime/worker/refusal.h"
 #include "runtime/worker/stop.h"
 #include "runtime/worker/worker_internal.h"
 #include "runtime/worker/yield.h"
@@ -82,6 +83,7 @@ void worker_call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
     execution.invocation.id = (struct reeve_object_id){channel->peer, view->task};
     execution.heir = channel->peer;
     execution.invocation.attempt = view->attempt;
+    execution.invocation.parent = parts.parent;
     if (REEVE_UNLIKELY(parts.lent != NULL))
         execution.code =
             reeve_handover_borrow(cluster, &parts, channel->lease, &execution.invocation);
@@ -122,12 +124,13 @@ void worker_call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         return;
     }
     int status = execution_settle(&execution, view->function, worker_self.scratch);
+    bool refused = reeve_refusal_begins(channel, &execution, status);
     facts_end(cluster->bell);
     if (REEVE_UNLIKELY(execution_concerns_others(&execution)))
         execution_futures_settle(channel, view, &execution);
     bool resume = reeve_cluster_task_end(cluster);
     execution_answer(&execution, channel, view, status, worker_self.scratch);
-    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW))
+    if (REEVE_UNLIKELY(role == REEVE_ROLE_NEW) && !refused)
         actor_came(parts.value, parts.value_size, actor_latest);
     execution_fini(&execution);
     if (REEVE_UNLIKELY(ends))

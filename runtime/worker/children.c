@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/macros.h"
+#include "runtime/channel/stamp.h"
 #include "runtime/worker/execution.h"
 #include "runtime/worker/history.h"
 #include "runtime/worker/stop.h"
@@ -41,6 +42,7 @@ void worker_run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     struct reeve_cluster_arguments arguments;
     struct reeve_owner_entry entry;
     struct execution execution;
+    struct reeve_entry_view view; /* of what there is none: for its stamp alone */
     struct reeve_stop_child child;
     reeve_owner_entry(cluster->owner, task, &entry);
     int status = reeve_cluster_arguments_make(cluster, &entry, &arguments);
@@ -55,10 +57,15 @@ void worker_run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     reeve_unlock(&cluster->lock);
     execution_init(
         &execution, cluster, entry.function, arguments.bytes, arguments.size, worker_self.scratch);
+    uint32_t stamp = reeve_stamp_make(entry.ready, cluster->now_ns);
+    view.flags = reeve_stamp_flags(stamp);
+    view.status = reeve_stamp_status(stamp);
+    execution.view = &view;
     execution.references = arguments.references;
     execution.reference_count = arguments.reference_count;
     execution.invocation.id = (struct reeve_object_id){cluster->process, task};
     execution.invocation.attempt = entry.attempt;
+    execution.invocation.parent = reeve_owner_entry_parent(&entry);
     execution.invocation.futures = arguments.futures;
     execution.invocation.future_count = arguments.future_count;
     execution_run(&execution, entry.function, &reeve_pace_inner);

@@ -9,6 +9,7 @@
 #include "api/client/registry.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/macros.h"
+#include "runtime/channel/stamp.h"
 #include "runtime/worker/answer.h"
 #include "runtime/worker/history.h"
 #include "runtime/worker/jobs.h"
@@ -49,7 +50,7 @@ static int object_resolve(struct reeve_invocation *invocation,
             return 0;
         int code =
             reeve_cluster_object_get(execution->cluster, &reference, bytes, &invocation->error);
-        if (reeve_error_is_loss(code))
+        if (reeve_error_is_loss(code) && !execution->beside) /* those behind it may have begun */
             execution->lost = reference;
         if (code == 0 && (code = pin_add(execution, reference.id)) != 0)
             reeve_cluster_object_unpin(execution->cluster, reference.id);
@@ -98,6 +99,12 @@ void execution_init(struct execution *execution, struct reeve_cluster *cluster, 
     execution->pin_capacity = EXECUTION_PINS_FEW;
 }
 
+/* Since when it could have begun. */
+static uint32_t stamp_of(const struct execution *execution)
+{
+    return reeve_stamp_of(execution->view->flags, execution->view->status);
+}
+
 /* Runs the function. */
 void execution_run(struct execution *execution, uint32_t function_index, struct reeve_pace *pace)
 {
@@ -113,11 +120,11 @@ void execution_run(struct execution *execution, uint32_t function_index, struct 
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
         uint64_t begin_ns = reeve_history_begin(pace), inner_begun = reeve_pace_inner.begun;
         if (REEVE_UNLIKELY(begin_ns != 0) && pace == &reeve_pace_outer)
-            reeve_history_current(cluster, begin_ns);
+            reeve_history_current(cluster, begin_ns, stamp_of(execution));
         code = reeve_invoke(invocation);
         if (REEVE_UNLIKELY(begin_ns != 0))
-            reeve_history_ended(
-                cluster, pace, invocation, function_index, begin_ns, inner_begun, code);
+            reeve_history_ended(cluster, pace, invocation, function_index, begin_ns,
+                stamp_of(execution), inner_begun, code);
         atomic_store_explicit(&facts->current_function, before, memory_order_relaxed);
         if (REEVE_UNLIKELY(reeve_jobs_any))
             reeve_worker_output_flush_shared(true);

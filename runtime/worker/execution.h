@@ -22,7 +22,8 @@ struct execution {
     uint16_t reference_count;
     bool beside;           /* the main thread: in one of an actor's own, or answered by any */
     reeve_process_id heir; /* who called, over a channel; or none: we did */
-    /* whom it answers, in the main thread; of a job it is written there */
+    /* whom it answers, in the main thread; of a job it is written there. Of a child that is run on
+     * the spot the view has nothing but its stamp */
     struct reeve_cluster_channel *channel;
     const struct reeve_entry_view *view;
     struct job *job; /* it is beside, or its answer comes later; or NULL */

@@ -13,6 +13,8 @@
 
 #include <pthread.h>
 
+#include "runtime/channel/stamp.h"
+
 #define SHORT_NS   10000u
 #define STREAK_MAX 64u
 #define SKIP       256u
@@ -47,6 +49,11 @@ static uint32_t depth_of(const struct reeve_invocation *invocation)
     return depth;
 }
 
+static uint32_t waited_ms(uint32_t stamp, uint64_t begin_ns)
+{
+    return (uint32_t)(reeve_stamp_waited_ns(stamp, begin_ns) / 1000000);
+}
+
 static struct reeve_slice slice_of(const struct reeve_invocation *invocation, uint32_t function,
     uint64_t begin_ns, uint64_t end_ns, int code)
 {
@@ -77,18 +84,20 @@ static void gathered(const struct reeve_cluster *cluster, struct reeve_pace *pac
     pace->skip = 0;
 }
 
-void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns)
+void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns, uint32_t stamp)
 {
     if (cluster->history == NULL)
         return;
     atomic_store_explicit(&cluster->history->current_begin_ns, begin_ns, memory_order_relaxed);
+    atomic_store_explicit(
+        &cluster->history->current_waited_ms, waited_ms(stamp, begin_ns), memory_order_relaxed);
     atomic_store_explicit(&cluster->history->current,
         atomic_load_explicit(&cluster->bell->tasks_begun, memory_order_relaxed),
         memory_order_release);
 }
 
 void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
-    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns,
+    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, uint32_t stamp,
     uint64_t inner_begun, int code)
 {
     uint64_t end_ns = reeve_cluster_now_ns();
@@ -96,6 +105,7 @@ void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
     uint64_t calls = pace == &reeve_pace_inner ? 1 + pace->begun - inner_begun : 1;
     struct reeve_slice slice = slice_of(invocation, function, begin_ns, end_ns, code);
     gathered(cluster, pace, begin_ns);
+    slice.waited_ms = waited_ms(stamp, begin_ns);
     slice.inside = pace == &reeve_pace_inner ? depth_of(invocation) : 0;
     add(cluster, &slice);
     pace->streak = end_ns - begin_ns < calls * SHORT_NS ? pace->streak + 1 : 0;
@@ -108,12 +118,14 @@ void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
 }
 
 void reeve_history_ended_beside(struct reeve_cluster *cluster,
-    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, int code)
+    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, uint32_t stamp,
+    int code)
 {
     if (lane == 0)
         lane = atomic_fetch_add(&lanes, 1) + 1;
     struct reeve_slice slice =
         slice_of(invocation, function, begin_ns, reeve_cluster_now_ns(), code);
+    slice.waited_ms = waited_ms(stamp, begin_ns);
     add(cluster, &slice);
 }
 

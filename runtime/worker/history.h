@@ -31,16 +31,17 @@ static inline uint64_t reeve_history_begin(struct reeve_pace *pace)
     return reeve_history_now_ns();
 }
 
-/* The outermost call begins. */
-void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns);
+/* The outermost call begins; stamp: since when it could have (runtime/channel/stamp.h). */
+void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns, uint32_t stamp);
 
 /* A call that was timed has returned; reeve_pace_inner.begun was `inner_begun` when it began. */
 void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
-    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns,
+    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, uint32_t stamp,
     uint64_t inner_begun, int code);
 /* One that another thread than the main one has run: each of them is timed. */
 void reeve_history_ended_beside(struct reeve_cluster *cluster,
-    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, int code);
+    const struct reeve_invocation *invocation, uint32_t function, uint64_t begin_ns, uint32_t stamp,
+    int code);
 
 /* The main thread goes to sleep: what comes then is timed, and what was short is over. */
 void reeve_history_idle(struct reeve_cluster *cluster, uint64_t now_ns);

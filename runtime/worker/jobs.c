@@ -9,6 +9,7 @@
 #include "api/client/registry.h"
 #include "runtime/base/macros.h"
 #include "runtime/worker/answer.h"
+#include "runtime/worker/refusal.h"
 #include "runtime/worker/stop.h"
 #include "runtime/worker/yield.h"
 
@@ -101,6 +102,7 @@ void reeve_job_execution(struct execution *execution, struct job *job, uint8_t *
     execution->job = job;
     execution->invocation.id = (struct reeve_object_id){job->peer, job->view.task};
     execution->invocation.attempt = job->view.attempt;
+    execution->invocation.parent = parts.parent;
     execution->heir = job->peer;
     execution->timeout_ms = job->timeout_ms;
 }
@@ -180,6 +182,9 @@ bool reeve_jobs_take(struct reeve_cluster_channel *channel, const struct reeve_e
             reeve_actor_group_of(&actor));
         return true;
     }
+    if (REEVE_UNLIKELY(view->references != 0) &&
+        reeve_refusal_of_job(reeve_jobs.cluster, channel, view, parts))
+        return true;
     if (view->position % (SLOTS_BEHIND / 2) == 0)
         slots_release(channel, view->position);
     struct job *job = reeve_job_new(channel, view, view->length, parts->timeout_ms);

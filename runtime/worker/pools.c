@@ -6,6 +6,7 @@
 #include "api/client/registry.h"
 #include "api/client/running.h"
 #include "runtime/base/macros.h"
+#include "runtime/channel/stamp.h"
 #include "runtime/worker/answer.h"
 #include "runtime/worker/handover.h"
 #include "runtime/worker/history.h"
@@ -95,8 +96,8 @@ static void job_execute(struct job *job, struct execution *execution)
         reeve_actors_enter(job->hosted);
         uint64_t begin_ns = reeve_history_now_ns();
         execution->code = reeve_invoke(&execution->invocation);
-        reeve_history_ended_beside(
-            cluster, &execution->invocation, job->view.function, begin_ns, execution->code);
+        reeve_history_ended_beside(cluster, &execution->invocation, job->view.function, begin_ns,
+            reeve_stamp_of(job->view.flags, job->view.status), execution->code);
         reeve_actors_leave();
         reeve_running_beside = NULL;
         reeve_worker_output_flush_shared(atomic_load(&reeve_jobs.running) == 1);

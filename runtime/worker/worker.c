@@ -19,6 +19,7 @@
 #include "runtime/worker/history.h"
 #include "runtime/worker/jobs.h"
 #include "runtime/worker/output.h"
+#include "runtime/worker/refusal.h"
 #include "runtime/worker/stop.h"
 #include "runtime/worker/yield.h"
 
@@ -60,6 +61,10 @@ static bool calls_run(struct reeve_cluster *cluster)
         else if (reeve_ring_claim(&channel->channel.calls, &view) != 0)
             continue;
         if (REEVE_UNLIKELY(channel->owner != 0)) {
+            if (REEVE_UNLIKELY(channel->refuses) && reeve_refusal_goes_on(channel, &view)) {
+                any = true;
+                continue;
+            }
             channel->early = worker_call_is_early(channel, &view);
             channel->early_view = view;
             if (channel->early)

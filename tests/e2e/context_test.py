@@ -68,6 +68,31 @@ def test_progress_of_a_node_that_is_stopped(empty_cluster, mail):
     assert program.succeed() == "ok unreachable\n"
 
 
+# ---- who has called it ----
+
+@pytest.mark.parametrize("environment", [ONE, {}, INLINE], ids=["one slot", "two", "inline"])
+def test_parents(run, environment):
+    assert run("parents", "family", environment=environment).succeed() == "ok family\n"
+
+
+def test_parents_elsewhere(cluster):
+    assert cluster.driver([find_program("parents"), "family"]).succeed() == "ok family\n"
+
+
+def test_parents_on_other_nodes(cluster, mail):
+    """One task and its three children, on two nodes of two slots each; `reeve tasks` says the same."""
+    program = cluster.driver([find_program("parents"), "spread", mail.path, mail.gate])
+    [(_, *parent)] = mail.until_count("holds", 1)
+    children = mail.until_count("held", 3)
+    assert {node for *_, node in children} == {"1", "2"}
+    assert all(child[1:3] == parent for child in children)
+    running = json.loads(cluster.tool("tasks", "--json").stdout)["running"]
+    assert sorted((task["function"], task["parent_owner"], task["parent_task"]) for task in running) == [
+        *[("held", *parent)] * 3, ("holds", "0" * 16, "0" * 16)]
+    mail.let_go()
+    assert program.succeed() == "ok spread\n"
+
+
 # ---- files ----
 
 def scratch(home):

@@ -39,7 +39,7 @@ def run_and_kill(cluster, hosts, mail, what):
     return program, before
 
 
-@pytest.mark.parametrize("what, runs", [("one", 1), ("chain", 3), ("held", 3), ("several", 2)])
+@pytest.mark.parametrize("what, runs", [("one", 1), ("chain", 3), ("held", 3), ("several", 2), ("actor", 2)])
 def test_made_again(hosts, empty_cluster, mail, what, runs):
     """Each that is lost is made once more, what it was made from first, whether that is still held or not; and several results of one
     call by one more run of it."""
@@ -49,13 +49,16 @@ def test_made_again(hosts, empty_cluster, mail, what, runs):
     assert sorted(runs_of(mail)[runs:]) == sorted(before)
 
 
-def test_damaged_on_disk(network, empty_cluster, home, mail):
-    """What is damaged where it was made, on another node, is made again; nobody sees a wrong byte, and nothing stays."""
+@pytest.mark.parametrize("what, where", [("damaged", "elsewhere")] + [
+    (what, where) for what in ("damaged_actor", "damaged_threaded") for where in ("elsewhere", "here")])
+def test_damaged_on_disk(network, empty_cluster, home, mail, what, where):
+    """What is damaged where it was made, on other nodes or the driver's own, is made again; nobody sees a wrong byte, and nothing stays.
+    Calls of an actor that it is an argument of, and those behind them, run in their order."""
     hosts = network(4)
     empty_cluster.start_head(f"tcp://{hosts[0].address}:6380", host=hosts[0])
-    for host in hosts[1:3]:
+    for host in hosts[1:3] if where == "elsewhere" else hosts[3:]:
         empty_cluster.start_node(host=host, arguments=["--store", "32MiB", "--spill", home.work])
-    program = empty_cluster.driver([find_program("lost"), "damaged", mail.path, mail.gate], host=hosts[3])
+    program = empty_cluster.driver([find_program("lost"), what, mail.path, mail.gate], host=hosts[3])
     mail.until_count("made", 1)
     before = runs_of(mail)
     assert len(before) == 40
@@ -64,7 +67,7 @@ def test_damaged_on_disk(network, empty_cluster, home, mail):
     for path in damaged:
         os.truncate(path, 100000)
     mail.let_go()
-    assert program.succeed(60) == "ok damaged\n"
+    assert program.succeed(60) == f"ok {what}\n"
     assert len(runs_of(mail)) > 40
 
     def left():
@@ -72,6 +75,14 @@ def test_damaged_on_disk(network, empty_cluster, home, mail):
         return {key: totals[key] for key in ("objects", "spilled", "disk_bytes") if totals[key]}
 
     processes.until(lambda: not left(), settings.seconds(10), f"empty stores, which hold {left()}")
+
+
+def test_an_argument_of_an_actor_that_was_put(hosts, empty_cluster, mail):
+    """Its call fails, and says what is lost; those behind it run."""
+    program, _ = run_and_kill(empty_cluster, hosts, mail, "actor_put")
+    out = program.succeed(60).splitlines()
+    assert "REEVE_ELOST" in out[0] and "another process had made it" in out[0]
+    assert out[1] == "ok actor_put"
 
 
 def lose_in_the_middle(network, cluster, mail, what, number):

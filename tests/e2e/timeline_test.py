@@ -118,6 +118,54 @@ def test_transfers(cluster, mail):
     assert sum(event["args"]["bytes"] for event in pieces) >= 16 << 20
     assert {event["args"]["state"] for event in pieces} == {"ok"} and len({event["args"]["object"] for event in pieces}) == 1
     assert {(event["pid"], event["args"]["from"]) for event in pieces} in ({(1, 2)}, {(2, 1)})
+    # which the calls there have waited for, without a worker that waits with them
+    brought = named(slices_of(trace), "check", "stage")
+    assert brought and {event["pid"] for event in brought} == {event["pid"] for event in pieces}
+    calls = {event["args"]["task"]: event for event in named(slices_of(trace), "check")}
+    for event in brought:
+        assert event["ts"] + event["dur"] <= calls[event["args"]["task"]]["ts"] + 1
+
+
+def check_waits(cluster, count, ms):
+    """What calls have waited for a worker, by the trace and by their program; a millisecond is what it can tell."""
+    done = cluster.driver([find_program("context"), "waits", count, ms]).succeed()
+    said = sorted(tuple(map(int, line.split()[1:])) for line in done.splitlines() if line.startswith("waited "))
+    trace = trace_of(cluster)
+    check_tracks(trace)
+    slices = slices_of(trace)
+    calls = sorted(named(slices, "begins"), key=lambda event: event["ts"])
+    queued = {event["args"]["task"]: event for event in named(slices, "begins", "queue")}
+    assert len(calls) == len(said) == count
+    for event, (_, waited_ms) in zip(calls, said):
+        assert waited_ms - 10 <= event["args"]["waited_ms"] <= waited_ms + 50, (event, waited_ms)
+        if event["args"]["waited_ms"] > 0:
+            wait = queued[event["args"]["task"]]
+            assert wait["pid"] == event["pid"] and abs(wait["dur"] - 1000 * event["args"]["waited_ms"]) < 1
+            assert abs(wait["ts"] + wait["dur"] - event["ts"]) < 1
+    begun, ended = ([event for event in trace["traceEvents"] if event["ph"] == phase] for phase in "sf")
+    assert len(begun) == len(ended) == len([event for event in slices if event["cat"] == "queue"])
+    [after] = named(slices, "brief")  # since what it needs was there
+    assert after["args"]["waited_ms"] < ms
+    return said
+
+
+def test_waits_for_a_worker(empty_cluster):
+    """One slot: each call waits for all before it, however idle its program is."""
+    cluster = empty_cluster
+    cluster.start_head()
+    cluster.start_node(slots=1)
+    said = check_waits(cluster, 6, 150)
+    assert [waited_ms > 100 * (i - 1) for i, (_, waited_ms) in enumerate(said)] == [True] * 6
+
+
+def test_waits_on_other_nodes(empty_cluster):
+    """Two nodes, whose clocks need not be the same: the wait travels as an age."""
+    cluster = empty_cluster
+    cluster.start_head()
+    for _ in range(2):
+        cluster.start_node(slots=1)
+    check_waits(cluster, 8, 200)
+    assert {event["pid"] for event in slices_of(trace_of(cluster)) if event["cat"] == "queue"} == {1, 2}
 
 
 def test_methods_beside_each_other(cluster):

@@ -159,6 +159,8 @@ static void consume(struct side *side, struct reeve_ring *ring, uint32_t what, u
         seen += view.payload[i];
     if (reeve_entry_split(view.payload, view.length, view.references, view.flags, &parts)) {
         check_inside(parts.value, parts.value_size);
+        if (parts.parent != NULL)
+            check_inside(parts.parent, sizeof(struct reeve_object_id));
         check_inside(parts.references, view.references * sizeof(struct reeve_reference));
     }
     side->held[side->held_count++] = view.position;

@@ -96,8 +96,8 @@ int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_
 
 /* ---- by handle ---- */
 
-bool sim_actor_call(
-    struct sim *sim, struct sim_process *process, uint64_t handle, reeve_task_id *ret)
+bool sim_actor_call(struct sim *sim, struct sim_process *process,
+    const struct sim_call_frame *frame, uint64_t handle, reeve_task_id *ret)
 {
     uint64_t value = sim_handle_number(handle);
     struct reeve_owner_task task = {.function = SIM_FUNCTION_ACTOR | OP_CALL,
@@ -114,6 +114,8 @@ bool sim_actor_call(
                 sim_handle_host(handle) | REEVE_HOST_ATTACH, &task.class_index) != 0)
             abort();
     }
+    if (frame != NULL)
+        sim_parent_say(sim, frame, &task);
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, ret) != 0)
         sim_violation(sim, "a call through a handle is not accepted");
     return true;

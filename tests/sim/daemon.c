@@ -205,11 +205,8 @@ static void carry_out(
     case REEVE_NODE_COMMAND_PEER_KNOWN: sim_peer_known(sim, daemon, &c->message); break;
     case REEVE_NODE_COMMAND_PEER_FORGET: sim_peer_forget(sim, daemon, c->node); break;
     case REEVE_NODE_COMMAND_REGISTERED:
-        if (daemon->number == 0) {
-            daemon->number = c->node;
-            sim_peers_introduce(sim, daemon);
-        }
         daemon->number = c->node;
+        sim_peers_registered(sim, daemon);
         sim_store_step(
             sim, daemon, &(struct reeve_store_event){.kind = REEVE_STORE_NODE, .node = c->node});
         break;
@@ -318,6 +315,7 @@ void sim_daemon_start(struct sim *sim, uint32_t machine)
     daemon->machine = machine;
     daemon->tick_ns = NEVER;
     reeve_fifo_init(&daemon->out, sizeof(struct reeve_node_command));
+    reeve_fifo_init(&daemon->unnamed, sizeof(uint64_t));
     struct reeve_map64 *maps[] = {
         &daemon->peers, &daemon->clients, &daemon->pending, &daemon->channels, &daemon->granted};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
@@ -346,6 +344,7 @@ void sim_daemon_free(struct sim *sim, struct sim_daemon *daemon)
         while (reeve_map64_next(&daemon->peers, &at, NULL, &value))
             sim_peer_free(value);
         reeve_map64_fini(&daemon->peers);
+        reeve_fifo_fini(&daemon->unnamed);
         reeve_map64_fini(&daemon->clients);
         reeve_map64_fini(&daemon->pending);
         reeve_map64_fini(&daemon->channels);

@@ -60,6 +60,21 @@ static bool put_one(struct sim *sim, struct sim_process *process)
     return true;
 }
 
+/* A large value that calls of actors read. Returns how many there are: 0 or 1. */
+static uint32_t splice_large(
+    struct sim *sim, const struct sim_process *process, struct reeve_owner_splice *ret)
+{
+    uint64_t first = process->expected_count > 0 ? sim_below(sim, process->expected_count) : 0;
+    for (uint32_t i = 0; i < process->expected_count; i++) {
+        const struct sim_expected *e = &process->expected[(first + i) % process->expected_count];
+        if (!e->is_large || e->actor != NULL || e->is_stream)
+            continue;
+        *ret = (struct reeve_owner_splice){.offset = 0, .task = e->task};
+        return 1;
+    }
+    return 0;
+}
+
 static void submit_one(struct sim *sim, struct sim_process *process)
 {
     uint64_t random = sim_below(sim, 100);
@@ -72,7 +87,6 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     uint64_t value = sim_mix(++sim->next_id), expected = value;
     struct reeve_owner_splice splices[2];
     uint32_t splice_count = 0;
-    bool reads = false; /* objects */
     while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
         const struct sim_expected *other =
             &process->expected[sim_below(sim, process->expected_count)];
@@ -83,11 +97,12 @@ static void submit_one(struct sim *sim, struct sim_process *process)
         splices[splice_count].offset = nested ? REEVE_OWNER_NESTED : 0;
         splices[splice_count++].task = other->task;
         expected += nested ? 0 : other->value;
-        reads |= !nested && other->is_large;
     }
     if (sim_feed_submit(sim, process) || put_one(sim, process))
         return;
-    if (!reads && sim_chance(sim, 1, 3)) {
+    if (sim_chance(sim, 1, 3)) {
+        if (splice_count == 0 && sim_chance(sim, 1, 2))
+            splice_count = splice_large(sim, process, splices);
         struct sim_expected *e = expect(sim, process, 0, 0);
         if (!sim_actor_submit(sim, process, splices, splice_count, e)) {
             process->expected_count--;

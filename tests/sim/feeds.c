@@ -162,6 +162,7 @@ static void give_on(struct sim *sim, struct sim_process *worker, struct sim_call
         .arguments_size = sizeof frame->value,
         .splice_count = 1,
         .splices = &splice};
+    sim_parent_say(sim, frame, &task);
     frame->sum -= frame->value; /* that one adds it, too */
     if (reeve_owner_submit(
             worker->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)

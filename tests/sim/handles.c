@@ -163,8 +163,8 @@ static bool refer(
 }
 
 /* A task with the handle among its arguments, or a value in which that stands. */
-static bool pass(struct sim *sim, struct sim_process *process, uint32_t kind, uint64_t handle,
-    reeve_task_id put, reeve_task_id *ret)
+static bool pass(struct sim *sim, struct sim_process *process, const struct sim_call_frame *frame,
+    uint32_t kind, uint64_t handle, reeve_task_id put, reeve_task_id *ret)
 {
     uint64_t value = put != 0 ? 0 : handle;
     struct reeve_owner_splice splice = {0, put};
@@ -180,6 +180,8 @@ static bool pass(struct sim *sim, struct sim_process *process, uint32_t kind, ui
         if (!refer(sim, process, handle, &splice.task))
             return false;
     }
+    if (frame != NULL)
+        sim_parent_say(sim, frame, &task);
     if (reeve_owner_submit(process->owner, sim->now_ns, &task, ret) != 0)
         sim_violation(sim, "a task with a handle is not accepted");
     if (put == 0 && kind != MAKE)
@@ -238,13 +240,13 @@ bool sim_handle_submit(
     e->handle = kind != MAKE ? handle : 0;
     if (kind != MAKE && sim_chance(sim, 1, 4)) {
         e->function = SIM_FUNCTION_HANDLES | SIM_FUNCTION_ACTOR;
-        if (!sim_actor_call(sim, driver, handle, &e->task)) {
+        if (!sim_actor_call(sim, driver, NULL, handle, &e->task)) {
             sim_life_is_denied(sim, driver, handle, REEVE_EHANDLE);
             return false;
         }
         return true;
     }
-    return pass(sim, driver, kind, handle, put, &e->task);
+    return pass(sim, driver, NULL, kind, handle, put, &e->task);
 }
 
 void sim_handle_result(struct sim *sim, struct sim_process *driver, const struct sim_expected *e,
@@ -350,10 +352,10 @@ static bool use(struct sim *sim, struct sim_process *worker, struct sim_call_fra
     uint64_t other = sim_chance(sim, 1, 3) ? kept_some(sim, worker, &put) : 0;
     uint32_t calls = (uint32_t)sim_between(sim, 1, 3);
     bool lives = true;
-    if (other != 0 && sim_actor_call(sim, worker, other, &task))
+    if (other != 0 && sim_actor_call(sim, worker, frame, other, &task))
         loose_add(sim, worker, task, other, true);
     for (uint32_t i = 0; i < calls && lives; i++) {
-        lives = sim_actor_call(sim, worker, frame->handle, &task);
+        lives = sim_actor_call(sim, worker, frame, frame->handle, &task);
         if (lives && i > 0 && sim_chance(sim, 1, 2))
             loose_add(sim, worker, task, frame->handle, true);
         else if (lives)
@@ -368,7 +370,7 @@ static bool use(struct sim *sim, struct sim_process *worker, struct sim_call_fra
 static bool pass_on(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame)
 {
     reeve_task_id task;
-    if (!pass(sim, worker, some_kind(sim), frame->handle, 0, &task))
+    if (!pass(sim, worker, frame, some_kind(sim), frame->handle, 0, &task))
         return false;
     frame->state = CALL_WAITING;
     if (sim_chance(sim, 1, 2))
@@ -448,6 +450,8 @@ static bool hand(struct sim *sim, struct sim_process *worker, struct sim_call_fr
         (unsigned long long)worker->uid, (unsigned long long)frame->handle,
         (unsigned long long)frame->owner, (unsigned long long)frame->task, frame->attempt,
         channel->revoked ? ", which does not hear of it" : "");
+    sim_life_given(
+        sim, frame->handle, (struct sim_gift){frame->owner, frame->task, frame->attempt});
     hold(sim, worker, &object, object.offset, 0, frame->process);
     frame->handed = true;
     return !dies(sim, worker);

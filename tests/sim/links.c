@@ -90,34 +90,26 @@ void sim_peer_say(
     }
 }
 
-static bool leads_to_head(const struct sim *sim, const struct sim_session *session, int side)
-{
-    (void)sim;
-    return session->life[!side] >> 32 == 0; /* lives of heads have no machine in them */
-}
-
 static void introduce(
     struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
 {
-    if (daemon->number == 0)
+    if (daemon->number == 0) {
+        *(uint64_t *)reeve_fifo_push(&daemon->unnamed) = session->id;
         return;
+    }
     struct reeve_message hello = {
         .kind = REEVE_MESSAGE_PEER_UP, .node = daemon->number, .incarnation = 1};
     snprintf(hello.address, sizeof hello.address, "sim:%llx", (unsigned long long)daemon->life);
     sim_send_message(sim, session, side, &hello);
 }
 
-/* It has its number: in the sessions that were there before it can say it now. */
-void sim_peers_introduce(struct sim *sim, struct sim_daemon *daemon)
+void sim_peers_registered(struct sim *sim, struct sim_daemon *daemon)
 {
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&sim->sessions, &at, NULL, &value)) {
-        struct sim_session *session = value;
-        int side = sim_session_side(session, daemon->life);
-        if (session->open && session->life[side] == daemon->life && session->told_up[side] &&
-            !leads_to_head(sim, session, side))
-            introduce(sim, daemon, session, side);
+    uint64_t id;
+    while (reeve_fifo_pop(&daemon->unnamed, &id)) {
+        struct sim_session *session = sim_session_get(sim, id);
+        if (session != NULL)
+            introduce(sim, daemon, session, sim_session_side(session, daemon->life));
     }
 }
 
@@ -156,6 +148,12 @@ void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number
 }
 
 /* ---- links ---- */
+
+static bool leads_to_head(const struct sim *sim, const struct sim_session *session, int side)
+{
+    (void)sim;
+    return session->life[!side] >> 32 == 0; /* lives of heads have no machine in them */
+}
 
 void sim_daemon_session_up(
     struct sim *sim, struct sim_daemon *daemon, struct sim_session *session, int side)
@@ -232,8 +230,6 @@ static void introduced(struct sim *sim, struct sim_daemon *daemon, struct sim_se
     struct reeve_node_event event = {
         .kind = REEVE_NODE_EVENT_PEER_LINK_UP, .node = message->node, .message = *message};
     uint64_t life = daemon->life, id = session->id;
-    sim_trace(sim, "node %u: session %llu is with node %u", daemon->number, (unsigned long long)id,
-        message->node);
     sim_node_step(sim, daemon, &event); /* PEER_KNOWN follows, if the core takes it */
     daemon = sim_daemon_get(sim, life);
     session = sim_session_get(sim, id);

@@ -40,7 +40,7 @@ static void name_objects(const struct sim_process *process, const struct sim_cha
 {
     for (uint32_t i = 0; i < entry->splice_count; i++) {
         struct reeve_owner_result result;
-        if (entry->splices[i].offset & REEVE_OWNER_NESTED || entry->function & SIM_FUNCTION_ACTOR ||
+        if (entry->splices[i].offset & REEVE_OWNER_NESTED ||
             reeve_owner_result(process->owner, entry->splices[i].task, &result) != 0 ||
             !result.is_object)
             continue;
@@ -118,7 +118,9 @@ void sim_process_pump(struct sim *sim, struct sim_process *process)
                 .task = send.task,
                 .attempt = entry.attempt,
                 .function = entry.function,
-                .alone = entry.alone,
+                .parent = sim_parent_of(&entry),
+                .alone = send.entry.flags & REEVE_ENTRY_ALONE,
+                .resumes = send.entry.flags & REEVE_ENTRY_RESUMES,
                 .latest = entry.timeout_ms,
                 .window = reeve_stream_window_of(entry.window),
                 .value = sim_process_argument(process, &entry)};
@@ -161,6 +163,8 @@ static void take_answer(
         reeve_error_name(answer->status));
     bool fresh = reeve_owner_answer(process->owner, sim->now_ns, index, answer->task,
         answer->attempt, answer->status, &answer->value, sizeof answer->value, object);
+    if (fresh && answer->function & SIM_FUNCTION_HANDLES)
+        sim_life_heard(sim, (struct sim_gift){process->uid, answer->task, answer->attempt});
     if (!fresh && is_result && reeve_owner_state(process->owner, answer->task) == REEVE_TASK_FREE)
         sim_value_command(sim, process,
             &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_OBJECT, .object = *object});

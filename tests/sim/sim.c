@@ -161,7 +161,7 @@ static void begin(struct sim *sim, const struct sim_options *options)
     reeve_heap_init(&sim->events);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
         &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed,
-        &sim->lives};
+        &sim->lives, &sim->children};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     sim->journal_node_next = 1;
@@ -224,7 +224,7 @@ static void end(struct sim *sim)
     reeve_map64_fini_values(&sim->kept);
     reeve_map64_fini_values(&sim->lives);
     struct reeve_map64 *maps[] = {&sim->daemons, &sim->sessions, &sim->processes, &sim->channels,
-        &sim->blocked, &sim->names_claimed};
+        &sim->blocked, &sim->names_claimed, &sim->children};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     reeve_heap_fini(&sim->events);
@@ -411,27 +411,29 @@ static uint64_t run(const struct sim_options *options)
             sim_process_kill(sim, value);
     come_to_rest(sim);
     printf("seed %llu: %llu events, %.1f s; %llu tasks (%llu ok, %llu failed, %llu abandoned), "
-           "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name); "
+           "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name, %llu "
+           "refused); "
            "names given %llu times, refused %llu; "
            "handles passed %llu times, got %llu, kept %llu, held %llu; %llu calls by handle, %llu "
-           "loose, %llu actors ended; "
+           "loose, %llu actors ended, %llu gifts astray; "
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
            "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
            "%llu pulls, %llu written, %llu restored, %llu damaged; "
            "%llu cancelled (%llu by an end); %llu stops, %llu kills, "
-           "%llu cuts, %llu heads, %llu fenced, %llu recalls; hash %016llx\n",
+           "%llu cuts, %llu heads, %llu fenced, %llu recalls; %llu by tasks; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
         (double)sim->now_ns / SECOND, (unsigned long long)sim->submitted,
         (unsigned long long)sim->succeeded, (unsigned long long)sim->failed,
         (unsigned long long)sim->abandoned, (unsigned long long)sim->executed,
         (unsigned long long)sim->inlined, (unsigned long long)sim->adopted,
         (unsigned long long)sim->actor_calls, (unsigned long long)sim->actors_made,
-        (unsigned long long)sim->found_calls, (unsigned long long)sim->names_given,
-        (unsigned long long)sim->names_refused, (unsigned long long)sim->handles_passed,
-        (unsigned long long)sim->handles_got, (unsigned long long)sim->handles_kept,
-        (unsigned long long)sim->handle_holds, (unsigned long long)sim->handle_calls,
-        (unsigned long long)sim->handles_loose, (unsigned long long)sim->actors_ended,
+        (unsigned long long)sim->found_calls, (unsigned long long)sim->refused,
+        (unsigned long long)sim->names_given, (unsigned long long)sim->names_refused,
+        (unsigned long long)sim->handles_passed, (unsigned long long)sim->handles_got,
+        (unsigned long long)sim->handles_kept, (unsigned long long)sim->handle_holds,
+        (unsigned long long)sim->handle_calls, (unsigned long long)sim->handles_loose,
+        (unsigned long long)sim->actors_ended, (unsigned long long)sim->gifts_astray,
         (unsigned long long)sim->parts, (unsigned long long)sim->items,
         (unsigned long long)sim->dropped, (unsigned long long)sim->given,
         (unsigned long long)sim->given_on, (unsigned long long)sim->items_given,
@@ -444,7 +446,8 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->stopped, (unsigned long long)sim->stops,
         (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
         (unsigned long long)sim->heads, (unsigned long long)sim->fences,
-        (unsigned long long)sim->recalls, (unsigned long long)sim->hash);
+        (unsigned long long)sim->recalls, (unsigned long long)sim->children_run,
+        (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

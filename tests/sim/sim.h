@@ -114,7 +114,9 @@ struct sim_entry {            /* a call, or an answer to one */
     uint32_t function;
     int32_t status;
     bool recalled;
+    struct reeve_object_id parent;     /* a call, made by a task; or sequence 0 */
     bool alone;                        /* a call: no child of it is to be run on the spot */
+    bool resumes;                      /* a call, of an actor: see entry.h */
     bool child_died;                   /* an answer: the worker has died while one was */
     uint32_t latest;                   /* a call that makes an actor: see entry.h */
     struct reeve_stream_window window; /* a call, of a stream */
@@ -198,6 +200,7 @@ struct sim_daemon {
     uint32_t number;
     uint64_t head_session;
     struct reeve_map64 peers;    /* number -> struct sim_peer */
+    struct reeve_fifo unnamed;   /* sessions with nodes from before it knew its own number */
     struct reeve_map64 clients;  /* serial -> struct sim_process */
     struct reeve_map64 pending;  /* process uid -> struct sim_process */
     struct reeve_map64 channels; /* lease -> struct sim_channel */
@@ -225,11 +228,11 @@ void sim_daemon_frame(struct sim *sim, struct sim_daemon *daemon, struct sim_ses
 void sim_daemon_tick(struct sim *sim, struct sim_daemon *daemon);
 void sim_daemon_arm(struct sim *sim, struct sim_daemon *daemon, uint64_t at_ns);
 /* links.c: another node has become known, or is dead. */
+void sim_peers_registered(struct sim *sim, struct sim_daemon *daemon);
 void sim_peer_known(
     struct sim *sim, struct sim_daemon *daemon, const struct reeve_message *message);
 void sim_peer_forget(struct sim *sim, struct sim_daemon *daemon, uint32_t number);
 void sim_peer_free(struct sim_peer *peer);
-void sim_peers_introduce(struct sim *sim, struct sim_daemon *daemon);
 void sim_peer_send(
     struct sim *sim, struct sim_daemon *daemon, uint32_t number, struct sim_frame *frame);
 /* The same, but lost where there is no session with it: one is made, and who waits for it is
@@ -266,6 +269,7 @@ struct sim_channel {
     uint32_t host;
     bool has_lent;
     bool revoked;
+    bool refuses;           /* its worker: calls of actors, behind one whose argument was lost */
     struct sim_call *calls; /* all that were ever written; the position is the index */
     uint32_t call_count, call_capacity, call_first; /* call_first: before it none is READY */
     uint32_t open_count;                            /* READY or CLAIMED */
@@ -485,10 +489,10 @@ void sim_actors_release(struct sim *sim, struct sim_process *driver, bool all);
 /* In a worker. */
 int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_channel *channel,
     const struct sim_call_frame *frame, uint64_t *ret);
-/* A call of one by its handle, which somebody then has; false: it is of an own actor that is no
- * more. */
-bool sim_actor_call(
-    struct sim *sim, struct sim_process *process, uint64_t handle, reeve_task_id *ret);
+/* A call of one by its handle, by the frame's task or (NULL) a driver; false: it is of an own actor
+ * that is no more. */
+bool sim_actor_call(struct sim *sim, struct sim_process *process,
+    const struct sim_call_frame *frame, uint64_t handle, reeve_task_id *ret);
 /* A worker makes one; the handle. */
 uint64_t sim_actor_make(struct sim *sim, struct sim_process *worker);
 /* It has made it, and not released it. */
@@ -545,6 +549,16 @@ uint64_t sim_child_value(uint64_t value, uint32_t i);
 /* What a function gives, and how long it takes. */
 uint64_t sim_compute(uint32_t function, uint64_t value);
 uint64_t sim_duration(uint32_t function, uint64_t value);
+
+/* ---- which task has called which ---- */
+
+/* A task of a worker's submits that one. */
+void sim_parent_say(
+    struct sim *sim, const struct sim_call_frame *frame, struct reeve_owner_task *task);
+struct reeve_object_id sim_parent_of(const struct reeve_owner_entry *entry);
+/* A task begins. */
+void sim_parent_check(
+    struct sim *sim, uint32_t function, uint64_t argument, struct reeve_object_id parent);
 
 /* ---- streams ---- */
 
@@ -668,17 +682,19 @@ struct sim {
     /* what happened */
     uint64_t submitted, succeeded, failed, executed, inlined, kills, cuts, recalls, fences, heads,
         abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, given,
-        given_on, items_given, resumed, parts, names_given, names_refused, found_calls;
+        given_on, items_given, resumed, parts, children_run, names_given, names_refused,
+        found_calls, refused; /* calls of actors, for a lost argument */
     /* handles: among arguments, got in results, had for a while, held by words; calls through them,
      * and such that nobody waits for; actors that have ended with their last one */
     uint64_t handles_passed, handles_got, handles_kept, handle_holds, handle_calls, handles_loose,
-        actors_ended;
+        actors_ended, gifts_astray;
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;
     uint64_t store_bytes, disk_odds; /* of each store; one in so many things a disk does fails */
     uint32_t folder_count;
     struct reeve_map64 lives;         /* handle of an actor -> struct sim_life */
+    struct reeve_map64 children;      /* hash of function, argument and who has called it */
     struct reeve_map64 names_claimed; /* hash of name and actor: it has asked for it */
     struct reeve_map64 kept;          /* memory that lives as long as the run */
 };

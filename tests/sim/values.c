@@ -381,7 +381,8 @@ bool sim_arguments_here(struct sim *sim, struct sim_process *worker, struct sim_
         }
         sum += value->number;
     }
-    frame->value += sum;
+    if (!(frame->function & SIM_FUNCTION_ACTOR)) /* its value says which */
+        frame->value += sum;
     return true;
 }
 

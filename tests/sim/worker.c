@@ -119,6 +119,7 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
             .never_inline = value % 5 == 0,
             .arguments = &value,
             .arguments_size = sizeof value};
+        sim_parent_say(sim, frame, &task);
         if (reeve_owner_submit(
                 process->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
             abort();
@@ -149,6 +150,8 @@ static bool take_inline(struct sim *sim, struct sim_process *process, struct sim
         struct sim_call_frame *child =
             begin_call(sim, process, entry.function, sim_process_argument(process, &entry));
         child->owner = process->uid;
+        child->process = process->id;
+        sim_parent_check(sim, child->function, child->value, sim_parent_of(&entry));
         compute(sim, process, child);
         child->task = task;
         child->class_index = frame->class_index;
@@ -240,10 +243,16 @@ static bool arguments_came(
 {
     if (!sim_arguments_here(sim, process, frame))
         return false;
-    if (frame->code == 0)
+    if (frame->code == 0) {
         compute(sim, process, frame);
-    else
-        end_call(sim, process, frame->code, 0);
+        return true;
+    }
+    struct sim_channel *channel = sim_channel_get(sim, frame->channel);
+    if (channel->host != 0 && reeve_error_is_loss(frame->code) && !frame->asked) {
+        channel->refuses = true;
+        sim->refused++;
+    }
+    end_call(sim, process, frame->code, 0);
     return true;
 }
 
@@ -288,6 +297,19 @@ static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_cal
     return false;
 }
 
+/* Behind one that was refused: so is it. */
+static bool refuse(struct sim *sim, struct sim_channel *channel, uint32_t position)
+{
+    struct sim_entry answer = channel->calls[position].entry;
+    channel->refuses = channel->refuses && !answer.resumes;
+    if (!channel->refuses)
+        return false;
+    answer.object_count = 0;
+    answer.recalled = true;
+    sim_channel_answer(sim, channel, position, &answer);
+    return true;
+}
+
 static void claim_work(struct sim *sim, struct sim_process *process)
 {
     size_t at = 0;
@@ -297,11 +319,15 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         uint32_t position;
         const struct sim_call *next =
             channel->revoked || channel->host == 0 ? NULL : sim_channel_peek(channel);
-        if (next != NULL && sim_actor_is_early(process, channel, &next->entry))
+        if (next != NULL && !channel->refuses && sim_actor_is_early(process, channel, &next->entry))
             continue;
         struct sim_call *call = channel->revoked ? NULL : sim_channel_claim(channel, &position);
         if (call == NULL)
             continue;
+        if (refuse(sim, channel, position)) {
+            at = 0; /* there may be more of it */
+            continue;
+        }
         struct sim_entry entry = call->entry;
         struct sim_call_frame *frame = begin_call(sim, process, entry.function, entry.value);
         frame->channel = channel->uid;
@@ -313,6 +339,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->alone = entry.alone;
         frame->latest = entry.latest;
         frame->window = entry.window;
+        sim_parent_check(sim, entry.function, entry.value, entry.parent);
         sim_feed_begin(sim, process, frame, &entry);
         sim_arguments_fetch(sim, process, &entry);
         if (entry.object_count == 0)

@@ -398,6 +398,44 @@ static void run_timeline(char **args)
     NEED(held_get(held_remote(1, args[0], args[1]), &y) == REEVE_OK);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+REEVE_REMOTE(int64_t, begins, (int64_t, ms))
+{
+    int64_t begin_ns = now_ns();
+    usleep((useconds_t)ms * 1000);
+    return begin_ns;
+}
+
+/* COUNT calls of MS each, one every 20 ms: says when each has begun, and after which wait. One
+ * more needs the last of them. */
+static void run_waits(char **args)
+{
+    enum { MANY = 32 };
+    int count = (int)strtol(args[0], NULL, 10);
+    int64_t ms = strtol(args[1], NULL, 10), called_ns[MANY], begun_ns[MANY];
+    begins_future calls[MANY];
+    NEED(count <= MANY);
+    for (int i = 0; i < count; i++) {
+        called_ns[i] = now_ns();
+        calls[i] = begins_remote(ms);
+        usleep(20000);
+    }
+    brief_future last = reeve_call(brief, calls[count - 1]); /* which it takes */
+    for (int i = 0; i < count; i++) {
+        NEED(i == count - 1 || begins_get(calls[i], &begun_ns[i]) == REEVE_OK);
+        NEED(i < count - 1 || brief_get(last, &begun_ns[i]) == REEVE_OK);
+    }
+    for (int i = 0; i < count; i++)
+        printf("waited %" PRId64 " %" PRId64 "\n", begun_ns[i],
+            (begun_ns[i] - called_ns[i]) / 1000000);
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void *log_many(void *arg)
@@ -464,6 +502,7 @@ static const struct kind {
     {"held_files", run_held_files},
     {"no_folder", run_no_folder},
     {"timeline", run_timeline},
+    {"waits", run_waits},
     {"log", run_log},
     {"complaints", run_complaints},
 };

@@ -63,6 +63,37 @@ REEVE_REMOTE(int64_t, check, (reeve_bytes, block), (int64_t, seed), (reeve_strin
     return is_block(&block, seed);
 }
 
+/* Each call has the number behind that of the call before. In the second kind they run on a thread
+ * of the actor's own. */
+#define RECORDER(A, METHOD)                                                                 \
+    REEVE_CONSTRUCTOR(A)                                                                    \
+    {                                                                                       \
+        return REEVE_OK;                                                                    \
+    }                                                                                       \
+    METHOD(int64_t, A, add, (int64_t, number))                                              \
+    {                                                                                       \
+        if (number != ++self->last)                                                         \
+            reeve_fail(2, "call %" PRId64 " runs as number %" PRId64, number, self->last);  \
+        return number;                                                                      \
+    }                                                                                       \
+    METHOD(int64_t, A, add_block, (int64_t, number), (reeve_bytes, block), (int64_t, seed)) \
+    {                                                                                       \
+        if (number != ++self->last || !is_block(&block, seed))                              \
+            reeve_fail(2,                                                                   \
+                "call %" PRId64 " runs as number %" PRId64 ", or its block is not "         \
+                "right",                                                                    \
+                number, self->last);                                                        \
+        return number;                                                                      \
+    }
+#define IN_GROUP(...) REEVE_GROUP_METHOD(one, __VA_ARGS__)
+
+REEVE_ACTOR(recorder, (int64_t, last))
+RECORDER(recorder, REEVE_METHOD)
+
+REEVE_ACTOR(threaded, (int64_t, last))
+REEVE_GROUPS(threaded, (one, 1))
+RECORDER(threaded, IN_GROUP)
+
 REEVE_REMOTE_RESULTS(both, ((reeve_bytes, first), (int64_t, number), (reeve_bytes, second)),
     (int64_t, seed), (reeve_string, mail))
 {
@@ -113,16 +144,22 @@ static void one(const char *mail, const char *gate)
     need_block(made, 1);
 }
 
+#define DAMAGED 40
+
 /* More than the stores hold: the test damages what is on disk. */
+static void damage(const char *mail, const char *gate, make_future all[DAMAGED])
+{
+    for (int i = 0; i < DAMAGED; i++)
+        all[i] = make_remote(i, mail);
+    NEED(reeve_wait(all, DAMAGED, DAMAGED, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    at_gate(mail, gate);
+}
+
 static void damaged(const char *mail, const char *gate)
 {
-    enum { COUNT = 40 };
-    make_future all[COUNT];
-    for (int i = 0; i < COUNT; i++)
-        all[i] = make_remote(i, mail);
-    NEED(reeve_wait(all, COUNT, COUNT, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
-    at_gate(mail, gate);
-    for (int i = 0; i < COUNT; i++)
+    make_future all[DAMAGED];
+    damage(mail, gate, all);
+    for (int i = 0; i < DAMAGED; i++)
         need_block(all[i], i);
 }
 
@@ -142,6 +179,70 @@ static void held(const char *mail, const char *gate)
     NEED(check_get(reeve_call(check, last, 3, mail), &good) == REEVE_OK && good == 1);
     for (int i = 0; i < 3; i++)
         need_block(all[i], i + 1);
+}
+
+/* Calls with and without blocks, by turns, all sent before any has been answered. */
+#define RECORD(A, blocks, count)                                                             \
+    do {                                                                                     \
+        A##_ref actor_ = A##_create();                                                       \
+        reeve_future calls_[3 * (count)];                                                    \
+        int64_t number_;                                                                     \
+        for (int i_ = 0; i_ < 3 * (count); i_++)                                             \
+            calls_[i_].id =                                                                  \
+                i_ % 3 == 1                                                                  \
+                    ? reeve_call(A##_add_block, actor_, i_ + 1, (blocks)[i_ / 3], i_ / 3).id \
+                    : A##_add_remote(actor_, i_ + 1).id;                                     \
+        for (int i_ = 0; i_ < 3 * (count); i_++)                                             \
+            NEED(A##_add_get((A##_add_future){calls_[i_].id}, &number_) == REEVE_OK &&       \
+                 number_ == i_ + 1);                                                         \
+        reeve_actor_release(actor_);                                                         \
+    } while (0)
+
+/* Two that are lost with their nodes, as arguments of an actor made since. */
+static void actor(const char *mail, const char *gate)
+{
+    make_future all[] = {make_remote(0, mail), make_remote(1, mail)};
+    NEED(reeve_wait(all, 2, 2, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    at_gate(mail, gate);
+    RECORD(recorder, all, 2);
+    for (int i = 0; i < 2; i++)
+        need_block(all[i], i);
+}
+
+static void damaged_actor(const char *mail, const char *gate)
+{
+    make_future all[DAMAGED];
+    damage(mail, gate, all);
+    RECORD(recorder, all, DAMAGED);
+    for (int i = 0; i < DAMAGED; i++)
+        reeve_release(all[i]);
+}
+
+static void damaged_threaded(const char *mail, const char *gate)
+{
+    make_future all[DAMAGED];
+    damage(mail, gate, all);
+    RECORD(threaded, all, DAMAGED);
+    for (int i = 0; i < DAMAGED; i++)
+        reeve_release(all[i]);
+}
+
+/* Nobody can make it again: its call fails, the others do not. */
+static void actor_put(const char *mail, const char *gate)
+{
+    reeve_future_reeve_bytes there;
+    NEED(put_there_get(put_there_remote(SIZE, 2), &there) == REEVE_OK);
+    at_gate(mail, gate);
+    recorder_ref to = recorder_create();
+    int64_t number;
+    recorder_add_future first = recorder_add_remote(to, 1);
+    recorder_add_block_future second = reeve_call(recorder_add_block, to, 2, there, 2);
+    recorder_add_future third = recorder_add_remote(to, 2);
+    NEED(recorder_add_get(first, &number) == REEVE_OK);
+    say_error("block", recorder_add_block_get(second, &number));
+    NEED(recorder_add_get(third, &number) == REEVE_OK && number == 2);
+    reeve_actor_release(to);
+    reeve_release(there);
 }
 
 /* Two of several results, and what was made from one of them. */
@@ -207,8 +308,9 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(const char *mail, const char *gate);
     } all[] = {{"one", one}, {"damaged", damaged}, {"chain", chain}, {"held", held},
-        {"several", several}, {"errors", errors}, {"travelling", travelling},
-        {"travelling_put", travelling_put}};
+        {"several", several}, {"errors", errors}, {"actor", actor}, {"actor_put", actor_put},
+        {"damaged_actor", damaged_actor}, {"damaged_threaded", damaged_threaded},
+        {"travelling", travelling}, {"travelling_put", travelling_put}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc == 4);

@@ -510,6 +510,50 @@ static void a_glance_shows_what_is_there(void **state)
     close_ring(&f);
 }
 
+/* The end of a payload, wherever it lies; of nonsense in the slot, nothing. */
+static void a_glance_shows_the_end_of_the_payload(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {0, 15, 16, 28, 29, 64};
+    static const uint8_t zeroes[REEVE_RING_TAIL];
+    struct fixture f;
+    struct reeve_ring_sight sight;
+    struct reeve_entry_view view = {0};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        uint8_t tail[REEVE_RING_TAIL] = {0};
+        struct reeve_slot_fill fill = {0};
+        uint32_t length = lengths[i], first = length - REEVE_RING_TAIL;
+        open_ring(&f, 4, 64, true);
+        assert_int_equal(reeve_ring_reserve(&f.producer, length, &fill), 0);
+        uint8_t *payload = fill.payload;
+        fill.slot->flags = 3;
+        for (uint32_t k = 0; k < length; k++)
+            payload[k] = (uint8_t)(k + 1);
+        for (uint32_t k = 0; k < REEVE_RING_TAIL && length >= REEVE_RING_TAIL; k++)
+            tail[k] = (uint8_t)(first + k + 1);
+        assert_int_equal(reeve_ring_publish(&f.producer), 1);
+        assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_READY);
+        assert_int_equal(sight.flags, 3);
+        assert_memory_equal(sight.tail, tail, sizeof tail);
+        if (fill.slot->where == REEVE_PAYLOAD_RING) {
+            fill.slot->payload.offset = UINT32_MAX - 8;
+            assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_READY);
+            assert_memory_equal(sight.tail, zeroes, sizeof zeroes);
+        }
+        fill.slot->length = UINT32_MAX;
+        assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_READY);
+        assert_memory_equal(sight.tail, zeroes, sizeof zeroes);
+        close_ring(&f);
+    }
+    /* it is another's when the entry is DONE */
+    open_ring(&f, 4, 64, true);
+    publish_one(&f, 1, 40);
+    assert_int_equal(reeve_ring_claim(&f.consumer, &view), 0);
+    reeve_ring_done(&f.consumer, view.position);
+    assert_int_equal(reeve_ring_glance(&f.revoker, 0, &sight), REEVE_SLOT_FREE);
+    close_ring(&f);
+}
+
 int main(void)
 {
     static bool recallable = true, plain = false;
@@ -529,6 +573,7 @@ int main(void)
         cmocka_unit_test(peek_is_false_once_recalled_ones_are_passed),
         cmocka_unit_test(revoked_entries_wait_for_the_producer),
         cmocka_unit_test(a_glance_shows_what_is_there),
+        cmocka_unit_test(a_glance_shows_the_end_of_the_payload),
         cmocka_unit_test(malformed_slots_are_reported),
         cmocka_unit_test(claim_ends_whatever_the_laps),
         cmocka_unit_test(scribbling_stays_harmless),

@@ -123,7 +123,7 @@ static void a_loss_by_a_child_is_forgiven_once(bool by_answer)
         reeve_lease_index index = lease(&world, 1 + round);
         struct reeve_owner_entry entry = send_one(&world, task);
         assert_int_equal(entry.attempt, 1 + round);
-        assert_int_equal(entry.alone, round > 0);
+        assert_int_equal(entry.flags, round > 0 ? REEVE_ENTRY_ALONE : 0);
         reeve_owner_child_died(world.owner, index, task, entry.attempt);
         if (by_answer)
             assert_true(reeve_owner_answer(

@@ -129,6 +129,26 @@ static void who_holds_what_others_wait_for_is_told_once(void **state)
     finish(&x);
 }
 
+/* It lacks more, and of those that lack something it is the first; but it is not the only one. */
+static void who_wants_more_than_it_has_is_told_too(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin_with(&x, 1000, 1);
+    x.shows_idle = true;
+    demand(&x, 1, P(1, 2), one(P(1, 1)), 9);
+    demand(&x, 1, P(1, 3), one(P(1, 1)), 9);
+    demand(&x, 1, P(1, 4), one(P(1, 1)), 9);
+    forget(&x);
+    demand(&x, 1, P(1, 2), one(P(1, 1)), 0);
+    ended(&x, 1, L(1));
+    expect(&x, "send 1 GRANT 2 to 1.4; send 1 RECALL 2 when idle");
+    demand(&x, 1, P(1, 4), one(P(1, 1)), 0);
+    ended(&x, 1, L(2));
+    expect(&x, "send 1 GRANT 3 to 1.3"); /* now it is */
+    finish(&x);
+}
+
 /* Between jobs likewise; what can never be granted is no reason. */
 static void what_cannot_be_had_is_not_waited_for(void **state)
 {
@@ -293,6 +313,7 @@ int main(void)
         cmocka_unit_test(higher_priority_takes_within_its_job_only),
         cmocka_unit_test(workers_of_a_job_take_turns_with_its_driver),
         cmocka_unit_test(who_holds_what_others_wait_for_is_told_once),
+        cmocka_unit_test(who_wants_more_than_it_has_is_told_too),
         cmocka_unit_test(what_cannot_be_had_is_not_waited_for),
         cmocka_unit_test(a_node_that_comes_back_is_told_again),
         cmocka_unit_test(a_node_is_drained_for_what_is_large),

@@ -487,7 +487,7 @@ static void test_other_version(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 200; seed++) {
         start(seed, 1);
-        daemons[1].sessions.self.version = 5;
+        daemons[1].sessions.self.version = 4;
         dial(0, 1);
         while (deliver())
             ;
