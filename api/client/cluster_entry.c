@@ -100,12 +100,50 @@ static uint8_t *append(uint8_t *to, const void *from, size_t size)
     return to + size;
 }
 
+/* Most that have futures among their arguments have plain values in their places, and nothing
+ * else. */
+static bool values_plain(const struct reeve_cluster *cluster, const struct reeve_owner_entry *entry,
+    struct reeve_splice_value values[static SPLICES_FEW])
+{
+    if ((entry->timeout_ms | entry->window.units) != 0 || entry->splice_count > SPLICES_FEW)
+        return false;
+    for (uint32_t i = 0; i < entry->splice_count; i++) {
+        const struct reeve_owner_splice *splice = &entry->splices[i];
+        values[i].offset = splice->offset & ~REEVE_OWNER_READING;
+        if (!reeve_owner_plain_argument(cluster->owner, splice, &values[i].bytes, &values[i].size))
+            return false;
+    }
+    return true;
+}
+
+static int plain_compose(struct reeve_ring *ring, const struct reeve_owner_send *send,
+    uint64_t now_ns, const struct reeve_splice_value *values, uint64_t *ret_position)
+{
+    const struct reeve_owner_entry *entry = &send->entry;
+    struct reeve_slot_fill fill;
+    size_t size = reeve_codec_splice_size(entry->arguments_size, values, entry->splice_count);
+    if (size > REEVE_ENTRY_SIZE_MAX)
+        return REEVE_ETOOLARGE;
+    int error = reeve_ring_reserve(ring, (uint32_t)size + entry->parent_size, &fill);
+    if (error != 0)
+        return error;
+    reeve_cluster_entry_fill(fill.slot, send, now_ns, 0, false);
+    reeve_codec_splice(
+        fill.payload, entry->arguments, entry->arguments_size, values, entry->splice_count);
+    (void)append(fill.payload + size, reeve_owner_entry_parent(entry), entry->parent_size);
+    *ret_position = fill.position;
+    return 0;
+}
+
 int reeve_cluster_entry_compose(struct reeve_cluster *cluster, struct reeve_ring *ring,
     const struct reeve_owner_send *send, uint64_t now_ns, uint64_t *ret_position)
 {
     const struct reeve_owner_entry *entry = &send->entry;
+    struct reeve_splice_value plain[SPLICES_FEW];
     struct reeve_slot_fill fill;
     struct spliced spliced;
+    if (REEVE_LIKELY(values_plain(cluster, entry, plain)))
+        return plain_compose(ring, send, now_ns, plain, ret_position);
     uint32_t node = cluster->holders[send->lease_index].node;
     int error = spliced_make(cluster, entry, node, &spliced);
     if (error == 0)

@@ -290,13 +290,30 @@ int reeve_owner_result(
     return 0;
 }
 
+/* Bytes, no object and no futures. */
+static inline bool is_plain(const struct owner_task *task)
+{
+    return task->state == REEVE_TASK_DONE && task->splice_count == 0 &&
+           !(task->flags & OWNER_RESULT_OBJECT);
+}
+
 bool reeve_owner_plain_result(const struct reeve_owner *owner, reeve_task_id id,
     const uint8_t **ret_bytes, uint32_t *ret_size)
 {
     const struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->state != REEVE_TASK_DONE || task->held == 0 ||
-        task->splice_count != 0 || task->flags & OWNER_RESULT_OBJECT ||
+    if (task == NULL || !is_plain(task) || task->held == 0 ||
         reeve_map64_count(&owner->streams) != 0) /* it may be one */
+        return false;
+    *ret_bytes = owner_task_bytes(task);
+    *ret_size = task->size;
+    return true;
+}
+
+bool reeve_owner_plain_argument(const struct reeve_owner *owner,
+    const struct reeve_owner_splice *splice, const void **ret_bytes, size_t *ret_size)
+{
+    const struct owner_task *task = owner_task_at(owner, owner_task_index(splice->task));
+    if (splice->offset & REEVE_OWNER_NESTED || !is_plain(task))
         return false;
     *ret_bytes = owner_task_bytes(task);
     *ret_size = task->size;

@@ -356,6 +356,9 @@ int reeve_owner_result(
  * and the program's to get. False: it is not so, or not final. */
 bool reeve_owner_plain_result(const struct reeve_owner *owner, reeve_task_id task,
     const uint8_t **ret_bytes, uint32_t *ret_size);
+/* The same of a future among the arguments of an entry. */
+bool reeve_owner_plain_argument(const struct reeve_owner *owner,
+    const struct reeve_owner_splice *splice, const void **ret_bytes, size_t *ret_size);
 
 /* The caller's reference goes. A task under way goes on; its result is dropped. (That of a stream
  * is asked to stop.) REEVE_EHANDLE. */

@@ -83,6 +83,8 @@ void reeve_owner_read_end(struct reeve_owner *owner, reeve_task_id id)
 
 void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uint32_t node)
 {
+    if (owner->anchored_count == 0)
+        return;
     for (uint32_t i = 0; i < task->splice_count; i++) {
         struct reeve_owner_splice *splice = &task->splices[i];
         struct owner_task *on = owner_task_at(owner, owner_task_index(splice->task));
@@ -96,6 +98,8 @@ void owner_reading_begin(struct reeve_owner *owner, struct owner_task *task, uin
 
 void owner_reading_end(struct reeve_owner *owner, struct owner_task *task)
 {
+    if (owner->anchored_count == 0) /* what is being read stays anchored */
+        return;
     for (uint32_t i = 0; i < task->splice_count; i++) {
         struct reeve_owner_splice *splice = &task->splices[i];
         if (!(splice->offset & REEVE_OWNER_READING) || splice->offset & REEVE_OWNER_NESTED)

@@ -89,6 +89,8 @@ bool owner_streams_leave(struct reeve_owner *owner, const struct owner_task *tas
 {
     reeve_task_id id = owner_task_id(task, index);
     bool any = false;
+    if (reeve_map64_count(&owner->streams) == 0)
+        return false;
     for (uint32_t i = 0; i < task->splice_count; i++) {
         const struct owner_stream *stream = owner_stream_find(owner, task->splices[i].task);
         if (stream == NULL || stream->taker != id)

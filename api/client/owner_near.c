@@ -8,8 +8,19 @@
 #define NODES_MAX  8u  /* where arguments of one task lie; more are not told apart */
 #define LEASES_MAX 16u /* leases looked at for one task */
 
+static bool has_large(const struct reeve_owner *owner, const struct owner_task *task)
+{
+    for (uint32_t i = 0; i < task->splice_count; i++)
+        if (owner_task_at(owner, owner_task_index(task->splices[i].task))->flags &
+            OWNER_RESULT_OBJECT)
+            return true;
+    return false;
+}
+
 uint32_t owner_near_node(const struct reeve_owner *owner, const struct owner_task *task)
 {
+    if (REEVE_LIKELY(!has_large(owner, task)))
+        return 0;
     struct {
         uint32_t node;
         uint64_t bytes;

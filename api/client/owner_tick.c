@@ -16,7 +16,11 @@ uint64_t owner_patience_ns(const struct reeve_owner *owner, const struct owner_c
 /* A lease of the class has nothing to do while another's worker has not answered for long: half
  * of what it has not begun comes back, to be sent to whoever has room. Or all have something to do,
  * with more waiting behind, and one has not answered for much longer: all that it has not begun
- * comes back, to its place among what waits. It gets nothing more until it answers. */
+ * comes back, to its place among what waits. It gets nothing more until it answers.
+ *
+ * What was sent first is taken to be what it does. But a call whose arguments travel lets those
+ * behind it pass, and one of these may wait for it (it takes the items that the other yields): so
+ * after as long again all is asked for, whatever its place. */
 static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct owner_class *class)
 {
     bool idle = false;
@@ -30,17 +34,22 @@ static void stuck_relieve(struct reeve_owner *owner, uint64_t now_ns, struct own
         idle = true;
     }
     uint64_t silence_ns = idle ? owner->settings.stuck_ns : owner_patience_ns(owner, class);
+    uint64_t overdue_ns = silence_ns + owner_patience_ns(owner, class);
     struct owner_lease *fullest = NULL;
     for (uint32_t i = 0; i < owner->lease_capacity; i++) {
         struct owner_lease *lease = owner->leases[i];
         if (lease->state != OWNER_LEASE_ACTIVE || owner->classes[lease->class_index] != class ||
-            lease->in_flight.count < 2 || (!idle && lease->stuck))
+            lease->in_flight.count < 2)
             continue;
-        if (now_ns - lease->last_answer_ns < silence_ns) {
-            owner_tick_by(owner, lease->last_answer_ns + silence_ns);
+        uint64_t since_ns = now_ns - lease->last_answer_ns;
+        if (since_ns < overdue_ns)
+            owner_tick_by(
+                owner, lease->last_answer_ns + (since_ns < silence_ns ? silence_ns : overdue_ns));
+        if (since_ns < silence_ns || (!idle && lease->stuck && since_ns < overdue_ns))
             continue;
-        }
-        if (!idle) {
+        if (since_ns >= overdue_ns && lease->stuck) {
+            owner_take_back(owner, lease, lease->in_flight.count);
+        } else if (!idle) {
             lease->stuck = true;
             owner_room_update(owner, class, lease);
             owner_take_back(owner, lease, lease->in_flight.count - 1);

@@ -413,11 +413,11 @@ void reeve_codec_splice(uint8_t *out, const void *args, size_t args_size,
     const uint8_t *from = args;
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        memcpy(out, from + at, splices[i].offset - at);
+        reeve_copy(out, from + at, splices[i].offset - at);
         out += splices[i].offset - at;
-        memcpy(out, splices[i].bytes, splices[i].size);
+        reeve_copy(out, splices[i].bytes, splices[i].size);
         out += splices[i].size;
         at = splices[i].offset + 1;
     }
-    memcpy(out, from + at, args_size - at);
+    reeve_copy(out, from + at, args_size - at);
 }

@@ -334,9 +334,12 @@ int reeve_store_shell_create(
     shell->node = own.node;
     reeve_fifo_init(&shell->commands, sizeof(struct reeve_store_command));
     reeve_fifo_init(&shell->late, sizeof(struct late_message));
-    reeve_stage_init(shell);
     reeve_transfer_init(shell);
     shell->store = reeve_store_create(&own);
+    if (reeve_stage_init(shell) != REEVE_OK) {
+        reeve_store_shell_free(shell);
+        return REEVE_ENOMEM;
+    }
     *ret = shell;
     if (own.prefault)
         reeve_store_shell_look_at_memory(shell, 0); /* and it begins */

@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "objectstore/store.h"
+#include "objectstore/stage.h"
 #include "runtime/wire/codec.h"
 #include "runtime/wire/local.h"
 
@@ -157,13 +157,6 @@ uint64_t reeve_store_shell_held(const struct reeve_store_shell *shell);
 const struct reeve_store *reeve_store_shell_core(const struct reeve_store_shell *shell);
 
 /* --- staging: the arguments of a task are brought here before it starts ----------------------- */
-
-struct reeve_store_wanted {
-    struct reeve_object_id id;
-    uint64_t size; /* 0: not known */
-    uint32_t node; /* where it is */
-    bool given;    /* its owner is not the process in its id */
-};
 
 /* All are here and pinned (code 0), or none is and the stage is over. Called once, unless it is
  * unstaged before. */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "objectstore/stage.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
 #include "runtime/base/map64.h"
@@ -42,13 +43,12 @@ struct reeve_store_shell {
     uint64_t lanes;                 /* bits: those that landings have, for people */
 
     /* shell_stage.c */
-    struct reeve_map64 stages;         /* by number */
-    struct reeve_map64 stage_requests; /* struct stage by number of the GET */
-    struct reeve_list stage_queue;     /* in order: those not begun yet */
-    uint64_t stage_last;
-    uint32_t stage_request_last;
-    uint64_t staging_bytes;              /* of those begun and not complete */
-    struct reeve_object_id stage_failed; /* what the latest that has failed could not get */
+    struct reeve_stages *stages;
+    struct reeve_map64 stage_waits; /* struct stage_wait by stage: who is told of its end */
+    uint64_t stage_added;           /* the one that is being added, while that lasts; or 0 */
+    struct reeve_stage_command stage_ended; /* its end, if it has ended; */
+    bool stage_running;                     /* commands are being taken */
+    struct reeve_object_id stage_failed;    /* what the latest that has failed could not get */
 };
 
 void reeve_store_shell_event(
@@ -60,7 +60,8 @@ void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t 
 void reeve_store_shell_hear_first(struct reeve_store_shell *shell, struct reeve_object_id id);
 /* Before room is asked for: tells the core how far it may grow, where that is old or not enough. */
 void reeve_store_shell_look_at_memory(struct reeve_store_shell *shell, uint64_t bytes);
-void reeve_stage_init(struct reeve_store_shell *shell);
+/* REEVE_ENOMEM. */
+int reeve_stage_init(struct reeve_store_shell *shell);
 void reeve_stage_fini(struct reeve_store_shell *shell);
 /* An answer to a GET of the daemon. */
 void reeve_stage_got(struct reeve_store_shell *shell, const struct reeve_store_command *command);

@@ -16,8 +16,12 @@ struct group {
     struct reeve_list queue;
     pthread_cond_t work;
     struct reeve_thread_pool *pool;
-    uint32_t limit, threads, idle, queued;
-    bool held; /* the main thread holds an entry back for it */
+    uint32_t limit, threads;
+    uint32_t asleep;         /* threads that nobody has woken */
+    uint32_t woken;          /* of those that sleep, and do not know it yet */
+    uint32_t looking;        /* these, and those that are awake and have no call */
+    _Atomic uint32_t queued; /* written with the lock */
+    bool held;               /* the main thread holds an entry back for it */
 };
 
 struct reeve_thread_pool {

@@ -1,5 +1,6 @@
 /* The threads of actors that run several methods at a time. See jobs.h. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "api/client/error.h"
@@ -12,6 +13,8 @@
 #include "runtime/worker/history.h"
 #include "runtime/worker/jobs_internal.h"
 #include "runtime/worker/output.h"
+
+#define LOOKS 32 /* of a thread that has nothing to do, before it sleeps */
 
 static void pool_free(struct reeve_thread_pool *pool)
 {
@@ -120,14 +123,54 @@ static void job_run(struct job *job, uint8_t *scratch)
     reeve_job_returned(job, &execution, scratch);
 }
 
-/* With the lock. The next one, or NULL: the actor has ended. */
+static bool thread_make(struct group *group);
+
+static bool thread_make(struct group *group);
+
+/* With the lock: one more that looks for what is queued. False: there is no thread to spare. */
+static bool thread_wake(struct group *group)
+{
+    if (group->asleep == 0)
+        return group->threads < group->limit && thread_make(group);
+    group->asleep--;
+    group->woken++;
+    group->looking++;
+    pthread_cond_signal(&group->work);
+    return true;
+}
+
+/* With the lock, which it gives up meanwhile. */
+static void look_around(struct group *group)
+{
+    pthread_mutex_unlock(&reeve_jobs.lock);
+    for (int i = 0; i < LOOKS && atomic_load_explicit(&group->queued, memory_order_relaxed) == 0;
+         i++)
+        sched_yield();
+    pthread_mutex_lock(&reeve_jobs.lock);
+}
+
+static void thread_sleep(struct group *group)
+{
+    group->looking--;
+    group->asleep++;
+    while (group->woken == 0 && !group->pool->ended)
+        pthread_cond_wait(&group->work, &reeve_jobs.lock);
+    if (group->woken != 0)
+        group->woken--;
+}
+
+/* With the lock; the thread is one of those that look. The next call, or NULL: the actor has ended.
+ *
+ * To wake a thread costs more than a short call, so one is woken when nobody looks, by who has
+ * queued a call, or has taken one and left others. Where calls are short a few threads do them all;
+ * where they are long, each that comes to take one has woken the next. */
 static struct job *job_await(struct group *group)
 {
-    while (reeve_list_is_empty(&group->queue) && !group->pool->ended) {
-        group->idle++;
-        pthread_cond_wait(&group->work, &reeve_jobs.lock);
-        group->idle--;
-    }
+    if (reeve_list_is_empty(&group->queue) && group->looking == 1)
+        look_around(group);
+    while (reeve_list_is_empty(&group->queue) && !group->pool->ended)
+        thread_sleep(group);
+    group->looking--;
     struct reeve_list *node = reeve_list_pop_front(&group->queue);
     if (node == NULL)
         return NULL;
@@ -137,6 +180,8 @@ static struct job *job_await(struct group *group)
     reeve_jobs.running++;
     struct job *job = REEVE_LIST_ENTRY(node, struct job, queue_node);
     job->state = JOB_RUNNING;
+    if (!reeve_list_is_empty(&group->queue) && group->looking == 0)
+        (void)thread_wake(group);
     return job;
 }
 
@@ -177,6 +222,7 @@ static void *thread_main(void *arg)
         if (wake)
             reeve_jobs_wake_main();
         pthread_mutex_lock(&reeve_jobs.lock);
+        group->looking++;
     }
     bool is_last = --pool->threads == 0;
     pthread_mutex_unlock(&reeve_jobs.lock);
@@ -203,6 +249,7 @@ static bool thread_make(struct group *group)
     if (!made)
         free(thread);
     group->threads += made;
+    group->looking += made;
     group->pool->threads += made;
     return made;
 }
@@ -215,8 +262,5 @@ bool reeve_thread_pool_enqueue(struct job *job, struct group *group)
     reeve_list_push_back(&group->queue, &job->queue_node);
     group->queued++;
     group->pool->queued++;
-    if (group->queued > group->idle && group->threads < group->limit)
-        return thread_make(group) || group->threads != 0;
-    pthread_cond_signal(&group->work);
-    return true;
+    return group->looking != 0 || thread_wake(group) || group->threads != 0;
 }

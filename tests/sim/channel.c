@@ -139,6 +139,8 @@ void sim_channel_answer(
     channel->open_count--;
     struct sim_entry *place = reeve_fifo_push(&channel->returns);
     *place = *answer;
+    place->stage = call->entry.stage;
+    call->entry.stage = 0;
     ring_holder(sim, channel);
 }
 
@@ -185,8 +187,10 @@ static void send_returns(struct sim *sim, struct sim_daemon *daemon, struct sim_
     if (count == 0)
         return;
     struct sim_frame *frame = frame_of(FRAME_RETURNS, channel->lease, count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         reeve_fifo_pop(&channel->returns, &frame->entries[i]);
+        sim_stage_drop(daemon, &frame->entries[i].stage);
+    }
     sim_peer_send(sim, daemon, channel->node, frame);
 }
 
@@ -196,7 +200,9 @@ void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease)
     if (channel == NULL || channel->revoked)
         return;
     if (channel->kind == CHANNEL_EXECUTOR) {
+        sim_stages_serve(sim, daemon, channel);
         send_returns(sim, daemon, channel);
+        sim_stages_run(sim, daemon);
         return;
     }
     struct sim_call *call;
@@ -262,10 +268,7 @@ void sim_channel_frame(
     for (uint32_t i = 0; i < frame->count; i++) {
         struct sim_entry entry = frame->entries[i];
         switch (frame->kind) {
-        case FRAME_CALLS:
-            if (!sim_channel_write(channel, &entry, &position))
-                sim_violation(sim, "a bridge has more entries than the ring has slots");
-            break;
+        case FRAME_CALLS: sim_stage_call(sim, daemon, channel, &entry); break;
         case FRAME_RETURNS:
             if (!find(channel, entry.task, ENTRY_CLAIMED, &position))
                 break;
@@ -277,6 +280,10 @@ void sim_channel_frame(
                 sim_channel_answer(sim, channel, position, &entry);
             break;
         case FRAME_TAKE_BACK:
+            if (sim_stage_take_back(daemon, channel, entry.task)) {
+                ring_holder(sim, channel);
+                break;
+            }
             if (!find(channel, entry.task, ENTRY_READY, &position)) {
                 if (entry.attempt != 0)
                     tell_worker(sim, channel, entry.task, entry.attempt);
@@ -284,6 +291,7 @@ void sim_channel_frame(
             }
             sim_channel_recall(channel, position);
             entry = channel->calls[position].entry;
+            channel->calls[position].entry.stage = 0;
             entry.recalled = true;
             *(struct sim_entry *)reeve_fifo_push(&channel->returns) = entry;
             ring_holder(sim, channel);
@@ -305,8 +313,11 @@ void sim_channel_frame(
         case FRAME_CONTROL: break;
         }
     }
-    if (frame->kind == FRAME_CALLS)
-        sim_channel_ring_worker(sim, channel);
+    if (frame->kind == FRAME_CALLS) {
+        sim_stages_serve(sim, daemon, channel);
+        ring_holder(sim, channel);
+    }
+    sim_stages_run(sim, daemon);
 }
 
 void sim_take_back(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task)
@@ -387,6 +398,7 @@ static void answer_all(struct sim *sim, struct sim_daemon *daemon, struct sim_ch
             continue;
         struct sim_entry *answer = reeve_fifo_push(&channel->returns);
         *answer = call->entry;
+        call->entry.stage = 0;
         answer->object_count = 0;
         answer->recalled = call->state == ENTRY_READY;
         answer->status = call->state == ENTRY_READY ? REEVE_ECANCELLED
@@ -394,6 +406,8 @@ static void answer_all(struct sim *sim, struct sim_daemon *daemon, struct sim_ch
                                                     : REEVE_EWORKERDIED;
         answer->child_died = command->count != 0;
     }
+    while (channel->waiting_count > 0)
+        sim_stage_take_back(daemon, channel, channel->waiting[0].entry.task);
     send_returns(sim, daemon, channel);
 }
 
@@ -409,6 +423,8 @@ void sim_channel_close(
             (unsigned long long)lease);
     if (worker_is_dead && channel->kind == CHANNEL_EXECUTOR)
         answer_all(sim, daemon, channel, command);
+    sim_stages_close(daemon, channel);
+    sim_stages_run(sim, daemon);
     uint32_t in_hand = revoke(channel);
     struct sim_process *worker = sim_process_get(sim, channel->worker);
     if (worker_is_dead && channel->host != 0 && worker != NULL) /* it may live */

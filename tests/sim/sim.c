@@ -218,6 +218,7 @@ static void end(struct sim *sim)
         struct sim_channel *channel = value;
         reeve_fifo_fini(&channel->returns);
         free(channel->calls);
+        free(channel->waiting);
         free(channel);
     }
     reeve_map64_fini_values(&sim->journal_nodes);
@@ -419,7 +420,7 @@ static uint64_t run(const struct sim_options *options)
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
            "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
-           "%llu pulls, %llu written, %llu restored, %llu damaged; "
+           "%llu pulls, %llu staged (%llu not), %llu written, %llu restored, %llu damaged; "
            "%llu cancelled (%llu by an end); %llu stops, %llu kills, "
            "%llu cuts, %llu heads, %llu fenced, %llu recalls; %llu by tasks; hash %016llx\n",
         (unsigned long long)options->seed, (unsigned long long)sim->event_count,
@@ -441,6 +442,7 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->read, (unsigned long long)sim->in_place,
         (unsigned long long)sim->lost, (unsigned long long)sim->remade,
         (unsigned long long)sim->full, (unsigned long long)sim->pulls,
+        (unsigned long long)sim->staged, (unsigned long long)sim->unstaged,
         (unsigned long long)sim->written, (unsigned long long)sim->restored,
         (unsigned long long)sim->damaged, (unsigned long long)sim->cancelled,
         (unsigned long long)sim->stopped, (unsigned long long)sim->stops,

@@ -20,6 +20,7 @@
  *   streams.c    functions that yield items, and who reads them
  *   feeds.c      streams that are given to a task
  *   values.h     large values: each node's store, its memory and disk
+ *   staging.c    calls that wait for large arguments
  *   chaos.c      what goes wrong
  *
  * Everything that happens is an event on one heap, ordered by (time, sequence). An event names
@@ -129,6 +130,7 @@ struct sim_entry {            /* a call, or an answer to one */
     /* a call: those among its arguments; an answer: what it gives, or which of them was lost */
     uint32_t object_count;
     struct reeve_reference objects[2];
+    uint64_t stage; /* in a daemon: that pins those; or 0 */
 };
 
 enum sim_frame_kind {
@@ -255,6 +257,13 @@ struct sim_call {
     enum sim_entry_state state;
 };
 
+struct sim_waiting { /* a call, for its arguments, or behind one that does */
+    struct sim_entry entry;
+    bool unstaged, staging; /* it has arguments that are not; that are being brought */
+    int32_t code;
+    struct reeve_object_id lost;
+};
+
 struct sim_channel {
     uint64_t uid; /* also where a ring of a former tenant cannot be mistaken for this one */
     enum sim_channel_kind kind;
@@ -274,6 +283,9 @@ struct sim_channel {
     uint32_t call_count, call_capacity, call_first; /* call_first: before it none is READY */
     uint32_t open_count;                            /* READY or CLAIMED */
     struct reeve_fifo returns;                      /* struct sim_entry */
+    struct sim_waiting *waiting;                    /* EXECUTOR: CALL_SLOTS, or NULL; in order */
+    uint32_t waiting_count;
+    bool turns_away; /* EXECUTOR, of an actor: what was sent behind one that is refused */
 };
 
 #define CALL_SLOTS 64u
@@ -304,6 +316,24 @@ void sim_bridge(struct sim *sim, struct sim_daemon *daemon, uint64_t lease);
 void sim_take_back(struct sim *sim, struct sim_daemon *daemon, uint64_t lease, uint64_t task);
 /* Whoever is at the other end looks soon. */
 void sim_channel_ring_worker(struct sim *sim, struct sim_channel *channel);
+
+/* ---- staging ---- */
+
+/* A call has come over a bridge; say run when all of them have. */
+void sim_stage_call(struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel,
+    const struct sim_entry *entry);
+/* What the stages want of the store is done; the daemon may be gone afterwards. */
+void sim_stages_run(struct sim *sim, struct sim_daemon *daemon);
+/* Calls that wait for nothing any more go on. */
+void sim_stages_serve(struct sim *sim, struct sim_daemon *daemon, struct sim_channel *channel);
+/* False: no such task waits. */
+bool sim_stage_take_back(struct sim_daemon *daemon, struct sim_channel *channel, uint64_t task);
+/* A call has been answered; or there is an end to all of the channel. Say run afterwards. */
+void sim_stage_drop(struct sim_daemon *daemon, uint64_t *stage);
+void sim_stages_close(struct sim_daemon *daemon, struct sim_channel *channel);
+/* A worker begins it: its arguments are there. */
+void sim_stage_check(
+    struct sim *sim, const struct sim_channel *channel, const struct sim_entry *call);
 
 /* ---- processes ---- */
 
@@ -691,6 +721,7 @@ struct sim {
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;
+    uint64_t staged, unstaged;       /* calls whose arguments came; or did not */
     uint64_t store_bytes, disk_odds; /* of each store; one in so many things a disk does fails */
     uint32_t folder_count;
     struct reeve_map64 lives;         /* handle of an actor -> struct sim_life */

@@ -268,7 +268,12 @@ static void carry_out(
                       (uint64_t)c->request << 16);
     switch (c->kind) {
     case REEVE_STORE_REPLY_CREATE: reply(sim, daemon, c, REEVE_STORE_CREATE); break;
-    case REEVE_STORE_REPLY_GET: reply(sim, daemon, c, REEVE_STORE_GET); break;
+    case REEVE_STORE_REPLY_GET:
+        if (c->client == REEVE_STORE_DAEMON)
+            reeve_stages_got(daemon->store->stages, c);
+        else
+            reply(sim, daemon, c, REEVE_STORE_GET);
+        break;
     case REEVE_STORE_REPLY_SEAL: reply(sim, daemon, c, REEVE_STORE_SEAL); break;
     case REEVE_STORE_RELAX: reply(sim, daemon, c, REEVE_STORE_MEMORY); break;
     case REEVE_STORE_OVER: reply(sim, daemon, c, REEVE_STORE_FREE); break;
@@ -297,6 +302,8 @@ static void carry_out(
 static void audit(struct sim *sim, const struct sim_daemon *daemon, const char *after)
 {
     const char *wrong = sim->options.audit ? reeve_store_check(daemon->store->core) : NULL;
+    if (wrong == NULL && sim->options.audit)
+        wrong = reeve_stages_check(daemon->store->stages);
     if (wrong != NULL)
         sim_violation(
             sim, "the store's tables on node %u: %s, after %s", daemon->number, wrong, after);
@@ -333,6 +340,7 @@ void sim_store_step(
     if (!daemon->dead) {
         audit(sim, daemon, "the rest");
         arm(sim, daemon);
+        sim_stages_run(sim, daemon);
     }
     if (!outer)
         return; /* who runs the daemon buries it */
@@ -394,11 +402,13 @@ void sim_store_start(struct sim *sim, struct sim_daemon *daemon)
         .spill_limit_bytes = daemon->machine % 3 == 0 ? 4 * sim->store_bytes : 0,
         .spill_retry_ns = SECOND};
     store->core = reeve_store_create(&settings);
+    store->stages = reeve_stages_create(store->core, settings.capacity_bytes);
 }
 
 void sim_store_free(struct sim_daemon *daemon)
 {
     struct sim_store *store = daemon->store;
+    reeve_stages_free(store->stages);
     reeve_store_free(store->core);
     reeve_map64_fini_values(&store->pieces);
     reeve_map64_fini_values(&store->working);
@@ -415,6 +425,13 @@ const char *sim_store_unrest(
 {
     struct reeve_store_status s;
     struct reeve_store_object_info info;
+    struct reeve_stages_status stages;
+    reeve_stages_status(daemon->store->stages, &stages);
+    if (stages.count > 0) {
+        snprintf(text, size, "node %u has %llu stages, of which %llu wait", daemon->number,
+            (unsigned long long)stages.count, (unsigned long long)stages.waiting_count);
+        return text;
+    }
     reeve_store_status(daemon->store->core, &s);
     uint64_t primaries = 0;
     for (uint64_t cursor = 0; reeve_store_next_object(daemon->store->core, &cursor, &info);)

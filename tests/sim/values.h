@@ -4,6 +4,7 @@
  *   store.c    a daemon's shell around its store core: what clients and other nodes say, pieces on
  *              their way, and when slices and disks are done
  *   memory.c   segments and files of real bytes; who may still touch which of them
+ *   staging.c  calls from other nodes wait for those among their arguments
  *   values.c   processes: values are made (room, filled, sealed), read (in place, or pinned) and
  *              put, in steps between which anything may die
  *
@@ -12,7 +13,7 @@
 #ifndef REEVE_TESTS_SIM_VALUES_H
 #define REEVE_TESTS_SIM_VALUES_H
 
-#include "objectstore/store.h"
+#include "objectstore/stage.h"
 #include "tests/sim/sim.h"
 
 /* ---- memory and disk ---- */
@@ -24,8 +25,10 @@ struct sim_bytes { /* a segment, or a file */
 
 struct sim_store { /* of a daemon */
     struct reeve_store *core;
+    struct reeve_stages *stages;
     struct reeve_fifo out;
-    bool carrying;
+    bool carrying; /* commands of the core are being carried out; */
+    bool staging;  /* of the stages */
     uint64_t tick_ns;
     uint32_t capacity_bytes;
     struct reeve_map64 segments; /* number -> struct sim_bytes */

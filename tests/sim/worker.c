@@ -339,6 +339,7 @@ static void claim_work(struct sim *sim, struct sim_process *process)
         frame->alone = entry.alone;
         frame->latest = entry.latest;
         frame->window = entry.window;
+        sim_stage_check(sim, channel, &entry);
         sim_parent_check(sim, entry.function, entry.value, entry.parent);
         sim_feed_begin(sim, process, frame, &entry);
         sim_arguments_fetch(sim, process, &entry);

@@ -1,4 +1,5 @@
-/* Leases that lie idle while others wait for them: when they go back, and when they are kept. */
+/* Leases that lie idle while others wait for them: when they go back, and when they are kept; and
+ * what they take over of those that are stuck. */
 #include "tests/unit/client/owner_world.h"
 
 #define US   UINT64_C(1000)
@@ -196,6 +197,52 @@ static void who_pauses_for_long_keeps_it_no_longer_than_who_is_new(void **state)
     world_end(&world);
 }
 
+static uint32_t send(struct world *world, struct reeve_owner_send *last)
+{
+    uint32_t count = 0;
+    for (; reeve_owner_next_send(world->owner, last); count++)
+        reeve_owner_sent(world->owner, world->now_ns, last->task, count);
+    return count;
+}
+
+static reeve_task_id asked_back(struct world *world)
+{
+    struct reeve_owner_command command;
+    reeve_task_id task = 0;
+    while (reeve_owner_next_command(world->owner, &command)) {
+        if (command.kind != REEVE_OWNER_TAKE_BACK)
+            continue;
+        assert_int_equal(task, 0);
+        task = command.task;
+    }
+    return task;
+}
+
+/* The first was overtaken by the second while its arguments travelled, and that waits for it. */
+static void what_was_overtaken_is_taken_over(void **state)
+{
+    (void)state;
+    struct world world = world_with_lease();
+    struct reeve_owner_send last;
+    reeve_lease_index index = world.lease;
+    call(&world);
+    reeve_task_id first = world_submit(&world, 0), second = world_submit(&world, 0);
+    assert_int_equal(send(&world, &last), 2);
+    world_lease(&world, 101, 1);
+    assert_int_equal(asked_back(&world), 0);
+    world.now_ns += 10 * MS;
+    reeve_owner_tick(world.owner, world.now_ns);
+    assert_int_equal(asked_back(&world), second); /* in vain */
+    world.now_ns = reeve_owner_deadline(world.owner);
+    reeve_owner_tick(world.owner, world.now_ns);
+    assert_int_equal(asked_back(&world), first);
+    reeve_owner_taken_back(world.owner, world.now_ns, index, first, 1);
+    assert_int_equal(send(&world, &last), 1);
+    assert_int_equal(last.task, first);
+    assert_int_equal(last.lease_index, world.lease);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +254,7 @@ int main(void)
         cmocka_unit_test(who_pauses_for_microseconds_keeps_it),
         cmocka_unit_test(what_was_missed_is_learnt_from),
         cmocka_unit_test(who_pauses_for_long_keeps_it_no_longer_than_who_is_new),
+        cmocka_unit_test(what_was_overtaken_is_taken_over),
     };
     return cmocka_run_group_tests_name("owner/idle", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Size: bounds on steps of work (totals.work_count), not on the clock. */
+#include <malloc.h>
 #include <string.h>
 
 #include "tests/unit/scheduler/scenario.h"
@@ -37,15 +38,24 @@ static uint64_t settle(struct scenario *x, uint64_t most_a_slice)
     return slices;
 }
 
+/* 0 under a sanitizer, whose allocator does not say. */
+static size_t allocated_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
 static void ten_thousand_nodes_a_hundred_thousand_leases(void **state)
 {
     (void)state;
     struct scenario x;
     begin(&x, NULL);
     const uint32_t nodes = 10000, a_node = 10;
+    size_t bytes = allocated_bytes();
     add_node(&x, 1, 0);
     for (uint32_t i = 2; i <= nodes; i++)
         add_node(&x, i, a_node * 1000);
+    assert_true((allocated_bytes() - bytes) / nodes < 2048);
     tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = P(1, 1)});
     struct reeve_class c = class_of(P(1, 1), 1000, 0);
     uint64_t before = totals(&x).work_count;
@@ -81,6 +91,20 @@ static void ten_thousand_nodes_a_hundred_thousand_leases(void **state)
     assert_true(totals(&x).work_count - before < 500);
     assert_in_range(x.out.count, 2, 100);
     settle(&x, 5000);
+
+    /* A node dies that has ten leases: these, and a word to everyone, in slices. */
+    const uint32_t dead = nodes / 2;
+    before = totals(&x).work_count;
+    struct reeve_sched_event gone = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = dead};
+    reeve_sched_step(x.sched, x.now_ns, &gone, &x.out);
+    struct reeve_sched_event refused = {
+        .kind = REEVE_SCHED_EVENT_DIAL_FAILED, .node = dead, .refused = true};
+    reeve_sched_step(x.sched, x.now_ns, &refused, &x.out);
+    assert_true(totals(&x).work_count - before < 1000);
+    forget(&x);
+    settle(&x, 5000);
+    assert_true(totals(&x).work_count - before < 3 * (uint64_t)nodes);
+    assert_int_equal(totals(&x).lease_count, (nodes - 2) * a_node);
 
     /* The driver's node dies: the news goes to everyone, in slices. */
     struct reeve_sched_event lost = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = 1};
