@@ -179,13 +179,14 @@ static bool is_held(const struct owner_task *task)
 static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index, bool shared)
 {
     struct owner_task *task = owner_task_at(owner, index);
+    if (reeve_task_state_is_final(task->state))
+        return !shared || !(task->flags & OWNER_RESULT_OBJECT) ||
+               task->flags & (OWNER_GIVEN | OWNER_LENT) || is_held(task);
+    /* what is no call has no class */
     bool may_give = !shared && task->state != REEVE_TASK_PENDING &&
                     task->state != REEVE_TASK_PART && !is_stream(owner, index) &&
                     !owner_takes_streams(owner, task) &&
                     !owner_class_is_ordered(owner->classes[task->class_index]);
-    if (reeve_task_state_is_final(task->state))
-        return !shared || !(task->flags & OWNER_RESULT_OBJECT) ||
-               task->flags & (OWNER_GIVEN | OWNER_LENT) || is_held(task);
     if (may_give)
         task->flags |= OWNER_KEPT;
     else

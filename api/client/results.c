@@ -11,35 +11,58 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TYPED_RESULTS_MAX 32 /* as many as the macros can count */
+
 /* ---- giving ---------------------------------------------------------------------------------- */
+
+/* Each by itself, up to the first that cannot be: its future has the call's error. How many futures
+ * there are. */
+static size_t put_all(
+    const struct reeve_member *members, size_t count, const void *results, reeve_future *futures)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    for (size_t i = 0; i < count; i++) {
+        const void *value = (const char *)results + members[i].offset;
+        futures[i].id = reeve_typed_put(members[i].type, value);
+        if (!reeve_is_failed_future(futures[i].id)) {
+            reeve_handles_given(reeve_client_enter(error), members[i].type, value);
+            continue;
+        }
+        char why[256];
+        snprintf(why, sizeof why, "%.250s", error->message);
+        reeve_error_set(error, error->code, "the result %s: %s", members[i].name, why);
+        futures[i].id = reeve_failed_future(error);
+        return i + 1;
+    }
+    return count;
+}
 
 REEVE_API void reeve_typed_give_results(const struct reeve_member *members, size_t count,
     const void *results, struct reeve_futures *ret)
 {
     const struct reeve_invocation *invocation = reeve_invocation_current();
-    struct reeve_error_info *error = reeve_error_thread();
     reeve_future *futures = reeve_alloc(count * sizeof *futures);
     *ret = (reeve_futures){futures, 0};
-    if (invocation && invocation->failed)
+    if (invocation && (invocation->failed || invocation->later))
         return;
-    if (!futures) {
+    if (!futures)
         reeve_fail(REEVE_ENOMEM, "no memory for %zu results", count);
-        return;
+    else
+        ret->count = put_all(members, count, results, futures);
+}
+
+REEVE_API int reeve_typed_reply_results(uint64_t token, const struct reeve_function *function,
+    const struct reeve_member *members, size_t count, const void *results)
+{
+    reeve_future futures[TYPED_RESULTS_MAX];
+    reeve_futures all = {futures, put_all(members, count, results, futures)};
+    int code = reeve_typed_reply((reeve_reply_token){token}, function, &all);
+    if (code) { /* those that came with it are gone already, where it was taken */
+        struct reeve_error_info why = *reeve_error_thread();
+        (void)reeve_typed_release_results((const uint64_t *)futures, all.count);
+        *reeve_error_thread() = why;
     }
-    for (size_t i = 0; i < count; i++) {
-        const void *value = (const char *)results + members[i].offset;
-        futures[i].id = reeve_typed_put(members[i].type, value);
-        ret->count++;
-        if (!reeve_is_failed_future(futures[i].id)) {
-            reeve_handles_given(reeve_client_enter(error), members[i].type, value);
-            continue;
-        }
-        char why[256]; /* it is the call's error */
-        snprintf(why, sizeof why, "%.250s", error->message);
-        reeve_error_set(error, error->code, "the result %s: %s", members[i].name, why);
-        futures[i].id = reeve_failed_future(error);
-        return;
-    }
+    return code;
 }
 
 REEVE_API int reeve_give_results(const reeve_packed *values, size_t count, reeve_packed *ret)

@@ -272,7 +272,8 @@ REEVE_API uint32_t reeve_actor_restart_count(void);
 
 /* REEVE_METHOD(R, counter, add, (int64_t, by)) { body }: defines counter_add, a remote function
  * with the parameters (counter_ref), (int64_t, by). In the body `self` is the actor. What the
- * result points to may be a part of the actor. */
+ * result points to may be a part of the actor. One with several results: REEVE_METHOD_RESULTS
+ * (reeve_results.h). */
 #define REEVE_METHOD(R, A, ...) \
     REEVE_METHOD_(R, A, REEVE_METHOD_NAME_(A, REEVE_FIRST(__VA_ARGS__, )), __VA_ARGS__)
 

@@ -84,7 +84,8 @@ REEVE_API int reeve_reply_drop(reeve_reply_token token);
 
 /* counter_add_reply(token, value), which REEVE_METHOD makes: the answer. The value is copied. Like
  * reeve_reply_fail; also REEVE_EINVAL (the token is of a call of another method), or what is wrong
- * with the value, which the caller is told, too. */
+ * with the value, which the caller is told, too. Of REEVE_METHOD_RESULTS it takes a pointer to the
+ * results. */
 
 #ifdef __cplusplus
 }
@@ -155,13 +156,16 @@ REEVE_API int reeve_typed_reply(
         "a group has 1 to 1024 threads")
 #define REEVE_GROUP_METHOD_(group, R, A, name, ...) \
     REEVE_GROUP_METHOD__(group, R, A, name, __VA_ARGS__)
-#define REEVE_GROUP_METHOD__(which, R, A, name, ...)                  \
+#define REEVE_GROUP_METHOD__(which, R, A, name, ...) \
+    REEVE_GROUP_PLACE_(which, A, name)               \
+    REEVE_METHOD__(R, A, name, __VA_ARGS__)
+#define REEVE_GROUP_PLACE_(which, A, name) REEVE_GROUP_PLACE__(which, A, name)
+#define REEVE_GROUP_PLACE__(which, A, name)                           \
     extern struct reeve_function name##_reeve_function;               \
     __attribute__((constructor)) static void name##_reeve_place(void) \
     {                                                                 \
         name##_reeve_function.group = A##_reeve_group_##which;        \
-    }                                                                 \
-    REEVE_METHOD__(R, A, name, __VA_ARGS__)
+    }
 
 #define REEVE_REPLY_VALUE_(R, name)                                                  \
     __attribute__((unused)) static inline int name##_reply(                          \

@@ -1,5 +1,5 @@
-/* reeve_results.h - functions with several results, each a future of its own. Included by
- * reeve_typed.h.
+/* reeve_results.h - functions and methods with several results, each a future of its own. Included
+ * by reeve_typed.h.
  *
  *     REEVE_REMOTE_RESULTS(divide, ((int64_t, quotient), (int64_t, remainder)),
  *         (int64_t, a), (int64_t, b))
@@ -21,8 +21,11 @@
  *    all have been released, as it would with one result.
  *  - To cancel one of them is to cancel the call (reeve_cancel), and so all of them.
  *  - Options, retries, time limits, inline mode: as with any call.
+ *  - A method's are no different (REEVE_METHOD_RESULTS): its calls run in the order in which they
+ *    were made, among those of the actor's other methods.
  *  - Large results that are lost with their node, or damaged on a disk, are made again by
- *    another run of the call, as often as max_retries allows: one for all that lay on that node. */
+ *    another run of the call, as often as max_retries allows: one for all that lay on that node.
+ *    Those of a method are not: its actor has gone on since (REEVE_ELOST). */
 #ifndef REEVE_RESULTS_H
 #define REEVE_RESULTS_H
 
@@ -51,6 +54,34 @@
 #define REEVE_REMOTE_RESULTS(fn, ...)             \
     REEVE_REMOTE_RESULTS_DECLARE(fn, __VA_ARGS__) \
     REEVE_REMOTE_RESULTS_DEFINE(fn, __VA_ARGS__)
+
+/* REEVE_METHOD_RESULTS(counter, add_both, ((int64_t, before), (int64_t, after)), (int64_t, by))
+ * { body }: defines counter_add_both, a remote function of several results whose first parameter is
+ * the actor, and up to 15 more. In the body `self` is the actor, as in REEVE_METHOD, and `results`
+ * points to the results; what they point to may be a part of the actor. It has all that
+ * REEVE_REMOTE_RESULTS makes, and for an answer that comes later (reeve_concurrency.h)
+ *
+ *     int counter_add_both_reply(reeve_reply_token, const counter_add_both_results *)
+ *
+ *     REEVE_METHOD_RESULTS(counter, add_both, ((int64_t, before), (int64_t, after)), (int64_t, by))
+ *     {
+ *         results->before = self->value;
+ *         results->after = self->value += by;
+ *     }
+ *
+ *     counter_add_both_futures f = counter_add_both_remote(c, 1);
+ *     counter_add_both_results both;
+ *     counter_add_both_get(f, &both);                             both.after == both.before + 1
+ */
+#define REEVE_METHOD_RESULTS(A, m, ...)                                            \
+    REEVE_METHOD_RESULTS_(A, REEVE_METHOD_NAME_(A, m), REEVE_FIRST(__VA_ARGS__, ), \
+        REEVE_RESULTS_REST_(A, __VA_ARGS__))
+
+/* REEVE_GROUP_METHOD_RESULTS(disk, server, load, ((reeve_bytes, a), (int64_t, b))) { body }: such a
+ * method that runs in that group of the actor's (reeve_concurrency.h). */
+#define REEVE_GROUP_METHOD_RESULTS(group, A, m, ...)       \
+    REEVE_GROUP_PLACE_(group, A, REEVE_METHOD_NAME_(A, m)) \
+    REEVE_METHOD_RESULTS(A, m, __VA_ARGS__)
 
 /* Like REEVE_REMOTE_DECLARE and REEVE_REMOTE_DEFINE. */
 #define REEVE_REMOTE_RESULTS_DECLARE(fn, ...) \
@@ -107,6 +138,8 @@ REEVE_API int reeve_typed_get_results(const uint64_t *futures, const struct reev
 REEVE_API void reeve_typed_clear_results(
     const struct reeve_member *members, size_t count, void *results, size_t size);
 REEVE_API int reeve_typed_release_results(const uint64_t *futures, size_t count);
+REEVE_API int reeve_typed_reply_results(uint64_t token, const struct reeve_function *function,
+    const struct reeve_member *members, size_t count, const void *results);
 
 #ifdef __cplusplus
 }
@@ -178,5 +211,29 @@ REEVE_API int reeve_typed_release_results(const uint64_t *futures, size_t count)
     REEVE_TABLE_(reeve_futures, fn, NULL, __VA_ARGS__)                                         \
     void fn(__attribute__((unused))                                                            \
         fn##_results *results REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))
+
+#define REEVE_METHOD_RESULTS_(A, name, outcome, ...) \
+    REEVE_METHOD_RESULTS__(A, name, outcome, __VA_ARGS__)
+#define REEVE_METHOD_RESULTS__(A, name, outcome, ...)                                   \
+    REEVE_RESULTS_DECLARE_(                                                             \
+        name, outcome, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__)) \
+    static void name##_reeve_method(__attribute__((unused)) A *self,                    \
+        name##_results *results REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__));        \
+    __attribute__((unused)) static inline int name##_reply(                             \
+        reeve_reply_token reeve_which, const name##_results *reeve_values)              \
+    {                                                                                   \
+        return reeve_typed_reply_results(reeve_which.id, &name##_reeve_function,        \
+            name##_reeve_results, REEVE_RESULTS_COUNT_(name), reeve_values);            \
+    }                                                                                   \
+    REEVE_RESULTS_DEFINE_(                                                              \
+        name, outcome, name, (A##_ref, reeve_self)REEVE_EACH(REEVE_PAIR_, __VA_ARGS__)) \
+    {                                                                                   \
+        A *self = (A *)reeve_typed_actor_self(reeve_untyped_actor(reeve_self));         \
+        if (self != NULL)                                                               \
+            name##_reeve_method(self, results REEVE_EACH(REEVE_PASS_, __VA_ARGS__));    \
+    }                                                                                   \
+    static void name##_reeve_method(__attribute__((unused)) A *self,                    \
+        __attribute__((unused))                                                         \
+        name##_results *results REEVE_EACH(REEVE_NEXT_PARAMETER_, __VA_ARGS__))
 
 #endif

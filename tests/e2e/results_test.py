@@ -31,3 +31,24 @@ def test_one_of_them_is_cancelled(run, mail):
 @pytest.mark.parametrize("what", WHAT)
 def test_on_other_machines(cluster, what):
     assert cluster.driver([find_program("results"), what]).succeed(60) == f"ok {what}\n"
+
+
+# ---- methods ----
+
+@pytest.mark.parametrize("environment", [{"REEVE_SLOTS": "1"}, {}, {"REEVE_MODE": "inline"}], ids=["one slot", "two", "inline"])
+def test_methods(run, environment):
+    assert run("methods", "methods", environment=environment).succeed(60) == "ok methods\n"
+
+
+def test_methods_that_answer_later(run):
+    assert run("methods", "replies").succeed(60) == "ok replies\n"
+
+
+def test_the_process_of_the_actor_dies(run, tmp_path):
+    """In the midst of one: each of its results says so, or it is run again, if it may be."""
+    assert run("methods", "dies", str(tmp_path / "once")).succeed(60) == "ok dies\n"
+
+
+@pytest.mark.parametrize("what", ["methods", "replies"])
+def test_methods_on_other_machines(cluster, what):
+    assert cluster.driver([find_program("methods"), what]).succeed(60) == f"ok {what}\n"

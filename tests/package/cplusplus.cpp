@@ -86,6 +86,22 @@ REEVE_REMOTE_RESULTS(constants, ((double, pi), (bool, truth)))
     *results = {3.25, true};
 }
 
+REEVE_ACTOR(meter, (int64_t, value))
+REEVE_CONSTRUCTOR(meter)
+{
+    return REEVE_OK;
+}
+REEVE_METHOD_RESULTS(meter, step, ((int64_t, before), (reeve_string, text)), (int64_t, by))
+{
+    results->before = self->value;
+    results->text = "stepped";
+    self->value += by;
+}
+REEVE_METHOD_RESULTS(meter, seen, ((int64_t, value), (bool, truth)))
+{
+    *results = {self->value, true};
+}
+
 REEVE_STREAM(int64_t, powers, (int64_t, most))
 {
     for (int64_t power = 1; power <= most; power *= 2)
@@ -185,6 +201,15 @@ static void several()
     expect(reeve_release(failed.quotient) == REEVE_OK && reeve_release(failed.text) == REEVE_OK, "released");
     constants_results two = {};
     expect(constants_get(constants_remote(), &two) == REEVE_OK && two.pi == 3.25 && two.truth, "without parameters");
+    meter_ref actor = meter_create();
+    meter_step_results step = {};
+    meter_seen_results seen = {};
+    meter_step_futures stepped = meter_step_remote(actor, 7);
+    expect(meter_seen_get(meter_seen_remote(actor), &seen) == REEVE_OK && seen.value == 7 && seen.truth, "a method's results");
+    expect(meter_step_get(stepped, &step) == REEVE_OK && step.before == 0 && std::strcmp(step.text, "stepped") == 0,
+        "a method's results in order");
+    meter_step_clear(&step);
+    reeve_actor_release(actor);
 }
 
 static void streams()

@@ -51,6 +51,16 @@ REEVE_GROUP_METHOD(group, int64_t, keeper, multiply, (int64_t, group), (int64_t,
     return self->value *= group * name;
 }
 
+REEVE_METHOD_RESULTS(
+    keeper, outcome, ((int64_t, which), (int64_t, name)), (int64_t, m), (int64_t, A))
+{
+    *results = (keeper_outcome_results){self->value * m, A};
+}
+REEVE_GROUP_METHOD_RESULTS(group, keeper, place, ((int64_t, token)))
+{
+    results->token = self->value;
+}
+
 REEVE_REMOTE_RESULTS(both, ((int64_t, futures), (stream, value)), (int64_t, result), (view, from))
 {
     *results = (both_results){result, {from.x}};
@@ -99,6 +109,13 @@ static void an_actor(void **state)
     int64_t sum = 0, product = 0;
     assert_int_equal(keeper_add_get(keeper_add_remote(k, 5, 6, 7), &sum), REEVE_OK);
     assert_int_equal(keeper_multiply_get(keeper_multiply_remote(k, 2, 5), &product), REEVE_OK);
+    keeper_outcome_results outcome;
+    keeper_place_results place;
+    assert_int_equal(keeper_outcome_get(keeper_outcome_remote(k, 3, 4), &outcome), REEVE_OK);
+    assert_int_equal(outcome.which, 3 * product);
+    assert_int_equal(outcome.name, 4);
+    assert_int_equal(keeper_place_get(keeper_place_remote(k), &place), REEVE_OK);
+    assert_int_equal(place.token, product);
     assert_int_equal(sum, 28);
     assert_int_equal(product, 280);
     assert_int_equal(reeve_actor_release(k), REEVE_OK);

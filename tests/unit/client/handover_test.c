@@ -174,6 +174,28 @@ static void what_nobody_has_begun_becomes_the_callers_task(void **state)
     world_free(&world);
 }
 
+/* An actor's process, say: it knows no class. */
+static void who_has_called_nothing_gives_what_it_has_put(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    reeve_task_id roots[2], got[2];
+    struct reeve_reference object = {.id = {5, 0}, .size_bytes = 1 << 20, .node = 3};
+    reeve_owner_free(world.worker);
+    world.worker = reeve_owner_create(&reeve_owner_settings_default);
+    assert_int_equal(reeve_owner_put(world.worker, "small", 5, &roots[0]), 0);
+    assert_int_equal(reeve_owner_put(world.worker, NULL, 0, &roots[1]), 0);
+    assert_false(reeve_owner_handover_ready(world.worker, world.now_ns, roots, 2));
+    object.id.sequence = roots[1];
+    reeve_owner_filled(world.worker, MS, roots[1], 0, &object);
+    give(&world, roots, 2, 1000);
+    take_answer(&world, got, 2);
+    has_value(world.caller, got[0], "small");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(reeve_owner_release(world.caller, got[i]), 0);
+    world_free(&world);
+}
+
 static void what_has_ended_is_handed_over_as_it_is(void **state)
 {
     (void)state;
@@ -574,6 +596,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_has_begun_becomes_the_callers_task),
+        cmocka_unit_test(who_has_called_nothing_gives_what_it_has_put),
         cmocka_unit_test(what_has_ended_is_handed_over_as_it_is),
         cmocka_unit_test(what_is_held_is_handed_on),
         cmocka_unit_test(what_somebody_runs_is_waited_for),
