@@ -116,7 +116,8 @@ static void tell_notice(struct reeve_head *head, const struct reeve_sched_comman
             command->message.process, command->message.text);
     else
         reeve_log(level, id, "node=%u text=%s", command->node, command->message.text);
-    if (command->notice == REEVE_SCHED_NOTICE_NODE_DEAD)
+    if (command->notice == REEVE_SCHED_NOTICE_NODE_DEAD ||
+        command->notice == REEVE_SCHED_NOTICE_NODE_ENDED)
         reeve_head_runs_node_dead(head, command->node);
     if (command->notice == REEVE_SCHED_NOTICE_JOB_BEGIN ||
         command->notice == REEVE_SCHED_NOTICE_JOB_END)
@@ -223,25 +224,13 @@ static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info 
         reeve_log(REEVE_LOG_DEBUG, "REEVE-TOOL-UP", "address=%s", info->address);
 }
 
-static uint32_t node_of(struct reeve_head *head, reeve_peer peer)
+/* Of one that was asked to stop nobody needs to ask whether somebody still listens there. */
+static void node_down(struct reeve_head *head, reeve_peer peer, int code)
 {
-    struct reeve_sched_node_info info;
-    uint64_t cursor = 0;
-    while (reeve_sched_next_node(head->sched, &cursor, &info)) {
-        if (info.session == peer)
-            return info.node;
-    }
-    return 0;
-}
-
-static void node_down(struct reeve_head *head, reeve_peer peer)
-{
-    struct reeve_sched_event down = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = peer};
-    struct reeve_sched_event gone = {.kind = REEVE_SCHED_EVENT_DIAL_FAILED, .refused = true};
-    gone.node = reeve_head_is_asked_to_stop(head, peer) ? node_of(head, peer) : 0;
+    struct reeve_sched_event down = {.kind = REEVE_SCHED_EVENT_PEER_DOWN,
+        .session = peer,
+        .refused = code == REEVE_ESHUTDOWN || reeve_head_is_asked_to_stop(head, peer)};
     step(head, &down);
-    if (gone.node != 0)
-        step(head, &gone); /* it has said so: no need to ask whether somebody still listens there */
 }
 
 static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
@@ -256,7 +245,7 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
         "address=%s code=%s why=%s", entry->address, reeve_error_name(code), text ? text : "");
     free(entry);
     if (role == REEVE_ROLE_NODE)
-        node_down(head, peer);
+        node_down(head, peer, code);
     reeve_head_tools_peer_down(head, peer);
     if (head->stopping && reeve_list_is_empty(&head->peers))
         uv_stop(&head->loop);

@@ -196,7 +196,8 @@ static void lose(struct reeve_sched *s, struct sched_node *node)
     sched_job_presume(s, REEVE_LIST_ENTRY(link, struct sched_job, node_link), REEVE_SCHED_NEVER);
 }
 
-static void verdict(struct reeve_sched *s, struct sched_node *node, const char *why)
+static void verdict(
+    struct reeve_sched *s, struct sched_node *node, enum reeve_sched_notice notice, const char *why)
 {
     uint64_t session = node->session;
     set_state(s, node, REEVE_SCHED_NODE_DEAD);
@@ -219,7 +220,7 @@ static void verdict(struct reeve_sched *s, struct sched_node *node, const char *
     struct reeve_sched_command *command = sched_command(s, REEVE_SCHED_COMMAND_JOURNAL);
     command->journal = REEVE_SCHED_JOURNAL_NODE_DOWN;
     command->node = node->number;
-    sched_notice(s, REEVE_SCHED_NOTICE_NODE_DEAD, node->number, 0, "%s: %s", node->host, why);
+    sched_notice(s, notice, node->number, 0, "%s: %s", node->host, why);
     sched_news_add(s, &(struct sched_news){.kind = REEVE_MESSAGE_PEER_DOWN,
                           .node = node->number,
                           .incarnation = node->incarnation,
@@ -227,7 +228,7 @@ static void verdict(struct reeve_sched *s, struct sched_node *node, const char *
     s->judge_all = true;
 }
 
-void sched_session_down(struct reeve_sched *s, uint64_t id)
+void sched_session_down(struct reeve_sched *s, uint64_t id, bool ended)
 {
     struct sched_session *session = reeve_map64_get(&s->sessions, id);
     if (session == NULL)
@@ -239,6 +240,10 @@ void sched_session_down(struct reeve_sched *s, uint64_t id)
     set_state(s, node, REEVE_SCHED_NODE_LOST);
     lose(s, node);
     reeve_list_splice_back(&node->leases, &node->unconfirmed);
+    if (ended) {
+        verdict(s, node, REEVE_SCHED_NOTICE_NODE_ENDED, "it has been stopped");
+        return;
+    }
     sched_notice(s, REEVE_SCHED_NOTICE_NODE_LOST, node->number, 0, "%s: link lost", node->host);
     dial(s, node);
     arm(s, node);
@@ -250,7 +255,7 @@ void sched_dial_failed(struct reeve_sched *s, uint32_t number, bool refused)
     if (node == NULL || node->state != REEVE_SCHED_NODE_LOST)
         return;
     if (refused) {
-        verdict(s, node, "its machine says that it does not run");
+        verdict(s, node, REEVE_SCHED_NOTICE_NODE_DEAD, "its machine says that it does not run");
         return;
     }
     node->redial_ns = s->now_ns + s->settings.heartbeat_ms * MS;
@@ -260,7 +265,7 @@ void sched_dial_failed(struct reeve_sched *s, uint32_t number, bool refused)
 void sched_node_timer(struct reeve_sched *s, struct sched_node *node)
 {
     if (s->now_ns >= sched_node_dead_at(s, node)) {
-        verdict(s, node,
+        verdict(s, node, REEVE_SCHED_NOTICE_NODE_DEAD,
             node->state == REEVE_SCHED_NODE_LOST ? "link lost, and no word since"
                                                  : "no word from it");
         return;
@@ -412,15 +417,15 @@ void sched_node_join(
     /* A new life. What it replaces is dead: the former owner of its uid, of its number, and (an
      * address is one listener's) whoever we have lost at its address. */
     if (node != NULL)
-        verdict(s, node, "its daemon was started anew");
+        verdict(s, node, REEVE_SCHED_NOTICE_NODE_DEAD, "its daemon was started anew");
     node = m->node != 0 ? sched_node_get(s, m->node) : NULL;
     if (node != NULL)
-        verdict(s, node, "its daemon was started anew");
+        verdict(s, node, REEVE_SCHED_NOTICE_NODE_DEAD, "its daemon was started anew");
     REEVE_LIST_EACH_SAFE(link, &s->lost)
     {
         struct sched_node *lost = REEVE_LIST_ENTRY(link, struct sched_node, lost_link);
         if (m->address[0] != 0 && strncmp(lost->address, m->address, sizeof lost->address) == 0)
-            verdict(s, lost, "another daemon has its address");
+            verdict(s, lost, REEVE_SCHED_NOTICE_NODE_DEAD, "another daemon has its address");
     }
     join_new(s, session, m);
 }

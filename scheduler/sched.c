@@ -94,7 +94,7 @@ void sched_drop(struct reeve_sched *s, uint64_t session, const char *text)
     const struct sched_session *known = reeve_map64_get(&s->sessions, session);
     command->node = known != NULL && known->node != NULL ? known->node->number : 0;
     sched_notice(s, REEVE_SCHED_NOTICE_PEER_DROPPED, command->node, 0, "%s", text);
-    sched_session_down(s, session);
+    sched_session_down(s, session, false);
 }
 
 const char *reeve_sched_notice_name(enum reeve_sched_notice notice)
@@ -104,6 +104,7 @@ const char *reeve_sched_notice_name(enum reeve_sched_notice notice)
         [REEVE_SCHED_NOTICE_NODE_BACK] = "NODE-BACK",
         [REEVE_SCHED_NOTICE_NODE_LOST] = "NODE-LOST",
         [REEVE_SCHED_NOTICE_NODE_DEAD] = "NODE-DEAD",
+        [REEVE_SCHED_NOTICE_NODE_ENDED] = "NODE-ENDED",
         [REEVE_SCHED_NOTICE_JOB_BEGIN] = "JOB-BEGIN",
         [REEVE_SCHED_NOTICE_JOB_END] = "JOB-END",
         [REEVE_SCHED_NOTICE_LEASE_REFUSED] = "LEASE-REFUSED",
@@ -424,7 +425,7 @@ void reeve_sched_step(struct reeve_sched *s, uint64_t now_ns, const struct reeve
     switch (event->kind) {
     case REEVE_SCHED_EVENT_TICK: break;
     case REEVE_SCHED_EVENT_PEER_UP: sched_session_up(s, event->session); break;
-    case REEVE_SCHED_EVENT_PEER_DOWN: sched_session_down(s, event->session); break;
+    case REEVE_SCHED_EVENT_PEER_DOWN: sched_session_down(s, event->session, event->refused); break;
     case REEVE_SCHED_EVENT_NODE_MESSAGE: take_message(s, event->session, event->message); break;
     case REEVE_SCHED_EVENT_DIAL_FAILED: sched_dial_failed(s, event->node, event->refused); break;
     }

@@ -46,9 +46,10 @@
 /* ---- events ---- */
 
 enum reeve_sched_event_kind {
-    REEVE_SCHED_EVENT_TICK,         /* time has passed */
-    REEVE_SCHED_EVENT_PEER_UP,      /* session: a node's daemon (not a tool) has proved itself */
-    REEVE_SCHED_EVENT_PEER_DOWN,    /* session: it is over */
+    REEVE_SCHED_EVENT_TICK,    /* time has passed */
+    REEVE_SCHED_EVENT_PEER_UP, /* session: a node's daemon (not a tool) has proved itself */
+    /* session: it is over; refused: its daemon has ended, as it was asked to */
+    REEVE_SCHED_EVENT_PEER_DOWN,
     REEVE_SCHED_EVENT_NODE_MESSAGE, /* session message */
     /* node refused: the answer to DIAL, when it did not become a session */
     REEVE_SCHED_EVENT_DIAL_FAILED,
@@ -89,9 +90,10 @@ enum reeve_sched_journal {
 
 enum reeve_sched_notice {
     REEVE_SCHED_NOTICE_NODE_JOINED,
-    REEVE_SCHED_NOTICE_NODE_BACK, /* the same life, a new session */
-    REEVE_SCHED_NOTICE_NODE_LOST, /* link lost; being redialled */
-    REEVE_SCHED_NOTICE_NODE_DEAD, /* the verdict */
+    REEVE_SCHED_NOTICE_NODE_BACK,  /* the same life, a new session */
+    REEVE_SCHED_NOTICE_NODE_LOST,  /* link lost; being redialled */
+    REEVE_SCHED_NOTICE_NODE_DEAD,  /* the verdict */
+    REEVE_SCHED_NOTICE_NODE_ENDED, /* likewise, but it was stopped */
     REEVE_SCHED_NOTICE_JOB_BEGIN,
     REEVE_SCHED_NOTICE_JOB_END,
     REEVE_SCHED_NOTICE_LEASE_REFUSED, /* a node could not run what it was asked to */

@@ -315,7 +315,7 @@ void sched_copy_text(char *to, size_t size, const char *from);
 /* ---- nodes.c: sessions and nodes, and what they are told of each other ---- */
 
 void sched_session_up(struct reeve_sched *s, uint64_t session);
-void sched_session_down(struct reeve_sched *s, uint64_t session);
+void sched_session_down(struct reeve_sched *s, uint64_t session, bool ended);
 void sched_session_free(struct reeve_sched *s, struct sched_session *session);
 void sched_dial_failed(struct reeve_sched *s, uint32_t number, bool refused);
 void sched_node_join(

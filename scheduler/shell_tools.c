@@ -318,6 +318,43 @@ static bool name_job(struct reeve_head *head, json_t *arguments, const char *wor
     return false;
 }
 
+/* The one job that is meant by the word: its id, or the beginning of it, or its name. */
+static void job_stop(
+    struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
+{
+    struct reeve_sched_job_info info;
+    struct reeve_sched_node_info node;
+    uint64_t cursor = 0;
+    reeve_process_id job = 0;
+    uint32_t count = 0;
+    char id[17], text[REEVE_TEXT_SIZE];
+    const char *word = json_string_value(json_object_get(arguments, "job"));
+    while (word && *word && reeve_sched_next_job(head->sched, &cursor, &info)) {
+        snprintf(id, sizeof(id), "%016" PRIx64, info.job);
+        if (strncmp(id, word, strlen(word)) != 0 && strcmp(info.name, word) != 0)
+            continue;
+        job = info.job;
+        count++;
+    }
+    if (count != 1) {
+        snprintf(text, sizeof(text), "%s jobs have the name or id %.100s (see reeve jobs)",
+            count == 0 ? "no" : "several", word ? word : "");
+        fail(head, tool, request->id, REEVE_EINVAL, text);
+        return;
+    }
+    if (!reeve_head_find_node(head, reeve_process_node(job), NULL, &node)) {
+        fail(head, tool, request->id, REEVE_EUNREACHABLE, "the node of its program is not up");
+        return;
+    }
+    snprintf(id, sizeof(id), "%016" PRIx64, job);
+    json_object_set_new(arguments, "job", json_string(id));
+    char *json = json_dumps(arguments, JSON_COMPACT);
+    int error = json ? pass_on(head, node.session, tool, request, json) : REEVE_ENOMEM;
+    if (error)
+        fail(head, tool, request->id, error, reeve_strerror(error));
+    free(json);
+}
+
 static void objects(
     struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
 {
@@ -514,6 +551,8 @@ void reeve_head_tool_request(
         objects(head, from, request, arguments);
     else if (strcmp(method, "actor.kill") == 0)
         actor_kill(head, from, request, arguments);
+    else if (strcmp(method, "job.stop") == 0)
+        job_stop(head, from, request, arguments);
     else if (strcmp(method, "run.start") == 0)
         run_start(head, from, request, arguments);
     else if (strcmp(method, "run.data") == 0 || strcmp(method, "run.launch") == 0 ||

@@ -18,7 +18,7 @@
 
 static struct values {
     struct reeve_cli_cluster cluster;
-    bool head, follow, json;
+    bool head, follow, actors, json;
     long node;
 } values;
 
@@ -39,6 +39,11 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, node),
         .value = "N",
         .help = "a node daemon's own log, its last 64 KiB"},
+    {.name = "actors",
+        .kind = REEVE_CLI_FLAG,
+        .offset = offsetof(struct values, actors),
+        .help = "with --node: what detached actors that were created there\n"
+                "have printed since their creator has gone"},
     {.name = "json",
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, json),
@@ -105,6 +110,8 @@ static int daemon_log(const struct reeve_cli_command *command, struct reeve_tool
         json_t *request = json_pack("{s:I}", "offset", (json_int_t)offset);
         if (!values.head)
             json_object_set_new(request, "node", json_integer(values.node));
+        if (values.actors)
+            json_object_set_new(request, "actors", json_true());
         if (reeve_tool_call(
                 tool, "logs", request, (uint32_t)values.cluster.timeout_s * 1000, &reply) != 0) {
             int code = reeve_cli_reply_error(command, &reply);
@@ -161,6 +168,11 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
             "only one of RUN, --head and --node can be shown");
         return REEVE_CLI_USAGE;
     }
+    if (code == 0 && values.actors && values.node < 0) {
+        reeve_cli_error(command->name, "see: reeve logs --help",
+            "--actors needs --node N: the node on which the actor was created (reeve actors)");
+        return REEVE_CLI_USAGE;
+    }
     if (code == 0)
         code = reeve_cli_connect(command, &values.cluster, &tool);
     if (code)
@@ -193,7 +205,8 @@ const struct reeve_cli_command reeve_cli_logs = {
     .examples = "Examples:\n"
                 "  reeve logs\n"
                 "  reeve logs --follow last\n"
-                "  reeve logs --node 2",
+                "  reeve logs --node 2\n"
+                "  reeve logs --node 2 --actors --follow",
     .options = options,
     .arguments_max = 1,
     .run = run,

@@ -17,7 +17,7 @@
 static struct values {
     struct reeve_cli_cluster cluster;
     long node;
-    const char *run;
+    const char *run, *job;
     bool all;
     bool json;
     long timeout_s;
@@ -41,6 +41,13 @@ static const struct reeve_cli_option options[] = {
         .value = "RUN",
         .help = "only this program started with `reeve run`: SIGTERM,\n"
                 "and SIGKILL after the timeout"},
+    {.name = "job",
+        .kind = REEVE_CLI_STRING,
+        .offset = offsetof(struct values, job),
+        .value = "JOB",
+        .help = "only the program of this job (its name or id in\n"
+                "`reeve jobs`), wherever it was started: SIGTERM, and\n"
+                "SIGKILL after the timeout. Its tasks end with it"},
     {.name = "timeout",
         .letter = 't',
         .kind = REEVE_CLI_NUMBER,
@@ -90,6 +97,8 @@ static json_t *arguments_of_stop(void)
         json_object_set_new(arguments, "node", json_integer(values.node));
     if (values.run)
         json_object_set_new(arguments, "run", json_string(values.run));
+    if (values.job)
+        json_object_set_new(arguments, "job", json_string(values.job));
     return arguments;
 }
 
@@ -113,19 +122,22 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     struct reeve_tool_reply reply;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
-    bool everything = values.node < 0 && !values.run;
-    if (code == 0 && values.all && !everything) {
+    bool everything = values.node < 0 && !values.run && !values.job;
+    bool several =
+        values.all + (values.node >= 0) + (values.run != NULL) + (values.job != NULL) > 1;
+    if (code == 0 && several) {
         reeve_cli_error(command->name, "see: reeve stop --help",
-            "--all and --node or --run contradict each other");
+            "--all, --node, --run and --job contradict each other");
         return REEVE_CLI_USAGE;
     }
     if (code == 0)
         code = reeve_cli_connect(command, &values.cluster, &tool);
     if (code)
         return code;
+    const char *method = values.run ? "run.kill" : values.job ? "job.stop" : "stop";
     int process = everything ? head_process(tool) : -1;
-    int error = reeve_tool_call(tool, values.run ? "run.kill" : "stop", arguments_of_stop(),
-        (uint32_t)values.timeout_s * 1000 + GRACE_MS, &reply);
+    int error = reeve_tool_call(
+        tool, method, arguments_of_stop(), (uint32_t)values.timeout_s * 1000 + GRACE_MS, &reply);
     if (error) {
         code = reeve_cli_reply_error(command, &reply);
     } else {
@@ -145,7 +157,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
 const struct reeve_cli_command reeve_cli_stop = {
     .name = "stop",
     .usage = "[OPTIONS]",
-    .summary = "end the cluster, a node or a run cleanly",
+    .summary = "end the cluster, a node, a run or a job cleanly",
     .description = "Asks the cluster to end, and waits until it has: the nodes finish what their "
                    "workers have begun\n"
                    "and end, then the head. Exit code 1 says that something was still there after "
@@ -154,7 +166,8 @@ const struct reeve_cli_command reeve_cli_stop = {
     .examples = "Examples:\n"
                 "  reeve stop\n"
                 "  reeve stop --node 3 --timeout 60\n"
-                "  reeve stop --run last",
+                "  reeve stop --run last\n"
+                "  reeve stop --job night --timeout 5",
     .options = options,
     .run = run,
 };

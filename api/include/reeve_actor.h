@@ -42,7 +42,8 @@
  * node daemon starts for each, with a job of its own (reeve jobs: "actor NAME"), and are restarted
  * as any other. They are found by their names, and end when they are killed, have died too often,
  * or when the node ends on which they were created (or, in a cluster of the program's own, that).
- * What they print goes to their creator's terminal, later to the standard error of the node daemon.
+ * What they print goes to their creator's terminal, later to a bounded file of the node's, which
+ * `reeve logs --node N --actors` shows.
  *
  * Names. An actor that is created with a name can be found by it, from any process of any job, for
  * as long as it lives: counter_by_name("hits", &c). A name is given once in a namespace: who comes

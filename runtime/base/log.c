@@ -5,20 +5,18 @@
 #include "runtime/base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/log_format.h"
+#include "runtime/base/rolling.h"
 
 #define FILE_SIZE_DEFAULT  (16ull << 20)
 #define FILE_COUNT_DEFAULT 4
@@ -28,51 +26,8 @@ static atomic_int current_level = REEVE_LOG_INFO;
 
 /* guarded by the mutex */
 static char component[32] = "reeve";
-static char path[PATH_MAX - 16]; /* room for .N */
-static int file = -1;            /* -1: standard error */
-static uint64_t file_size, file_size_max;
-static unsigned file_count;
+static struct reeve_rolling file = {.fd = -1}; /* -1: standard error */
 static uint64_t lost;
-
-static int open_file(void)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return REEVE_ESTATE;
-    struct stat st;
-    file_size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-    file = fd;
-    return REEVE_OK;
-}
-
-static void close_file(void)
-{
-    if (file >= 0)
-        close(file);
-    file = -1;
-}
-
-/* path.2 -> path.3, path.1 -> path.2, path -> path.1, and a new path. When that fails, the old
- * file grows on. */
-static void rotate(void)
-{
-    char from[PATH_MAX], to[PATH_MAX];
-    for (unsigned i = file_count - 1; i > 0; i--) {
-        snprintf(to, sizeof(to), "%s.%u", path, i);
-        if (i > 1)
-            snprintf(from, sizeof(from), "%s.%u", path, i - 1);
-        else
-            snprintf(from, sizeof(from), "%s", path);
-        (void)rename(from, to);
-    }
-    if (file_count == 1)
-        (void)unlink(path);
-    int old = file;
-    if (open_file() == REEVE_OK)
-        close(old);
-    else
-        file = old;
-}
 
 /* The log is where somebody would look; so this is said where the daemon was started. Once: it is
  * said in the log how many lines are lacking, when it can be written again. */
@@ -80,41 +35,31 @@ static void say_lost(int error)
 {
     if (lost == 0)
         dprintf(STDERR_FILENO, "reeve %s: the log %s cannot be written, lines are lost: %s\n",
-            component, path, strerror(error));
+            component, file.path, strerror(error));
 }
 
 static bool write_line(const char *text, size_t length)
 {
-    if (file < 0)
+    if (file.fd < 0)
         return write(STDERR_FILENO, text, length) == (ssize_t)length;
-    if (file_size > 0 && file_size + length > file_size_max)
-        rotate();
-    ssize_t written = write(file, text, length);
-    if (written != (ssize_t)length) {
-        int error = written < 0 ? errno : ENOSPC;
-        if (written > 0) /* no part of a line stays, before which the next one would begin */
-            (void)!ftruncate(file, (off_t)file_size);
-        say_lost(error);
-        return false;
-    }
-    file_size += length;
-    return true;
+    bool written = reeve_rolling_write(&file, text, length);
+    if (!written)
+        say_lost(errno);
+    return written;
 }
 
 int reeve_log_open(const struct reeve_log_options *options)
 {
-    if (options->path != NULL && strlen(options->path) >= sizeof(path))
+    if (options->path != NULL && strlen(options->path) >= sizeof(file.path))
         return REEVE_EINVAL;
     pthread_mutex_lock(&mutex);
-    close_file();
+    reeve_rolling_close(&file);
     snprintf(component, sizeof(component), "%s", options->component);
-    file_size_max = options->file_size_bytes != 0 ? options->file_size_bytes : FILE_SIZE_DEFAULT;
-    file_count = options->file_count != 0 ? options->file_count : FILE_COUNT_DEFAULT;
     int error = REEVE_OK;
-    if (options->path != NULL) {
-        snprintf(path, sizeof(path), "%s", options->path);
-        error = open_file();
-    }
+    if (options->path != NULL)
+        error = reeve_rolling_open(&file, options->path,
+            options->file_size_bytes != 0 ? options->file_size_bytes : FILE_SIZE_DEFAULT,
+            options->file_count != 0 ? options->file_count : FILE_COUNT_DEFAULT);
     pthread_mutex_unlock(&mutex);
     reeve_log_set_level(options->level);
     return error;
@@ -123,7 +68,7 @@ int reeve_log_open(const struct reeve_log_options *options)
 void reeve_log_close(void)
 {
     pthread_mutex_lock(&mutex);
-    close_file();
+    reeve_rolling_close(&file);
     pthread_mutex_unlock(&mutex);
     reeve_log_set_level(REEVE_LOG_INFO);
 }

@@ -343,6 +343,7 @@ static void clean_up(struct daemon *daemon)
     daemon->ending = true;
     daemon_workers_kill_all(daemon);
     daemon_keepers_end(daemon);
+    daemon_job_stops_end(daemon);
     daemon_actors_end(daemon);
     daemon_stop_listening(daemon);
     close_clients(daemon);
@@ -367,6 +368,7 @@ static void clean_up(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
     daemon_listings_free(daemon);
     daemon_timeline_free(daemon);
+    daemon_said_free(daemon);
     daemon_fetch_forget_cache();
     daemon_channels_free(daemon);
     daemon_links_free(daemon);
@@ -395,6 +397,7 @@ static int make_runs(struct daemon *daemon)
         .links = daemon->link,
         .state_dir = daemon->options->state_dir,
         .log_path = daemon->options->log_path,
+        .actors_log_path = daemon_said_path,
         .head_address = daemon->head_address,
         .key = daemon->options->key,
         .stop = on_stop,
@@ -445,6 +448,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_list_init(&daemon->listings);
     reeve_list_init(&daemon->leaving);
     reeve_list_init(&daemon->keepers);
+    reeve_list_init(&daemon->job_stops);
     reeve_list_init(&daemon->killings);
     reeve_list_init(&daemon->askings);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));

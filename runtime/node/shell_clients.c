@@ -293,6 +293,7 @@ static void at_end_of_file(struct daemon_client *client)
     struct daemon *daemon = client->daemon;
     daemon_client_close(client);
     daemon_event(daemon, &event);
+    daemon_job_driver_gone(daemon, event.serial); /* behind the end of its job */
 }
 
 void daemon_client_gone(struct daemon_client *client)

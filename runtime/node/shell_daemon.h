@@ -191,9 +191,11 @@ struct daemon {
     struct reeve_list leaving;        /* drivers whose socket has ended and whose process has not */
     struct reeve_list bridged;        /* channels of which we are an end */
     struct reeve_list terminals_leaving;
-    struct reeve_list listings; /* requests for objects that are being answered */
-    struct reeve_list keepers;  /* of detached actors: shell_keepers.c */
-    struct reeve_list killings; /* who waits for their ends */
+    struct reeve_list listings;         /* requests for objects that are being answered */
+    struct reeve_list keepers;          /* of detached actors: shell_keepers.c */
+    struct reeve_list killings;         /* who waits for their ends */
+    struct daemon_said_file *said_file; /* what they have printed: shell_keepers_output.c */
+    struct reeve_list job_stops;        /* likewise of drivers that are to end: shell_jobs.c */
     uint64_t next_keeper, next_asked;
     struct reeve_list askings; /* requests for actors that are being answered: shell_actors.c */
     uint32_t next_asking;
@@ -270,6 +272,22 @@ bool daemon_keeper_reply(struct daemon *daemon, const Reeve__ToolReply *reply);
 void daemon_keepers_head_lost(struct daemon *daemon);
 /* At the end of the daemon: nothing outlives it. */
 void daemon_keepers_end(struct daemon *daemon);
+
+/* shell_jobs.c: the head's "job.stop"; a driver has gone; the daemon ends. */
+void daemon_job_stop(struct daemon *daemon, reeve_peer head, const Reeve__ToolRequest *request);
+void daemon_job_driver_gone(struct daemon *daemon, uint32_t serial);
+void daemon_job_stops_end(struct daemon *daemon);
+
+/* shell_keepers_output.c */
+struct daemon_said;
+/* The descriptor for a keeper to print to, which `spawned` gives back when it has been started;
+ * *ret is for `close`, when it has ended. */
+int daemon_said_open(struct daemon *daemon, struct daemon_said **ret);
+void daemon_said_spawned(int fd);
+void daemon_said_close(struct daemon_said *said);
+void daemon_said_free(struct daemon *daemon);
+/* Where it is, beside the daemon's own log. False: nowhere. */
+bool daemon_said_path(const char *log_path, char *path, size_t size);
 
 /* shell_actors.c */
 /* The head's "node.actors"; what a client has said; it has gone. */

@@ -11,8 +11,8 @@
  * elsewhere ("actor.kill"); who is a keeper of another node's goes to the head. They are answered
  * when nothing of it runs any more, and what it had named is free.
  *
- * What its actor prints goes to the program that has created it as long as that is here, then to
- * our own standard error, as does what the keeper itself prints. */
+ * What its actor prints goes to the program that has created it as long as that is here, then to a
+ * file (shell_keepers_output.c), as does what the keeper itself prints. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -36,6 +36,7 @@ struct daemon_keeper {
     pid_t pid;
     int pidfd;
     uv_poll_t poll;
+    struct daemon_said *said; /* what it prints; NULL: our standard error has it */
     int order_fd;
     uint32_t creator, request; /* who waits for the actor, 0: nobody any more */
     reeve_process_id audience; /* whose terminal its output belongs on */
@@ -116,6 +117,7 @@ static void keeper_free(struct daemon_keeper *keeper)
     reeve_list_remove(&keeper->link);
     if (keeper->order_fd >= 0)
         close(keeper->order_fd);
+    daemon_said_close(keeper->said);
     close(keeper->pidfd);
     uv_close((uv_handle_t *)&keeper->poll, on_closed);
 }
@@ -161,12 +163,13 @@ static int spawn(
     snprintf(variable, sizeof variable, REEVE_KEEPER_VARIABLE "=%s:%016llx", daemon->socket_name,
         (unsigned long long)keeper->token);
     char **environment = daemon_environment(job, variable, NULL);
+    int said = daemon_said_open(daemon, &keeper->said);
     struct daemon_spawn spawn = {.executable_fd = job->executable_fd,
         .arguments = job->launch.arguments,
         .environment = environment,
         .directory = job->launch.directory,
-        .out_fd = 2,
-        .err_fd = 2};
+        .out_fd = said,
+        .err_fd = said};
     const char *stage = "memory";
     int error = REEVE_ESYSTEM;
     errno = ENOMEM;
@@ -175,6 +178,9 @@ static int spawn(
     if (error != REEVE_OK)
         error = daemon_describe_exec(errno, stage, job->executable_fd, text, size);
     free(environment);
+    daemon_said_spawned(said);
+    if (error != REEVE_OK)
+        daemon_said_close(keeper->said);
     return error;
 }
 

@@ -427,7 +427,16 @@ static void own_log(struct reeve_runs *runs, reeve_peer head, uint64_t id, const
     static char bytes[PIECE_SIZE];
     char text[REEVE_TEXT_SIZE];
     int64_t offset = json_integer_value(json_object_get(arguments, "offset"));
+    char actors[PATH_MAX];
     const char *path = runs->options.log_path;
+    bool of_actors = path && json_is_true(json_object_get(arguments, "actors"));
+    if (of_actors)
+        path = runs->options.actors_log_path(path, actors, sizeof(actors)) ? actors : NULL;
+    if (of_actors && path && access(path, F_OK) != 0) {
+        fail(runs, head, id, REEVE_ESTATE,
+            "no detached actor of this node has printed anything that nobody else was there for");
+        return;
+    }
     if (!path) {
         fail(runs, head, id, REEVE_ESTATE, "this node logs to its standard error, not to a file");
         return;

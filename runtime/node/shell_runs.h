@@ -23,6 +23,8 @@ struct reeve_runs_options {
     const char *state_dir; /* NULL: this node runs no programs */
     const char
         *log_path; /* of the daemon's own log, for `reeve logs --node`; NULL: standard error */
+    /* of the output of detached actors, from that */
+    bool (*actors_log_path)(const char *log_path, char *path, size_t size);
     const char *head_address; /* becomes REEVE_ADDRESS of the programs */
     const uint8_t *key;       /* becomes REEVE_KEY of the programs */
     /* A tool asked the daemon to end, cleanly, within timeout_ms. */

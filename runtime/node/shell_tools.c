@@ -63,6 +63,8 @@ void daemon_tool_request(struct daemon *daemon, reeve_peer from, const Reeve__To
         daemon_list_objects(daemon, from, request);
     } else if (strcmp(request->method, "actor.kill") == 0 && from == daemon->head_session) {
         daemon_keeper_kill_asked(daemon, from, request);
+    } else if (strcmp(request->method, "job.stop") == 0 && from == daemon->head_session) {
+        daemon_job_stop(daemon, from, request);
     } else if (from == daemon->head_session) {
         reeve_runs_request(daemon->runs, from, request);
     } else {

@@ -585,6 +585,27 @@ def test_stop_a_node(cluster, operator):
     processes.until(
         lambda: [daemon for daemon in cluster.nodes if daemon.popen.poll() == 0], settings.seconds(5), "its process ends")
     fails(operator("stop", "--node", node["node"]), 2, "there is no node")
+    log = cluster.head.log()  # it was planned: nothing to warn of
+    assert "REEVE-NODE-ENDED" in log and "REEVE-NODE-LOST" not in log and "REEVE-NODE-DEAD" not in log
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_stop_a_job(cluster, operator, mail, deaf):
+    """Its program is asked to end, and then killed; its tasks end with it, and the others go on."""
+    jobs = [cluster.driver([find_program("gated"), 1, mail.path, mail.gate], environment={"REEVE_JOB_NAME": name})
+            for name in ("night", "day")]
+    started = mail.until_count("start", 2, 30)
+    if deaf:
+        os.kill(jobs[0].pid, signal.SIGSTOP)
+    fails(operator("stop", "--job", "noon"), 2, "no jobs have the name or id noon")
+    fails(operator("stop", "--job", "night", "--node", 1), 2, "contradict each other")
+    done = operator("stop", "--job", "night", "--timeout", 1 if deaf else 20)
+    assert done.returncode == 0, done.stderr
+    assert jobs[0].wait(10) in (-signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM)
+    processes.until(lambda: [job["name"] for job in cluster.status()["jobs"]] == ["day"], settings.seconds(10), "one job")
+    processes.until(lambda: sum(os.path.exists(f"/proc/{line[2]}") for line in started) == 1, settings.seconds(10), "its worker")
+    mail.let_go()
+    jobs[1].succeed(20)
 
 
 def test_stop_everything(cluster, operator):

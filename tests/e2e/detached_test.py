@@ -115,12 +115,27 @@ def test_stop_ends_it(cluster, mail):
 
 
 def test_where_its_output_goes(cluster):
-    """To its creator's terminal while that is there, then to the daemon's."""
+    """To its creator's terminal while that is there, then to a file of the daemon's, which is bounded."""
     ask(cluster, "create", "hits", "", "", 0)
-    ask(cluster, "say", "hits")
     [job] = [job for job in jobs(cluster) if job["name"] == "actor hits"]
     node = cluster.nodes[job["node"] - 1]
-    processes.until(lambda: "said by the actor" in node.said_path.read_text(), settings.seconds(10), "its output")
+    show = ["logs", "--node", str(job["node"]), "--actors"]
+    before = cluster.tool(*show)
+    assert before.returncode == 1 and "no detached actor of this node has printed anything" in before.stderr
+    assert cluster.tool("logs", "--actors").returncode == 2
+    ask(cluster, "say", "hits")
+    processes.until(lambda: "| said by the actor\n" in cluster.tool(*show).stdout, settings.seconds(10), "its output")
+    ask(cluster, "says_much", "hits", 20)
+    ask(cluster, "say", "hits")
+    processes.until(lambda: cluster.tool(*show).stdout.endswith("| said by the actor\n"), settings.seconds(20), "its end")
+    files = sorted(node.folder.glob("worker.actors.log*"))
+    assert [path.name for path in files] == ["worker.actors.log", "worker.actors.log.1"]
+    assert all(path.stat().st_size <= 16 << 20 for path in files)
+    for path in files:  # of whole lines
+        lines = path.read_text(encoding="utf-8").splitlines(True)
+        assert all("| " in line and line.endswith("\n") for line in lines)
+    assert "said by the actor" not in node.said_path.read_text()
+    ask(cluster, "kill", "hits")
 
 
 def actors(cluster, *options):

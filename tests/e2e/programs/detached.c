@@ -32,6 +32,20 @@ REEVE_METHOD(void, counter, say, (reeve_string, text))
 {
     printf("%s\n", text);
 }
+/* MiB of lines. */
+REEVE_METHOD(void, counter, says_much, (int64_t, count))
+{
+    char line[1024];
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = 0;
+    for (int64_t i = 0; i < count * 1024; i++) {
+        puts(line);
+        if (i % 256 == 255) { /* what nobody takes is dropped */
+            fflush(stdout);
+            usleep(2000);
+        }
+    }
+}
 REEVE_METHOD(void, counter, crash)
 {
     raise(SIGKILL);
@@ -203,14 +217,17 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "get") == 0) { /* NAME: created by whoever is first */
         NEED(add(create(argv[2], 0, true, 0), &value) == REEVE_OK);
         printf("value %" PRId64 "\n", value);
-    } else { /* ask, crash, say, kill NAME */
+    } else { /* ask, crash, say, says_much, kill NAME */
         int code = counter_by_name(argv[2], &c);
         if (code == REEVE_OK)
-            code = strcmp(what, "crash") == 0 ? counter_crash_get(counter_crash_remote(c))
-                   : strcmp(what, "say") == 0
-                       ? counter_say_get(counter_say_remote(c, "said by the actor"))
-                   : strcmp(what, "kill") == 0 ? reeve_actor_kill(c)
-                                               : add(c, &value);
+            code =
+                strcmp(what, "crash") == 0 ? counter_crash_get(counter_crash_remote(c))
+                : strcmp(what, "say") == 0
+                    ? counter_say_get(counter_say_remote(c, "said by the actor"))
+                : strcmp(what, "says_much") == 0
+                    ? counter_says_much_get(counter_says_much_remote(c, strtol(argv[3], NULL, 10)))
+                : strcmp(what, "kill") == 0 ? reeve_actor_kill(c)
+                                            : add(c, &value);
         if (code != REEVE_OK)
             printf("%s\n%s\n", reeve_error_name(code), reeve_last_error()->message);
         else if (value != 0)

@@ -81,6 +81,20 @@ static void unreachable_is_death_ten_seconds_after_the_last_word(void **state)
     finish(&x);
 }
 
+static void one_that_has_been_stopped_is_no_loss(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, NULL);
+    join(&x, 1, 1000);
+    join(&x, 2, 1000);
+    forget(&x);
+    stopped(&x, 1);
+    expect(&x, "journal down 1; notice NODE-ENDED 1; send 2 PEER_DOWN 1");
+    assert_int_equal(totals(&x).node_count, 1);
+    finish(&x);
+}
+
 static void the_same_life_comes_back_with_its_leases(void **state)
 {
     (void)state;
@@ -372,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_node_joins_and_is_kept_by_heartbeats),
         cmocka_unit_test(silence_is_death_after_ten_seconds),
         cmocka_unit_test(a_lost_link_is_redialled_and_a_refusal_is_death),
+        cmocka_unit_test(one_that_has_been_stopped_is_no_loss),
         cmocka_unit_test(unreachable_is_death_ten_seconds_after_the_last_word),
         cmocka_unit_test(the_same_life_comes_back_with_its_leases),
         cmocka_unit_test(a_new_life_gets_a_new_number_and_the_old_one_is_dead),

@@ -131,6 +131,12 @@ void down(struct scenario *x, uint64_t session)
     step(x, &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = session});
 }
 
+void stopped(struct scenario *x, uint64_t session)
+{
+    step(x, &(struct reeve_sched_event){
+                .kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = session, .refused = true});
+}
+
 void say(struct scenario *x, uint64_t session, const struct reeve_message *message)
 {
     step(x, &(struct reeve_sched_event){

@@ -45,6 +45,8 @@ void wait_ms(
     struct scenario *x, uint64_t ms); /* the clock goes on, with a tick at every deadline */
 void up(struct scenario *x, uint64_t session);
 void down(struct scenario *x, uint64_t session);
+/* The same; its daemon has said that it ends. */
+void stopped(struct scenario *x, uint64_t session);
 void say(struct scenario *x, uint64_t session, const struct reeve_message *message);
 void dial_failed(struct scenario *x, uint32_t node, bool refused);
 
