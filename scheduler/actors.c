@@ -6,8 +6,10 @@
  *
  * A class that attaches waits, held off, while its host is nowhere, and is looked at when the
  * residence has been granted. When its owner does not want the host any more, or is gone, it is
- * judged to be infeasible: the actors are dead. Processes of any job may attach that call by the
- * same table of functions: they have come by the handle through the actor's name (names.c). */
+ * judged to be infeasible: the actors are dead; but not while the owner's node may just not have
+ * said so, after it has joined a head that knows nothing. Processes of any job may attach that
+ * call by the same table of functions: they have come by the handle through the actor's name
+ * (names.c). */
 #include "scheduler/sched_internal.h"
 
 static uint64_t host_key(reeve_process_id owner, uint32_t host)
@@ -152,6 +154,14 @@ struct sched_node *sched_host_node(const struct reeve_sched *s, const struct sch
 bool sched_host_lives(const struct reeve_sched *s, const struct sched_class *class)
 {
     return host_find(s, &class->class) != NULL;
+}
+
+/* Whether it lives: the node of its owner is lost, or has not said yet what its processes want. */
+bool sched_host_is_unknown(const struct reeve_sched *s, const struct sched_class *class)
+{
+    const struct sched_node *node = sched_node_get(s, reeve_process_node(class->class.owner));
+    return host_of_any(s, &class->class) == NULL && node != NULL &&
+           node->state != REEVE_SCHED_NODE_DEAD && (node->session == 0 || !node->announced);
 }
 
 bool sched_host_is_others(const struct reeve_sched *s, const struct sched_class *class)

@@ -427,6 +427,10 @@ static void judge(struct reeve_sched *s, struct sched_class *class)
      * again. */
     if (class->lacking == 0 || s->sizes.count == 0)
         return;
+    if (reeve_class_attaches(&class->class) && sched_host_is_unknown(s, class)) {
+        class->judge_ns = s->now_ns + s->settings.infeasible_after_ms * MS;
+        return; /* who calls this arms it */
+    }
     if (reeve_class_attaches(&class->class))
         class->infeasible = !sched_host_lives(s, class);
     else

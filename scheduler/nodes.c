@@ -334,6 +334,7 @@ static void welcome(struct reeve_sched *s, struct sched_node *node, struct sched
     sched_arm(s, &session->timer, REEVE_SCHED_NEVER);
     session->node = node;
     node->session = session->session;
+    node->announced = false;
     node->heard_ns = s->now_ns;
     node->silence_ns = s->settings.dead_after_ms * MS;
     struct reeve_sched_command *command = sched_command(s, REEVE_SCHED_COMMAND_JOURNAL);
@@ -466,6 +467,10 @@ void sched_tell_pair(struct reeve_sched *s, struct sched_node *a, struct sched_n
 void sched_node_ask(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
     struct sched_node *about = sched_node_get(s, m->node);
+    if (about == node) { /* the last of what it says after it has joined */
+        node->announced = true;
+        return;
+    }
     if (about != NULL && about->state != REEVE_SCHED_NODE_DEAD) {
         tell(s, node, about, true);
         return;

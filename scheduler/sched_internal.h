@@ -92,6 +92,7 @@ struct sched_node {
     struct reeve_list names_unconfirmed; /* those that it is still to say again */
     bool stuck;                          /* it has as many workers as it may, and all are blocked */
     bool moves;                          /* of the latest search */
+    bool announced;                      /* in this session: all that its processes want and have */
     struct reeve_map64 told;             /* the nodes whose address it was given in this session */
 };
 
@@ -446,6 +447,7 @@ void sched_host_class_goes(struct reeve_sched *s, struct sched_class *class);
 /* Of a class that attaches. Where its host is; NULL: nowhere now. Whether it is still to come, or
  * can. */
 struct sched_node *sched_host_node(const struct reeve_sched *s, const struct sched_class *class);
+bool sched_host_is_unknown(const struct reeve_sched *s, const struct sched_class *class);
 bool sched_host_lives(const struct reeve_sched *s, const struct sched_class *class);
 /* It is there, and is called by the numbers of another table of functions. */
 bool sched_host_is_others(const struct reeve_sched *s, const struct sched_class *class);

@@ -18,12 +18,14 @@ static void ordered_leave(struct reeve_owner *owner, struct owner_task *task, ui
 }
 
 /* What a call with several results has given is read by nobody: its futures are all there is to
- * it. */
-static struct reeve_reference list_object(
-    struct reeve_owner *owner, const struct owner_task *task, const struct reeve_reference *object)
+ * it. What lost attempts have left is freed where that is not. */
+static struct reeve_reference list_object(struct reeve_owner *owner, const struct owner_task *task,
+    uint32_t index, const struct reeve_reference *object)
 {
-    if (object != NULL)
+    if (object != NULL) {
         owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object = *object;
+        owner_strays_free(owner, owner_task_id(task, index), object->node);
+    }
     return (struct reeve_reference){
         .node = task->state == REEVE_TASK_INLINE ? owner->node : task->node};
 }
@@ -74,7 +76,7 @@ void owner_task_finish(struct reeve_owner *owner, uint32_t index, int status, bo
     if (REEVE_UNLIKELY(task->flags != 0 || task->splice_count != 0 || task->may_retry ||
                        task->losses != 0 || object != NULL || task->state == REEVE_TASK_WAITING)) {
         if (task->flags & OWNER_PARTS && status == 0 && task->state != REEVE_TASK_REMADE) {
-            list = list_object(owner, task, object);
+            list = list_object(owner, task, index, object);
             object = &list;
         }
         lineage = others_leave(owner, task, index, status, error_is_map, bytes, size, object);

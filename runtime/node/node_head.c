@@ -169,6 +169,7 @@ static void welcome(struct reeve_node *node, const struct reeve_message *message
     node_announce_names(node, false);
     node_announce_waits(node);
     ask_for_peers(node);
+    node_send_head(node, REEVE_MESSAGE_PEER_UP)->node = node->number; /* that was all */
     tell_clients(node, REEVE_OK, "");
     node_pending_accept(node);
 }

@@ -53,7 +53,8 @@
  *   PEER_UP     head -> node: node incarnation host address
  *               how to reach that node
  *   PEER_UP     node -> head: node
- *               who is that? answered by PEER_UP or PEER_DOWN
+ *               who is that? answered by PEER_UP or PEER_DOWN; of itself: it has joined, and has
+ *               said all that its processes want
  *   PEER_DOWN   head -> node: node incarnation text
  *               the verdict: that incarnation is dead for everyone
  *   GRANT       head -> executor: lease class process

@@ -1,17 +1,18 @@
 /* Actors: drivers create some, alone or several to a host, call them in random order with random
- * dependencies, pass their handles to tasks, release and kill them. An actor counts its calls; a
- * call gives how often the actor was restarted, and that count. So of the calls of its owner that
- * succeed, each must give more than all that were submitted before it. */
+ * dependencies, pass their handles to tasks (handles.c), release and kill them. An actor counts
+ * its calls; a call gives how often the actor was restarted, and that count. So of the calls of
+ * its owner that succeed, each must give more than all that were submitted before it. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/handles.h"
 
 #define CALLS_MAX 256u
 
 enum { OP_MAKE = 1, OP_CALL, OP_END };
 
-struct sim_actor { /* of a driver */
+struct sim_actor {   /* of a driver */
+    uint64_t handle; /* 0: none fits */
     uint32_t number, host;
     bool lives, is_shared, was_killed;
     bool takes_cpu; /* which others wait for: it is released after a while */
@@ -23,31 +24,8 @@ struct sim_actor { /* of a driver */
 struct hosted { /* in a worker */
     reeve_process_id owner;
     uint32_t number, restart_count, count;
+    uint64_t handle;
 };
-
-/* ---- handles, in one number ---- */
-
-static uint64_t handle_make(reeve_process_id owner, const struct sim_actor *actor)
-{
-    uint32_t node = reeve_process_node(owner), serial = (uint32_t)owner;
-    uint32_t host = actor->host > REEVE_OWNER_SHARED_MAX
-                        ? 0x800 | (actor->host - REEVE_OWNER_SHARED_MAX - 1)
-                        : actor->host;
-    if (node > 0xffff || serial > 0xffff || host > 0xfff || actor->number > 0xfffff)
-        return 0;
-    return (uint64_t)node << 48 | (uint64_t)serial << 32 | (uint64_t)host << 20 | actor->number;
-}
-
-static reeve_process_id handle_owner(uint64_t handle)
-{
-    return reeve_process_id_make((uint32_t)(handle >> 48), (uint32_t)(handle >> 32) & 0xffff);
-}
-
-static uint32_t handle_host(uint64_t handle)
-{
-    uint32_t host = (uint32_t)(handle >> 20) & 0xfff;
-    return host & 0x800 ? REEVE_OWNER_SHARED_MAX + 1 + (host & 0x7ff) : host;
-}
 
 /* ---- in a worker ---- */
 
@@ -56,14 +34,16 @@ static uint64_t hosted_key(reeve_process_id owner, uint32_t number)
     return owner << 24 ^ number;
 }
 
-void sim_actors_drop(struct sim_process *worker, reeve_process_id owner)
+void sim_actors_drop(struct sim *sim, struct sim_process *worker, reeve_process_id owner)
 {
     size_t at = 0;
     uint64_t key;
     void *value;
     while (reeve_map64_next(&worker->hosted, &at, &key, &value))
-        if (((struct hosted *)value)->owner == owner)
+        if (((struct hosted *)value)->owner == owner) {
+            sim_life_hurt(sim, ((struct hosted *)value)->handle);
             free(reeve_map64_remove(&worker->hosted, key));
+        }
     worker->latest_owner = 0;
 }
 
@@ -79,20 +59,24 @@ int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_
 {
     uint32_t number = (uint32_t)frame->value;
     uint64_t key = hosted_key(channel->owner, number);
+    uint64_t handle = sim_handle_of(channel->owner, channel->host & ~REEVE_HOST_ATTACH, number);
     struct hosted *hosted = reeve_map64_get(&worker->hosted, key);
     *ret = 0;
     switch (frame->function & 0xff) {
     case OP_MAKE:
         if (hosted != NULL)
             sim_violation(sim, "an actor is made where it is already");
-        if (channel->revoked)
+        sim_life_made(sim, worker, handle);
+        if (channel->revoked) {
+            sim_life_hurt(sim, handle);
             return REEVE_EACTORDIED;
+        }
         if (worker->latest_owner != channel->owner)
             worker->latest = 0;
         worker->latest_owner = channel->owner;
         worker->latest = REEVE_MAX(REEVE_MAX(number, frame->latest), worker->latest);
         hosted = sim_alloc(sizeof *hosted);
-        *hosted = (struct hosted){channel->owner, number, frame->attempt - 1, 0};
+        *hosted = (struct hosted){channel->owner, number, frame->attempt - 1, 0, handle};
         reeve_map64_put(&worker->hosted, key, hosted, NULL);
         sim->actors_made++;
         return 0;
@@ -104,27 +88,36 @@ int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_
     default:
         if (hosted == NULL)
             return REEVE_EACTORDIED;
+        sim_life_ends(sim, handle);
         free(reeve_map64_remove(&worker->hosted, key));
         return 0;
     }
 }
 
-/* A task that was given a handle: it calls the actor. */
-bool sim_actor_use(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame)
+/* ---- by handle ---- */
+
+bool sim_actor_call(struct sim *sim, struct sim_process *process,
+    const struct sim_call_frame *frame, uint64_t handle, reeve_task_id *ret)
 {
-    uint64_t value = frame->value & 0xfffff;
+    uint64_t value = sim_handle_number(handle);
     struct reeve_owner_task task = {.function = SIM_FUNCTION_ACTOR | OP_CALL,
         .losses_max = (uint32_t)sim_below(sim, 2),
         .arguments = &value,
         .arguments_size = sizeof value};
-    if (reeve_owner_host_class(worker->owner, handle_owner(frame->value),
-            handle_host(frame->value) | REEVE_HOST_ATTACH, &task.class_index) != 0)
-        return false;
-    sim_parent_say(sim, frame, &task);
-    for (int i = 0; i < 2; i++)
-        if (reeve_owner_submit(
-                worker->owner, sim->now_ns, &task, &frame->children[frame->child_count++]) != 0)
+    if (sim_handle_owner(handle) == process->id) {
+        task.actor = (uint32_t)value;
+        if (!reeve_owner_actor_class(process->owner, task.actor, &task.class_index))
+            return false;
+    } else {
+        task.called = (uint32_t)value;
+        if (reeve_owner_host_class(process->owner, sim_handle_owner(handle),
+                sim_handle_host(handle) | REEVE_HOST_ATTACH, &task.class_index) != 0)
             abort();
+    }
+    if (frame != NULL)
+        sim_parent_say(sim, frame, &task);
+    if (reeve_owner_submit(process->owner, sim->now_ns, &task, ret) != 0)
+        sim_violation(sim, "a call through a handle is not accepted");
     return true;
 }
 
@@ -137,7 +130,41 @@ static struct sim_actor *actors_of(struct sim_process *driver)
     return driver->actors;
 }
 
-static void make(struct sim *sim, struct sim_process *driver, struct sim_actor *actor)
+/* What makes it is called, and nobody waits for that. The handle, or 0: none fits. */
+static uint64_t make(struct sim *sim, struct sim_process *process,
+    const struct reeve_owner_actor *from, uint32_t *ret_number, uint32_t *ret_host)
+{
+    if (reeve_owner_actor_make(process->owner, from, ret_number, ret_host) != 0)
+        abort();
+    uint64_t value = *ret_number;
+    reeve_task_id made;
+    struct reeve_owner_task task = {.function = SIM_FUNCTION_ACTOR | OP_MAKE,
+        .actor = *ret_number,
+        .life = REEVE_OWNER_MAKE,
+        .arguments = &value,
+        .arguments_size = sizeof value};
+    if (reeve_owner_submit(process->owner, sim->now_ns, &task, &made) != 0)
+        abort();
+    reeve_owner_release(process->owner, made);
+    uint64_t handle = sim_handle_of(process->id, *ret_host, *ret_number);
+    if (handle != 0)
+        sim_life_begin(sim, process, handle);
+    return handle;
+}
+
+uint64_t sim_actor_make(struct sim *sim, struct sim_process *worker)
+{
+    uint32_t number, host;
+    struct reeve_owner_actor from = {.shared = sim_chance(sim, 1, 3) ? 1 : 0,
+        .restarts_max = (uint32_t)sim_below(sim, 2),
+        .end_function = SIM_FUNCTION_ACTOR | OP_END};
+    uint64_t handle = make(sim, worker, &from, &number, &host);
+    if (handle == 0)
+        abort();
+    return handle;
+}
+
+static void make_own(struct sim *sim, struct sim_process *driver, struct sim_actor *actor)
 {
     bool is_shared = sim_chance(sim, 1, 2);
     struct reeve_owner_actor from = {.cpu_milli = is_shared || sim_chance(sim, 1, 2) ? 0 : 500,
@@ -145,24 +172,21 @@ static void make(struct sim *sim, struct sim_process *driver, struct sim_actor *
         .restarts_max = sim_chance(sim, 1, 4) ? UINT32_MAX : (uint32_t)sim_below(sim, 3),
         .end_function = SIM_FUNCTION_ACTOR | OP_END};
     memset(actor, 0, sizeof *actor);
-    if (reeve_owner_actor_make(driver->owner, &from, &actor->number, &actor->host) != 0)
-        abort();
-    uint64_t value = actor->number;
-    reeve_task_id made;
-    struct reeve_owner_task task = {.function = SIM_FUNCTION_ACTOR | OP_MAKE,
-        .actor = actor->number,
-        .life = REEVE_OWNER_MAKE,
-        .arguments = &value,
-        .arguments_size = sizeof value};
-    if (reeve_owner_submit(driver->owner, sim->now_ns, &task, &made) != 0)
-        abort();
-    reeve_owner_release(driver->owner, made);
+    actor->handle = make(sim, driver, &from, &actor->number, &actor->host);
     actor->lives = true;
     actor->is_shared = is_shared;
     actor->takes_cpu = from.cpu_milli != 0;
     actor->made_ns = sim->now_ns;
     if (sim_chance(sim, 1, 3))
         sim_name_claim(sim, driver, actor->number, actor->host);
+}
+
+bool sim_actor_is_had(const struct sim_process *driver, uint64_t handle)
+{
+    for (uint32_t i = 0; driver->actors != NULL && i < SIM_ACTORS; i++)
+        if (driver->actors[i].lives && driver->actors[i].handle == handle)
+            return true;
+    return false;
 }
 
 /* A call of an actor that was found by its name. */
@@ -230,7 +254,7 @@ bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
     if (!actor->lives && actor->outstanding > 0)
         return false;
     if (!actor->lives)
-        make(sim, driver, actor);
+        make_own(sim, driver, actor);
     if (actor->call_count == CALLS_MAX || sim_chance(sim, 1, 24)) {
         release(sim, driver, actor);
         return false;
@@ -239,8 +263,11 @@ bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
         if (reeve_owner_actor_kill(driver->owner, sim->now_ns, actor->number) != 0)
             sim_violation(sim, "an actor cannot be killed");
         actor->was_killed = true;
+        sim_life_hurt(sim, actor->handle);
     }
-    const struct sim_daemon *daemon = sim_daemon_get(sim, driver->life);
+    /* a task with the handle of one that takes cpu might wait for the cpu that it keeps it in */
+    if (sim_chance(sim, 1, 2))
+        return sim_handle_submit(sim, driver, actor->takes_cpu ? 0 : actor->handle, e);
     uint64_t value = actor->number;
     struct reeve_owner_task task = {.function = SIM_FUNCTION_ACTOR | OP_CALL,
         .losses_max = (uint32_t)sim_below(sim, 2),
@@ -250,17 +277,7 @@ bool sim_actor_submit(struct sim *sim, struct sim_process *driver,
         .splices = splices,
         /* what such a one waits for might need the cpu that it has */
         .splice_count = actor->takes_cpu ? 0 : splice_count};
-    if (daemon != NULL && sim_chance(sim, 1, 6)) {
-        value = handle_make(reeve_process_id_make(daemon->number, driver->serial), actor);
-        if (value == 0)
-            return false;
-        task.function = SIM_FUNCTION_USES;
-        task.actor = 0;
-        task.losses_max = 3;
-        task.splice_count = 0;
-    } else {
-        e->call = actor->call_count++;
-    }
+    e->call = actor->call_count++;
     e->actor = actor;
     e->function = task.function;
     e->depends = task.splice_count > 0;
@@ -283,19 +300,14 @@ void sim_actor_result(struct sim *sim, struct sim_process *driver, const struct 
         sim->found_calls += status == 0;
         return;
     }
-    if (e->function == SIM_FUNCTION_USES) {
-        if (status != 0 && status != REEVE_EFUNCTION && status != REEVE_EWORKERDIED &&
-            status != REEVE_ENODEDIED && !(status == REEVE_ECANCELLED && e->cancelled))
-            sim_violation(
-                sim, "a task that calls an actor fails with %s", reeve_error_name(status));
-        return;
-    }
     if (status != 0) {
         bool is_known = status == REEVE_EACTORDIED || status == REEVE_EUNREACHABLE ||
                         status == REEVE_EINFEASIBLE || e->depends ||
                         (status == REEVE_ECANCELLED && e->cancelled);
         bool may = actor->was_killed || e->depends || e->cancelled || sim->chaos ||
                    sim->kills + sim->cuts + sim->stopped > 0;
+        if (status == REEVE_EACTORDIED && !e->depends && !e->cancelled)
+            sim_life_is_denied(sim, driver, actor->handle, status);
         if (!is_known || !may)
             sim_violation(sim, "call %u of actor %u of driver %llu fails with %s", e->call,
                 actor->number, (unsigned long long)driver->uid, reeve_error_name(status));

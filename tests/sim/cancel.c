@@ -66,8 +66,8 @@ void sim_cancel_told(struct sim *sim, struct sim_process *process, const struct 
         process->frame_count > 0 ? sim_channel_get(sim, frame->channel) : NULL;
     if (channel == NULL || channel->lease != m->lease || frame->task != m->task ||
         frame->attempt != m->count || frame->asked || frame->state == CALL_GIVING ||
-        frame->state == CALL_STORING || frame->state == CALL_HANDING ||
-        frame->state == CALL_HOLDING)
+        frame->state == CALL_STORING || frame->state == CALL_GIFTING ||
+        frame->state == CALL_KEEPING)
         return;
     frame->asked = true;
     reeve_owner_cancel_since(process->owner, sim->now_ns, frame->sequence, &how);

@@ -114,6 +114,7 @@ void sim_daemon_local(struct sim *sim, struct sim_process *process, const struct
     case LOCAL_NAME_CLAIM:
     case LOCAL_NAME_FIND:
     case LOCAL_NAME_DROP: sim_name_event(m, &event); break;
+    case LOCAL_OWNS: event.kind = REEVE_NODE_EVENT_CLIENT_OWNS; break;
     case LOCAL_RETURN: event.kind = REEVE_NODE_EVENT_CLIENT_RETURN; break;
     case LOCAL_LEND:
         event.kind = REEVE_NODE_EVENT_CLIENT_LEND;

@@ -122,7 +122,8 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     while (splice_count < 2 && process->expected_count > 0 && sim_chance(sim, 1, 8)) {
         const struct sim_expected *other =
             &process->expected[sim_below(sim, process->expected_count)];
-        bool nested = sim_chance(sim, 1, 3) || other->actor != NULL;
+        bool nested =
+            sim_chance(sim, 1, 3) || other->actor != NULL || other->function & SIM_FUNCTION_HANDLES;
         if (other->is_stream)
             break;
         splices[splice_count].offset = nested ? REEVE_OWNER_NESTED : 0;
@@ -131,7 +132,7 @@ static void submit_one(struct sim *sim, struct sim_process *process)
     }
     if (sim_feed_submit(sim, process) || put_one(sim, process) || lend_one(sim, process))
         return;
-    if (sim_chance(sim, 1, 4)) {
+    if (sim_chance(sim, 1, 3)) {
         if (splice_count == 0 && sim_chance(sim, 1, 2))
             splice_count = splice_large(sim, process, splices);
         struct sim_expected *e = expect(sim, process, 0, 0);
@@ -252,7 +253,10 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
             i++;
             continue;
         }
-        if (e->actor != NULL) {
+        if (e->function & SIM_FUNCTION_HANDLES) {
+            sim_handle_result(sim, process, e, &result);
+            *(state == REEVE_TASK_DONE ? &sim->succeeded : &sim->failed) += 1;
+        } else if (e->actor != NULL) {
             if (state == REEVE_TASK_DONE)
                 memcpy(&value, result.bytes, sizeof value);
             sim_actor_result(sim, process, e, result.status, value);

@@ -97,10 +97,10 @@ void sim_lent_keep(struct sim *sim, struct sim_process *worker, struct sim_call_
     struct reeve_owner_result result;
     struct reeve_buffer holds;
     struct reeve_owner_hold hold;
-    struct sim_kept *kept = NULL;
-    for (uint32_t i = 0; i < SIM_KEPT && kept == NULL; i++)
-        if (worker->kept[i].task == 0)
-            kept = &worker->kept[i];
+    struct sim_loan *kept = NULL;
+    for (uint32_t i = 0; i < SIM_LOANS && kept == NULL; i++)
+        if (worker->loans[i].task == 0)
+            kept = &worker->loans[i];
     if (kept != NULL && sim_chance(sim, 3, 4) &&
         reeve_owner_result(worker->owner, frame->lent, &result) == 0 && result.is_object) {
         if (reeve_owner_retain(worker->owner, frame->lent, &kept->task) != 0)
@@ -136,8 +136,8 @@ static void hold_answered(struct sim *sim, struct sim_process *worker, struct si
     value->use = VALUE_FREE;
     if (value->task == 0)
         return; /* a gift */
-    for (uint32_t i = 0; i < SIM_KEPT; i++) {
-        struct sim_kept *kept = &worker->kept[i];
+    for (uint32_t i = 0; i < SIM_LOANS; i++) {
+        struct sim_loan *kept = &worker->loans[i];
         if (kept->task != value->task || !kept->open)
             continue;
         kept->open = false;
@@ -170,18 +170,18 @@ void sim_lent_end(struct sim_process *worker, const struct sim_call_frame *frame
         reeve_owner_borrow_end(worker->owner, &frame->lent, 1);
 }
 
-static void let_go(struct sim_process *worker, struct sim_kept *kept)
+static void let_go(struct sim_process *worker, struct sim_loan *kept)
 {
     if (reeve_owner_release(worker->owner, kept->task) != 0)
         abort();
-    *kept = (struct sim_kept){0};
+    *kept = (struct sim_loan){0};
 }
 
 /* What it keeps is read, and let go of. */
 void sim_kept_turn(struct sim *sim, struct sim_process *worker)
 {
-    for (uint32_t i = 0; i < SIM_KEPT && !worker->dying; i++) {
-        struct sim_kept *kept = &worker->kept[i];
+    for (uint32_t i = 0; i < SIM_LOANS && !worker->dying; i++) {
+        struct sim_loan *kept = &worker->loans[i];
         struct reeve_owner_result result;
         uint64_t number = 0;
         int status = 0;

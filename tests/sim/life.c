@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/handles.h"
 #include "tests/sim/values.h"
 
 /* ---- sockets ---- */
@@ -51,9 +52,11 @@ struct sim_process *sim_process_make(struct sim *sim, struct sim_daemon *daemon,
         reeve_owner_class(process->owner, sim_class_cpu[i], 0, &index);
     }
     process->values = sim_alloc(sizeof *process->values);
+    process->handles = sim_alloc(sizeof *process->handles);
     reeve_map64_init(&process->held);
     reeve_map64_init(&process->worked);
     reeve_map64_init(&process->hosted);
+    reeve_map64_init(&process->hosts);
     reeve_map64_put(&sim->processes, process->uid, process, NULL);
     return process;
 }
@@ -64,8 +67,10 @@ void sim_process_free(struct sim *sim, struct sim_process *process)
     reeve_owner_free(process->owner);
     reeve_map64_fini(&process->held);
     reeve_map64_fini(&process->worked);
+    reeve_map64_fini(&process->hosts);
     reeve_map64_fini_values(&process->hosted);
     free(process->values);
+    free(process->handles);
     free(process->actors);
     free(process->expected);
     free(process);

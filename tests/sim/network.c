@@ -189,6 +189,8 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     struct sim_session *former = between(sim, from->life, to);
     if (former != NULL) { /* the dial ends as that one does, if it is not up already */
         join(former, sim_session_side(former, from->life), event);
+        sim_trace(sim, "%llx dials %llx: there is session %llu", (unsigned long long)from->life,
+            (unsigned long long)to, (unsigned long long)former->id);
         return;
     }
     if (!reachable || target == NULL) {
@@ -285,6 +287,8 @@ static void on_up(struct sim *sim, const struct sim_event *event)
     if (session == NULL || daemon == NULL || !session->open)
         return;
     session->told_up[side] = true;
+    sim_trace(sim, "session %llu with %llx is up at %llx", (unsigned long long)id,
+        (unsigned long long)life[!side], (unsigned long long)life[side]);
     sim_daemon_session_up(sim, daemon, session, side);
     /* Some end before anything has been said in them. */
     session = sim_session_get(sim, id);

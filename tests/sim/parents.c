@@ -41,6 +41,7 @@ void sim_parent_check(
     sim->children_run += parent.sequence != 0;
     if (parent.sequence != 0 && !is_child)
         sim_violation(sim, "a task is told of a parent that has not called it");
-    if (parent.sequence == 0 && is_child && !(function & (SIM_FUNCTION_ACTOR | SIM_FUNCTION_TAKES)))
+    if (parent.sequence == 0 && is_child &&
+        !(function & (SIM_FUNCTION_ACTOR | SIM_FUNCTION_HANDLES | SIM_FUNCTION_TAKES)))
         sim_violation(sim, "a task is not told of its parent");
 }

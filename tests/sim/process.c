@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/handles.h"
 #include "tests/sim/values.h"
 
 const uint32_t sim_class_cpu[SIM_CLASSES] = {1000, 500, 2000};
@@ -60,6 +61,8 @@ static void run_command(
     uint32_t attempt;
     switch (c->kind) {
     case REEVE_OWNER_DEMAND:
+        if (c->host != 0)
+            sim_lives_host(process, c);
         sim_to_daemon(sim, process,
             &(struct sim_local){.kind = LOCAL_DEMAND,
                 .class_index = c->class_index,
@@ -155,8 +158,13 @@ static void take_answer(
         object = NULL;
     if (is_result && object->node != reeve_process_node(process->id))
         object->flags &= ~REEVE_REFERENCE_LOCATED;
+    sim_trace(sim, "process %llu is answered: task %llx, attempt %u: %s",
+        (unsigned long long)process->uid, (unsigned long long)answer->task, answer->attempt,
+        reeve_error_name(answer->status));
     bool fresh = reeve_owner_answer(process->owner, sim->now_ns, index, answer->task,
         answer->attempt, answer->status, &answer->value, sizeof answer->value, object);
+    if (fresh && answer->function & SIM_FUNCTION_HANDLES)
+        sim_life_heard(sim, (struct sim_gift){process->uid, answer->task, answer->attempt});
     if (!fresh && is_result && reeve_owner_state(process->owner, answer->task) == REEVE_TASK_FREE)
         sim_value_command(sim, process,
             &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_OBJECT, .object = *object});
@@ -203,6 +211,9 @@ static void lease_lost(struct sim *sim, struct sim_process *process, const struc
     if (channel == NULL || !reeve_owner_find_lease(process->owner, m->lease, &index))
         return;
     drain_channel(sim, process, channel);
+    sim_trace(sim, "process %llu loses lease %llx: %s", (unsigned long long)process->uid,
+        (unsigned long long)m->lease, reeve_error_name(m->code));
+    sim_lives_lost(sim, process, channel, m->code);
     uint64_t position = 0;
     uint32_t attempt = 0;
     reeve_task_id task = reeve_owner_each_in_flight(process->owner, index, 0, &position, &attempt);
@@ -236,6 +247,7 @@ static void channel_opened(struct sim *sim, struct sim_process *process, const s
             process->owner, sim->now_ns, m->class_index, m->lease, m->node, &index) != 0)
         abort();
     reeve_map64_put(&process->held, m->lease, channel, NULL);
+    channel->class_index = m->class_index;
 }
 
 /* ---- events ---- */
@@ -252,6 +264,10 @@ static void turn(struct sim *sim, struct sim_process *process)
         sim_driver_turn(sim, process);
     else
         sim_worker_turn(sim, process);
+    if (process->dying)
+        return;
+    sim_handles_turn(
+        sim, process, process->is_driver && process->left == 0 && process->expected_count == 0);
     if (!process->is_driver)
         sim_kept_turn(sim, process);
     if (!process->is_driver)
@@ -282,7 +298,7 @@ static void take_word(struct sim *sim, struct sim_process *process, const struct
         reeve_owner_loans_lost(process->owner, sim->now_ns, m->lease);
         const struct sim_channel *channel = reeve_map64_remove(&process->worked, m->lease);
         if (channel != NULL && channel->host != 0 && !(channel->host & REEVE_HOST_ATTACH))
-            sim_actors_drop(process, channel->owner);
+            sim_actors_drop(sim, process, channel->owner);
         break;
     }
     case LOCAL_NAMED: sim_named(sim, process, m); break;

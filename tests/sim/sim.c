@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/base/assert.h"
+#include "tests/sim/handles.h"
 #include "tests/sim/values.h"
 
 #define REST_WITHIN (240 * SECOND)
@@ -160,7 +161,7 @@ static void begin(struct sim *sim, const struct sim_options *options)
     reeve_heap_init(&sim->events);
     struct reeve_map64 *maps[] = {&sim->journal_nodes, &sim->daemons, &sim->sessions,
         &sim->processes, &sim->channels, &sim->blocked, &sim->kept, &sim->names_claimed,
-        &sim->children};
+        &sim->lives, &sim->children};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     sim->journal_node_next = 1;
@@ -222,6 +223,7 @@ static void end(struct sim *sim)
     }
     reeve_map64_fini_values(&sim->journal_nodes);
     reeve_map64_fini_values(&sim->kept);
+    reeve_map64_fini_values(&sim->lives);
     struct reeve_map64 *maps[] = {&sim->daemons, &sim->sessions, &sim->processes, &sim->channels,
         &sim->blocked, &sim->names_claimed, &sim->children};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
@@ -253,6 +255,9 @@ static const char *unrest(struct sim *sim, char *text, size_t size)
     }
     if (sim->drivers_due > 0)
         return "a driver has yet to start";
+    const char *lives = sim_lives_unrest(sim, text, size);
+    if (lives != NULL)
+        return lives;
     struct sim_daemon *head = sim_daemon_get(sim, sim->head_life);
     if (head == NULL)
         return "there is no head";
@@ -376,6 +381,7 @@ static void come_to_rest(struct sim *sim)
         if (sim->now_ns < look_ns)
             continue;
         look_ns = sim->now_ns + SECOND;
+        sim_lives_look(sim);
         what = unrest(sim, text, sizeof text);
         if (what == NULL)
             return;
@@ -409,6 +415,8 @@ static uint64_t run(const struct sim_options *options)
            "%llu calls (%llu inline, %llu given, %llu of %llu actors, %llu by name, %llu "
            "refused); "
            "names given %llu times, refused %llu; "
+           "handles passed %llu times, got %llu, kept %llu, held %llu; %llu calls by handle, %llu "
+           "loose, %llu actors ended, %llu gifts astray; "
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
            "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
@@ -424,6 +432,10 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->actor_calls, (unsigned long long)sim->actors_made,
         (unsigned long long)sim->found_calls, (unsigned long long)sim->refused,
         (unsigned long long)sim->names_given, (unsigned long long)sim->names_refused,
+        (unsigned long long)sim->handles_passed, (unsigned long long)sim->handles_got,
+        (unsigned long long)sim->handles_kept, (unsigned long long)sim->handle_holds,
+        (unsigned long long)sim->handle_calls, (unsigned long long)sim->handles_loose,
+        (unsigned long long)sim->actors_ended, (unsigned long long)sim->gifts_astray,
         (unsigned long long)sim->parts, (unsigned long long)sim->items,
         (unsigned long long)sim->dropped, (unsigned long long)sim->given,
         (unsigned long long)sim->given_on, (unsigned long long)sim->items_given,

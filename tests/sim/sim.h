@@ -15,6 +15,8 @@
  *   life.c       how these come and go
  *   actors.c     actors: what drivers do with them, how they live in workers, in which order
  *   names.c      their names: who has which
+ *   handles.c    handles of actors: passed, retained, returned
+ *   lives.c      who has an actor, and that it lives as long
  *   streams.c    functions that yield items, and who reads them
  *   feeds.c      streams that are given to a task
  *   values.h     large values: each node's store, its memory and disk
@@ -268,9 +270,10 @@ struct sim_channel {
     enum sim_channel_kind kind;
     uint64_t lease;
     uint64_t life;
-    uint64_t holder; /* process uid; EXECUTOR: 0 */
-    uint64_t worker; /* process uid; HOLDER: 0 */
-    uint32_t node;   /* the other one of a bridge */
+    uint64_t holder;      /* process uid; EXECUTOR: 0 */
+    uint32_t class_index; /* there */
+    uint64_t worker;      /* process uid; HOLDER: 0 */
+    uint32_t node;        /* the other one of a bridge */
     uint32_t cpu_milli;
     reeve_process_id owner; /* whose host it leads to; or 0 */
     uint32_t host;
@@ -351,6 +354,7 @@ enum sim_local_kind {
     LOCAL_NAME_FIND,
     LOCAL_NAME_DROP,
     LOCAL_NAMED, /* count code process task host */
+    LOCAL_OWNS,  /* count: it has futures, or actors */
     LOCAL_END,   /* the socket has ended */
     LOCAL_WELCOME,
     LOCAL_REFUSED,
@@ -383,9 +387,12 @@ enum sim_frame_state {
     CALL_GIVING,
     CALL_YIELDING,
     CALL_TAKING,
-    CALL_STORING, /* its result */
-    CALL_HANDING, /* its large futures are being given */
-    CALL_HOLDING, /* what it keeps is being held */
+    CALL_STORING,   /* its result */
+    CALL_RETAINING, /* a handle */
+    CALL_HANDING,   /* a handle, to its caller */
+    CALL_HOLDING,   /* it is over, but for what its process needs longer */
+    CALL_GIFTING,   /* its large futures are being given */
+    CALL_KEEPING,   /* what it keeps of its loans is being held */
 };
 
 #define CHILDREN_MAX 4
@@ -418,6 +425,11 @@ struct sim_call_frame { /* a function that runs, or waits for the children it ca
     int32_t code;       /* why its arguments cannot be had */
     bool has_object;
     struct reeve_reference object; /* that is its result, or which of those is lost */
+    uint64_t handle;               /* of an actor, that it was given or has made; 0: none */
+    reeve_task_id given;           /* the same, for the core: retained, or its result */
+    bool handed;
+    int32_t status; /* HOLDING: its outcome */
+    uint64_t result;
     uint32_t child_count;
     reeve_task_id children[CHILDREN_MAX];
 };
@@ -429,7 +441,8 @@ struct sim_expected { /* a future of a driver */
     uint64_t argument;
     uint64_t submitted_ns;
     bool depends;            /* on another: may fail because that did */
-    struct sim_actor *actor; /* that it calls, or is a task with; or NULL */
+    struct sim_actor *actor; /* that it calls; or NULL */
+    uint64_t handle;         /* that is among its arguments, or which it calls; 0: none */
     uint32_t call;           /* its number among the owner's */
     bool is_stream;
     bool is_taker;
@@ -455,9 +468,9 @@ struct sim_names {                 /* of a driver */
     uint32_t found_number, found_host;
 };
 
-#define SIM_KEPT 8u
+#define SIM_LOANS 8u
 
-struct sim_kept { /* by a worker, of what it was lent with a call; task 0: nothing */
+struct sim_loan { /* by a worker, of what it was lent with a call; task 0: nothing */
     reeve_task_id task;
     uint64_t number, later_ns;
     uint32_t reads;
@@ -474,7 +487,10 @@ struct sim_process {
     uint64_t stopped_ns; /* until then it does nothing: SIGSTOP */
     reeve_process_id id;
     struct sim_values *values;
+    struct sim_handles *handles;
     struct reeve_owner *owner;
+    bool owns_told;
+    struct reeve_map64 hosts;  /* class -> the handle of actor 0 of that host */
     struct reeve_map64 held;   /* lease -> struct sim_channel, as holder */
     struct reeve_map64 worked; /* lease -> struct sim_channel, as worker */
     /* driver */
@@ -492,7 +508,7 @@ struct sim_process {
     uint64_t lend_armed; /* token of the frame that will lend if it still waits */
     struct sim_call_frame frames[FRAMES_MAX];
     uint32_t frame_count;
-    struct sim_kept kept[SIM_KEPT];
+    struct sim_loan loans[SIM_LOANS];
 };
 
 /* Of tasks; what the first classes of every owner core take. */
@@ -503,7 +519,6 @@ extern const uint32_t sim_class_cpu[SIM_CLASSES];
 
 #define SIM_ACTORS         6u
 #define SIM_FUNCTION_ACTOR 0x20000u /* its low bits: what */
-#define SIM_FUNCTION_USES  0x40000u /* a task that calls the actor whose handle it is given */
 #define SIM_FUNCTION_FOUND \
     0x800000u /* with ACTOR, in what a driver expects: one found by its name */
 
@@ -518,10 +533,42 @@ void sim_actors_release(struct sim *sim, struct sim_process *driver, bool all);
 /* In a worker. */
 int sim_actor_run(struct sim *sim, struct sim_process *worker, const struct sim_channel *channel,
     const struct sim_call_frame *frame, uint64_t *ret);
-bool sim_actor_use(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+/* A call of one by its handle, by the frame's task or (NULL) a driver; false: it is of an own actor
+ * that is no more. */
+bool sim_actor_call(struct sim *sim, struct sim_process *process,
+    const struct sim_call_frame *frame, uint64_t handle, reeve_task_id *ret);
+/* A worker makes one; the handle. */
+uint64_t sim_actor_make(struct sim *sim, struct sim_process *worker);
+/* It has made it, and not released it. */
+bool sim_actor_is_had(const struct sim_process *driver, uint64_t handle);
 bool sim_actor_is_early(const struct sim_process *worker, const struct sim_channel *channel,
     const struct sim_entry *entry);
-void sim_actors_drop(struct sim_process *worker, reeve_process_id owner);
+void sim_actors_drop(struct sim *sim, struct sim_process *worker, reeve_process_id owner);
+
+/* ---- handles of actors: see handles.h ---- */
+
+#define SIM_FUNCTION_HANDLES 0x4000000u /* its low bits: what it does with the one it is given */
+
+/* A driver does something with a handle that it has, perhaps with its own; false: nothing. */
+bool sim_handle_submit(
+    struct sim *sim, struct sim_process *driver, uint64_t own, struct sim_expected *e);
+void sim_handle_result(struct sim *sim, struct sim_process *driver, const struct sim_expected *e,
+    const struct reeve_owner_result *result);
+/* What has been kept for long enough, or (all) at all, is given back. */
+void sim_handles_turn(struct sim *sim, struct sim_process *process, bool all);
+/* What is needed longer than a call is to be held; true: there are words that have not been
+ * heard. */
+bool sim_handles_hold(struct sim *sim, struct sim_process *process);
+/* The daemon's answer, if it is about a hold. */
+bool sim_handle_told(
+    struct sim *sim, struct sim_process *process, const struct reeve_store_event *answer);
+/* In a worker: the function has computed, and goes on with its handle; false: it fails. It has
+ * retained it; it has given it, and can be answered: false: not yet. A child is done. */
+bool sim_handle_computed(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+bool sim_handle_retained(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+bool sim_handle_handed(struct sim *sim, struct sim_process *worker, struct sim_call_frame *frame);
+void sim_handle_child_done(struct sim *sim, struct sim_process *worker,
+    const struct sim_call_frame *frame, const struct reeve_owner_result *result);
 
 /* ---- names of actors ---- */
 
@@ -538,7 +585,7 @@ void sim_name_event(const struct sim_local *m, struct reeve_node_event *event);
 
 #define SIM_FUNCTION_GIVES           0x10000u
 #define SIM_FUNCTION_LARGE           0x2000000u /* its result lies in the store */
-#define SIM_FUNCTION_KEEPS           0x4000000u /* the large value that it is lent, perhaps */
+#define SIM_FUNCTION_KEEPS           0x8000000u /* the large value that it is lent, perhaps */
 #define SIM_FUNCTION_DEPTH(function) ((function) >> 8 & 0xff)
 
 uint64_t sim_mix(uint64_t value);
@@ -682,6 +729,10 @@ struct sim {
         abandoned, adopted, actors_made, actor_calls, cancelled, stopped, items, dropped, given,
         given_on, items_given, resumed, parts, children_run, names_given, names_refused,
         found_calls, refused; /* calls of actors, for a lost argument */
+    /* handles: among arguments, got in results, had for a while, held by words; calls through them,
+     * and such that nobody waits for; actors that have ended with their last one */
+    uint64_t handles_passed, handles_got, handles_kept, handle_holds, handle_calls, handles_loose,
+        actors_ended, gifts_astray;
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;
@@ -691,6 +742,7 @@ struct sim {
     uint64_t nodes_died_ns;          /* when that was last the case, or said */
     uint64_t store_bytes, disk_odds; /* of each store; one in so many things a disk does fails */
     uint32_t folder_count;
+    struct reeve_map64 lives;         /* handle of an actor -> struct sim_life */
     struct reeve_map64 children;      /* hash of function, argument and who has called it */
     struct reeve_map64 names_claimed; /* hash of name and actor: it has asked for it */
     struct reeve_map64 kept;          /* memory that lives as long as the run */

@@ -330,6 +330,8 @@ void sim_value_told(
         sim_actor_over(sim, process, (uint32_t)answer->id.sequence);
         return;
     }
+    if (sim_handle_told(sim, process, answer))
+        return;
     struct sim_value *value = value_of(process, answer->request);
     struct sim_place *place = place_of(process->values, answer->request);
     if (value == NULL) { /* it has been given up, which the answer has crossed */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/handles.h"
 #include "tests/sim/values.h"
 
 #define LEND_AFTER_NS (1 * MS)
@@ -36,7 +37,17 @@ static struct sim_call_frame *begin_call(
 
 static void end_call(struct sim *sim, struct sim_process *process, int status, uint64_t value)
 {
-    struct sim_call_frame frame = *sim_worker_top(process);
+    struct sim_call_frame *top = sim_worker_top(process);
+    for (uint32_t i = 0; i < top->child_count; i++)
+        reeve_owner_release(process->owner, top->children[i]);
+    top->child_count = 0;
+    if (top->channel != 0 && sim_handles_hold(sim, process)) {
+        top->state = CALL_HOLDING;
+        top->status = status;
+        top->result = value;
+        return;
+    }
+    struct sim_call_frame frame = *top;
     process->frame_count--;
     sim_feed_end(process, &frame);
     sim_lent_end(process, &frame);
@@ -44,8 +55,6 @@ static void end_call(struct sim *sim, struct sim_process *process, int status, u
         sim_arguments_end(sim, process);
     if (frame.asked)
         status = REEVE_ECANCELLED;
-    for (uint32_t i = 0; i < frame.child_count; i++)
-        reeve_owner_release(process->owner, frame.children[i]);
     if (frame.channel == 0) {
         reeve_owner_finished(process->owner, sim->now_ns, frame.task, status, false, &value,
             sizeof value, NULL, NULL, 0);
@@ -84,9 +93,8 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
         end_call(sim, process, status, value);
         return;
     }
-    if (frame->function == SIM_FUNCTION_USES) {
-        frame->state = CALL_WAITING;
-        if (!sim_actor_use(sim, process, frame))
+    if (frame->function & SIM_FUNCTION_HANDLES) {
+        if (frame->asked || !sim_handle_computed(sim, process, frame))
             end_call(sim, process, REEVE_EFUNCTION, 0);
         return;
     }
@@ -95,7 +103,7 @@ void sim_worker_computed(struct sim *sim, struct sim_process *process)
         return;
     }
     if (frame->function & SIM_FUNCTION_KEEPS) {
-        frame->state = CALL_HOLDING;
+        frame->state = CALL_KEEPING;
         sim_lent_keep(sim, process, frame);
         return;
     }
@@ -165,9 +173,11 @@ static bool children_done(
     uint64_t sum = frame->stream != 0 ? frame->sum : frame->value;
     int status = 0;
     for (uint32_t i = 0; i < frame->child_count; i++) {
-        struct reeve_owner_result result;
         if (!reeve_task_state_is_final(reeve_owner_state(process->owner, frame->children[i])))
             return false;
+    }
+    for (uint32_t i = 0; i < frame->child_count; i++) {
+        struct reeve_owner_result result;
         if (reeve_owner_result(process->owner, frame->children[i], &result) != 0)
             abort();
         uint64_t value = 0;
@@ -176,6 +186,8 @@ static bool children_done(
         else
             status = REEVE_EFUNCTION;
         sum += value;
+        if (frame->handle != 0)
+            sim_handle_child_done(sim, process, frame, &result);
     }
     end_call(sim, process, status, sum);
     return true;
@@ -224,7 +236,7 @@ static bool children_given(
         sim->kills++;
     reeve_buffer_fini(&bytes);
     reeve_buffer_fini(&objects);
-    frame->state = CALL_HANDING;
+    frame->state = CALL_GIFTING;
     return !process->dying;
 }
 
@@ -298,10 +310,25 @@ static bool goes_on(struct sim *sim, struct sim_process *process, struct sim_cal
     case CALL_STORING: return result_stored(sim, process, frame);
     case CALL_WAITING: return children_done(sim, process, frame);
     case CALL_GIVING: return children_given(sim, process, frame);
-    case CALL_HANDING: return children_handed(sim, process, frame);
-    case CALL_HOLDING: return lent_kept(sim, process, frame);
+    case CALL_GIFTING: return children_handed(sim, process, frame);
+    case CALL_KEEPING: return lent_kept(sim, process, frame);
     case CALL_YIELDING:
     case CALL_TAKING: return stream_over(sim, process, frame);
+    case CALL_RETAINING:
+        if (!sim_handle_retained(sim, process, frame))
+            return false;
+        end_call(sim, process, 0, 0);
+        return true;
+    case CALL_HANDING:
+        if (!sim_handle_handed(sim, process, frame))
+            return false;
+        end_call(sim, process, 0, frame->handle);
+        return true;
+    case CALL_HOLDING:
+        if (process->handles->hold_count > 0)
+            return false;
+        end_call(sim, process, frame->status, frame->result);
+        return true;
     case CALL_RUNNING: break;
     }
     return false;

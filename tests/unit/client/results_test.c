@@ -264,6 +264,46 @@ static void another_attempt_gives_them(void **state)
     world_end(&world);
 }
 
+/* The array of their futures is large, and lies in the store itself; so may that of the attempt
+ * that was lost, elsewhere or in the same store. Nobody reads it: it is freed wherever it may
+ * be, once. */
+static void an_array_that_was_stored_is_freed_with_what_was_lost(void **state)
+{
+    (void)state;
+    for (uint32_t node = 1; node <= 2; node++) {
+        struct world world = world_make();
+        struct reeve_owner *worker = worker_make();
+        struct reeve_owner_command got;
+        reeve_owner_set_process(world.owner, reeve_process_id_make(1, 5));
+        world_lease(&world, 100, 1);
+        struct call call = call_make(&world, 2);
+        reeve_owner_lease_lost(world.owner, MS, world.lease, REEVE_EWORKERDIED, "it died");
+        reeve_owner_check(world.owner);
+        world_lease(&world, 101, node);
+        send(&world, &call);
+        reeve_task_id roots[] = {put(worker, "one"), put(worker, "two")};
+        hand_over(&world, &call, worker, roots, 2);
+        struct reeve_reference list = {
+            .id = {reeve_process_id_make(1, 5), call.id}, .size_bytes = 1 << 20, .node = node};
+        assert_true(reeve_owner_answer(
+            world.owner, world.now_ns, world.lease, call.id, call.attempt, 0, "", 0, &list));
+        uint32_t nodes = 0;
+        while (reeve_owner_next_command(world.owner, &got)) {
+            if (got.kind != REEVE_OWNER_FREE_OBJECT)
+                continue;
+            assert_true(reeve_object_id_equal(got.object.id, list.id));
+            assert_false(nodes & 1u << got.object.node);
+            nodes |= 1u << got.object.node;
+        }
+        assert_int_equal(nodes, 1u << 1 | 1u << node);
+        release(&world, call.parts[0]);
+        release(&world, call.parts[1]);
+        assert_int_equal(reeve_owner_task_count(world.owner), 0);
+        reeve_owner_free(worker);
+        world_end(&world);
+    }
+}
+
 static void to_cancel_one_is_to_cancel_the_call(void **state)
 {
     (void)state;
@@ -430,6 +470,7 @@ int main(void)
         cmocka_unit_test(a_failed_call_fails_all),
         cmocka_unit_test(the_wrong_number_fails_all),
         cmocka_unit_test(another_attempt_gives_them),
+        cmocka_unit_test(an_array_that_was_stored_is_freed_with_what_was_lost),
         cmocka_unit_test(to_cancel_one_is_to_cancel_the_call),
         cmocka_unit_test(a_result_may_be_under_way),
         cmocka_unit_test(a_result_may_be_an_argument),

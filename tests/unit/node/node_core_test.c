@@ -56,6 +56,7 @@ static const char *message_text(const struct reeve_message *m, char *text, size_
     case REEVE_MESSAGE_RECALL:
         snprintf(text, size, "recall %d%s", (int)m->lease, m->count != 0 ? " when idle" : "");
         break;
+    case REEVE_MESSAGE_PEER_UP: snprintf(text, size, "about %u", m->node); break;
     default: snprintf(text, size, "message-%d", (int)m->kind); break;
     }
     return text;
@@ -183,7 +184,7 @@ static void make_joined(uint32_t cpu_milli, uint32_t warm, uint32_t process_limi
     EVENT(HEAD_UP);
     EXPECT("head join 0");
     HEAD(WELCOME, .node = 3, .count = 1000);
-    EXPECT("registered 3");
+    EXPECT("registered 3\nhead about 3");
 }
 
 static int teardown(void **state)
@@ -548,8 +549,8 @@ static void test_head_lost_and_found(void **state)
     HEAD(GRANT, .lease = 8); /* before its welcome: not from a head that knows us */
     EXPECT("");
     HEAD(WELCOME, .node = 3, .count = 1000);
-    EXPECT(
-        "registered 3\nhead job_begin 1\nhead demand 1 1000 5\nclient_head 1 0\nclient_head 2 0");
+    EXPECT("registered 3\nhead job_begin 1\nhead demand 1 1000 5\nhead about 3\nclient_head 1 "
+           "0\nclient_head 2 0");
 }
 
 static void test_ended_while_the_head_was_away(void **state)
@@ -564,7 +565,7 @@ static void test_ended_while_the_head_was_away(void **state)
     EVENT(HEAD_UP);
     EXPECT("head join 3\nhead heartbeat");
     HEAD(WELCOME, .node = 3);
-    EXPECT("registered 3\nhead job_end 1");
+    EXPECT("registered 3\nhead job_end 1\nhead about 3");
 }
 
 static void test_declared_dead(void **state)
@@ -574,7 +575,7 @@ static void test_declared_dead(void **state)
     EVENT(HEAD_DOWN, .code = REEVE_ENOCLUSTER, .text = "gone");
     EVENT(HEAD_UP);
     HEAD(WELCOME, .node = 4);
-    EXPECT("drop 1 -1008\nclose 7\nkill 2\nfenced\nregistered 4");
+    EXPECT("drop 1 -1008\nclose 7\nkill 2\nfenced\nregistered 4\nhead about 4");
     EVENT(WORKER_EXITED, .serial = 2);
     EXPECT("head ended 7\njob_gone 1");
 }
@@ -607,7 +608,7 @@ static void test_drivers_before_the_head(void **state)
     EVENT(CONNECTION_GONE, .connection = 8);
     EVENT(HEAD_UP);
     HEAD(WELCOME, .node = 3);
-    EXPECT("registered 3\nwelcome 9 as 1\nhead job_begin 1\nspawn 2");
+    EXPECT("registered 3\nhead about 3\nwelcome 9 as 1\nhead job_begin 1\nspawn 2");
 }
 
 static void test_no_head(void **state)

@@ -149,6 +149,27 @@ static void a_new_head_knows_hosts_again(void **state)
     finish(&x);
 }
 
+/* It has yet to say what its processes want. */
+static void nobody_is_told_before_the_owners_node_has_spoken(void **state)
+{
+    (void)state;
+    struct scenario x;
+    two_nodes(&x);
+    down(&x, 1);
+    demand(&x, 2, P(2, 9), attaching(P(1, 1), P(1, 1)), 1);
+    forget(&x);
+    wait_ms(&x, 3000);
+    assert_int_equal(count_commands(&x, "send 2 INFEASIBLE"), 0);
+    rejoin(&x, 3, 1, 2000);
+    job(&x, 3, P(1, 1));
+    wait_ms(&x, 3000);
+    assert_int_equal(count_commands(&x, "send 2 INFEASIBLE"), 0);
+    said_all(&x, 3, 1);
+    wait_ms(&x, 1100);
+    assert_int_equal(count_commands(&x, "send 2 INFEASIBLE"), 1);
+    finish(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +179,7 @@ int main(void)
         cmocka_unit_test(nobody_attaches_to_what_never_was_or_is_anothers),
         cmocka_unit_test(a_residence_is_not_called_back),
         cmocka_unit_test(a_new_head_knows_hosts_again),
+        cmocka_unit_test(nobody_is_told_before_the_owners_node_has_spoken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,12 +179,19 @@ void job(struct scenario *x, uint64_t session, reeve_process_id id)
         &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = id, .text = "job"});
 }
 
+void said_all(struct scenario *x, uint64_t session, uint32_t node)
+{
+    say(x, session, &(struct reeve_message){.kind = REEVE_MESSAGE_PEER_UP, .node = node});
+}
+
 void two_nodes(struct scenario *x)
 {
     begin(x, NULL);
     join(x, 1, 2000);
     join(x, 2, 2000);
     job(x, 1, P(1, 1));
+    said_all(x, 1, 1);
+    said_all(x, 2, 2);
     forget(x);
 }
 

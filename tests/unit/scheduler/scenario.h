@@ -33,6 +33,8 @@ struct scenario {
 void begin(struct scenario *x, const struct reeve_sched_settings *settings);
 /* Instead: two nodes with two cpu each, the driver of job 1.1 on node 1. */
 void two_nodes(struct scenario *x);
+/* The node asks for itself: it has said all that its processes want. */
+void said_all(struct scenario *x, uint64_t session, uint32_t node);
 void finish(struct scenario *x); /* nothing unexpected is left; frees */
 
 /* ---- events ---- */
