@@ -6,8 +6,8 @@
  *   A1 --- | C10|-| C11|- …                   read there in place by the tasks that need it; each
  *   …                                         block of the result is read in place, too.
  *
- * The same is computed by one process in plain C (plain.c), with the same loops, compiled alike,
- * over memory of its own; the two answers must be equal to the last bit.
+ * The same is computed by one process in plain C (plain.c), with the same loops, over memory of its
+ * own; the two answers must be equal to the last bit.
  *
  *     matmul [SIZE]     default: 1536 rows and columns
  *
@@ -27,28 +27,10 @@
 #include "plain.h"
 
 #define PANEL      256 /* rows or columns: 512 KiB a block of the result */
-#define DEPTH      64  /* of B at a time: what is used 256 times stays in the cache */
 #define SIDE_MAX   8192
 #define PANELS_MAX (SIDE_MAX / PANEL)
 
 /* ---- the work -------------------------------------------------------------------------------- */
-
-/* c, of a.rows x b.columns, is zero before. */
-static void multiply_into(reeve_double_matrix a, reeve_double_matrix b, double *restrict c)
-{
-    for (size_t first = 0; first < a.columns; first += DEPTH) {
-        size_t end = first + DEPTH < a.columns ? first + DEPTH : a.columns;
-        for (size_t row = 0; row < a.rows; row++) {
-            double *restrict out = c + row * b.columns;
-            for (size_t k = first; k < end; k++) {
-                double factor = a.items[row * a.columns + k];
-                const double *restrict in = b.items + k * b.columns;
-                for (size_t column = 0; column < b.columns; column++)
-                    out[column] += factor * in[column];
-            }
-        }
-    }
-}
 
 /* The arguments are views: they lie in the store. */
 REEVE_REMOTE(reeve_double_matrix, multiply, (reeve_double_matrix, a), (reeve_double_matrix, b))
@@ -60,7 +42,7 @@ REEVE_REMOTE(reeve_double_matrix, multiply, (reeve_double_matrix, a), (reeve_dou
         return (reeve_double_matrix){NULL, 0, 0};
     }
     memset(c, 0, a.rows * b.columns * sizeof *c);
-    multiply_into(a, b, c);
+    plain_multiply_panels(a.rows, a.columns, b.columns, a.items, b.items, c);
     return (reeve_double_matrix){c, a.rows, b.columns};
 }
 

@@ -1,4 +1,4 @@
-/* See plain.h. The loops are those of matmul.c. */
+/* See plain.h. */
 #include "plain.h"
 
 #include <stdlib.h>
@@ -20,8 +20,7 @@ void plain_end(struct plain_panel *panel)
     panel->items = NULL;
 }
 
-/* c is zero before. */
-static void multiply(size_t rows, size_t depth, size_t columns, const double *restrict a,
+void plain_multiply_panels(size_t rows, size_t depth, size_t columns, const double *restrict a,
     const double *restrict b, double *restrict c)
 {
     for (size_t first = 0; first < depth; first += DEPTH) {
@@ -47,7 +46,8 @@ int plain_multiply(
             calloc(left->rows * right->columns, sizeof *c[i].items), left->rows, right->columns};
         if (c[i].items == NULL)
             return -1;
-        multiply(left->rows, left->columns, right->columns, left->items, right->items, c[i].items);
+        plain_multiply_panels(
+            left->rows, left->columns, right->columns, left->items, right->items, c[i].items);
     }
     return 0;
 }
