@@ -127,10 +127,11 @@ static int plain_compose(struct reeve_ring *ring, const struct reeve_owner_send 
     int error = reeve_ring_reserve(ring, (uint32_t)size + entry->parent_size, &fill);
     if (error != 0)
         return error;
+    uint8_t *payload = fill.payload;
     reeve_cluster_entry_fill(fill.slot, send, now_ns, 0, false);
     reeve_codec_splice(
-        fill.payload, entry->arguments, entry->arguments_size, values, entry->splice_count);
-    (void)append(fill.payload + size, reeve_owner_entry_parent(entry), entry->parent_size);
+        payload, entry->arguments, entry->arguments_size, values, entry->splice_count);
+    (void)append(payload + size, reeve_owner_entry_parent(entry), entry->parent_size);
     *ret_position = fill.position;
     return 0;
 }
