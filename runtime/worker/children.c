@@ -54,10 +54,10 @@ void worker_run_inline(struct reeve_cluster *cluster, reeve_task_id task)
     uint32_t depth =
         atomic_fetch_add_explicit(&cluster->bell->inline_depth, 1, memory_order_relaxed);
     reeve_stop_child_begin(&child, task, depth + 1);
+    uint32_t stamp = reeve_stamp_make(entry.ready, cluster->now_ns);
     reeve_unlock(&cluster->lock);
     execution_init(
         &execution, cluster, entry.function, arguments.bytes, arguments.size, worker_self.scratch);
-    uint32_t stamp = reeve_stamp_make(entry.ready, cluster->now_ns);
     view.flags = reeve_stamp_flags(stamp);
     view.status = reeve_stamp_status(stamp);
     execution.view = &view;
