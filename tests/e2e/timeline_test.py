@@ -137,7 +137,8 @@ def check_waits(cluster, count, ms):
     queued = {event["args"]["task"]: event for event in named(slices, "begins", "queue")}
     assert len(calls) == len(said) == count
     for event, (_, waited_ms) in zip(calls, said):
-        assert waited_ms - 10 <= event["args"]["waited_ms"] <= waited_ms + 50, (event, waited_ms)
+        # less than what tells one from the next: either may be kept from its processor between two looks at the clock
+        assert abs(event["args"]["waited_ms"] - waited_ms) < 100, (event, waited_ms)
         if event["args"]["waited_ms"] > 0:
             wait = queued[event["args"]["task"]]
             assert wait["pid"] == event["pid"] and abs(wait["dur"] - 1000 * event["args"]["waited_ms"]) < 1
