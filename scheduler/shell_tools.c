@@ -302,40 +302,36 @@ static void logs(
 
 /* ---- objects ---- */
 
-/* Its id instead of the word for it: a name, or the beginning of an id. */
-static bool name_job(struct reeve_head *head, json_t *arguments, const char *word)
+/* How many jobs are meant by the word, a name or the beginning of an id; and the first of them. */
+static uint32_t jobs_meant(struct reeve_head *head, const char *word, reeve_process_id *ret_first)
 {
     struct reeve_sched_job_info info;
     uint64_t cursor = 0;
+    uint32_t count = 0;
     char id[17];
     while (reeve_sched_next_job(head->sched, &cursor, &info)) {
         snprintf(id, sizeof(id), "%016" PRIx64, info.job);
         if (strncmp(id, word, strlen(word)) != 0 && strcmp(info.name, word) != 0)
             continue;
-        json_object_set_new(arguments, "job", json_string(id));
-        return true;
+        if (count++ == 0)
+            *ret_first = info.job;
     }
-    return false;
+    return count;
 }
 
-/* The one job that is meant by the word: its id, or the beginning of it, or its name. */
+static void job_set(json_t *arguments, reeve_process_id job)
+{
+    json_object_set_new(arguments, "job", json_sprintf("%016" PRIx64, job));
+}
+
 static void job_stop(
     struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request, json_t *arguments)
 {
-    struct reeve_sched_job_info info;
     struct reeve_sched_node_info node;
-    uint64_t cursor = 0;
     reeve_process_id job = 0;
-    uint32_t count = 0;
-    char id[17], text[REEVE_TEXT_SIZE];
+    char text[REEVE_TEXT_SIZE];
     const char *word = json_string_value(json_object_get(arguments, "job"));
-    while (word && *word && reeve_sched_next_job(head->sched, &cursor, &info)) {
-        snprintf(id, sizeof(id), "%016" PRIx64, info.job);
-        if (strncmp(id, word, strlen(word)) != 0 && strcmp(info.name, word) != 0)
-            continue;
-        job = info.job;
-        count++;
-    }
+    uint32_t count = word && *word ? jobs_meant(head, word, &job) : 0; /* "" begins every id */
     if (count != 1) {
         snprintf(text, sizeof(text), "%s jobs have the name or id %.100s (see reeve jobs)",
             count == 0 ? "no" : "several", word ? word : "");
@@ -346,8 +342,7 @@ static void job_stop(
         fail(head, tool, request->id, REEVE_EUNREACHABLE, "the node of its program is not up");
         return;
     }
-    snprintf(id, sizeof(id), "%016" PRIx64, job);
-    json_object_set_new(arguments, "job", json_string(id));
+    job_set(arguments, job);
     char *json = json_dumps(arguments, JSON_COMPACT);
     int error = json ? pass_on(head, node.session, tool, request, json) : REEVE_ENOMEM;
     if (error)
@@ -369,11 +364,14 @@ static void objects(
         fail(head, tool, request->id, REEVE_EINVAL, why);
         return;
     }
-    if (job != NULL && !name_job(head, arguments, job)) {
+    reeve_process_id id = 0;
+    if (job != NULL && jobs_meant(head, job, &id) == 0) {
         snprintf(why, sizeof(why), "there is no job %.40s (see reeve jobs)", job);
         fail(head, tool, request->id, REEVE_EINVAL, why);
         return;
     }
+    if (job != NULL)
+        job_set(arguments, id);
     char *text = json_dumps(arguments, JSON_COMPACT);
     int error = reeve_head_gather(head,
         &(struct reeve_head_question){.tool = tool,

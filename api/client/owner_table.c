@@ -154,16 +154,25 @@ static void task_free(struct reeve_owner *owner, struct owner_task *task, uint32
         page_free(owner, page);
 }
 
-int owner_task_store_large(
-    struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size)
+/* Where bytes that do not fit into the task are to be written; NULL: there is no memory. */
+static uint8_t *large_make(struct reeve_owner *owner, struct owner_task *task, uint32_t size)
 {
     uint8_t *large = malloc(size);
     if (large == NULL)
-        return REEVE_ENOMEM;
-    memcpy(large, bytes, size);
+        return NULL;
     task->bytes.large = large;
     task->size = size;
     owner->memory_bytes += size;
+    return large;
+}
+
+int owner_task_store_large(
+    struct reeve_owner *owner, struct owner_task *task, const void *bytes, uint32_t size)
+{
+    uint8_t *large = large_make(owner, task, size);
+    if (large == NULL)
+        return REEVE_ENOMEM;
+    memcpy(large, bytes, size);
     return 0;
 }
 
@@ -172,13 +181,10 @@ int owner_task_store_child(
 {
     uint32_t size = from->arguments_size + OWNER_PARENT_SIZE;
     uint8_t *to = task->bytes.small;
-    if (REEVE_UNLIKELY(size > OWNER_SMALL_SIZE)) {
-        to = malloc(size);
-        if (to == NULL)
-            return REEVE_ENOMEM;
-        task->bytes.large = to;
-        owner->memory_bytes += size;
-    }
+    if (REEVE_UNLIKELY(size > OWNER_SMALL_SIZE))
+        to = large_make(owner, task, size);
+    if (to == NULL)
+        return REEVE_ENOMEM;
     reeve_copy(to, from->arguments, from->arguments_size);
     memcpy(to + from->arguments_size, from->parent, OWNER_PARENT_SIZE);
     task->size = size;

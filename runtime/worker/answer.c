@@ -115,13 +115,7 @@ void answer_pieces(struct reeve_cluster_channel *channel, const struct job *job,
         length = REEVE_MIN(bytes->size - at, PIECE_SIZE_MAX);
         if (!return_reserve(channel, job, length, &fill))
             return;
-        fill.slot->task = view->task;
-        fill.slot->attempt = view->attempt;
-        fill.slot->function = view->function;
-        fill.slot->references = 0;
-        fill.slot->kind = REEVE_ENTRY_HANDED;
-        fill.slot->flags = 0;
-        fill.slot->status = 0;
+        answer_slot_fill(fill.slot, view, REEVE_ENTRY_HANDED);
         memcpy(fill.payload, bytes->data + at, length);
         reeve_ring_publish(&channel->channel.returns);
         returns_end(job);
@@ -164,12 +158,7 @@ void answer_recalled(struct reeve_cluster_channel *channel, const struct reeve_e
     struct reeve_slot_fill fill;
     if (!return_reserve(channel, NULL, 0, &fill))
         return;
-    fill.slot->task = view->task;
-    fill.slot->attempt = view->attempt;
-    fill.slot->function = view->function;
-    fill.slot->references = 0;
-    fill.slot->kind = REEVE_ENTRY_RECALLED;
-    fill.slot->flags = 0;
+    answer_slot_fill(fill.slot, view, REEVE_ENTRY_RECALLED);
     fill.slot->status = REEVE_ECANCELLED;
     reeve_ring_publish(&channel->channel.returns);
     reeve_ring_done(&channel->channel.calls, view->position);

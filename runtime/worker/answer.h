@@ -22,6 +22,18 @@ extern bool answer_woke_holder;
 void answer(struct reeve_cluster_channel *channel, struct job *job,
     const struct reeve_entry_view *view, int status, const struct reeve_reference *object,
     const void *bytes, size_t size);
+/* Of an entry that has no references, no flags and no status (yet). */
+static inline void answer_slot_fill(
+    struct reeve_slot *slot, const struct reeve_entry_view *view, uint8_t kind)
+{
+    slot->task = view->task;
+    slot->attempt = view->attempt;
+    slot->function = view->function;
+    slot->references = 0;
+    slot->kind = kind;
+    slot->flags = 0;
+    slot->status = 0;
+}
 /* The main thread: the call has not been run, and its holder has it back. */
 void answer_recalled(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view);
 /* Publishes what the futures in the result are, in pieces, before the answer. */

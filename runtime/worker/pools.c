@@ -125,8 +125,6 @@ static void job_run(struct job *job, uint8_t *scratch)
 
 static bool thread_make(struct group *group);
 
-static bool thread_make(struct group *group);
-
 /* With the lock: one more that looks for what is queued. False: there is no thread to spare. */
 static bool thread_wake(struct group *group)
 {

@@ -10,6 +10,7 @@
 #include "api/client/error.h"
 #include "api/client/running.h"
 #include "runtime/base/macros.h"
+#include "runtime/worker/answer.h"
 
 #define PIECE_SIZE_MAX ((size_t)64 * 1024)
 #define RETRY_NS       1000000
@@ -156,13 +157,9 @@ static int publish(struct reeve_cluster *cluster, struct reeve_cluster_channel *
         reeve_ring_abandon(ring);
         code = reeve_error_set(error, REEVE_EINVAL, "the item changed while it was being packed");
     } else if (REEVE_LIKELY(code == 0)) {
-        fill.slot->task = view->task;
-        fill.slot->attempt = view->attempt;
-        fill.slot->function = view->function;
-        fill.slot->references = 0;
-        fill.slot->kind = REEVE_ENTRY_ITEM;
-        fill.slot->flags = more ? REEVE_ENTRY_MORE : 0;
-        fill.slot->status = 0;
+        answer_slot_fill(fill.slot, view, REEVE_ENTRY_ITEM);
+        if (more)
+            fill.slot->flags = REEVE_ENTRY_MORE;
         reeve_ring_publish(ring);
         (void)reeve_doorbell_ring(channel->bell, channel->bell_fd);
     } else { /* else the holder scribbled; the daemon ends the lease */
