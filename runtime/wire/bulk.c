@@ -1,6 +1,6 @@
 /* Streams of pieces: the loop's side. See bulk.h, and bulk_stream.c for the threads.
  *
- *     nng ── accept ──▶ stream ─▶ thread ── event ──▶ queue ── uv_async ──▶ on_wake ─▶ callbacks
+ *     nng ── accept ──▶ stream ─▶ thread ── event ──▶ queue ── wake ──▶ on_wake ─▶ callbacks
  *     reeve_bulk_send ─▶ stream's queue ─▶ thread ── event ──▶ …
  *
  * A stream is in the list from when it is made until its thread has been joined, which the loop
@@ -33,7 +33,7 @@ void bulk_post(struct reeve_bulk *bulk, const struct bulk_event *event)
     bool was_empty = reeve_list_is_empty(&bulk->events);
     reeve_list_push_back(&bulk->events, &copy->node);
     if (was_empty)
-        uv_async_send(&bulk->wake);
+        reeve_wake_send(&bulk->wake);
 }
 
 /* --- streams ---------------------------------------------------------------------------------- */
@@ -179,9 +179,9 @@ static void stream_ended(struct reeve_bulk *bulk, struct bulk_stream *stream)
     stream_free(stream);
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(struct reeve_wake *wake)
 {
-    struct reeve_bulk *bulk = wake->data;
+    struct reeve_bulk *bulk = wake->poll.data;
     struct reeve_list *node;
     for (;;) {
         pthread_mutex_lock(&bulk->mutex);
@@ -345,7 +345,7 @@ int reeve_bulk_open(const struct reeve_bulk_options *options, struct reeve_bulk 
     int error = listen_on(bulk, options->listen);
     if (error == REEVE_OK && nng_aio_alloc(&bulk->accept, on_accept, bulk) != 0)
         error = REEVE_ENOMEM;
-    if (error == REEVE_OK && uv_async_init(options->loop, &bulk->wake, on_wake) != 0)
+    if (error == REEVE_OK && reeve_wake_open(&bulk->wake, options->loop, on_wake) != REEVE_OK)
         error = REEVE_ESYSTEM;
     if (error != REEVE_OK) {
         if (bulk->accept != NULL)
@@ -357,7 +357,7 @@ int reeve_bulk_open(const struct reeve_bulk_options *options, struct reeve_bulk 
         return error;
     }
     uv_timer_init(options->loop, &bulk->again);
-    bulk->wake.data = bulk->again.data = bulk;
+    bulk->wake.poll.data = bulk->again.data = bulk;
     bulk->handles_open = 2;
     nng_stream_listener_accept(bulk->listener, bulk->accept);
     *ret = bulk;
@@ -393,7 +393,7 @@ void reeve_bulk_close(struct reeve_bulk *bulk)
         free(peer);
     }
     reeve_map64_fini(&bulk->peers);
-    uv_close((uv_handle_t *)&bulk->wake, on_handle_closed);
+    reeve_wake_close(&bulk->wake, on_handle_closed);
     uv_close((uv_handle_t *)&bulk->again, on_handle_closed);
 }
 

@@ -3,7 +3,7 @@
  *
  *     source                                                    puller
  *     reeve_bulk_send ─▶ queue ─▶ thread: mac, send ──tcp──▶ thread: place(), receive, mac
- *       ◀─ sent ──────── uv_async ─┘                            └─ uv_async ──── landed ─▶
+ *       ◀─ sent ────────── wake ───┘                            └─── wake ────── landed ─▶
  *
  * A stream is made by the source when it has something to send, to the address that the puller has
  * named, and ends when it has been idle for a while. Each has a thread, which waits for nng's

@@ -11,6 +11,7 @@
 #include "runtime/base/list.h"
 #include "runtime/base/map64.h"
 #include "runtime/wire/bulk.h"
+#include "runtime/wire/wake.h"
 
 enum bulk_event_kind { BULK_LANDED, BULK_SENT, BULK_ENDED, BULK_ACCEPT_AGAIN };
 
@@ -67,7 +68,7 @@ struct reeve_bulk {
     nng_stream_listener *listener;
     nng_aio *accept;
     uint16_t port;
-    uv_async_t wake;
+    struct reeve_wake wake;
     uv_timer_t again;
     unsigned handles_open;
     bool closed;

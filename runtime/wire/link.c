@@ -2,7 +2,7 @@
  * the table of sessions (session.h); what that commands is carried out here. Messages are gathered
  * per peer in an open frame (outgoing.h), which goes out before the loop blocks.
  *
- *     nng ──▶ transport queue ──uv_async──▶ on_wake ──▶ sessions ──▶ commands ──▶ callbacks
+ *     nng ──▶ transport queue ──── wake ────▶ on_wake ──▶ sessions ──▶ commands ──▶ callbacks
  *     reeve_link_send ──▶ open frame ──uv_prepare──▶ sealed ──▶ outbox ──▶ nng
  *
  * Events and messages are worked off for SLICE_NS at most; then the loop gets a turn. */
@@ -23,6 +23,7 @@
 #include "runtime/wire/outgoing.h"
 #include "runtime/wire/session.h"
 #include "runtime/wire/transport.h"
+#include "runtime/wire/wake.h"
 
 #define DEFAULT_TIMEOUT_MS 5000u
 #define SLICE_NS           (2 * REEVE_NS_PER_MS)
@@ -35,7 +36,7 @@ struct peer {
     uint64_t id;
     struct reeve_outbox *outbox;
     bool above_low_water;
-    size_t flying_bytes; /* handed to the outbox, not yet taken by nng */
+    size_t flying_bytes; /* handed to the outbox, not yet sent */
     struct reeve_outgoing outgoing;
     struct reeve_list node; /* in dirty or dead */
 };
@@ -50,7 +51,7 @@ struct reeve_link {
     bool closed;
     struct reeve_list dirty; /* peers with something to send */
     struct reeve_list dead;  /* peers whose outbox is to be closed */
-    uv_async_t wake;
+    struct reeve_wake wake;
     uv_prepare_t prepare;
     uv_timer_t timer;
     unsigned handles_open;
@@ -89,7 +90,8 @@ static void mark(struct reeve_link *link, struct peer *peer, struct reeve_list *
 }
 
 /* Hands frames to the outbox, as long as that is free; then SENT goes on with what is left. Where
- * nothing is left nobody needs to know when nng has taken the last one. */
+ * nothing is left nobody needs to know when the last one has been sent. Of much that waits one
+ * frame goes a turn of the loop. */
 static void flush(struct reeve_link *link, struct peer *peer)
 {
     struct reeve_outgoing_frame frame;
@@ -103,6 +105,8 @@ static void flush(struct reeve_link *link, struct peer *peer)
         }
         peer->flying_bytes = size;
         reeve_outbox_send(peer->outbox, frame.message, peer->above_low_water);
+        if (peer->above_low_water)
+            break;
     }
 }
 
@@ -195,7 +199,7 @@ static void on_prepare(uv_prepare_t *prepare)
     if (reeve_list_is_empty(&link->dead))
         uv_prepare_stop(prepare);
     else
-        uv_async_send(&link->wake); /* the rest in the next turn, without blocking before it */
+        reeve_wake_send(&link->wake); /* the rest in the next turn, without blocking before it */
 }
 
 /* --- commands of the sessions -------------------------------------------------------------- */
@@ -357,8 +361,8 @@ static void deliver(struct reeve_link *link, uint64_t until_ns)
 /* Takes the event; keeps it in link->frame when it holds messages to deliver. */
 static void handle_received(struct reeve_link *link, struct reeve_transport_event *event)
 {
-    uint8_t *data = nng_msg_body(event->message);
-    size_t size = nng_msg_len(event->message);
+    uint8_t *data = event->message->bytes;
+    size_t size = event->message->size;
     struct reeve_session *session =
         reeve_sessions_receive(&link->sessions, event->pipe, data, size, uv_hrtime(), wall_ms());
     if (session == NULL) {
@@ -404,7 +408,7 @@ static void handle(struct reeve_link *link, struct reeve_transport_event *event)
     reeve_transport_event_free(event);
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(struct reeve_wake *wake)
 {
     struct reeve_link *link = REEVE_CONTAINER_OF(wake, struct reeve_link, wake);
     uint64_t until_ns = uv_hrtime() + SLICE_NS;
@@ -421,7 +425,7 @@ static void on_wake(uv_async_t *wake)
             settle(link);
         }
         if (!link->closed && uv_hrtime() > until_ns) {
-            uv_async_send(wake);
+            reeve_wake_send(wake);
             return;
         }
     }
@@ -430,7 +434,7 @@ static void on_wake(uv_async_t *wake)
 static void wake_up(void *arg)
 {
     struct reeve_link *link = arg;
-    uv_async_send(&link->wake);
+    reeve_wake_send(&link->wake);
 }
 
 /* --- opening and closing ------------------------------------------------------------------- */
@@ -453,20 +457,20 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static int init_handles(struct reeve_link *link, uv_loop_t *loop)
 {
-    int result = uv_async_init(loop, &link->wake, on_wake);
-    if (result != 0)
-        return REEVE_ESYSTEM;
+    int error = reeve_wake_open(&link->wake, loop, on_wake);
+    if (error != REEVE_OK)
+        return error;
     uv_prepare_init(loop, &link->prepare);
     uv_timer_init(loop, &link->timer);
     uv_unref((uv_handle_t *)&link->prepare);
-    link->wake.data = link->prepare.data = link->timer.data = link;
+    link->wake.poll.data = link->prepare.data = link->timer.data = link;
     link->handles_open = 3;
     return REEVE_OK;
 }
 
 static void close_handles(struct reeve_link *link)
 {
-    uv_close((uv_handle_t *)&link->wake, on_handle_closed);
+    reeve_wake_close(&link->wake, on_handle_closed);
     uv_close((uv_handle_t *)&link->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&link->timer, on_handle_closed);
 }

@@ -1,20 +1,20 @@
 /* Links: proven, authenticated, ordered sessions between daemons over nng, driven by a libuv loop.
  *
- * A link is one process's end of all its sessions: one PULL inbox that listens, and one PUSH outbox
+ * A link is one process's end of all its sessions: one inbox that listens, and one outbox
  * for each peer. A session with a peer exists when both directions are proven (handshake.h); it
  * ends when either pipe goes, when a frame is malformed or out of sequence, or when it is closed.
  * What was queued when it ends is dropped: whoever needs it says it again in the next session.
  * Redialling is the caller's decision.
  *
  *      we                                          peer
- *      PUSH outbox ── Hello ─────────────────────▶ PULL inbox      we dial the address of its inbox
- *      PULL inbox ◀─ Challenge (its proof) ─────── PUSH outbox     it dials what hello vouches for
- *      PUSH outbox ── Proof ─────────────────────▶ PULL inbox      up on both sides
+ *           outbox ── Hello ─────────────────────▶ inbox           we dial the address of its inbox
+ *           inbox  ◀─ Challenge (its proof) ─────── outbox         it dials what hello vouches for
+ *           outbox ── Proof ─────────────────────▶ inbox           up on both sides
  *
  * When both sides say hello at once, the hello of the smaller uid counts (session.h).
  *
  * nng's callbacks run on nng's threads: they put what they got on a queue, wake the loop
- * (uv_async) and do nothing else. All callbacks below run on the loop's thread. Messages given
+ * (wake.h) and do nothing else. All callbacks below run on the loop's thread. Messages given
  * to on_message are valid during the call only. */
 #ifndef REEVE_WIRE_LINK_H
 #define REEVE_WIRE_LINK_H

@@ -1,7 +1,14 @@
-/* Outboxes: PUSH sockets that are dialled once; see transport.h.
+/* Outboxes: connections that we have made, through which we send; see transport.h.
  *
- * The dial thread opens the socket, as that takes some 100 µs, and dials. Whoever closes the
- * outbox closes the socket under the dial, which makes it return, and joins the thread. */
+ * The dial thread connects, and exchanges greetings. Whoever closes the outbox closes the
+ * connection under it, which makes its operation end, and joins the thread. Operations begin with
+ * the mutex: one that begins on a connection that has been closed would never end (nng 1.5).
+ *
+ * What is sent is first given to an operation without a callback, and taken back at once: what the
+ * connection has had room for has then been sent on the loop's own thread, and nobody is woken to
+ * hear of it. Only what is left goes with a callback.
+ *
+ * Nothing ever comes through an outbox: what is being received ends when the connection does. */
 #include "runtime/wire/transport_internal.h"
 
 #include <errno.h>
@@ -14,8 +21,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <nng/protocol/pipeline0/push.h>
-
 #include <reeve_errors.h>
 
 #include "runtime/base/assert.h"
@@ -23,22 +28,27 @@
 
 #define DIAL_THREAD_STACK_SIZE (256u * 1024u)
 #define LOOK_AGAIN_S           5
-#define NEVER_MS               (24 * 3600 * 1000)
 
-/* What goes on with the one message: nng's thread makes it FREE. */
+/* What goes on with the one message: FREE again when all of it has been sent. */
 enum { FREE, BUSY, BUSY_TELL };
 
 struct reeve_outbox {
     struct reeve_transport *transport;
     uint64_t number;
     pthread_t thread;
+    bool local;
+    nng_aio *quick; /* without a callback: of the dial thread, then of the loop's */
     nng_aio *send;
+    nng_aio *watch;
     _Atomic uint32_t sending;
-    pthread_mutex_t mutex; /* for what follows */
-    nng_socket socket;
-    bool opened;
+    nng_msg *message; /* that is being sent, with its head */
+    nng_iov iov[2];   /* what is left of it */
+    uint8_t head[REEVE_SP_HEAD_SIZE_MAX];
+    uint8_t unwanted[1];
+    pthread_mutex_t mutex; /* of operations' beginnings, and for what follows */
+    nng_stream_dialer *dialer;
+    nng_stream *stream;
     bool closing;
-    bool had_pipe;
     int looking; /* a plain socket that is connecting; -1: none */
     char address[REEVE_ADDRESS_SIZE];
 };
@@ -53,39 +63,115 @@ static void post(struct reeve_outbox *outbox, enum reeve_transport_event_kind ki
     reeve_transport_post(outbox->transport, event);
 }
 
-static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
+/* False: the connection has been closed. */
+static bool begin(struct reeve_outbox *outbox, void (*operation)(nng_stream *, nng_aio *),
+    nng_aio *aio, const nng_iov *iov, unsigned count)
 {
-    struct reeve_outbox *outbox = arg;
-    if (what == NNG_PIPE_EV_REM_POST) {
-        /* Now, not when the loop gets to it: nng redials right after this, and whatever the
-         * redial times are set to, half of the time at once (it takes a random number modulo
-         * them, as a signed one). */
-        nng_dialer_close(nng_pipe_dialer(pipe));
-        post(outbox, REEVE_TRANSPORT_OUTBOX_LOST, 0);
-        return;
-    }
+    nng_aio_set_iov(aio, count, iov);
     pthread_mutex_lock(&outbox->mutex);
-    bool refuse = outbox->had_pipe;
-    outbox->had_pipe = true;
+    bool good = !outbox->closing;
+    if (good)
+        operation(outbox->stream, aio);
     pthread_mutex_unlock(&outbox->mutex);
-    bool local = strncmp(outbox->address, "abstract:", 9) == 0;
-    if (refuse || (local && !reeve_transport_same_user(pipe)))
-        nng_pipe_close(pipe);
+    return good;
 }
 
+/* With the mutex. Whatever is under way ends. */
+static void close_all(struct reeve_outbox *outbox)
+{
+    outbox->closing = true;
+    if (outbox->dialer != NULL)
+        nng_stream_dialer_close(outbox->dialer);
+    if (outbox->stream != NULL)
+        nng_stream_close(outbox->stream);
+    if (outbox->looking >= 0)
+        shutdown(outbox->looking, SHUT_RDWR); /* its connect returns */
+}
+
+/* --- sending --------------------------------------------------------------------------------- */
+
+/* So much of the message has been sent; true: all of it. */
+static bool has_sent(struct reeve_outbox *outbox, size_t size)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        size_t part = REEVE_MIN(size, outbox->iov[i].iov_len);
+        outbox->iov[i].iov_buf = (uint8_t *)outbox->iov[i].iov_buf + part;
+        outbox->iov[i].iov_len -= part;
+        size -= part;
+    }
+    return outbox->iov[0].iov_len + outbox->iov[1].iov_len == 0;
+}
+
+static bool send_rest(struct reeve_outbox *outbox, nng_aio *aio)
+{
+    unsigned first = outbox->iov[0].iov_len == 0;
+    unsigned count = outbox->iov[1].iov_len == 0 ? 1 : 2 - first;
+    return begin(outbox, nng_stream_send, aio, outbox->iov + first, count);
+}
+
+static void is_sent(struct reeve_outbox *outbox)
+{
+    nng_msg_free(outbox->message);
+    outbox->message = NULL;
+    if (atomic_exchange(&outbox->sending, FREE) == BUSY_TELL)
+        post(outbox, REEVE_TRANSPORT_SENT, 0);
+}
+
+/* Where it cannot go on the connection is lost, as `watch` notices. */
 static void on_sent(void *arg)
 {
     struct reeve_outbox *outbox = arg;
-    if (nng_aio_result(outbox->send) == 0) {
-        if (atomic_exchange(&outbox->sending, FREE) == BUSY_TELL)
-            post(outbox, REEVE_TRANSPORT_SENT, 0);
+    if (nng_aio_result(outbox->send) != 0)
         return;
-    }
-    nng_msg *message = nng_aio_get_msg(outbox->send);
-    nng_aio_set_msg(outbox->send, NULL);
-    if (message != NULL)
-        nng_msg_free(message);
+    if (has_sent(outbox, nng_aio_count(outbox->send)))
+        is_sent(outbox);
+    else
+        (void)send_rest(outbox, outbox->send);
 }
+
+void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell)
+{
+    outbox->message = message;
+    outbox->iov[0] = (nng_iov){.iov_buf = outbox->head,
+        .iov_len = reeve_sp_head_write(outbox->head, outbox->local, nng_msg_len(message))};
+    outbox->iov[1] = (nng_iov){.iov_buf = nng_msg_body(message), .iov_len = nng_msg_len(message)};
+    atomic_store(&outbox->sending, tell ? BUSY_TELL : BUSY);
+    if (!send_rest(outbox, outbox->quick))
+        return;
+    nng_aio_abort(outbox->quick, NNG_EAGAIN);
+    nng_aio_wait(outbox->quick);
+    int result = nng_aio_result(outbox->quick);
+    if (result == 0 && has_sent(outbox, nng_aio_count(outbox->quick)))
+        is_sent(outbox);
+    else if (result == 0 || result == NNG_EAGAIN)
+        (void)send_rest(outbox, outbox->send);
+}
+
+bool reeve_outbox_is_free(const struct reeve_outbox *outbox)
+{
+    return atomic_load(&outbox->sending) == FREE;
+}
+
+bool reeve_outbox_free_or_tell(struct reeve_outbox *outbox)
+{
+    uint32_t busy = BUSY;
+    return !atomic_compare_exchange_strong(&outbox->sending, &busy, BUSY_TELL) && busy == FREE;
+}
+
+/* The connection is gone; or something has come, which has no business here. */
+static void on_watched(void *arg)
+{
+    struct reeve_outbox *outbox = arg;
+    pthread_mutex_lock(&outbox->mutex);
+    bool lost = !outbox->closing;
+    if (lost)
+        close_all(outbox);
+    pthread_mutex_unlock(&outbox->mutex);
+    if (lost)
+        post(outbox, REEVE_TRANSPORT_OUTBOX_LOST, 0);
+}
+
+/* --- connecting ------------------------------------------------------------------------------ */
 
 /* Makes the socket known to who closes the outbox; false: it is being closed. */
 static bool look_with(struct reeve_outbox *outbox, int fd)
@@ -130,42 +216,99 @@ static int look_again(struct reeve_outbox *outbox)
     }
 }
 
-static int dial(struct reeve_outbox *outbox)
+/* All of these bytes; nng's result. */
+static int move(struct reeve_outbox *outbox, void (*operation)(nng_stream *, nng_aio *),
+    uint8_t *bytes, size_t size)
 {
-    nng_socket socket;
-    nng_dialer dialer;
-    int result = nng_push0_open(&socket);
+    while (size > 0) {
+        nng_iov iov = {.iov_buf = bytes, .iov_len = size};
+        if (!begin(outbox, operation, outbox->quick, &iov, 1))
+            return NNG_ECLOSED;
+        nng_aio_wait(outbox->quick);
+        int result = nng_aio_result(outbox->quick);
+        if (result != 0)
+            return result;
+        bytes += nng_aio_count(outbox->quick);
+        size -= nng_aio_count(outbox->quick);
+    }
+    return 0;
+}
+
+static int connect_stream(struct reeve_outbox *outbox)
+{
+    nng_stream_dialer *dialer;
+    int result = nng_stream_dialer_alloc(&dialer, outbox->address);
     if (result != 0)
         return result;
+    if (!outbox->local)
+        result = nng_stream_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true);
     pthread_mutex_lock(&outbox->mutex);
-    outbox->socket = socket;
-    outbox->opened = !outbox->closing;
-    bool opened = outbox->opened;
+    if (result == 0 && outbox->closing)
+        result = NNG_ECLOSED;
+    outbox->dialer = dialer;
     pthread_mutex_unlock(&outbox->mutex);
-    if (!opened) {
-        nng_close(socket);
-        return NNG_ECLOSED;
+    if (result == 0) {
+        nng_stream_dialer_dial(dialer, outbox->quick);
+        nng_aio_wait(outbox->quick);
+        result = nng_aio_result(outbox->quick);
     }
-    if ((result = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, outbox)) != 0 ||
-        (result = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, outbox)) != 0 ||
-        (result = nng_dialer_create(&dialer, socket, outbox->address)) != 0 ||
-        (result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, NEVER_MS)) != 0 ||
-        (result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, NEVER_MS)) != 0)
-        return result;
-    if (strncmp(outbox->address, "tcp:", 4) == 0 &&
-        (result = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true)) != 0)
-        return result;
-    result = nng_dialer_start(dialer, 0);
-    return result == NNG_ECONNSHUT && strncmp(outbox->address, "tcp:", 4) == 0 ? look_again(outbox)
-                                                                               : result;
+    pthread_mutex_lock(&outbox->mutex);
+    outbox->dialer = NULL;
+    if (result == 0)
+        outbox->stream = nng_aio_get_output(outbox->quick, 0);
+    if (result == 0 && outbox->closing)
+        result = NNG_ECLOSED;
+    pthread_mutex_unlock(&outbox->mutex);
+    nng_stream_dialer_close(dialer);
+    nng_stream_dialer_free(dialer);
+    return result;
+}
+
+static int dial(struct reeve_outbox *outbox)
+{
+    uint8_t greeting[REEVE_SP_GREETING_SIZE];
+    int result = connect_stream(outbox);
+    if (result == 0) {
+        reeve_sp_greeting_write(greeting, REEVE_SP_PUSH);
+        nng_aio_set_timeout(outbox->quick, REEVE_TRANSPORT_GREETING_MS);
+        result = move(outbox, nng_stream_send, greeting, sizeof greeting);
+        if (result == 0)
+            result = move(outbox, nng_stream_recv, greeting, sizeof greeting);
+        nng_aio_set_timeout(outbox->quick, NNG_DURATION_INFINITE);
+        if (result != 0 && result != NNG_ETIMEDOUT)
+            result = NNG_ECONNSHUT;
+        else if (result == 0 && (!reeve_sp_greeting_is(greeting, REEVE_SP_PULL) ||
+                                    (outbox->local && !reeve_transport_same_user(outbox->stream))))
+            result = NNG_EPROTO;
+    }
+    return result == NNG_ECONNSHUT && !outbox->local ? look_again(outbox) : result;
 }
 
 static void *dial_thread(void *arg)
 {
     struct reeve_outbox *outbox = arg;
+    nng_iov iov = {.iov_buf = outbox->unwanted, .iov_len = sizeof outbox->unwanted};
     int result = dial(outbox);
     post(outbox, result == 0 ? REEVE_TRANSPORT_CONNECTED : REEVE_TRANSPORT_NOT_CONNECTED, result);
+    if (result == 0)
+        (void)begin(outbox, nng_stream_recv, outbox->watch, &iov, 1);
     return NULL;
+}
+
+static void outbox_free(struct reeve_outbox *outbox)
+{
+    if (outbox->watch != NULL)
+        nng_aio_free(outbox->watch);
+    if (outbox->send != NULL)
+        nng_aio_free(outbox->send);
+    if (outbox->quick != NULL)
+        nng_aio_free(outbox->quick);
+    if (outbox->stream != NULL)
+        nng_stream_free(outbox->stream);
+    if (outbox->message != NULL)
+        nng_msg_free(outbox->message);
+    pthread_mutex_destroy(&outbox->mutex);
+    free(outbox);
 }
 
 struct reeve_outbox *reeve_outbox_open(
@@ -177,58 +320,33 @@ struct reeve_outbox *reeve_outbox_open(
     outbox->transport = transport;
     outbox->number = number;
     outbox->looking = -1;
+    outbox->local = strncmp(address, "abstract:", 9) == 0;
     REEVE_ASSERT(strlen(address) < sizeof outbox->address);
     snprintf(outbox->address, sizeof outbox->address, "%s", address);
     pthread_mutex_init(&outbox->mutex, NULL);
-    if (nng_aio_alloc(&outbox->send, on_sent, outbox) != 0)
-        goto fail_aio;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, DIAL_THREAD_STACK_SIZE);
-    int error = pthread_create(&outbox->thread, &attributes, dial_thread, outbox);
+    bool good = nng_aio_alloc(&outbox->quick, NULL, NULL) == 0 &&
+                nng_aio_alloc(&outbox->send, on_sent, outbox) == 0 &&
+                nng_aio_alloc(&outbox->watch, on_watched, outbox) == 0 &&
+                pthread_create(&outbox->thread, &attributes, dial_thread, outbox) == 0;
     pthread_attr_destroy(&attributes);
-    if (error == 0)
+    if (good)
         return outbox;
-    nng_aio_free(outbox->send);
-fail_aio:
-    pthread_mutex_destroy(&outbox->mutex);
-    free(outbox);
+    outbox_free(outbox);
     return NULL;
-}
-
-void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell)
-{
-    atomic_store(&outbox->sending, tell ? BUSY_TELL : BUSY);
-    nng_aio_set_msg(outbox->send, message);
-    nng_send_aio(outbox->socket, outbox->send);
-}
-
-bool reeve_outbox_is_free(const struct reeve_outbox *outbox)
-{
-    return atomic_load(&outbox->sending) == FREE;
-}
-
-bool reeve_outbox_free_or_tell(struct reeve_outbox *outbox)
-{
-    uint32_t busy = BUSY;
-    return !atomic_compare_exchange_strong(&outbox->sending, &busy, BUSY_TELL) && busy == FREE;
 }
 
 void reeve_outbox_close(struct reeve_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
-    outbox->closing = true;
-    if (outbox->looking >= 0)
-        shutdown(outbox->looking, SHUT_RDWR); /* its connect returns */
-    bool opened = outbox->opened;
+    close_all(outbox);
     pthread_mutex_unlock(&outbox->mutex);
-    nng_aio_stop(outbox->send);
-    if (opened)
-        nng_close(outbox->socket);
     pthread_join(outbox->thread, NULL);
-    nng_aio_free(outbox->send);
-    pthread_mutex_destroy(&outbox->mutex);
-    free(outbox);
+    nng_aio_stop(outbox->watch);
+    nng_aio_stop(outbox->send);
+    outbox_free(outbox);
 }
 
 int reeve_transport_dial_error(int result, const char *address, char *text)

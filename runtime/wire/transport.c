@@ -1,18 +1,18 @@
-/* The inbox and the queue of events; see transport.h. Outboxes are in outbox.c. */
+/* Listening, and the queue of events; see transport.h. Who has connected is in inbox.c, what we
+ * have dialled in outbox.c. */
 #include "runtime/wire/transport_internal.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <nng/protocol/pipeline0/pull.h>
 
 #include <reeve_errors.h>
 
 #include "runtime/wire/nng_stream.h"
+#include "runtime/wire/sp.h"
+
+#define ACCEPT_AGAIN_MS 100
 
 /* --- the queue ----------------------------------------------------------------------------- */
 
@@ -28,26 +28,20 @@ struct reeve_transport_event *reeve_transport_event_make(enum reeve_transport_ev
 
 void reeve_transport_event_free(struct reeve_transport_event *event)
 {
-    if (event->message != NULL)
-        nng_msg_free(event->message);
+    free(event->message);
     free(event);
 }
 
-/* Returns whether the inbox should go on receiving. */
-bool reeve_transport_post(struct reeve_transport *transport, struct reeve_transport_event *event)
+void reeve_transport_post(struct reeve_transport *transport, struct reeve_transport_event *event)
 {
-    size_t size = event->message != NULL ? nng_msg_len(event->message) : 0;
     pthread_mutex_lock(&transport->mutex);
     bool was_empty = reeve_list_is_empty(&transport->queue);
     reeve_list_push_back(&transport->queue, &event->node);
-    transport->queued_bytes += size;
-    bool go_on = transport->queued_bytes <= REEVE_TRANSPORT_QUEUE_MAX;
-    if (event->message != NULL && !go_on)
-        transport->paused = true;
+    if (event->message != NULL)
+        transport->queued_bytes += event->message->size;
     pthread_mutex_unlock(&transport->mutex);
     if (was_empty)
         transport->wake(transport->arg);
-    return go_on;
 }
 
 struct reeve_transport_event *reeve_transport_next(struct reeve_transport *transport)
@@ -57,83 +51,38 @@ struct reeve_transport_event *reeve_transport_next(struct reeve_transport *trans
     struct reeve_transport_event *event =
         node != NULL ? REEVE_LIST_ENTRY(node, struct reeve_transport_event, node) : NULL;
     if (event != NULL && event->message != NULL)
-        transport->queued_bytes -= nng_msg_len(event->message);
-    bool resume = transport->paused && transport->queued_bytes <= REEVE_TRANSPORT_QUEUE_MAX / 2;
-    if (resume)
-        transport->paused = false;
+        transport->queued_bytes -= event->message->size;
+    bool resume = !reeve_list_is_empty(&transport->paused) &&
+                  transport->queued_bytes <= REEVE_TRANSPORT_QUEUE_MAX / 2;
     pthread_mutex_unlock(&transport->mutex);
     if (resume)
-        nng_recv_aio(transport->inbox, transport->receive);
+        reeve_inbox_resume(transport);
+    if (event != NULL && event->kind == REEVE_TRANSPORT_PIPE_REMOVED)
+        reeve_inbox_free_pipe(transport, event->pipe);
     return event;
 }
 
 /* --- nng's callbacks ------------------------------------------------------------------------ */
 
-static void on_receive(void *arg)
+static void on_accept(void *arg)
 {
     struct reeve_transport *transport = arg;
-    if (nng_aio_result(transport->receive) != 0)
-        return; /* closing */
-    nng_msg *message = nng_aio_get_msg(transport->receive);
-    nng_aio_set_msg(transport->receive, NULL);
-    nng_pipe pipe = nng_msg_get_pipe(message);
-    struct reeve_transport_event *event = reeve_transport_event_make(REEVE_TRANSPORT_RECEIVED);
-    if (event == NULL) { /* the session cannot go on with a hole in it */
-        nng_msg_free(message);
-        nng_pipe_close(pipe);
-        nng_recv_aio(transport->inbox, transport->receive);
+    int result = nng_aio_result(transport->accept);
+    if (result == NNG_ECLOSED || result == NNG_ECANCELED)
         return;
-    }
-    event->pipe = (uint32_t)nng_pipe_id(pipe);
-    event->message = message;
-    if (reeve_transport_post(transport, event))
-        nng_recv_aio(transport->inbox, transport->receive);
-}
-
-bool reeve_transport_same_user(nng_pipe pipe)
-{
-    uint64_t uid;
-    return nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
-}
-
-static void describe_remote(nng_pipe pipe, char text[REEVE_TRANSPORT_REMOTE_SIZE])
-{
-    nng_sockaddr remote;
-    uint64_t pid = 0;
-    char host[INET6_ADDRSTRLEN] = "?";
-    int result = nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote);
-    if (result == 0 && remote.s_family == NNG_AF_INET) {
-        inet_ntop(AF_INET, &remote.s_in.sa_addr, host, sizeof host);
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "%s:%u", host, ntohs(remote.s_in.sa_port));
-    } else if (result == 0 && remote.s_family == NNG_AF_INET6) {
-        inet_ntop(AF_INET6, remote.s_in6.sa_addr, host, sizeof host);
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "[%s]:%u", host, ntohs(remote.s_in6.sa_port));
-    } else if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0) {
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "local process %llu", (unsigned long long)pid);
-    } else {
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "unknown peer");
+    if (result == 0) {
+        reeve_inbox_accepted(transport, nng_aio_get_output(transport->accept, 0));
+        nng_stream_listener_accept(transport->listener, transport->accept);
+    } else { /* no descriptors are left, say: a little later */
+        nng_sleep_aio(ACCEPT_AGAIN_MS, transport->accept_pause);
     }
 }
 
-/* Before the pipe can deliver anything, and after it can deliver no more. */
-static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
+static void on_accept_pause(void *arg)
 {
     struct reeve_transport *transport = arg;
-    struct reeve_transport_event *event = reeve_transport_event_make(
-        what == NNG_PIPE_EV_ADD_PRE ? REEVE_TRANSPORT_PIPE_ADDED : REEVE_TRANSPORT_PIPE_REMOVED);
-    if (event == NULL) {
-        nng_pipe_close(pipe);
-        return;
-    }
-    event->pipe = (uint32_t)nng_pipe_id(pipe);
-    if (what == NNG_PIPE_EV_ADD_PRE) {
-        describe_remote(pipe, event->remote);
-        if (transport->local && !reeve_transport_same_user(pipe)) {
-            nng_pipe_close(pipe);
-            event->kind = REEVE_TRANSPORT_PIPE_FOREIGN;
-        }
-    }
-    reeve_transport_post(transport, event);
+    if (nng_aio_result(transport->accept_pause) == 0)
+        nng_stream_listener_accept(transport->listener, transport->accept);
 }
 
 /* --- opening and closing -------------------------------------------------------------------- */
@@ -184,39 +133,37 @@ static int listen_error(int result, const struct reeve_address *address, char *t
     }
 }
 
-static int try_listen(
-    struct reeve_transport *transport, struct reeve_address *address, size_t receive_max)
+static int try_listen(struct reeve_transport *transport, struct reeve_address *address)
 {
     char url[REEVE_ADDRESS_SIZE];
-    nng_listener listener;
-    int result =
-        nng_listener_create(&listener, transport->inbox, reeve_address_format(address, url));
+    nng_stream_listener *listener;
+    int result = nng_stream_listener_alloc(&listener, reeve_address_format(address, url));
     if (result != 0)
         return result;
-    result = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, receive_max);
-    if (result == 0 && address->scheme == REEVE_ADDRESS_TCP)
-        result = nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true);
+    if (address->scheme == REEVE_ADDRESS_TCP)
+        result = nng_stream_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true);
     if (result == 0)
-        result = nng_listener_start(listener, 0);
+        result = nng_stream_listener_listen(listener);
     int port = address->port;
     if (result == 0 && address->scheme == REEVE_ADDRESS_TCP)
-        result = nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port);
+        result = nng_stream_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port);
     if (result != 0) {
-        nng_listener_close(listener);
+        nng_stream_listener_free(listener);
         return result;
     }
     address->port = address->port_last = (uint16_t)port;
+    transport->listener = listener;
     return 0;
 }
 
 static int listen_on(struct reeve_transport *transport, const struct reeve_address *listen,
-    size_t receive_max, struct reeve_address *bound)
+    struct reeve_address *bound)
 {
     int result = NNG_EADDRINVAL;
     for (unsigned port = listen->port; port <= listen->port_last; port++) {
         *bound = *listen;
         bound->port = bound->port_last = (uint16_t)port;
-        result = try_listen(transport, bound, receive_max);
+        result = try_listen(transport, bound);
         if (result != NNG_EADDRINUSE)
             break;
     }
@@ -234,31 +181,30 @@ int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
     }
     reeve_nng_stream_init();
     reeve_list_init(&transport->queue);
+    reeve_list_init(&transport->greeting);
+    reeve_list_init(&transport->paused);
+    reeve_map64_init(&transport->pipes);
     pthread_mutex_init(&transport->mutex, NULL);
     transport->wake = wake;
     transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
+    transport->receive_max = receive_max;
     transport->arg = arg;
-    int result = nng_pull0_open(&transport->inbox);
+    int result = nng_aio_alloc(&transport->accept, on_accept, transport);
     if (result != 0)
-        goto fail_socket;
-    if ((result = nng_aio_alloc(&transport->receive, on_receive, transport)) != 0)
-        goto fail_aio;
-    if ((result = nng_pipe_notify(transport->inbox, NNG_PIPE_EV_ADD_PRE, on_pipe, transport)) !=
-            0 ||
-        (result = nng_pipe_notify(transport->inbox, NNG_PIPE_EV_REM_POST, on_pipe, transport)) != 0)
+        goto fail_accept;
+    if ((result = nng_aio_alloc(&transport->accept_pause, on_accept_pause, transport)) != 0)
+        goto fail_pause;
+    if ((result = listen_on(transport, listen, bound)) != 0)
         goto fail_listen;
-    nng_recv_aio(transport->inbox, transport->receive);
-    if ((result = listen_on(transport, listen, receive_max, bound)) != 0)
-        goto fail_listen;
+    nng_stream_listener_accept(transport->listener, transport->accept);
     *ret = transport;
     return REEVE_OK;
 
 fail_listen:
-    nng_aio_stop(transport->receive);
-    nng_aio_free(transport->receive);
-fail_aio:
-    nng_close(transport->inbox);
-fail_socket:
+    nng_aio_free(transport->accept_pause);
+fail_pause:
+    nng_aio_free(transport->accept);
+fail_accept:
     pthread_mutex_destroy(&transport->mutex);
     free(transport);
     return listen_error(result, listen, text);
@@ -266,18 +212,16 @@ fail_socket:
 
 void reeve_transport_close(struct reeve_transport *transport)
 {
-    nng_aio_stop(transport->receive);
-    nng_close(transport->inbox); /* returns when the last callback has */
-    nng_aio_free(transport->receive);
+    nng_stream_listener_close(transport->listener);
+    nng_aio_stop(transport->accept_pause);
+    nng_aio_stop(transport->accept); /* from here on nobody comes */
+    nng_aio_free(transport->accept_pause);
+    nng_aio_free(transport->accept);
+    nng_stream_listener_free(transport->listener);
+    reeve_inbox_close(transport);
     struct reeve_list *node;
     while ((node = reeve_list_pop_front(&transport->queue)) != NULL)
         reeve_transport_event_free(REEVE_LIST_ENTRY(node, struct reeve_transport_event, node));
     pthread_mutex_destroy(&transport->mutex);
     free(transport);
-}
-
-void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe)
-{
-    (void)transport;
-    nng_pipe_close((nng_pipe){.id = pipe});
 }

@@ -1,20 +1,22 @@
-/* nng, seen from the loop: one inbox (PULL, listening), any number of outboxes (PUSH, dialled), and
- * a queue of what happened.
+/* nng, seen from the loop: one inbox, which listens, and whose connections only receive; any number
+ * of outboxes, which are dialled, and only send; and a queue of what happened.
  *
  *     nng's threads ── callback ──▶ queue ── wake() ──▶ loop: reeve_transport_next
+ *
+ * Both are made of nng's streams, and speak as its push and pull sockets do (sp.h). Those
+ * themselves hand a message over between four of nng's threads, where a stream needs two: a round
+ * trip between two loops takes 85 us instead of 150, and one of request and reply 120.
  *
  * Callbacks put an event on the queue and wake the loop; nothing else happens on nng's threads.
  * Events name outboxes by the number their opener gave them, never by address, so that an event may
  * outlive its outbox. All functions are for the loop's thread.
  *
- * One receive is under way at a time: with several, two messages of one pipe could end up in the
- * queue in the wrong order. It is restarted on nng's thread at once, unless more than
- * REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop: then TCP holds the senders up until the loop
- * has caught up.
+ * Each connection has one receive under way at a time, so that its messages stay in order. It is
+ * begun again on nng's thread at once, unless more than REEVE_TRANSPORT_QUEUE_MAX bytes wait for
+ * the loop: then TCP holds the senders up until the loop has caught up.
  *
- * Connecting runs on a thread of its own, made for it, as nng tells only a blocking dial why it
- * failed. Closing an outbox ends it. nng would redial by itself when the connection is lost; an
- * outbox allows one pipe only in its life. */
+ * Connecting runs on a thread of its own, made for it, as finding out why it failed may have to
+ * wait. Closing an outbox ends it. */
 #ifndef REEVE_WIRE_TRANSPORT_H
 #define REEVE_WIRE_TRANSPORT_H
 
@@ -26,6 +28,7 @@
 
 #include "runtime/base/list.h"
 #include "runtime/wire/address.h"
+#include "runtime/wire/sp.h"
 
 #define REEVE_TRANSPORT_QUEUE_MAX   (4u * 1024u * 1024u)
 #define REEVE_TRANSPORT_REMOTE_SIZE 64
@@ -34,11 +37,11 @@ enum reeve_transport_event_kind {
     REEVE_TRANSPORT_PIPE_ADDED,    /* pipe remote */
     REEVE_TRANSPORT_PIPE_REMOVED,  /* pipe */
     REEVE_TRANSPORT_PIPE_FOREIGN,  /* remote: a local process of another user, turned away */
-    REEVE_TRANSPORT_RECEIVED,      /* pipe message (the receiver of the event owns it) */
+    REEVE_TRANSPORT_RECEIVED,      /* pipe message (it is freed with the event) */
     REEVE_TRANSPORT_CONNECTED,     /* outbox */
     REEVE_TRANSPORT_NOT_CONNECTED, /* outbox result */
     REEVE_TRANSPORT_OUTBOX_LOST,   /* outbox */
-    REEVE_TRANSPORT_SENT,          /* outbox: nng has taken the message, and somebody had asked */
+    REEVE_TRANSPORT_SENT,          /* outbox: the message has been sent, and somebody had asked */
 };
 
 struct reeve_transport_event {
@@ -47,7 +50,7 @@ struct reeve_transport_event {
     int result; /* nng's */
     uint32_t pipe;
     uint64_t outbox;
-    nng_msg *message;
+    struct reeve_sp_message *message; /* sp.h */
     char remote[REEVE_TRANSPORT_REMOTE_SIZE];
 };
 
@@ -74,8 +77,9 @@ void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe)
 struct reeve_outbox *reeve_outbox_open(
     struct reeve_transport *transport, uint64_t number, const char *address);
 
-/* One at a time; only when connected and free. Takes the message. `tell`: with SENT, when nng has
- * taken it; else nobody's loop is woken for that. */
+/* One at a time; only when connected and free. Takes the message. What the connection has room for
+ * is sent at once, by no other thread, and the outbox is mostly free again when this returns. Where
+ * it is not, and `tell`, SENT follows when it is; else nobody's loop is woken for that. */
 void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell);
 
 /* Nothing is being sent. */

@@ -1,0 +1,323 @@
+/* Pipes of the inbox: connections that others have made to us, through which they send; see
+ * transport.h.
+ *
+ *     accepted ─▶ our greeting sent ─▶ theirs read: PIPE_ADDED ─▶ RECEIVED … ─▶ PIPE_REMOVED
+ *                       │                  │                                        ▲
+ *                       └──────────────────┴── nobody is told ──────────────────────┘
+ *
+ * A pipe has one operation at a time, whose callback begins the next one; so its messages stay in
+ * order, and all of this is on nng's threads. The loop only closes a pipe, upon which the operation
+ * under way fails, and frees it when it hears of the end. Operations begin with the pipe's mutex:
+ * one that begins on a connection that has been closed would never end (nng 1.5).
+ *
+ * While more than REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop, pipes that receive pause, and
+ * TCP holds their senders up. */
+#include "runtime/wire/transport_internal.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <reeve_errors.h>
+
+#include "runtime/wire/sp.h"
+
+/* Connections that have not said what they are; the oldest makes room. */
+#define GREETING_MAX 256u
+
+struct inbox_pipe {
+    struct reeve_transport *transport;
+    uint32_t id;
+    bool said;              /* our greeting has been sent */
+    bool paused;            /* with the transport's mutex */
+    struct reeve_list node; /* in greeting or paused */
+    pthread_mutex_t mutex;  /* of operations' beginnings, and of closed */
+    bool closed;
+    nng_stream *stream;
+    nng_aio *aio;
+    struct reeve_sp_reader reader;
+    uint8_t greeting[REEVE_SP_GREETING_SIZE];
+};
+
+bool reeve_transport_same_user(nng_stream *stream)
+{
+    uint64_t uid;
+    return nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
+}
+
+static void describe_remote(nng_stream *stream, char text[REEVE_TRANSPORT_REMOTE_SIZE])
+{
+    nng_sockaddr remote;
+    uint64_t pid = 0;
+    char host[INET6_ADDRSTRLEN] = "?";
+    int result = nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote);
+    if (result == 0 && remote.s_family == NNG_AF_INET) {
+        inet_ntop(AF_INET, &remote.s_in.sa_addr, host, sizeof host);
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "%s:%u", host, ntohs(remote.s_in.sa_port));
+    } else if (result == 0 && remote.s_family == NNG_AF_INET6) {
+        inet_ntop(AF_INET6, remote.s_in6.sa_addr, host, sizeof host);
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "[%s]:%u", host, ntohs(remote.s_in6.sa_port));
+    } else if (nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_PID, &pid) == 0) {
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "local process %llu", (unsigned long long)pid);
+    } else {
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "unknown peer");
+    }
+}
+
+/* --- on nng's threads ------------------------------------------------------------------------ */
+
+/* It will deliver no more. The loop frees it. */
+static void ended(struct inbox_pipe *pipe)
+{
+    struct reeve_transport_event *event = reeve_transport_event_make(REEVE_TRANSPORT_PIPE_REMOVED);
+    if (event == NULL)
+        return; /* it stays until the transport closes, as a dead pipe: the heartbeat will notice */
+    event->pipe = pipe->id;
+    reeve_transport_post(pipe->transport, event);
+}
+
+static void pipe_close(struct inbox_pipe *pipe)
+{
+    pthread_mutex_lock(&pipe->mutex);
+    pipe->closed = true;
+    nng_stream_close(pipe->stream);
+    pthread_mutex_unlock(&pipe->mutex);
+}
+
+/* The next operation; its callback follows, unless it cannot begin any more. */
+static void begin(struct inbox_pipe *pipe, void (*operation)(nng_stream *, nng_aio *),
+    const nng_iov *iov, unsigned count)
+{
+    nng_aio_set_iov(pipe->aio, count, iov);
+    nng_aio_set_timeout(
+        pipe->aio, pipe->reader.greeted ? NNG_DURATION_INFINITE : REEVE_TRANSPORT_GREETING_MS);
+    pthread_mutex_lock(&pipe->mutex);
+    bool closed = pipe->closed;
+    if (!closed)
+        operation(pipe->stream, pipe->aio);
+    pthread_mutex_unlock(&pipe->mutex);
+    if (closed)
+        ended(pipe);
+}
+
+static void receive(struct inbox_pipe *pipe)
+{
+    struct reeve_sp_place places[2];
+    unsigned count = reeve_sp_reader_places(&pipe->reader, places);
+    nng_iov iov[2];
+    for (unsigned i = 0; i < count; i++)
+        iov[i] = (nng_iov){.iov_buf = places[i].bytes, .iov_len = places[i].size};
+    begin(pipe, nng_stream_recv, iov, count);
+}
+
+/* True: it is to wait until the loop has caught up. */
+static bool pauses(struct inbox_pipe *pipe)
+{
+    struct reeve_transport *transport = pipe->transport;
+    if (!pipe->reader.greeted)
+        return false;
+    pthread_mutex_lock(&transport->mutex);
+    pipe->paused = transport->queued_bytes > REEVE_TRANSPORT_QUEUE_MAX && !transport->closed;
+    if (pipe->paused)
+        reeve_list_push_back(&transport->paused, &pipe->node);
+    pthread_mutex_unlock(&transport->mutex);
+    return pipe->paused;
+}
+
+/* With the mutex. */
+static void greeted(struct inbox_pipe *pipe)
+{
+    pipe->transport->greeting_count -= reeve_list_is_linked(&pipe->node);
+    reeve_list_remove(&pipe->node);
+}
+
+static bool post(
+    struct inbox_pipe *pipe, enum reeve_transport_event_kind kind, struct reeve_sp_message *message)
+{
+    struct reeve_transport_event *event = reeve_transport_event_make(kind);
+    if (event == NULL) { /* the session cannot go on with a hole in it */
+        free(message);
+        return false;
+    }
+    event->pipe = pipe->id;
+    event->message = message;
+    if (kind != REEVE_TRANSPORT_RECEIVED)
+        describe_remote(pipe->stream, event->remote);
+    reeve_transport_post(pipe->transport, event);
+    return true;
+}
+
+/* What the bytes that have come contain; false: no more is wanted of them. */
+static bool deliver(struct inbox_pipe *pipe)
+{
+    bool was_greeted = pipe->reader.greeted;
+    struct reeve_sp_message *message;
+    int error;
+    do {
+        error = reeve_sp_reader_next(&pipe->reader, &message);
+        if (pipe->reader.greeted && !was_greeted) {
+            was_greeted = true;
+            pthread_mutex_lock(&pipe->transport->mutex);
+            greeted(pipe);
+            pthread_mutex_unlock(&pipe->transport->mutex);
+            if (!post(pipe, REEVE_TRANSPORT_PIPE_ADDED, NULL)) {
+                if (error == REEVE_OK)
+                    free(message);
+                return false;
+            }
+        }
+    } while (error == REEVE_OK && post(pipe, REEVE_TRANSPORT_RECEIVED, message));
+    return error == REEVE_EAGAIN;
+}
+
+static void on_done(void *arg)
+{
+    struct inbox_pipe *pipe = arg;
+    bool good = nng_aio_result(pipe->aio) == 0;
+    if (good && pipe->said) {
+        reeve_sp_reader_take(&pipe->reader, nng_aio_count(pipe->aio));
+        good = deliver(pipe);
+    } else if (good) { /* a new connection has room for so little: all of it has been sent */
+        pipe->said = true;
+    }
+    if (!good) {
+        pipe_close(pipe);
+        ended(pipe);
+    } else if (!pauses(pipe)) {
+        receive(pipe);
+    }
+}
+
+static void pipe_free(struct inbox_pipe *pipe)
+{
+    nng_aio_free(pipe->aio); /* returns when the last callback has */
+    nng_stream_free(pipe->stream);
+    reeve_sp_reader_fini(&pipe->reader);
+    pthread_mutex_destroy(&pipe->mutex);
+    free(pipe);
+}
+
+static void make_room(struct reeve_transport *transport)
+{
+    struct reeve_list *oldest = reeve_list_first(&transport->greeting);
+    if (transport->greeting_count < GREETING_MAX || oldest == NULL)
+        return;
+    struct inbox_pipe *pipe = REEVE_LIST_ENTRY(oldest, struct inbox_pipe, node);
+    greeted(pipe);
+    pipe_close(pipe);
+}
+
+static struct inbox_pipe *pipe_make(struct reeve_transport *transport, nng_stream *stream)
+{
+    struct inbox_pipe *pipe = calloc(1, sizeof *pipe);
+    if (pipe == NULL || nng_aio_alloc(&pipe->aio, on_done, pipe) != 0) {
+        free(pipe);
+        return NULL;
+    }
+    pipe->transport = transport;
+    pipe->stream = stream;
+    pthread_mutex_init(&pipe->mutex, NULL);
+    reeve_list_init(&pipe->node);
+    reeve_sp_reader_init(&pipe->reader, transport->local, transport->receive_max);
+    pthread_mutex_lock(&transport->mutex);
+    make_room(transport);
+    pipe->id = ++transport->last_pipe; /* never 0: so many connections there are not */
+    int error = reeve_map64_put(&transport->pipes, pipe->id, pipe, NULL);
+    if (error == REEVE_OK) {
+        reeve_list_push_back(&transport->greeting, &pipe->node);
+        transport->greeting_count++;
+    }
+    pthread_mutex_unlock(&transport->mutex);
+    if (error == REEVE_OK)
+        return pipe;
+    nng_aio_free(pipe->aio);
+    pthread_mutex_destroy(&pipe->mutex);
+    free(pipe);
+    return NULL;
+}
+
+void reeve_inbox_accepted(struct reeve_transport *transport, nng_stream *stream)
+{
+    if (transport->local && !reeve_transport_same_user(stream)) {
+        struct reeve_transport_event *event =
+            reeve_transport_event_make(REEVE_TRANSPORT_PIPE_FOREIGN);
+        if (event != NULL) {
+            describe_remote(stream, event->remote);
+            reeve_transport_post(transport, event);
+        }
+        nng_stream_free(stream);
+        return;
+    }
+    struct inbox_pipe *pipe = pipe_make(transport, stream);
+    if (pipe == NULL) {
+        nng_stream_free(stream);
+        return;
+    }
+    reeve_sp_greeting_write(pipe->greeting, REEVE_SP_PULL);
+    nng_iov iov = {.iov_buf = pipe->greeting, .iov_len = sizeof pipe->greeting};
+    begin(pipe, nng_stream_send, &iov, 1);
+}
+
+/* --- on the loop's --------------------------------------------------------------------------- */
+
+void reeve_inbox_resume(struct reeve_transport *transport)
+{
+    for (;;) {
+        pthread_mutex_lock(&transport->mutex);
+        struct reeve_list *node = reeve_list_pop_front(&transport->paused);
+        struct inbox_pipe *pipe =
+            node != NULL ? REEVE_LIST_ENTRY(node, struct inbox_pipe, node) : NULL;
+        if (pipe != NULL)
+            pipe->paused = false;
+        pthread_mutex_unlock(&transport->mutex);
+        if (pipe == NULL)
+            return;
+        receive(pipe);
+    }
+}
+
+void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t id)
+{
+    pthread_mutex_lock(&transport->mutex);
+    struct inbox_pipe *pipe = reeve_map64_get(&transport->pipes, id);
+    bool paused = pipe != NULL && pipe->paused;
+    if (paused) {
+        reeve_list_remove(&pipe->node);
+        pipe->paused = false;
+    }
+    pthread_mutex_unlock(&transport->mutex);
+    if (pipe == NULL)
+        return;
+    pipe_close(pipe);
+    if (paused)
+        ended(pipe); /* there is no operation that could fail */
+}
+
+void reeve_inbox_free_pipe(struct reeve_transport *transport, uint32_t id)
+{
+    pthread_mutex_lock(&transport->mutex);
+    struct inbox_pipe *pipe = reeve_map64_remove(&transport->pipes, id);
+    if (pipe != NULL)
+        greeted(pipe);
+    pthread_mutex_unlock(&transport->mutex);
+    if (pipe != NULL)
+        pipe_free(pipe);
+}
+
+void reeve_inbox_close(struct reeve_transport *transport)
+{
+    size_t at = 0;
+    void *pipe;
+    pthread_mutex_lock(&transport->mutex);
+    transport->closed = true;
+    pthread_mutex_unlock(&transport->mutex);
+    while (reeve_map64_next(&transport->pipes, &at, NULL, &pipe)) {
+        pipe_close(pipe);
+        nng_aio_stop(((struct inbox_pipe *)pipe)->aio);
+    }
+    at = 0;
+    while (reeve_map64_next(&transport->pipes, &at, NULL, &pipe))
+        pipe_free(pipe);
+    reeve_map64_fini(&transport->pipes);
+}
