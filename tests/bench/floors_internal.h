@@ -71,6 +71,10 @@ struct floor_pair {
     _Alignas(64) _Atomic uint32_t return_bell;
 };
 
+/* A peer that sleeps on a futex, and answers by one; and a call to it. */
+struct floor_pair *floor_futex_pair_start(pid_t *ret_peer);
+void floor_futex_round_trip(struct floor_pair *pair);
+
 /* [value] as msgpack, and back; the answer is a bare integer. Reuses one zone. */
 struct floor_codec;
 struct floor_codec *floor_codec_create(void);

@@ -73,17 +73,30 @@ static void futex_peer(void *data)
     }
 }
 
-double floor_ring_futex_us(void)
+struct floor_pair *floor_futex_pair_start(pid_t *ret_peer)
 {
     struct floor_pair *pair = floor_shared(sizeof *pair);
+    *ret_peer = floor_peer_start(futex_peer, pair);
+    return pair;
+}
+
+void floor_futex_round_trip(struct floor_pair *pair)
+{
+    uint32_t seen = atomic_load_explicit(&pair->return_bell, memory_order_relaxed);
+    bell_ring(&pair->call_bell);
+    bell_await(&pair->return_bell, seen);
+}
+
+double floor_ring_futex_us(void)
+{
     struct floor_samples samples;
     floor_samples_init(&samples);
-    pid_t peer = floor_peer_start(futex_peer, pair);
+    pid_t peer;
+    struct floor_pair *pair = floor_futex_pair_start(&peer);
     uint64_t now = floor_now_ns();
     uint64_t end = now + FLOOR_NS;
-    for (uint32_t i = 0; now < end; i++) {
-        bell_ring(&pair->call_bell);
-        bell_await(&pair->return_bell, i);
+    while (now < end) {
+        floor_futex_round_trip(pair);
         uint64_t later = floor_now_ns();
         floor_samples_add(&samples, (double)(later - now) / 1e3);
         now = later;

@@ -1,11 +1,17 @@
 /* The path between nodes, for nodes.py, which makes the hosts and starts everything:
  *
  *     reeve_bench_nodes serve ADDRESS          the far end of the floors
- *     reeve_bench_nodes floors ADDRESS         the bare mechanisms between the two hosts
+ *     reeve_bench_nodes floors ADDRESS         the bare mechanism between the two hosts: a stream
  *     reeve_bench_nodes drive SECONDS [ROW]    Reeve over the same way, as a driver that joins
+ *     reeve_bench_nodes calls                  the same, one call at a time: takes turns (below)
+ *     reeve_bench_nodes call_floor ADDRESS     what is under such a call, likewise
  *     reeve_bench_nodes broadcast FILE         one value for a task on each of four nodes, likewise
  *
- * Each measurement is printed as a line "name value". Every answer is checked. */
+ * Each measurement is printed as a line "name value". Every answer is checked.
+ *
+ * Those that take turns measure when a line comes to stdin, "hot" or "cold", and print the
+ * times, in microseconds, as a line: so a host that is fast now and slow then is the same to
+ * both. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <nng/nng.h>
@@ -28,8 +34,8 @@
 #define CHUNK_BYTES     (256u << 10)
 #define FLOOR_S         0.5
 #define IN_FLIGHT       4000
-#define SYNC_CALLS      2000
-#define COLD_CALLS      100
+#define HOT_A_TURN      200
+#define COLD_A_TURN     10
 #define COLD_PAUSE_NS   5000000
 #define LARGE_BYTES     (64u << 20)
 #define LARGE_ROUNDS    7
@@ -164,24 +170,54 @@ static void floor_stream(const char *address)
     close(fd);
 }
 
-static void floor_nng(const char *address)
+/* ---- in turns -------------------------------------------------------------------------------- */
+
+static void take_turns(void (*call)(int64_t i))
 {
-    static double times[SYNC_CALLS];
-    char url[64], bytes[64] = "a call";
-    nng_socket socket;
-    snprintf(url, sizeof url, "tcp://%s:%d", address, NNG_PORT);
-    if (nng_req0_open(&socket) != 0 || nng_dial(socket, url, NULL, 0) != 0)
-        fail("cannot dial");
-    for (int i = -100; i < SYNC_CALLS; i++) {
-        size_t size = sizeof bytes;
-        double begin = now_s();
-        if (nng_send(socket, bytes, sizeof bytes, 0) != 0 || nng_recv(socket, bytes, &size, 0) != 0)
-            fail("no answer");
-        if (i >= 0)
-            times[i] = (now_s() - begin) * 1e6;
+    char line[16];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        bool cold = line[0] == 'c';
+        int count = cold ? COLD_A_TURN : HOT_A_TURN;
+        for (int i = cold ? 0 : -count / 10; i < count; i++) {
+            if (cold)
+                nanosleep(&(struct timespec){.tv_nsec = COLD_PAUSE_NS}, NULL);
+            double begin = now_s();
+            call(i);
+            if (i >= 0)
+                printf("%.6g ", (now_s() - begin) * 1e6);
+        }
+        printf("\n");
+        fflush(stdout);
     }
-    say("nng_round_trip", median(times, SYNC_CALLS));
-    nng_close(socket);
+}
+
+/* A round trip by nng, and one between two processes of this host, one after the other: so each
+ * finds those that it wakes asleep for as long as the other has taken, or as the pause. */
+static nng_socket floor_socket;
+static struct floor_pair *floor_peers;
+
+static void call_floor_once(int64_t i)
+{
+    char bytes[64] = "a call";
+    size_t size = sizeof bytes;
+    (void)i;
+    if (nng_send(floor_socket, bytes, sizeof bytes, 0) != 0 ||
+        nng_recv(floor_socket, bytes, &size, 0) != 0)
+        fail("no answer");
+    floor_futex_round_trip(floor_peers);
+}
+
+static void call_floor(const char *address)
+{
+    char url[64];
+    pid_t peer;
+    floor_peers = floor_futex_pair_start(&peer); /* before nng is used: it is a fork */
+    snprintf(url, sizeof url, "tcp://%s:%d", address, NNG_PORT);
+    if (nng_req0_open(&floor_socket) != 0 || nng_dial(floor_socket, url, NULL, 0) != 0)
+        fail("cannot dial");
+    take_turns(call_floor_once);
+    floor_peer_stop(peer);
+    nng_close(floor_socket);
 }
 
 /* ---- Reeve ----------------------------------------------------------------------------------- */
@@ -229,26 +265,6 @@ static void drive_async(double seconds)
         begin = (double)calls / (end - begin);
     }
     say("nodes_async", begin);
-}
-
-static void drive_sync(void)
-{
-    static double times[SYNC_CALLS];
-    for (int i = -200; i < SYNC_CALLS; i++) {
-        double begin = now_s();
-        call_once(i);
-        if (i >= 0)
-            times[i] = (now_s() - begin) * 1e6;
-    }
-    say("nodes_sync", median(times, SYNC_CALLS));
-    for (int i = 0; i < COLD_CALLS; i++) {
-        struct timespec pause = {0, COLD_PAUSE_NS};
-        nanosleep(&pause, NULL);
-        double begin = now_s();
-        call_once(i);
-        times[i] = (now_s() - begin) * 1e6;
-    }
-    say("nodes_sync_cold", median(times, COLD_CALLS));
 }
 
 /* A result that has been made, and is still there. */
@@ -340,9 +356,11 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "serve") == 0)
         serve(argv[2]);
     if (argc == 3 && strcmp(argv[1], "floors") == 0) {
-        say("ring_futex", floor_in_child(floor_ring_futex_us)); /* before nng is used */
         floor_stream(argv[2]);
-        floor_nng(argv[2]);
+        return 0;
+    }
+    if (argc == 3 && strcmp(argv[1], "call_floor") == 0) {
+        call_floor(argv[2]);
         return 0;
     }
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
@@ -353,13 +371,18 @@ int main(int argc, char **argv)
         reeve_shutdown();
         return 0;
     }
-    if (argc < 3 || strcmp(argv[1], "drive") != 0)
-        fail("usage: serve ADDRESS, floors ADDRESS, drive SECONDS [ROW], or broadcast FILE");
     call_once(1);
+    if (argc == 2 && strcmp(argv[1], "calls") == 0) {
+        take_turns(call_once);
+        reeve_shutdown();
+        return 0;
+    }
+    if (argc < 3 || strcmp(argv[1], "drive") != 0)
+        fail("usage: serve ADDRESS, floors ADDRESS, call_floor ADDRESS, drive SECONDS [ROW], "
+             "calls, or "
+             "broadcast FILE");
     if (strstr("nodes_async", only) != NULL)
         drive_async(strtod(argv[2], NULL));
-    if (strstr("nodes_sync nodes_sync_cold", only) != NULL)
-        drive_sync();
     if (strstr("nodes_argument_64mb nodes_view_64mb nodes_result_64mb", only) != NULL)
         drive_large();
     reeve_shutdown();

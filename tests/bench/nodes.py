@@ -1,11 +1,13 @@
 """The bench of the path between nodes: nodes.py BUILD [--json] [--seconds S] [--only ROW]
 
 Makes four hosts (network namespaces on a bridge, tests/e2e/support): the head, two nodes with a worker each, a driver. Prints rows as
-`reeve bench` does; the floors are measured between the driver's host and the first node's, in the same run, when nothing else runs.
+`reeve bench` does; the floors are measured between the driver's host and the first node's, in the same run, when nothing else runs;
+that of one call at a time in turn with the calls.
 
     nodes_async            calls a second, 4,000 under way
-    nodes_sync             one call at a time, median; floor: an nng round trip between the hosts, and two processes woken
-    nodes_sync_cold        the same, each after 5 ms of rest
+    nodes_sync             one call at a time, median; floor: an nng round trip between the hosts, then one between two processes of
+                           one host that sleep on futexes: each wakes who has slept as long as the other has taken
+    nodes_sync_cold        the same, each after 5 ms of rest, both
     nodes_argument_64mb    from the call to its answer, with an argument that has to travel; floor: a TCP stream between the hosts
     nodes_view_64mb        a result, from the answer to its last byte read, where it lies
     nodes_result_64mb      the same, to a copy in new memory of the program's own
@@ -21,12 +23,37 @@ import sys
 import tempfile
 
 BROADCAST = ("broadcast_1gb", "broadcast_1gb_sent")
+SYNC = {"nodes_sync": "hot", "nodes_sync_cold": "cold"}
+TURNS = 10
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent / "e2e"))
 
 
 def figures(text):
     return {name: float(value) for name, value in (line.split() for line in text.splitlines())}
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+class Turns:
+    """A program that measures when it is told to."""
+
+    def __init__(self, words, environment):
+        self.popen = subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def take(self, kind):
+        self.popen.stdin.write(f"{kind}\n")
+        self.popen.stdin.flush()
+        line = self.popen.stdout.readline()
+        if not line:
+            raise SystemExit(f"it has ended: {self.popen.args}")
+        return [float(word) for word in line.split()]
+
+    def end(self):
+        self.popen.stdin.close()
+        self.popen.wait()
 
 
 def run(options):
@@ -39,31 +66,49 @@ def run(options):
         return figures(subprocess.run([*host.prefix(), program, *words], env={**environment, **more}, stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, text=True, check=True).stdout)
 
-    def measure(network, nodes, words, **more):
-        """In a cluster whose head is on the first host, whose driver is on the last; and the bytes that this has sent."""
+    def measure(network, nodes, words, others=None, **more):
+        """In a cluster whose head is on the first host, whose driver is on the last; and the bytes that this has sent. `others` measures
+        what else there is."""
         cluster = clusters.Cluster(pathlib.Path(tempfile.mkdtemp(dir=options.folder)), environment)
         driver = network.hosts[-1]
         try:
             cluster.start_head(f"tcp://{network.hosts[0].address}:6380", host=network.hosts[0])
             for host in nodes:
                 cluster.start_node(slots=1, host=host, arguments=["--store", "2GiB"], log_level="warn")
+            known = {"REEVE_ADDRESS": cluster.address, "REEVE_KEY_FILE": str(cluster.key_file), **more}
             before = driver.sent_bytes()
-            values = call(*words, host=driver, REEVE_ADDRESS=cluster.address, REEVE_KEY_FILE=str(cluster.key_file), **more)
-            return values, driver.sent_bytes() - before
+            values = call(*words, host=driver, **known)
+            sent = driver.sent_bytes() - before
+            if others is not None:
+                others(driver, {**environment, **known})
+            return values, sent
         finally:
             cluster.stop()
 
+    def sync(driver, known):
+        rows = {name: ([], []) for name in SYNC if options.only in name}
+        turns = (Turns([*driver.prefix(), program, "calls"], known),
+                 Turns([*driver.prefix(), program, "call_floor", second.address], environment))
+        for _ in range(TURNS):
+            for name, times in rows.items():
+                for side, heard in zip(turns, times):
+                    heard += side.take(SYNC[name])
+        for side in turns:
+            side.end()
+        for name, times in rows.items():
+            values[name], floors[name] = median(times[0]), median(times[1])
+
     network = hosts.Network(4)
+    values = {}
     try:
         second, third, fourth = network.hosts[1:]
         with subprocess.Popen([*second.prefix(), program, "serve", second.address], env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, text=True) as server:
             server.stdout.readline()
             floors = call("floors", second.address, host=fourth)
+            if options.only not in BROADCAST:
+                values.update(measure(network, [second, third], ["drive", str(options.seconds), options.only], sync)[0])
             server.kill()
-        values = {}
-        if options.only not in BROADCAST:
-            values = measure(network, [second, third], ["drive", str(options.seconds), options.only])[0]
     finally:
         network.close()
     if not options.only or options.only in BROADCAST:
@@ -73,8 +118,7 @@ def run(options):
             values.update(found, broadcast_1gb_sent=sent / (1 << 30))
         finally:
             network.close()
-    round_trip = floors["nng_round_trip"] + floors["ring_futex"]
-    rows = {"nodes_async": ("1/s", None), "nodes_sync": ("us", round_trip), "nodes_sync_cold": ("us", round_trip),
+    rows = {"nodes_async": ("1/s", None), **{name: ("us", floors.get(name)) for name in SYNC},
             **{f"nodes_{what}_64mb": ("GB/s", floors["tcp_stream"]) for what in ("argument", "view", "result")},
             "broadcast_1gb": ("GB/s", floors["tcp_stream"]), "broadcast_1gb_sent": ("copies", 2)}
     for name, value in values.items():
@@ -83,7 +127,7 @@ def run(options):
         if options.json:
             print(json.dumps(row))
         else:
-            print(f"{name:28} {value:14.4g} {unit:8} {floor or '-':>14} {row['ratio'] or '-':>10}")
+            print(f"{name:28} {value:14.4g} {unit:8} {round(floor, 3) if floor else '-':>14} {row['ratio'] or '-':>10}")
 
 
 def main():
