@@ -51,6 +51,7 @@ static void cluster_fini(struct reeve_cluster *cluster)
     for (uint32_t i = 0; i < cluster->holder_capacity; i++)
         reeve_cluster_channel_close(&cluster->holders[i]);
     free(cluster->holders);
+    free(cluster->verdict_text);
     cluster->holders = NULL;
     cluster->holder_capacity = 0;
     reeve_objects_free(cluster->objects);

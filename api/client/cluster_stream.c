@@ -144,6 +144,7 @@ void reeve_cluster_ask_run(struct reeve_cluster *cluster, const struct reeve_own
         .object = {ask->origin, ask->stream},
         .offset = ask->taken,
         .size = ask->runs,
+        .request = ask->question,
         .flags = ask->is_closed ? REEVE_LOCAL_ASK_CLOSED : 0};
     (void)reeve_cluster_send(cluster, &message);
 }
@@ -160,6 +161,8 @@ void reeve_cluster_fed(
     else
         reeve_cluster_die(cluster, code, "the items of a stream could not be read");
     reeve_buffer_fini(&run);
+    if (cluster->blocked_asks)
+        reeve_cluster_blocked_fed(cluster, now_ns);
 }
 
 void reeve_cluster_asked(
@@ -170,8 +173,10 @@ void reeve_cluster_asked(
         .stream = message->object.sequence,
         .taken = message->offset,
         .runs = (uint32_t)message->size,
+        .question = message->request,
         .is_closed = message->flags & REEVE_LOCAL_ASK_CLOSED};
     reeve_lease_index lease_index;
     if (reeve_owner_find_lease(cluster->owner, message->lease, &lease_index))
         reeve_owner_asked(cluster->owner, now_ns, lease_index, &ask);
+    cluster->makers_asked |= ask.question != 0;
 }
