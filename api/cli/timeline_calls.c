@@ -1,5 +1,5 @@
-/* Which call made which, in the trace of `reeve timeline`: an arrow from the call whose function has
- * made another one to that, wherever it ran, and its name there.
+/* Which call made which, in the trace of `reeve timeline`: an arrow from the call whose function
+ * has made another one to that, wherever it ran, and its name there.
  *
  *   worker 1   |------------parent-------------|
  *              └─flow─┐

@@ -284,7 +284,6 @@ int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uin
 void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
 /* cluster.c. With the lock; REEVE_OK when the backend can work. */
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
-uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms);
 /* cluster_get.c. With the lock, which it gives up meanwhile. In a task: runs what nobody has
  * begun of what the future needs, as far as it may. */
 void reeve_cluster_run_unclaimed(struct reeve_cluster *cluster, reeve_task_id future);
@@ -328,7 +327,7 @@ int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct r
 int reeve_cluster_watch_next(struct reeve_backend *backend, uint64_t stream,
     struct reeve_ready *ready, uint64_t tag, struct reeve_error_info *error);
 int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
-    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    const uint64_t *futures, size_t count, size_t *tried, uint64_t deadline_ns,
     struct reeve_error_info *error);
 void reeve_cluster_watched(struct reeve_cluster *cluster);
 

@@ -2,6 +2,7 @@
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/registry.h"
+#include "runtime/base/clock.h"
 
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t t
         if (!has_next(cluster, &stream)) {
             struct reeve_cluster_awaited awaited = {&stream, 1, true, false};
             if (!reeve_cluster_await(
-                    cluster, has_next, &stream, reeve_cluster_deadline_ns(timeout_ms), &awaited)) {
+                    cluster, has_next, &stream, reeve_clock_deadline_ns(timeout_ms), &awaited)) {
                 code = reeve_cluster_usable(cluster, error);
                 if (code == 0)
                     code = reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
