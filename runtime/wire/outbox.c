@@ -191,6 +191,8 @@ static int look_again(struct reeve_outbox *outbox)
     struct reeve_address peer;
     char why[REEVE_TEXT_SIZE], port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    if (!look_with(outbox, -1))
+        return NNG_ECLOSED;
     if (reeve_address_parse_peer(outbox->address, &peer, why) != REEVE_OK)
         return NNG_ECONNSHUT;
     snprintf(port, sizeof port, "%u", peer.port);
