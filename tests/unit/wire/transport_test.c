@@ -1,0 +1,252 @@
+/* The inbox, from the side of those who connect to it: with plain sockets, and without a loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h wants the four above */
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <reeve_errors.h>
+
+#include "runtime/base/macros.h"
+#include "runtime/wire/transport.h"
+
+#define MESSAGE_MAX  (1u << 20)
+#define PATIENCE_MS  20000
+#define GREETING_MAX 256 /* as in inbox.c */
+
+static struct reeve_transport *transport;
+static uint16_t port;
+static int woken;
+
+static void wake(void *arg)
+{
+    uint64_t one = 1;
+    (void)arg;
+    (void)!write(woken, &one, sizeof one);
+}
+
+static int setup(void **state)
+{
+    struct reeve_address listen, bound;
+    char text[REEVE_TEXT_SIZE];
+    (void)state;
+    woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(woken >= 0);
+    assert_int_equal(reeve_address_parse("127.0.0.1:0", &listen, text), REEVE_OK);
+    assert_int_equal(
+        reeve_transport_open(&listen, MESSAGE_MAX, wake, NULL, &transport, &bound, text), REEVE_OK);
+    port = bound.port;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    reeve_transport_close(transport);
+    close(woken);
+    return 0;
+}
+
+/* The next event, which must come. */
+static struct reeve_transport_event *await(void)
+{
+    struct reeve_transport_event *event;
+    while ((event = reeve_transport_next(transport)) == NULL) {
+        struct pollfd poll_fd = {.fd = woken, .events = POLLIN};
+        uint64_t count;
+        assert_int_equal(poll(&poll_fd, 1, PATIENCE_MS), 1);
+        (void)!read(woken, &count, sizeof count);
+    }
+    return event;
+}
+
+static struct reeve_transport_event *expect(enum reeve_transport_event_kind kind)
+{
+    struct reeve_transport_event *event = await();
+    assert_int_equal(event->kind, kind);
+    return event;
+}
+
+static uint32_t expect_pipe(enum reeve_transport_event_kind kind)
+{
+    struct reeve_transport_event *event = expect(kind);
+    uint32_t pipe = event->pipe;
+    reeve_transport_event_free(event);
+    return pipe;
+}
+
+static int connect_plain(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void say(int fd, const void *bytes, size_t size)
+{
+    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+}
+
+static int connect_greeted(uint32_t *ret_pipe)
+{
+    uint8_t greeting[REEVE_SP_GREETING_SIZE];
+    int fd = connect_plain();
+    assert_int_equal(recv(fd, greeting, sizeof greeting, MSG_WAITALL), sizeof greeting);
+    assert_true(reeve_sp_greeting_is(greeting, REEVE_SP_PULL));
+    reeve_sp_greeting_write(greeting, REEVE_SP_PUSH);
+    for (size_t i = 0; i < sizeof greeting; i++)
+        say(fd, greeting + i, 1); /* in pieces */
+    *ret_pipe = expect_pipe(REEVE_TRANSPORT_PIPE_ADDED);
+    return fd;
+}
+
+/* Closed by the other side. */
+static void expect_closed(int fd)
+{
+    uint8_t bytes[64];
+    ssize_t count = 1;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    while (count > 0) {
+        assert_int_equal(poll(&poll_fd, 1, PATIENCE_MS), 1);
+        count = recv(fd, bytes, sizeof bytes, 0);
+    }
+    assert_true(count == 0 || errno == ECONNRESET);
+    close(fd);
+}
+
+/* ---- one that sends much --------------------------------------------------------------------- */
+
+#define MUCH_MESSAGES 100u
+#define MUCH_SIZE     200000u
+#define STALLED_MS    300
+
+struct much {
+    int fd;
+    size_t sent; /* bytes of all of it */
+    uint8_t bytes[REEVE_SP_HEAD_SIZE_MAX + MUCH_SIZE];
+};
+
+/* Sends until all has been sent, or nothing more is taken. */
+static void send_much(struct much *much)
+{
+    const size_t one = reeve_sp_head_write(much->bytes, false, MUCH_SIZE) + MUCH_SIZE;
+    struct pollfd poll_fd = {.fd = much->fd, .events = POLLOUT};
+    while (much->sent < MUCH_MESSAGES * one && poll(&poll_fd, 1, STALLED_MS) == 1) {
+        size_t at = much->sent % one;
+        memset(much->bytes + one - MUCH_SIZE, (int)(much->sent / one), MUCH_SIZE);
+        ssize_t count = send(much->fd, much->bytes + at, one - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0)
+            assert_int_equal(errno, EAGAIN);
+        else
+            much->sent += (size_t)count;
+    }
+}
+
+static void test_pauses_and_goes_on(void **state)
+{
+    (void)state;
+    uint32_t pipe;
+    static struct much much;
+    much = (struct much){.fd = connect_greeted(&pipe)};
+    send_much(&much);
+    assert_in_range(much.sent, REEVE_TRANSPORT_QUEUE_MAX, MUCH_MESSAGES * MUCH_SIZE - 1);
+    for (uint32_t i = 0; i < MUCH_MESSAGES; i++) {
+        struct reeve_transport_event *event = reeve_transport_next(transport);
+        if (event == NULL)
+            send_much(&much);
+        if (event == NULL)
+            event = await();
+        assert_int_equal(event->kind, REEVE_TRANSPORT_RECEIVED);
+        assert_int_equal(event->pipe, pipe);
+        assert_int_equal(event->message->size, MUCH_SIZE);
+        assert_int_equal(event->message->bytes[0], i);
+        assert_int_equal(event->message->bytes[MUCH_SIZE - 1], i);
+        reeve_transport_event_free(event);
+    }
+    close(much.fd);
+    assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), pipe);
+}
+
+/* One that pauses has no operation under way that could tell that it has been dropped. */
+static void test_dropped_while_it_pauses(void **state)
+{
+    (void)state;
+    uint32_t pipe, removed = 0, received = 0;
+    static struct much much;
+    much = (struct much){.fd = connect_greeted(&pipe)};
+    send_much(&much);
+    reeve_transport_drop_pipe(transport, pipe);
+    reeve_transport_drop_pipe(transport, pipe);
+    while (removed == 0) {
+        struct reeve_transport_event *event = await();
+        received += event->kind == REEVE_TRANSPORT_RECEIVED;
+        removed += event->kind == REEVE_TRANSPORT_PIPE_REMOVED;
+        reeve_transport_event_free(event);
+    }
+    assert_in_range(received, 1, MUCH_MESSAGES - 1);
+    expect_closed(much.fd);
+    assert_null(reeve_transport_next(transport)); /* once */
+    reeve_transport_drop_pipe(transport, pipe);
+}
+
+/* ---- those that say nothing ------------------------------------------------------------------ */
+
+static void test_silent_ones_make_room(void **state)
+{
+    (void)state;
+    int silent[GREETING_MAX + 1];
+    uint8_t greeting[REEVE_SP_GREETING_SIZE];
+    for (int i = 0; i <= GREETING_MAX; i++) {
+        silent[i] = connect_plain();
+        /* it has been seen, so it is in their order */
+        assert_int_equal(recv(silent[i], greeting, sizeof greeting, MSG_WAITALL), sizeof greeting);
+    }
+    expect_closed(silent[0]);
+    assert_int_equal(recv(silent[GREETING_MAX], greeting, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+    /* one that has greeted does not count */
+    uint32_t pipe;
+    int fd = connect_greeted(&pipe);
+    for (int i = 1; i <= GREETING_MAX; i++)
+        close(silent[i]);
+    close(fd);
+}
+
+static void test_closed_with_all_there_is(void **state)
+{
+    (void)state;
+    uint32_t pipe;
+    int silent = connect_plain(), fd = connect_greeted(&pipe), other = connect_greeted(&pipe);
+    uint8_t head[REEVE_SP_HEAD_SIZE_MAX];
+    say(other, head, reeve_sp_head_write(head, false, 1000)); /* and never the rest */
+    assert_int_equal(teardown(state), 0);
+    expect_closed(silent);
+    expect_closed(fd);
+    expect_closed(other);
+    assert_int_equal(setup(state), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_pauses_and_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dropped_while_it_pauses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_silent_ones_make_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed_with_all_there_is, setup, teardown),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    nng_fini(); /* its reaper frees what was closed last, before the leak checker looks */
+    return failed;
+}
