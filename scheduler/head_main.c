@@ -224,15 +224,6 @@ static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info 
         reeve_log(REEVE_LOG_DEBUG, "REEVE-TOOL-UP", "address=%s", info->address);
 }
 
-/* Of one that was asked to stop nobody needs to ask whether somebody still listens there. */
-static void node_down(struct reeve_head *head, reeve_peer peer, int code)
-{
-    struct reeve_sched_event down = {.kind = REEVE_SCHED_EVENT_PEER_DOWN,
-        .session = peer,
-        .refused = code == REEVE_ESHUTDOWN || reeve_head_is_asked_to_stop(head, peer)};
-    step(head, &down);
-}
-
 static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
 {
     struct reeve_head *head = arg;
@@ -245,7 +236,9 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
         "address=%s code=%s why=%s", entry->address, reeve_error_name(code), text ? text : "");
     free(entry);
     if (role == REEVE_ROLE_NODE)
-        node_down(head, peer, code);
+        step(head, &(struct reeve_sched_event){.kind = REEVE_SCHED_EVENT_PEER_DOWN,
+                       .session = peer,
+                       .refused = code == REEVE_ESHUTDOWN});
     reeve_head_tools_peer_down(head, peer);
     if (head->stopping && reeve_list_is_empty(&head->peers))
         uv_stop(&head->loop);
@@ -327,10 +320,13 @@ void reeve_head_stop(struct reeve_head *head, const char *why, bool at_once)
         return;
     }
     uv_timer_start(&head->farewell, on_farewell, FAREWELL_MS, 0);
+    char text[REEVE_TEXT_SIZE];
+    snprintf(text, sizeof(text), "the head has been stopped: %s", why);
     REEVE_LIST_EACH_SAFE(node, &head->peers)
     {
         struct reeve_head_peer *entry = REEVE_LIST_ENTRY(node, struct reeve_head_peer, link);
-        reeve_link_close_peer(head->links, entry->peer, 0, why);
+        reeve_link_close_peer(
+            head->links, entry->peer, entry->role == REEVE_ROLE_NODE ? REEVE_ESHUTDOWN : 0, text);
     }
 }
 

@@ -92,8 +92,6 @@ void reeve_head_tool_request(
     struct reeve_head *head, reeve_peer from, const Reeve__ToolRequest *request);
 void reeve_head_tool_reply(struct reeve_head *head, reeve_peer from, const Reeve__ToolReply *reply);
 void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer);
-/* Whether it was asked to end. */
-bool reeve_head_is_asked_to_stop(const struct reeve_head *head, reeve_peer peer);
 void reeve_head_tools_fini(struct reeve_head *head);
 
 /* JSON of any size, in pieces; takes `result` over. */

@@ -484,17 +484,6 @@ static void stop_request(
         uv_timer_start(&stop->timer, on_stop_timeout, timeout_ms, 0);
 }
 
-bool reeve_head_is_asked_to_stop(const struct reeve_head *head, reeve_peer peer)
-{
-    REEVE_LIST_EACH(node, &head->stops)
-    {
-        const struct stop *stop = REEVE_LIST_ENTRY(node, struct stop, link);
-        if (stop->everything || stop->node == peer)
-            return true;
-    }
-    return false;
-}
-
 /* ---- all ---- */
 
 static void report(
