@@ -543,3 +543,14 @@ enum sim_read sim_value_read(struct sim *sim, struct sim_process *driver, reeve_
         reeve_owner_read_end(driver->owner, task);
     return SIM_READ_OVER;
 }
+
+void sim_value_leave(struct sim *sim, struct sim_process *driver, reeve_task_id task)
+{
+    struct sim_value *value = reading(driver, task);
+    if (value == NULL)
+        return;
+    if (value->state == VALUE_ASKED)
+        give_up(sim, driver, value);
+    else
+        read_end(sim, driver, value);
+}
