@@ -507,6 +507,8 @@ struct reeve_owner_retries owner_retries_left(const struct reeve_owner *owner, u
 void owner_retry_forget(struct reeve_owner *owner, struct owner_task *task, uint32_t index);
 /* Its function has failed, and it has left its lease. True: it is run again. */
 bool owner_task_retried(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+/* It has failed, and its pause is not over. */
+bool owner_retry_pauses(const struct reeve_owner *owner, uint32_t index);
 void owner_retry_tick(struct reeve_owner *owner, uint64_t now_ns);
 void owner_retries_fini(struct reeve_owner *owner);
 /* Audits; returns their memory. */
