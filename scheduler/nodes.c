@@ -224,6 +224,7 @@ static void verdict(
     sched_news_add(s, &(struct sched_news){.kind = REEVE_MESSAGE_PEER_DOWN,
                           .node = node->number,
                           .incarnation = node->incarnation,
+                          .code = notice == REEVE_SCHED_NOTICE_NODE_ENDED ? REEVE_ESHUTDOWN : 0,
                           .text = why});
     s->judge_all = true;
 }
@@ -504,6 +505,7 @@ static void send_news(struct reeve_sched *s, struct sched_node *node, const stru
     if (news->kind == REEVE_MESSAGE_PEER_DOWN) {
         m->node = news->node;
         m->incarnation = news->incarnation;
+        m->code = news->code;
         reeve_map64_remove(&node->told, news->node);
     } else {
         m->process = news->process;

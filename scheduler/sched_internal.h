@@ -245,6 +245,7 @@ struct sched_news {
     uint32_t node;
     uint64_t incarnation;
     reeve_process_id process;
+    int32_t code;
     const char *text;
 };
 

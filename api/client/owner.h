@@ -462,7 +462,8 @@ void reeve_owner_child_died(
     struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task, uint32_t attempt);
 /* The worker or its node is gone. All results have been taken from the return ring, and
  * taken_back has been said of entries that nobody had claimed; what is still in flight was
- * running and counts as lost once more. */
+ * running and counts as lost once more. REEVE_ESHUTDOWN: its node has been stopped, which is no
+ * loss of the tasks' own, and is not counted. */
 void reeve_owner_lease_lost(struct reeve_owner *owner, uint64_t now_ns,
     reeve_lease_index lease_index, int code, const char *text);
 /* No lease came, or none can: fails what is queued in the class. While it has other leases they go

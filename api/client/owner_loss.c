@@ -39,8 +39,12 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
     int code, const char *text)
 {
     struct owner_class *class = owner->classes[lease->class_index];
-    bool stopped = code == REEVE_EWORKERDIED; /* whatever was running runs no more */
+    bool node_stopped = code == REEVE_ESHUTDOWN; /* by its operator: nothing of the tasks' own */
+    /* whatever was running runs no more */
+    bool stopped = code == REEVE_EWORKERDIED || node_stopped;
     bool given_up = code == REEVE_EUNREACHABLE || code == REEVE_ENODEDIED;
+    if (node_stopped)
+        code = REEVE_ENODEDIED;
     if (owner_class_is_ordered(class) && code != REEVE_EUNREACHABLE)
         code = REEVE_EACTORDIED;
     while (lease->in_flight.count != 0) {
@@ -57,6 +61,7 @@ void owner_lease_empty(struct reeve_owner *owner, uint64_t now_ns, struct owner_
         if (stopped && is_cancelling) {
             owner_cancel_stopped(owner, now_ns, index, true);
         } else if (!is_cancelling && (owner_actor_was_being_made(owner, task, id) ||
+                                         (node_stopped && task->losses_max != 0) ||
                                          owner_loss_forgiven(owner, task, id))) {
             if (given_up)
                 owner_given_up(owner, id, code, lease->node);

@@ -267,6 +267,8 @@ typedef struct reeve_task_options {
     /* Cpus that the task takes while it runs, in steps of 0.001; default 1. */
     double cpus;
     /* How often it is run again when its worker or node is lost; default 3; or REEVE_NO_RETRIES.
+     * (What a node that is stopped, by `reeve stop` or SIGTERM, does not finish in its time is run
+     * again without this being counted, if it may be at all.)
      * Also when it has ended, and its large result is lost with the node where that lies: then the
      * result is made again when somebody wants it, and what it was made from before it. */
     int32_t max_retries;

@@ -253,7 +253,8 @@ void reeve_node_step(struct reeve_node *node, uint64_t now_ns, const struct reev
     case REEVE_NODE_EVENT_HEAD_MESSAGE: node_head_message(node, &event->message); break;
     case REEVE_NODE_EVENT_PEER_LINK_UP: node_peer_up(node, &event->message); break;
     case REEVE_NODE_EVENT_PEER_LINK_DOWN:
-        node_peer_lost(node, event->node, REEVE_EUNREACHABLE, event->text);
+        node_peer_lost(node, event->node,
+            event->code == REEVE_ESHUTDOWN ? REEVE_ESHUTDOWN : REEVE_EUNREACHABLE, event->text);
         break;
     case REEVE_NODE_EVENT_PEER_MESSAGE: node_peer_message(node, event); break;
     case REEVE_NODE_EVENT_DRIVER_HELLO: node_driver_hello(node, event); break;

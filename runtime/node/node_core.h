@@ -72,10 +72,12 @@ enum reeve_node_event_kind {
     REEVE_NODE_EVENT_HEAD_DIAL_FAILED, /* code text */
     REEVE_NODE_EVENT_HEAD_MESSAGE,     /* message */
     REEVE_NODE_EVENT_PEER_LINK_UP,     /* node message(PEER_UP): a peer has introduced itself */
-    REEVE_NODE_EVENT_PEER_LINK_DOWN,   /* node text: a session ended, or could not be made */
-    REEVE_NODE_EVENT_PEER_MESSAGE,     /* node message */
-    REEVE_NODE_EVENT_DRIVER_HELLO,     /* connection program count(weight) text(name) */
-    REEVE_NODE_EVENT_CONNECTION_GONE,  /* connection: a driver that has no answer yet has left */
+    /* node code text: a session ended, or could not be made. REEVE_ESHUTDOWN: its node has been
+     * stopped, and has ended all that ran there before it said so. */
+    REEVE_NODE_EVENT_PEER_LINK_DOWN,
+    REEVE_NODE_EVENT_PEER_MESSAGE,    /* node message */
+    REEVE_NODE_EVENT_DRIVER_HELLO,    /* connection program count(weight) text(name) */
+    REEVE_NODE_EVENT_CONNECTION_GONE, /* connection: a driver that has no answer yet has left */
     /* serial class_index cpu_milli priority count node process(whose host) host table */
     REEVE_NODE_EVENT_CLIENT_DEMAND,
     /* serial count table message(NAME_CLAIM, NAME_FIND or NAME_DROP): see REEVE_LOCAL_NAME */

@@ -205,9 +205,10 @@ static bool is_dead(const struct reeve_node *node, uint32_t number)
     return false;
 }
 
-static void peer_forget(struct reeve_node *node, struct node_peer *peer, const char *text)
+static void peer_forget(
+    struct reeve_node *node, struct node_peer *peer, int32_t code, const char *text)
 {
-    node_peer_lost(node, peer->node, REEVE_ENODEDIED, text);
+    node_peer_lost(node, peer->node, code, text);
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&node->jobs, &at, NULL, &value)) {
@@ -232,7 +233,7 @@ void node_peer_up(struct reeve_node *node, const struct reeve_message *message)
     if (peer != NULL && peer->incarnation == message->incarnation)
         return;
     if (peer != NULL)
-        peer_forget(node, peer, "the node has started anew");
+        peer_forget(node, peer, REEVE_ENODEDIED, "the node has started anew");
     peer = node_alloc(sizeof *peer);
     peer->node = message->node;
     peer->incarnation = message->incarnation;
@@ -257,7 +258,8 @@ static void peer_down(struct reeve_node *node, const struct reeve_message *messa
         return;
     }
     bury(node, peer->node);
-    peer_forget(node, peer, message->text[0] != 0 ? message->text : "the node is dead");
+    peer_forget(node, peer, message->code == REEVE_ESHUTDOWN ? REEVE_ESHUTDOWN : REEVE_ENODEDIED,
+        message->text[0] != 0 ? message->text : "the node is dead");
 }
 
 void node_head_message(struct reeve_node *node, const struct reeve_message *message)

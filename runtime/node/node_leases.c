@@ -472,7 +472,7 @@ void node_lease_lost(
         code = REEVE_ENODEDIED;
     struct reeve_node_command *command = node_emit(node, REEVE_NODE_COMMAND_CLOSE_DEAD);
     command->lease = lease->id;
-    command->code = code == REEVE_EUNREACHABLE ? REEVE_ENODEDIED : code;
+    command->code = code == REEVE_EUNREACHABLE || code == REEVE_ESHUTDOWN ? REEVE_ENODEDIED : code;
     node_set_text(command->text, "%s", text);
     tell_lost(node, lease->holder_process, lease->id,
         node_class_index(lease->holder_process, &lease->class), code, text);

@@ -31,8 +31,6 @@
 #include "runtime/base/machine.h"
 #include "runtime/node/shell_daemon.h"
 
-#define FAREWELL_MS 1000
-
 void *daemon_alloc(size_t size)
 {
     void *memory = calloc(1, size);
@@ -232,6 +230,8 @@ void daemon_end(struct daemon *daemon, int exit_status)
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct daemon *daemon = signal->data;
+    if (daemon->ending)
+        return;
     reeve_log(REEVE_LOG_INFO, "REEVE-NODE-STOPPING", "signal=%d", number);
     daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_DRAIN});
 }
@@ -338,6 +338,17 @@ static void close_clients(struct daemon *daemon)
     reeve_map64_fini(&daemon->jobs);
 }
 
+/* All that ran here has ended, and what it had answered is on its way: nobody is to take this for a
+ * loss. A cluster of one program's own ends as one. */
+static void say_goodbye(struct daemon *daemon)
+{
+    if (daemon->options->private_cluster)
+        return;
+    uv_timer_stop(&daemon->deadline);
+    daemon_bridge_stop(daemon);
+    daemon_links_goodbye(daemon);
+}
+
 static void clean_up(struct daemon *daemon)
 {
     daemon->ending = true;
@@ -353,9 +364,7 @@ static void clean_up(struct daemon *daemon)
     daemon->runs = NULL;
     daemon_streams_close(daemon);
     if (daemon->link != NULL) {
-        if (daemon->head_session != 0)
-            reeve_link_close_peer(
-                daemon->link, daemon->head_session, REEVE_ESHUTDOWN, "the node has been stopped");
+        say_goodbye(daemon);
         reeve_link_close(daemon->link, on_link_closed, daemon);
         while (daemon->link != NULL && uv_run(&daemon->loop, UV_RUN_ONCE) != 0)
             ;

@@ -111,6 +111,14 @@ static void on_pause_over(uv_poll_t *poll, int status, int events)
     daemon_bridge_turn(daemon);
 }
 
+void daemon_bridge_stop(struct daemon *daemon)
+{
+    uv_idle_stop(&daemon->bridge_again);
+    uv_timer_stop(&daemon->bridge_retry);
+    uv_poll_stop(&daemon->bell_poll);
+    uv_poll_stop(&daemon->pause_poll);
+}
+
 int daemon_bridge_open(struct daemon *daemon)
 {
     uv_idle_init(&daemon->loop, &daemon->bridge_again);

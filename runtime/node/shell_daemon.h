@@ -340,6 +340,8 @@ void daemon_channels_free(struct daemon *daemon);
 
 /* shell_bridge.c */
 int daemon_bridge_open(struct daemon *daemon);
+/* At the end of the daemon: nobody looks any more. */
+void daemon_bridge_stop(struct daemon *daemon);
 /* Looks at all bridged rings, and arms the bell when nothing is left. */
 void daemon_bridge_turn(struct daemon *daemon);
 /* False: the message is not for the bridge. */
@@ -365,6 +367,9 @@ int daemon_links_open(struct daemon *daemon, char *text);
 void daemon_links_command(struct daemon *daemon, const struct reeve_node_command *command);
 /* We have a number. */
 void daemon_links_registered(struct daemon *daemon);
+/* At the end of the daemon: what is queued for head and peers goes out, and that it has ended. Runs
+ * the loop until they have heard it, a second at most. */
+void daemon_links_goodbye(struct daemon *daemon);
 struct daemon_peer *daemon_peer_get(struct daemon *daemon, uint32_t node);
 void daemon_links_free(struct daemon *daemon);
 /* The session with a node, or 0; then it is being made, and peer_reset tells the store when it

@@ -44,9 +44,11 @@ static void peer_flush(struct daemon *daemon, struct daemon_peer *peer)
         (void)reeve_link_send_control(daemon->link, peer->session, &message);
 }
 
-static void peer_lost(struct daemon *daemon, struct daemon_peer *peer, const char *text)
+static void peer_lost(
+    struct daemon *daemon, struct daemon_peer *peer, int32_t code, const char *text)
 {
-    struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_PEER_LINK_DOWN, .node = peer->node};
+    struct reeve_node_event event = {
+        .kind = REEVE_NODE_EVENT_PEER_LINK_DOWN, .node = peer->node, .code = code};
     snprintf(event.text, sizeof event.text, "%s", text);
     peer->session = 0;
     peer->dialling = false;
@@ -81,7 +83,7 @@ static void introduced(
         return;
     }
     if (peer->session != 0 && peer->session != session)
-        peer_lost(daemon, peer, "another session has taken its place");
+        peer_lost(daemon, peer, REEVE_OK, "another session has taken its place");
     peer->session = session;
     daemon_streams_peer_up(daemon, peer, message->uid);
     peer->dialling = peer->wanted = false;
@@ -103,7 +105,7 @@ static void dial_again(struct daemon *daemon)
         struct daemon_peer *peer = value;
         if (peer->session == 0 && peer->dialling &&
             reeve_link_dial(daemon->link, peer->address) != REEVE_OK)
-            peer_lost(daemon, peer, "it cannot be dialled");
+            peer_lost(daemon, peer, REEVE_OK, "it cannot be dialled");
     }
 }
 
@@ -112,6 +114,8 @@ static void dial_again(struct daemon *daemon)
 static void on_peer_up(void *arg, reeve_peer session, const struct reeve_peer_info *info)
 {
     struct daemon *daemon = arg;
+    if (daemon->ending)
+        return; /* it ends with the link */
     if (info->role == REEVE_ROLE_HEAD) {
         if (daemon->head_session != 0)
             daemon_event(daemon, &(struct reeve_node_event){.kind = REEVE_NODE_EVENT_HEAD_DOWN,
@@ -137,13 +141,32 @@ void daemon_links_registered(struct daemon *daemon)
         introduce(daemon, session); /* or it is over, and nobody hears */
 }
 
+/* One session less that we wait for at our end. */
+static void goodbye_heard(struct daemon *daemon, reeve_peer session)
+{
+    struct daemon_peer *peer = peer_of_session(daemon, session);
+    if (session == daemon->head_session)
+        daemon->head_session = 0;
+    else if (peer != NULL)
+        peer->session = 0;
+}
+
 static void on_peer_down(void *arg, reeve_peer session, int code, const char *text)
 {
     struct daemon *daemon = arg;
+    if (daemon->ending) {
+        goodbye_heard(daemon, session);
+        return;
+    }
     if (session == daemon->head_session) {
         struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_DOWN, .code = code};
-        snprintf(event.text, sizeof event.text, "the link to the head was lost: %s", text);
-        reeve_log(REEVE_LOG_WARN, "REEVE-HEAD-LOST", "why=%s", text);
+        if (code == REEVE_ESHUTDOWN) {
+            snprintf(event.text, sizeof event.text, "%s", text);
+            reeve_log(REEVE_LOG_INFO, "REEVE-HEAD-ENDED", "why=%s", text);
+        } else {
+            snprintf(event.text, sizeof event.text, "the link to the head was lost: %s", text);
+            reeve_log(REEVE_LOG_WARN, "REEVE-HEAD-LOST", "why=%s", text);
+        }
         daemon->head_session = 0;
         daemon_keepers_head_lost(daemon);
         reeve_runs_set_head(daemon->runs, 0);
@@ -152,13 +175,15 @@ static void on_peer_down(void *arg, reeve_peer session, int code, const char *te
     }
     struct daemon_peer *peer = peer_of_session(daemon, session);
     if (peer != NULL)
-        peer_lost(daemon, peer, text);
+        peer_lost(daemon, peer, code, text);
     dial_again(daemon);
 }
 
 static void on_dial_failed(void *arg, const char *address, int code, const char *text)
 {
     struct daemon *daemon = arg;
+    if (daemon->ending)
+        return;
     if (strcmp(address, daemon->head_address) == 0 && daemon->head_session == 0) {
         struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_DIAL_FAILED, .code = code};
         bool named = strstr(text, address) != NULL;
@@ -180,7 +205,7 @@ static void on_dial_failed(void *arg, const char *address, int code, const char 
     while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
         struct daemon_peer *peer = value;
         if (peer->session == 0 && peer->dialling && strcmp(peer->address, address) == 0)
-            peer_lost(daemon, peer, text);
+            peer_lost(daemon, peer, REEVE_OK, text);
     }
 }
 
@@ -220,6 +245,8 @@ static void on_data(struct daemon *daemon, reeve_peer session, const Reeve__Mess
 static void on_message(void *arg, reeve_peer session, const Reeve__Message *message)
 {
     struct daemon *daemon = arg;
+    if (daemon->ending)
+        return;
     switch (message->body_case) {
     case REEVE__MESSAGE__BODY_CONTROL: on_control(daemon, session, message->control); break;
     case REEVE__MESSAGE__BODY_TOOL_REQUEST:
@@ -241,6 +268,8 @@ static void on_message(void *arg, reeve_peer session, const Reeve__Message *mess
 static void on_drained(void *arg, reeve_peer session)
 {
     struct daemon *daemon = arg;
+    if (daemon->ending)
+        return;
     daemon_bridge_turn(daemon);
     const struct daemon_peer *peer = peer_of_session(daemon, session);
     if (peer != NULL)
@@ -345,7 +374,7 @@ static void send_peer(struct daemon *daemon, const struct reeve_node_command *co
     struct reeve_message *later =
         peer->queue.count < REEVE_DAEMON_PEER_QUEUE ? reeve_fifo_push(&peer->queue) : NULL;
     if (later == NULL) {
-        peer_lost(daemon, peer, "too much waits for a session with it");
+        peer_lost(daemon, peer, REEVE_OK, "too much waits for a session with it");
         return;
     }
     *later = command->message;
@@ -393,7 +422,7 @@ static void dial_peer(struct daemon *daemon, struct daemon_peer *peer)
         return;
     peer->dialling = true;
     if (reeve_link_dial(daemon->link, peer->address) != REEVE_OK)
-        peer_lost(daemon, peer, "its address is malformed");
+        peer_lost(daemon, peer, REEVE_OK, "its address is malformed");
 }
 
 reeve_peer daemon_peer_session(struct daemon *daemon, uint32_t node)
@@ -468,6 +497,35 @@ bool daemon_output_send(struct daemon *daemon, reeve_process_id job, bool error_
     message.output = &output;
     return reeve_link_queued_bytes(daemon->link, peer->session) < OUTPUT_QUEUE_MAX &&
            reeve_link_send(daemon->link, peer->session, &message) == REEVE_OK;
+}
+
+static bool has_sessions(const struct daemon *daemon)
+{
+    size_t at = 0;
+    void *value;
+    if (daemon->head_session != 0)
+        return true;
+    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
+        if (((const struct daemon_peer *)value)->session != 0)
+            return true;
+    }
+    return false;
+}
+
+void daemon_links_goodbye(struct daemon *daemon)
+{
+    static const char text[] = "the node has been stopped";
+    size_t at = 0;
+    void *value;
+    if (daemon->head_session != 0)
+        reeve_link_close_peer(daemon->link, daemon->head_session, REEVE_ESHUTDOWN, text);
+    while (reeve_map64_next(&daemon->peers, &at, NULL, &value)) {
+        const struct daemon_peer *peer = value;
+        if (peer->session != 0)
+            reeve_link_close_peer(daemon->link, peer->session, REEVE_ESHUTDOWN, text);
+    }
+    while (has_sessions(daemon) && uv_run(&daemon->loop, UV_RUN_ONCE) != 0)
+        ;
 }
 
 void daemon_links_free(struct daemon *daemon)

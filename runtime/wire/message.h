@@ -55,7 +55,7 @@
  *   PEER_UP     node -> head: node
  *               who is that? answered by PEER_UP or PEER_DOWN; of itself: it has joined, and has
  *               said all that its processes want
- *   PEER_DOWN   head -> node: node incarnation text
+ *   PEER_DOWN   head -> node: node incarnation code text; REEVE_ESHUTDOWN: it has been stopped
  *               the verdict: that incarnation is dead for everyone
  *   GRANT       head -> executor: lease class process
  *               make room, start a worker, tell the holder

@@ -109,15 +109,49 @@ def test_node_restarted(cluster, mail):
     assert len(cluster.nodes_up()) == 2
 
 
-def test_node_ends_cleanly(cluster, mail, home):
-    """SIGTERM to a node in the middle: what it ran runs elsewhere, and it ends with status 0."""
-    program = cluster.driver([find_program("gated"), 4, mail.path, mail.gate])
+def ended_not_lost(cluster):
+    cluster.head.until_logged("REEVE-NODE-ENDED")
+    log = cluster.head.log()  # it was planned: nothing to warn of
+    assert "REEVE-NODE-LOST" not in log and "REEVE-NODE-DEAD" not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_node_ends_cleanly(cluster, mail, number, home):
+    """SIGTERM to a node in the middle: it finishes what it has begun, the rest runs elsewhere, and it ends with status 0."""
+    program = cluster.driver([find_program("gated"), 6, mail.path, mail.gate])
     mail.until_count("start", 4)
-    processes.kill(cluster.nodes[1].pid, signal.SIGTERM)
+    processes.kill(cluster.nodes[1].pid, number)
+    cluster.nodes[1].until_logged("REEVE-NODE-STOPPING")
     mail.let_go()
-    assert program.succeed() == "0 0\n1 3\n2 6\n3 9\ndone\n"
-    processes.wait_gone([cluster.nodes[1].pid], settings.seconds(35), "a node that was told to end")
-    assert cluster.nodes[1].popen.wait() == 0
+    assert program.succeed() == "".join(f"{i} {3 * i}\n" for i in range(6)) + "done\n"
+    assert cluster.nodes[1].popen.wait(settings.seconds(35)) == 0
+    assert mail.count("start") == 6  # each once
+    ended_not_lost(cluster)
+
+
+def test_node_ends_at_once(empty_cluster, mail):
+    """The second signal does not wait for tasks: they run elsewhere, and that is not one of their retries, of which there is one."""
+    empty_cluster.start_head()
+    empty_cluster.start_node(slots=0, name="of_the_driver")
+    empty_cluster.start_node(slots=1)
+    program = empty_cluster.driver([find_program("gated"), 1, mail.path, mail.gate, 1, 1])
+    for count in range(1, 4):
+        mail.until_count("start", count)
+        node = empty_cluster.nodes[-1]
+        empty_cluster.start_node(slots=1)
+        processes.kill(node.pid, signal.SIGTERM)
+        node.until_logged("REEVE-NODE-STOPPING")
+        assert node.kill(signal.SIGINT) == 0
+    mail.until_count("start", 4)
+    mail.let_go()
+    assert program.succeed() == "0 0\ndone\n"
+    ended_not_lost(empty_cluster)
+
+
+def test_node_ends_beside_a_stuck_head(cluster):
+    """It does not wait for long to be heard."""
+    processes.kill(cluster.head.pid, signal.SIGSTOP)
+    assert cluster.nodes[1].kill(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -125,8 +159,10 @@ def test_head_ends_cleanly(empty_cluster, number, home):
     """And another takes its port at once."""
     head = empty_cluster.start_head()
     address = empty_cluster.address
-    empty_cluster.start_node()
+    node = empty_cluster.start_node()
     assert head.kill(number) == 0
+    node.until_logged("REEVE-HEAD-ENDED")
+    assert "REEVE-HEAD-LOST" not in node.log()
     again = empty_cluster.start_head(listen=address)
     assert empty_cluster.address == address
     empty_cluster.until_status(lambda status: status["totals"]["nodes_up"] == 1, within=15, what="the node has come back")

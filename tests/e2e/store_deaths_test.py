@@ -1,5 +1,5 @@
 """kill -9 at every step of using the store, and a thousand times at random under load: what the dead held comes back, all of it; what the
-living hold is never touched, and nobody sees a wrong byte (programs/deaths.c, deaths_load.c).
+living hold is never touched, and nobody sees a wrong byte (programs/deaths.c, steps.c, deaths_load.c).
 
 The long test ends after some 45 s; REEVE_KILLS=1000 sets how many are to be killed instead, REEVE_E2E_SEED repeats a run's choices."""
 import json
@@ -77,7 +77,7 @@ def stopped_at(mail, step):
 def whole_store(cluster):
     """All of it can be used again."""
     until_empty(cluster)
-    assert cluster.start_deaths("whole").succeed(60) == "ok whole\n"
+    assert cluster.driver([find_program("deaths"), "whole", "", "", ""]).succeed(60) == "ok whole\n"
     until_empty(cluster)
 
 
@@ -154,6 +154,129 @@ def test_daemon_dies(cluster, mail, which):
     cluster.until_status(lambda status: status["totals"]["jobs"] == 0, what="no job")
     if which == "far":
         until_empty(cluster)
+
+
+# ---- every step of what is said about the store --------------------------------------------------
+
+# What a process says to its daemon, and hears, about the store (programs/steps.c).
+PUT = {"before create", "after create", "got segment", "got created", "mapped", "before seal", "after seal"}
+AHEAD = {"before create ahead", "after create ahead", "before seal of some", "after seal of some"}
+FREE = {"before free", "after free"}
+GET = {"before get", "after get", "got got", "before unpin", "after unpin"}
+RELAX = {"got relax", "before let go", "after let go"}
+# At which of these it is killed, in what it does.
+SCENARIOS = {
+    "put": PUT | AHEAD | FREE,
+    "create": PUT | FREE | {"before abort", "after abort"},
+    "argument": PUT | FREE,
+    "spill": RELAX | FREE | {"before seal", "after seal"},
+    "restore": GET | FREE | {"got segment", "mapped"},
+    "result": PUT,
+    "gives": {"before give", "after give", "got sealed"},
+    "keeps": {"before hold", "after hold", "got sealed", "before get of held", "after get of held", "got got", "before unhold",
+              "after unhold"},
+}
+
+
+class Steps:
+    """One node with 64 MiB, and a bystander that reads 8 MiB of it in place meanwhile (programs/steps.c)."""
+
+    def __init__(self, cluster, mail, folder):
+        self.cluster, self.mail = cluster, mail
+        (folder / "bystander").mkdir()
+        self.other = processes.Mail(folder / "bystander")
+        self.bystander = self.start("driver", "fills", "2", mail=self.other)
+        self.other.until_count("full", 1)
+        self.before = totals(cluster)
+
+    def start(self, who, scenario, step, retries=0, mail=None):
+        mail = mail or self.mail
+        return self.cluster.driver([find_program("steps"), who, scenario, step, retries, mail.path, mail.gate])
+
+    def until_as_before(self, own):
+        """But for the driver's own values, which may have been written to disk."""
+        def is_so():
+            now = totals(self.cluster)
+            return now is not None and now["pins"] - self.before["pins"] in range(own + 1) and all(
+                now[key] == self.before[key] + (own if key == "objects" else 0)
+                for key in ("objects", "copy_bytes", "waiting", "holds", "untold")) and (
+                    own or now["unsealed_bytes"] == self.before["unsealed_bytes"]) # a worker that lives may have room ahead
+
+        processes.until(is_so, settings.seconds(10), _Left(self.cluster))
+
+    def run(self, who, scenario, step, retries):
+        """To its end. Returns the steps that were reported, and what became of the task."""
+        self.mail.shut()
+        self.mail.lines.clear()
+        program = self.start(who, scenario, step, retries)
+        if who == "worker":
+            self.mail.until_count("here", 1)
+            self.until_as_before(1)
+            self.mail.let_go()
+            outcome, ok = program.succeed().splitlines()
+            assert ok == "ok"
+        else:
+            outcome = program.wait()
+            assert outcome == 0 and program.out == "ok\n" or step != "trace" and outcome == -signal.SIGKILL, program.said()
+        self.mail.count("at")
+        program.close()
+        self.cluster.programs.remove(program)
+        self.until_as_before(0)
+        return [line[3:] for line in self.mail.lines if line.startswith("at ")], outcome
+
+    @staticmethod
+    def check(all_steps, scenario):
+        """All that it does is in the table, here or in another scenario."""
+        assert SCENARIOS[scenario] <= set(all_steps) <= set.union(*SCENARIOS.values())
+
+    def end(self):
+        self.other.let_go()
+        assert self.bystander.succeed() == "ok\n"
+        self.other.close()
+        whole_store(self.cluster)
+
+
+@pytest.fixture
+def steps(empty_cluster, mail, home):
+    empty_cluster.start_head()
+    empty_cluster.start_node(slots=1, arguments=["--store", "64MiB", "--spill", home.work])
+    return Steps(empty_cluster, mail, home.work)
+
+
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name not in ("result", "gives", "keeps")])
+def test_driver_dies_at_every_step(steps, scenario):
+    """The store is as it was before, and all of it can be used; the bystander sees its own bytes."""
+    steps.check(steps.run("driver", scenario, "trace", 0)[0], scenario)
+    for step in sorted(SCENARIOS[scenario]):
+        assert steps.run("driver", scenario, step, 0) == ([step], -signal.SIGKILL)
+    steps.end()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_worker_dies_at_every_step(steps, scenario):
+    """What it had is gone while its driver still lives, who gets an error, or the right bytes of another attempt."""
+    all_steps, outcome = steps.run("worker", scenario, "trace", 0)
+    assert outcome == "right"
+    steps.check(all_steps, scenario)
+    for step in sorted(SCENARIOS[scenario]):
+        for retries, outcomes in (0, ("REEVE_EWORKERDIED", "right")), (1, ("right",)):
+            reported, outcome = steps.run("worker", scenario, step, retries)
+            assert reported == [step] and outcome in outcomes, (step, retries)
+    steps.end()
+
+
+def test_who_waits_for_room_dies(steps):
+    """Those behind it get theirs."""
+    steps.mail.lines.clear()
+    holder = steps.start("driver", "fills", "10")
+    steps.mail.until_count("full", 1)
+    waiting = steps.start("driver", "waits", "after create", mail=steps.other)
+    assert waiting.wait() == -signal.SIGKILL
+    assert steps.start("driver", "put", "never", mail=steps.other).succeed() == "ok\n"
+    steps.mail.let_go()
+    assert holder.succeed() == "ok\n"
+    steps.until_as_before(0)
+    steps.end()
 
 
 # ---- at random -----------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-/* A driver to be killed at, or to watch others being killed: `gated COUNT MAIL GATE [CPUS]`.
+/* A driver to be killed at, or to watch others being killed: `gated COUNT MAIL GATE [CPUS
+ * [RETRIES]]`.
  *
  * Submits COUNT tasks; each reports "start NUMBER PID HOST", waits at the gate, reports "end
  * NUMBER PID HOST" and returns 3 * NUMBER. The driver reports "driver PID" once all are
@@ -22,7 +23,8 @@ int main(int argc, char **argv)
     NEED(argc >= 4);
     int count = (int)strtol(argv[1], NULL, 10), failed = 0;
     gated_future *futures = calloc((size_t)count, sizeof *futures);
-    const reeve_task_options *options = REEVE_TASK_OPTIONS(.cpus = argc > 4 ? atof(argv[4]) : 1);
+    const reeve_task_options *options = REEVE_TASK_OPTIONS(.cpus = argc > 4 ? atof(argv[4]) : 1,
+        .max_retries = argc > 5 ? (int32_t)strtol(argv[5], NULL, 10) : 0);
     for (int i = 0; i < count; i++)
         futures[i] = gated_remote_opts(options, i, argv[2], argv[3]);
     report(argv[2], "driver %d", getpid());

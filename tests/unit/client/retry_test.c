@@ -153,6 +153,32 @@ static void losses_are_counted_apart(void **state)
     ends_with(&world, task, REEVE_EFUNCTION, 6);
 }
 
+/* Its operator has stopped the node: a task that may be run again at all is, however often. */
+static void stops_of_nodes_are_not_counted(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct reeve_owner_send sent;
+    struct reeve_owner_task from = {
+        .class_index = world.class_index, .arguments = "\x90", .arguments_size = 1};
+    reeve_task_id task = submit_with(&world, 0, 0, false), never;
+    for (unsigned i = 0; i < 8; i++) {
+        world_lease(&world, 1 + i, 1);
+        assert_int_equal(send(&world, task), i + 1);
+        reeve_owner_lease_lost(world.owner, world.now_ns, world.lease,
+            i % 2 == 0 ? REEVE_ESHUTDOWN : REEVE_EWORKERDIED, "gone");
+        reeve_owner_check(world.owner);
+    }
+    ends_with(&world, task, REEVE_EWORKERDIED, 8); /* the fourth death */
+    world = world_make();
+    assert_int_equal(reeve_owner_submit(world.owner, world.now_ns, &from, &never), 0);
+    world_lease(&world, 9, 1);
+    assert_true(reeve_owner_next_send(world.owner, &sent));
+    reeve_owner_sent(world.owner, world.now_ns, never, 5);
+    reeve_owner_lease_lost(world.owner, world.now_ns, world.lease, REEVE_ESHUTDOWN, "stopped");
+    ends_with(&world, never, REEVE_ENODEDIED, 1); /* no retries allowed */
+}
+
 static void a_pause_ends_with_a_cancel(void **state)
 {
     (void)state;
@@ -268,6 +294,7 @@ int main(void)
         cmocka_unit_test(one_that_succeeds_is_done),
         cmocka_unit_test(nothing_else_is_retried),
         cmocka_unit_test(losses_are_counted_apart),
+        cmocka_unit_test(stops_of_nodes_are_not_counted),
         cmocka_unit_test(a_pause_ends_with_a_cancel),
         cmocka_unit_test(run_on_the_spot),
         cmocka_unit_test(a_stream_goes_on_where_its_reader_is),

@@ -519,6 +519,14 @@ static void test_holder_loses_the_peer(void **state)
     make_holder();
     HEAD(PEER_DOWN, .node = 5, .incarnation = 55, .text = "silent");
     EXPECT("close_dead 7 -1008\nclient_lost 1 lease 7 class 2 -1008\npeer_forget 5");
+    teardown(state);
+    make_holder(); /* it has been stopped, as it says itself, or the head */
+    EVENT(PEER_LINK_DOWN, .node = 5, .code = REEVE_ESHUTDOWN);
+    EXPECT("close_dead 7 -1008\nclient_lost 1 lease 7 class 2 -1026");
+    teardown(state);
+    make_holder();
+    HEAD(PEER_DOWN, .node = 5, .incarnation = 55, .code = REEVE_ESHUTDOWN);
+    EXPECT("close_dead 7 -1008\nclient_lost 1 lease 7 class 2 -1026\npeer_forget 5");
 }
 
 static void test_head_lost_and_found(void **state)

@@ -90,7 +90,7 @@ static void one_that_has_been_stopped_is_no_loss(void **state)
     join(&x, 2, 1000);
     forget(&x);
     stopped(&x, 1);
-    expect(&x, "journal down 1; notice NODE-ENDED 1; send 2 PEER_DOWN 1");
+    expect(&x, "journal down 1; notice NODE-ENDED 1; send 2 PEER_DOWN 1 stopped");
     assert_int_equal(totals(&x).node_count, 1);
     finish(&x);
 }

@@ -32,7 +32,9 @@ static void describe_send(const struct reeve_sched_command *c, char *text, size_
     switch (m->kind) {
     case REEVE_MESSAGE_WELCOME:
     case REEVE_MESSAGE_PEER_UP:
-    case REEVE_MESSAGE_PEER_DOWN: snprintf(text, size, " %u", m->node); break;
+    case REEVE_MESSAGE_PEER_DOWN:
+        snprintf(text, size, " %u%s", m->node, m->code == REEVE_ESHUTDOWN ? " stopped" : "");
+        break;
     case REEVE_MESSAGE_GRANT:
         snprintf(text, size, " %llu to %u.%u", lease, reeve_process_node(m->process),
             (uint32_t)m->process);
