@@ -195,7 +195,9 @@ static int dial(struct reeve_outbox *outbox)
         (tls && (result = use_tls(outbox, dialer)) != 0))
         return result;
     result = nng_dialer_start(dialer, 0);
-    bool unclear = result == NNG_ECONNSHUT || (tls && result == NNG_ECONNRESET);
+    /* by TLS it may say so, too, that the other side has hung up */
+    bool unclear =
+        result == NNG_ECONNSHUT || (tls && (result == NNG_ECONNRESET || result == NNG_ECLOSED));
     return tcp && unclear ? look_again(outbox) : result;
 }
 
