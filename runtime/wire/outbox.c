@@ -24,7 +24,7 @@
 
 #define DIAL_THREAD_STACK_SIZE (256u * 1024u)
 #define LOOK_AGAIN_S           5
-#define FIRST_WORD_S           1
+#define FIRST_WORD_S           3
 #define NEVER_MS               (24 * 3600 * 1000)
 
 /* What goes on with the one message: nng's thread makes it FREE. */

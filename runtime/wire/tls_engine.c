@@ -161,7 +161,7 @@ static void report(nng_tls_engine_conn *conn)
 {
     nng_sockaddr remote;
     char host[REEVE_TRANSPORT_REMOTE_SIZE] = "unknown peer", why[REEVE_TEXT_SIZE];
-    char text[REEVE_TEXT_SIZE + sizeof host];
+    char text[REEVE_TEXT_SIZE + sizeof host + 2];
     if (nng_stream_get_addr(conn->nng, NNG_OPT_REMADDR, &remote) == 0)
         reeve_transport_address_text(&remote, host);
     int code = reeve_tls_fault_error(conn->connection, why);

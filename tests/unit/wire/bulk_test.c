@@ -490,7 +490,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_wanted, set_up_tls, tear_down),
         cmocka_unit_test_setup_teardown(test_no_way, set_up_tls, tear_down),
         cmocka_unit_test_setup_teardown(test_strangers, set_up_tls, tear_down),
-        cmocka_unit_test_setup_teardown(test_session_ends, set_up_tls, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
