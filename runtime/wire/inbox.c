@@ -3,7 +3,7 @@
  *
  *     accepted ─▶ our greeting sent ─▶ theirs read: PIPE_ADDED ─▶ RECEIVED … ─▶ PIPE_REMOVED
  *                       │                  │                                        ▲
- *                       └──────────────────┴── nobody is told ──────────────────────┘
+ *                       └──────────────────┴────────────────────────────────────────┘
  *
  * A pipe has one operation at a time, whose callback begins the next one; so its messages stay in
  * order, and all of this is on nng's threads. The loop only closes a pipe, upon which the operation
@@ -46,18 +46,26 @@ bool reeve_transport_same_user(nng_stream *stream)
     return nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
 }
 
+void reeve_transport_address_text(
+    const nng_sockaddr *address, char text[REEVE_TRANSPORT_REMOTE_SIZE])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (address->s_family == NNG_AF_INET) {
+        inet_ntop(AF_INET, &address->s_in.sa_addr, host, sizeof host);
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "%s:%u", host, ntohs(address->s_in.sa_port));
+    } else {
+        inet_ntop(AF_INET6, address->s_in6.sa_addr, host, sizeof host);
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "[%s]:%u", host, ntohs(address->s_in6.sa_port));
+    }
+}
+
 static void describe_remote(nng_stream *stream, char text[REEVE_TRANSPORT_REMOTE_SIZE])
 {
     nng_sockaddr remote;
     uint64_t pid = 0;
-    char host[INET6_ADDRSTRLEN] = "?";
-    int result = nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote);
-    if (result == 0 && remote.s_family == NNG_AF_INET) {
-        inet_ntop(AF_INET, &remote.s_in.sa_addr, host, sizeof host);
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "%s:%u", host, ntohs(remote.s_in.sa_port));
-    } else if (result == 0 && remote.s_family == NNG_AF_INET6) {
-        inet_ntop(AF_INET6, remote.s_in6.sa_addr, host, sizeof host);
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "[%s]:%u", host, ntohs(remote.s_in6.sa_port));
+    if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &remote) == 0 &&
+        (remote.s_family == NNG_AF_INET || remote.s_family == NNG_AF_INET6)) {
+        reeve_transport_address_text(&remote, text);
     } else if (nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_PID, &pid) == 0) {
         snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "local process %llu", (unsigned long long)pid);
     } else {

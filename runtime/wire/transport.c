@@ -11,6 +11,7 @@
 
 #include "runtime/wire/nng_stream.h"
 #include "runtime/wire/sp.h"
+#include "runtime/wire/tls_engine.h"
 
 #define ACCEPT_AGAIN_MS 100
 
@@ -29,6 +30,7 @@ struct reeve_transport_event *reeve_transport_event_make(enum reeve_transport_ev
 void reeve_transport_event_free(struct reeve_transport_event *event)
 {
     free(event->message);
+    free(event->text);
     free(event);
 }
 
@@ -85,6 +87,17 @@ static void on_accept_pause(void *arg)
         nng_stream_listener_accept(transport->listener, transport->accept);
 }
 
+static void on_unproven(void *arg, int code, const char *text)
+{
+    struct reeve_transport_event *event = reeve_transport_event_make(REEVE_TRANSPORT_UNPROVEN);
+    if (event == NULL || (event->text = strdup(text)) == NULL) {
+        free(event);
+        return;
+    }
+    event->result = code;
+    reeve_transport_post(arg, event);
+}
+
 /* --- opening and closing -------------------------------------------------------------------- */
 
 const char *reeve_transport_error_text(int result)
@@ -133,6 +146,19 @@ static int listen_error(int result, const struct reeve_address *address, char *t
     }
 }
 
+static int use_tls(struct reeve_transport *transport, nng_stream_listener *listener)
+{
+    nng_tls_config *config;
+    if (transport->tls == NULL)
+        return NNG_ENOTSUP;
+    int result = reeve_tls_engine_config(transport->tls, NNG_TLS_MODE_SERVER, &config);
+    if (result == 0) {
+        result = nng_stream_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
+        nng_tls_config_free(config);
+    }
+    return result;
+}
+
 static int try_listen(struct reeve_transport *transport, struct reeve_address *address)
 {
     char url[REEVE_ADDRESS_SIZE];
@@ -140,12 +166,14 @@ static int try_listen(struct reeve_transport *transport, struct reeve_address *a
     int result = nng_stream_listener_alloc(&listener, reeve_address_format(address, url));
     if (result != 0)
         return result;
-    if (address->scheme == REEVE_ADDRESS_TCP)
+    if (address->scheme != REEVE_ADDRESS_ABSTRACT)
         result = nng_stream_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true);
+    if (result == 0 && address->scheme == REEVE_ADDRESS_TLS)
+        result = use_tls(transport, listener);
     if (result == 0)
         result = nng_stream_listener_listen(listener);
     int port = address->port;
-    if (result == 0 && address->scheme == REEVE_ADDRESS_TCP)
+    if (result == 0 && address->scheme != REEVE_ADDRESS_ABSTRACT)
         result = nng_stream_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port);
     if (result != 0) {
         nng_stream_listener_free(listener);
@@ -170,9 +198,9 @@ static int listen_on(struct reeve_transport *transport, const struct reeve_addre
     return result;
 }
 
-int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
-    void (*wake)(void *arg), void *arg, struct reeve_transport **ret, struct reeve_address *bound,
-    char *text)
+int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
+    size_t receive_max, void (*wake)(void *arg), void *arg, struct reeve_transport **ret,
+    struct reeve_address *bound, char *text)
 {
     struct reeve_transport *transport = calloc(1, sizeof *transport);
     if (transport == NULL) {
@@ -189,6 +217,9 @@ int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
     transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
     transport->receive_max = receive_max;
     transport->arg = arg;
+    transport->tls = tls;
+    if (tls != NULL)
+        reeve_tls_on_failure(tls, on_unproven, transport);
     int result = nng_aio_alloc(&transport->accept, on_accept, transport);
     if (result != 0)
         goto fail_accept;
@@ -205,6 +236,8 @@ fail_listen:
 fail_pause:
     nng_aio_free(transport->accept);
 fail_accept:
+    if (tls != NULL)
+        reeve_tls_on_failure(tls, NULL, NULL);
     pthread_mutex_destroy(&transport->mutex);
     free(transport);
     return listen_error(result, listen, text);
@@ -212,6 +245,8 @@ fail_accept:
 
 void reeve_transport_close(struct reeve_transport *transport)
 {
+    if (transport->tls != NULL)
+        reeve_tls_on_failure(transport->tls, NULL, NULL);
     nng_stream_listener_close(transport->listener);
     nng_aio_stop(transport->accept_pause);
     nng_aio_stop(transport->accept); /* from here on nobody comes */

@@ -12,7 +12,8 @@
 #define REEVE_TRANSPORT_GREETING_MS 5000
 
 struct reeve_transport {
-    bool local; /* the inbox is a unix socket */
+    struct reeve_tls *tls; /* NULL: none */
+    bool local;            /* the inbox is a unix socket */
     size_t receive_max;
     void (*wake)(void *arg);
     void *arg;
