@@ -8,7 +8,7 @@
  * What nng 1.5.2 does with strangers, and what is done about it here:
  *   - A connection's first bytes wait until the handshake is over, and nng cannot take back what
  *     waits to be sent: one that says nothing would stay for good. So these few bytes are kept
- *     here, as if sent; then nng waits for the peer's, and that ends after 10 s.
+ *     here, as if sent; then nng waits for the peer's, and that ends after 5 s.
  *   - It sets no limit to how many are shaking hands: from HANDSHAKES_MAX on the oldest makes room.
  *     What it waits for is aborted, which is seen in passing (nng_stream.h), as nng shows it to
  *     nobody.
