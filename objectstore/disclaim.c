@@ -9,8 +9,8 @@
  * leave the object to one that knows nothing of it for as long as that lives. So the word that was
  * early is kept, and ends the gift as it comes.
  *
- * A gift that never comes leaves its word behind: until its heir ends, or DISCLAIMS_MAX others have
- * been kept since. */
+ * It is rule 3 of tests/model/gift.pml. A gift that never comes leaves its word behind: until
+ * its heir ends, or DISCLAIMS_MAX others have been kept since. */
 #include "objectstore/parts.h"
 
 #define DISCLAIMS_MAX 16384u
