@@ -96,15 +96,18 @@ static const char *check_client(
         CHECK(pin->client == client->handle && pin->count > 0 && object->pin_total >= pin->count);
         sums->pins += pin->count;
     }
+    uint64_t ahead_count = 0;
     REEVE_LIST_EACH(node, &client->grants)
     {
         const struct store_grant *grant = REEVE_LIST_ENTRY(node, struct store_grant, client_link);
         CHECK(grant->client == client);
+        ahead_count += grant->ahead;
         CHECK(reeve_map64_get(&store->grants, store_place_key(grant->extent->segment->id,
                                                   reeve_arena_bytes(grant->extent->offset))) ==
               grant);
         sums->grants++;
     }
+    CHECK(client->ahead_count == ahead_count);
     CHECK(!client->closed || reeve_list_is_empty(&client->requests));
     return NULL;
 }
@@ -331,5 +334,7 @@ const char *reeve_store_check(const struct reeve_store *store)
     CHECK(sums.reading_bytes == store->reading_bytes);
     CHECK(writing_bytes + sums.detached_bytes == store->writing_bytes);
     wrong = store_hold_check(store);
+    if (wrong == NULL)
+        wrong = store_disclaims_check(store);
     return wrong != NULL ? wrong : store_place_check(store);
 }

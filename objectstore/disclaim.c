@@ -93,6 +93,21 @@ void store_disclaims_sweep(struct reeve_store *store)
     }
 }
 
+const char *store_disclaims_check(const struct reeve_store *store)
+{
+    uint32_t count = 0;
+    REEVE_LIST_EACH(link, &store->disclaims_oldest)
+    {
+        const struct disclaim *disclaim = REEVE_LIST_ENTRY(link, struct disclaim, link);
+        if (store_owner_is_gone(store, disclaim->heir))
+            return "what an heir has let go of is kept, though it has gone";
+        if (find(store, disclaim->id, disclaim->heir, disclaim->token) != disclaim)
+            return "what an heir has let go of would not be found";
+        count++;
+    }
+    return count == store->disclaim_count ? NULL : "what heirs have let go of is counted wrongly";
+}
+
 void store_disclaims_init(struct reeve_store *store)
 {
     reeve_map64_init(&store->disclaims);

@@ -350,6 +350,7 @@ bool store_disclaimed(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id heir, uint64_t token);
 /* Some heirs are gone. */
 void store_disclaims_sweep(struct reeve_store *store);
+const char *store_disclaims_check(const struct reeve_store *store);
 
 /* clients.c: processes of this node. */
 struct store_client *store_client_create(

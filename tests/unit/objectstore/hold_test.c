@@ -239,6 +239,24 @@ static void test_handed_on_to_who_has_let_go(void **state)
     kit_fini(&kit);
 }
 
+/* Who has let go of what never comes is forgotten with its node (the audit sees that). */
+static void test_who_has_let_go_dies(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    put(&kit, 5, id, 100);
+    peer_hold(&kit, id, FAR(2, 9), 1, true);
+    unhold(&kit, 6, id, OWN_NODE, 9);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = 2});
+    client_reaped(&kit, 6);
+    assert_true(is_here(&kit, id));
+    kit_fini(&kit);
+}
+
 static void test_said_again(void **state)
 {
     (void)state;
@@ -558,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_handed_on),
         cmocka_unit_test(test_handed_on_to_the_dead),
         cmocka_unit_test(test_handed_on_to_who_has_let_go),
+        cmocka_unit_test(test_who_has_let_go_dies),
         cmocka_unit_test(test_said_again),
         cmocka_unit_test(test_watched),
         cmocka_unit_test(test_owner_dies),
