@@ -376,7 +376,8 @@ static void test_lies(void **state)
         assert_int_equal(got.code, REEVE_ELOST);
         assert_non_null(strstr(got.text, "sent a piece that does not fit"));
     }
-    begin(&kit, OBJECT(FAR(2, 1), 8), 2 * CHUNK, 2); /* a whole piece, of a larger object */
+    get(&kit, 5, 1, OBJECT(FAR(2, 1), 8), 2 * CHUNK, 2); /* a whole piece, of a larger object */
+    asks(&kit, 2, 2);
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
                    .number = numbers[0],
                    .size = 3 * CHUNK,
