@@ -253,7 +253,7 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
         "channel_close", "infeasible", "deadlock", "segment", "segment_gone", "created", "sealed",
         "got", "output", "head", "give", "cancel", "segment_ready", "failed", "hold", "relax",
         "credit", "name", "named", "progress", "keep", "kept", "kill", "actors", "feed", "ask",
-        "over"};
+        "over", "given"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
 }
 

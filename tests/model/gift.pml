@@ -1,44 +1,46 @@
 /* Given away, and held. An object lies on some node. Whose it is, and who else needs it, is known there; what is said of it comes by
  * two ways, one from each of two processes, which may overtake one another. Either may die at any step.
  *
- * Given: a worker hands what it owns to its caller, the heir, with its result.
- *     giver ── the heir learns of it, with a part of the result ──▶ heir
+ * Given: a worker hands what it owns to its caller, the heir, with its result (objectstore/gift.c has the drawing).
  *     giver ──GIVE──▶ node ── it is known ──▶ giver ── the answer: all of the result ──▶ heir
+ *                       └──GIVEN──▶ heir
  * Held (HELD): a worker keeps beyond its call what it was lent with it by the giver, which is its owner.
  *     heir ──HOLD──▶ node ── it is known ──▶ heir ── the answer to the call ──▶ giver ──FREE──▶ node
  *
  * The rule:  1. The answer is published when the node knows who has the object.
  *            2. What is the owner's until then goes with it, and the heir's with the heir, or with its FREE. What is held does not go
  *               with a FREE before the last hold ends.
- *            3. The heir of what was on its way when the giver died lets go of it; where that is early, it is kept until the gift
- *               comes, which then ends at once, or until the heir has gone.
+ *            3. The heir is told by the node, too. With a call that has ended in another way than by this answer it lets go; else it
+ *               has the answer, or will.
  *            4. A gift for one who is dead ends as it comes. What a dead process held is needed no more, and what it has said is not
  *               listened to when it comes later.
  *
- * Shown: who has the answer can read the object, for as long as the owner lives; what nobody needs any more goes; nothing that was kept
- * stays for good. A hold that is handed on, with a result, goes the way of a gift (store_hold_move).
+ * Shown: who has the answer can read the object, for as long as the owner lives; what nobody needs any more goes. A hold that is handed
+ * on, with a result, goes the way of a gift (store_hold_move).
  *
- * In the code: 1 runtime/worker/handover.c; 2 objectstore/give.c, hold.c, owners.c; 3 objectstore/disclaim.c; 4 store_object_give,
- * store_hold, store_holder_gone.
+ * In the code: 1 runtime/worker/handover.c; 2 objectstore/give.c, hold.c, owners.c; 3 objectstore/gift.c, api/client/owner_gifts.c;
+ * 4 store_object_give, store_hold, store_holder_gone.
  *
- * Mutations, each of which must be found: ANSWER_FIRST (1), NOT_ITS_OWN (2: a gift stays the giver's), FREE_HELD (2), NO_DISCLAIM,
- * KEPT_DISCLAIM (3), HEIR_UNSEEN, HOLDER_FORGOTTEN, DEAD_HOLDS (4).
+ * Mutations, each of which must be found: ANSWER_FIRST (1), NOT_ITS_OWN (2: a gift stays the giver's), FREE_HELD (2), UNTOLD, DEAF,
+ * LETS_GO_ALWAYS (3), HEIR_UNSEEN, HOLDER_FORGOTTEN, DEAD_HOLDS (4).
  */
-mtype = { GIVE, HOLD, UNHOLD, FREE, KNOWN };
+mtype = { GIVE, GIVEN, HOLD, UNHOLD, FREE, KNOWN };
 
 chan giver_socket = [2] of { mtype };
 chan heir_socket = [2] of { mtype };
 chan inbox = [1] of { mtype }; /* of the one that waits for KNOWN */
 
+chan heir_inbox = [1] of { mtype }; /* from the node */
+
 bool giver_alive = true, heir_alive = true;
-bool part, answer;
-bool let_go; /* the heir has no use for it any more */
+bool answer;
+bool has, lost; /* the heir: the answer; or its call has ended without */
+bool let_go;    /* it has no use for it any more */
 
 /* what is known where it lies */
 bool giver_reaped, heir_reaped;
 bool is_heirs;
 bool held, freed;
-bool disclaimed;
 bool gone;
 
 #ifdef HELD
@@ -78,7 +80,6 @@ active proctype monitor()
 
 active proctype giver() provided (giver_alive)
 {
-    part = true;
 #ifdef ANSWER_FIRST
     answer = true;
 #endif
@@ -89,24 +90,46 @@ active proctype giver() provided (giver_alive)
 
 active proctype heir() provided (heir_alive)
 {
-    part;
+    mtype word;
+end_waits:
     if
     :: answer ->
+        has = true;
         assert(!gone); /* it reads it */
-        assert(!gone)
-    :: !giver_alive && !answer
+        assert(!gone);
+        let_go = true;
+        heir_socket!FREE
+    :: lost = true /* the giver is dead, or the way to it is: what comes later is of the past */
     fi;
-    let_go = true;
+end_hears:
+    do
+    :: heir_inbox?word ->
+#ifndef DEAF
+        if
+        :: lost -> heir_socket!FREE
+        :: else
+        fi
+#endif
+    od
+}
+
+#ifdef LETS_GO_ALWAYS
+active proctype hasty() provided (heir_alive)
+{
+    mtype word;
+end_hears:
+    heir_inbox?word;
     heir_socket!FREE
 }
+#endif
 
 active proctype monitor()
 {
     timeout ->
     assert(!let_go || gone);
+    assert(!lost || gone || !heir_alive);
     assert(!heir_reaped || gone);
-    assert(!giver_reaped || is_heirs || gone);
-    assert(!heir_reaped || !disclaimed)
+    assert(!giver_reaped || is_heirs || gone)
 }
 
 #endif
@@ -146,8 +169,12 @@ inline take_gift()
 #ifndef HEIR_UNSEEN
         :: heir_reaped -> gone = true
 #endif
-        :: disclaimed -> gone = true; disclaimed = false
-        :: else
+        :: else ->
+#ifndef UNTOLD
+            heir_inbox!GIVEN
+#else
+            skip
+#endif
         fi
     fi
 }
@@ -166,10 +193,7 @@ end_serves:
     :: atomic { heir_socket?FREE ->
         if
         :: is_heirs -> gone = true
-#ifndef NO_DISCLAIM
-        :: !is_heirs && !gone && !heir_reaped -> disclaimed = true
-#endif
-        :: else
+        :: else /* it is not its own */
         fi }
     :: atomic { heir_socket?HOLD -> held = !gone && MAY_HOLD; if :: heir_alive -> inbox!KNOWN :: else fi }
     :: atomic { heir_socket?UNHOLD -> held = false; look() }
@@ -183,9 +207,6 @@ end_serves:
         heir_reaped = true;
 #ifndef HOLDER_FORGOTTEN
         held = false;
-#endif
-#ifndef KEPT_DISCLAIM
-        disclaimed = false;
 #endif
         look();
         if

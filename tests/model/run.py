@@ -35,7 +35,7 @@ MODELS = {
                     "CLOSED_NO_ANCHOR", "LET_GO_READING", "OWN_PLACE"]),
     ],
     "gift": [
-        ([], True, ["ANSWER_FIRST", "NO_DISCLAIM", "HEIR_UNSEEN", "NOT_ITS_OWN", "KEPT_DISCLAIM"]),
+        ([], True, ["ANSWER_FIRST", "NOT_ITS_OWN", "UNTOLD", "DEAF", "LETS_GO_ALWAYS", "HEIR_UNSEEN"]),
         (["HELD"], True, ["ANSWER_FIRST", "FREE_HELD", "HOLDER_FORGOTTEN", "DEAD_HOLDS"]),
     ],
 }
