@@ -262,6 +262,8 @@ void reeve_local_known_name(const char *head_address, char *name)
     char normal[256];
     size_t length = 0;
     bool tcp = true;
+    if (strncmp(head_address, "tls+tcp://", 10) == 0)
+        head_address += 4;
     if (strncmp(head_address, "tcp://", 6) == 0)
         head_address += 6;
     else if (strstr(head_address, "://") != NULL)
