@@ -316,7 +316,7 @@ static int dial(struct reeve_outbox *outbox)
         if (result == 0)
             result = move(outbox, nng_stream_recv, greeting, sizeof greeting);
         nng_aio_set_timeout(outbox->quick, NNG_DURATION_INFINITE);
-        if (result != 0 && result != NNG_ETIMEDOUT)
+        if (result != 0 && result != NNG_ETIMEDOUT && result != NNG_EPEERAUTH)
             result = NNG_ECONNSHUT;
         else if (result == 0 && (!reeve_sp_greeting_is(greeting, REEVE_SP_PULL) ||
                                     (outbox->local && !reeve_transport_same_user(outbox->stream))))
