@@ -31,7 +31,9 @@
  *    a call gives is the caller's: every pointer inside a value is a malloc block of its own, see
  *    reeve_free.
  *  - Time. `timeout_ms` is in milliseconds: 0 asks without waiting, REEVE_FOREVER (-1) waits as
- *    long as it takes.
+ *    long as it takes. It is the limit of the whole call, until what it waits for is ready; a
+ *    large value that is ready and lies on another node is brought here then, however long that
+ *    takes.
  */
 #ifndef REEVE_H
 #define REEVE_H

@@ -37,7 +37,7 @@
  *                                                          (owner_feed.c), in the text or, where
  *                                                          that is too short, in a memfd
  *   ASK            lease task count(attempt) object(stream here and there) offset(taken)
- *                  size(runs) flags(closed)                to the owner of such a stream, from who
+ *                  size(runs) request flags(closed)        to the owner of such a stream, from who
  *                                                          runs the call
  *   CREATE         request size count(skew) flags(ahead)   room for an object, in a segment this
  *                                                          client may write; offset + skew will be
@@ -179,7 +179,7 @@
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_LOCAL_VERSION   4u
+#define REEVE_LOCAL_VERSION   5u
 #define REEVE_LOCAL_FD_MAX    4
 #define REEVE_LOCAL_TEXT_SIZE 512
 
