@@ -28,7 +28,9 @@
 #include "scheduler/shell.h"
 
 #define FAREWELL_MS 1000
-#define FILES_OWN   64 /* descriptors that the head needs for itself, about */
+/* As many nodes may say hello at once, when the machines of a cluster are switched on together. */
+#define STRANGERS_MAX 4096u
+#define FILES_OWN     64 /* descriptors that the head needs for itself, about */
 
 struct dial {
     struct reeve_list link;
@@ -376,6 +378,7 @@ static int open_links(struct reeve_head *head, char *text)
         .key = head->options->key,
         .listen = head->options->listen,
         .advertise = head->options->advertise,
+        .strangers_max = (uint32_t)REEVE_MIN(STRANGERS_MAX, head->files_max / 4),
         .callbacks = {.peer_up = on_peer_up,
             .peer_down = on_peer_down,
             .dial_failed = on_dial_failed,

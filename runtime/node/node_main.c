@@ -28,6 +28,7 @@
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/machine.h"
+#include "runtime/base/process.h"
 #include "runtime/node/shell_daemon.h"
 
 void *daemon_alloc(size_t size)

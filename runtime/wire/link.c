@@ -523,6 +523,8 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
         options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : DEFAULT_TIMEOUT_MS;
     reeve_sessions_init(&link->sessions, &self, timeout_ms * REEVE_NS_PER_MS, random_bytes, NULL);
     sodium_memzero(&self, sizeof self);
+    if (options->strangers_max != 0)
+        link->sessions.strangers_max = options->strangers_max;
     if ((error = init_handles(link, options->loop)) != REEVE_OK) {
         snprintf(text, REEVE_TEXT_SIZE, "the event loop cannot be used");
         return fail_open(link, error);

@@ -80,6 +80,7 @@ int reeve_sessions_init(struct reeve_sessions *sessions, const struct reeve_hand
     sessions->random = random;
     sessions->arg = arg;
     sessions->next_id = 1;
+    sessions->strangers_max = REEVE_STRANGER_PIPES_MAX;
     reeve_map64_init(&sessions->by_id);
     reeve_map64_init(&sessions->by_pipe);
     reeve_map64_init(&sessions->up_by_uid);
@@ -373,7 +374,7 @@ static void pipe_reject(
 void reeve_sessions_pipe_added(
     struct reeve_sessions *sessions, uint32_t id, const char *remote, uint64_t now_ns)
 {
-    if (sessions->stranger_count >= REEVE_STRANGER_PIPES_MAX) {
+    if (sessions->stranger_count >= sessions->strangers_max) {
         struct reeve_list *oldest = sessions->unproven.next;
         while (REEVE_LIST_ENTRY(oldest, struct pipe, node)->greeted)
             oldest = oldest->next;
@@ -768,5 +769,5 @@ void reeve_sessions_check(const struct reeve_sessions *sessions)
         REEVE_ASSERT(pipe->session == NULL || pipe->session->pipe == pipe->id);
         count += !pipe->proven && !pipe->greeted;
     }
-    REEVE_ASSERT(sessions->stranger_count == count && count <= REEVE_STRANGER_PIPES_MAX);
+    REEVE_ASSERT(sessions->stranger_count == count && count <= sessions->strangers_max);
 }

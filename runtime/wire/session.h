@@ -32,8 +32,7 @@
 #include "runtime/base/map64.h"
 #include "runtime/wire/handshake.h"
 
-/* As many as may begin at once, when the machines of a cluster are switched on together. */
-#define REEVE_STRANGER_PIPES_MAX 4096u
+#define REEVE_STRANGER_PIPES_MAX 256u /* unless strangers_max is set to another */
 #define REEVE_REMOTE_SIZE        64
 #define REEVE_CLOSING_TIME_NS    1000000000ull
 
@@ -109,7 +108,7 @@ struct reeve_sessions {
      * peer ends the first. */
     struct reeve_map64 up_by_uid, up_by_address;
     struct reeve_list unproven; /* pipes, oldest first */
-    uint32_t stranger_count;
+    uint32_t stranger_count, strangers_max;
     uint64_t next_id;
     struct reeve_fifo commands;
     struct reeve_session_command lost; /* written to when memory has run out */

@@ -13,6 +13,7 @@ NODE_BYTES_MAX = 64 << 10
 
 @pytest.fixture
 def crowd(empty_cluster):
+    empty_cluster.start_head()
     empty_cluster.empty_bytes = processes.pss_bytes(empty_cluster.head.pid)
     crowd = crowds.Crowd(empty_cluster, NODES)
     yield crowd
@@ -55,9 +56,7 @@ def test_what_people_are_shown(empty_cluster, crowd):
 def test_too_few_files(empty_cluster):
     """The head says so before it is too late."""
     files = 64 + 2 * 40
-    listen = empty_cluster.address
-    empty_cluster.head.kill()
-    empty_cluster.start_head(listen=listen, prefix=("prlimit", f"--nofile={files}:{files}"))
+    empty_cluster.start_head(prefix=("prlimit", f"--nofile={files}:{files}"))
     crowd = crowds.Crowd(empty_cluster, 38)
     try:
         crowd.until_joined(38, 30)

@@ -78,7 +78,7 @@ static void redial_later(struct node *node)
 static void ask(struct node *node)
 {
     bool wants = atomic_load(&shared->granted) < atomic_load(&shared->wanted);
-    if (!node->joined || wants == node->asks || (wants && atomic_load(&shared->held) > 0))
+    if (!node->joined || wants == node->asks)
         return;
     reeve_process_id process = reeve_process_id_make(node->number, 1);
     struct reeve_class class = {.job = process, .cpu_milli = 1000};
@@ -277,13 +277,16 @@ static void tell_grants(void)
     atomic_store(&shared->wanted, 0);
 }
 
-static void command(const char *line)
+static uint32_t asked;
+
+/* When the last lease of those before has been given back. */
+static void begin_grants(void)
 {
-    unsigned count;
-    if (sscanf(line, "grant %u", &count) != 1 || count == 0 || count > GRANTS_MAX)
+    if (asked == 0 || atomic_load(&shared->held) > 0)
         return;
     atomic_store(&shared->granted, 0);
-    atomic_store(&shared->wanted, count);
+    atomic_store(&shared->wanted, asked);
+    asked = 0;
 }
 
 /* Until the end of the input. */
@@ -297,8 +300,11 @@ static void watch(void)
         if (poll(&input, 1, LOOK_MS) > 0) {
             if (!fgets(line, sizeof line, stdin))
                 return;
-            command(line);
+            unsigned count;
+            if (sscanf(line, "grant %u", &count) == 1 && count > 0 && count <= GRANTS_MAX)
+                asked = count;
         }
+        begin_grants();
         uint32_t joined = atomic_load(&shared->joined), codes = atomic_load(&shared->codes);
         if (joined != told)
             printf(
