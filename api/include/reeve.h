@@ -184,8 +184,8 @@ enum reeve_leaks_mode {
 typedef struct reeve_options {
     size_t size; /* sizeof(reeve_options): set by REEVE_OPTIONS */
     int mode;    /* enum reeve_mode; REEVE_MODE */
-    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT; REEVE_ADDRESS; else a
-     * cluster of this program's own. */
+    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT or
+     * tls+tcp://HOST:PORT; REEVE_ADDRESS; else a cluster of this program's own. */
     const char *address;
     /* The cluster key in hex; REEVE_KEY. */
     const char *key;
