@@ -1,7 +1,8 @@
 /* Outboxes: connections that we have made, through which we send; see transport.h.
  *
- * The dial thread connects, and exchanges greetings. Whoever closes the outbox closes the
- * connection under it, which makes its operation end, and joins the thread. Operations begin with
+ * The dial thread connects, and exchanges greetings. It is joined when its last word has come: an
+ * ended thread keeps its stack until then, and there are as many outboxes as peers. Whoever closes
+ * the outbox before that closes the connection under it. Operations begin with
  * the mutex: one that begins on a connection that has been closed would never end (nng 1.5).
  *
  * What is sent is first given to an operation without a callback, and taken back at once: what the
@@ -38,7 +39,7 @@ struct reeve_outbox {
     struct reeve_transport *transport;
     uint64_t number;
     pthread_t thread;
-    bool local, tls;
+    bool joined, local, tls;
     nng_aio *quick; /* without a callback: of the dial thread, then of the loop's */
     nng_aio *send;
     nng_aio *watch;
@@ -383,12 +384,19 @@ struct reeve_outbox *reeve_outbox_open(
     return NULL;
 }
 
+void reeve_outbox_dialled(struct reeve_outbox *outbox)
+{
+    if (!outbox->joined)
+        pthread_join(outbox->thread, NULL);
+    outbox->joined = true;
+}
+
 void reeve_outbox_close(struct reeve_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->mutex);
     close_all(outbox);
     pthread_mutex_unlock(&outbox->mutex);
-    pthread_join(outbox->thread, NULL);
+    reeve_outbox_dialled(outbox);
     nng_aio_stop(outbox->watch);
     nng_aio_stop(outbox->send);
     outbox_free(outbox);

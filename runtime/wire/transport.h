@@ -81,6 +81,9 @@ void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe)
 struct reeve_outbox *reeve_outbox_open(
     struct reeve_transport *transport, uint64_t number, const char *address);
 
+/* CONNECTED or NOT_CONNECTED has come: what the dial needed is given back. */
+void reeve_outbox_dialled(struct reeve_outbox *outbox);
+
 /* One at a time; only when connected and free. Takes the message. What the connection has room for
  * is sent at once, by no other thread, and the outbox is mostly free again when this returns. Where
  * it is not, and `tell`, SENT follows when it is; else nobody's loop is woken for that. */
