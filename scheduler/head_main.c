@@ -36,22 +36,17 @@ struct dial {
 
 struct reeve_head_peer *reeve_head_find_peer(struct reeve_head *head, reeve_peer peer)
 {
-    REEVE_LIST_EACH(node, &head->peers)
-    {
-        struct reeve_head_peer *entry = REEVE_LIST_ENTRY(node, struct reeve_head_peer, link);
-        if (entry->peer == peer)
-            return entry;
-    }
-    return NULL;
+    return reeve_map64_get(&head->peers, peer);
 }
 
 bool reeve_head_find_node(
     struct reeve_head *head, uint32_t node, const char *host, struct reeve_sched_node_info *ret)
 {
     uint64_t cursor = 0;
+    if (node)
+        return reeve_sched_find_node(head->sched, node, ret) && ret->state == REEVE_SCHED_NODE_UP;
     while (reeve_sched_next_node(head->sched, &cursor, ret)) {
-        if (ret->state == REEVE_SCHED_NODE_UP &&
-            (node ? ret->node == node : strcmp(ret->host, host) == 0))
+        if (ret->state == REEVE_SCHED_NODE_UP && strcmp(ret->host, host) == 0)
             return true;
     }
     return false;
@@ -201,7 +196,8 @@ static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info 
 {
     struct reeve_head *head = arg;
     struct reeve_head_peer *entry = calloc(1, sizeof(*entry));
-    if (!entry || info->role == REEVE_ROLE_HEAD || head->stopping) {
+    if (!entry || info->role == REEVE_ROLE_HEAD || head->stopping ||
+        reeve_map64_put(&head->peers, peer, entry, NULL) != REEVE_OK) {
         free(entry);
         reeve_link_close_peer(head->links, peer, REEVE_EPROTOCOL, "not wanted by this head");
         return;
@@ -209,7 +205,6 @@ static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info 
     entry->peer = peer;
     entry->role = info->role;
     snprintf(entry->address, sizeof(entry->address), "%s", info->address);
-    reeve_list_push_back(&head->peers, &entry->link);
     REEVE_LIST_EACH_SAFE(node, &head->dials)
     {
         struct dial *dial = REEVE_LIST_ENTRY(node, struct dial, link);
@@ -231,7 +226,7 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
     if (!entry)
         return;
     enum reeve_role role = entry->role;
-    reeve_list_remove(&entry->link);
+    reeve_map64_remove(&head->peers, peer);
     reeve_log(role == REEVE_ROLE_NODE ? REEVE_LOG_INFO : REEVE_LOG_DEBUG, "REEVE-SESSION-OVER",
         "address=%s code=%s why=%s", entry->address, reeve_error_name(code), text ? text : "");
     free(entry);
@@ -240,7 +235,7 @@ static void on_peer_down(void *arg, reeve_peer peer, int code, const char *text)
                        .session = peer,
                        .refused = code == REEVE_ESHUTDOWN});
     reeve_head_tools_peer_down(head, peer);
-    if (head->stopping && reeve_list_is_empty(&head->peers))
+    if (head->stopping && reeve_map64_count(&head->peers) == 0)
         uv_stop(&head->loop);
 }
 
@@ -291,6 +286,11 @@ static void on_message(void *arg, reeve_peer peer, const Reeve__Message *message
     reeve_link_close_peer(head->links, peer, REEVE_EPROTOCOL, "not a message for the head");
 }
 
+static void on_drained(void *arg, reeve_peer peer)
+{
+    reeve_head_reports_drained(arg, peer);
+}
+
 static void on_rejected(void *arg, int code, const char *text)
 {
     struct reeve_head *head = arg;
@@ -315,16 +315,17 @@ void reeve_head_stop(struct reeve_head *head, const char *why, bool at_once)
     head->stopping = true;
     uv_timer_stop(&head->deadline);
     uv_idle_stop(&head->work);
-    if (at_once || reeve_list_is_empty(&head->peers)) {
+    if (at_once || reeve_map64_count(&head->peers) == 0) {
         uv_stop(&head->loop);
         return;
     }
     uv_timer_start(&head->farewell, on_farewell, FAREWELL_MS, 0);
     char text[REEVE_TEXT_SIZE];
     snprintf(text, sizeof(text), "the head has been stopped: %s", why);
-    REEVE_LIST_EACH_SAFE(node, &head->peers)
-    {
-        struct reeve_head_peer *entry = REEVE_LIST_ENTRY(node, struct reeve_head_peer, link);
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&head->peers, &at, NULL, &value)) {
+        const struct reeve_head_peer *entry = value;
         reeve_link_close_peer(
             head->links, entry->peer, entry->role == REEVE_ROLE_NODE ? REEVE_ESHUTDOWN : 0, text);
     }
@@ -363,6 +364,7 @@ static int open_links(struct reeve_head *head, char *text)
             .peer_down = on_peer_down,
             .dial_failed = on_dial_failed,
             .message = on_message,
+            .drained = on_drained,
             .rejected = on_rejected},
         .arg = head,
     };
@@ -406,9 +408,10 @@ static void start_handles(struct reeve_head *head)
     uv_timer_init(&head->loop, &head->deadline);
     uv_timer_init(&head->loop, &head->farewell);
     uv_idle_init(&head->loop, &head->work);
+    uv_idle_init(&head->loop, &head->slices);
     uv_signal_init(&head->loop, &head->sigterm);
     uv_signal_init(&head->loop, &head->sigint);
-    head->deadline.data = head->farewell.data = head->work.data = head;
+    head->deadline.data = head->farewell.data = head->work.data = head->slices.data = head;
     head->sigterm.data = head->sigint.data = head->lifeline.data = head;
     uv_signal_start(&head->sigterm, on_signal, SIGTERM);
     uv_signal_start(&head->sigint, on_signal, SIGINT);
@@ -452,8 +455,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 static void free_lists(struct reeve_head *head)
 {
     struct reeve_list *node;
-    while ((node = reeve_list_pop_front(&head->peers)) != NULL)
-        free(REEVE_LIST_ENTRY(node, struct reeve_head_peer, link));
+    reeve_map64_fini_values(&head->peers);
     while ((node = reeve_list_pop_front(&head->dials)) != NULL)
         free(REEVE_LIST_ENTRY(node, struct dial, link));
 }
@@ -494,13 +496,14 @@ int reeve_head_main(const struct reeve_head_options *options, char *text)
     head->uid = random[0];
     head->incarnation = random[1];
     head->started_ns = reeve_clock_monotonic_ns();
-    reeve_list_init(&head->peers);
+    reeve_map64_init(&head->peers);
     reeve_list_init(&head->dials);
     reeve_list_init(&head->forwards);
     reeve_list_init(&head->stops);
     reeve_list_init(&head->runs);
-    reeve_list_init(&head->gathers);
-    reeve_list_init(&head->jobs);
+    reeve_list_init(&head->reports);
+    reeve_map64_init(&head->jobs);
+    reeve_list_init(&head->jobs_ended);
     signal(SIGPIPE, SIG_IGN);
     int error = open_core(head, text);
     if (error == 0)

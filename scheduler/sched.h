@@ -255,7 +255,8 @@ struct reeve_sched_lease_info {
 void reeve_sched_totals(const struct reeve_sched *sched, struct reeve_sched_totals *ret);
 
 /* Iteration in order of age: start with *cursor = 0 and call until false. A cursor stays good
- * across steps (what comes or goes meanwhile may or may not be seen). */
+ * across steps: what is there all the time is seen once, what comes or goes meanwhile may or may
+ * not be. */
 bool reeve_sched_next_node(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_node_info *ret);
 bool reeve_sched_next_job(
@@ -264,6 +265,10 @@ bool reeve_sched_next_demand(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_demand_info *ret);
 bool reeve_sched_next_lease(
     const struct reeve_sched *sched, uint64_t *cursor, struct reeve_sched_lease_info *ret);
+
+/* One node, by its number. False: there is none that is not dead. */
+bool reeve_sched_find_node(
+    const struct reeve_sched *sched, uint32_t number, struct reeve_sched_node_info *ret);
 
 /* Who has the name: the claim, as it came from its node. False: nobody. */
 bool reeve_sched_find_name(const struct reeve_sched *sched, const char *name_space,

@@ -2,7 +2,7 @@
  * actor's owner knows the actor; the node where its host is, in which process that runs. */
 #include <string.h>
 
-#include "scheduler/shell.h"
+#include "scheduler/shell_report.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -49,15 +49,14 @@ static void place(json_t *actor, const json_t *hosts)
     json_object_del(actor, "host");
 }
 
-json_t *reeve_head_actors(struct reeve_head *head, json_t *answers)
+static json_t *make_actors(const struct reeve_report *report, json_t *answers)
 {
-    json_t *nobody = json_array(), *result = reeve_head_jobs(head, nobody);
+    json_t *result = reeve_report_make_jobs(report, NULL);
     json_t *hosts = hosts_by_key(answers), *list = json_array();
     json_int_t left_out = 0, silent = 0;
     const json_t *answer;
     json_t *actor;
     size_t i, k;
-    json_decref(nobody);
     json_array_foreach(answers, i, answer)
     {
         json_array_foreach(json_object_get(answer, "actors"), k, actor)
@@ -74,3 +73,8 @@ json_t *reeve_head_actors(struct reeve_head *head, json_t *answers)
     json_object_set_new(result, "silent", json_integer(silent));
     return result;
 }
+
+const struct reeve_report_kind reeve_report_actors = {.method = "node.actors",
+    .tables = REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_JOBS),
+    .jobs = true,
+    .make = make_actors};

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/macros.h"
-#include "scheduler/shell.h"
+#include "scheduler/shell_report.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -88,26 +88,26 @@ static void add_store(json_t *totals, json_t *nodes, const json_t *answer)
 }
 
 /* Those that were up a moment ago: they are not asked, and are lacking. */
-static json_t *lost_nodes(struct reeve_head *head)
+static json_t *lost_nodes(const struct reeve_report *report)
 {
-    struct reeve_sched_node_info info;
-    uint64_t cursor = 0;
+    const struct reeve_fifo *nodes = &report->snapshot.rows[REEVE_SNAPSHOT_NODES];
     json_t *lost = json_array();
-    while (reeve_sched_next_node(head->sched, &cursor, &info))
-        if (info.state == REEVE_SCHED_NODE_LOST)
-            json_array_append_new(lost, json_pack("{s:I, s:s, s:s}", "node", (json_int_t)info.node,
-                                            "host", info.host, "why", "the link to it is lost"));
+    for (size_t i = 0; i < nodes->count; i++) {
+        const struct reeve_sched_node_info *info = reeve_fifo_at(nodes, i);
+        if (info->state == REEVE_SCHED_NODE_LOST)
+            json_array_append_new(lost, json_pack("{s:I, s:s, s:s}", "node", (json_int_t)info->node,
+                                            "host", info->host, "why", "the link to it is lost"));
+    }
     return lost;
 }
 
-json_t *reeve_head_objects(struct reeve_head *head, json_t *answers)
+static json_t *make_objects(const struct reeve_report *report, json_t *answers)
 {
-    json_t *nobody = json_array(), *result = reeve_head_jobs(head, nobody);
+    json_t *result = reeve_report_make_jobs(report, NULL);
     json_t *totals = json_object(), *nodes = json_array(), *all = json_array();
     const json_t *answer;
     json_t *object;
     size_t i, k;
-    json_decref(nobody);
     json_array_foreach(answers, i, answer)
     {
         add_store(totals, nodes, answer);
@@ -125,6 +125,11 @@ json_t *reeve_head_objects(struct reeve_head *head, json_t *answers)
     json_object_set_new(result, "totals", totals);
     json_object_set_new(result, "nodes", nodes);
     json_object_set_new(result, "objects", objects);
-    json_object_set_new(result, "unanswered", lost_nodes(head));
+    json_object_set_new(result, "unanswered", lost_nodes(report));
     return result;
 }
+
+const struct reeve_report_kind reeve_report_objects = {.method = "objects",
+    .tables = REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_NODES) | REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_JOBS),
+    .jobs = true,
+    .make = make_objects};

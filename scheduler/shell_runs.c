@@ -48,14 +48,15 @@ static void free_run(struct reeve_head_run *run)
 {
     free(run->name);
     free(run->command);
+    json_decref(run->row);
     free(run);
 }
 
-static void keep(struct reeve_head *head, const struct reeve_head_run *run)
+static void keep(struct reeve_head *head, struct reeve_head_run *run)
 {
-    json_t *row = reeve_head_run_json(run);
-    char *json = row ? json_dumps(row, JSON_COMPACT) : NULL;
-    json_decref(row);
+    json_decref(run->row);
+    run->row = reeve_head_run_json(run);
+    char *json = run->row ? json_dumps(run->row, JSON_COMPACT) : NULL;
     int error = 0;
     if (head->journal)
         error = json ? reeve_journal_put_run(head->journal, run->id, json) : REEVE_ENOMEM;
@@ -127,6 +128,7 @@ static void load_run(void *arg, const char *id, const char *json)
         snprintf(run->text, sizeof(run->text), "the head ended while the program was being sent");
     }
     json_decref(row);
+    run->row = reeve_head_run_json(run);
     reeve_list_push_back(&head->runs, &run->link);
     head->run_count++;
 }
@@ -245,4 +247,15 @@ json_t *reeve_head_run_json(const struct reeve_head_run *run)
         run->host, "state", reeve_run_state_name(run->state), "pid", (json_int_t)run->pid,
         "exit_status", run->exit_status, "signal", run->signal_number, "started_ms",
         (json_int_t)run->started_ms, "ended_ms", (json_int_t)run->ended_ms, "text", run->text);
+}
+
+json_t *reeve_head_runs_json(const struct reeve_head *head)
+{
+    json_t *list = json_array();
+    REEVE_LIST_EACH(node, &head->runs)
+    {
+        const struct reeve_head_run *run = REEVE_LIST_ENTRY(node, struct reeve_head_run, link);
+        json_array_append_new(list, run->row ? json_incref(run->row) : reeve_head_run_json(run));
+    }
+    return list;
 }

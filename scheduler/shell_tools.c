@@ -1,10 +1,10 @@
 /* Requests that come to the head by message: from tools, and from nodes about their runs.
  *
- *      status, stop, logs of the head      answered here
- *      tasks, jobs, actors, objects        asked of all nodes: shell_gather.c
+ *      stop, logs of the head              answered here
+ *      status, tasks, jobs, actors,
+ *      objects, timeline                   grow with the cluster: shell_report.h
  *      actor.kill                          from a tool or a node: passed on to the keeper's node
- *      run.*, logs of a run or a node,
- *      objects                             passed on to the node that can answer, under an id of
+ *      run.*, logs of a run or a node      passed on to the node that can answer, under an id of
  *                                          ours
  *      run.report, job.report              from a node, about a run of its, or about what the
  *                                          tasks of a job came to there
@@ -63,19 +63,6 @@ static void answer(struct reeve_head *head, reeve_peer tool, uint64_t id, json_t
     free(text);
 }
 
-void reeve_head_answer_large(struct reeve_head *head, reeve_peer tool, uint64_t id, json_t *result)
-{
-    char *text = json_dumps(result, JSON_COMPACT);
-    size_t size = text ? strlen(text) : 0;
-    json_decref(result);
-    for (size_t at = 0; at < size; at += PIECE_SIZE) {
-        size_t piece = size - at < PIECE_SIZE ? size - at : PIECE_SIZE;
-        (void)reeve_tool_send_reply(head->links, tool, id, 0, NULL,
-            (struct reeve_tool_data){text + at, piece, at + piece < size});
-    }
-    free(text);
-}
-
 /* ---- passing on ---- */
 
 /* The reply will find its way back by our id. `arguments` is what the node gets. */
@@ -98,7 +85,7 @@ static int pass_on(struct reeve_head *head, reeve_peer node, reeve_peer tool,
 
 void reeve_head_tool_reply(struct reeve_head *head, reeve_peer from, const Reeve__ToolReply *reply)
 {
-    if (reeve_head_gather_reply(head, from, reply))
+    if (reeve_head_reports_reply(head, from, reply))
         return;
     REEVE_LIST_EACH_SAFE(node, &head->forwards)
     {
@@ -167,30 +154,41 @@ static bool is_free_for_runs(const struct reeve_sched_node_info *info, const jso
            (!wanted || json_integer_value(wanted) == info->node);
 }
 
+/* How many programs run on each node: a count, in place of the value. */
+static void count_runs(const struct reeve_head *head, struct reeve_map64 *counts)
+{
+    reeve_map64_init(counts);
+    REEVE_LIST_EACH(node, &head->runs)
+    {
+        const struct reeve_head_run *run = REEVE_LIST_ENTRY(node, struct reeve_head_run, link);
+        if (run->state != REEVE_RUN_SENDING && run->state != REEVE_RUN_RUNNING)
+            continue;
+        uintptr_t count = (uintptr_t)reeve_map64_get(counts, run->node);
+        (void)reeve_map64_put(counts, run->node, (void *)(count + 1), NULL);
+    }
+}
+
 /* The node that runs fewest programs already; ties go to the one with more slots, then to the
  * older. */
 static bool choose_node(
     struct reeve_head *head, const json_t *wanted, struct reeve_sched_node_info *ret)
 {
     struct reeve_sched_node_info info;
+    struct reeve_map64 counts;
     uint64_t cursor = 0;
-    uint32_t best = UINT32_MAX;
+    uintptr_t best = UINTPTR_MAX;
+    count_runs(head, &counts);
     while (reeve_sched_next_node(head->sched, &cursor, &info)) {
-        uint32_t count = 0;
         if (!is_free_for_runs(&info, wanted))
             continue;
-        REEVE_LIST_EACH(node, &head->runs)
-        {
-            struct reeve_head_run *run = REEVE_LIST_ENTRY(node, struct reeve_head_run, link);
-            count += run->node == info.node &&
-                     (run->state == REEVE_RUN_SENDING || run->state == REEVE_RUN_RUNNING);
-        }
+        uintptr_t count = (uintptr_t)reeve_map64_get(&counts, info.node);
         if (count < best || (count == best && info.cpu_milli > ret->cpu_milli)) {
             best = count;
             *ret = info;
         }
     }
-    return best != UINT32_MAX;
+    reeve_map64_fini(&counts);
+    return best != UINTPTR_MAX;
 }
 
 static void run_start(
@@ -373,15 +371,15 @@ static void objects(
     if (job != NULL)
         job_set(arguments, id);
     char *text = json_dumps(arguments, JSON_COMPACT);
-    int error = reeve_head_gather(head,
+    int error = reeve_head_report(head,
         &(struct reeve_head_question){.tool = tool,
             .tool_id = request->id,
-            .method = "objects",
+            .kind = &reeve_report_objects,
+            .wishes = arguments,
             .arguments = text,
             .node = (uint32_t)node,
             .timeout_ms = timeout_ms > 0 && timeout_ms < GATHER_TIMEOUT_MS ? (uint32_t)timeout_ms
-                                                                           : GATHER_TIMEOUT_MS,
-            .done = reeve_head_objects});
+                                                                           : GATHER_TIMEOUT_MS});
     if (error)
         fail(head, tool, request->id, error, reeve_strerror(error));
     free(text);
@@ -429,9 +427,10 @@ static bool is_stopped(struct reeve_head *head, const struct stop *stop)
 {
     if (!stop->everything)
         return !reeve_head_find_peer(head, stop->node);
-    REEVE_LIST_EACH(node, &head->peers)
-    {
-        if (REEVE_LIST_ENTRY(node, struct reeve_head_peer, link)->role == REEVE_ROLE_NODE)
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&head->peers, &at, NULL, &value)) {
+        if (((const struct reeve_head_peer *)value)->role == REEVE_ROLE_NODE)
             return false;
     }
     return true;
@@ -441,9 +440,10 @@ static void ask_to_stop(struct reeve_head *head, const struct stop *stop, uint64
 {
     char json[64];
     snprintf(json, sizeof(json), "{\"timeout_ms\": %llu}", (unsigned long long)timeout_ms);
-    REEVE_LIST_EACH(node, &head->peers)
-    {
-        struct reeve_head_peer *peer = REEVE_LIST_ENTRY(node, struct reeve_head_peer, link);
+    size_t at = 0;
+    void *value;
+    while (reeve_map64_next(&head->peers, &at, NULL, &value)) {
+        const struct reeve_head_peer *peer = value;
         if (peer->role == REEVE_ROLE_NODE && (stop->everything || peer->peer == stop->node))
             (void)reeve_tool_send_request(
                 head->links, peer->peer, ++head->next_request, "stop", json, NOTHING);
@@ -493,16 +493,16 @@ static void report(
     answer(head, from, request->id, json_object());
 }
 
-/* What all nodes know. */
-static void gather(struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request,
-    const char *method, reeve_head_gathered *done)
+/* What grows with the cluster. */
+static void make_report(struct reeve_head *head, reeve_peer tool, const Reeve__ToolRequest *request,
+    const struct reeve_report_kind *kind, json_t *arguments)
 {
-    int error = reeve_head_gather(head, &(struct reeve_head_question){.tool = tool,
+    int error = reeve_head_report(head, &(struct reeve_head_question){.tool = tool,
                                             .tool_id = request->id,
-                                            .method = method,
+                                            .kind = kind,
+                                            .wishes = arguments,
                                             .arguments = request->arguments,
-                                            .timeout_ms = GATHER_TIMEOUT_MS,
-                                            .done = done});
+                                            .timeout_ms = GATHER_TIMEOUT_MS});
     if (error)
         fail(head, tool, request->id, error, reeve_strerror(error));
 }
@@ -518,16 +518,18 @@ void reeve_head_tool_request(
     else if (head->stopping)
         fail(head, from, request->id, REEVE_ENOCLUSTER, "the head is ending");
     else if (strcmp(method, "status") == 0)
-        reeve_head_answer_large(head, from, request->id,
-            reeve_head_status(head, json_is_true(json_object_get(arguments, "leases"))));
+        make_report(head, from, request,
+            json_is_true(json_object_get(arguments, "leases")) ? &reeve_report_status_leases
+                                                               : &reeve_report_status,
+            arguments);
     else if (strcmp(method, "tasks") == 0)
-        gather(head, from, request, "node.tasks", reeve_head_tasks);
+        make_report(head, from, request, &reeve_report_tasks, arguments);
     else if (strcmp(method, "jobs") == 0)
-        gather(head, from, request, "node.tasks", reeve_head_jobs);
+        make_report(head, from, request, &reeve_report_jobs, arguments);
     else if (strcmp(method, "actors") == 0)
-        gather(head, from, request, "node.actors", reeve_head_actors);
+        make_report(head, from, request, &reeve_report_actors, arguments);
     else if (strcmp(method, "timeline") == 0)
-        gather(head, from, request, "node.timeline", reeve_head_timeline);
+        make_report(head, from, request, &reeve_report_timeline, arguments);
     else if (strcmp(method, "job.report") == 0)
         reeve_head_job_report(head, arguments); /* which is not answered */
     else if (strcmp(method, "stop") == 0)
@@ -602,14 +604,14 @@ void reeve_head_tools_peer_down(struct reeve_head *head, reeve_peer peer)
             free(forward);
         }
     }
-    reeve_head_gather_peer_down(head, peer);
+    reeve_head_reports_peer_down(head, peer);
     abandon_runs(head, peer);
     finish_stops(head);
 }
 
 void reeve_head_tools_fini(struct reeve_head *head)
 {
-    reeve_head_gather_fini(head);
+    reeve_head_reports_fini(head);
     reeve_head_jobs_fini(head);
     struct reeve_list *node;
     while ((node = reeve_list_pop_front(&head->forwards)) != NULL)

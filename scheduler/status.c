@@ -13,22 +13,16 @@ void reeve_sched_totals(const struct reeve_sched *s, struct reeve_sched_totals *
     ret->host_count = reeve_map64_count(&s->hosts);
 }
 
-/* Cursors are positions in the maps, which are in order of insertion. */
+/* The maps are in order of insertion. */
 static void *next(const struct reeve_map64 *map, uint64_t *cursor)
 {
-    size_t at = *cursor;
     void *value = NULL;
-    bool found = reeve_map64_next(map, &at, NULL, &value);
-    *cursor = at;
-    return found ? value : NULL;
+    return reeve_map64_resume(map, cursor, &value) ? value : NULL;
 }
 
-bool reeve_sched_next_node(
-    const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_node_info *ret)
+static void node_info(
+    const struct reeve_sched *s, const struct sched_node *node, struct reeve_sched_node_info *ret)
 {
-    const struct sched_node *node = next(&s->nodes, cursor);
-    if (node == NULL)
-        return false;
     *ret = (struct reeve_sched_node_info){
         .node = node->number,
         .state = node->state,
@@ -50,7 +44,24 @@ bool reeve_sched_next_node(
     memcpy(ret->host, node->host, sizeof ret->host);
     memcpy(ret->address, node->address, sizeof ret->address);
     memcpy(ret->disk, node->disk, sizeof ret->disk);
-    return true;
+}
+
+bool reeve_sched_next_node(
+    const struct reeve_sched *s, uint64_t *cursor, struct reeve_sched_node_info *ret)
+{
+    const struct sched_node *node = next(&s->nodes, cursor);
+    if (node != NULL)
+        node_info(s, node, ret);
+    return node != NULL;
+}
+
+bool reeve_sched_find_node(
+    const struct reeve_sched *s, uint32_t number, struct reeve_sched_node_info *ret)
+{
+    const struct sched_node *node = sched_node_get(s, number);
+    if (node != NULL)
+        node_info(s, node, ret);
+    return node != NULL;
 }
 
 bool reeve_sched_next_job(

@@ -8,16 +8,34 @@
 #include "api/cli/report.h"
 #include "api/cli/settings.h"
 #include "runtime/base/errors.h"
+#include "runtime/base/macros.h"
 #include "runtime/base/parse.h"
 
 static struct values {
     struct reeve_cli_cluster cluster;
+    const char *state;
+    long node, limit;
     bool json;
     bool leases;
 } values;
 
+#define LINES_MAX 50 /* of each table, unless --limit says otherwise */
+
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
+    REEVE_CLI_STATE_OPTION(struct values, "up, ending, joining, lost or dead"),
+    {.name = "node",
+        .letter = 'n',
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, node),
+        .value = "N",
+        .help = "only this node, its leases, and the processes there"},
+    {.name = "limit",
+        .kind = REEVE_CLI_NUMBER,
+        .offset = offsetof(struct values, limit),
+        .value = "N",
+        .help = "at most so many lines of each kind, those that need a look\n"
+                "first; 0: all there are (default: 50; with --json all)"},
     REEVE_CLI_JSON_OPTION(struct values),
     {.name = "leases",
         .kind = REEVE_CLI_FLAG,
@@ -26,17 +44,35 @@ static const struct reeve_cli_option options[] = {
     {0},
 };
 
+/* "(1 lost, 2 ending)": those that are not up. */
+static void states_of(const json_t *states, char *text, size_t size)
+{
+    const char *name;
+    json_t *count;
+    size_t used = 0;
+    text[0] = 0;
+    json_object_foreach((json_t *)states, name, count)
+    {
+        if (strcmp(name, "up") != 0 && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%lld %s", used > 0 ? ", " : " (",
+                json_integer_value(count), name);
+    }
+    if (used > 0 && used < size)
+        snprintf(text + used, size - used, ")");
+}
+
 static void print_head(const json_t *status)
 {
     const json_t *head = json_object_get(status, "head"),
                  *totals = json_object_get(status, "totals");
-    char since[32];
+    char since[32], states[96];
+    states_of(json_object_get(totals, "node_states"), states, sizeof(states));
     printf("head    %s on %s, reeve %s, up %s\n", reeve_cli_text_of(head, "address"),
         reeve_cli_text_of(head, "host"), reeve_cli_text_of(head, "release"),
         reeve_cli_age(reeve_cli_number_of(head, "uptime_s"), since));
-    printf("cluster %lld of %lld nodes up, %g of %g slots used, %lld jobs, %lld leases, %lld "
+    printf("cluster %lld of %lld nodes up%s, %g of %g slots used, %lld jobs, %lld leases, %lld "
            "demands\n",
-        reeve_cli_integer_of(totals, "nodes_up"), reeve_cli_integer_of(totals, "nodes"),
+        reeve_cli_integer_of(totals, "nodes_up"), reeve_cli_integer_of(totals, "nodes"), states,
         reeve_cli_number_of(totals, "slots_used"), reeve_cli_number_of(totals, "slots"),
         reeve_cli_integer_of(totals, "jobs"), reeve_cli_integer_of(totals, "leases"),
         reeve_cli_integer_of(totals, "demands"));
@@ -50,6 +86,17 @@ static void print_head(const json_t *status)
         reeve_size_format((uint64_t)reeve_cli_integer_of(totals, "store_used_bytes"), used),
         reeve_size_format((uint64_t)reeve_cli_integer_of(totals, "store_bytes"), store),
         reeve_size_format((uint64_t)reeve_cli_integer_of(totals, "store_held_bytes"), held));
+    if (reeve_cli_number_of(status, "taken_s") > 0)
+        printf("taken   within %.0f ms: the tables are not of one moment\n",
+            1000 * reeve_cli_number_of(status, "taken_s"));
+}
+
+/* Below a table. */
+static void print_left_out_of(const json_t *status, const char *kind, const char *flags)
+{
+    long long count = reeve_cli_integer_of(json_object_get(status, "left_out_of"), kind);
+    if (count > 0)
+        printf("%lld more %s: see %s\n", count, kind, flags);
 }
 
 static void print_nodes(const json_t *list)
@@ -59,7 +106,8 @@ static void print_nodes(const json_t *list)
     char memory[REEVE_SIZE_TEXT_SIZE], store[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE],
         held[REEVE_SIZE_TEXT_SIZE];
     if (json_array_size(list) == 0) {
-        printf("\nNo nodes: start one with `reeve worker`.\n");
+        printf(values.state || values.node >= 0 ? "\nNo such nodes.\n"
+                                                : "\nNo nodes: start one with `reeve worker`.\n");
         return;
     }
     printf("\n%-5s %-20s %-8s %12s %7s %10s %10s %10s %10s  %s\n", "NODE", "HOST", "STATE", "SLOTS",
@@ -199,14 +247,29 @@ void reeve_cli_print_runs(const json_t *list, size_t last)
     }
 }
 
+static const char *const states[] = {"up", "ending", "joining", "lost", "dead"};
+
+static json_t *question(void)
+{
+    long limit = values.limit >= 0 ? values.limit : values.json ? 0 : LINES_MAX;
+    json_t *wishes =
+        json_pack("{s:b, s:I}", "leases", (int)values.leases, "limit", (json_int_t)limit);
+    if (values.node >= 0)
+        json_object_set_new(wishes, "node", json_integer(values.node));
+    if (values.state)
+        json_object_set_new(wishes, "state", json_string(values.state));
+    return wishes;
+}
+
 static int run(const struct reeve_cli_command *command, int argc, char **argv)
 {
     json_t *result;
     char **arguments;
     int code = reeve_cli_parse(command, argc, argv, &values, &arguments);
     if (code == 0)
-        code = reeve_cli_ask(command, &values.cluster, "status",
-            json_pack("{s:b}", "leases", (int)values.leases), &result);
+        code = reeve_cli_one_of(command, "state", values.state, states, REEVE_ARRAY_COUNT(states));
+    if (code == 0)
+        code = reeve_cli_ask(command, &values.cluster, "status", question(), &result);
     if (code)
         return code;
     if (values.json) {
@@ -214,10 +277,14 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     } else {
         print_head(result);
         print_nodes(json_object_get(result, "nodes"));
+        print_left_out_of(result, "nodes", "--state, --node, --limit");
         print_spills(json_object_get(result, "nodes"));
         print_jobs(json_object_get(result, "jobs"));
+        print_left_out_of(result, "jobs", "--limit, or reeve jobs");
         print_demands(json_object_get(result, "demands"));
+        print_left_out_of(result, "demands", "--node, --limit");
         print_leases(json_object_get(result, "leases"));
+        print_left_out_of(result, "leases", "--node, --limit");
         if (json_array_size(json_object_get(result, "runs")) > 0)
             putchar('\n');
         reeve_cli_print_runs(json_object_get(result, "runs"), 10);
@@ -236,6 +303,8 @@ const struct reeve_cli_command reeve_cli_status = {
     .environment = REEVE_CLI_KEY_ENVIRONMENT,
     .examples = "Examples:\n"
                 "  reeve status\n"
+                "  reeve status --state lost --limit 0\n"
+                "  reeve status --node 3 --leases\n"
                 "  reeve status --json | jq '.nodes[] | select(.state == \"up\").host'",
     .options = options,
     .run = run,

@@ -122,7 +122,9 @@ int reeve_map64_put(struct reeve_map64 *map, uint64_t key, void *value, void **o
             return error;
     }
     uint32_t slot = find_slot(map, key);
-    map->entries[map->used] = (struct reeve_map64_entry){.key = key, .value = value, .live = true};
+    uint64_t order = map->used > map->first ? map->entries[map->used - 1].order + 1 : 0;
+    map->entries[map->used] =
+        (struct reeve_map64_entry){.key = key, .value = value, .order = order, .live = 1};
     map->index[slot] = ++map->used;
     map->count++;
     if (old != NULL)
@@ -154,7 +156,7 @@ void *reeve_map64_remove(struct reeve_map64 *map, uint64_t key)
     if (entry == 0)
         return NULL;
     free_slot(map, slot);
-    map->entries[entry - 1].live = false;
+    map->entries[entry - 1].live = 0;
     map->count--;
     while (map->first < map->used && !map->entries[map->first].live)
         map->first++;
@@ -180,4 +182,20 @@ bool reeve_map64_next(const struct reeve_map64 *map, size_t *at, uint64_t *key, 
     }
     *at = i;
     return false;
+}
+
+bool reeve_map64_resume(const struct reeve_map64 *map, uint64_t *cursor, void **value)
+{
+    size_t low = map->first, high = map->used;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (map->entries[middle].order < *cursor)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!reeve_map64_next(map, &low, NULL, value))
+        return false;
+    *cursor = map->entries[low - 1].order + 1;
+    return true;
 }

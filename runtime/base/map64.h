@@ -18,7 +18,8 @@
 struct reeve_map64_entry {
     uint64_t key;
     void *value;
-    bool live;
+    uint64_t order : 63; /* later ones have more; kept when tables are rebuilt */
+    uint64_t live : 1;
 };
 
 struct reeve_map64 {
@@ -57,6 +58,11 @@ int reeve_map64_reserve(struct reeve_map64 *map, size_t count);
  * Removing any entry meanwhile is allowed; putting a new key is not. key and value may be NULL.
  */
 bool reeve_map64_next(const struct reeve_map64 *map, size_t *at, uint64_t *key, void **value);
+
+/* The same for a walk with pauses, in which anything may be put and removed: `*cursor` begins as 0.
+ * What is there all the time is seen once; what comes or goes meanwhile may be seen or not. Costs a
+ * binary search. */
+bool reeve_map64_resume(const struct reeve_map64 *map, uint64_t *cursor, void **value);
 
 static inline size_t reeve_map64_count(const struct reeve_map64 *map)
 {

@@ -264,6 +264,21 @@ def test_status(cluster, operator, mail):
     assert stores == [(256, 0), (256, 0)]
     assert [job["name"] for job in status["jobs"]] == ["gated"]
     assert len(status["leases"]) == 4 and status["left_out"] == 0
+    assert status["taken_s"] == 0, "so little is of one moment"
+    assert status["totals"]["node_states"] == {"up": 2}
+
+    first = status["nodes"][0]["node"]
+    limited = json.loads(operator("status", "--json", "--limit", "1", "--leases").stdout)
+    assert [node["node"] for node in limited["nodes"]] == [first]
+    assert limited["left_out_of"]["nodes"] == 1 and limited["left_out_of"]["leases"] == 3
+    assert limited["left_out"] == sum(limited["left_out_of"].values())
+    assert limited["totals"]["nodes"] == 2, "sums are of all, whatever is shown"
+    assert "1 more nodes: see --state, --node, --limit" in operator("status", "--limit", "1").stdout
+    other = status["nodes"][1]["node"]
+    one = json.loads(operator("status", "--json", "--node", str(other), "--leases").stdout)
+    assert [node["node"] for node in one["nodes"]] == [other] and {lease["node"] for lease in one["leases"]} == {other}
+    assert "No such nodes." in operator("status", "--state", "lost").stdout
+    assert len(json.loads(operator("status", "--state", "up", "--json").stdout)["nodes"]) == 2
     table = operator("status").stdout
     assert "4 of 4 slots used" in table and "gated" in table and "WHY" in table
     mail.let_go()

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/base/errors.h"
 #include "runtime/base/map64.h"
@@ -142,6 +143,40 @@ static void test_remove_while_walking(void **state)
     reeve_map64_fini(&map);
 }
 
+/* Walks with pauses, in which so much comes and goes that the tables are rebuilt: what is there all
+ * the time is seen once. */
+static void test_walk_with_pauses(void **state)
+{
+    (void)state;
+    enum { STAYING = 200, PASSING = 1000 };
+    struct reeve_prng prng;
+    struct reeve_map64 map;
+    static char marks[STAYING + PASSING];
+    reeve_prng_init(&prng, 7);
+    for (int round = 0; round < 50; round++) {
+        reeve_map64_init(&map);
+        memset(marks, 0, sizeof marks);
+        for (uint64_t key = 0; key < STAYING + PASSING; key++)
+            if (key < STAYING || reeve_prng_chance(&prng, 50, 100))
+                assert_int_equal(reeve_map64_put(&map, key, &marks[key], NULL), REEVE_OK);
+        uint64_t cursor = 0;
+        void *value;
+        while (reeve_map64_resume(&map, &cursor, &value)) {
+            ++*(char *)value;
+            for (int i = 0; i < 5; i++) { /* less than one new a step, or it never ends */
+                uint64_t key = STAYING + reeve_prng_below(&prng, PASSING);
+                if (reeve_prng_chance(&prng, 20, 100))
+                    assert_int_equal(reeve_map64_put(&map, key, &marks[key], NULL), REEVE_OK);
+                else
+                    reeve_map64_remove(&map, key);
+            }
+        }
+        for (int key = 0; key < STAYING; key++)
+            assert_int_equal(marks[key], 1);
+        reeve_map64_fini(&map);
+    }
+}
+
 static void test_reserve(void **state)
 {
     (void)state;
@@ -178,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_queue_does_not_grow),
         cmocka_unit_test(test_remove_while_walking),
+        cmocka_unit_test(test_walk_with_pauses),
         cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_values_go_with_it),
     };

@@ -2,6 +2,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "scheduler/snapshot.h"
 #include "tests/unit/scheduler/scenario.h"
 
 /* The audit is left out here: it takes time in proportion to everything. */
@@ -36,6 +37,90 @@ static uint64_t settle(struct scenario *x, uint64_t most_a_slice)
         assert_true(slices < 100000);
     }
     return slices;
+}
+
+/* Rows come by slices of so many, while one node in a hundred dies and as many join: the most that
+ * the core is held up is a slice, and who was there all the time is in it once. */
+static void take_snapshot(struct scenario *x, uint32_t nodes, uint32_t budget)
+{
+    static uint8_t seen[20000];
+    struct reeve_snapshot snapshot;
+    uint64_t slices = 0, lease_count = totals(x).lease_count;
+    const uint32_t step = 100;
+    memset(seen, 0, sizeof seen);
+    reeve_snapshot_init(&snapshot,
+        REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_NODES) | REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_LEASES));
+    size_t before = 0;
+    for (bool more = true; more; slices++) {
+        more = reeve_snapshot_some(&snapshot, x->sched, ++x->now_ns, budget);
+        size_t rows =
+            snapshot.rows[REEVE_SNAPSHOT_NODES].count + snapshot.rows[REEVE_SNAPSHOT_LEASES].count;
+        assert_true(rows - before <= budget);
+        before = rows;
+        if ((slices + 1) * step >= nodes / 2)
+            continue;
+        uint32_t gone = nodes / 2 + (uint32_t)(slices + 1) * step;
+        struct reeve_sched_event lost = {.kind = REEVE_SCHED_EVENT_PEER_DOWN, .session = gone};
+        reeve_sched_step(x->sched, x->now_ns, &lost, &x->out);
+        struct reeve_sched_event verdict = {
+            .kind = REEVE_SCHED_EVENT_DIAL_FAILED, .node = gone, .refused = true};
+        reeve_sched_step(x->sched, x->now_ns, &verdict, &x->out);
+        seen[gone] = UINT8_MAX;
+        add_node(x, nodes + (uint32_t)slices + 1, 1000);
+    }
+    assert_in_range(slices, (nodes + 9 * (nodes - 1)) / budget, nodes); /* some leases are gone */
+    for (size_t i = 0; i < snapshot.rows[REEVE_SNAPSHOT_NODES].count; i++) {
+        const struct reeve_sched_node_info *info =
+            reeve_fifo_at(&snapshot.rows[REEVE_SNAPSHOT_NODES], i);
+        if (info->node <= nodes && seen[info->node] != UINT8_MAX)
+            assert_int_equal(++seen[info->node], 1);
+    }
+    for (uint32_t i = 1; i <= nodes; i++)
+        assert_true(seen[i] != 0);
+    assert_true(snapshot.rows[REEVE_SNAPSHOT_LEASES].count + nodes / step * 20 >= lease_count);
+    assert_int_equal(snapshot.left_out[REEVE_SNAPSHOT_NODES], 0);
+    assert_true(snapshot.ended_ns > snapshot.began_ns);
+    assert_int_equal(snapshot.totals.node_count, nodes);
+    reeve_snapshot_fini(&snapshot);
+    settle(x, 5000);
+    assert_null(reeve_sched_check(x->sched));
+}
+
+static void what_people_are_shown_is_taken_in_slices(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, NULL);
+    const uint32_t nodes = 10000;
+    add_node(&x, 1, 0);
+    for (uint32_t i = 2; i <= nodes; i++)
+        add_node(&x, i, 10000);
+    tell(&x, 1, &(struct reeve_message){.kind = REEVE_MESSAGE_JOB_BEGIN, .process = P(1, 1)});
+    tell(&x, 1,
+        &(struct reeve_message){.kind = REEVE_MESSAGE_DEMAND,
+            .process = P(1, 1),
+            .class = class_of(P(1, 1), 1000, 0),
+            .count = 99990});
+    settle(&x, 5000);
+    take_snapshot(&x, nodes, 128);
+
+    /* What fits into one is of one moment. */
+    struct reeve_snapshot small;
+    reeve_snapshot_init(&small,
+        REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_JOBS) | REEVE_SNAPSHOT_BIT(REEVE_SNAPSHOT_DEMANDS));
+    assert_false(reeve_snapshot_some(&small, x.sched, ++x.now_ns, 128));
+    assert_int_equal(small.began_ns, small.ended_ns);
+    assert_int_equal(small.rows[REEVE_SNAPSHOT_JOBS].count, 1);
+    assert_int_equal(small.rows[REEVE_SNAPSHOT_DEMANDS].count, 1);
+    reeve_snapshot_fini(&small);
+
+    /* One node is found without looking at the others; nobody finds a dead one. */
+    struct reeve_sched_node_info info;
+    assert_true(reeve_sched_find_node(x.sched, nodes / 2 + 1, &info));
+    assert_int_equal(info.node, nodes / 2 + 1);
+    assert_false(reeve_sched_find_node(x.sched, nodes / 2 + 100, &info));
+    reeve_sched_free(x.sched);
+    reeve_fifo_fini(&x.out);
 }
 
 /* 0 under a sanitizer, whose allocator does not say. */
@@ -183,6 +268,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_nodes_a_hundred_thousand_leases),
         cmocka_unit_test(a_node_with_a_hundred_thousand_leases_dies),
         cmocka_unit_test(many_demands_of_one_job),
+        cmocka_unit_test(what_people_are_shown_is_taken_in_slices),
     };
     return cmocka_run_group_tests_name("scheduler/scale", tests, NULL, NULL);
 }
