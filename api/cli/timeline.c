@@ -143,11 +143,14 @@ static void add_slice(struct reeve_trace *trace, const json_t *from, struct reev
     snprintf(title, sizeof(title), "%s", name);
     if (kind == ARE_TASKS)
         snprintf(title, sizeof(title), "%.128s and others: %lld short calls", name, count);
+    json_t *arguments = arguments_of(slice, job, name);
     json_array_append_new(trace->events,
         json_pack("{s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:o}", "ph", "X", "name", title, "cat",
             categories[kind & 3], "ts", (double)(begin_ns - trace->start_ns) / 1000.0, "dur",
             (double)field(slice, LENGTH) / 1000.0, "pid", node->number, "tid", track, "args",
-            arguments_of(slice, job, name)));
+            arguments));
+    if (kind == IS_TASK)
+        reeve_trace_call_add(trace, slice, arguments, node->number, track, begin_ns);
 }
 
 static void add_node(struct reeve_trace *trace, const json_t *from)
@@ -241,6 +244,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     struct reeve_trace trace = {
         .result = result, .events = json_array(), .start_ns = start_of(result)};
     json_array_foreach(json_object_get(result, "nodes"), i, node) add_node(&trace, node);
+    reeve_trace_calls_draw(&trace);
     json_t *whole = json_pack("{s:o, s:s, s:o}", "traceEvents", trace.events, "displayTimeUnit",
         "ms", "otherData", about(&trace));
     code = write_trace(command, whole);
@@ -257,7 +261,8 @@ const struct reeve_cli_command reeve_cli_timeline = {
     .description =
         "Writes a trace in the format of Chrome, which ui.perfetto.dev and chrome://tracing open:\n"
         "nodes, their workers, and the calls that these have run lately, also of programs that\n"
-        "have ended; those that run now; when they waited; what they waited for a worker before\n"
+        "have ended; those that run now, and, by arrows, which call made which; when they\n"
+        "waited; what they waited for a worker before\n"
         "they began, from 1 ms on, with the time in which their arguments were brought there; and\n"
         "(without --job) pieces of objects that have come from other nodes. Each node keeps its\n"
         "last 6,000.\n"

@@ -1,5 +1,6 @@
 /* What `reeve timeline` is made of: the slices that nodes tell (timeline.c), and of these what
- * calls have waited for before they began (timeline_waits.c). */
+ * calls have waited for before they began (timeline_waits.c), and which made which
+ * (timeline_calls.c). */
 #ifndef REEVE_CLI_TIMELINE_H
 #define REEVE_CLI_TIMELINE_H
 
@@ -21,6 +22,7 @@ enum reeve_trace_field {
     CODE,
     COUNT,
     WAITED_MS,
+    PARENT, /* reeve_slice_key of the call that made it; 0: none */
 };
 
 static inline json_int_t reeve_trace_field(const json_t *slice, enum reeve_trace_field which)
@@ -31,9 +33,11 @@ static inline json_int_t reeve_trace_field(const json_t *slice, enum reeve_trace
 struct reeve_trace {
     const json_t *result;
     json_t *events;
-    json_int_t start_ns; /* by the head's clock: where the trace begins */
-    json_int_t flows;    /* how many there are */
-    json_int_t left_out; /* waits for which there was no track */
+    json_int_t start_ns;            /* by the head's clock: where the trace begins */
+    json_int_t flows;               /* how many there are */
+    json_int_t left_out;            /* waits for which there was no track */
+    struct reeve_trace_call *calls; /* of all nodes */
+    size_t call_count, call_capacity;
 };
 
 struct reeve_trace_wait;
@@ -56,5 +60,11 @@ json_int_t reeve_trace_track(
 void reeve_trace_wait_add(struct reeve_trace_node *node, const json_t *slice, const char *name,
     const char *job, json_int_t begin_ns, json_int_t end_ns, json_int_t track);
 void reeve_trace_waits_draw(struct reeve_trace *trace, struct reeve_trace_node *node);
+
+/* timeline_calls.c. A call, whose event has these arguments, which stay the caller's. When all have
+ * been added: those whose parent is among them get its name, and an arrow from it. */
+void reeve_trace_call_add(struct reeve_trace *trace, const json_t *slice, json_t *arguments,
+    json_int_t node, json_int_t track, json_int_t begin_ns);
+void reeve_trace_calls_draw(struct reeve_trace *trace);
 
 #endif

@@ -171,9 +171,10 @@ struct reeve_backend {
      * a queue: whether that is so now; REEVE_EAGAIN: no. */
     reeve_watch_member *watch_next;
     /* Waits until there is a tag in the queue, which comes from one of these futures. *tried, 0 at
-     * first, is the backend's. REEVE_ETIMEDOUT. */
+     * first, is the backend's. deadline_ns: of the monotonic clock, UINT64_MAX for none; of the
+     * whole call, which may have to wait several times. REEVE_ETIMEDOUT. */
     int (*watch_wait)(struct reeve_backend *, struct reeve_ready *ready, const uint64_t *futures,
-        size_t count, size_t *tried, int64_t timeout_ms, struct reeve_error_info *error);
+        size_t count, size_t *tried, uint64_t deadline_ns, struct reeve_error_info *error);
 
     /* Does not wait, and changes nothing. REEVE_EHANDLE. */
     int (*look)(struct reeve_backend *, uint64_t future, struct reeve_future_look *ret);

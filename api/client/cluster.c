@@ -16,16 +16,6 @@
 
 #define HOLDERS_FIRST 2 /* leases that a process often has at a time */
 
-uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms)
-{
-    if (timeout_ms < 0)
-        return UINT64_MAX;
-    uint64_t now_ns = reeve_cluster_now_ns();
-    return (uint64_t)timeout_ms > (UINT64_MAX - now_ns) / 1000000u
-               ? UINT64_MAX
-               : now_ns + (uint64_t)timeout_ms * 1000000u;
-}
-
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error)
 {
     if (cluster->ending)
@@ -51,6 +41,7 @@ static void cluster_fini(struct reeve_cluster *cluster)
     for (uint32_t i = 0; i < cluster->holder_capacity; i++)
         reeve_cluster_channel_close(&cluster->holders[i]);
     free(cluster->holders);
+    free(cluster->verdict_text);
     cluster->holders = NULL;
     cluster->holder_capacity = 0;
     reeve_objects_free(cluster->objects);

@@ -192,8 +192,12 @@ struct reeve_cluster {
      * the number of that report */
     reeve_task_id blocked_task;
     reeve_process_id blocked_on;
-    bool owns_told; /* worker: its daemon was told that it has futures */
+    bool owns_told;    /* worker: its daemon was told that it has futures */
+    bool makers_asked; /* of a stream of ours that was given away: who makes its items */
+    bool blocked_asks; /* worker: that, of one that its main thread waits for */
     uint32_t blocked_count;
+    uint32_t verdict_count; /* of the report that is said to wait for good; 0: none */
+    char *verdict_text;
 
     struct reeve_map64 hosts; /* node -> the name of its host: ours, and where leases were held */
     pthread_t background;
@@ -283,7 +287,6 @@ int reeve_cluster_seal(struct reeve_backend *backend, uint64_t handle, const uin
 void reeve_cluster_abort(struct reeve_backend *backend, uint64_t handle);
 /* cluster.c. With the lock; REEVE_OK when the backend can work. */
 int reeve_cluster_usable(const struct reeve_cluster *cluster, struct reeve_error_info *error);
-uint64_t reeve_cluster_deadline_ns(int64_t timeout_ms);
 /* cluster_get.c. With the lock, which it gives up meanwhile. In a task: runs what nobody has
  * begun of what the future needs, as far as it may. */
 void reeve_cluster_run_unclaimed(struct reeve_cluster *cluster, reeve_task_id future);
@@ -327,7 +330,7 @@ int reeve_cluster_watch(struct reeve_backend *backend, uint64_t future, struct r
 int reeve_cluster_watch_next(struct reeve_backend *backend, uint64_t stream,
     struct reeve_ready *ready, uint64_t tag, struct reeve_error_info *error);
 int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
-    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    const uint64_t *futures, size_t count, size_t *tried, uint64_t deadline_ns,
     struct reeve_error_info *error);
 void reeve_cluster_watched(struct reeve_cluster *cluster);
 
@@ -411,8 +414,9 @@ void reeve_cluster_loop_resume(struct reeve_cluster *cluster);
 /* A wait inside a task: when it has become long its cpu is lent, until it ends; when it is very
  * long and has no limit, it is reported (cluster_blocked.c). */
 struct reeve_cluster_lend {
-    uint64_t due_ns; /* when to call lend_due; UINT64_MAX: never */
-    bool is_main;    /* it is the task's own thread */
+    uint64_t due_ns;   /* when to call lend_due; UINT64_MAX: never */
+    uint64_t pause_ns; /* between two questions */
+    bool is_main;      /* it is the task's own thread */
     bool lent;
     bool reported;
     uint64_t task;             /* in which it began */
@@ -425,9 +429,13 @@ void reeve_cluster_lend_due(
 void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend);
 
 /* cluster_blocked.c. Lock held. The main thread of a worker has waited for long: says for whom, if
- * that has changed. It goes on. The head says that the wait of that number would never end. */
-void reeve_cluster_blocked(
-    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited);
+ * that has changed. False: only who has given us a stream knows that, and is asked; anew: again. It
+ * goes on. The head says that the wait of that number would never end. Something has come for a
+ * stream. And who is asked so: what is new. */
+bool reeve_cluster_blocked(
+    struct reeve_cluster *cluster, const struct reeve_cluster_awaited *awaited, bool anew);
+void reeve_cluster_blocked_fed(struct reeve_cluster *cluster, uint64_t now_ns);
+void reeve_cluster_makers_look(struct reeve_cluster *cluster);
 void reeve_cluster_blocked_end(struct reeve_cluster *cluster);
 void reeve_cluster_deadlocked(
     struct reeve_cluster *cluster, uint64_t now_ns, uint32_t count, const char *text);

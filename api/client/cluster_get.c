@@ -6,6 +6,7 @@
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/registry.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/macros.h"
 
@@ -225,7 +226,7 @@ static int future_get(struct reeve_cluster *cluster, struct reeve_cluster_prefet
     int code;
     if (plain_take(cluster, task, index, consume, arg, &code))
         return code;
-    uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
+    uint64_t deadline_ns = reeve_clock_deadline_ns(timeout_ms);
     if (REEVE_UNLIKELY(reeve_owner_is_stream(cluster->owner, task)))
         return reeve_error_set(error, REEVE_ETYPE, "a stream is not got: read its items");
     do {

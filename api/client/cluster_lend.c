@@ -12,6 +12,7 @@
 
 #define LEND_AFTER_NS   5000000u /* two messages and maybe a process: not for short waits */
 #define REPORT_AFTER_NS 1000000000u
+#define ASK_AT_LEAST_NS (64 * UINT64_C(1000000000))
 #define LOOK_AGAIN_NS   50000000u
 #define IDLE_PART       4 /* less than this part of one cpu: nothing computes */
 
@@ -143,9 +144,14 @@ void reeve_cluster_lend_due(
         lend_now(cluster, lend, now_ns);
         return;
     }
-    lend->due_ns = UINT64_MAX;
     lend->reported = true;
-    reeve_cluster_blocked(cluster, lend->awaited); /* who has it may have changed */
+    /* who has it may have changed */
+    if (reeve_cluster_blocked(cluster, lend->awaited, due)) {
+        lend->due_ns = UINT64_MAX;
+    } else if (due || lend->due_ns == UINT64_MAX) { /* that a call has begun nobody says unasked */
+        lend->pause_ns = REEVE_MIN(REEVE_MAX(2 * lend->pause_ns, REPORT_AFTER_NS), ASK_AT_LEAST_NS);
+        lend->due_ns = reeve_cluster_now_ns() + lend->pause_ns;
+    }
 }
 
 void reeve_cluster_lend_end(struct reeve_cluster *cluster, struct reeve_cluster_lend *lend)

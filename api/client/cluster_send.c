@@ -173,6 +173,8 @@ void reeve_cluster_send_ready(struct reeve_cluster *cluster, uint64_t now_ns)
     bool more;
     do {
         entries_send(cluster, now_ns);
+        if (REEVE_UNLIKELY(cluster->makers_asked))
+            reeve_cluster_makers_look(cluster);
         more = false;
         while (reeve_owner_next_command(cluster->owner, &command)) {
             command_run(cluster, now_ns, &command);

@@ -2,6 +2,7 @@
 #include "api/client/cluster.h"
 #include "api/client/error.h"
 #include "api/client/registry.h"
+#include "runtime/base/clock.h"
 
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ int reeve_cluster_next(struct reeve_backend *backend, uint64_t stream, int64_t t
         if (!has_next(cluster, &stream)) {
             struct reeve_cluster_awaited awaited = {&stream, 1, true, false};
             if (!reeve_cluster_await(
-                    cluster, has_next, &stream, reeve_cluster_deadline_ns(timeout_ms), &awaited)) {
+                    cluster, has_next, &stream, reeve_clock_deadline_ns(timeout_ms), &awaited)) {
                 code = reeve_cluster_usable(cluster, error);
                 if (code == 0)
                     code = reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
@@ -144,6 +145,7 @@ void reeve_cluster_ask_run(struct reeve_cluster *cluster, const struct reeve_own
         .object = {ask->origin, ask->stream},
         .offset = ask->taken,
         .size = ask->runs,
+        .request = ask->question,
         .flags = ask->is_closed ? REEVE_LOCAL_ASK_CLOSED : 0};
     (void)reeve_cluster_send(cluster, &message);
 }
@@ -160,6 +162,8 @@ void reeve_cluster_fed(
     else
         reeve_cluster_die(cluster, code, "the items of a stream could not be read");
     reeve_buffer_fini(&run);
+    if (cluster->blocked_asks)
+        reeve_cluster_blocked_fed(cluster, now_ns);
 }
 
 void reeve_cluster_asked(
@@ -170,8 +174,10 @@ void reeve_cluster_asked(
         .stream = message->object.sequence,
         .taken = message->offset,
         .runs = (uint32_t)message->size,
+        .question = message->request,
         .is_closed = message->flags & REEVE_LOCAL_ASK_CLOSED};
     reeve_lease_index lease_index;
     if (reeve_owner_find_lease(cluster->owner, message->lease, &lease_index))
         reeve_owner_asked(cluster->owner, now_ns, lease_index, &ask);
+    cluster->makers_asked |= ask.question != 0;
 }

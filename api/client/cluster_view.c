@@ -5,6 +5,7 @@
 
 #include "api/client/cluster.h"
 #include "api/client/error.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 
 struct view {
@@ -93,7 +94,7 @@ static int view_take(struct reeve_cluster *cluster, struct view *view, reeve_con
 static int view_make(struct reeve_cluster *cluster, struct view *view, int64_t timeout_ms,
     reeve_consume *consume, void *arg, struct reeve_error_info *error)
 {
-    uint64_t deadline_ns = reeve_cluster_deadline_ns(timeout_ms);
+    uint64_t deadline_ns = reeve_clock_deadline_ns(timeout_ms);
     bool again;
     int code;
     do {

@@ -2,6 +2,7 @@
  * less. */
 #include "api/client/cluster.h"
 #include "api/client/error.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 
 struct several {
@@ -66,7 +67,7 @@ int reeve_cluster_wait(struct reeve_backend *backend, const uint64_t *futures, s
         reeve_cluster_run_unclaimed(cluster, futures[i]);
     struct reeve_cluster_awaited awaited = {futures, count, wanted == count, false};
     if (!reeve_cluster_await(
-            cluster, several_are_final, &several, reeve_cluster_deadline_ns(timeout_ms), &awaited))
+            cluster, several_are_final, &several, reeve_clock_deadline_ns(timeout_ms), &awaited))
         code = reeve_cluster_await_failure(cluster, error);
     if (code == 0 || code == REEVE_ETIMEDOUT) {
         several_look(cluster, &several);

@@ -74,7 +74,7 @@ static bool is_any(struct reeve_cluster *cluster, void *arg)
 }
 
 int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
-    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    const uint64_t *futures, size_t count, size_t *tried, uint64_t deadline_ns,
     struct reeve_error_info *error)
 {
     struct reeve_cluster *cluster = reeve_cluster_of(backend);
@@ -84,10 +84,9 @@ int reeve_cluster_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     if (code == 0) {
         reeve_cluster_enter(cluster);
         /* all will be waited for in the end: those that nobody has begun are for us to run */
-        for (; timeout_ms < 0 && *tried < count && !reeve_ready_any(ready); (*tried)++)
+        for (; deadline_ns == UINT64_MAX && *tried < count && !reeve_ready_any(ready); (*tried)++)
             reeve_cluster_run_unclaimed(cluster, futures[*tried]);
-        if (!reeve_cluster_await(
-                cluster, is_any, ready, reeve_cluster_deadline_ns(timeout_ms), &awaited))
+        if (!reeve_cluster_await(cluster, is_any, ready, deadline_ns, &awaited))
             code = reeve_cluster_usable(cluster, error);
         else
             code = 0;

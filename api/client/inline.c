@@ -433,7 +433,7 @@ static int inline_watch(struct reeve_backend *backend, uint64_t future, struct r
 }
 
 static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
-    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    const uint64_t *futures, size_t count, size_t *tried, uint64_t deadline_ns,
     struct reeve_error_info *error)
 {
     (void)backend;
@@ -441,7 +441,7 @@ static int inline_watch_wait(struct reeve_backend *backend, struct reeve_ready *
     (void)futures;
     (void)count;
     (void)tried;
-    (void)timeout_ms;
+    (void)deadline_ns;
     (void)error;
     return REEVE_OK;
 }

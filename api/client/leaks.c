@@ -295,11 +295,11 @@ static int watch_watch_next(struct reeve_backend *backend, uint64_t stream,
 }
 
 static int watch_watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
-    const uint64_t *futures, size_t count, size_t *tried, int64_t timeout_ms,
+    const uint64_t *futures, size_t count, size_t *tried, uint64_t deadline_ns,
     struct reeve_error_info *error)
 {
     struct reeve_backend *inner = watcher_of(backend)->inner;
-    return inner->watch_wait(inner, ready, futures, count, tried, timeout_ms, error);
+    return inner->watch_wait(inner, ready, futures, count, tried, deadline_ns, error);
 }
 
 static void watch_context(

@@ -9,6 +9,7 @@
 #include "api/client/client.h"
 #include "api/client/error.h"
 #include "api/client/ready.h"
+#include "runtime/base/clock.h"
 
 #define NO_STREAM (UINT64_C(1) << 63) /* with an index as its tag: it was none from the beginning */
 
@@ -45,13 +46,13 @@ static int watch_again(
     return 0;
 }
 
-static int tag_await(reeve_merge *merge, struct reeve_backend *backend, int64_t timeout_ms,
+static int tag_await(reeve_merge *merge, struct reeve_backend *backend, uint64_t deadline_ns,
     uint64_t *ret, struct reeve_error_info *error)
 {
     while (!reeve_ready_take(merge->queue, ret)) {
         size_t tried = merge->count; /* no stream is run in the midst of its reader */
         int code = backend->watch_wait(backend, merge->queue, (const uint64_t *)merge->streams,
-            merge->count, &tried, timeout_ms, error);
+            merge->count, &tried, deadline_ns, error);
         if (code != 0 && !reeve_ready_any(merge->queue))
             return reeve_error_complete(error, code);
     }
@@ -70,7 +71,7 @@ REEVE_API int reeve_merge_next(reeve_merge *merge, int64_t timeout_ms, size_t *r
 {
     struct reeve_error_info *error = reeve_error_thread();
     struct reeve_backend *backend = reeve_client_enter(error);
-    uint64_t tag = 0;
+    uint64_t tag = 0, deadline_ns = reeve_clock_deadline_ns(timeout_ms);
     int code = 0;
     if (backend == NULL)
         return error->code;
@@ -81,7 +82,7 @@ REEVE_API int reeve_merge_next(reeve_merge *merge, int64_t timeout_ms, size_t *r
             return code;
         if (merge->left == 0)
             return reeve_error_set(error, REEVE_EEND, "all streams have ended");
-        if ((code = tag_await(merge, backend, timeout_ms, &tag, error)) != 0)
+        if ((code = tag_await(merge, backend, deadline_ns, &tag, error)) != 0)
             return code;
         merge->given = (size_t)(tag & ~NO_STREAM);
     } while (!(tag & NO_STREAM) && is_past(backend, merge->streams[merge->given].id));

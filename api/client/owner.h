@@ -183,7 +183,20 @@ struct reeve_owner_ask {
     reeve_task_id stream; /* and here */
     uint64_t taken;       /* items */
     uint32_t runs;        /* that have come */
+    uint32_t question;    /* who makes the items? echoed; 0: that is of no interest */
     bool is_closed;       /* the rest is not wanted */
+};
+
+/* Who is to make the next item of a stream. */
+enum reeve_owner_maker_state {
+    REEVE_OWNER_MAKER_UNKNOWN, /* nobody says that it waits for others to be run */
+    REEVE_OWNER_MAKER_NOBODY,  /* its call, or one that this waits for, has yet to get a worker */
+    REEVE_OWNER_MAKER_PROCESS, /* that has the one or the other */
+};
+struct reeve_owner_maker {
+    enum reeve_owner_maker_state state;
+    uint32_t function;
+    reeve_process_id process;
 };
 
 /* How to cancel what runs. */
@@ -640,6 +653,14 @@ int reeve_owner_feed_write(struct reeve_owner *owner, reeve_task_id stream,
 void reeve_owner_asked(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_index lease_index,
     const struct reeve_owner_ask *ask);
 
+/* Its owner: the next of the streams of which that has been asked (*at is 0 at first), and the
+ * answer; it is told where it is new. */
+bool reeve_owner_has_yielded(
+    const struct reeve_owner *owner, reeve_task_id stream); /* this attempt */
+bool reeve_owner_makers_next(const struct reeve_owner *owner, size_t *at, reeve_task_id *ret);
+void reeve_owner_maker_is(
+    struct reeve_owner *owner, reeve_task_id stream, const struct reeve_owner_maker *maker);
+
 /* Who runs the call: of the futures that `borrow` has given, the streams are read from now on (like
  * others; besides next_item may say REEVE_ELOST, once: lost_items), if there are any… */
 bool reeve_owner_streams_open(struct reeve_owner *owner, const reeve_task_id *futures,
@@ -647,6 +668,15 @@ bool reeve_owner_streams_open(struct reeve_owner *owner, const reeve_task_id *fu
 /* …a run has come for one of them. What is stale is dropped… */
 void reeve_owner_fed(struct reeve_owner *owner, uint64_t now_ns,
     const struct reeve_owner_loan *from, const void *bytes, size_t size);
+/* …its owner is asked who makes the next item, and says so whenever that changes, until there is
+ * one. Anew: though it has said so. */
+void reeve_owner_maker_ask(struct reeve_owner *owner, reeve_task_id stream, bool anew);
+/* …what it has said last; *ret_answered: to the last question. False: this is no such stream. */
+bool reeve_owner_maker(const struct reeve_owner *owner, reeve_task_id stream,
+    struct reeve_owner_maker *ret, bool *ret_answered);
+/* …it fails: nobody will ever make the next item, as `text` says. */
+void reeve_owner_maker_never(
+    struct reeve_owner *owner, uint64_t now_ns, reeve_task_id stream, const char *text);
 /* …so many items went to attempts of the call that were lost; they do not come again… */
 uint64_t reeve_owner_lost_items(struct reeve_owner *owner, reeve_task_id task);
 /* …and who has given streams over that lease is gone. */

@@ -18,6 +18,7 @@
  *   run      | stream 8 | lost 8 | number 4 | flags 4 | record | record | …     little-endian
  *   record   | size 4, with MORE: the next record goes on with the item | bytes
  *   the last one, flag END: in place of records the outcome: struct owner_record_error | bytes
+ *   flag MAKER: in place of records who makes the next item (owner_maker.c)
  *
  * There (`is_loan`) it is a PENDING task with a stream of its own, which can be read, watched and
  * given on like any other, and is done when the last run has come, or the call has ended. */
@@ -34,7 +35,7 @@
 #define PIECE_MAX 65536u
 #define MORE      0x80000000u
 
-enum { RUN_END = 1, RUN_MAP = 2 };
+enum { RUN_END = 1, RUN_MAP = 2, RUN_MAKER = 4 };
 
 struct run {
     reeve_task_id stream;
@@ -124,7 +125,8 @@ static bool has_run(
     const struct owner_task *task = owner_task_find(owner, id);
     return opened_taker(owner, stream) != NULL && stream->runs - stream->runs_heard < RUNS_MAX &&
            !stream->end_sent &&
-           (stream->sent != stream->count || reeve_task_state_is_final(task->state));
+           (stream->sent != stream->count || reeve_task_state_is_final(task->state) ||
+               stream->maker_due);
 }
 
 void owner_feed_look(struct reeve_owner *owner, struct owner_stream *stream, reeve_task_id id)
@@ -196,17 +198,24 @@ int reeve_owner_feed_write(struct reeve_owner *owner, reeve_task_id id,
         return REEVE_EAGAIN;
     const struct owner_task *task = owner_task_find(owner, id);
     const struct owner_task *taker = opened_taker(owner, stream);
-    struct run run = {stream->theirs, stream->opened - stream->begin + stream->lost, stream->runs,
-        stream->sent == stream->count ? RUN_END : 0};
-    if (run.flags != 0 && task->flags & OWNER_ERROR_MAP)
-        run.flags |= RUN_MAP;
+    bool is_final = reeve_task_state_is_final(task->state), ends;
+    struct run run = {
+        stream->theirs, stream->opened - stream->begin + stream->lost, stream->runs, 0};
+    ends = is_final && stream->sent == stream->count;
+    if (ends)
+        run.flags = RUN_END | (task->flags & OWNER_ERROR_MAP ? RUN_MAP : 0);
+    else if (stream->sent == stream->count)
+        run.flags = RUN_MAKER;
+    stream->maker_due = false; /* where there is an item it is of no interest */
     *ret_to = (struct reeve_owner_loan){
         owner_lease_at(owner, taker->lease_index)->id, stream->taker, taker->attempt};
     int error = reeve_buffer_append(ret, &run, sizeof(run));
-    if (error == 0)
-        error = run.flags != 0 ? end_write(task, ret) : items_write(stream, ret);
+    if (error == 0 && run.flags & RUN_MAKER)
+        error = owner_maker_write(stream, ret);
+    else if (error == 0)
+        error = ends ? end_write(task, ret) : items_write(stream, ret);
     stream->runs++;
-    stream->end_sent = run.flags != 0;
+    stream->end_sent = ends;
     return error;
 }
 
@@ -221,6 +230,8 @@ static void opened(struct owner_stream *stream, uint32_t attempt, reeve_task_id 
     stream->sent_size = 0;
     stream->runs = stream->runs_heard = 0;
     stream->end_sent = false;
+    stream->question = stream->answered = 0;
+    stream->maker_due = false;
 }
 
 /* What comes yet is not even kept; another attempt of the taker is told so. */
@@ -258,15 +269,17 @@ void reeve_owner_asked(struct reeve_owner *owner, uint64_t now_ns, reeve_lease_i
     }
     if (stream->runs - ask->runs <= stream->runs - stream->runs_heard)
         stream->runs_heard = ask->runs;
-    if (ask->is_closed && !stream->is_closed)
+    if (ask->is_closed && !stream->is_closed) {
         closed(owner, now_ns, stream, ask->origin);
-    else
-        owner_feed_look(owner, stream, ask->origin);
+        return;
+    }
+    owner_maker_asked(owner, stream, ask->origin, ask->question);
+    owner_feed_look(owner, stream, ask->origin);
 }
 
 /* ---- the taker's side ------------------------------------------------------------------------ */
 
-static void ask_command(
+void owner_ask_command(
     struct reeve_owner *owner, struct owner_stream *stream, reeve_task_id id, bool closes)
 {
     owner_command(owner, REEVE_OWNER_ASK)->ask = (struct reeve_owner_ask){.to = stream->loan,
@@ -274,6 +287,7 @@ static void ask_command(
         .stream = id,
         .taken = owner_stream_popped(stream),
         .runs = stream->runs_came,
+        .question = stream->asked,
         .is_closed = closes};
     stream->told = stream->taken;
     stream->runs_told = stream->runs_came;
@@ -312,7 +326,7 @@ bool reeve_owner_streams_open(struct reeve_owner *owner, const reeve_task_id *fu
         if (stream == NULL || !stream->is_loan || stream->loan.lease != 0)
             continue;
         stream->loan = *loan;
-        ask_command(owner, stream, futures[i], false);
+        owner_ask_command(owner, stream, futures[i], false);
         any = true;
     }
     return any;
@@ -327,7 +341,7 @@ void owner_loan_look(struct reeve_owner *owner, struct owner_stream *stream, ree
         return;
     if ((due != 0 && (due >= stream->window.units / 4 || stream->count == 0)) ||
         stream->runs_came - stream->runs_told >= RUNS_MAX / 2)
-        ask_command(owner, stream, id, false);
+        owner_ask_command(owner, stream, id, false);
 }
 
 void owner_loan_close(
@@ -336,7 +350,7 @@ void owner_loan_close(
     if (reeve_task_state_is_final(owner_task_find(owner, id)->state))
         return;
     if (stream->loan.lease != 0)
-        ask_command(owner, stream, id, true);
+        owner_ask_command(owner, stream, id, true);
     owner_task_fail(
         owner, now_ns, owner_task_index(id), REEVE_ECANCELLED, "nobody takes the rest of it");
 }
@@ -345,6 +359,7 @@ static int records_take(struct reeve_owner *owner, struct owner_stream *stream, 
     const uint8_t *at, size_t size)
 {
     int error = 0;
+    owner_maker_forget(stream);
     while (size != 0 && error == 0) {
         uint32_t head, length;
         if (size < sizeof(head))
@@ -396,6 +411,8 @@ void reeve_owner_fed(struct reeve_owner *owner, uint64_t now_ns,
         stream->lost = run.lost;
     if (error == 0 && run.flags & RUN_END)
         error = end_take(owner, now_ns, run.stream, run.flags & RUN_MAP, rest, size - sizeof(run));
+    else if (error == 0 && run.flags & RUN_MAKER)
+        error = owner_maker_take(owner, stream, run.stream, rest, size - sizeof(run));
     else if (error == 0)
         error = records_take(owner, stream, run.stream, rest, size - sizeof(run));
     if (error != 0)

@@ -12,6 +12,7 @@
 #include "api/client/client.h"
 #include "api/client/error.h"
 #include "api/client/ready.h"
+#include "runtime/base/clock.h"
 #include <reeve.h>
 
 struct call {
@@ -182,7 +183,7 @@ static int give(reeve_pool *pool, struct call *call, reeve_pool_call *ret)
 }
 
 /* Until another one has been answered. */
-static int await(reeve_pool *pool, int64_t timeout_ms, struct reeve_error_info *error)
+static int await(reeve_pool *pool, uint64_t deadline_ns, struct reeve_error_info *error)
 {
     struct reeve_backend *backend = reeve_client_enter(error);
     size_t count = 0;
@@ -196,7 +197,7 @@ static int await(reeve_pool *pool, int64_t timeout_ms, struct reeve_error_info *
             futures[count++] = pool->calls[i].future;
     pool->tried = 0;
     int code =
-        backend->watch_wait(backend, pool->tags, futures, count, &pool->tried, timeout_ms, error);
+        backend->watch_wait(backend, pool->tags, futures, count, &pool->tried, deadline_ns, error);
     free(futures);
     if (code != REEVE_OK && !reeve_ready_any(pool->tags))
         return reeve_error_complete(error, code);
@@ -207,13 +208,13 @@ static int await(reeve_pool *pool, int64_t timeout_ms, struct reeve_error_info *
 REEVE_API int reeve_pool_next(reeve_pool *pool, int64_t timeout_ms, reeve_pool_call *ret)
 {
     struct reeve_error_info *error = reeve_error_thread();
-    uint64_t number;
+    uint64_t number, deadline_ns = reeve_clock_deadline_ns(timeout_ms);
     look(pool, reeve_client_enter(error));
     while (pool->left != 0) {
         while (reeve_fifo_pop(&pool->answered, &number))
             if (!is_given(pool, number))
                 return give(pool, &pool->calls[number - pool->first], ret);
-        int code = await(pool, timeout_ms, error);
+        int code = await(pool, deadline_ns, error);
         if (code != REEVE_OK)
             return code;
     }
@@ -223,6 +224,7 @@ REEVE_API int reeve_pool_next(reeve_pool *pool, int64_t timeout_ms, reeve_pool_c
 REEVE_API int reeve_pool_next_in_order(reeve_pool *pool, int64_t timeout_ms, reeve_pool_call *ret)
 {
     struct reeve_error_info *error = reeve_error_thread();
+    uint64_t deadline_ns = reeve_clock_deadline_ns(timeout_ms);
     look(pool, reeve_client_enter(error));
     if (pool->left == 0)
         return reeve_error_set(error, REEVE_EEND, "all calls of the pool have been given");
@@ -230,7 +232,7 @@ REEVE_API int reeve_pool_next_in_order(reeve_pool *pool, int64_t timeout_ms, ree
     while (pool->calls[at].given)
         at++;
     while (!pool->calls[at].ready) {
-        int code = await(pool, timeout_ms, error);
+        int code = await(pool, deadline_ns, error);
         if (code != REEVE_OK)
             return code;
     }

@@ -12,6 +12,7 @@
 #include "api/client/client.h"
 #include "api/client/error.h"
 #include "runtime/base/assert.h"
+#include "runtime/base/clock.h"
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
@@ -227,12 +228,13 @@ REEVE_API int reeve_completion_next(
     if (completion->given == completion->count)
         return reeve_error_set(error, REEVE_EEND, "all futures have been given");
     struct reeve_ready *ready = completion->queue;
+    uint64_t deadline_ns = reeve_clock_deadline_ns(timeout_ms);
     while (ready != NULL && !reeve_ready_take(ready, &tag)) {
         struct reeve_backend *backend = reeve_client_enter(error);
         if (backend == NULL)
             return error->code;
         int code = backend->watch_wait(backend, ready, (const uint64_t *)completion->futures,
-            completion->count, &completion->tried, timeout_ms, error);
+            completion->count, &completion->tried, deadline_ns, error);
         if (code != 0 && !reeve_ready_any(ready))
             return reeve_error_complete(error, code);
     }

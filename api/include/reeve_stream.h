@@ -66,7 +66,9 @@
  *    REEVE_EOWNERDIED then. If the taker is lost and run again (max_retries), it begins with the
  *    first item that is not known to have been taken. Where that is not the first it was given, its
  *    first fn_next returns REEVE_ELOST, and says how many are missing; the next one goes on behind
- *    them.
+ *    them. Where its function can only wait for the taker, or all processes that there may be are
+ *    takers that wait for functions that none is left to run, fn_next without a time limit returns
+ *    REEVE_EDEADLK after some seconds (see reeve_wait), and the function is asked to stop.
  */
 #ifndef REEVE_STREAM_H
 #define REEVE_STREAM_H

@@ -23,6 +23,18 @@ static inline uint64_t reeve_clock_monotonic_ns(void)
     return reeve_clock_ns(CLOCK_MONOTONIC);
 }
 
+/* When a time limit that begins now is over; negative: never, UINT64_MAX. A wait with a limit takes
+ * this once, however often it is woken before that time. */
+static inline uint64_t reeve_clock_deadline_ns(int64_t timeout_ms)
+{
+    if (timeout_ms < 0)
+        return UINT64_MAX;
+    uint64_t now_ns = reeve_clock_monotonic_ns();
+    return (uint64_t)timeout_ms > (UINT64_MAX - now_ns) / REEVE_NS_PER_MS
+               ? UINT64_MAX
+               : now_ns + (uint64_t)timeout_ms * REEVE_NS_PER_MS;
+}
+
 /* A condition variable whose timed waits go by that clock. */
 static inline void reeve_clock_condition_init(pthread_cond_t *condition)
 {

@@ -3,7 +3,7 @@
  * The worker writes, its daemon reads now and then, and once more when the worker has died: the
  * memory is shared, and the daemon's. It lies behind the page of the doorbell, in one memfd:
  *
- *   | doorbell, 4 KiB | written 8, current 24, … 64 B | slice 0 | slice 1 | … | slice N-1 |
+ *   | doorbell, 4 KiB | written 8, current 40, … 64 B | slice 0 | slice 1 | … | slice N-1 |
  *
  * Slice number n lies at n % N, so the latest N are there. A reader copies, and then looks at how
  * many there are by now: what may have been written over meanwhile it drops.
@@ -33,22 +33,32 @@ enum reeve_slice_kind {
 struct reeve_slice {
     uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC of its machine */
     uint64_t owner, task;      /* whose: the process that called, and its number for it */
+    uint64_t parent;           /* the key of the call that made it; 0: none did, or it is no call */
     uint32_t attempt;
     uint32_t function; /* index */
     int32_t code;      /* how it ended: REEVE_OK, or an error */
     uint32_t count;
-    uint32_t lane; /* which thread of the worker: 0 is the main one */
-    uint32_t kind;
-    uint32_t inside;    /* so many tasks waited for it in its thread */
+    uint16_t lane; /* which thread of the worker: 0 is the main one */
+    uint16_t kind;
     uint32_t waited_ms; /* for a worker, before it began (stamp.h); or it is not known */
 };
 _Static_assert(sizeof(struct reeve_slice) == 64, "a slice is one line");
 
+/* Stands for a call in less room: one-to-one but for chances of 1 in 2^64. Never 0. */
+static inline uint64_t reeve_slice_key(uint64_t owner, uint64_t task)
+{
+    uint64_t key = (owner + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ task;
+    key = (key ^ (key >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    key = (key ^ (key >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    return (key ^ (key >> 32)) | (key == 0);
+}
+
 struct reeve_history {
     _Alignas(64) _Atomic uint64_t written;
     /* The outermost call that runs, if it is being timed: the number that the doorbell's page has
-     * in tasks_begun for it, since when, and what it has waited for a worker. */
-    _Atomic uint64_t current, current_begin_ns, current_waited_ms;
+     * in tasks_begun for it, since when, what it has waited for a worker, whose it is, and the key
+     * of the call that made it. */
+    _Atomic uint64_t current, current_begin_ns, current_waited_ms, current_owner, current_parent;
     _Alignas(64) struct reeve_slice slices[REEVE_HISTORY_SLICES];
 };
 

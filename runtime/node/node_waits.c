@@ -45,6 +45,15 @@ void node_blocked_end(struct reeve_node *node, struct node_process *process)
     node_send_head(node, REEVE_MESSAGE_BLOCKED)->process = node_process_id(node, process);
 }
 
+const char *reeve_node_waits_for(const struct reeve_node *node, uint32_t serial)
+{
+    static const char waits[] = " waits for ";
+    const struct node_process *process = node_process_get(node, serial);
+    const char *text =
+        process != NULL && process->blocked != NULL ? strstr(process->blocked->text, waits) : NULL;
+    return text != NULL ? text + sizeof waits - 1 : "";
+}
+
 void node_stuck_look(struct reeve_node *node)
 {
     bool stuck = node->joined && node->workers_count >= node->config.process_limit &&

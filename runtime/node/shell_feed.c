@@ -72,6 +72,7 @@ void daemon_ask(struct daemon *daemon, uint32_t serial, const struct reeve_local
     ask.stream = asked->object.sequence;
     ask.taken = asked->offset;
     ask.runs = (uint32_t)asked->size;
+    ask.question = asked->request;
     ask.closed = asked->flags & REEVE_LOCAL_ASK_CLOSED;
     message.body_case = REEVE__MESSAGE__BODY_ASK;
     message.ask = &ask;
@@ -106,6 +107,7 @@ static void asked(const struct daemon_channel *channel, const Reeve__Ask *ask)
         .object = {ask->origin, ask->stream},
         .offset = ask->taken,
         .size = ask->runs,
+        .request = ask->question,
         .flags = ask->closed ? REEVE_LOCAL_ASK_CLOSED : 0};
     struct daemon_client *holder = daemon_channel_client(channel);
     if (holder != NULL)

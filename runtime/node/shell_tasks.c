@@ -252,6 +252,10 @@ static void add_running(struct answer *answer, const struct daemon_channel *chan
     if (page != NULL)
         (void)reeve_progress_read(&page->progress, &key, &done, &total);
     reeve_process_id process = reeve_process_id_make(answer->daemon->node, client->serial);
+    const char *waits_for =
+        reeve_store_waits_for(reeve_store_shell_core(answer->daemon->store), process);
+    if (*waits_for == 0 && waits)
+        waits_for = reeve_node_waits_for(answer->daemon->core, client->serial);
     struct reeve_object_id parent = {0, 0};
     _Static_assert(sizeof parent == REEVE_RING_TAIL, "an entry's tail is its parent (entry.h)");
     if (sight->flags & REEVE_ENTRY_PARENT)
@@ -264,10 +268,9 @@ static void add_running(struct answer *answer, const struct daemon_channel *chan
             id_text(parent.owner), "parent_task", id_text(parent.sequence), "pid",
             (json_int_t)worker->pid, "for_s",
             current ? seconds_since(answer, worker->watch.since_ns) : 0.0, "waits", (int)waits,
-            "waits_for",
-            reeve_store_waits_for(reeve_store_shell_core(answer->daemon->store), process), "depth",
-            (json_int_t)depth, "inside", inside, "node", (json_int_t)channel->daemon->node, "done",
-            (json_int_t)done, "total", (json_int_t)total));
+            "waits_for", waits_for, "depth", (json_int_t)depth, "inside", inside, "node",
+            (json_int_t)channel->daemon->node, "done", (json_int_t)done, "total",
+            (json_int_t)total));
 }
 
 /* By function, as few as there are mostly. */

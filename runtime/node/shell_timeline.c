@@ -156,6 +156,8 @@ static bool current(
         atomic_load_explicit(&history->current_begin_ns, memory_order_relaxed));
     ret->waited_ms =
         (uint32_t)atomic_load_explicit(&history->current_waited_ms, memory_order_relaxed);
+    ret->owner = atomic_load_explicit(&history->current_owner, memory_order_relaxed);
+    ret->parent = atomic_load_explicit(&history->current_parent, memory_order_relaxed);
     return ret->begin_ns != 0 && ret->begin_ns <= ret->end_ns;
 }
 
@@ -173,12 +175,12 @@ static void append(json_t *list, const struct kept *kept)
 {
     const struct reeve_slice *slice = &kept->slice;
     json_array_append_new(
-        list, json_pack("[I, I, I, I, I, I, I, I, I, I, I, I, I]", (json_int_t)slice->begin_ns,
+        list, json_pack("[I, I, I, I, I, I, I, I, I, I, I, I, I, I]", (json_int_t)slice->begin_ns,
                   (json_int_t)(slice->end_ns - slice->begin_ns), (json_int_t)slice->kind,
                   (json_int_t)kept->name, (json_int_t)kept->pid, (json_int_t)slice->lane,
                   (json_int_t)kept->job, (json_int_t)slice->owner, (json_int_t)slice->task,
                   (json_int_t)slice->attempt, (json_int_t)slice->code, (json_int_t)slice->count,
-                  (json_int_t)slice->waited_ms));
+                  (json_int_t)slice->waited_ms, (json_int_t)slice->parent));
 }
 
 /* It is not being timed, as many short ones were before it: since when it has been seen to run. */

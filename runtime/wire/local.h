@@ -37,7 +37,7 @@
  *                                                          (owner_feed.c), in the text or, where
  *                                                          that is too short, in a memfd
  *   ASK            lease task count(attempt) object(stream here and there) offset(taken)
- *                  size(runs) flags(closed)                to the owner of such a stream, from who
+ *                  size(runs) request flags(closed)        to the owner of such a stream, from who
  *                                                          runs the call
  *   CREATE         request size count(skew) flags(ahead)   room for an object, in a segment this
  *                                                          client may write; offset + skew will be

@@ -120,7 +120,7 @@ void execution_run(struct execution *execution, uint32_t function_index, struct 
         atomic_store_explicit(&facts->current_function, function_index + 1, memory_order_relaxed);
         uint64_t begin_ns = reeve_history_begin(pace), inner_begun = reeve_pace_inner.begun;
         if (REEVE_UNLIKELY(begin_ns != 0) && pace == &reeve_pace_outer)
-            reeve_history_current(cluster, begin_ns, stamp_of(execution));
+            reeve_history_current(cluster, invocation, begin_ns, stamp_of(execution));
         code = reeve_invoke(invocation);
         if (REEVE_UNLIKELY(begin_ns != 0))
             reeve_history_ended(cluster, pace, invocation, function_index, begin_ns,

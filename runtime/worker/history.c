@@ -12,6 +12,7 @@
 #include "runtime/worker/history.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "runtime/channel/stamp.h"
 
@@ -25,7 +26,7 @@ struct reeve_pace reeve_pace_outer, reeve_pace_inner;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* one thread adds at a time */
 static _Atomic uint32_t lanes;
-static __thread uint32_t lane; /* 0: the main thread's, or not given yet */
+static __thread uint16_t lane; /* 0: the main thread's, or not given yet */
 
 uint64_t reeve_history_now_ns(void)
 {
@@ -41,17 +42,18 @@ static void add(const struct reeve_cluster *cluster, const struct reeve_slice *s
     pthread_mutex_unlock(&lock);
 }
 
-static uint32_t depth_of(const struct reeve_invocation *invocation)
-{
-    uint32_t depth = 0;
-    for (const struct reeve_invocation *at = invocation->below; at != NULL; at = at->below)
-        depth++;
-    return depth;
-}
-
 static uint32_t waited_ms(uint32_t stamp, uint64_t begin_ns)
 {
     return (uint32_t)(reeve_stamp_waited_ns(stamp, begin_ns) / 1000000);
+}
+
+static uint64_t parent_of(const struct reeve_invocation *invocation)
+{
+    struct reeve_object_id parent;
+    if (invocation->parent == NULL)
+        return 0;
+    memcpy(&parent, invocation->parent, sizeof(parent));
+    return reeve_slice_key(parent.owner, parent.sequence);
 }
 
 static struct reeve_slice slice_of(const struct reeve_invocation *invocation, uint32_t function,
@@ -61,6 +63,7 @@ static struct reeve_slice slice_of(const struct reeve_invocation *invocation, ui
         .end_ns = end_ns,
         .owner = invocation->id.owner,
         .task = invocation->id.sequence,
+        .parent = parent_of(invocation),
         .attempt = invocation->attempt,
         .function = function,
         .code = code,
@@ -84,13 +87,18 @@ static void gathered(const struct reeve_cluster *cluster, struct reeve_pace *pac
     pace->skip = 0;
 }
 
-void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns, uint32_t stamp)
+void reeve_history_current(const struct reeve_cluster *cluster,
+    const struct reeve_invocation *invocation, uint64_t begin_ns, uint32_t stamp)
 {
     if (cluster->history == NULL)
         return;
     atomic_store_explicit(&cluster->history->current_begin_ns, begin_ns, memory_order_relaxed);
     atomic_store_explicit(
         &cluster->history->current_waited_ms, waited_ms(stamp, begin_ns), memory_order_relaxed);
+    atomic_store_explicit(
+        &cluster->history->current_owner, invocation->id.owner, memory_order_relaxed);
+    atomic_store_explicit(
+        &cluster->history->current_parent, parent_of(invocation), memory_order_relaxed);
     atomic_store_explicit(&cluster->history->current,
         atomic_load_explicit(&cluster->bell->tasks_begun, memory_order_relaxed),
         memory_order_release);
@@ -106,7 +114,6 @@ void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,
     struct reeve_slice slice = slice_of(invocation, function, begin_ns, end_ns, code);
     gathered(cluster, pace, begin_ns);
     slice.waited_ms = waited_ms(stamp, begin_ns);
-    slice.inside = pace == &reeve_pace_inner ? depth_of(invocation) : 0;
     add(cluster, &slice);
     pace->streak = end_ns - begin_ns < calls * SHORT_NS ? pace->streak + 1 : 0;
     if (pace->streak < STREAK_MAX)
@@ -122,7 +129,7 @@ void reeve_history_ended_beside(struct reeve_cluster *cluster,
     int code)
 {
     if (lane == 0)
-        lane = atomic_fetch_add(&lanes, 1) + 1;
+        lane = (uint16_t)(atomic_fetch_add(&lanes, 1) + 1);
     struct reeve_slice slice =
         slice_of(invocation, function, begin_ns, reeve_cluster_now_ns(), code);
     slice.waited_ms = waited_ms(stamp, begin_ns);
@@ -142,6 +149,6 @@ void reeve_history_waited(struct reeve_cluster *cluster, uint64_t begin_ns)
         return;
     struct reeve_slice slice = slice_of(invocation, 0, begin_ns, reeve_cluster_now_ns(), 0);
     slice.kind = REEVE_SLICE_WAIT;
-    slice.inside = depth_of(invocation) + 1;
+    slice.parent = 0;
     add(cluster, &slice);
 }

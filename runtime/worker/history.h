@@ -32,7 +32,8 @@ static inline uint64_t reeve_history_begin(struct reeve_pace *pace)
 }
 
 /* The outermost call begins; stamp: since when it could have (runtime/channel/stamp.h). */
-void reeve_history_current(const struct reeve_cluster *cluster, uint64_t begin_ns, uint32_t stamp);
+void reeve_history_current(const struct reeve_cluster *cluster,
+    const struct reeve_invocation *invocation, uint64_t begin_ns, uint32_t stamp);
 
 /* A call that was timed has returned; reeve_pace_inner.begun was `inner_begun` when it began. */
 void reeve_history_ended(struct reeve_cluster *cluster, struct reeve_pace *pace,

@@ -79,8 +79,8 @@ struct node {
     uint64_t sum;
 };
 
-/* Most reach back a thousand tasks, some as far as there are. Drawn, like the right answers,
- * before the clock runs: what is measured is what a task of a graph costs in Reeve. */
+/* Most reach back a thousand tasks, some as far as there are. Drawn, like the right answers, before
+ * the clock runs: what is measured is what a task of a graph costs in Reeve. */
 static void graph_draw(struct node *nodes, bool edges)
 {
     uint64_t random = 88172645463325252u;

@@ -1,8 +1,11 @@
 """Streams: order, the end, errors in place, early stops, being ahead, deaths, large items, bad use; on other machines;
 several at once; and given to calls."""
+import json
+
 import pytest
 
 from conftest import find_program
+from support import processes, settings
 
 ONE = {"REEVE_SLOTS": "1"}
 WINDOW = 512
@@ -168,3 +171,39 @@ def test_its_giver_dies(run, mail, tmp_path):
     mail.let_go()
     assert program.succeed(30) == "ok owner_dies\n"
     assert lines_of(mail) == ["ended REEVE_EOWNERDIED"]
+
+
+# Takers that would wait for good; and some that only wait for long.
+
+@pytest.mark.parametrize("where", [ONE, {"REEVE_SLOTS": "2"}], ids=["one", "two"])
+def test_its_function_waits_for_its_taker(run, where):
+    assert run("feeds", "cycle", environment=where).succeed(30) == "ok cycle\n"
+
+
+def test_its_function_waits_for_its_taker_elsewhere(cluster):
+    assert cluster.driver([find_program("feeds"), "cycle"]).succeed(30) == "ok cycle\n"
+
+
+def test_takers_have_all_the_processes(run, mail):
+    program = run("feeds", "nobody", mail.path, mail.gate, environment={**ONE, "REEVE_PROCESSES": "2"})
+    mail.until_count("occupies", 1)
+    mail.until_count("given", 1)
+    mail.let_go()
+    assert program.succeed(30) == "ok nobody\n"
+
+
+@pytest.mark.parametrize("where", [ONE, {"REEVE_SLOTS": "2"}], ids=["one", "two"])
+def test_a_long_wait_is_not_for_good(run, where):
+    assert run("feeds", "patient", environment=where).succeed(30) == "ok patient\n"
+
+
+def test_what_a_taker_waits_for_is_shown(cluster, mail):
+    program = cluster.driver([find_program("feeds"), "shown", mail.path, mail.gate])
+    mail.until_count("rests", 1)
+
+    def waits_for():
+        running = json.loads(cluster.tool("tasks", "--json").stdout)["running"]
+        return [task["waits_for"] for task in running if task["function"] == "end"]
+    processes.until(lambda: waits_for() == ["an item of rests"], settings.seconds(10), "whom it waits for")
+    mail.let_go()
+    assert program.succeed(30) == "ok shown\n"

@@ -36,6 +36,23 @@ def check_tracks(trace):
     return len(tracks)
 
 
+def innermost(slices, end):
+    """The slice that an end of an arrow belongs to: of those of its track that are open then, the one that opened last."""
+    found = [event for event in slices if (event["pid"], event["tid"]) == (end["pid"], end["tid"])
+             and event["ts"] <= end["ts"] <= event["ts"] + event["dur"]]
+    return max(found, key=lambda event: event["ts"])  # of equals the first: none lies in another then
+
+
+def arrows_of(trace, category):
+    """From which slice to which."""
+    begins, ends = ({event["id"]: event for event in trace["traceEvents"] if event["ph"] == phase and event["cat"] == category}
+                    for phase in "sf")
+    assert set(begins) == set(ends) and all(event["bp"] == "e" for event in ends.values())
+    assert all(begin["ts"] <= ends[number]["ts"] and begin["name"] == ends[number]["name"] for number, begin in begins.items())
+    slices = slices_of(trace)
+    return [(innermost(slices, begins[number]), innermost(slices, ends[number])) for number in sorted(begins)]
+
+
 def named(slices, function, category="task"):
     return [event for event in slices if event["args"].get("function") == function and event["cat"] == category]
 
@@ -72,6 +89,13 @@ def test_trace(empty_cluster, mail):
     waits = [event for event in slices if event["cat"] == "wait"
              and event["args"]["task"] == parent["args"]["task"] and event["args"]["owner"] == parent["args"]["owner"]]
     assert waits and max(event["dur"] for event in waits) > 50000
+    # who made whom: one call could not be run in its parent, those that were lie in it
+    assert [(begin["args"]["function"], end["args"]["function"]) for begin, end in arrows_of(trace, "parent")] \
+        == [("naps_inside", "naps")]
+    children = [event for event in naps if event["args"].get("parent")]
+    assert len(children) == 6 and all(
+        (event["args"]["parent"], event["args"]["parent_owner"], event["args"]["parent_task"])
+        == ("naps_inside", parent["args"]["owner"], parent["args"]["task"]) for event in children)
     first, second = sorted(named(slices, "dies_once"), key=lambda event: event["ts"])
     assert (first["args"]["state"], first["args"]["attempt"]) == ("REEVE_EWORKERDIED", 1)
     assert (second["args"]["state"], second["args"]["attempt"]) == ("ok", 2)
@@ -143,8 +167,7 @@ def check_waits(cluster, count, ms):
             wait = queued[event["args"]["task"]]
             assert wait["pid"] == event["pid"] and abs(wait["dur"] - 1000 * event["args"]["waited_ms"]) < 1
             assert abs(wait["ts"] + wait["dur"] - event["ts"]) < 1
-    begun, ended = ([event for event in trace["traceEvents"] if event["ph"] == phase] for phase in "sf")
-    assert len(begun) == len(ended) == len([event for event in slices if event["cat"] == "queue"])
+    assert len(arrows_of(trace, "queue")) == len([event for event in slices if event["cat"] == "queue"])
     [after] = named(slices, "brief")  # since what it needs was there
     assert after["args"]["waited_ms"] < ms
     return said
@@ -167,6 +190,28 @@ def test_waits_on_other_nodes(empty_cluster):
         cluster.start_node(slots=1)
     check_waits(cluster, 8, 200)
     assert {event["pid"] for event in slices_of(trace_of(cluster)) if event["cat"] == "queue"} == {1, 2}
+
+
+def test_parents_on_other_nodes(empty_cluster, mail):
+    """A call that still runs, and those that it has made, of which some ran elsewhere."""
+    cluster = empty_cluster
+    cluster.start_head()
+    for _ in range(2):
+        cluster.start_node(slots=1)
+    program = cluster.driver([find_program("context"), "makes", mail.path, mail.gate])
+    mail.until_count("makes", 1, 60)
+    trace = trace_of(cluster)
+    check_tracks(trace)
+    [parent] = named(slices_of(trace), "makes")
+    assert parent["args"]["state"] == "running" and "parent" not in parent["args"]
+    arrows = arrows_of(trace, "parent")
+    children = named(slices_of(trace), "naps")
+    assert len(children) == 4 and {event["args"]["parent_task"] for event in children} == {parent["args"]["task"]}
+    assert sorted(end["args"]["task"] for _, end in arrows) == sorted(event["args"]["task"] for event in children)
+    assert all(begin == parent and end["args"]["function"] == "naps" for begin, end in arrows)
+    assert any(event["pid"] != parent["pid"] for event in children)
+    mail.let_go()
+    program.succeed()
 
 
 def test_methods_beside_each_other(cluster):

@@ -103,8 +103,10 @@ static void feed(struct world *world, uint32_t which, const uint8_t *bytes, size
     REEVE_ASSERT(run != NULL);
     if (size != 0)
         memcpy(run, bytes, size);
-    if (size >= sizeof(reeve_task_id) && world->lent_count != 0)
+    if (size >= sizeof(reeve_task_id) && world->lent_count != 0) {
         memcpy(run, &world->lent[which % world->lent_count], sizeof(reeve_task_id));
+        reeve_owner_maker_ask(world->owner, world->lent[which % world->lent_count], which & 1);
+    }
     reeve_owner_fed(world->owner, MS, &world->loan, run, size);
     free(run);
 }
@@ -118,6 +120,7 @@ static void ask(struct world *world, const uint8_t *bytes, size_t size)
     ask.taken = said[1];
     ask.runs = said[2] % 16;
     ask.is_closed = said[2] & 16;
+    ask.question = said[2] >> 5;
     reeve_owner_asked(world->owner, MS, lease_of(world, world->taker), &ask);
 }
 

@@ -398,6 +398,27 @@ static void run_timeline(char **args)
     NEED(held_get(held_remote(1, args[0], args[1]), &y) == REEVE_OK);
 }
 
+/* Makes some, of which it runs none itself, and is held when they have ended. */
+REEVE_REMOTE(int64_t, makes, (reeve_string, mail), (reeve_string, gate))
+{
+    const reeve_task_options *beside = REEVE_TASK_OPTIONS(.never_inline = 1);
+    naps_future naps[4];
+    int64_t y;
+    for (int i = 0; i < 4; i++)
+        naps[i] = naps_remote_opts(beside, 100);
+    for (int i = 0; i < 4; i++)
+        NEED(naps_get(naps[i], &y) == REEVE_OK);
+    report(mail, "makes");
+    wait_at(gate);
+    return 1;
+}
+
+static void run_makes(char **args)
+{
+    int64_t y;
+    NEED(makes_get(makes_remote(args[0], args[1]), &y) == REEVE_OK && y == 1);
+}
+
 static int64_t now_ns(void)
 {
     struct timespec now;
@@ -503,6 +524,7 @@ static const struct kind {
     {"no_folder", run_no_folder},
     {"timeline", run_timeline},
     {"waits", run_waits},
+    {"makes", run_makes},
     {"log", run_log},
     {"complaints", run_complaints},
 };

@@ -161,6 +161,72 @@ REEVE_METHOD(int64_t, adder, ask, (int64_t, n))
     return got;
 }
 
+/* What it ends with. */
+static const char *end_of(reeve_stream_int64_t from)
+{
+    static char said[1024];
+    int64_t x, count = 0;
+    int rc;
+    while ((rc = reeve_next(int64_t, from, &x)) == REEVE_OK)
+        count++;
+    snprintf(said, sizeof(said), "%" PRId64 " and %s %s", count, reeve_error_name(rc),
+        rc != REEVE_EEND ? reeve_last_error()->message : "");
+    return said;
+}
+REEVE_METHOD(reeve_string, adder, take, (reeve_stream_int64_t, from))
+{
+    (void)self;
+    return end_of(from);
+}
+REEVE_REMOTE(reeve_string, end, (reeve_stream_int64_t, from))
+{
+    return end_of(from);
+}
+/* Gives it on. */
+REEVE_METHOD(reeve_string, adder, take_on, (reeve_stream_int64_t, from))
+{
+    static reeve_string said;
+    (void)self;
+    reeve_free(said);
+    return end_get(end_remote(from), &said) == REEVE_OK ? said : reeve_last_error()->message;
+}
+
+/* So many items that its taker has begun to take them, and then one that it asks an actor for. */
+REEVE_STREAM(int64_t, asks_for, (adder_ref, whom), (int64_t, n))
+{
+    int64_t y;
+    for (int i = 0; i <= WINDOW; i++)
+        if (asks_for_yield(i) != REEVE_OK)
+            return;
+    if (adder_ask_get(adder_ask_remote(whom, n), &y) != REEVE_OK)
+        reeve_fail(1, "%s", reeve_last_error()->message);
+    (void)asks_for_yield(y);
+}
+
+/* One item, and then the word, and, when it may, another one. */
+REEVE_STREAM(int64_t, rests, (reeve_string, mail), (reeve_string, gate))
+{
+    if (rests_yield(1) != REEVE_OK)
+        return;
+    report(mail, "rests");
+    wait_at(gate);
+    (void)rests_yield(2);
+}
+
+REEVE_STREAM(int64_t, slow, (int64_t, ms))
+{
+    if (slow_yield(1) != REEVE_OK)
+        return;
+    usleep((useconds_t)ms * 1000);
+    (void)slow_yield(2);
+}
+
+REEVE_REMOTE(void, occupies, (reeve_string, mail), (reeve_string, gate))
+{
+    report(mail, "occupies");
+    wait_at(gate);
+}
+
 /* Goes on for as long as it can, and says what ends it. */
 REEVE_METHOD(
     void, adder, watch, (reeve_stream_int64_t, from), (reeve_string, mail), (reeve_string, here))
@@ -356,6 +422,73 @@ static void owner_dies(const char *mail, const char *gate, const char *here)
     NEED(reeve_actor_release(a) == REEVE_OK);
 }
 
+static void ends_with(const char *said, const char *wanted)
+{
+    if (strstr(said, wanted) == NULL)
+        printf("%s\n", said);
+    NEED(strstr(said, wanted) != NULL);
+}
+
+/* Its taker is an actor, and its function waits for that. */
+static void cycle(void)
+{
+    reeve_string said;
+    int64_t got;
+    adder_ref a = adder_create();
+    NEED(adder_take_get(adder_take_remote(a, asks_for_remote(a, 3)), &said) == REEVE_OK);
+    ends_with(said, "513 and REEVE_E");
+    ends_with(said, "adder_take waits for an item of asks_for");
+    ends_with(said, "asks_for waits for adder_ask");
+    reeve_free(said);
+    NEED(adder_take_on_get(adder_take_on_remote(a, asks_for_remote(a, 3)), &said) == REEVE_OK);
+    ends_with(said, "end waits for an item of asks_for");
+    ends_with(said, "asks_for waits for adder_ask");
+    ends_with(said, "adder_take_on waits for end");
+    reeve_free(said);
+    NEED(adder_ask_get(adder_ask_remote(a, 10), &got) == REEVE_OK && got == 10);
+    NEED(reeve_actor_release(a) == REEVE_OK);
+}
+
+/* Takers in all the processes that there may be, and none for who would make the items: one of them
+ * has to go. */
+static void nobody(const char *mail, const char *gate)
+{
+    reeve_string said[2];
+    const reeve_task_options first = {.size = sizeof(first), .priority = 1};
+    occupies_future o = occupies_remote(mail, gate);
+    slow_stream from[2] = {slow_remote(0), slow_remote(0)};
+    end_future f[2] = {end_remote_opts(&first, from[0]), end_remote_opts(&first, from[1])};
+    report(mail, "given");
+    NEED(occupies_get(o) == REEVE_OK);
+    NEED(end_get(f[0], &said[0]) == REEVE_OK && end_get(f[1], &said[1]) == REEVE_OK);
+    int all = strcmp(said[0], "2 and REEVE_EEND ") == 0;
+    ends_with(said[!all], "2 and REEVE_EEND ");
+    ends_with(said[all], "0 and REEVE_EDEADLK ");
+    ends_with(said[all], "end waits for an item of slow, and no process is left to run that");
+    reeve_free(said[0]);
+    reeve_free(said[1]);
+}
+
+/* Nobody waits for good here, for longer than it takes to find out. */
+static void patient(void)
+{
+    int64_t got;
+    adder_ref a = adder_create();
+    count_future f = count_remote(doubled_remote(doubled_remote(slow_remote(3500))));
+    adder_add_all_future g = adder_add_all_remote(a, doubled_remote(slow_remote(3500)));
+    NEED(count_get(f, &got) == REEVE_OK && got == -1);
+    NEED(adder_add_all_get(g, &got) == REEVE_OK && got == 6);
+    NEED(reeve_actor_release(a) == REEVE_OK);
+}
+
+static void shown(const char *mail, const char *gate)
+{
+    reeve_string said;
+    NEED(end_get(end_remote(rests_remote(mail, gate)), &said) == REEVE_OK);
+    ends_with(said, "2 and REEVE_EEND ");
+    reeve_free(said);
+}
+
 /* For a look at how fast it is: "N items a second". */
 static void rate(void)
 {
@@ -394,6 +527,14 @@ int main(int argc, char **argv)
         ahead(mail, gate);
     else if (strcmp(what, "owner_dies") == 0)
         owner_dies(mail, gate, argc > 4 ? argv[4] : "");
+    else if (strcmp(what, "cycle") == 0)
+        cycle();
+    else if (strcmp(what, "nobody") == 0)
+        nobody(mail, gate);
+    else if (strcmp(what, "patient") == 0)
+        patient();
+    else if (strcmp(what, "shown") == 0)
+        shown(mail, gate);
     else if (strcmp(what, "rate") == 0)
         rate();
     else

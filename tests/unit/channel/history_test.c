@@ -13,6 +13,7 @@ static void add(uint64_t number)
         .end_ns = 2 * number,
         .owner = 3 * number,
         .task = 4 * number,
+        .parent = 5 * number,
         .attempt = (uint32_t)number,
         .count = (uint32_t)number};
     reeve_history_add(&history, &slice);
@@ -23,6 +24,7 @@ static void is_whole(const struct reeve_slice *slice)
     assert_int_equal(slice->end_ns, 2 * slice->begin_ns);
     assert_int_equal(slice->owner, 3 * slice->begin_ns);
     assert_int_equal(slice->task, 4 * slice->begin_ns);
+    assert_int_equal(slice->parent, 5 * slice->begin_ns);
     assert_int_equal(slice->attempt, slice->begin_ns);
     assert_int_equal(slice->count, slice->begin_ns);
 }

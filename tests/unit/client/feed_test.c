@@ -472,6 +472,7 @@ static void scribbled_runs_do_no_harm(void **state)
             .stream = round % 2 ? world.there : reeve_prng_next(&prng) % 3,
             .taken = reeve_prng_next(&prng) % 9,
             .runs = (uint32_t)reeve_prng_next(&prng) % 9,
+            .question = (uint32_t)reeve_prng_next(&prng) % 3,
             .is_closed = round % 5 == 0};
         reeve_owner_asked(world.giver, MS, world.takes, &ask);
         reeve_owner_check(world.giver);
@@ -479,6 +480,115 @@ static void scribbled_runs_do_no_harm(void **state)
         end(&world);
         world_end(&world);
     }
+}
+
+static bool is_asked(const struct world *world)
+{
+    size_t at = 0;
+    reeve_task_id stream;
+    return reeve_owner_makers_next(world->giver, &at, &stream) && stream == world->stream;
+}
+
+static void is_made_by(
+    struct world *world, enum reeve_owner_maker_state state, reeve_process_id process)
+{
+    struct reeve_owner_maker maker = {state, 9, process};
+    reeve_owner_maker_is(world->giver, world->stream, &maker);
+    carry(world);
+}
+
+static void is_known_to_be_made_by(const struct world *world, enum reeve_owner_maker_state state,
+    reeve_process_id process, bool answers)
+{
+    struct reeve_owner_maker maker;
+    bool answered;
+    assert_true(reeve_owner_maker(world->worker, world->there, &maker, &answered));
+    assert_true(maker.state == state && answered == answers);
+    if (state != REEVE_OWNER_MAKER_UNKNOWN)
+        assert_true(maker.function == 9 && maker.process == process);
+}
+
+static void who_makes_the_items_is_told_when_it_is_asked(void **state)
+{
+    (void)state;
+    struct world world = world_make(0);
+    begin(&world);
+    assert_false(is_asked(&world));
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_UNKNOWN, 0, false);
+    reeve_owner_maker_ask(world.worker, world.there, false);
+    carry(&world);
+    assert_true(is_asked(&world));
+    is_made_by(&world, REEVE_OWNER_MAKER_PROCESS, 7);
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_PROCESS, 7, true);
+    uint32_t runs = world.runs;
+    is_made_by(&world, REEVE_OWNER_MAKER_PROCESS, 7);
+    reeve_owner_maker_ask(world.worker, world.there, false); /* it has been */
+    carry(&world);
+    assert_int_equal(world.runs, runs);
+    is_made_by(&world, REEVE_OWNER_MAKER_NOBODY, 0); /* unasked */
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_NOBODY, 0, true);
+    reeve_owner_maker_ask(world.worker, world.there, true);
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_NOBODY, 0, false);
+    carry(&world);
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_NOBODY, 0, false); /* not yet to that */
+    is_made_by(&world, REEVE_OWNER_MAKER_NOBODY, 0);
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_NOBODY, 0, true);
+    for (uint32_t i = 1; i < 20; i++) { /* as often as it changes */
+        is_made_by(&world, REEVE_OWNER_MAKER_PROCESS, i);
+        is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_PROCESS, i, true);
+    }
+    yields(&world, "a");
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_UNKNOWN, 0, false);
+    takes(&world, "a");
+    assert_false(is_asked(&world));
+    end(&world);
+    world_end(&world);
+}
+
+/* An answer that has crossed an item is none to what is waited for now. */
+static void an_old_answer_is_none(void **state)
+{
+    (void)state;
+    struct world world = world_make(0);
+    struct reeve_owner_command command;
+    struct reeve_owner_loan to;
+    struct reeve_buffer run;
+    struct reeve_owner_maker maker = {REEVE_OWNER_MAKER_PROCESS, 9, 7};
+    reeve_buffer_init(&run);
+    begin(&world);
+    reeve_owner_maker_ask(world.worker, world.there, false);
+    carry(&world);
+    reeve_owner_maker_is(world.giver, world.stream, &maker);
+    while (reeve_owner_next_command(world.giver, &command))
+        ;
+    assert_int_equal(reeve_owner_feed_write(world.giver, world.stream, &to, &run), 0);
+    reeve_owner_maker_ask(world.worker, world.there, true); /* before it arrives */
+    reeve_owner_fed(world.worker, MS, &to, run.data, run.size);
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_PROCESS, 7, false);
+    carry(&world);
+    is_made_by(&world, REEVE_OWNER_MAKER_PROCESS, 7);
+    is_known_to_be_made_by(&world, REEVE_OWNER_MAKER_PROCESS, 7, true);
+    reeve_buffer_fini(&run);
+    end(&world);
+    world_end(&world);
+}
+
+static void one_that_nobody_will_ever_make_fails(void **state)
+{
+    (void)state;
+    struct world world = world_make(0);
+    struct reeve_owner_result result;
+    begin(&world);
+    reeve_owner_maker_never(world.worker, MS, world.there, "a waits for b; b waits for a");
+    carry(&world);
+    assert_int_equal(world.cancels, 1); /* its function */
+    assert_int_equal(next(&world), REEVE_EEND);
+    assert_int_equal(reeve_owner_result(world.worker, world.there, &result), 0);
+    assert_int_equal(result.status, REEVE_EDEADLK);
+    assert_memory_equal(result.bytes, "a waits for b", 13);
+    reeve_owner_maker_never(world.worker, MS, world.there, "too late");
+    end(&world);
+    world_end(&world);
 }
 
 int main(void)
@@ -496,6 +606,9 @@ int main(void)
         cmocka_unit_test(a_large_item_goes_bit_by_bit),
         cmocka_unit_test(what_is_stale_is_dropped),
         cmocka_unit_test(scribbled_runs_do_no_harm),
+        cmocka_unit_test(who_makes_the_items_is_told_when_it_is_asked),
+        cmocka_unit_test(an_old_answer_is_none),
+        cmocka_unit_test(one_that_nobody_will_ever_make_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
