@@ -108,8 +108,12 @@ static void socket_drain(struct reeve_cluster *cluster)
     while (!cluster->dead) {
         struct reeve_local_message message;
         bool brings = reeve_local_brings_descriptors(cluster->socket);
-        if (brings)
+        if (brings) {
+            reeve_reserve_fill(&cluster->reserve, cluster->event_fd);
+            if (cluster->reserve.count < REEVE_LOCAL_FD_MAX && cluster->inbox.count != 0)
+                break; /* it waits until those in the inbox have been mapped and closed */
             reeve_reserve_yield(&cluster->reserve, REEVE_LOCAL_FD_MAX);
+        }
         int error = reeve_local_receive(cluster->socket, &message, MSG_DONTWAIT);
         if (error == REEVE_EAGAIN)
             break;
@@ -117,8 +121,6 @@ static void socket_drain(struct reeve_cluster *cluster)
             message_sort(cluster, &message);
         else
             socket_broke(cluster, error);
-        if (brings)
-            reeve_reserve_fill(&cluster->reserve, cluster->event_fd);
     }
     /* a poller that sleeps finds the inbox */
     if (atomic_load(&cluster->attention) != 0)

@@ -30,7 +30,7 @@
  *  - Ownership. Arguments are copied before a call returns: the caller may reuse them at once. What
  *    a call gives is the caller's: every pointer inside a value is a malloc block of its own, see
  *    reeve_free.
- *  - Descriptors. A program has some 30 file descriptors more between reeve_init and reeve_shutdown,
+ *  - Descriptors. Between reeve_init and reeve_shutdown a program has some 30 file descriptors more,
  *    and one for each worker of its own node that it uses, however many it uses elsewhere. Sixteen
  *    are only held, for what comes when the program has used up all others: then it gets on.
  *  - Time. `timeout_ms` is in milliseconds: 0 asks without waiting, REEVE_FOREVER (-1) waits as
