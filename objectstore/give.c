@@ -32,8 +32,10 @@ static void hold_end(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     uint32_t node = event->node == store->settings.node ? 0 : event->node;
-    struct store_word word = {
-        event->id, client->process, event->number, REEVE_STORE_WORD_UNHOLD, REEVE_PROCESS_NONE};
+    struct store_word word = {.id = event->id,
+        .holder = client->process,
+        .token = event->number,
+        .kind = REEVE_STORE_WORD_UNHOLD};
     if (node == 0)
         store_unhold(store, event->id, client->process, event->number);
     else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
@@ -49,10 +51,7 @@ void store_free(
         return;
     }
     if (!may_dispose(client, object, event) && client != store->daemon) {
-        if (event->flags & REEVE_STORE_GIVEN) /* which has not come yet */
-            store_disclaim(store, event->id, client->process, 0);
-        else
-            store->refused_count++;
+        store->refused_count++;
         return;
     }
     if (reeve_object_id_is_actor(event->id)) {
@@ -88,15 +87,19 @@ void store_give(
             (void)store_unanchor(store, object);
         store_object_free(store, object, 0, REEVE_ELOST);
     } else if (object != NULL) {
-        store_object_give(
-            store, object, event->process, event->flags & REEVE_STORE_ANCHOR, store->settings.node);
+        store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
     }
-    if (node == 0)
-        store_reply_seal(store, event, NULL, REEVE_OK, "");
-    else
-        store_hold_say(store, event,
-            &(struct store_word){
-                .id = event->id, .holder = event->process, .kind = REEVE_STORE_WORD_GIVE});
+    struct store_word word = {.id = event->id,
+        .holder = event->process,
+        .kind = REEVE_STORE_WORD_GIVE,
+        .call = event->call,
+        .attempt = event->attempt};
+    if (node != 0) {
+        store_hold_say(store, event, &word);
+        return;
+    }
+    store_gift_tell(store, &word);
+    store_reply_seal(store, event, NULL, REEVE_OK, "");
 }
 
 /* ---- what other nodes say -------------------------------------------------------------------- */
@@ -114,12 +117,10 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
 
 static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)
 {
-    if (event->id.sequence == REEVE_STORE_ALL)
-        store_watched(store, event->node, event->process);
-    else if (event->flags & REEVE_STORE_HELD)
+    if (event->flags & REEVE_STORE_HELD)
         store_unhold(store, event->id, event->process, event->number);
     else if (event->heir != REEVE_PROCESS_NONE)
-        store_hold_move(store, event->id, event->process, event->number, event->heir, event->node);
+        store_hold_hand(store, event, event->process);
     else
         store_hold(store, event->id, event->process, event->number);
 }
@@ -128,7 +129,11 @@ static void on_peer_give(struct reeve_store *store, const struct reeve_store_eve
 {
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL)
-        store_object_give(store, object, event->process, false, event->node);
+        store_object_give(store, object, event->process, false);
+    store_gift_tell(store, &(struct store_word){.id = event->id,
+                               .holder = event->process,
+                               .call = event->call,
+                               .attempt = event->attempt});
 }
 
 void store_peer_word(struct reeve_store *store, const struct reeve_store_event *event)
@@ -138,6 +143,7 @@ void store_peer_word(struct reeve_store *store, const struct reeve_store_event *
     switch (event->kind) {
     case REEVE_STORE_PEER_FREE: on_peer_free(store, event); return;
     case REEVE_STORE_PEER_HOLD: on_peer_hold(store, event); return;
+    case REEVE_STORE_PEER_GIVEN: store_gift_told(store, event); return;
     default: on_peer_give(store, event); return;
     }
 }

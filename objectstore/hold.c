@@ -11,8 +11,7 @@
  *
  *     P ──HOLD, heir Q──▶ … ──HOLD {P, token}, MOVE {P, token} to Q──▶ {Q, token}
  *
- * Q's node may know nothing of this one, which then asks to be told when Q dies (WATCH). The same
- * holds for what is given away.
+ * How Q hears of it, whatever becomes of P, is told in gift.c.
  *
  * An actor is held in the same way, by a name like that of an object, on its owner's node. There is
  * nothing to free: when its owner has said FREE, and nobody holds it any more, the owner is told
@@ -156,33 +155,12 @@ void store_unhold(
             return;
         }
     }
-    store_disclaim(store, id, holder, token); /* of one that is to be handed on to it, perhaps */
 }
 
 /* ---- handed on ------------------------------------------------------------------------------- */
 
-void store_watch(struct reeve_store *store, reeve_process_id process)
-{
-    uint32_t node = reeve_process_node(process);
-    struct reeve_object_id all = {.owner = process, .sequence = REEVE_STORE_ALL};
-    if (node != store->settings.node && node != 0 &&
-        reeve_map64_get(&store->gone_nodes, node) == NULL)
-        store_tell_word(store, node,
-            &(struct store_word){.id = all, .holder = process, .kind = REEVE_STORE_WORD_WATCH});
-}
-
-void store_watched(struct reeve_store *store, uint32_t node, reeve_process_id process)
-{
-    if (node == store->settings.node || reeve_map64_get(&store->gone_nodes, node) != NULL)
-        return;
-    (void)store_peer_get(store, node); /* all of these are told */
-    if (store_owner_is_gone(store, process))
-        store_tell(
-            store, node, (struct reeve_object_id){.owner = process, .sequence = REEVE_STORE_ALL});
-}
-
-void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder,
-    uint64_t token, reeve_process_id heir, uint32_t from)
+static void hold_move(struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder,
+    uint64_t token, reeve_process_id heir)
 {
     const struct store_held *held = held_find(store, id);
     struct store_hold *hold = held != NULL ? held->holds : NULL;
@@ -190,13 +168,19 @@ void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve
         hold = hold->next;
     if (hold == NULL || holder == heir)
         return;
-    bool known = reeve_map64_get(&store->holders, heir) != NULL;
-    bool wanted = !store_disclaimed(store, id, heir, token);
-    if (wanted)
-        store_hold(store, id, heir, token);
+    store_hold(store, id, heir, token);
     hold_drop(store, hold);
-    if (wanted && !known && reeve_process_node(heir) != from)
-        store_watch(store, heir);
+}
+
+void store_hold_hand(
+    struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder)
+{
+    hold_move(store, event->id, holder, event->number, event->heir);
+    store_gift_tell(store, &(struct store_word){.id = event->id,
+                               .holder = event->heir,
+                               .token = event->number,
+                               .call = event->call,
+                               .attempt = event->attempt});
 }
 
 bool store_hold_defers(struct reeve_store *store, const struct store_object *object)
@@ -257,12 +241,17 @@ void store_hold_ask(
         }
         store_hold(store, event->id, holder, event->number);
         if (event->heir != REEVE_PROCESS_NONE)
-            store_hold_move(
-                store, event->id, holder, event->number, event->heir, store->settings.node);
+            store_hold_hand(store, event, holder);
         store_reply_seal(store, event, NULL, REEVE_OK, "");
         return;
     }
-    struct store_word word = {event->id, holder, event->number, REEVE_STORE_WORD_HOLD, event->heir};
+    struct store_word word = {.id = event->id,
+        .holder = holder,
+        .token = event->number,
+        .kind = REEVE_STORE_WORD_HOLD,
+        .heir = event->heir,
+        .call = event->call,
+        .attempt = event->attempt};
     if (event->heir != REEVE_PROCESS_NONE) {
         if (reeve_map64_get(&store->gone_nodes, event->node) == NULL)
             store_tell_word(store, event->node, &word);

@@ -73,8 +73,8 @@ void store_object_free(
 }
 
 /* From the table of one owner to that of another; with the owner it goes. */
-void store_object_give(struct reeve_store *store, struct store_object *object,
-    reeve_process_id heir, bool pin, uint32_t teller)
+void store_object_give(
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin)
 {
     if (object->flags & STORE_OBJECT_ANCHORED) {
         struct store_client *client = reeve_map64_get(&store->client_by_process, object->owner);
@@ -82,7 +82,6 @@ void store_object_give(struct reeve_store *store, struct store_object *object,
             store_pin(store, object, client);
         (void)store_unanchor(store, object); /* a primary that nobody has freed: it stays */
     }
-    bool known = reeve_map64_get(&store->owners, heir) != NULL;
     struct store_owner *from = store_owner_get(store, object->owner),
                        *to = store_owner_get(store, heir);
     uint64_t bytes = object->extent != NULL ? store_extent_bytes(object->extent) : 0;
@@ -101,10 +100,6 @@ void store_object_give(struct reeve_store *store, struct store_object *object,
     }
     if (store_owner_is_gone(store, heir))
         store_object_free(store, object, 0, REEVE_EOWNERDIED);
-    else if (store_disclaimed(store, object->id, heir, 0))
-        store_object_free(store, object, 0, REEVE_ELOST);
-    else if (!known && reeve_process_node(heir) != teller)
-        store_watch(store, heir);
 }
 
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process)
@@ -133,7 +128,6 @@ void store_owner_gone(struct reeve_store *store, reeve_process_id process)
         store_put(&store->gone, process, store);
     }
     store_holder_gone(store, process);
-    store_disclaims_sweep(store);
     struct store_owner *owner = reeve_map64_get(&store->owners, process);
     if (owner != NULL && !reeve_list_is_linked(&owner->dying_link))
         reeve_list_push_back(&store->dying_owners, &owner->dying_link);
@@ -167,7 +161,11 @@ void store_orphans_tick(struct reeve_store *store)
 static void bury(struct reeve_store *store, struct store_owner *owner, struct store_object *object)
 {
     if (object->state == STORE_PULLING && owner->due_ns != 0) { /* it still has a source */
-        store_object_give(store, object, REEVE_PROCESS_NONE, false, 0);
+        if (owner->process == REEVE_PROCESS_NONE)
+            reeve_list_remove(&owner->dying_link);
+        else
+            store_object_give(store, object, REEVE_PROCESS_NONE, false);
+        store_orphans_begin(store, 0);
         return;
     }
     store_object_free(store, object, 0, REEVE_EOWNERDIED); /* the owner may go with it */

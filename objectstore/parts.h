@@ -56,10 +56,9 @@ void store_copies_drop(struct store_object *object);
  * somebody holds it. */
 void store_object_free(
     struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
-/* `pin`: where its owner had anchored it, it has a pin instead. `teller`: the node that says so,
- * which knows that we have it. */
-void store_object_give(struct reeve_store *store, struct store_object *object,
-    reeve_process_id heir, bool pin, uint32_t teller);
+/* `pin`: where its owner had anchored it, it has a pin instead. */
+void store_object_give(
+    struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* Who owns a copy of what was given away and lies on that node, as far as is known here: nobody. */
@@ -71,8 +70,8 @@ static inline bool store_is_nobody(reeve_process_id process)
 {
     return (uint32_t)process == 0;
 }
-/* A node has died: copies of what lay there and was nobody's serve those who still want them for a
- * while, then they go. */
+/* A node has died (0: some other): copies of what lay there and was nobody's serve those who still
+ * want them for a while, then they go. */
 void store_orphans_begin(struct reeve_store *store, uint32_t node);
 void store_orphans_tick(struct reeve_store *store);
 /* One slice of what the dead have left; true: there is more. */
@@ -310,14 +309,10 @@ uint64_t store_used_bytes(const struct reeve_store *store);
 /* hold.c: who needs an object besides its owner. */
 void store_hold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
-/* The hold is the heir's from now on, who may be of a node that does not know that we have
- * something of its; `from` does. Where there is no such hold, this has been heard before. */
-void store_hold_move(struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder,
-    uint64_t token, reeve_process_id heir, uint32_t from);
-/* The node of that process is told that we have something of it. */
-void store_watch(struct reeve_store *store, reeve_process_id process);
-/* That node has something of one of our processes. */
-void store_watched(struct reeve_store *store, uint32_t node, reeve_process_id process);
+/* The hold is the event's heir's from now on, who is told. Where there is no such hold, it has
+ * ended with its holder. */
+void store_hold_hand(
+    struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder);
 void store_unhold(
     struct reeve_store *store, struct reeve_object_id id, reeve_process_id holder, uint64_t token);
 /* Its owner needs the actor no more: is told when nobody else does. */
@@ -339,17 +334,11 @@ void store_hold_closed(struct reeve_store *store, uint32_t client);
 void store_hold_fini(struct reeve_store *store);
 const char *store_hold_check(const struct reeve_store *store);
 
-/* disclaim.c: what an heir has let go of before it was its own. */
-void store_disclaims_init(struct reeve_store *store);
-void store_disclaims_fini(struct reeve_store *store);
-/* The heir needs it no more, nor the hold of that token (0: the object), which are not its own. */
-void store_disclaim(
-    struct reeve_store *store, struct reeve_object_id id, reeve_process_id heir, uint64_t token);
-/* It is the heir's from now on. True: that has let go of it already; once. */
-bool store_disclaimed(
-    struct reeve_store *store, struct reeve_object_id id, reeve_process_id heir, uint64_t token);
-/* Some heirs are gone. */
-void store_disclaims_sweep(struct reeve_store *store);
+/* gift.c: heirs hear of what they are given. */
+/* What lies here is the heir's from now on (`holder`: who that is; token 0: the object). */
+void store_gift_tell(struct reeve_store *store, const struct store_word *gift);
+/* The same, from the node where it lies. */
+void store_gift_told(struct reeve_store *store, const struct reeve_store_event *event);
 
 /* clients.c: processes of this node. */
 struct store_client *store_client_create(

@@ -175,11 +175,13 @@ static struct store_fetch *fetch_add(
     return fetch;
 }
 
-/* Who owns what was given away and lies on that node. */
-static reeve_process_id nobody(const struct reeve_store *store, uint32_t node)
+/* A copy of what was given away, and lies on that node: it is nobody's here. */
+static void disown(struct reeve_store *store, struct store_object *object, uint32_t node)
 {
     bool there = node != store->settings.node && reeve_map64_get(&store->gone_nodes, node) == NULL;
-    return there ? store_nobody(node) : REEVE_PROCESS_NONE;
+    store_object_give(store, object, there ? store_nobody(node) : REEVE_PROCESS_NONE, false);
+    if (!there)
+        store_orphans_begin(store, 0);
 }
 
 static struct store_fetch *begin(struct reeve_store *store, const struct reeve_store_event *event)
@@ -188,7 +190,7 @@ static struct store_fetch *begin(struct reeve_store *store, const struct reeve_s
     object->flags = STORE_OBJECT_COPY;
     object->size = event->size;
     if (event->flags & NOT_IN_ITS_NAME) /* whose it is, only the node of the primary knows */
-        store_object_give(store, object, nobody(store, event->node), false, event->node);
+        disown(store, object, event->node);
     return fetch_add(store, object, event->size != 0);
 }
 
@@ -245,7 +247,7 @@ void store_pull_get(
         given = true;
     else if (object != NULL && given && object->flags & STORE_OBJECT_COPY &&
              !(object->flags & STORE_OBJECT_FREED)) /* fetched by one who knew no better */
-        store_object_give(store, object, nobody(store, event->node), false, event->node);
+        disown(store, object, event->node);
     if (!given && store_owner_is_gone(store, event->id.owner)) {
         code = REEVE_EOWNERDIED;
         snprintf(text, sizeof(text),

@@ -123,6 +123,8 @@ struct store_word {
     uint64_t token;
     enum reeve_store_word kind;
     reeve_process_id heir;
+    uint64_t call; /* of the heir's, with the answer to which it comes */
+    uint32_t attempt;
 };
 
 struct store_hold_wait {    /* a HOLD or GIVE whose word has not been acknowledged */
@@ -372,9 +374,6 @@ struct reeve_store {
     struct reeve_map64 holders; /* by process */
     struct reeve_list hold_waits;
     uint64_t hold_count;
-    struct reeve_map64 disclaims; /* by a key of what is disclaimed, and by whom */
-    struct reeve_list disclaims_oldest;
-    uint32_t disclaim_count;
     uint64_t orphans_due_ns; /* when copies whose primary's node has died are to go */
 
     struct store_folder folders[REEVE_STORE_FOLDERS_MAX];

@@ -189,10 +189,10 @@ const char *reeve_store_event_name(enum reeve_store_event_kind kind)
     static const char *const names[REEVE_STORE_EVENT_KIND_COUNT] = {"tick", "node", "host",
         "memory", "client added", "client hungry", "client closed", "client reaped", "create",
         "seal", "abort", "get", "cancel", "unpin", "free", "give", "hold", "peer free", "peer hold",
-        "peer give", "peer freed", "peer pull", "peer chunk", "peer busy", "sent", "peer reset",
-        "peer down", "owner gone", "segment prepared", "segment returned", "spill written",
-        "spill read done"};
-    _Static_assert(REEVE_STORE_EVENT_KIND_COUNT == 32, "each has a name");
+        "peer give", "peer given", "peer freed", "peer pull", "peer chunk", "peer busy", "sent",
+        "peer reset", "peer down", "owner gone", "segment prepared", "segment returned",
+        "spill written", "spill read done"};
+    _Static_assert(REEVE_STORE_EVENT_KIND_COUNT == 33, "each has a name");
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }
 
@@ -202,6 +202,6 @@ const char *reeve_store_command_name(enum reeve_store_command_kind kind)
         "segment show", "segment hide", "segment punch", "segment drop", "reply create",
         "reply seal", "reply get", "send pull", "drop pull", "send chunk", "send free",
         "segment prepare", "segment ready", "segment return", "spill write", "spill read",
-        "spill punch", "spill close", "relax", "over"};
+        "spill punch", "spill close", "relax", "over", "tell heir"};
     return (unsigned)kind < REEVE_ARRAY_COUNT(names) ? names[kind] : "unknown";
 }

@@ -32,7 +32,6 @@ static void on_peer_down(struct reeve_store *store, const struct reeve_store_eve
     while (reeve_map64_next(&store->owners, &at, &process, NULL))
         if (reeve_process_node(process) == event->node && !store_is_nobody(process))
             store_owner_gone(store, process);
-    store_disclaims_sweep(store);
     store_orphans_begin(store, event->node);
 }
 
@@ -102,7 +101,6 @@ struct reeve_store *reeve_store_create(const struct reeve_store_settings *settin
     reeve_map64_init(&store->held);
     reeve_map64_init(&store->holders);
     reeve_list_init(&store->hold_waits);
-    store_disclaims_init(store);
     store->orphans_due_ns = UINT64_MAX;
     reeve_map64_init(&store->segments);
     reeve_map64_init(&store->grants);
@@ -165,7 +163,6 @@ struct reeve_store *reeve_store_free(struct reeve_store *store)
     while (store_bury_owners(store))
         reeve_fifo_clear(&out);
     store_hold_fini(store);
-    store_disclaims_fini(store);
     store_spill_fini(store);
     store_return_fini(store);
     store_room_drop_all(store);
@@ -255,7 +252,8 @@ void reeve_store_step(struct reeve_store *store, uint64_t now_ns,
     case REEVE_STORE_CLIENT_ADDED: store_client_added(store, event); break;
     case REEVE_STORE_PEER_FREE:
     case REEVE_STORE_PEER_HOLD:
-    case REEVE_STORE_PEER_GIVE: store_peer_word(store, event); break;
+    case REEVE_STORE_PEER_GIVE:
+    case REEVE_STORE_PEER_GIVEN: store_peer_word(store, event); break;
     case REEVE_STORE_PEER_FREED: store_tell_heard(store, event->node, event->number); break;
     case REEVE_STORE_PEER_PULL: store_serve_pull(store, event); break;
     case REEVE_STORE_PEER_CHUNK: store_source_answer(store, event); break;

@@ -45,22 +45,26 @@
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
  *                                            here; flags: GIVEN
  *  HOLD           client request id node     lent to this process, which will need it beyond the
- *                 number heir                loan: it exists until FREE with flag HELD and the same
+ *                 number heir call attempt   loan: it exists until FREE with flag HELD and the same
  *                                            number, or its owner's death. heir: not this process,
- *                                            but that one, as if it had said so. Answered with
+ *                                            but that one, as if it had said so, with the answer to
+ *                                            that attempt of that call of the heir's. Answered with
  *                                            REPLY_SEAL
  *  GIVE           client request id node     by its owner: it is `process`'s from now on, and keeps
- *                 process flags              its id. Answered with REPLY_SEAL, when the node where
- *                                            it lies knows. flags: GIVEN; ANCHOR: the giver had
- *                                            anchored it, and has a pin
+ *                 process flags call         its id. Answered with REPLY_SEAL, when the node where
+ *                 attempt                    it lies knows. flags: GIVEN; ANCHOR: the giver had
+ *                                            anchored it, and has a pin. call, attempt: as in HOLD
  *  PEER_FREE      node id word               the same, from a node that knows we have a copy. word:
  *                                            its number, by which it counts only once; so with the
  *                                            next two
  *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere;
- *                 flags heir word            heir: that hold is the heir's from now on. Of sequence
- *                                            REEVE_STORE_ALL: that node has something of `process`,
- *                                            one of ours, and is to be told when it dies
- *  PEER_GIVE      node id process word       GIVE, from another node
+ *                 flags heir call attempt    heir: that hold is the heir's from now on
+ *                 word
+ *  PEER_GIVE      node id process call       GIVE, from another node
+ *                 attempt word
+ *  PEER_GIVEN     node id process number     what that node has is `process`'s now, one of ours:
+ *                 call attempt word          it is told (TELL_HEIR), and the node
+ *                                            when it dies
  *  PEER_FREED     node number                it has heard all that we have told it up to that
  *  PEER_PULL      node id offset length      a node wants a piece, or (length 0) to know the size;
  *                 number flags               number: its name for this. flags: INSIST. Answered
@@ -123,6 +127,10 @@
  *                                            to give back what it was granted ahead
  *  OVER           client id                  an actor of the client's, which has said FREE of it:
  *                                            nobody else holds it any more
+ *  TELL_HEIR      client id node token call  the object, or (token not 0) that hold on it, which
+ *                 attempt                    lies on that node, has become the client's, and comes
+ *                                            with the answer to that attempt of that call of its:
+ *                                            once for each gift, whatever has become of the answer
  *  REPLY_GET      client request code id     answer to GET; with code 0 the client now has one pin
  *                 segment offset size text   more
  *  SEND_PULL      node id offset length      asks a node for a piece, which is to be written to
@@ -138,8 +146,9 @@
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
  *                                            is dead; or, by `word`, PEER_HOLD of process, token
- *                                            and heir, or PEER_GIVE. Said again until PEER_FREED
- *                                            answers its number
+ *                                            and heir, PEER_GIVE or PEER_GIVEN (with call and
+ *                                            attempt). Said again until PEER_FREED answers its
+ *                                            number
  *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
  *                 length file folder place   seen for the first time is a new file in that folder
  *  SPILL_READ     request id segment offset  reads them back, and compares with the checksum
@@ -192,6 +201,7 @@ enum reeve_store_event_kind {
     REEVE_STORE_PEER_FREE,
     REEVE_STORE_PEER_HOLD,
     REEVE_STORE_PEER_GIVE,
+    REEVE_STORE_PEER_GIVEN,
     REEVE_STORE_PEER_FREED,
     REEVE_STORE_PEER_PULL,
     REEVE_STORE_PEER_CHUNK,
@@ -227,8 +237,8 @@ enum reeve_store_word {
     REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
     REEVE_STORE_WORD_UNHOLD, /* the end of that */
     REEVE_STORE_WORD_MOVE,   /* PEER_HOLD of process, token, with an heir */
-    REEVE_STORE_WORD_WATCH,  /* PEER_HOLD of all that is the process's */
     REEVE_STORE_WORD_GIVE,   /* PEER_GIVE to process */
+    REEVE_STORE_WORD_GIVEN,  /* PEER_GIVEN: process, token */
 };
 
 /* SEAL: nobody waits for an answer */
@@ -256,6 +266,8 @@ struct reeve_store_event {
     uint64_t length;
     uint64_t number;
     uint64_t word;
+    uint64_t call;
+    uint32_t attempt;
     const char *text; /* of SPILL_… and HOST, while the step lasts; NULL: nothing to say */
 };
 
@@ -281,6 +293,7 @@ enum reeve_store_command_kind {
     REEVE_STORE_SPILL_CLOSE,
     REEVE_STORE_RELAX,
     REEVE_STORE_OVER,
+    REEVE_STORE_TELL_HEIR,
     REEVE_STORE_COMMAND_KIND_COUNT
 };
 
@@ -308,6 +321,8 @@ struct reeve_store_command {
     enum reeve_store_word word; /* of SEND_FREE */
     reeve_process_id heir;
     uint64_t token;
+    uint64_t call;
+    uint32_t attempt;
     char text[REEVE_STORE_TEXT_SIZE]; /* why, for people, where code is not 0 */
 };
 

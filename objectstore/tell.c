@@ -1,5 +1,5 @@
-/* What other nodes must hear: that an object has been freed or given away, that an owner is gone,
- * who holds one.
+/* What other nodes must hear: that an object has been freed or given away, and to whom, that an
+ * owner is gone, who holds one.
  *
  * A session may end with such a word on its way, or there may be none at all; unheard, the word
  * would leave the object there for as long as its owner lives. So each peer's words are numbered
@@ -11,7 +11,8 @@
  * With a new session, or when no answer comes, all that is unanswered is said again, in order. It
  * counts only the first time, by its number: others may have said something since (an heir that it
  * needs the object no more, or that it has given it away), and that must not be undone. Those kept
- * are no more than the objects that lie there, and processes that have died. */
+ * are no more than the objects that lie there, what its processes are given, and those that have
+ * died. */
 #include "objectstore/parts.h"
 
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node)
@@ -56,6 +57,8 @@ static void say(struct reeve_store *store, struct store_peer *peer)
         command->process = word->holder;
         command->token = word->token;
         command->heir = word->heir;
+        command->call = word->call;
+        command->attempt = word->attempt;
         command->number = peer->word_first + peer->word_sent++;
     }
 }

@@ -5,6 +5,7 @@
 #include "api/cli/commands.h"
 #include "api/cli/daemon.h"
 #include "runtime/base/errors.h"
+#include "runtime/wire/address.h"
 #include "scheduler/head_main.h"
 
 static struct values {
@@ -21,7 +22,8 @@ static const struct reeve_cli_option options[] = {
         .environment = "REEVE_LISTEN",
         .help = "where to listen: tcp://HOST:PORT, tcp://*:PORT for\n"
                 "every interface, tcp://HOST:FIRST-LAST for the\n"
-                "first free port, abstract://NAME within a machine"},
+                "first free port; tls+tcp:// for the same encrypted;\n"
+                "abstract://NAME within a machine"},
     REEVE_CLI_DAEMON_OPTIONS(struct values),
     {0},
 };
@@ -42,7 +44,8 @@ static void on_ready(void *arg, const char *address, bool local_only)
         printf("  Add this machine:   reeve worker --head %s%s%s\n", address,
             key ? " --key-file " : "", key ? key : "");
         printf("  Other machines:     not yet, it listens on this machine only. Start it as\n"
-               "                      reeve head --listen 'tcp://*:6380'\n");
+               "                      reeve head --listen '%stcp://*:6380'\n",
+            reeve_address_is_tls(address) ? "tls+" : "");
     } else {
         printf("  Add a machine:      reeve worker --head %s --key-file reeve.key\n", address);
         if (key)
@@ -105,6 +108,7 @@ const struct reeve_cli_command reeve_cli_head = {
     .examples = "Examples:\n"
                 "  reeve head                                  for this machine alone\n"
                 "  reeve head --listen 'tcp://*:6380'          for others too\n"
+                "  reeve head --listen 'tls+tcp://*:6380'      the same, encrypted\n"
                 "  reeve head --listen tcp://10.0.0.1:6380-6400 --state-dir /var/lib/reeve",
     .options = options,
     .run = run,

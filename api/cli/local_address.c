@@ -54,7 +54,7 @@ static int tcp_address(const struct reeve_address *head, char *listen, char *tex
         snprintf(text, REEVE_TEXT_SIZE, "there is no route to %s: %s", head->host, strerror(errno));
         return REEVE_ENOCLUSTER;
     }
-    struct reeve_address address = {.scheme = REEVE_ADDRESS_TCP};
+    struct reeve_address address = {.scheme = head->scheme};
     if (snprintf(address.host, sizeof(address.host), "%s", host) >= (int)sizeof(address.host))
         return REEVE_EADDRESS;
     reeve_address_format(&address, listen);
@@ -68,7 +68,7 @@ int reeve_cli_local_address(
     int error = reeve_address_parse_peer(head, &address, text);
     if (error)
         return error;
-    if (address.scheme == REEVE_ADDRESS_TCP)
+    if (address.scheme != REEVE_ADDRESS_ABSTRACT)
         return tcp_address(&address, listen, text);
     uint64_t number;
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))

@@ -133,8 +133,8 @@ static const char *connect_hint(
             "reeve " REEVE_VERSION);
     else if (error == REEVE_ESYSTEM) /* clocks that differ, say: the message says what to do */
         return NULL;
-    else if (error == REEVE_EADDRESS)
-        snprintf(hint, size, "write tcp://HOST:PORT, as `reeve head` prints it");
+    else if (error == REEVE_EADDRESS || error == REEVE_EPROTOCOL)
+        snprintf(hint, size, "write the head's address as `reeve head` prints it");
     else if (strcmp(address, REEVE_CLI_ADDRESS_DEFAULT) == 0)
         snprintf(hint, size,
             "start one with `reeve head`, or name another's with --address or REEVE_ADDRESS");

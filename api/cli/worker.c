@@ -205,8 +205,20 @@ static int fill_addresses(const struct reeve_cli_command *command, char head[REE
         return REEVE_CLI_USAGE;
     }
     reeve_address_format(&address, head);
-    if (values.daemon.listen)
-        return 0;
+    bool tls = address.scheme == REEVE_ADDRESS_TLS;
+    if (values.daemon.listen) {
+        if (tls && strstr(values.daemon.listen, "://") == NULL &&
+            snprintf(listen, REEVE_ADDRESS_SIZE, "tls+tcp://%s", values.daemon.listen) <
+                REEVE_ADDRESS_SIZE)
+            values.daemon.listen = listen;
+        if (tls == reeve_address_is_tls(values.daemon.listen))
+            return 0;
+        reeve_cli_error(command->name,
+            tls ? "write --listen tls+tcp://HOST:PORT, too" : "write --listen tcp://HOST:PORT",
+            "the head's address %s is %sencrypted, --listen %s is %s", head, tls ? "" : "not ",
+            values.daemon.listen, tls ? "not" : "so");
+        return REEVE_CLI_USAGE;
+    }
     int error = reeve_cli_local_address(head, "node", listen, text);
     if (error) {
         reeve_cli_error(
@@ -252,6 +264,8 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
         hint = "copy the key file again from the head's machine, and give it with --key-file";
     else if (error == REEVE_ESYSTEM) /* clocks that differ, say: the message says what to do */
         hint = NULL;
+    else if (error == REEVE_EPROTOCOL)
+        hint = "write --head as `reeve head` prints it";
     else if (error == REEVE_EVERSION)
         hint = "install the same release on both machines; this is reeve " REEVE_VERSION;
     bool named = strstr(text, head) != NULL;

@@ -209,6 +209,8 @@ struct reeve_backend {
     /* See reeve_actor_retain. */
     int (*actor_retain)(
         struct reeve_backend *, const reeve_actor *actor, struct reeve_error_info *error);
+    /* A value that the program has got has brought it. NULL: nobody wants to hear of it. */
+    void (*actor_got)(struct reeve_backend *, const reeve_actor *actor);
     /* See reeve_actor_find. */
     int (*actor_find)(struct reeve_backend *, const struct reeve_actor_wanted *wanted,
         reeve_actor *ret, struct reeve_error_info *error);

@@ -513,14 +513,21 @@ void reeve_cluster_request_end(
     struct reeve_cluster *cluster, const struct reeve_cluster_request *request);
 int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_local_message *reply, struct reeve_error_info *error);
+/* Who is given something, with the answer to that attempt of that call of its. */
+struct reeve_cluster_heir {
+    reeve_process_id process;
+    reeve_task_id call;
+    uint32_t attempt;
+};
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
-    reeve_process_id heir, struct reeve_error_info *error);
+    const struct reeve_cluster_heir *heir, struct reeve_error_info *error);
 /* Where it lies, if it is LOCATED here and its segment is known; NULL: it has to be asked for. */
 const void *reeve_cluster_object_find(
     struct reeve_cluster *cluster, const struct reeve_reference *object);
-/* Answered when the node where it lies knows that this process needs it, or that the heir does. */
+/* Answered when the node where it lies knows that this process needs it, or (not NULL) that the
+ * heir does. */
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
-    reeve_process_id heir, struct reeve_error_info *error);
+    const struct reeve_cluster_heir *heir, struct reeve_error_info *error);
 /* Asks for it, and has a pin on it then. */
 int reeve_cluster_object_get(struct reeve_cluster *cluster, const struct reeve_reference *object,
     const void **ret_bytes, struct reeve_error_info *error);

@@ -225,7 +225,7 @@ int reeve_cluster_handles_hold(struct reeve_cluster *cluster, struct reeve_error
     const struct reeve_owner_hold *all = (const struct reeve_owner_hold *)(const void *)holds.data;
     for (size_t i = 0; i < holds.size / sizeof(*all); i++) {
         reeve_unlock(&cluster->lock);
-        int failed = reeve_cluster_object_hold(cluster, &all[i], REEVE_PROCESS_NONE, error);
+        int failed = reeve_cluster_object_hold(cluster, &all[i], NULL, error);
         reeve_lock(&cluster->lock);
         if (cluster->ending)
             continue; /* the core goes as a whole */

@@ -103,6 +103,15 @@ static void on_lease_lost(struct reeve_cluster *cluster, uint64_t now_ns,
     reeve_cluster_channel_close(&cluster->holders[index]);
 }
 
+static void on_given(struct reeve_cluster *cluster, const struct reeve_local_message *message)
+{
+    const struct reeve_reference object = {.id = message->object,
+        .node = message->node,
+        .offset = message->task,
+        .flags = REEVE_REFERENCE_GIVEN | (message->task != 0 ? REEVE_REFERENCE_HELD : 0)};
+    reeve_owner_given(cluster->owner, message->token, message->count, &object);
+}
+
 void reeve_cluster_handle(
     struct reeve_cluster *cluster, uint64_t now_ns, struct reeve_local_message *message)
 {
@@ -147,6 +156,7 @@ void reeve_cluster_handle(
         reeve_cluster_ahead_return(cluster);
         reeve_owner_relax(cluster->owner, message->size);
         break;
+    case REEVE_LOCAL_GIVEN: on_given(cluster, message); break;
     case REEVE_LOCAL_OVER: reeve_cluster_actor_over(cluster, now_ns, message); break;
     case REEVE_LOCAL_OUTPUT: reeve_output_start(cluster, message); break;
     case REEVE_LOCAL_REFUSED: reeve_cluster_die(cluster, message->code, text); break;

@@ -86,12 +86,14 @@ int reeve_cluster_request(struct reeve_cluster *cluster, struct reeve_local_mess
 }
 
 int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_reference *object,
-    reeve_process_id heir, struct reeve_error_info *error)
+    const struct reeve_cluster_heir *heir, struct reeve_error_info *error)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_GIVE,
         .object = object->id,
         .node = object->node,
-        .process = heir,
+        .process = heir->process,
+        .token = heir->call,
+        .count = heir->attempt,
         .flags = reeve_cluster_object_flags(object) |
                  (object->flags & REEVE_REFERENCE_LOCATED ? REEVE_LOCAL_OBJECT_ANCHOR : 0)};
     struct reeve_local_message reply;
@@ -99,13 +101,17 @@ int reeve_cluster_object_give(struct reeve_cluster *cluster, const struct reeve_
 }
 
 int reeve_cluster_object_hold(struct reeve_cluster *cluster, const struct reeve_owner_hold *hold,
-    reeve_process_id heir, struct reeve_error_info *error)
+    const struct reeve_cluster_heir *heir, struct reeve_error_info *error)
 {
     struct reeve_local_message message = {.kind = REEVE_LOCAL_HOLD,
         .object = hold->object.id,
         .node = hold->object.node,
-        .process = heir,
         .task = hold->token};
+    if (heir != NULL) {
+        message.process = heir->process;
+        message.token = heir->call;
+        message.count = heir->attempt;
+    }
     struct reeve_local_message reply;
     return reeve_cluster_request(cluster, &message, &reply, error);
 }

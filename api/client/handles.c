@@ -100,11 +100,16 @@ void reeve_handles_note_all(const struct reeve_type *type, const void *value)
 {
     struct reeve_future_ids ids = {0};
     struct reeve_error_info unused;
-    if (reeve_invocation_current() == NULL)
+    struct reeve_backend *backend = reeve_client_enter(&unused);
+    bool told = backend != NULL && backend->actor_got != NULL;
+    if (reeve_invocation_current() == NULL && !told)
         return;
     (void)reeve_codec_futures(type, value, &ids, &unused);
-    for (size_t i = 0; i < ids.actor_count; i++)
+    for (size_t i = 0; i < ids.actor_count; i++) {
         reeve_handles_note(&ids.actors[i]);
+        if (told && ids.actors[i].number != 0)
+            backend->actor_got(backend, &ids.actors[i]);
+    }
     reeve_future_ids_fini(&ids);
 }
 

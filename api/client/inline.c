@@ -16,6 +16,7 @@
 #include "api/client/inline_internal.h"
 
 #include "api/client/actor.h"
+#include "api/client/client.h"
 #include "api/client/error.h"
 #include "api/client/handles.h"
 #include "api/client/invoke.h"
@@ -231,8 +232,11 @@ static struct value *run(const struct reeve_function *function, struct inline_ta
     }
     if (nested)
         inline_nested_drop(nested, given->count);
-    if (invocation.own_handles)
-        reeve_handles_give(&inline_self.backend, &invocation);
+    if (invocation.own_handles) {
+        struct reeve_error_info unused; /* whoever notes what the program holds is told, too */
+        struct reeve_backend *front = reeve_client_enter(&unused);
+        reeve_handles_give(front ? front : &inline_self.backend, &invocation);
+    }
     reeve_invocation_fini(&invocation);
     return value;
 }

@@ -1,8 +1,8 @@
 /* What the program holds: a backend before the backend, which notes what goes through it. It is
  * there only when it was asked for, so that who has not asked pays nothing.
  *
- *   front doors ──▶ submit, seal, retain, futures in a value that is got ──▶ held: + 1
- *                   get, release, the end of a stream ─────────────────────▶ held: - 1
+ *   front doors ──▶ submit, seal, retain, what stands in a value that is got ─▶ held: + 1
+ *                   get, release, the end of a stream ────────────────────────▶ held: - 1
  *                   view, create, actor_make … unview, seal, abort, actor_end
  *                          │
  *                          └──▶ the backend that does the work
@@ -157,16 +157,21 @@ struct consumer {
     void *arg;
 };
 
-/* The futures in a value are the program's, when it has it. */
+/* That gave the value which this thread has got last; NULL: not known. */
+static _Thread_local const struct reeve_function *got_of;
+
+/* The futures in a value are the program's, when it has it; the handles of actors it finds itself
+ * (actor_got). */
 static int consume(size_t index, const void *bytes, size_t size, const uint64_t *futures,
     size_t future_count, void *arg)
 {
     const struct consumer *consumer = arg;
     int code = consumer->consume(index, bytes, size, futures, future_count, consumer->arg);
+    if (code == REEVE_OK)
+        got_of = function_of(consumer->watcher, consumer->futures[index]);
     if (future_count == 0 || code != REEVE_OK)
         return code;
-    struct hold hold = {.kind = REEVE_LEAK_FUTURE,
-        .called = function_of(consumer->watcher, consumer->futures[index])};
+    struct hold hold = {.kind = REEVE_LEAK_FUTURE, .called = got_of};
     for (size_t i = 0; i < future_count; i++)
         hold_add(consumer->watcher, FUTURES, futures[i], &hold);
     return code;
@@ -388,6 +393,12 @@ static int watch_actor_retain(
     return code;
 }
 
+static void watch_actor_got(struct reeve_backend *backend, const reeve_actor *actor)
+{
+    struct hold hold = {.kind = REEVE_LEAK_ACTOR, .called = got_of};
+    hold_add(watcher_of(backend), ACTORS, actor_key(actor), &hold);
+}
+
 /* Nobody in this program has to give it up. */
 static int watch_actor_keep(struct reeve_backend *backend,
     const struct reeve_actor_settings *settings, reeve_actor *ret, struct reeve_error_info *error)
@@ -535,6 +546,8 @@ static void line_print(struct line *line)
         fprintf(stderr, " of %s", line->function);
     else if (is_future)
         fprintf(stderr, " that %s put, or came in a value", several ? "were" : "was");
+    else if (line->kind == REEVE_LEAK_ACTOR)
+        fprintf(stderr, " that %s retained, or came in a value", several ? "were" : "was");
     if (is_future || line->kind == REEVE_LEAK_STREAM)
         fprintf(stderr, ", %zu ready", line->ready);
     if (line->size_bytes != 0)
@@ -611,6 +624,7 @@ int reeve_leaks_watch(struct reeve_backend *inner, bool prints, struct reeve_bac
         .actor_make = watch_actor_make,
         .actor_keep = inner->actor_keep != NULL ? watch_actor_keep : NULL,
         .actor_find = watch_actor_find,
+        .actor_got = watch_actor_got,
         .actor_refer = watch_actor_refer,
         .actor_retain = watch_actor_retain,
         .actor_end = watch_actor_end,

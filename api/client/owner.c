@@ -10,6 +10,7 @@
 #include <reeve_errors.h>
 #include <stdlib.h>
 
+#include "api/client/owner_gifts.h"
 #include "api/client/owner_internal.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
@@ -41,6 +42,7 @@ struct reeve_owner *reeve_owner_create(const struct reeve_owner_settings *settin
     reeve_fifo_init(&owner->commands, sizeof(struct reeve_owner_command));
     reeve_fifo_init(&owner->anchored, sizeof(reeve_task_id));
     reeve_map64_init(&owner->handed);
+    reeve_map64_init(&owner->gifts);
     reeve_map64_init(&owner->streams);
     reeve_map64_init(&owner->retries);
     reeve_heap_init(&owner->pauses);
@@ -64,7 +66,7 @@ void reeve_owner_free(struct reeve_owner *owner)
     while (!reeve_list_is_empty(&owner->lineages))
         owner_lineage_forget(owner);
     owner_handles_fini(owner);
-    owner_handed_fini(owner);
+    owner_gifts_fini(owner);
     owner_streams_fini(owner);
     owner_retries_fini(owner);
     owner_strays_fini(owner);

@@ -506,7 +506,8 @@ void reeve_owner_taken_back(struct reeve_owner *owner, uint64_t now_ns,
  *   result:  the worker's owner gives its futures away. What nobody has claimed it takes back, and
  *            gives the task itself; what has ended it gives as value, object or error; what
  *            somebody is running it waits for. On the other side they are adopted when the result
- *            is accepted, and not before: those of a superseded attempt are dropped
+ *            is accepted, and not before: those of a superseded attempt are dropped, and what was
+ *            given with it is let go of (owner_gifts.c)
  *   call:    the holder lends: a task starts when the futures in its arguments, at any depth, are
  *            ready, so all that is lent has ended. What comes back with the result is known by its
  *            origin, and is the holder's own again. What the callee still refers to when the
@@ -578,6 +579,10 @@ void reeve_owner_held(
 /* A piece of the hand-over of a SENT task's result has come; the answer follows. REEVE_ENOMEM. */
 int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id task,
     uint32_t attempt, const void *bytes, uint32_t size);
+/* The store where it lies says that the object, or (flag HELD, its offset: the token) that hold on
+ * it, is ours, and comes with the answer to that attempt: see owner_gifts.c. Once for each. */
+void reeve_owner_given(struct reeve_owner *owner, reeve_task_id task, uint32_t attempt,
+    const struct reeve_reference *object);
 
 /* --- handles of actors ------------------------------------------------------------------------
  *

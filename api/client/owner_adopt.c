@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/client/owner_gifts.h"
 #include "api/client/owner_internal.h"
 #include "api/client/owner_records.h"
 #include "runtime/base/assert.h"
@@ -126,7 +127,11 @@ static int final_make(
         task->flags |= OWNER_LENT | (is_object ? OWNER_GIVEN : 0);
     }
     *ret = owner_task_id(task, index);
-    return 0;
+    if (is_object && !adoption->lent)
+        error = owner_gift_adopt(owner, &object);
+    if (error != 0)
+        owner_task_unref(owner, index);
+    return error;
 }
 
 /* Splices ascend, each names a byte of its own; futures that stand in arguments lie between
@@ -244,8 +249,7 @@ static int record_adopt(struct adoption *adoption, const struct reader *reader)
                : error;
 }
 
-/* The whole; `ret` is the list of the roots, each referred to once more, or NULL. */
-static int adopt(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, size_t size,
+int owner_adopt(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, size_t size,
     bool lent, struct reeve_owner_splice **ret, uint32_t *ret_count)
 {
     struct adoption adoption = {.owner = owner, .now_ns = now_ns, .lent = lent};
@@ -278,93 +282,13 @@ static int adopt(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, 
     return error;
 }
 
-/* ---- with a result --------------------------------------------------------------------------- */
-
-struct owner_handed {
-    struct reeve_buffer buffer;
-};
-
-int reeve_owner_handed(struct reeve_owner *owner, reeve_lease_index lease_index, reeve_task_id id,
-    uint32_t attempt, const void *bytes, uint32_t size)
-{
-    const struct owner_task *task = owner_task_find(owner, id);
-    if (task == NULL || task->state != REEVE_TASK_SENT || task->attempt != attempt ||
-        task->lease_index != lease_index) {
-        owner->stale_count++;
-        return 0;
-    }
-    struct owner_handed *handed = reeve_map64_get(&owner->handed, id);
-    if (handed == NULL) {
-        handed = calloc(1, sizeof(*handed));
-        if (handed == NULL || reeve_map64_put(&owner->handed, id, handed, NULL) != 0) {
-            free(handed);
-            return REEVE_ENOMEM;
-        }
-        reeve_buffer_init(&handed->buffer);
-    }
-    return reeve_buffer_append(&handed->buffer, bytes, size);
-}
-
-static void handed_free(struct owner_handed *handed)
-{
-    if (handed == NULL)
-        return;
-    reeve_buffer_fini(&handed->buffer);
-    free(handed);
-}
-
-int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id,
-    struct reeve_owner_splice **ret, uint32_t *ret_count)
-{
-    struct owner_handed *handed = reeve_map64_remove(&owner->handed, id);
-    if (handed == NULL)
-        return 0;
-    int error =
-        adopt(owner, now_ns, handed->buffer.data, handed->buffer.size, false, ret, ret_count);
-    handed_free(handed);
-    return error;
-}
-
-/* The objects in it may be ours by now. */
-void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id)
-{
-    if (REEVE_LIKELY(reeve_map64_count(&owner->handed) == 0))
-        return;
-    struct owner_handed *handed = reeve_map64_remove(&owner->handed, id);
-    if (handed == NULL)
-        return;
-    struct reader reader = {
-        .at = handed->buffer.data, .end = handed->buffer.data + handed->buffer.size};
-    while (record_next(&reader)) {
-        struct reeve_reference object;
-        if (reader.record.kind != OWNER_RECORD_OBJECT || reader.record.size != sizeof(object))
-            continue;
-        memcpy(&object, reader.body, sizeof(object));
-        object.flags &= REEVE_REFERENCE_HELD;
-        object.flags |= REEVE_REFERENCE_GIVEN;
-        struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
-        command->object = object;
-        command->task = object.flags & REEVE_REFERENCE_HELD ? object.offset : 0;
-    }
-    handed_free(handed);
-}
-
-void owner_handed_fini(struct reeve_owner *owner)
-{
-    size_t at = 0;
-    void *handed;
-    while (reeve_map64_next(&owner->handed, &at, NULL, &handed))
-        handed_free(handed);
-    reeve_map64_fini(&owner->handed);
-}
-
 /* ---- with a call ----------------------------------------------------------------------------- */
 
 int reeve_owner_borrow(struct reeve_owner *owner, uint64_t now_ns, const void *bytes, size_t size,
     reeve_task_id **ret, uint32_t *ret_count)
 {
     struct reeve_owner_splice *list;
-    int error = adopt(owner, now_ns, bytes, size, true, &list, ret_count);
+    int error = owner_adopt(owner, now_ns, bytes, size, true, &list, ret_count);
     if (error != 0)
         return error;
     reeve_task_id *ids = calloc(*ret_count + 1, sizeof(*ids));

@@ -2,6 +2,7 @@
  * counted and left out. */
 #include <reeve_errors.h>
 
+#include "api/client/owner_gifts.h"
 #include "api/client/owner_internal.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/macros.h"

@@ -2,6 +2,7 @@
  * counted again. */
 #include <stdlib.h>
 
+#include "api/client/owner_gifts.h"
 #include "api/client/owner_lineages.h"
 #include "runtime/base/assert.h"
 
@@ -49,6 +50,7 @@ void reeve_owner_check(const struct reeve_owner *owner)
     }
     owner_anchor_check(owner);
     owner_handles_check(owner);
+    owner_gifts_check(owner);
     owner_strays_check(owner);
     REEVE_ASSERT(cancelling == reeve_map64_count(&owner->cancelling));
     REEVE_LIST_EACH(node, &owner->lineages)

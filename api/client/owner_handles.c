@@ -199,6 +199,7 @@ static void hold_free(struct reeve_owner *owner, const struct reeve_reference *o
     struct reeve_owner_command *command = owner_command(owner, REEVE_OWNER_FREE_OBJECT);
     command->object = *object;
     command->task = object->offset;
+    owner_gift_end(owner, object);
 }
 
 static void hold_part(struct reeve_owner *owner, const struct reeve_reference *object)

@@ -199,8 +199,8 @@ static bool is_ready(struct reeve_owner *owner, uint64_t now_ns, uint32_t index,
         task->state = REEVE_TASK_WAITING;
         return true;
     case REEVE_TASK_WAITING:
-        if (!may_give && task->unresolved == 0) /* it was kept, and somebody else wants it now */
-            owner_task_requeue(owner, now_ns, index);
+        if (!may_give && task->unresolved == 0 && !owner_retry_pauses(owner, index))
+            owner_task_requeue(owner, now_ns, index); /* it was kept, and others want it now */
         return may_give;
     case REEVE_TASK_SENT:
         if (may_give && !(task->flags & OWNER_TAKING_BACK)) {
@@ -401,7 +401,7 @@ void reeve_owner_handover_end(struct reeve_owner *owner, uint64_t now_ns,
         bool kept = task->flags & OWNER_KEPT && task->state == REEVE_TASK_WAITING;
         if (!given) {
             task->flags &= (uint8_t)~OWNER_KEPT;
-            if (kept && task->unresolved == 0)
+            if (kept && task->unresolved == 0 && !owner_retry_pauses(owner, walk.tasks[i]))
                 owner_task_requeue(owner, now_ns, walk.tasks[i]);
         } else if (kept) {
             owner_task_end(

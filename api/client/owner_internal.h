@@ -266,6 +266,7 @@ struct reeve_owner {
     uint32_t send_lease;          /* what next_send chose, until sent or unsent */
     uint32_t mark;                /* of the latest walk */
     struct reeve_map64 handed;    /* SENT task -> struct owner_handed: what its worker hands over */
+    struct reeve_map64 gifts;     /* key of owner_gifts.c -> struct owner_gift: heard of once */
     struct reeve_map64 actors;    /* number -> struct owner_actor: those that are not released */
     struct reeve_map64 hosts;     /* key of owner_actor.c -> class index + 1, of all hosts */
     struct reeve_list hosts_free; /* classes: hosts of one actor, which are without it */
@@ -506,6 +507,8 @@ struct reeve_owner_retries owner_retries_left(const struct reeve_owner *owner, u
 void owner_retry_forget(struct reeve_owner *owner, struct owner_task *task, uint32_t index);
 /* Its function has failed, and it has left its lease. True: it is run again. */
 bool owner_task_retried(struct reeve_owner *owner, uint64_t now_ns, uint32_t index);
+/* It has failed, and its pause is not over. */
+bool owner_retry_pauses(const struct reeve_owner *owner, uint32_t index);
 void owner_retry_tick(struct reeve_owner *owner, uint64_t now_ns);
 void owner_retries_fini(struct reeve_owner *owner);
 /* Audits; returns their memory. */
@@ -526,6 +529,10 @@ static inline struct owner_task *owner_task_answered(
 struct reeve_owner_command *owner_command(
     struct reeve_owner *owner, enum reeve_owner_command_kind kind);
 
+/* What is given with results (owner_gifts.c): is adopted; is freed. */
+int owner_gift_adopt(struct reeve_owner *owner, const struct reeve_reference *object);
+void owner_gift_end(struct reeve_owner *owner, const struct reeve_reference *object);
+
 /* The task's object is not needed any more. */
 static inline void owner_object_free(
     struct reeve_owner *owner, const struct owner_task *task, uint32_t index)
@@ -534,6 +541,8 @@ static inline void owner_object_free(
     command->object = task->bytes.object;
     command->task = task->bytes.object.flags & REEVE_REFERENCE_HELD ? task->bytes.object.offset
                                                                     : owner_task_id(task, index);
+    if (REEVE_UNLIKELY(task->bytes.object.flags & REEVE_REFERENCE_GIVEN))
+        owner_gift_end(owner, &task->bytes.object);
     if (task->bytes.object.id.owner == owner->process)
         owner_strays_free(owner, task->bytes.object.id.sequence, task->bytes.object.node);
 }
@@ -610,13 +619,6 @@ bool owner_loss_forgiven(struct reeve_owner *owner, struct owner_task *task, ree
 uint32_t owner_mark_next(struct reeve_owner *owner);
 /* The task waits for all futures that stand, at any depth, in what it is given, too. */
 int owner_task_deepen(struct reeve_owner *owner, uint32_t index);
-/* Takes what has been handed over with the task's present attempt, as the list of its result.
- * `ret` is from malloc, each future in it has a reference more; NULL: none. */
-int owner_handed_adopt(struct reeve_owner *owner, uint64_t now_ns, reeve_task_id id,
-    struct reeve_owner_splice **ret, uint32_t *ret_count);
-/* Nobody wants it any more; does nothing where there is nothing. */
-void owner_handed_drop(struct reeve_owner *owner, reeve_task_id id);
-void owner_handed_fini(struct reeve_owner *owner);
 
 /* Objects that are anchored (owner_anchor.c). */
 void owner_anchor_add(struct reeve_owner *owner, uint32_t index);

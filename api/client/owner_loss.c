@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/client/owner_gifts.h"
 #include "api/client/owner_queue.h"
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"

@@ -31,6 +31,8 @@ static const char *final_reason(
         reason = "another process had made it, and only that one could make it again";
     } else if (task->attempt == 0) {
         reason = "it was put, not made by a task: put it again, or have a task make it";
+    } else if (owner_class_is_ordered(owner->classes[task->class_index])) {
+        reason = "a method of an actor had made it, and the actor has gone on since";
     } else if (task->losses >= task->losses_max) {
         reason = spent;
         snprintf(spent, 80, "its task may not be run again (max_retries: %" PRIu32 ")",

@@ -100,6 +100,12 @@ bool owner_task_retried(struct reeve_owner *owner, uint64_t now_ns, uint32_t ind
     return true;
 }
 
+bool owner_retry_pauses(const struct reeve_owner *owner, uint32_t index)
+{
+    const struct owner_retry *retry = retry_of(owner, owner_task_at(owner, index), index);
+    return retry != NULL && reeve_heap_contains(&retry->due);
+}
+
 void owner_retry_tick(struct reeve_owner *owner, uint64_t now_ns)
 {
     struct reeve_heap_node *node;

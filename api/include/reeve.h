@@ -30,9 +30,9 @@
  *  - Ownership. Arguments are copied before a call returns: the caller may reuse them at once. What
  *    a call gives is the caller's: every pointer inside a value is a malloc block of its own, see
  *    reeve_free.
- *  - Descriptors. Between reeve_init and reeve_shutdown a program has some 30 file descriptors more,
- *    and one for each worker of its own node that it uses, however many it uses elsewhere. Sixteen
- *    are only held, for what comes when the program has used up all others: then it gets on.
+ *  - Descriptors. Between reeve_init and reeve_shutdown a program has some 30 file descriptors
+ *    more, and one for each worker of its own node that it uses, however many it uses elsewhere.
+ *    Sixteen are only held, for what comes when the program has used up all others: then it gets on.
  *  - Time. `timeout_ms` is in milliseconds: 0 asks without waiting, REEVE_FOREVER (-1) waits as
  *    long as it takes. It is the limit of the whole call, until what it waits for is ready; a
  *    large value that is ready and lies on another node is brought here then, however long that
@@ -187,8 +187,8 @@ enum reeve_leaks_mode {
 typedef struct reeve_options {
     size_t size; /* sizeof(reeve_options): set by REEVE_OPTIONS */
     int mode;    /* enum reeve_mode; REEVE_MODE */
-    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT; REEVE_ADDRESS; else a
-     * cluster of this program's own. */
+    /* The head to join, as `reeve head` prints it: tcp://HOST:PORT or
+     * tls+tcp://HOST:PORT; REEVE_ADDRESS; else a cluster of this program's own. */
     const char *address;
     /* The cluster key in hex; REEVE_KEY. */
     const char *key;

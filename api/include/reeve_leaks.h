@@ -38,7 +38,7 @@ typedef struct reeve_leak {
     /* Of the packed value, as far as there is one: 0 while the task runs, and when it has
      * failed. */
     uint64_t size_bytes;
-    /* The remote function that it is of, the constructor of an actor; "" where there is none. */
+    /* The remote function that it is of, the type of an actor that was made here; "" for others. */
     const char *function;
     /* Where it was made: "FILE:LINE", or "PROGRAM+0xOFFSET"; "" when nothing is known. */
     const char *place;

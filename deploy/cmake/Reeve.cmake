@@ -15,7 +15,8 @@
 #   reeve_add_folders(a b c)                                  add_subdirectory for those that exist
 #
 # Outside libraries are targets: Reeve::nng, Reeve::uv, Reeve::msgpack, Reeve::protobuf_c,
-# Reeve::sqlite3, Reeve::sodium, Reeve::popt, Reeve::xxhash, Reeve::jansson, Reeve::cmocka.
+# Reeve::sqlite3, Reeve::sodium, Reeve::popt, Reeve::xxhash, Reeve::jansson, Reeve::cmocka,
+# Reeve::openssl_headers.
 
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -122,6 +123,14 @@ add_library(Reeve::http_parser UNKNOWN IMPORTED GLOBAL)
 set_target_properties(Reeve::http_parser PROPERTIES
     IMPORTED_LOCATION "${REEVE_HTTP_PARSER_LIBRARY}"
     INTERFACE_INCLUDE_DIRECTORIES "${REEVE_HTTP_PARSER_INCLUDE}")
+
+# OpenSSL is loaded when an address wants TLS (runtime/wire/tls.h): of it the build needs the headers only.
+find_path(REEVE_OPENSSL_INCLUDE openssl/ssl.h)
+if(NOT REEVE_OPENSSL_INCLUDE)
+    message(FATAL_ERROR "missing headers of OpenSSL 3: install libssl-dev (or run deploy/install-packages)")
+endif()
+add_library(Reeve::openssl_headers INTERFACE IMPORTED GLOBAL)
+target_include_directories(Reeve::openssl_headers INTERFACE "${REEVE_OPENSSL_INCLUDE}")
 
 find_program(REEVE_PROTOC_C protoc-c)
 

@@ -286,7 +286,7 @@ static void on_rejected(void *arg, int code, const char *text)
 /* --- where to listen --- */
 
 /* The local address from which the head is reached: there peers can reach us too. */
-static int local_address(const struct reeve_address *head, char *out, size_t size, char *text)
+static int local_address(const struct reeve_address *head, char out[REEVE_ADDRESS_SIZE], char *text)
 {
     char port[8];
     snprintf(port, sizeof port, "%u", head->port);
@@ -306,8 +306,9 @@ static int local_address(const struct reeve_address *head, char *out, size_t siz
             getsockname(fd, (struct sockaddr *)&local, &length) == 0 &&
             getnameinfo((struct sockaddr *)&local, length, host, sizeof host, NULL, 0,
                 NI_NUMERICHOST) == 0) {
-            bool six = local.ss_family == AF_INET6;
-            snprintf(out, size, "tcp://%s%s%s:0", six ? "[" : "", host, six ? "]" : "");
+            struct reeve_address address = {.scheme = head->scheme};
+            snprintf(address.host, sizeof address.host, "%s", host);
+            reeve_address_format(&address, out);
             result = REEVE_OK;
         }
         if (fd >= 0)
@@ -333,7 +334,7 @@ int daemon_links_open(struct daemon *daemon, char *text)
         snprintf(listen, sizeof listen, "abstract://reeve-%u-%016llx-node", (unsigned)getuid(),
             (unsigned long long)daemon->uid);
     } else {
-        error = local_address(&head, listen, sizeof listen, text);
+        error = local_address(&head, listen, text);
         if (error != REEVE_OK)
             return error;
     }

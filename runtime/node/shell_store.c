@@ -136,6 +136,17 @@ static void over(struct reeve_store_shell *shell, const struct reeve_store_comma
     send_client(shell, command->client, &message, "");
 }
 
+static void tell_heir(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    struct reeve_local_message message = {.kind = REEVE_LOCAL_GIVEN,
+        .object = command->id,
+        .node = command->node,
+        .task = command->token,
+        .token = command->call,
+        .count = command->attempt};
+    send_client(shell, command->client, &message, "");
+}
+
 static Reeve__ObjectId id_of(struct reeve_object_id id)
 {
     Reeve__ObjectId ret = REEVE__OBJECT_ID__INIT;
@@ -151,9 +162,27 @@ static void send_give(struct reeve_store_shell *shell, const struct reeve_store_
     give.id = &id;
     give.process = command->process;
     give.number = command->number;
+    give.call = command->call;
+    give.attempt = command->attempt;
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_GIVE;
     message.object_give = &give;
+    shell->callbacks.send_node(shell->arg, command->node, &message);
+}
+
+static void send_given(struct reeve_store_shell *shell, const struct reeve_store_command *command)
+{
+    Reeve__ObjectId id = id_of(command->id);
+    Reeve__ObjectGiven given = REEVE__OBJECT_GIVEN__INIT;
+    given.id = &id;
+    given.process = command->process;
+    given.number = command->number;
+    given.token = command->token;
+    given.call = command->call;
+    given.attempt = command->attempt;
+    Reeve__Message message = REEVE__MESSAGE__INIT;
+    message.body_case = REEVE__MESSAGE__BODY_OBJECT_GIVEN;
+    message.object_given = &given;
     shell->callbacks.send_node(shell->arg, command->node, &message);
 }
 
@@ -161,6 +190,10 @@ static void send_word(struct reeve_store_shell *shell, const struct reeve_store_
 {
     if (command->word == REEVE_STORE_WORD_GIVE) {
         send_give(shell, command);
+        return;
+    }
+    if (command->word == REEVE_STORE_WORD_GIVEN) {
+        send_given(shell, command);
         return;
     }
     Reeve__ObjectId id = id_of(command->id), *ids[] = {&id};
@@ -175,7 +208,10 @@ static void send_word(struct reeve_store_shell *shell, const struct reeve_store_
         object_free.token = command->token;
         object_free.ends = command->word == REEVE_STORE_WORD_UNHOLD;
         object_free.has_heir = command->word == REEVE_STORE_WORD_MOVE;
+        object_free.has_call = object_free.has_attempt = object_free.has_heir;
         object_free.heir = command->heir;
+        object_free.call = command->call;
+        object_free.attempt = command->attempt;
     }
     Reeve__Message message = REEVE__MESSAGE__INIT;
     message.body_case = REEVE__MESSAGE__BODY_OBJECT_FREE;
@@ -258,6 +294,7 @@ static void carry_out(struct reeve_store_shell *shell, const struct reeve_store_
     case REEVE_STORE_SEGMENT_RETURN: segment_return(shell, command); return;
     case REEVE_STORE_RELAX: relax(shell, command); return;
     case REEVE_STORE_OVER: over(shell, command); return;
+    case REEVE_STORE_TELL_HEIR: tell_heir(shell, command); return;
     case REEVE_STORE_COMMAND_KIND_COUNT: break;
     }
     REEVE_ASSERT(!"a command of the store");
@@ -448,8 +485,25 @@ static void on_give(struct reeve_store_shell *shell, uint32_t node, const Reeve_
                    .node = node,
                    .id = {.owner = give->id->owner, .sequence = give->id->sequence},
                    .process = give->process,
+                   .call = give->call,
+                   .attempt = give->attempt,
                    .word = give->number});
     send_freed(shell, node, give->number);
+}
+
+static void on_given(
+    struct reeve_store_shell *shell, uint32_t node, const Reeve__ObjectGiven *given)
+{
+    reeve_store_shell_event(
+        shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_GIVEN,
+                   .node = node,
+                   .id = {.owner = given->id->owner, .sequence = given->id->sequence},
+                   .process = given->process,
+                   .number = given->token,
+                   .call = given->call,
+                   .attempt = given->attempt,
+                   .word = given->number});
+    send_freed(shell, node, given->number);
 }
 
 static void on_free(
@@ -465,6 +519,8 @@ static void on_free(
                 .process = object_free->has_holder ? object_free->holder : 0,
                 .heir = object_free->has_heir ? object_free->heir : 0,
                 .number = object_free->has_token ? object_free->token : 0,
+                .call = object_free->call,
+                .attempt = object_free->attempt,
                 .word = object_free->has_number ? object_free->number - (object_free->n_ids - 1 - i)
                                                 : 0,
                 .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
@@ -480,6 +536,9 @@ bool reeve_store_shell_peer_message(
         return true;
     switch (message->body_case) {
     case REEVE__MESSAGE__BODY_OBJECT_GIVE: on_give(shell, node, message->object_give); return true;
+    case REEVE__MESSAGE__BODY_OBJECT_GIVEN:
+        on_given(shell, node, message->object_given);
+        return true;
     case REEVE__MESSAGE__BODY_OBJECT_FREE: on_free(shell, node, message->object_free); return true;
     case REEVE__MESSAGE__BODY_OBJECT_FREED:
         reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_PEER_FREED,

@@ -71,10 +71,14 @@ static void client_say(
         event.kind = REEVE_STORE_HOLD;
         event.number = message->task;
         event.heir = message->process;
+        event.call = message->token;
+        event.attempt = message->count;
         break;
     default:
         event.kind = REEVE_STORE_GIVE;
         event.flags = given | anchor;
+        event.call = message->token;
+        event.attempt = message->count;
         break;
     }
     reeve_store_shell_event(shell, &event);

@@ -65,12 +65,13 @@ void daemon_streams_open(struct daemon *daemon, const char *listen)
     struct reeve_address address;
     char why[REEVE_TEXT_SIZE];
     if (reeve_address_parse(listen, &address, why) != REEVE_OK ||
-        address.scheme != REEVE_ADDRESS_TCP)
+        address.scheme == REEVE_ADDRESS_ABSTRACT)
         return;
     if (address.port == address.port_last) /* taken by the inbox */
         address.port = address.port_last = 0;
     struct reeve_bulk_options options = {.loop = &daemon->loop,
         .listen = &address,
+        .tls = reeve_link_tls(daemon->link),
         .uid = daemon->uid,
         .callbacks =
             {.place = place, .landed = landed, .sent = sent, .lost = lost, .rejected = rejected},

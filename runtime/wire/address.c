@@ -7,7 +7,8 @@
 
 #include <reeve_errors.h>
 
-#define EXPECTED "expected tcp://HOST:PORT, HOST:PORT or abstract://NAME"
+#define EXPECTED "expected tcp://HOST:PORT, tls+tcp://HOST:PORT, HOST:PORT or abstract://NAME"
+#define TLS      "tls+tcp://"
 
 static int fail(char *why, const char *text, const char *what)
 {
@@ -66,6 +67,11 @@ static int ports_parse(const char *text, const char *ports, struct reeve_address
     return REEVE_OK;
 }
 
+bool reeve_address_is_tls(const char *text)
+{
+    return strncmp(text, TLS, strlen(TLS)) == 0;
+}
+
 int reeve_address_parse(const char *text, struct reeve_address *ret, char *why)
 {
     struct reeve_address address;
@@ -78,11 +84,11 @@ int reeve_address_parse(const char *text, struct reeve_address *ret, char *why)
                 *ret = address;
             return error;
         }
-        if (strncmp(text, "tcp://", 6) != 0)
+        if (strncmp(text, "tcp://", 6) != 0 && !reeve_address_is_tls(text))
             return fail(why, text, "this scheme is not known; " EXPECTED);
         host = scheme_end + 3;
     }
-    address.scheme = REEVE_ADDRESS_TCP;
+    address.scheme = reeve_address_is_tls(text) ? REEVE_ADDRESS_TLS : REEVE_ADDRESS_TCP;
     const char *host_end, *ports;
     if (*host == '[') {
         host++;
@@ -126,7 +132,7 @@ int reeve_address_parse_peer(const char *text, struct reeve_address *ret, char *
     int error = reeve_address_parse(text, &address, why);
     if (error != REEVE_OK)
         return error;
-    if (address.scheme == REEVE_ADDRESS_TCP &&
+    if (address.scheme != REEVE_ADDRESS_ABSTRACT &&
         (address.port == 0 || address.port_last != address.port))
         return fail(why, text, "one port is needed to connect to");
     if (reeve_address_is_wildcard(&address))
@@ -137,18 +143,19 @@ int reeve_address_parse_peer(const char *text, struct reeve_address *ret, char *
 
 const char *reeve_address_format(const struct reeve_address *address, char text[REEVE_ADDRESS_SIZE])
 {
+    const char *scheme = address->scheme == REEVE_ADDRESS_TLS ? TLS : "tcp://";
     if (address->scheme == REEVE_ADDRESS_ABSTRACT)
         snprintf(text, REEVE_ADDRESS_SIZE, "abstract://%s", address->host);
     else if (strchr(address->host, ':') != NULL)
-        snprintf(text, REEVE_ADDRESS_SIZE, "tcp://[%s]:%u", address->host, address->port);
+        snprintf(text, REEVE_ADDRESS_SIZE, "%s[%s]:%u", scheme, address->host, address->port);
     else
-        snprintf(text, REEVE_ADDRESS_SIZE, "tcp://%s:%u", address->host, address->port);
+        snprintf(text, REEVE_ADDRESS_SIZE, "%s%s:%u", scheme, address->host, address->port);
     return text;
 }
 
 bool reeve_address_is_wildcard(const struct reeve_address *address)
 {
-    return address->scheme == REEVE_ADDRESS_TCP &&
+    return address->scheme != REEVE_ADDRESS_ABSTRACT &&
            (strcmp(address->host, "0.0.0.0") == 0 || strcmp(address->host, "::") == 0);
 }
 
@@ -162,11 +169,13 @@ int reeve_address_advertised(
             return error;
         const char *host =
             strstr(advertise, "://") != NULL ? strstr(advertise, "://") + 3 : advertise;
+        if (host == advertise && bound->scheme == REEVE_ADDRESS_TLS)
+            address.scheme = REEVE_ADDRESS_TLS;
         const char *bracket = strchr(host, ']');
         bool has_port = strchr(bracket != NULL ? bracket : host, ':') != NULL;
         if (address.scheme != bound->scheme)
             return fail(why, advertise, "it is of another kind than the address we listen on");
-        if (address.scheme == REEVE_ADDRESS_TCP && !has_port)
+        if (address.scheme != REEVE_ADDRESS_ABSTRACT && !has_port)
             address.port = address.port_last = bound->port;
         if (address.port != address.port_last || (address.port == 0 && has_port))
             return fail(why, advertise, "exactly one port can be advertised");

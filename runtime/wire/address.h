@@ -3,6 +3,7 @@
  *     tcp://HOST:PORT          HOST a name, an IPv4 address, an [IPv6] address, or * for every
  *                              interface
  *     tcp://HOST:PORT-LAST     for listening: the first free port of these
+ *     tls+tcp://…              the same, encrypted (tls.h)
  *     HOST:PORT, HOST          the same without the scheme; the port is 6380 when it is left out
  *     abstract://NAME          a unix socket of this machine and user, without a file */
 #ifndef REEVE_WIRE_ADDRESS_H
@@ -15,7 +16,7 @@
 
 #define REEVE_DEFAULT_PORT 6380
 
-enum reeve_address_scheme { REEVE_ADDRESS_TCP, REEVE_ADDRESS_ABSTRACT };
+enum reeve_address_scheme { REEVE_ADDRESS_TCP, REEVE_ADDRESS_TLS, REEVE_ADDRESS_ABSTRACT };
 
 struct reeve_address {
     enum reeve_address_scheme scheme;
@@ -36,6 +37,9 @@ const char *reeve_address_format(
     const struct reeve_address *address, char text[REEVE_ADDRESS_SIZE]);
 
 bool reeve_address_is_wildcard(const struct reeve_address *address);
+
+/* Is this text, of whatever form, an address beginning with tls+tcp://? */
+bool reeve_address_is_tls(const char *text);
 
 /* What others should dial, given where we listen (`bound`: with the port that was found) and
  * what the user says (`advertise`: HOST, HOST:PORT or a whole address; NULL: nothing).

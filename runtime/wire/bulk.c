@@ -295,6 +295,7 @@ static int listen_on(struct reeve_bulk *bulk, const struct reeve_address *listen
         struct reeve_address address = *listen;
         char url[REEVE_ADDRESS_SIZE];
         address.port = address.port_last = (uint16_t)at;
+        address.scheme = REEVE_ADDRESS_TCP; /* TLS is above nng's streams: see bulk_stream.c */
         if (nng_stream_listener_alloc(&bulk->listener, reeve_address_format(&address, url)) != 0)
             return REEVE_ENOMEM;
         result = nng_stream_listener_listen(bulk->listener);
@@ -321,6 +322,7 @@ static void on_handle_closed(uv_handle_t *handle)
     struct reeve_bulk *bulk = handle->data;
     if (--bulk->handles_open > 0)
         return;
+    reeve_tls_drop(bulk->tls);
     pthread_mutex_destroy(&bulk->mutex);
     free(bulk);
 }
@@ -334,6 +336,7 @@ int reeve_bulk_open(const struct reeve_bulk_options *options, struct reeve_bulk 
     bulk->callbacks = options->callbacks;
     bulk->arg = options->arg;
     bulk->uid = options->uid;
+    bulk->tls = options->tls != NULL ? reeve_tls_hold(options->tls) : NULL;
     bulk->handshake_timeout_ms =
         options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : HANDSHAKE_MS;
     bulk->stall_timeout_ms = options->stall_timeout_ms != 0 ? options->stall_timeout_ms : STALL_MS;
@@ -352,6 +355,7 @@ int reeve_bulk_open(const struct reeve_bulk_options *options, struct reeve_bulk 
             nng_aio_free(bulk->accept);
         if (bulk->listener != NULL)
             nng_stream_listener_free(bulk->listener);
+        reeve_tls_drop(bulk->tls);
         pthread_mutex_destroy(&bulk->mutex);
         free(bulk);
         return error;

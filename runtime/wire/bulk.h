@@ -19,6 +19,7 @@
 
 #include "runtime/wire/address.h"
 #include "runtime/wire/bulk_frame.h"
+#include "runtime/wire/tls.h"
 
 struct reeve_bulk;
 
@@ -37,7 +38,8 @@ struct reeve_bulk_callbacks {
 
 struct reeve_bulk_options {
     uv_loop_t *loop;
-    const struct reeve_address *listen; /* tcp; the first free port of its range */
+    const struct reeve_address *listen; /* the first free port of its range */
+    struct reeve_tls *tls;              /* NULL: not encrypted; else all are, in both directions */
     uint64_t uid;
     struct reeve_bulk_callbacks callbacks;
     void *arg;

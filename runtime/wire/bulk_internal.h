@@ -42,6 +42,10 @@ struct bulk_stream {
     nng_stream_dialer *dialer;
     pthread_mutex_t mutex; /* of operations' beginnings, and of closed; taken last */
     bool closed;
+    struct reeve_tls_connection *tls; /* of the thread; NULL: not encrypted */
+    int timeout_ms;                   /* of what is being moved by TLS */
+    uint8_t *gathered;                /* records that go out together */
+    size_t gathered_size;
     bool incoming;
     bool proven;
     bool stopping;
@@ -64,6 +68,7 @@ struct reeve_bulk {
     void *arg;
     uint64_t uid;
     uint32_t handshake_timeout_ms, stall_timeout_ms, idle_timeout_ms;
+    struct reeve_tls *tls;
     nng_stream_listener *listener;
     nng_aio *accept;
     uint16_t port;

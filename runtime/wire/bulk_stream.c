@@ -12,7 +12,8 @@
 #include "runtime/base/macros.h"
 #include "runtime/wire/bulk_internal.h"
 
-#define SMALL_TURNS 3
+#define SMALL_TURNS   3
+#define GATHERED_SIZE (256u << 10) /* of records of TLS, to go out in one operation */
 
 static bool fail(struct bulk_stream *stream, int code, const char *text)
 {
@@ -50,8 +51,84 @@ static size_t move(struct bulk_stream *stream, void (*operation)(nng_stream *, n
     return wait_for(stream) ? nng_aio_count(stream->aio) : 0;
 }
 
+/* --- TLS -------------------------------------------------------------------------------------
+ *
+ * It is above nng's stream, not nng's own: that one moves 16 KiB at a time, each with a way through
+ * three threads. Here ciphers are made by this thread, and a piece is one operation or two. */
+
+static bool tls_flush(struct bulk_stream *stream)
+{
+    uint8_t *bytes = stream->gathered;
+    while (stream->gathered_size > 0) {
+        nng_iov iov = {.iov_buf = bytes, .iov_len = stream->gathered_size};
+        size_t sent = move(stream, nng_stream_send, &iov, 1, stream->timeout_ms);
+        if (sent == 0)
+            return false;
+        bytes += sent;
+        stream->gathered_size -= sent;
+    }
+    return true;
+}
+
+static enum reeve_tls_result tls_receive(void *arg, uint8_t *bytes, size_t *size)
+{
+    struct bulk_stream *stream = arg;
+    nng_iov iov = {.iov_buf = bytes, .iov_len = *size};
+    if (!tls_flush(stream)) /* what is to be answered */
+        return REEVE_TLS_ENDED;
+    *size = move(stream, nng_stream_recv, &iov, 1, stream->timeout_ms);
+    if (stream->timeout_ms == NNG_DURATION_INFINITE) /* a record, once begun, is to come whole */
+        stream->timeout_ms = (int)stream->bulk->stall_timeout_ms;
+    return *size > 0 ? REEVE_TLS_DONE : REEVE_TLS_ENDED;
+}
+
+static enum reeve_tls_result tls_send(void *arg, const uint8_t *bytes, size_t *size)
+{
+    struct bulk_stream *stream = arg;
+    if (stream->gathered_size == GATHERED_SIZE && !tls_flush(stream))
+        return REEVE_TLS_ENDED;
+    *size = REEVE_MIN(*size, GATHERED_SIZE - stream->gathered_size);
+    memcpy(stream->gathered + stream->gathered_size, bytes, *size);
+    stream->gathered_size += *size;
+    return REEVE_TLS_DONE;
+}
+
+/* Nothing but the reason of the carrier's, if that is what has failed. */
+static bool tls_fail(struct bulk_stream *stream)
+{
+    switch (reeve_tls_fault(stream->tls)) {
+    case REEVE_TLS_FAULT_KEY: return fail(stream, REEVE_EKEY, "its cluster key is not ours (TLS)");
+    case REEVE_TLS_FAULT_NONE: return fail(stream, REEVE_ELINK, "the connection was lost");
+    default: return fail(stream, REEVE_EPROTOCOL, "what came is not of our TLS");
+    }
+}
+
+static bool tls_begin(struct bulk_stream *stream)
+{
+    struct reeve_bulk *bulk = stream->bulk;
+    if (bulk->tls == NULL)
+        return true;
+    struct reeve_tls_carrier carrier = {
+        .read = tls_receive, .write = tls_send, .arg = stream, .read_size = GATHERED_SIZE};
+    stream->gathered = malloc(GATHERED_SIZE);
+    stream->tls = reeve_tls_open(bulk->tls, stream->incoming, &carrier);
+    if (stream->tls == NULL || stream->gathered == NULL)
+        return fail(stream, REEVE_ENOMEM, "out of memory");
+    stream->timeout_ms = (int)bulk->handshake_timeout_ms;
+    if (reeve_tls_handshake(stream->tls) == REEVE_TLS_DONE)
+        return tls_flush(stream);
+    (void)tls_flush(stream); /* why not, for the other side */
+    return tls_fail(stream);
+}
+
 static size_t receive_some(struct bulk_stream *stream, uint8_t *bytes, size_t size, int timeout_ms)
 {
+    stream->timeout_ms = timeout_ms;
+    if (stream->tls != NULL) {
+        if (reeve_tls_read(stream->tls, bytes, &size) == REEVE_TLS_DONE)
+            return size;
+        return tls_fail(stream);
+    }
     nng_iov iov = {.iov_buf = bytes, .iov_len = size};
     return move(stream, nng_stream_recv, &iov, 1, timeout_ms);
 }
@@ -68,8 +145,25 @@ static bool receive_all(struct bulk_stream *stream, uint8_t *bytes, size_t size,
     return true;
 }
 
+static bool tls_send_all(struct bulk_stream *stream, const nng_iov iov[2])
+{
+    for (int i = 0; i < 2; i++) {
+        const uint8_t *bytes = iov[i].iov_buf;
+        size_t size, left = iov[i].iov_len;
+        for (; left > 0; bytes += size, left -= size) {
+            size = left;
+            if (reeve_tls_write(stream->tls, bytes, &size) != REEVE_TLS_DONE)
+                return tls_fail(stream);
+        }
+    }
+    return tls_flush(stream);
+}
+
 static bool send_all(struct bulk_stream *stream, nng_iov iov[2], int timeout_ms)
 {
+    stream->timeout_ms = timeout_ms;
+    if (stream->tls != NULL)
+        return tls_send_all(stream, iov);
     while (iov[0].iov_len + iov[1].iov_len > 0) {
         bool first = iov[0].iov_len > 0;
         size_t sent = move(stream, nng_stream_send, first ? iov : iov + 1,
@@ -102,6 +196,10 @@ static void end(struct bulk_stream *stream)
         nng_stream_close(connection);
         nng_stream_free(connection);
     }
+    reeve_tls_close(stream->tls);
+    stream->tls = NULL;
+    free(stream->gathered);
+    stream->gathered = NULL;
     sodium_memzero(stream->key, sizeof stream->key);
     sodium_memzero(&stream->mac, sizeof stream->mac);
     pthread_mutex_lock(&stream->bulk->mutex);
@@ -197,7 +295,7 @@ void *bulk_incoming(void *arg)
 {
     struct bulk_stream *stream = arg;
     uint8_t *scratch = NULL;
-    if (welcome(stream))
+    if (tls_begin(stream) && welcome(stream))
         while (take_piece(stream, &scratch))
             continue;
     free(scratch);
@@ -210,8 +308,15 @@ void *bulk_incoming(void *arg)
 static bool dial(struct bulk_stream *stream)
 {
     nng_stream_dialer *dialer;
-    if (nng_stream_dialer_alloc(&dialer, stream->address) != 0)
+    struct reeve_address address;
+    char why[REEVE_TEXT_SIZE], url[REEVE_ADDRESS_SIZE];
+    if (reeve_address_parse_peer(stream->address, &address, why) != REEVE_OK)
         return fail(stream, REEVE_EADDRESS, "its address is malformed");
+    if ((address.scheme == REEVE_ADDRESS_TLS) != (stream->bulk->tls != NULL))
+        return fail(stream, REEVE_EADDRESS, "it is encrypted and we are not, or the reverse");
+    address.scheme = REEVE_ADDRESS_TCP;
+    if (nng_stream_dialer_alloc(&dialer, reeve_address_format(&address, url)) != 0)
+        return fail(stream, REEVE_ENOMEM, "out of memory");
     pthread_mutex_lock(&stream->bulk->mutex);
     bool good = !stream->stopping;
     stream->dialer = dialer;
@@ -295,7 +400,7 @@ void *bulk_outgoing(void *arg)
 {
     struct bulk_stream *stream = arg;
     struct reeve_bulk_piece piece;
-    bool good = dial(stream) && greet(stream);
+    bool good = dial(stream) && tls_begin(stream) && greet(stream);
     while (good && next_piece(stream, &piece)) {
         good = send_piece(stream, &piece);
         pthread_mutex_lock(&stream->bulk->mutex);

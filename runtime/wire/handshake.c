@@ -233,6 +233,15 @@ static int hello_check(const struct reeve_handshake *handshake,
         snprintf(text, REEVE_TEXT_SIZE, "%.100s is our own address", handshake->dialled);
         return REEVE_EADDRESS;
     }
+    if (reeve_address_is_tls(self->identity.address) !=
+        reeve_address_is_tls(handshake->dialler.address)) {
+        bool ours = reeve_address_is_tls(self->identity.address);
+        snprintf(text, REEVE_TEXT_SIZE,
+            "%.60s is encrypted, %.60s is not: start the latter with tls+tcp:// addresses, too",
+            ours ? self->identity.address : handshake->dialler.address,
+            ours ? handshake->dialler.address : self->identity.address);
+        return REEVE_EADDRESS;
+    }
     if (!dialled_us(self, handshake->dialled)) {
         snprintf(text, REEVE_TEXT_SIZE,
             "%.50s was dialled, but the daemon there is %.50s: start it with --advertise %.50s "

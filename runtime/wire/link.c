@@ -44,6 +44,7 @@ struct reeve_link {
     struct reeve_link_callbacks callbacks;
     void *arg;
     struct reeve_transport *transport;
+    struct reeve_tls *tls; /* NULL: this link does not speak it */
     struct reeve_sessions sessions;
     char address[REEVE_ADDRESS_SIZE];
     bool executing;
@@ -385,6 +386,7 @@ static void handle(struct reeve_link *link, struct reeve_transport_event *event)
             text, sizeof text, "%s: turned away, as it belongs to another user", event->remote);
         rejected(link, REEVE_EKEY, text);
         break;
+    case REEVE_TRANSPORT_UNPROVEN: rejected(link, event->result, event->text); break;
     case REEVE_TRANSPORT_RECEIVED: handle_received(link, event); return;
     case REEVE_TRANSPORT_CONNECTED:
         reeve_sessions_connected(sessions, event->outbox, wall_ms());
@@ -446,6 +448,7 @@ static void on_handle_closed(uv_handle_t *handle)
         reeve_transport_event_free(link->frame);
     reeve_decoder_fini(&link->decoder);
     reeve_sessions_fini(&link->sessions);
+    reeve_tls_drop(link->tls);
     free(link);
     if (closed != NULL)
         closed(arg);
@@ -518,8 +521,11 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
         snprintf(text, REEVE_TEXT_SIZE, "the event loop cannot be used");
         return fail_open(link, error);
     }
-    error = reeve_transport_open(&listen, REEVE_FRAME_SIZE_MAX + REEVE_FRAME_HEADER_SIZE, wake_up,
-        link, &link->transport, &bound, text);
+    if (listen.scheme == REEVE_ADDRESS_TLS &&
+        (error = reeve_tls_make(options->key, &link->tls, text)) != REEVE_OK)
+        return fail_open(link, error);
+    error = reeve_transport_open(&listen, link->tls, REEVE_FRAME_SIZE_MAX + REEVE_FRAME_HEADER_SIZE,
+        wake_up, link, &link->transport, &bound, text);
     if (error == REEVE_OK)
         error = reeve_address_advertised(&bound, options->advertise, &advertised, text);
     if (error != REEVE_OK)
@@ -569,11 +575,18 @@ int reeve_link_dial(struct reeve_link *link, const char *text)
     if (link->closed)
         return REEVE_ESHUTDOWN;
     int error = reeve_address_parse_peer(text, &address, why);
+    if (error == REEVE_OK && (address.scheme == REEVE_ADDRESS_TLS) != (link->tls != NULL))
+        error = REEVE_EADDRESS; /* nobody falls back to what can be read */
     if (error != REEVE_OK)
         return error;
     error = reeve_sessions_dial(&link->sessions, reeve_address_format(&address, url), uv_hrtime());
     settle(link);
     return error;
+}
+
+struct reeve_tls *reeve_link_tls(const struct reeve_link *link)
+{
+    return link->tls;
 }
 
 int reeve_link_bulk_keys(struct reeve_link *link, reeve_peer id,

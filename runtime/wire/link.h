@@ -28,6 +28,7 @@
 #include "runtime/wire/key.h"
 #include "runtime/wire/message.h"
 #include "runtime/wire/run.h"
+#include "runtime/wire/tls.h"
 
 #define REEVE_FRAME_SIZE_MAX \
     (1024u * 1024u) /* payload; with the header the receive limit of every listener */
@@ -70,7 +71,7 @@ struct reeve_link_options {
     const uint8_t *key; /* REEVE_KEY_SIZE bytes */
     const char *
         /* "tcp://127.0.0.1:0", "tcp://0.0.0.0:6380-6400" (a port range: the first free one),
-         * "abstract://name" */
+         * "abstract://name"; with tls+tcp:// the link speaks TLS, to all and with all */
         listen;
     const char *
         /* host, or host:port, that others should dial; NULL: what we listen on (a wildcard needs
@@ -92,16 +93,19 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
  * a later turn of the loop, which must be run until then. */
 void reeve_link_close(struct reeve_link *link, void (*closed)(void *arg), void *arg);
 
+/* For streams of a link that speaks TLS; else NULL. Lasts as long as the link, if not held. */
+struct reeve_tls *reeve_link_tls(const struct reeve_link *link);
+
 /* The address of our inbox as others should dial it. */
 const char *reeve_link_address(const struct reeve_link *link);
 
 /* Starts a handshake; ends in peer_up or dial_failed. A dial to an address with a dial already
  * under way is the same dial. If a session with that very peer is already up, neither callback
- * comes and the existing session stays. REEVE_EADDRESS (malformed) and REEVE_ENOMEM come back at
- * once, without a callback. Codes of dial_failed: REEVE_EREFUSED nothing listens there,
- * REEVE_ETIMEDOUT silence, REEVE_EKEY, REEVE_EVERSION, REEVE_EADDRESS (unknown host; another
- * daemon than the one dialled; ourselves), REEVE_EPROTOCOL no daemon of a cluster,
- * REEVE_ESYSTEM, REEVE_ELINK lost on the way. */
+ * comes and the existing session stays. REEVE_EADDRESS (malformed; encrypted where we are not, or
+ * the reverse) and REEVE_ENOMEM come back at once, without a callback. Codes of dial_failed:
+ * REEVE_EREFUSED nothing listens there, REEVE_ETIMEDOUT silence, REEVE_EKEY, REEVE_EVERSION,
+ * REEVE_EADDRESS (unknown host; another daemon than the one dialled; ourselves), REEVE_EPROTOCOL
+ * no daemon of a cluster, REEVE_ESYSTEM, REEVE_ELINK lost on the way. */
 int reeve_link_dial(struct reeve_link *link, const char *address);
 
 /* Queues a message for the peer; it is packed at once (the caller's memory is free again) and

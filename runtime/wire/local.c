@@ -269,7 +269,7 @@ const char *reeve_local_kind_name(enum reeve_local_kind kind)
         "channel_close", "infeasible", "deadlock", "segment", "segment_gone", "created", "sealed",
         "got", "output", "head", "give", "cancel", "segment_ready", "failed", "hold", "relax",
         "credit", "name", "named", "progress", "keep", "kept", "kill", "actors", "feed", "ask",
-        "over"};
+        "over", "given"};
     return (unsigned)kind < REEVE_LOCAL_KIND_COUNT && names[kind] != NULL ? names[kind] : "unknown";
 }
 
@@ -278,6 +278,8 @@ void reeve_local_known_name(const char *head_address, char *name)
     char normal[256];
     size_t length = 0;
     bool tcp = true;
+    if (strncmp(head_address, "tls+tcp://", 10) == 0)
+        head_address += 4;
     if (strncmp(head_address, "tcp://", 6) == 0)
         head_address += 6;
     else if (strstr(head_address, "://") != NULL)

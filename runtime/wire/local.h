@@ -59,14 +59,16 @@
  *                  task                                    where it was made. Flag held: who has
  *                                                          held it does, under that number
  *   HOLD           request object node task process        it was lent to me, and I need it longer:
- *                                                          until FREE with that number, or its
+ *                  token(call) count(attempt)              until FREE with that number, or its
  *                                                          owner's death; answered with SEALED.
  *                                                          process: I hand on what I hold, and it
- *                                                          is that one that needs it
+ *                                                          is that one that needs it, with my
+ *                                                          answer to that attempt of its call
  *   GIVE           request object node process             its owner gives it away: it is that
- *                  flags(given anchor)                     process's from now on, and keeps its
- *                                                          name; answered with SEALED. anchor: the
- *                                                          giver had anchored it, has a pin instead
+ *                  flags(given anchor) token(call)         process's from now on, and keeps its
+ *                  count(attempt)                          name; answered with SEALED. anchor: the
+ *                                                          giver had anchored it, has a pin
+ *                                                          instead; call and attempt as in HOLD
  *   LEND           count                                   1: I wait and lend my cpu, 0: I go on
  *   BLOCKED        count process class_index text          I have been blocked inside a task for
  *                                                          long (text: what waits for what), on
@@ -162,6 +164,10 @@
  *                                                          so much that is anchored and not in use
  *   OVER           object                                  of an actor of yours, of which you have
  *                                                          said FREE: nobody else holds it now
+ *   GIVEN          object node task token(call)            it is yours (task: that hold of it is),
+ *                  count(attempt)                          and comes with the answer to that
+ *                                                          attempt of that call of yours; if that
+ *                                                          comes (objectstore/gift.c)
  *   ACTORS         request                                 which actors are yours?
  *   OUTPUT         -                                       to a driver, before the first line: fds:
  *                                                          read ends of two pipes (stdout, stderr)
@@ -239,6 +245,7 @@ enum reeve_local_kind {
     REEVE_LOCAL_FEED,
     REEVE_LOCAL_ASK,
     REEVE_LOCAL_OVER,
+    REEVE_LOCAL_GIVEN,
     REEVE_LOCAL_KIND_COUNT
 };
 

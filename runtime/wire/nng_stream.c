@@ -12,8 +12,9 @@
  *
  * The library calls these two functions of its own through its symbol table, so ours come first:
  * they see the refusal, which has a code of its own (a stopped operation that had begun ends
- * with NNG_ECLOSED), and end the operation with an error. That is safe as the callers hold the
- * lock that the callback takes first. */
+ * with NNG_ECLOSED), and end the operation with an error: with one that says that the other side
+ * has gone, as to a listener, which hears of it while a connection begins, NNG_ECLOSED says that
+ * it is closed itself. That is safe as the callers hold the lock that the callback takes first. */
 #include "runtime/wire/nng_stream.h"
 
 #include <dlfcn.h>
@@ -28,6 +29,8 @@ typedef void transfer(nng_stream *stream, nng_aio *aio);
 static transfer *next_send, *next_recv;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+_Thread_local nng_aio *reeve_nng_stream_receiving;
+
 static void find(void)
 {
     *(void **)&next_send = dlsym(RTLD_NEXT, "nng_stream_send");
@@ -38,7 +41,7 @@ static void find(void)
 static void or_fail(nng_aio *aio)
 {
     if (nng_aio_result(aio) == NNG_ECANCELED)
-        nng_aio_finish(aio, NNG_ECLOSED);
+        nng_aio_finish(aio, NNG_ECONNRESET);
 }
 
 __attribute__((visibility("default"))) void nng_stream_send(nng_stream *stream, nng_aio *aio)
@@ -51,6 +54,7 @@ __attribute__((visibility("default"))) void nng_stream_send(nng_stream *stream, 
 __attribute__((visibility("default"))) void nng_stream_recv(nng_stream *stream, nng_aio *aio)
 {
     reeve_nng_stream_init();
+    reeve_nng_stream_receiving = aio;
     next_recv(stream, aio);
     or_fail(aio);
 }

@@ -20,9 +20,11 @@
 
 #include "runtime/base/assert.h"
 #include "runtime/wire/address.h"
+#include "runtime/wire/tls_engine.h"
 
 #define DIAL_THREAD_STACK_SIZE (256u * 1024u)
 #define LOOK_AGAIN_S           5
+#define FIRST_WORD_S           3
 #define NEVER_MS               (24 * 3600 * 1000)
 
 /* What goes on with the one message: nng's thread makes it FREE. */
@@ -97,6 +99,23 @@ static bool look_with(struct reeve_outbox *outbox, int fd)
     return going_on;
 }
 
+/* What a listener that hangs up says first: nng without TLS greets at once, one with TLS answers a
+ * greeting without by an alert. */
+static int first_word(int fd, bool tls)
+{
+    static const uint8_t greeting[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+    uint8_t word[4];
+    struct timeval limit = {.tv_sec = FIRST_WORD_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (!tls && send(fd, greeting, sizeof greeting, MSG_NOSIGNAL) != sizeof greeting)
+        return NNG_ECONNSHUT;
+    if (recv(fd, word, sizeof word, MSG_WAITALL) != sizeof word)
+        return NNG_ECONNSHUT;
+    if (tls)
+        return memcmp(word, greeting, sizeof word) == 0 ? REEVE_DIAL_SPEAKS_PLAIN : NNG_ECONNSHUT;
+    return word[0] == 0x15 && word[1] == 3 ? REEVE_DIAL_SPEAKS_TLS : NNG_ECONNSHUT;
+}
+
 /* "Connection shutdown" is what nng 1.5 says of every connect that fails after it has begun: of all
  * but those within a machine. What the system says of another one tells a port where nobody
  * listens from a host that is not there, and both from a listener that hangs up. */
@@ -105,6 +124,7 @@ static int look_again(struct reeve_outbox *outbox)
     struct reeve_address peer;
     char why[REEVE_TEXT_SIZE], port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    int word = NNG_ECONNSHUT;
     if (reeve_address_parse_peer(outbox->address, &peer, why) != REEVE_OK)
         return NNG_ECONNSHUT;
     snprintf(port, sizeof port, "%u", peer.port);
@@ -114,8 +134,12 @@ static int look_again(struct reeve_outbox *outbox)
     if (fd >= 0) {
         struct timeval limit = {.tv_sec = LOOK_AGAIN_S};
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-        if (look_with(outbox, fd) && connect(fd, found->ai_addr, found->ai_addrlen) != 0)
-            error = errno;
+        if (look_with(outbox, fd)) {
+            if (connect(fd, found->ai_addr, found->ai_addrlen) != 0)
+                error = errno;
+            else
+                word = first_word(fd, peer.scheme == REEVE_ADDRESS_TLS);
+        }
         look_with(outbox, -1);
         close(fd);
     }
@@ -126,8 +150,21 @@ static int look_again(struct reeve_outbox *outbox)
     case ENETUNREACH: return NNG_EUNREACHABLE;
     case ETIMEDOUT:
     case EINPROGRESS: return NNG_ETIMEDOUT;
-    default: return NNG_ECONNSHUT;
+    default: return word;
     }
+}
+
+static int use_tls(struct reeve_outbox *outbox, nng_dialer dialer)
+{
+    nng_tls_config *config;
+    if (outbox->transport->tls == NULL)
+        return NNG_ENOTSUP;
+    int result = reeve_tls_engine_config(outbox->transport->tls, NNG_TLS_MODE_CLIENT, &config);
+    if (result == 0) {
+        result = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
+        nng_tls_config_free(config);
+    }
+    return result;
 }
 
 static int dial(struct reeve_outbox *outbox)
@@ -152,12 +189,16 @@ static int dial(struct reeve_outbox *outbox)
         (result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, NEVER_MS)) != 0 ||
         (result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, NEVER_MS)) != 0)
         return result;
-    if (strncmp(outbox->address, "tcp:", 4) == 0 &&
-        (result = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true)) != 0)
+    bool tls = reeve_address_is_tls(outbox->address);
+    bool tcp = tls || strncmp(outbox->address, "tcp:", 4) == 0;
+    if ((tcp && (result = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true)) != 0) ||
+        (tls && (result = use_tls(outbox, dialer)) != 0))
         return result;
     result = nng_dialer_start(dialer, 0);
-    return result == NNG_ECONNSHUT && strncmp(outbox->address, "tcp:", 4) == 0 ? look_again(outbox)
-                                                                               : result;
+    /* by TLS it may say so, too, that the other side has hung up */
+    bool unclear =
+        result == NNG_ECONNSHUT || (tls && (result == NNG_ECONNRESET || result == NNG_ECLOSED));
+    return tcp && unclear ? look_again(outbox) : result;
 }
 
 static void *dial_thread(void *arg)
@@ -241,6 +282,21 @@ int reeve_transport_dial_error(int result, const char *address, char *text)
         snprintf(
             text, REEVE_TEXT_SIZE, "%s: no such host, or its name cannot be resolved", address);
         return REEVE_EADDRESS;
+    case NNG_EPEERAUTH:
+        snprintf(text, REEVE_TEXT_SIZE,
+            "%s refused our cluster key: give the key of that cluster with --key-file or REEVE_KEY",
+            address);
+        return REEVE_EKEY;
+    case REEVE_DIAL_SPEAKS_TLS:
+        snprintf(
+            text, REEVE_TEXT_SIZE, "what listens at %s speaks TLS: write tls+%s", address, address);
+        return REEVE_EPROTOCOL;
+    case REEVE_DIAL_SPEAKS_PLAIN:
+        snprintf(text, REEVE_TEXT_SIZE,
+            "what listens at %s does not speak TLS: write tcp:// if that cluster need not be "
+            "encrypted, or start it with --listen tls+tcp://",
+            address);
+        return REEVE_EPROTOCOL;
     case NNG_EPROTO:
     case NNG_ECONNSHUT:
     case NNG_ECONNRESET:

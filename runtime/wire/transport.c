@@ -13,6 +13,7 @@
 #include <reeve_errors.h>
 
 #include "runtime/wire/nng_stream.h"
+#include "runtime/wire/tls_engine.h"
 
 /* --- the queue ----------------------------------------------------------------------------- */
 
@@ -30,6 +31,7 @@ void reeve_transport_event_free(struct reeve_transport_event *event)
 {
     if (event->message != NULL)
         nng_msg_free(event->message);
+    free(event->text);
     free(event);
 }
 
@@ -96,18 +98,26 @@ bool reeve_transport_same_user(nng_pipe pipe)
     return nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
 }
 
+void reeve_transport_address_text(
+    const nng_sockaddr *address, char text[REEVE_TRANSPORT_REMOTE_SIZE])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (address->s_family == NNG_AF_INET) {
+        inet_ntop(AF_INET, &address->s_in.sa_addr, host, sizeof host);
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "%s:%u", host, ntohs(address->s_in.sa_port));
+    } else {
+        inet_ntop(AF_INET6, address->s_in6.sa_addr, host, sizeof host);
+        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "[%s]:%u", host, ntohs(address->s_in6.sa_port));
+    }
+}
+
 static void describe_remote(nng_pipe pipe, char text[REEVE_TRANSPORT_REMOTE_SIZE])
 {
     nng_sockaddr remote;
     uint64_t pid = 0;
-    char host[INET6_ADDRSTRLEN] = "?";
-    int result = nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote);
-    if (result == 0 && remote.s_family == NNG_AF_INET) {
-        inet_ntop(AF_INET, &remote.s_in.sa_addr, host, sizeof host);
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "%s:%u", host, ntohs(remote.s_in.sa_port));
-    } else if (result == 0 && remote.s_family == NNG_AF_INET6) {
-        inet_ntop(AF_INET6, remote.s_in6.sa_addr, host, sizeof host);
-        snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "[%s]:%u", host, ntohs(remote.s_in6.sa_port));
+    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) == 0 &&
+        (remote.s_family == NNG_AF_INET || remote.s_family == NNG_AF_INET6)) {
+        reeve_transport_address_text(&remote, text);
     } else if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &pid) == 0) {
         snprintf(text, REEVE_TRANSPORT_REMOTE_SIZE, "local process %llu", (unsigned long long)pid);
     } else {
@@ -134,6 +144,17 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev what, void *arg)
         }
     }
     reeve_transport_post(transport, event);
+}
+
+static void on_unproven(void *arg, int code, const char *text)
+{
+    struct reeve_transport_event *event = reeve_transport_event_make(REEVE_TRANSPORT_UNPROVEN);
+    if (event == NULL || (event->text = strdup(text)) == NULL) {
+        free(event);
+        return;
+    }
+    event->result = code;
+    reeve_transport_post(arg, event);
 }
 
 /* --- opening and closing -------------------------------------------------------------------- */
@@ -184,6 +205,19 @@ static int listen_error(int result, const struct reeve_address *address, char *t
     }
 }
 
+static int use_tls(struct reeve_transport *transport, nng_listener listener)
+{
+    nng_tls_config *config;
+    if (transport->tls == NULL)
+        return NNG_ENOTSUP;
+    int result = reeve_tls_engine_config(transport->tls, NNG_TLS_MODE_SERVER, &config);
+    if (result == 0) {
+        result = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
+        nng_tls_config_free(config);
+    }
+    return result;
+}
+
 static int try_listen(
     struct reeve_transport *transport, struct reeve_address *address, size_t receive_max)
 {
@@ -194,12 +228,14 @@ static int try_listen(
     if (result != 0)
         return result;
     result = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, receive_max);
-    if (result == 0 && address->scheme == REEVE_ADDRESS_TCP)
+    if (result == 0 && address->scheme != REEVE_ADDRESS_ABSTRACT)
         result = nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true);
+    if (result == 0 && address->scheme == REEVE_ADDRESS_TLS)
+        result = use_tls(transport, listener);
     if (result == 0)
         result = nng_listener_start(listener, 0);
     int port = address->port;
-    if (result == 0 && address->scheme == REEVE_ADDRESS_TCP)
+    if (result == 0 && address->scheme != REEVE_ADDRESS_ABSTRACT)
         result = nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port);
     if (result != 0) {
         nng_listener_close(listener);
@@ -223,9 +259,9 @@ static int listen_on(struct reeve_transport *transport, const struct reeve_addre
     return result;
 }
 
-int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
-    void (*wake)(void *arg), void *arg, struct reeve_transport **ret, struct reeve_address *bound,
-    char *text)
+int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
+    size_t receive_max, void (*wake)(void *arg), void *arg, struct reeve_transport **ret,
+    struct reeve_address *bound, char *text)
 {
     struct reeve_transport *transport = calloc(1, sizeof *transport);
     if (transport == NULL) {
@@ -238,6 +274,9 @@ int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
     transport->wake = wake;
     transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
     transport->arg = arg;
+    transport->tls = tls;
+    if (tls != NULL)
+        reeve_tls_on_failure(tls, on_unproven, transport);
     int result = nng_pull0_open(&transport->inbox);
     if (result != 0)
         goto fail_socket;
@@ -259,6 +298,8 @@ fail_listen:
 fail_aio:
     nng_close(transport->inbox);
 fail_socket:
+    if (tls != NULL)
+        reeve_tls_on_failure(tls, NULL, NULL);
     pthread_mutex_destroy(&transport->mutex);
     free(transport);
     return listen_error(result, listen, text);
@@ -266,6 +307,8 @@ fail_socket:
 
 void reeve_transport_close(struct reeve_transport *transport)
 {
+    if (transport->tls != NULL)
+        reeve_tls_on_failure(transport->tls, NULL, NULL);
     nng_aio_stop(transport->receive);
     nng_close(transport->inbox); /* returns when the last callback has */
     nng_aio_free(transport->receive);

@@ -26,6 +26,7 @@
 
 #include "runtime/base/list.h"
 #include "runtime/wire/address.h"
+#include "runtime/wire/tls.h"
 
 #define REEVE_TRANSPORT_QUEUE_MAX   (4u * 1024u * 1024u)
 #define REEVE_TRANSPORT_REMOTE_SIZE 64
@@ -34,6 +35,7 @@ enum reeve_transport_event_kind {
     REEVE_TRANSPORT_PIPE_ADDED,    /* pipe remote */
     REEVE_TRANSPORT_PIPE_REMOVED,  /* pipe */
     REEVE_TRANSPORT_PIPE_FOREIGN,  /* remote: a local process of another user, turned away */
+    REEVE_TRANSPORT_UNPROVEN,      /* result (ours) text: a connection whose TLS came to nothing */
     REEVE_TRANSPORT_RECEIVED,      /* pipe message (the receiver of the event owns it) */
     REEVE_TRANSPORT_CONNECTED,     /* outbox */
     REEVE_TRANSPORT_NOT_CONNECTED, /* outbox result */
@@ -44,21 +46,23 @@ enum reeve_transport_event_kind {
 struct reeve_transport_event {
     struct reeve_list node;
     enum reeve_transport_event_kind kind;
-    int result; /* nng's */
+    int result; /* nng's, if not said otherwise */
     uint32_t pipe;
     uint64_t outbox;
     nng_msg *message;
     char remote[REEVE_TRANSPORT_REMOTE_SIZE];
+    char *text;
 };
 
 struct reeve_transport;
 struct reeve_outbox;
 
-/* Listens on the first free port of `listen`; `bound` says which. `wake` is called from any
+/* Listens on the first free port of `listen`; `bound` says which. `tls` is for addresses of that
+ * kind, and NULL where there are none: it must outlive the transport. `wake` is called from any
  * thread. Errors as reeve_link_open. */
-int reeve_transport_open(const struct reeve_address *listen, size_t receive_max,
-    void (*wake)(void *arg), void *arg, struct reeve_transport **ret, struct reeve_address *bound,
-    char *text);
+int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
+    size_t receive_max, void (*wake)(void *arg), void *arg, struct reeve_transport **ret,
+    struct reeve_address *bound, char *text);
 
 /* All outboxes must have been closed. No wake comes afterwards. */
 void reeve_transport_close(struct reeve_transport *transport);
@@ -88,6 +92,9 @@ void reeve_outbox_close(struct reeve_outbox *outbox);
 
 /* The error code of ours, and words, for a result of a dial. */
 int reeve_transport_dial_error(int result, const char *address, char *text);
+/* An address of tcp, for people: "10.0.0.1:6380". */
+void reeve_transport_address_text(
+    const nng_sockaddr *address, char text[REEVE_TRANSPORT_REMOTE_SIZE]);
 /* nng's words for an error of its own, and the resolver's for one that it passes on. */
 const char *reeve_transport_error_text(int result);
 

@@ -10,7 +10,8 @@
 struct reeve_transport {
     nng_socket inbox;
     nng_aio *receive;
-    bool local; /* the inbox is a unix socket */
+    struct reeve_tls *tls; /* NULL: none */
+    bool local;            /* the inbox is a unix socket */
     void (*wake)(void *arg);
     void *arg;
     pthread_mutex_t mutex;   /* for what follows */

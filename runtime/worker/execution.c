@@ -193,7 +193,9 @@ void execution_futures_settle(struct reeve_cluster_channel *channel,
     struct reeve_handover *handover = &execution->handover;
     if (execution->code == 0 && handover->bytes.size != 0) {
         answer_pieces(channel, execution->job, view, &handover->bytes);
-        reeve_handover_give(execution->cluster, handover, execution->heir);
+        reeve_handover_give(execution->cluster, handover,
+            &(struct reeve_cluster_heir){
+                execution->heir, execution->invocation.id.sequence, execution->invocation.attempt});
     }
     reeve_handover_end(execution->cluster, &execution->invocation,
         execution->code == 0 ? REEVE_HANDOVER_GIVEN : REEVE_HANDOVER_CALLED_OFF);

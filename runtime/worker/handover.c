@@ -92,8 +92,8 @@ int reeve_handover_prepare(
     return code;
 }
 
-void reeve_handover_give(
-    struct reeve_cluster *cluster, const struct reeve_handover *handover, reeve_process_id heir)
+void reeve_handover_give(struct reeve_cluster *cluster, const struct reeve_handover *handover,
+    const struct reeve_cluster_heir *heir)
 {
     struct reeve_reference object;
     for (size_t at = 0; at < handover->objects.size; at += sizeof(object)) {
@@ -165,7 +165,7 @@ static void loans_hold(struct reeve_cluster *cluster, const uint64_t *futures, u
     const struct reeve_owner_hold *all = (const struct reeve_owner_hold *)(const void *)holds.data;
     for (size_t i = 0; i < holds.size / sizeof(*all); i++) {
         reeve_unlock(&cluster->lock);
-        int code = reeve_cluster_object_hold(cluster, &all[i], REEVE_PROCESS_NONE, NULL);
+        int code = reeve_cluster_object_hold(cluster, &all[i], NULL, NULL);
         reeve_lock(&cluster->lock);
         if (code == 0)
             reeve_owner_held(cluster->owner, &all[i], 1);

@@ -27,8 +27,8 @@ int reeve_handover_prepare(
     struct reeve_cluster *cluster, struct reeve_invocation *invocation, struct reeve_handover *ret);
 
 /* The pieces have been published, the answer has not: the objects change their owner. */
-void reeve_handover_give(
-    struct reeve_cluster *cluster, const struct reeve_handover *handover, reeve_process_id heir);
+void reeve_handover_give(struct reeve_cluster *cluster, const struct reeve_handover *handover,
+    const struct reeve_cluster_heir *heir);
 
 /* The result has futures, and was made here for a task of our own: a reference to each for it. */
 int reeve_handover_keep(struct reeve_cluster *cluster, struct reeve_invocation *invocation);

@@ -1,4 +1,4 @@
-"""The bench of the path between nodes: nodes.py BUILD [--json] [--seconds S] [--only ROW]
+"""The bench of the path between nodes: nodes.py BUILD [--json] [--seconds S] [--only ROW] [--tls]
 
 Makes four hosts (network namespaces on a bridge, tests/e2e/support): the head, two nodes with a worker each, a driver. Prints rows as
 `reeve bench` does; the floors are measured between the driver's host and the first node's, in the same run, when nothing else runs.
@@ -11,7 +11,9 @@ Makes four hosts (network namespaces on a bridge, tests/e2e/support): the head, 
     nodes_result_64mb      the same, to a copy in new memory of the program's own
     broadcast_1gb          1 GiB that was put, for a task on each of four nodes: what arrives in all; floor: a TCP stream
     broadcast_1gb_sent     how many copies of it the driver's host has sent for that, headers and all; floor: 2 (as long as four want it,
-                           the first two get it from there)"""
+                           the first two get it from there)
+
+With --tls the cluster's addresses begin with tls+tcp://, and the rows are named nodes_tls_async and so on; the floors stay in plain."""
 import argparse
 import json
 import os
@@ -44,7 +46,7 @@ def run(options):
         cluster = clusters.Cluster(pathlib.Path(tempfile.mkdtemp(dir=options.folder)), environment)
         driver = network.hosts[-1]
         try:
-            cluster.start_head(f"tcp://{network.hosts[0].address}:6380", host=network.hosts[0])
+            cluster.start_head(f"{'tls+' if options.tls else ''}tcp://{network.hosts[0].address}:6380", host=network.hosts[0])
             for host in nodes:
                 cluster.start_node(slots=1, host=host, arguments=["--store", "2GiB"], log_level="warn")
             before = driver.sent_bytes()
@@ -79,6 +81,8 @@ def run(options):
             "broadcast_1gb": ("GB/s", floors["tcp_stream"]), "broadcast_1gb_sent": ("copies", 2)}
     for name, value in values.items():
         unit, floor = rows[name]
+        if options.tls:
+            name = name.replace("_", "_tls_", 1)
         row = {"name": name, "value": value, "unit": unit, "floor": floor, "ratio": floor and round(value / floor, 3)}
         if options.json:
             print(json.dumps(row))
@@ -92,6 +96,7 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--only", default="")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.inside:

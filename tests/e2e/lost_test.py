@@ -125,11 +125,14 @@ def test_the_only_source_of_what_was_put(network, empty_cluster, mail):
 
 
 def test_errors(hosts, empty_cluster, mail):
-    """What was put, and what may not be run again, is lost: the error says so, with the node."""
+    """What was put, what may not be run again, and what a method has returned, is lost: the error says so, with the node. The actor goes on
+    elsewhere."""
     program, _ = run_and_kill(empty_cluster, hosts, mail, "errors")
     out = program.succeed(60).splitlines()
-    assert out[3] == "ok errors"
+    assert out[5] == "ok errors"
     assert "REEVE_ELOST" in out[0] and "max_retries: 0" in out[0] and re.search(r"lay on node \d \(\w+\), and", out[0])
     assert "REEVE_ELOST" in out[1] and "max_retries: 0" in out[1]
     assert "REEVE_ELOST" in out[2] and "another process had made it" in out[2]
+    for line in out[3:5]:
+        assert "REEVE_ELOST" in line and re.search(r"lay on node \d \(\w+\), and", line) and "actor" in line, line
     assert mail.count("make") == 1

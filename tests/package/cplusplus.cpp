@@ -7,6 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 REEVE_STRUCT(place, (double, x), (double, y), (reeve_string, name))
@@ -327,7 +328,15 @@ static void an_actor(bool in_workers)
         expect(ledger_add_get(ledger_add_remote(made, 1), &sum) == REEVE_OK && sum == 48,
             "and is made again");
     }
-    reeve_actor_release(made);
+    auto kept = reeve_actor_retain(made);
+    static_assert(std::is_same<decltype(kept), ledger_ref>::value, "of the same type");
+    expect(reeve_actor_release(made) == REEVE_OK, "one of two handles is released");
+    expect(ledger_add_get(ledger_add_remote(kept, 2), &sum) == REEVE_OK && sum == 49 + in_workers,
+        "the other one keeps it");
+    expect(reeve_actor_release(kept) == REEVE_OK && reeve_actor_release(kept) == REEVE_EHANDLE,
+        "and is the last");
+    ledger_ref none = {};
+    expect(reeve_actor_retain(none).number == 0, "one of nothing");
 }
 
 static void actors()

@@ -249,6 +249,8 @@ static void look_at_results(struct sim *sim, struct sim_process *process)
         if (result.attempt > SIM_LOSSES_MAX + 2) /* once more for a child run on the spot */
             sim_violation(sim, "a task had %u attempts", result.attempt);
         uint64_t value = 0;
+        if (e->is_large && !result.is_object) /* it was to be made again while it was read */
+            sim_value_leave(sim, process, e->task);
         if (result.is_object && !read_object(sim, process, e, &result, &value, &state)) {
             i++;
             continue;

@@ -66,6 +66,8 @@ void sim_gifts_give(struct sim *sim, struct sim_process *worker, struct sim_call
                 .process = held ? 0 : frame->process,
                 .heir = held ? frame->process : 0,
                 .number = held ? object.offset : 0,
+                .call = frame->task,
+                .attempt = frame->attempt,
                 .flags =
                     held ? 0
                          : (object.flags & REEVE_REFERENCE_GIVEN ? REEVE_STORE_GIVEN : 0) |

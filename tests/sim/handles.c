@@ -274,8 +274,9 @@ void sim_handle_result(struct sim *sim, struct sim_process *driver, const struct
 
 /* ---- holds ----------------------------------------------------------------------------------- */
 
+/* `frame`: it is to be its caller's; or NULL. */
 static void hold(struct sim *sim, struct sim_process *process, const struct reeve_reference *object,
-    uint64_t number, reeve_task_id token, reeve_process_id heir)
+    uint64_t number, reeve_task_id token, const struct sim_call_frame *frame)
 {
     struct sim_handles *handles = process->handles;
     if (handles->hold_count == SIM_HOLDS)
@@ -291,7 +292,9 @@ static void hold(struct sim *sim, struct sim_process *process, const struct reev
                 .node = object->node,
                 .id = object->id,
                 .number = number,
-                .heir = heir}});
+                .heir = frame != NULL ? frame->process : REEVE_PROCESS_NONE,
+                .call = frame != NULL ? frame->task : 0,
+                .attempt = frame != NULL ? frame->attempt : 0}});
     sim->handle_holds++;
 }
 
@@ -304,7 +307,7 @@ bool sim_handles_hold(struct sim *sim, struct sim_process *process)
     for (size_t at = 0; at < holds.size; at += sizeof(struct reeve_owner_hold)) {
         struct reeve_owner_hold one;
         memcpy(&one, holds.data + at, sizeof one);
-        hold(sim, process, &one.object, one.token, one.token, REEVE_PROCESS_NONE);
+        hold(sim, process, &one.object, one.token, one.token, NULL);
     }
     reeve_buffer_fini(&holds);
     return process->handles->hold_count > 0;
@@ -450,9 +453,7 @@ static bool hand(struct sim *sim, struct sim_process *worker, struct sim_call_fr
         (unsigned long long)worker->uid, (unsigned long long)frame->handle,
         (unsigned long long)frame->owner, (unsigned long long)frame->task, frame->attempt,
         channel->revoked ? ", which does not hear of it" : "");
-    sim_life_given(
-        sim, frame->handle, (struct sim_gift){frame->owner, frame->task, frame->attempt});
-    hold(sim, worker, &object, object.offset, 0, frame->process);
+    hold(sim, worker, &object, object.offset, 0, frame);
     frame->handed = true;
     return !dies(sim, worker);
 }

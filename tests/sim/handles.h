@@ -48,22 +48,12 @@ bool sim_handle_is_called(const struct sim_call_frame *frame);
 
 /* ---- lives.c: what is known of each actor, by nobody but the simulator ---- */
 
-struct sim_gift {  /* of a handle, with an answer that has not arrived yet, or never will */
-    uint64_t heir; /* process uid */
-    uint64_t task;
-    uint32_t attempt;
-};
-
-#define SIM_GIFTS 16u
-
 struct sim_life {
     uint64_t handle;
-    uint64_t maker; /* process uid */
-    uint64_t host;  /* process uid, of the worker where it is; 0: nowhere yet */
-    bool hurt;      /* it has been lost, or killed: its calls may fail with that */
-    bool over;      /* its end has been run */
-    struct sim_gift gifts[SIM_GIFTS];
-    uint32_t gift_count;
+    uint64_t maker;    /* process uid */
+    uint64_t host;     /* process uid, of the worker where it is; 0: nowhere yet */
+    bool hurt;         /* it has been lost, or killed: its calls may fail with that */
+    bool over;         /* its end has been run */
     uint64_t alone_ns; /* since then nobody has had it; 0: somebody has */
 };
 
@@ -76,9 +66,6 @@ void sim_life_hurt(struct sim *sim, uint64_t handle);
 void sim_lives_host(struct sim_process *process, const struct reeve_owner_command *demand);
 void sim_lives_lost(struct sim *sim, const struct sim_process *process,
     const struct sim_channel *channel, int code);
-/* It is given to the heir with an answer; that has been heard. */
-void sim_life_given(struct sim *sim, uint64_t handle, struct sim_gift gift);
-void sim_life_heard(struct sim *sim, struct sim_gift gift);
 /* Its end is run: nobody may have it. */
 void sim_life_ends(struct sim *sim, uint64_t handle);
 /* A call through a handle that counts was told that the actor is dead, or the handle is of none. */

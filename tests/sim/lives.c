@@ -155,46 +155,6 @@ static const struct sim_process *who_has(
     return NULL;
 }
 
-/* ---- gifts ----------------------------------------------------------------------------------- */
-
-void sim_life_given(struct sim *sim, uint64_t handle, struct sim_gift gift)
-{
-    struct sim_life *life = life_get(sim, handle);
-    if (life != NULL && life->gift_count < SIM_GIFTS)
-        life->gifts[life->gift_count++] = gift;
-}
-
-void sim_life_heard(struct sim *sim, struct sim_gift gift)
-{
-    size_t at = 0;
-    void *value;
-    while (reeve_map64_next(&sim->lives, &at, NULL, &value)) {
-        struct sim_life *life = value;
-        for (uint32_t i = 0; i < life->gift_count; i++)
-            if (life->gifts[i].heir == gift.heir && life->gifts[i].task == gift.task &&
-                life->gifts[i].attempt == gift.attempt)
-                life->gifts[i--] = life->gifts[--life->gift_count];
-    }
-}
-
-/* An answer that is lost on its way to another machine leaves its heir with a hold of which he
- * never hears: until he ends. So he does. False: there is none. */
-static bool heirs_end(struct sim *sim, struct sim_life *life)
-{
-    bool any = false;
-    while (life->gift_count > 0) {
-        struct sim_process *heir = sim_process_get(sim, life->gifts[--life->gift_count].heir);
-        if (!is_alive(sim, heir))
-            continue;
-        sim_trace(sim, "process %llu has never heard that it was given actor %llx",
-            (unsigned long long)heir->uid, (unsigned long long)life->handle);
-        sim_process_kill(sim, heir);
-        sim->gifts_astray++;
-        any = true;
-    }
-    return any;
-}
-
 /* ---- what must hold -------------------------------------------------------------------------- */
 
 void sim_life_ends(struct sim *sim, uint64_t handle)
@@ -253,8 +213,6 @@ void sim_lives_look(struct sim *sim)
             life->alone_ns = 0;
         else if (life->alone_ns == 0)
             life->alone_ns = sim->now_ns;
-        else if (sim->now_ns - life->alone_ns > ALONE_MAX && heirs_end(sim, life))
-            life->alone_ns = 0;
         else if (sim->now_ns - life->alone_ns > ALONE_MAX)
             sim_violation(sim, "actor %llx lives, and nobody has had a handle of it for %llu s",
                 (unsigned long long)life->handle,

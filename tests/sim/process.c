@@ -163,8 +163,6 @@ static void take_answer(
         reeve_error_name(answer->status));
     bool fresh = reeve_owner_answer(process->owner, sim->now_ns, index, answer->task,
         answer->attempt, answer->status, &answer->value, sizeof answer->value, object);
-    if (fresh && answer->function & SIM_FUNCTION_HANDLES)
-        sim_life_heard(sim, (struct sim_gift){process->uid, answer->task, answer->attempt});
     if (!fresh && is_result && reeve_owner_state(process->owner, answer->task) == REEVE_TASK_FREE)
         sim_value_command(sim, process,
             &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_OBJECT, .object = *object});

@@ -416,7 +416,7 @@ static uint64_t run(const struct sim_options *options)
            "refused); "
            "names given %llu times, refused %llu; "
            "handles passed %llu times, got %llu, kept %llu, held %llu; %llu calls by handle, %llu "
-           "loose, %llu actors ended, %llu gifts astray; "
+           "loose, %llu actors ended; "
            "%llu parts, %llu items (%llu dropped); %llu streams given (%llu on), %llu items "
            "(%llu resumed); "
            "%llu large (%llu read, %llu in place, %llu lost, %llu made again, %llu refused), "
@@ -435,24 +435,23 @@ static uint64_t run(const struct sim_options *options)
         (unsigned long long)sim->handles_passed, (unsigned long long)sim->handles_got,
         (unsigned long long)sim->handles_kept, (unsigned long long)sim->handle_holds,
         (unsigned long long)sim->handle_calls, (unsigned long long)sim->handles_loose,
-        (unsigned long long)sim->actors_ended, (unsigned long long)sim->gifts_astray,
-        (unsigned long long)sim->parts, (unsigned long long)sim->items,
-        (unsigned long long)sim->dropped, (unsigned long long)sim->given,
-        (unsigned long long)sim->given_on, (unsigned long long)sim->items_given,
-        (unsigned long long)sim->resumed, (unsigned long long)sim->large,
-        (unsigned long long)sim->read, (unsigned long long)sim->in_place,
-        (unsigned long long)sim->lost, (unsigned long long)sim->remade,
-        (unsigned long long)sim->full, (unsigned long long)sim->pulls,
-        (unsigned long long)sim->staged, (unsigned long long)sim->unstaged,
-        (unsigned long long)sim->gifts, (unsigned long long)sim->holds,
-        (unsigned long long)sim->kept_reads, (unsigned long long)sim->kept_lost,
-        (unsigned long long)sim->written, (unsigned long long)sim->restored,
-        (unsigned long long)sim->damaged, (unsigned long long)sim->cancelled,
-        (unsigned long long)sim->stopped, (unsigned long long)sim->stops,
-        (unsigned long long)sim->kills, (unsigned long long)sim->cuts,
-        (unsigned long long)sim->heads, (unsigned long long)sim->fences,
-        (unsigned long long)sim->recalls, (unsigned long long)sim->children_run,
-        (unsigned long long)sim->hash);
+        (unsigned long long)sim->actors_ended, (unsigned long long)sim->parts,
+        (unsigned long long)sim->items, (unsigned long long)sim->dropped,
+        (unsigned long long)sim->given, (unsigned long long)sim->given_on,
+        (unsigned long long)sim->items_given, (unsigned long long)sim->resumed,
+        (unsigned long long)sim->large, (unsigned long long)sim->read,
+        (unsigned long long)sim->in_place, (unsigned long long)sim->lost,
+        (unsigned long long)sim->remade, (unsigned long long)sim->full,
+        (unsigned long long)sim->pulls, (unsigned long long)sim->staged,
+        (unsigned long long)sim->unstaged, (unsigned long long)sim->gifts,
+        (unsigned long long)sim->holds, (unsigned long long)sim->kept_reads,
+        (unsigned long long)sim->kept_lost, (unsigned long long)sim->written,
+        (unsigned long long)sim->restored, (unsigned long long)sim->damaged,
+        (unsigned long long)sim->cancelled, (unsigned long long)sim->stopped,
+        (unsigned long long)sim->stops, (unsigned long long)sim->kills,
+        (unsigned long long)sim->cuts, (unsigned long long)sim->heads,
+        (unsigned long long)sim->fences, (unsigned long long)sim->recalls,
+        (unsigned long long)sim->children_run, (unsigned long long)sim->hash);
     fflush(stdout);
     uint64_t hash = sim->hash;
     end(sim);

@@ -732,7 +732,7 @@ struct sim {
     /* handles: among arguments, got in results, had for a while, held by words; calls through them,
      * and such that nobody waits for; actors that have ended with their last one */
     uint64_t handles_passed, handles_got, handles_kept, handle_holds, handle_calls, handles_loose,
-        actors_ended, gifts_astray;
+        actors_ended;
     /* large values: made; read by GET, in place; lost, made again; refused as the store was full;
      * pieces asked for; written to disk, read back, failed there; processes stopped */
     uint64_t large, read, in_place, lost, remade, full, pulls, written, restored, damaged, stops;

@@ -111,18 +111,25 @@ static void send_chunk(
 /* What the word of a core is at the node that it is for. */
 static struct reeve_store_event word_event(const struct reeve_store_command *c)
 {
-    struct reeve_store_event event = {
-        .kind = REEVE_STORE_PEER_HOLD, .id = c->id, .process = c->process, .word = c->number};
+    struct reeve_store_event event = {.kind = REEVE_STORE_PEER_HOLD,
+        .id = c->id,
+        .process = c->process,
+        .call = c->call,
+        .attempt = c->attempt,
+        .word = c->number};
     switch (c->word) {
     case REEVE_STORE_WORD_FREE: event.kind = REEVE_STORE_PEER_FREE; break;
     case REEVE_STORE_WORD_GIVE: event.kind = REEVE_STORE_PEER_GIVE; break;
+    case REEVE_STORE_WORD_GIVEN:
+        event.kind = REEVE_STORE_PEER_GIVEN;
+        event.number = c->token;
+        break;
     case REEVE_STORE_WORD_UNHOLD: event.flags = REEVE_STORE_HELD; /* fall through */
     case REEVE_STORE_WORD_HOLD: event.number = c->token; break;
     case REEVE_STORE_WORD_MOVE:
         event.number = c->token;
         event.heir = c->heir;
         break;
-    case REEVE_STORE_WORD_WATCH: break;
     }
     return event;
 }
@@ -247,6 +254,10 @@ static void reply(struct sim *sim, struct sim_daemon *daemon, const struct reeve
             .other = c->segment_serial,
             .offset = c->offset,
             .size = c->size,
+            .node = c->node,
+            .number = c->token,
+            .call = c->call,
+            .attempt = c->attempt,
             .flags = c->anchored ? REEVE_STORE_ANCHOR : 0}};
     if (process == NULL)
         return;
@@ -277,6 +288,7 @@ static void carry_out(
     case REEVE_STORE_REPLY_SEAL: reply(sim, daemon, c, REEVE_STORE_SEAL); break;
     case REEVE_STORE_RELAX: reply(sim, daemon, c, REEVE_STORE_MEMORY); break;
     case REEVE_STORE_OVER: reply(sim, daemon, c, REEVE_STORE_FREE); break;
+    case REEVE_STORE_TELL_HEIR: reply(sim, daemon, c, REEVE_STORE_PEER_GIVEN); break;
     case REEVE_STORE_SEND_PULL: send_pull(sim, daemon, c); break;
     case REEVE_STORE_DROP_PULL: drop_pull(sim, daemon, c); break;
     case REEVE_STORE_SEND_CHUNK:

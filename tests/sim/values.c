@@ -330,6 +330,14 @@ void sim_value_told(
         sim_actor_over(sim, process, (uint32_t)answer->id.sequence);
         return;
     }
+    if (answer->kind == REEVE_STORE_PEER_GIVEN) {
+        const struct reeve_reference object = {.id = answer->id,
+            .node = answer->node,
+            .offset = answer->number,
+            .flags = REEVE_REFERENCE_GIVEN | (answer->number != 0 ? REEVE_REFERENCE_HELD : 0)};
+        reeve_owner_given(process->owner, answer->call, answer->attempt, &object);
+        return;
+    }
     if (sim_handle_told(sim, process, answer))
         return;
     struct sim_value *value = value_of(process, answer->request);
@@ -534,4 +542,15 @@ enum sim_read sim_value_read(struct sim *sim, struct sim_process *driver, reeve_
     if (in_place)
         reeve_owner_read_end(driver->owner, task);
     return SIM_READ_OVER;
+}
+
+void sim_value_leave(struct sim *sim, struct sim_process *driver, reeve_task_id task)
+{
+    struct sim_value *value = reading(driver, task);
+    if (value == NULL)
+        return;
+    if (value->state == VALUE_ASKED)
+        give_up(sim, driver, value);
+    else
+        read_end(sim, driver, value);
 }

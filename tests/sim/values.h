@@ -137,6 +137,9 @@ enum sim_read { SIM_READ_GOES_ON, SIM_READ_AGAIN, SIM_READ_OVER };
 enum sim_read sim_value_read(struct sim *sim, struct sim_process *driver, reeve_task_id task,
     const struct reeve_reference *object, uint64_t *ret_number, int *ret_status);
 
+/* The task has none any more, whatever it has read of the former. */
+void sim_value_leave(struct sim *sim, struct sim_process *driver, reeve_task_id task);
+
 /* The daemon's answer is on its way to the process: from now on that may touch the place. */
 void sim_value_place(struct sim_process *process, const struct reeve_store_command *command);
 void sim_value_told(

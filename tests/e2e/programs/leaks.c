@@ -46,6 +46,18 @@ REEVE_METHOD(int64_t, counter, add, (int64_t, by))
     return self->value += by;
 }
 
+/* Their actors are whose they are given to. */
+REEVE_STRUCT(actors, (counter_ref, first), (counter_ref, second))
+
+REEVE_REMOTE(counter_ref, make_counter, (int64_t, start))
+{
+    return counter_create(start);
+}
+REEVE_REMOTE(actors, make_two, (int64_t, start))
+{
+    return (actors){counter_create(start), counter_create(start + 1)};
+}
+
 /* ---- what is expected ------------------------------------------------------------------------ */
 
 struct expected {
@@ -130,9 +142,20 @@ static void clean(void)
     while (upto_next(stream, &value) == REEVE_OK)
         continue;
     reeve_release(upto_remote(1000000));
-    counter_ref actor = counter_create(5);
+    counter_ref actor = counter_create(5), same = reeve_actor_retain(actor);
     NEED(counter_add_get(counter_add_remote(actor, 1), &value) == REEVE_OK && value == 6);
     reeve_actor_release(actor);
+    reeve_actor_release(same);
+    actors given;
+    make_counter_future makes[2] = {make_counter_remote(7), make_counter_remote(8)};
+    counter_ref made[2];
+    NEED(make_two_get(make_two_remote(5), &given) == REEVE_OK);
+    NEED(make_counter_get_many(makes, 2, made, NULL) == REEVE_OK);
+    NEED(counter_add_get(counter_add_remote(made[1], 1), &value) == REEVE_OK && value == 9);
+    reeve_actor_release(given.first);
+    reeve_actor_release(given.second);
+    reeve_actor_release(made[0]);
+    reeve_actor_release(made[1]);
 }
 
 /* The two futures of `expected` that are the same line's come from a loop. */
@@ -174,6 +197,17 @@ static void leak(void)
     counter_ref actor = counter_create(5);
     LEAKS(REEVE_LEAK_FUTURE, "counter_add");
     NEED(counter_add_remote(actor, 1).id != 0);
+    LEAKS(REEVE_LEAK_ACTOR, "");
+    (void)reeve_actor_retain(actor);
+    actors given;
+    LEAKS(REEVE_LEAK_ACTOR, "");
+    NEED(make_two_get(make_two_remote(5), &given) == REEVE_OK); /* two: one is given up */
+    reeve_actor_release(given.first);
+    make_counter_future makes[2] = {make_counter_remote(7), make_counter_remote(8)};
+    counter_ref made[2];
+    LEAKS(REEVE_LEAK_ACTOR, "");
+    NEED(make_counter_get_many(makes, 2, made, NULL) == REEVE_OK);
+    reeve_actor_release(made[1]);
 }
 
 static void any(const reeve_leak *leak, void *arg)

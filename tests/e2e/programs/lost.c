@@ -89,6 +89,10 @@ REEVE_REMOTE(int64_t, check, (reeve_bytes, block), (int64_t, seed), (reeve_strin
 
 REEVE_ACTOR(recorder, (int64_t, last))
 RECORDER(recorder, REEVE_METHOD)
+REEVE_METHOD(reeve_bytes, recorder, block, (int64_t, seed))
+{
+    return block_of(SIZE, seed);
+}
 
 REEVE_ACTOR(threaded, (int64_t, last))
 REEVE_GROUPS(threaded, (one, 1))
@@ -269,11 +273,21 @@ static void errors(const char *mail, const char *gate)
     reeve_bytes block;
     int64_t good;
     NEED(put_there_get(put_there_remote(SIZE, 2), &there) == REEVE_OK);
+    recorder_ref maker = recorder_create_opts(REEVE_ACTOR_OPTIONS(.max_restarts = 1));
+    recorder_block_future method = recorder_block_remote(maker, 3);
     NEED(reeve_wait(&never, 1, 1, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
+    NEED(reeve_wait(&method, 1, 1, REEVE_FOREVER, NULL, NULL) == REEVE_OK);
     at_gate(mail, gate);
     say_error("argument", check_get(reeve_call(check, never, 1, mail), &good));
     say_error("never", reeve_get(reeve_bytes, never, &block));
     say_error("there", reeve_get(reeve_bytes, there, &block));
+    /* the actor that has made it is made again; the call is not, nor is anything that needs it */
+    say_error("method's argument", check_get(reeve_call(check, method, 3, mail), &good));
+    say_error("method", recorder_block_get(method, &block));
+    NEED(recorder_block_get(recorder_block_remote(maker, 4), &block) == REEVE_OK);
+    NEED(is_block(&block, 4));
+    reeve_clear(reeve_bytes, &block);
+    reeve_actor_release(maker);
 }
 
 /* Its only node is lost while the value is on its way to two others. */

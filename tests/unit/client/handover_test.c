@@ -416,7 +416,7 @@ static void what_a_lost_attempt_handed_over_is_dropped(void **state)
     give(&world, roots, 2, 20);
     uint64_t before = reeve_owner_task_count(world.caller);
     reeve_owner_lease_lost(world.caller, MS, world.lease, REEVE_EWORKERDIED, "gone");
-    assert_int_equal(freed(world.caller), 1); /* it may have been given already */
+    assert_int_equal(freed(world.caller), 0); /* it may not have been given: we are told if so */
     assert_int_equal(reeve_owner_task_count(world.caller), before);
     assert_int_equal(reeve_owner_state(world.caller, world.parent), REEVE_TASK_QUEUED);
     /* its next attempt hands over nothing of that; late pieces are stale */
@@ -431,6 +431,177 @@ static void what_a_lost_attempt_handed_over_is_dropped(void **state)
     has_value(world.caller, world.parent, "plain");
     reeve_owner_release(world.caller, world.parent);
     world_free(&world);
+}
+
+static const struct reeve_reference gift = {.id = {5, 9}, .size_bytes = 1 << 20, .node = 3};
+
+/* The worker gives `gift`, which the caller's store may tell it of. */
+static void give_gift(struct world *world)
+{
+    reeve_task_id root;
+    assert_int_equal(reeve_owner_put(world->worker, NULL, 0, &root), 0);
+    reeve_owner_filled(world->worker, MS, root, 0, &gift);
+    give(world, &root, 1, 20);
+}
+
+static void tell(struct world *world, reeve_task_id call, uint32_t attempt)
+{
+    struct reeve_reference object = gift;
+    object.flags = REEVE_REFERENCE_GIVEN;
+    reeve_owner_given(world->caller, call, attempt, &object);
+    reeve_owner_check(world->caller);
+}
+
+static void call_again(struct world *world)
+{
+    static uint64_t lease = 500;
+    reeve_lease_index index;
+    if (!reeve_owner_find_lease(world->caller, lease, &index)) {
+        assert_int_equal(reeve_owner_lease_gained(
+                             world->caller, MS, world->caller_class, ++lease, 1, &world->lease),
+            0);
+    }
+    assert_int_equal(send_all(world, world->caller), 1);
+}
+
+static void freed_is_the_gift(struct world *world)
+{
+    struct reeve_owner_command got = free_command(world->caller);
+    assert_true(reeve_object_id_equal(got.object.id, gift.id) && got.object.node == 3 &&
+                got.object.flags == REEVE_REFERENCE_GIVEN);
+    assert_int_equal(freed(world->caller), 0);
+}
+
+/* A gift is heard of twice, and is the caller's then, whichever comes first. */
+static void a_gift_that_is_told_of_and_adopted_is_kept(void **state)
+{
+    (void)state;
+    for (int early = 0; early < 2; early++) {
+        struct world world = world_make();
+        reeve_task_id call = world.parent, got;
+        if (early)
+            tell(&world, call, 1);
+        give_gift(&world);
+        take_answer(&world, &got, 1);
+        if (!early)
+            tell(&world, call, 1); /* the call is of the past */
+        assert_int_equal(freed(world.caller), 0);
+        /* given on, and given back, and told of both only now */
+        if (!early) {
+            struct world back = {.caller = world.worker,
+                .worker = world.caller,
+                .caller_class = world.worker_class,
+                .now_ns = MS};
+            back.parent = submit(back.caller, back.caller_class, NULL, 0);
+            call_again(&back);
+            give(&back, &got, 1, 100);
+            take_answer(&back, &got, 1);
+            assert_int_equal(freed(world.caller) + freed(world.worker), 0);
+            world.parent = submit(world.caller, world.caller_class, NULL, 0);
+            assert_int_equal(send_all(&world, world.caller), 1);
+            call = world.parent;
+            give(&world, &got, 1, 100);
+            take_answer(&world, &got, 1);
+            tell(&world, call, 1);
+            assert_int_equal(freed(world.caller) + freed(world.worker), 0);
+        }
+        assert_int_equal(reeve_owner_release(world.caller, got), 0);
+        freed_is_the_gift(&world);
+        assert_int_equal(reeve_owner_task_count(world.caller), 0);
+        world_free(&world);
+    }
+}
+
+/* It is told of twice only when it was adopted twice, however late. */
+static void a_gift_that_comes_back_is_told_of_late(void **state)
+{
+    (void)state;
+    struct world world = world_make();
+    struct world back = {.caller = world.worker,
+        .worker = world.caller,
+        .caller_class = world.worker_class,
+        .now_ns = MS};
+    reeve_task_id first = world.parent, second, got;
+    give_gift(&world);
+    take_answer(&world, &got, 1);
+    back.parent = submit(back.caller, back.caller_class, NULL, 0);
+    call_again(&back);
+    give(&back, &got, 1, 100);
+    take_answer(&back, &got, 1);
+    second = world.parent = submit(world.caller, world.caller_class, NULL, 0);
+    assert_int_equal(send_all(&world, world.caller), 1);
+    tell(&world, first, 1);
+    give(&world, &got, 1, 100);
+    take_answer(&world, &got, 1);
+    tell(&world, second, 1);
+    assert_int_equal(freed(world.caller), 0);
+    assert_int_equal(reeve_owner_release(world.caller, got), 0);
+    freed_is_the_gift(&world);
+    world_free(&world);
+}
+
+/* Its answer is lost, with all that came before it, or not: when nothing can bring it any more, it
+ * is let go of. Once, and not before. */
+static void a_gift_whose_answer_is_lost_is_let_go_of(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 6; way++) {
+        struct world world = world_make();
+        bool early = way & 1, handed = way & 2;
+        if (handed)
+            give_gift(&world);
+        if (early)
+            tell(&world, world.parent, 1);
+        assert_int_equal(freed(world.caller), 0);
+        if (way < 4) {
+            reeve_owner_lease_lost(world.caller, MS, world.lease, REEVE_EUNREACHABLE, "cut");
+            assert_int_equal(freed(world.caller), early);
+            call_again(&world);
+        } else { /* it fails: a function that gives something does not, but may have been told to */
+            assert_true(reeve_owner_answer(
+                world.caller, MS, world.lease, world.parent, 1, REEVE_EFUNCTION, "\xc0", 1, NULL));
+            assert_int_equal(freed(world.caller), early);
+        }
+        if (!early) {
+            tell(&world, world.parent, 1);
+            freed_is_the_gift(&world);
+        }
+        if (way < 4)
+            assert_true(reeve_owner_answer(
+                world.caller, MS, world.lease, world.parent, 2, 0, "plain", 5, NULL));
+        reeve_owner_check(world.caller);
+        assert_int_equal(reeve_owner_release(world.caller, world.parent), 0);
+        tell(&world, world.parent, 1);
+        freed_is_the_gift(&world); /* of a call that nobody knows any more */
+        world_free(&world);
+    }
+}
+
+/* An answer whose hand-over makes no sense: what it would have given is let go of. */
+static void a_gift_in_a_spoilt_handover_is_let_go_of(void **state)
+{
+    (void)state;
+    for (int early = 0; early < 2; early++) {
+        struct world world = world_make();
+        reeve_task_id call = world.parent;
+        struct reeve_owner_result result;
+        give_gift(&world);
+        if (early)
+            tell(&world, call, 1);
+        assert_int_equal(reeve_owner_handed(world.caller, world.lease, call, 1, "x", 1), 0);
+        assert_true(
+            reeve_owner_answer(world.caller, MS, world.lease, call, 1, 0, "value", 5, NULL));
+        reeve_owner_check(world.caller);
+        assert_int_equal(reeve_owner_result(world.caller, call, &result), 0);
+        assert_int_equal(result.status, REEVE_EPROTOCOL);
+        freed_is_the_gift(&world);
+        if (!early) {
+            tell(&world, call, 1); /* it came before that: in vain */
+            freed_is_the_gift(&world);
+        }
+        assert_int_equal(reeve_owner_release(world.caller, call), 0);
+        world_free(&world);
+    }
 }
 
 /* An argument that is a future, or has some inside, holds the task back until all have ended; only
@@ -603,6 +774,10 @@ int main(void)
         cmocka_unit_test(what_comes_back_is_kept_back),
         cmocka_unit_test(what_others_need_has_to_end_first),
         cmocka_unit_test(what_a_lost_attempt_handed_over_is_dropped),
+        cmocka_unit_test(a_gift_that_is_told_of_and_adopted_is_kept),
+        cmocka_unit_test(a_gift_that_comes_back_is_told_of_late),
+        cmocka_unit_test(a_gift_whose_answer_is_lost_is_let_go_of),
+        cmocka_unit_test(a_gift_in_a_spoilt_handover_is_let_go_of),
         cmocka_unit_test(a_task_waits_for_futures_at_any_depth),
         cmocka_unit_test(what_is_lent_with_a_call_comes_back_as_the_callers_own),
         cmocka_unit_test(long_chains_are_handed_over_without_recursion),

@@ -249,6 +249,38 @@ static void a_stream_goes_on_where_its_reader_is(void **state)
     ends_with(&world, task, 0, 2);
 }
 
+/* Nor is its pause cut short where it is part of a result: when others need it, too, and it has to
+ * end here, or when it is kept back and then not given after all. */
+static void a_pause_is_not_cut_short_by_a_result(void **state)
+{
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        struct world world = world_with_lease();
+        reeve_task_id task = submit_with(&world, 2, 1000, false), other = 0;
+        send(&world, task);
+        if (shared)
+            other = world_submit(&world, task);
+        answer(&world, task, 1, REEVE_EFUNCTION);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(
+                reeve_owner_handover_ready(world.owner, world.now_ns, &task, 1), !shared);
+            reeve_owner_check(world.owner);
+            assert_int_equal(reeve_owner_state(world.owner, task), REEVE_TASK_WAITING);
+        }
+        reeve_owner_handover_end(world.owner, world.now_ns, &task, 1, false);
+        assert_in_range(pause_over(&world, task), 500 * MS, 1000 * MS);
+        lease_again(&world);
+        send(&world, task);
+        answer(&world, task, 2, 0);
+        if (shared) {
+            send(&world, other);
+            answer(&world, other, 1, 0);
+            assert_int_equal(reeve_owner_release(world.owner, other), 0);
+        }
+        ends_with(&world, task, 0, 2);
+    }
+}
+
 /* One that pauses is given with a result; its heir has what is left of its retries. */
 static void one_that_is_handed_over_keeps_them(void **state)
 {
@@ -298,6 +330,7 @@ int main(void)
         cmocka_unit_test(a_pause_ends_with_a_cancel),
         cmocka_unit_test(run_on_the_spot),
         cmocka_unit_test(a_stream_goes_on_where_its_reader_is),
+        cmocka_unit_test(a_pause_is_not_cut_short_by_a_result),
         cmocka_unit_test(one_that_is_handed_over_keeps_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

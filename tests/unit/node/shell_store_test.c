@@ -294,6 +294,64 @@ static void test_freed_without_a_session(void **state)
     assert_int_equal(status.object_count, 0);
 }
 
+/* What the heir hears, of the node where it lies: the object or (token) that hold. */
+static void assert_told(struct node *node, uint32_t client, struct reeve_object_id id,
+    uint32_t where, uint64_t token, uint64_t call, uint32_t attempt)
+{
+    const struct reeve_local_message *said = &node->clients[client].last;
+    assert_int_equal(said->kind, REEVE_LOCAL_GIVEN);
+    assert_true(reeve_object_id_equal(said->object, id));
+    assert_true(said->node == where && said->task == token && said->token == call &&
+                said->count == attempt);
+    node->clients[client].last.kind = REEVE_LOCAL_NONE;
+}
+
+/* Objects and holds on them, of here and there: each heir is told, with the call that they come
+ * with, in the next session if not in this one. */
+static void test_heirs_are_told(void **state)
+{
+    struct world *world = *state;
+    struct node *here = &world->nodes[0];
+    reeve_process_id heirs[2] = {reeve_process_id_make(1, 3), reeve_process_id_make(2, 3)};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct reeve_object_id id = OBJECT(reeve_process_id_make(1, 1), 70 + i);
+        uint32_t where = 1 + i / 2, heir = i % 2;
+        put(&world->nodes[where - 1], 1, id, 100);
+        ask(here, 2,
+            (struct reeve_local_message){.kind = REEVE_LOCAL_HOLD,
+                .object = id,
+                .node = where,
+                .task = 500 + i,
+                .process = heirs[heir],
+                .token = UINT64_C(0x300000000) + i,
+                .count = 1});
+        if (i == 1) { /* the word is lost with its session */
+            while (world->first < world->count)
+                free(world->parcels[world->first++ % 256].bytes);
+            for (uint32_t k = 0; k < 2; k++)
+                reeve_store_shell_peer_reset(world->nodes[k].shell, 2 - k);
+        }
+        deliver(world);
+        assert_told(&world->nodes[heir], 3, id, where, 500 + i, UINT64_C(0x300000000) + i, 1);
+        ask(here, 1,
+            (struct reeve_local_message){.kind = REEVE_LOCAL_GIVE,
+                .object = id,
+                .node = where,
+                .process = heirs[heir],
+                .token = UINT64_C(0x400000000) + i,
+                .count = 7});
+        deliver(world);
+        assert_told(&world->nodes[heir], 3, id, where, 0, UINT64_C(0x400000000) + i, 7);
+    }
+    struct reeve_store_status status;
+    for (int i = 0; i < 2; i++) {
+        reeve_store_shell_status(world->nodes[i].shell, &status);
+        assert_int_equal(status.untold_count, 0);
+        assert_int_equal(status.object_count, 2);
+        assert_int_equal(status.hold_count, 2);
+    }
+}
+
 static void staged(void *arg, uint64_t stage, int code, const char *text)
 {
     struct node *node = arg;
@@ -630,6 +688,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_put_and_get_on_one_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pull_from_another_node, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_freed_without_a_session, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_heirs_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_staging, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stages_do_not_block_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stages_called_off_in_callbacks, set_up, tear_down),

@@ -18,6 +18,7 @@ static void give(
                   .id = id,
                   .process = PROCESS(heir),
                   .flags = flags});
+    assert_int_equal(take(kit, REEVE_STORE_TELL_HEIR).client, heir);
     assert_int_equal(take(kit, REEVE_STORE_REPLY_SEAL).code, 0);
 }
 

@@ -202,6 +202,7 @@ static inline void carry_out(
     case REEVE_STORE_REPLY_GET: got_object(world, node, command); return;
     case REEVE_STORE_REPLY_SEAL: got_word(world, node, command); return;
     case REEVE_STORE_OVER: return; /* of actors, which are none here */
+    case REEVE_STORE_TELL_HEIR: heir_told(world, command); return;
     case REEVE_STORE_RELAX: client_of(node, command->client)->relaxing = true; return;
     case REEVE_STORE_SEND_PULL: send_pull(world, at, command); return;
     case REEVE_STORE_DROP_PULL: {

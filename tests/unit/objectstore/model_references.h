@@ -4,8 +4,8 @@
  *   - an owner keeps what it has lent until whoever asks for a hold is answered, or is dead, and
  *     does not give it away meanwhile;
  *   - who holds something may hand that on, and keeps its own hold until it is answered;
- *   - an heir knows of what it is given, or handed, before the giver asks for that; where the giver
- *     dies before it is answered, the heir lets go of it at once. */
+ *   - an heir adopts what it is given, or handed, when the giver has been answered. It is told of
+ *     it by the store, too, once: where the giver has died before, it lets go of it. */
 #ifndef REEVE_TESTS_OBJECTSTORE_MODEL_REFERENCES_H
 #define REEVE_TESTS_OBJECTSTORE_MODEL_REFERENCES_H
 
@@ -21,17 +21,22 @@ static inline struct reeve_store_event word_event(
         .node = node,
         .id = command->id,
         .process = command->process,
+        .call = command->call,
+        .attempt = command->attempt,
         .word = command->number};
     switch (command->word) {
     case REEVE_STORE_WORD_FREE: event.kind = REEVE_STORE_PEER_FREE; break;
     case REEVE_STORE_WORD_GIVE: event.kind = REEVE_STORE_PEER_GIVE; break;
+    case REEVE_STORE_WORD_GIVEN:
+        event.kind = REEVE_STORE_PEER_GIVEN;
+        event.number = command->token;
+        break;
     case REEVE_STORE_WORD_UNHOLD: event.flags = REEVE_STORE_HELD; /* fall through */
     case REEVE_STORE_WORD_HOLD: event.number = command->token; break;
     case REEVE_STORE_WORD_MOVE:
         event.number = command->token;
         event.heir = command->heir;
         break;
-    case REEVE_STORE_WORD_WATCH: break;
     }
     return event;
 }
@@ -63,6 +68,77 @@ static inline void anchored(struct world *world, const struct reeve_store_comman
     world->anchored++;
 }
 
+/* ---- heirs ----------------------------------------------------------------------------------- */
+
+static inline uint32_t call_begin(
+    struct world *world, uint32_t object, reeve_process_id heir, uint64_t token)
+{
+    assert_true(world->call_last + 1 < CALLS_MAX);
+    world->calls[++world->call_last] =
+        (struct model_call){.object = object, .heir = heir, .token = token};
+    return world->call_last;
+}
+
+/* With an answer, or without. */
+static inline void call_ends(struct world *world, uint32_t number, bool answered)
+{
+    struct model_call *call = &world->calls[number];
+    if (number == 0)
+        return;
+    call->answered = answered;
+    call->lost = !answered;
+    if (call->lost && call->told)
+        world->astray[world->astray_count++] = number;
+}
+
+static inline void heir_told(struct world *world, const struct reeve_store_command *command)
+{
+    struct model_call *call = &world->calls[command->call];
+    const struct model_object *object = &world->objects[call->object];
+    assert_in_range(command->call, 1, world->call_last);
+    assert_true(!call->told && command->attempt == 1 && command->token == call->token &&
+                command->node == object->node && (uint32_t)call->heir == command->client &&
+                reeve_object_id_equal(command->id, object->id));
+    call->told = true;
+    if (call->lost)
+        world->astray[world->astray_count++] = (uint32_t)command->call;
+}
+
+/* Of what nobody will ever tell them otherwise. */
+static inline void heirs_let_go(struct world *world)
+{
+    while (world->astray_count > 0) {
+        const struct model_call *call = &world->calls[world->astray[--world->astray_count]];
+        const struct model_object *object = &world->objects[call->object];
+        uint32_t at;
+        if (world->node_dead[reeve_process_node(call->heir)] ||
+            process_find(world, call->heir, &at) == NULL)
+            continue;
+        world->let_go++;
+        step_node(world, at,
+            (struct reeve_store_event){.kind = REEVE_STORE_FREE,
+                .client = (uint32_t)call->heir,
+                .id = object->id,
+                .node = object->node,
+                .number = call->token,
+                .flags = call->token != 0 ? REEVE_STORE_HELD : REEVE_STORE_GIVEN});
+    }
+}
+
+/* All words have come: who was given something has been told so. */
+static inline void check_told(struct world *world)
+{
+    uint32_t at;
+    for (uint32_t i = 1; i <= world->call_last; i++) {
+        const struct model_call *call = &world->calls[i];
+        assert_true(call->answered || call->lost);
+        if (call->answered && !call->told && process_find(world, call->heir, &at) != NULL &&
+            !world->node_dead[world->objects[call->object].node])
+            fail_msg(
+                "process %lx has not been told of what it was given", (unsigned long)call->heir);
+    }
+}
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static inline uint32_t holds_asked(const struct world *world)
@@ -87,7 +163,7 @@ static inline void got_hold(
     struct world *world, struct model_hold *hold, const struct reeve_store_command *command)
 {
     const struct model_object *object = &world->objects[hold->object - 1];
-    uint32_t at;
+    uint32_t at, call = hold->call;
     loan_ends(world, hold);
     if (command->code != 0)
         assert_true(command->code == REEVE_ELOST && world->node_dead[object->node]);
@@ -95,6 +171,7 @@ static inline void got_hold(
         *hold = (struct model_hold){0};
     else
         world->held++;
+    call_ends(world, call, command->code == 0);
 }
 
 static inline void got_gift(
@@ -103,6 +180,7 @@ static inline void got_gift(
     struct model_object *object = &world->objects[client->giving_object - 1];
     client->giving_request = 0;
     object->giving = false;
+    call_ends(world, client->giving_call, command->code == 0);
     if (command->code != 0) {
         assert_true(command->code == REEVE_ELOST && world->node_dead[object->node]);
         return;
@@ -136,23 +214,6 @@ static inline void got_word(
     fail_msg("an answer to nothing");
 }
 
-/* It hears that the giver is dead, whose answer told of the gift, or of the hold of that token. */
-static inline void heir_lets_go(
-    struct world *world, const struct model_object *object, reeve_process_id heir, uint64_t token)
-{
-    uint32_t at;
-    if (world->node_dead[reeve_process_node(heir)] || process_find(world, heir, &at) == NULL)
-        return;
-    world->disclaimed++;
-    step_node(world, at,
-        (struct reeve_store_event){.kind = REEVE_STORE_FREE,
-            .client = (uint32_t)heir,
-            .id = object->id,
-            .node = object->node,
-            .number = token,
-            .flags = token != 0 ? REEVE_STORE_HELD : REEVE_STORE_GIVEN});
-}
-
 /* The process is dead, or as good as: what it holds goes, what it has asked for stays open. */
 static inline void client_leaves(
     struct world *world, const struct model_node *node, struct model_client *client)
@@ -167,7 +228,7 @@ static inline void client_leaves(
     if (gives) {
         gift->giving = false;
         gift->unsure = true;
-        heir_lets_go(world, gift, gift->heir, 0);
+        call_ends(world, client->giving_call, false);
     }
     for (uint32_t i = 0; i < HOLDS_MAX; i++) {
         struct model_hold *hold = &world->holds[i];
@@ -177,8 +238,8 @@ static inline void client_leaves(
         if (hold->request != 0)
             loan_ends(world, hold);
         *hold = (struct model_hold){0};
-        if (left.request != 0 && left.holder != process)
-            heir_lets_go(world, &world->objects[left.object - 1], left.holder, left.token);
+        if (left.request != 0)
+            call_ends(world, left.call, false);
     }
 }
 
@@ -230,6 +291,8 @@ static inline void ask_hold(struct world *world, uint32_t at, struct model_clien
         .holder = heir != REEVE_PROCESS_NONE ? heir : process,
         .token = ++world->token_last,
         .source = own};
+    if (heir != REEVE_PROCESS_NONE)
+        hold->call = call_begin(world, index, heir, hold->token);
     if (own != 0)
         world->holds[own - 1].busy++;
     else
@@ -241,7 +304,9 @@ static inline void ask_hold(struct world *world, uint32_t at, struct model_clien
             .id = object->id,
             .node = object->node,
             .number = hold->token,
-            .heir = heir});
+            .heir = heir,
+            .call = hold->call,
+            .attempt = 1});
 }
 
 static inline void ask_give(struct world *world, uint32_t at, struct model_client *client)
@@ -268,6 +333,7 @@ static inline void ask_give(struct world *world, uint32_t at, struct model_clien
     }
     client->giving_request = ++world->request_last;
     client->giving_object = index + 1;
+    client->giving_call = call_begin(world, index, heir, 0);
     object->giving = true;
     object->heir = heir;
     step_node(world, at,
@@ -277,6 +343,8 @@ static inline void ask_give(struct world *world, uint32_t at, struct model_clien
             .id = object->id,
             .node = object->node,
             .process = heir,
+            .call = client->giving_call,
+            .attempt = 1,
             .flags = (object->given ? REEVE_STORE_GIVEN : 0) |
                      (anchor != NULL ? REEVE_STORE_ANCHOR : 0)});
 }

@@ -69,6 +69,7 @@ static void step_node(struct world *world, uint32_t at, struct reeve_store_event
     } while (more || reeve_fifo_peek(&out) != NULL);
     check_node(node, "the rest");
     reeve_fifo_fini(&out);
+    heirs_let_go(world);
 }
 
 /* --- what may happen -------------------------------------------------------------------------- */
@@ -579,6 +580,7 @@ static void heal(struct world *world)
             break;
         assert_true(round < 399); /* everything that was asked is answered */
     }
+    check_told(world);
     for (uint32_t at = 0; at < NODES; at++)
         for (uint32_t c = 0; c < CLIENTS; c++) {
             struct model_client *client = &world->nodes[at].clients[c];
@@ -661,13 +663,13 @@ static uint64_t run(uint64_t seed, uint32_t steps, bool print)
     if (print)
         print_message(
             "           seed %lu: %lu answers, %lu failures, %lu pulls, %lu kills, %u "
-            "objects, %lu written, %lu read, %lu mended, %lu gifts, %lu held, %lu let go early, "
+            "objects, %lu written, %lu read, %lu mended, %lu gifts, %lu held, %lu let go untold, "
             "%lu anchored\n",
             (unsigned long)seed, (unsigned long)world->answers, (unsigned long)world->failures,
             (unsigned long)world->pulls, (unsigned long)world->kills, world->object_count,
             (unsigned long)world->written, (unsigned long)world->read, (unsigned long)world->mended,
-            (unsigned long)world->gifts, (unsigned long)world->held,
-            (unsigned long)world->disclaimed, (unsigned long)world->anchored);
+            (unsigned long)world->gifts, (unsigned long)world->held, (unsigned long)world->let_go,
+            (unsigned long)world->anchored);
     assert_true(steps < 2000 || (world->gifts > 10 && world->held > 10 && world->anchored > 10));
     assert_true(steps < 2000 || world->folder_count == 0 || world->written > 100);
     reeve_map64_fini(&world->dead);

@@ -21,6 +21,7 @@
 #define ANCHORS_MAX  32u /* a client */
 #define HOLDS_MAX    256u
 #define LINK_MAX     4096u
+#define CALLS_MAX    65536u
 #define PIECE_SIZE   16384u
 #define RETURNS_MAX  64u
 #define PIECES_MAX   512u /* asked for, of a node */
@@ -43,7 +44,18 @@ struct model_hold {
     reeve_process_id asker, holder;
     uint64_t token;
     uint32_t source; /* index + 1: of the hold that is handed on; 0: it is lent by its owner */
+    uint32_t call;   /* of the heir's; 0: there is none */
     uint32_t busy;   /* so many things go on that need it */
+};
+
+/* Of an heir's, with the answer to which it is given something. */
+struct model_call {
+    uint32_t object; /* index */
+    reeve_process_id heir;
+    uint64_t token; /* 0: the object itself */
+    bool answered;  /* so the heir has adopted it */
+    bool lost;      /* it never will be */
+    bool told;      /* by the store */
 };
 
 struct model_room {
@@ -66,7 +78,7 @@ struct model_client {
     uint32_t waiting_object;
     uint32_t waiting_hold; /* index + 1: by which it may read */
     bool waiting_given;    /* it has asked as one who knows that it was given away */
-    uint32_t giving_request, giving_object;
+    uint32_t giving_request, giving_object, giving_call;
     bool relaxing;
     uint64_t create_size;
     struct model_room rooms[ROOMS];
@@ -125,11 +137,13 @@ struct world {
     struct model_object objects[OBJECTS_MAX];
     uint32_t object_count;
     struct model_hold holds[HOLDS_MAX];
+    struct model_call calls[CALLS_MAX]; /* by number, from 1 on */
+    uint32_t call_last, astray[CALLS_MAX], astray_count;
     uint64_t token_last;
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
     uint64_t answers, failures, pulls, kills, returns, gifts, held, anchored;
-    uint64_t disclaimed;             /* gifts and holds whose giver died before it was answered */
+    uint64_t let_go;                 /* gifts and holds whose giver died before it was answered */
     uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
     uint64_t mended;                 /* of those, what came from elsewhere */
     uint32_t folder_count, fail_chance, flip_chance;

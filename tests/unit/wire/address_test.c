@@ -31,6 +31,9 @@ static void test_good(void **state)
         {"tcp://h:65535", "tcp://h:65535", 65535},
         {"tcp://h:5-5", "tcp://h:5", 5},
         {"abstract://reeve/head-1", "abstract://reeve/head-1", 0},
+        {"tls+tcp://head.example.com", "tls+tcp://head.example.com:6380", 6380},
+        {"tls+tcp://*:6380-6390", "tls+tcp://0.0.0.0:6380", 6390},
+        {"tls+tcp://[::1]:7", "tls+tcp://[::1]:7", 7},
     };
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(cases); i++) {
         struct reeve_address address;
@@ -56,6 +59,8 @@ static void test_bad(void **state)
         {":6380", "host is missing"},
         {"http://h:1", "scheme"},
         {"ipc:///tmp/x", "scheme"},
+        {"tls://h:1", "scheme"},
+        {"tls+tcp://", "host is missing"},
         {"tcp://h:", "port must be"},
         {"tcp://h:x", "port must be"},
         {"tcp://h:65536", "port must be"},
@@ -91,6 +96,8 @@ static void test_bad(void **state)
     assert_int_equal(reeve_address_parse_peer("h:0", &address, why), REEVE_EADDRESS);
     assert_int_equal(reeve_address_parse_peer("h:1-2", &address, why), REEVE_EADDRESS);
     assert_int_equal(reeve_address_parse_peer("h:1", &address, why), REEVE_OK);
+    assert_int_equal(reeve_address_parse_peer("tls+tcp://*:1", &address, why), REEVE_EADDRESS);
+    assert_int_equal(reeve_address_parse_peer("tls+tcp://h:0", &address, why), REEVE_EADDRESS);
 }
 
 static void test_advertised(void **state)
@@ -112,6 +119,12 @@ static void test_advertised(void **state)
         {"0.0.0.0:1234", "h:0", NULL},
         {"0.0.0.0:1234", "abstract://x", NULL},
         {"abstract://x", NULL, "abstract://x"},
+        {"tls+tcp://0.0.0.0:1234", "h", "tls+tcp://h:1234"},
+        {"tls+tcp://0.0.0.0:1234", "h:9", "tls+tcp://h:9"},
+        {"tls+tcp://0.0.0.0:1234", "tls+tcp://h", "tls+tcp://h:1234"},
+        {"tls+tcp://0.0.0.0:1234", NULL, NULL},
+        {"tls+tcp://0.0.0.0:1234", "tcp://h", NULL},
+        {"0.0.0.0:1234", "tls+tcp://h", NULL},
     };
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(cases); i++) {
         struct reeve_address bound, address;

@@ -83,11 +83,14 @@ static void rejected(void *arg, int code, const char *text)
     end->code = code;
 }
 
+static struct reeve_tls *tls; /* NULL: this test is in plain */
+
 static void open_end(struct end *end, uint64_t uid)
 {
     struct reeve_address address = {.scheme = REEVE_ADDRESS_TCP, .host = "127.0.0.1"};
     struct reeve_bulk_options options = {.loop = &loop,
         .listen = &address,
+        .tls = tls,
         .uid = uid,
         .callbacks = {place, landed, sent, lost, rejected},
         .arg = end,
@@ -115,9 +118,18 @@ static int set_up(void **state)
     return 0;
 }
 
+static int set_up_tls(void **state)
+{
+    char text[REEVE_TEXT_SIZE];
+    assert_int_equal(reeve_tls_make(forth, &tls, text), REEVE_OK);
+    return set_up(state);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
+    reeve_tls_drop(tls);
+    tls = NULL;
     reeve_bulk_close(source.bulk);
     reeve_bulk_close(puller.bulk);
     uv_run(&loop, UV_RUN_DEFAULT);
@@ -145,7 +157,8 @@ static void until_no_streams(struct reeve_bulk *bulk)
 static const char *address_of(const struct end *end)
 {
     static char text[64];
-    snprintf(text, sizeof text, "tcp://127.0.0.1:%u", reeve_bulk_port(end->bulk));
+    snprintf(text, sizeof text, "%stcp://127.0.0.1:%u", tls != NULL ? "tls+" : "",
+        reeve_bulk_port(end->bulk));
     return text;
 }
 
@@ -473,6 +486,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kinds_of_macs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pieces, set_up_tls, tear_down),
+        cmocka_unit_test_setup_teardown(test_not_wanted, set_up_tls, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_way, set_up_tls, tear_down),
+        cmocka_unit_test_setup_teardown(test_strangers, set_up_tls, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

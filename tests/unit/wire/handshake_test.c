@@ -279,6 +279,30 @@ static void test_dialled(void **state)
     assert_int_equal(read_hello(&in_b, &b, &message), REEVE_EADDRESS);
 }
 
+/* Who is reached by TLS has nothing to do with who is not, even if it has the key: nobody is talked
+ * into plain. */
+static void test_encrypted_or_not(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct reeve_handshake_self a = self_of(1, 7), b = self_of(2, 7);
+        struct reeve_handshake in_a, in_b;
+        struct message message;
+        bool a_is = i % 2 != 0, b_is = i / 2 != 0;
+        if (a_is)
+            snprintf(a.identity.address, sizeof a.identity.address, "tls+tcp://h:1");
+        if (b_is)
+            snprintf(b.identity.address, sizeof b.identity.address, "tls+tcp://g:6002");
+        hello(&in_a, &a, b.identity.address, &message);
+        assert_int_equal(read_hello(&in_b, &b, &message), a_is == b_is ? REEVE_OK : REEVE_EADDRESS);
+        if (a_is != b_is)
+            assert_non_null(strstr(text, "tls+tcp:// addresses, too"));
+        hello(&in_a, &a, a_is ? "tcp://g:6002" : "tls+tcp://g:6002", &message);
+        if (a_is == b_is)
+            assert_int_equal(read_hello(&in_b, &b, &message), REEVE_EADDRESS);
+    }
+}
+
 /* Another version: its hello is understood and refused with both versions named; the refusal is
  * believed only with its mac. */
 static void test_version_and_refused(void **state)
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_reflected),
         cmocka_unit_test(test_relayed),
         cmocka_unit_test(test_dialled),
+        cmocka_unit_test(test_encrypted_or_not),
         cmocka_unit_test(test_version_and_refused),
         cmocka_unit_test(test_peer_text),
     };

@@ -1,6 +1,5 @@
-/* Links over real sockets on loopback: two or three in one process, on one loop, and strangers
- * that speak raw TCP. Each wait ends when what it waits for has come; a guard fails it after ten
- * seconds. */
+/* Links over real sockets on loopback, in plain and by TLS: two or three in one process, on one
+ * loop, and strangers that speak raw TCP. A guard fails each wait after ten seconds. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -40,6 +39,7 @@ struct end {
 static uv_loop_t loop;
 static uint8_t key[REEVE_KEY_SIZE] = {7};
 static const uint8_t other_key[REEVE_KEY_SIZE] = {8};
+static const char *any_port; /* the tests are run for each kind of address */
 
 static void on_up(void *arg, reeve_peer peer, const struct reeve_peer_info *info)
 {
@@ -132,7 +132,7 @@ static int try_open(struct end *end, uint64_t uid, const char *listen, const cha
 static void open_end(struct end *end, uint64_t uid)
 {
     char text[REEVE_TEXT_SIZE];
-    assert_int_equal(try_open(end, uid, "tcp://127.0.0.1:0", NULL, key, 0, text), REEVE_OK);
+    assert_int_equal(try_open(end, uid, any_port, NULL, key, 0, text), REEVE_OK);
 }
 
 static unsigned port_of(const struct end *end)
@@ -178,7 +178,15 @@ static void connect_ends(struct end *from, struct end *to)
 static int setup(void **state)
 {
     (void)state;
+    any_port = "tcp://127.0.0.1:0";
     return uv_loop_init(&loop);
+}
+
+static int setup_tls(void **state)
+{
+    int error = setup(state);
+    any_port = "tls+tcp://127.0.0.1:0";
+    return error;
 }
 
 static int teardown(void **state)
@@ -421,7 +429,7 @@ static void test_wrong_key(void **state)
     char text[REEVE_TEXT_SIZE];
     struct end a, b;
     open_end(&a, 1);
-    assert_int_equal(try_open(&b, 2, "127.0.0.1:0", NULL, other_key, 0, text), REEVE_OK);
+    assert_int_equal(try_open(&b, 2, any_port, NULL, other_key, 0, text), REEVE_OK);
     reeve_link_dial(b.link, reeve_link_address(a.link));
     RUN_UNTIL(b.dials_failed == 1 && a.rejections == 1);
     assert_int_equal(b.code, REEVE_EKEY);
@@ -675,6 +683,71 @@ static void test_many_strangers(void **state)
     close_end(&b);
 }
 
+/* --- TLS ----------------------------------------------------------------------------------- */
+
+/* Each side is told which address to write. */
+static void test_plain_and_tls(void **state)
+{
+    (void)state;
+    char address[128];
+    struct end encrypted, plain;
+    open_end(&encrypted, 1);
+    any_port = "tcp://127.0.0.1:0";
+    open_end(&plain, 2);
+    /* not by a slip of one's own, either */
+    assert_int_equal(
+        reeve_link_dial(plain.link, reeve_link_address(encrypted.link)), REEVE_EADDRESS);
+    assert_int_equal(
+        reeve_link_dial(encrypted.link, reeve_link_address(plain.link)), REEVE_EADDRESS);
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%u", port_of(&encrypted));
+    reeve_link_dial(plain.link, address);
+    RUN_UNTIL(plain.dials_failed == 1 && encrypted.rejections >= 1);
+    assert_int_equal(plain.code, REEVE_EPROTOCOL);
+    assert_non_null(strstr(plain.text, "speaks TLS: write tls+tcp://127.0.0.1:"));
+    assert_int_equal(encrypted.code, REEVE_EPROTOCOL);
+    assert_non_null(strstr(encrypted.text, "127.0.0.1:"));
+    assert_non_null(strstr(encrypted.text, "it has to dial tls+tcp://"));
+    snprintf(address, sizeof address, "tls+tcp://127.0.0.1:%u", port_of(&plain));
+    reeve_link_dial(encrypted.link, address);
+    RUN_UNTIL(encrypted.dials_failed == 1);
+    assert_non_null(strstr(encrypted.text, "does not speak TLS: write tcp://"));
+    close_end(&encrypted);
+    close_end(&plain);
+}
+
+/* Whatever they say or do not say, proper peers get through; those that are silent make room. */
+static void test_tls_strangers(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static int fds[COUNT];
+    struct end a, b;
+    open_end(&a, 1);
+    open_end(&b, 2);
+    connect_ends(&b, &a);
+    int fd = stranger(&a);
+    say(fd, "GET / HTTP/1.1\r\n\r\n", 18);
+    RUN_UNTIL(a.rejections == 1);
+    assert_non_null(strstr(a.text, "no daemon of a cluster"));
+    expect_hang_up(fd);
+    for (int i = 0; i < 2 * COUNT; i++) { /* gone in the middle of the handshake; and silent */
+        fds[i % COUNT] = stranger(&a);
+        say(fds[i % COUNT], "\x16\x03\x01\x01\x00\x01", i % 7);
+        if (i < COUNT)
+            close(fds[i]);
+    }
+    expect_hang_up(fds[0]);
+    close_end(&b);
+    RUN_UNTIL(a.downs == 1);
+    open_end(&b, 2);
+    a.ups = 0;
+    connect_ends(&b, &a);
+    for (int i = 1; i < COUNT; i++)
+        close(fds[i]);
+    close_end(&a);
+    close_end(&b);
+}
+
 /* A number that nng has no words for. */
 static void test_words_of_the_resolver(void **state)
 {
@@ -709,6 +782,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_stranger, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_strangers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_up_and_both_ways, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_both_dial_at_once, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_three, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_goodbye, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_close_in_a_callback, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_many_small_messages, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_chunks_with_back_pressure, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_key, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_plain_and_tls, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_strangers, setup_tls, teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     nng_fini(); /* its reaper frees what was closed last, before the leak checker looks */

@@ -253,8 +253,8 @@ static void test_kinds_have_names(void **state)
 static void test_known_names(void **state)
 {
     (void)state;
-    static const char *const same[] = {
-        "tcp://localhost:6380", "127.0.0.1", "LOCALHOST", "127.0.0.1:6380", "tcp://127.0.0.1"};
+    static const char *const same[] = {"tcp://localhost:6380", "127.0.0.1", "LOCALHOST",
+        "127.0.0.1:6380", "tcp://127.0.0.1", "tls+tcp://localhost"};
     static const char *const other[] = {
         "127.0.0.1:6381", "localhosts", "[::1]:6380", "abstract://x"};
     char first[REEVE_LOCAL_NAME_SIZE], next[REEVE_LOCAL_NAME_SIZE];
