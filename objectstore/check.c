@@ -96,15 +96,18 @@ static const char *check_client(
         CHECK(pin->client == client->handle && pin->count > 0 && object->pin_total >= pin->count);
         sums->pins += pin->count;
     }
+    uint64_t ahead_count = 0;
     REEVE_LIST_EACH(node, &client->grants)
     {
         const struct store_grant *grant = REEVE_LIST_ENTRY(node, struct store_grant, client_link);
         CHECK(grant->client == client);
+        ahead_count += grant->ahead;
         CHECK(reeve_map64_get(&store->grants, store_place_key(grant->extent->segment->id,
                                                   reeve_arena_bytes(grant->extent->offset))) ==
               grant);
         sums->grants++;
     }
+    CHECK(client->ahead_count == ahead_count);
     CHECK(!client->closed || reeve_list_is_empty(&client->requests));
     return NULL;
 }

@@ -18,7 +18,9 @@
  *     the heir dies                       what is its own goes with it: to ask for that, GIVEN is
  *                                         also the word by which its node learns who has something
  *                                         of it, and is to be told
- *     the node where it lies dies         and it with that */
+ *     the node where it lies dies         and it with that
+ *
+ * tests/model/gift.pml has the rules. */
 #include "objectstore/parts.h"
 
 static void heir_tell(struct reeve_store *store, uint32_t node, const struct store_word *gift)

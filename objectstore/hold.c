@@ -17,10 +17,11 @@
  * nothing to free: when its owner has said FREE, and nobody holds it any more, the owner is told
  * (OVER), and ends it.
  *
- * They are kept only where the primary copy lies, as a set of (object, process, token): the token
- * tells several holds of one process apart, so that a word that comes twice does no harm. What a
- * process held goes with it, and with its node. An owner's death frees what it owned, held or not:
- * those who hold it are told REEVE_EOWNERDIED when they ask. */
+ * tests/model/gift.pml has the rules (HELD). They are kept only where the primary copy lies, as
+ * a set of (object, process, token): the token tells several holds of one process apart, so that
+ * a word that comes twice does no harm. What a process held goes with it, and with its node. An
+ * owner's death frees what it owned, held or not: those who hold it are told REEVE_EOWNERDIED
+ * when they ask. */
 #include "objectstore/parts.h"
 
 struct store_held {

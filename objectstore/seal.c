@@ -1,4 +1,5 @@
-/* Granted room becomes an object: all of it, or (KEEP_REST) as much as the object needs. */
+/* Granted room becomes an object: all of it, or (KEEP_REST) as much as the object needs. What is
+ * sealed, anchored and sealed again when is rules 4, 5 and 7 of tests/model/seal.pml. */
 #include "objectstore/parts.h"
 
 #define ANCHORED_FRACTION 2u /* of the store: when more is anchored, owners are asked to let go */

@@ -5,7 +5,8 @@
  *
  * The moment is that of the machine's monotonic clock, modulo 2^22, in units of 2^20 ns (1.05 ms),
  * or 2^26 ns (67 ms) where it is longer ago than the former can tell apart: 73 minutes, or 78
- * hours. A bridge sends an age in its place, because clocks of two machines have nothing in common.
+ * hours. A bridge sends an age in its place, because clocks of two machines have nothing in common;
+ * so what it takes from one to the other is not in it.
  *
  * In a call's slot there is no byte to spare, but its status says nothing, and of its flags some
  * are not in use: there it lies, in two parts. */

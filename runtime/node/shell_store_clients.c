@@ -4,7 +4,7 @@
  * waits for the answer. So whoever learns of the object from the entry may ask, over its own
  * socket, before we have read the SEAL. But it lies in ours by then: sent is received, on a unix
  * socket. Hence: before we act on a word about an object that is not here and should be, we read
- * all that clients have sent. What is not known then was never sealed.
+ * all that clients have sent. What is not known then was never sealed (tests/model/seal.pml, 2).
  *
  * What comes in meanwhile may be such a word, too. All words but those that make objects known wait
  * until everything before them has been read. */

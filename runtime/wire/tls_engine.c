@@ -44,7 +44,8 @@ struct nng_tls_engine_conn {
     struct reeve_list shaking; /* in the list of those who shake hands */
     nng_aio *receiving;        /* what they wait for; NULL: nothing yet */
     bool done;
-    int failure; /* of the handshake; 0: none */
+    int failure;                              /* of the handshake; 0: none */
+    char remote[REEVE_TRANSPORT_REMOTE_SIZE]; /* of a listener's */
     size_t early_size;
     uint8_t early[EARLY_SIZE];
 };
@@ -122,6 +123,15 @@ static void shaken(nng_tls_engine_conn *conn)
     pthread_mutex_unlock(&shaking_mutex);
 }
 
+/* While it is there to be asked. nng's connection begins with the stream that it is to others. */
+static void describe_remote(nng_tls_engine_conn *conn)
+{
+    nng_sockaddr remote;
+    snprintf(conn->remote, sizeof conn->remote, "unknown peer");
+    if (nng_stream_get_addr(conn->nng, NNG_OPT_REMADDR, &remote) == 0)
+        reeve_transport_address_text(&remote, conn->remote);
+}
+
 static int conn_init(nng_tls_engine_conn *conn, void *nng, nng_tls_engine_config *config)
 {
     if (config->tls == NULL)
@@ -129,6 +139,8 @@ static int conn_init(nng_tls_engine_conn *conn, void *nng, nng_tls_engine_config
     conn->listener = config->listener;
     conn->nng = nng;
     reeve_list_init(&conn->shaking);
+    if (conn->listener)
+        describe_remote(conn);
     if (conn->listener && !start_shaking(conn))
         return NNG_ECONNABORTED;
     struct reeve_tls_carrier carrier = {.read = carrier_read, .write = carrier_write, .arg = conn};
@@ -156,16 +168,11 @@ static void conn_close(nng_tls_engine_conn *conn)
         reeve_tls_goodbye(conn->connection);
 }
 
-/* nng's connection begins with the stream that it is to those above it. */
 static void report(nng_tls_engine_conn *conn)
 {
-    nng_sockaddr remote;
-    char host[REEVE_TRANSPORT_REMOTE_SIZE] = "unknown peer", why[REEVE_TEXT_SIZE];
-    char text[REEVE_TEXT_SIZE + sizeof host + 2];
-    if (nng_stream_get_addr(conn->nng, NNG_OPT_REMADDR, &remote) == 0)
-        reeve_transport_address_text(&remote, host);
+    char why[REEVE_TEXT_SIZE], text[REEVE_TEXT_SIZE + sizeof conn->remote + 2];
     int code = reeve_tls_fault_error(conn->connection, why);
-    snprintf(text, sizeof text, "%s: %s", host, why);
+    snprintf(text, sizeof text, "%s: %s", conn->remote, why);
     reeve_tls_report(conn->tls, code, text);
 }
 

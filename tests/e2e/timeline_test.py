@@ -151,7 +151,10 @@ def test_transfers(cluster, mail):
 
 
 def check_waits(cluster, count, ms):
-    """What calls have waited for a worker, by the trace and by their program; a millisecond is what it can tell."""
+    """What calls have waited for a worker, by the trace and by their program. On busy processors the trace says less, by the way
+    from one node to the other (10 to 20 ms were seen), or more, where a call is made between two looks at the clock of a
+    library's thread that is awake and has no processor (22 ms). What tells one call from the next is more than that."""
+    apart_ms = settings.seconds(0.1) * 1000
     done = cluster.driver([find_program("context"), "waits", count, ms]).succeed()
     said = sorted(tuple(map(int, line.split()[1:])) for line in done.splitlines() if line.startswith("waited "))
     trace = trace_of(cluster)
@@ -161,8 +164,7 @@ def check_waits(cluster, count, ms):
     queued = {event["args"]["task"]: event for event in named(slices, "begins", "queue")}
     assert len(calls) == len(said) == count
     for event, (_, waited_ms) in zip(calls, said):
-        # less than what tells one from the next: either may be kept from its processor between two looks at the clock
-        assert abs(event["args"]["waited_ms"] - waited_ms) < 100, (event, waited_ms)
+        assert abs(waited_ms - event["args"]["waited_ms"]) < apart_ms, (event, waited_ms)
         if event["args"]["waited_ms"] > 0:
             wait = queued[event["args"]["task"]]
             assert wait["pid"] == event["pid"] and abs(wait["dur"] - 1000 * event["args"]["waited_ms"]) < 1
@@ -183,7 +185,7 @@ def test_waits_for_a_worker(empty_cluster):
 
 
 def test_waits_on_other_nodes(empty_cluster):
-    """Two nodes, whose clocks need not be the same: the wait travels as an age."""
+    """Two nodes, whose clocks need not be the same: the wait travels as an age, to which nobody can add how long that took."""
     cluster = empty_cluster
     cluster.start_head()
     for _ in range(2):

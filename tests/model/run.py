@@ -32,7 +32,11 @@ MODELS = {
     ],
     "seal": [
         ([], True, ["PUBLISH_FIRST", "NO_HEAR", "NO_HEAR_FREE", "NO_DRAIN", "REAP_ALIVE", "REAP_OWNER_ALIVE", "NO_ANCHOR",
-                    "CLOSED_NO_ANCHOR", "LET_GO_READING"]),
+                    "CLOSED_NO_ANCHOR", "LET_GO_READING", "OWN_PLACE"]),
+    ],
+    "gift": [
+        ([], True, ["ANSWER_FIRST", "NOT_ITS_OWN", "UNTOLD", "DEAF", "LETS_GO_ALWAYS", "HEIR_UNSEEN"]),
+        (["HELD"], True, ["ANSWER_FIRST", "FREE_HELD", "HOLDER_FORGOTTEN", "DEAD_HOLDS"]),
     ],
 }
 

@@ -17,16 +17,37 @@ static struct {
     uint64_t deadline_ns;
     bool pushes; /* the wake is a tag, of something that is past when it is looked at */
     uint64_t pushed;
+    struct {
+        struct reeve_ready *ready; /* NULL: its tag has come */
+        uint64_t tag;
+    } watched[4 * WAKES];
+    size_t watched_count;
 } said;
+
+/* Of those with this tag, or all. */
+static void push(uint64_t tag, bool all)
+{
+    for (size_t i = 0; i < said.watched_count; i++) {
+        struct reeve_ready *ready = said.watched[i].ready;
+        if (ready == NULL || (!all && said.watched[i].tag != tag))
+            continue;
+        said.watched[i].ready = NULL;
+        reeve_ready_push(ready, said.watched[i].tag);
+    }
+}
 
 static int watch(struct reeve_backend *backend, uint64_t future, struct reeve_ready *ready,
     uint64_t tag, struct reeve_error_info *error)
 {
     (void)backend;
     (void)future;
-    (void)tag;
     (void)error;
-    return ready == NULL ? REEVE_EAGAIN : REEVE_OK;
+    if (ready == NULL)
+        return REEVE_EAGAIN;
+    assert_true(said.watched_count < 4 * WAKES);
+    said.watched[said.watched_count].ready = ready;
+    said.watched[said.watched_count++].tag = tag;
+    return REEVE_OK;
 }
 
 static int watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
@@ -34,6 +55,7 @@ static int watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
     struct reeve_error_info *error)
 {
     (void)backend;
+    (void)ready;
     (void)futures;
     (void)count;
     (void)tried;
@@ -43,7 +65,15 @@ static int watch_wait(struct reeve_backend *backend, struct reeve_ready *ready,
     if (said.waits > WAKES)
         return reeve_error_set(error, REEVE_ETIMEDOUT, "%s", "");
     if (said.pushes)
-        reeve_ready_push(ready, said.pushed++);
+        push(said.pushed++, false);
+    return REEVE_OK;
+}
+
+static int release(struct reeve_backend *backend, uint64_t future, struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)future;
+    (void)error;
     return REEVE_OK;
 }
 
@@ -57,11 +87,22 @@ static int look(struct reeve_backend *backend, uint64_t future, struct reeve_fut
 
 static int begin(void **state)
 {
-    static struct reeve_backend backend = {
-        .watch = watch, .watch_next = watch, .watch_wait = watch_wait, .look = look};
+    static struct reeve_backend backend = {.watch = watch,
+        .watch_next = watch,
+        .watch_wait = watch_wait,
+        .look = look,
+        .release = release};
     (void)state;
     memset(&said, 0, sizeof said);
     return reeve_client_attach(&backend, reeve_error_thread());
+}
+
+/* As when a backend is shut down: every tag that is expected comes. */
+static int end(void **state)
+{
+    (void)state;
+    push(0, true);
+    return 0;
 }
 
 static void of_the_next_item_of_many_streams(void **state)
@@ -103,14 +144,15 @@ static void of_the_next_call_of_a_pool_in_order(void **state)
     assert_int_equal(said.waits, WAKES + 1);
     assert_int_equal(reeve_pool_next(pool, 60000, &call), REEVE_OK);
     assert_int_equal(call.tag, 1);
+    reeve_pool_free(pool);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(of_the_next_item_of_many_streams, begin),
-        cmocka_unit_test_setup(of_the_next_of_many_futures, begin),
-        cmocka_unit_test_setup(of_the_next_call_of_a_pool_in_order, begin),
+        cmocka_unit_test_setup_teardown(of_the_next_item_of_many_streams, begin, end),
+        cmocka_unit_test_setup_teardown(of_the_next_of_many_futures, begin, end),
+        cmocka_unit_test_setup_teardown(of_the_next_call_of_a_pool_in_order, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -532,6 +532,69 @@ static void test_a_source_dies_under_a_stage(void **state)
         free(world->parcels[world->first++ % 256].bytes);
 }
 
+static const char *streams_here(void *arg)
+{
+    (void)arg;
+    return "tcp://127.0.0.1:1";
+}
+
+/* A stream is in the midst of a piece when who waited for it has been told that the source does not
+ * answer: the place is its own until it says that it has let go. */
+static void test_a_stream_is_late(void **state)
+{
+    (void)state;
+    static struct world world;
+    struct node *node = &world.nodes[0];
+    struct reeve_object_id id = OBJECT(reeve_process_id_make(2, 1), 1);
+    struct reeve_store_shell_settings settings = {.store =
+                                                      {
+                                                          .capacity_bytes = 16 * MIB,
+                                                          .segment_size_bytes = 8 * MIB,
+                                                      },
+        .callbacks = {.send_client = send_client,
+            .send_node = send_node,
+            .stream_address = streams_here},
+        .arg = node};
+    node->world = &world;
+    assert_int_equal(reeve_store_shell_create(&settings, &node->shell), REEVE_OK);
+    reeve_store_shell_node(node->shell, 1);
+    reeve_store_shell_client_added(node->shell, 1, reeve_process_id_make(1, 1));
+    reeve_store_shell_peer_reset(node->shell, 2);
+    ask(node, 1,
+        (struct reeve_local_message){
+            .kind = REEVE_LOCAL_GET, .request = 7, .object = id, .size = MIB / 4, .node = 2});
+    struct parcel *parcel = &world.parcels[world.count - 1];
+    Reeve__Message *message = reeve__message__unpack(NULL, parcel->size, parcel->bytes);
+    assert_int_equal(message->body_case, REEVE__MESSAGE__BODY_OBJECT_PULL);
+    assert_non_null(message->object_pull->stream);
+    uint64_t number = message->object_pull->number;
+    reeve__message__free_unpacked(message, NULL);
+    uint8_t *place = reeve_store_shell_place(node->shell, 2, number, MIB / 4);
+    assert_non_null(place);
+    assert_null(reeve_store_shell_place(node->shell, 2, number, MIB / 4)); /* one at a time */
+    memset(place, 1, MIB / 8);
+    reeve_store_shell_peer_down(node->shell, 2);
+    assert_int_equal(node->clients[1].last.kind, REEVE_LOCAL_GOT);
+    assert_int_equal(node->clients[1].last.request, 7);
+    assert_int_equal(node->clients[1].last.code, REEVE_ELOST);
+
+    /* nobody else is given what it writes to */
+    struct reeve_store_status status;
+    reeve_store_shell_status(node->shell, &status);
+    assert_int_equal(status.object_count, 0);
+    assert_int_equal(status.used_bytes, MIB / 4);
+    memset(place + MIB / 8, 2, MIB / 8);
+    reeve_store_shell_landed(node->shell, 2, number, MIB / 4, 0, true);
+    reeve_store_shell_status(node->shell, &status);
+    assert_int_equal(status.object_count, 0);
+    assert_int_equal(status.used_bytes, 0);
+    assert_null(reeve_store_shell_place(node->shell, 2, number, MIB / 4));
+    assert_null(reeve_store_check(reeve_store_shell_core(node->shell)));
+    while (world.first < world.count)
+        free(world.parcels[world.first++ % 256].bytes);
+    reeve_store_shell_free(node->shell);
+}
+
 static void test_a_dead_owner_is_known_everywhere(void **state)
 {
     struct world *world = *state;
@@ -694,6 +757,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stages_called_off_in_callbacks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_source_dies_under_a_stage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_owner_is_known_everywhere, set_up, tear_down),
+        cmocka_unit_test(test_a_stream_is_late),
         cmocka_unit_test(test_pages_are_given_back),
         cmocka_unit_test(test_mappings_are_kept_for_a_while),
         cmocka_unit_test(test_a_large_segment_is_given_back_in_the_background),

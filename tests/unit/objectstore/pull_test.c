@@ -309,6 +309,54 @@ static void test_silence(void **state)
     kit_fini(&kit);
 }
 
+/* Who waited has been told that the source does not answer; then it does. Meanwhile somebody asks
+ * again, and what is meant for the first is no part of the second. */
+static void test_pieces_come_after_the_answer(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    struct reeve_object_id id = OBJECT(FAR(2, 1), 1);
+    struct reeve_store_command pulls[2] = {begin(&kit, id, 2 * CHUNK, 2)};
+    for (int i = 0; i < 4; i++) {
+        pass(&kit, 2 * SECOND);
+        called_off(&kit, 2);
+        pulls[0] = take(&kit, REEVE_STORE_SEND_PULL);
+        pulls[1] = take(&kit, REEVE_STORE_SEND_PULL);
+    }
+    pass(&kit, 2 * SECOND);
+    take(&kit, REEVE_STORE_DROP_PULL);
+    take(&kit, REEVE_STORE_DROP_PULL);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ELOST);
+    assert_int_equal(status(&kit).used_bytes, 2 * CHUNK); /* they may be written to still */
+    assert_int_equal(status(&kit).object_count, 0);
+
+    get(&kit, 5, 2, id, 2 * CHUNK, 2);
+    struct reeve_store_command again[2] = {
+        take(&kit, REEVE_STORE_SEND_PULL), take(&kit, REEVE_STORE_SEND_PULL)};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(again[i].offset, (uint64_t)i * CHUNK);
+        assert_true(again[i].place >= pulls[0].place + 2 * CHUNK); /* after the other's place */
+        chunk(&kit, &pulls[i], 2 * CHUNK);
+    }
+    nothing_more(&kit);
+    assert_int_equal(status(&kit).used_bytes, 2 * CHUNK);
+    uint64_t stale_count = status(&kit).stale_count;
+    chunk(&kit, &pulls[0], 2 * CHUNK); /* a second answer is nobody's */
+    assert_int_equal(status(&kit).stale_count, stale_count + 1);
+    chunk(&kit, &again[1], 2 * CHUNK);
+    nothing_more(&kit);
+    chunk(&kit, &again[0], 2 * CHUNK);
+    take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    struct reeve_store_command got = take(&kit, REEVE_STORE_REPLY_GET);
+    assert_int_equal(got.request, 2);
+    assert_int_equal(got.code, REEVE_OK);
+    assert_int_equal(got.offset, again[0].place);
+    unpin(&kit, 5, id);
+    kit_fini(&kit);
+}
+
 static void test_lies(void **state)
 {
     (void)state;
@@ -328,6 +376,14 @@ static void test_lies(void **state)
         assert_int_equal(got.code, REEVE_ELOST);
         assert_non_null(strstr(got.text, "sent a piece that does not fit"));
     }
+    get(&kit, 5, 1, OBJECT(FAR(2, 1), 8), 2 * CHUNK, 2); /* a whole piece, of a larger object */
+    asks(&kit, 2, 2);
+    step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_CHUNK,
+                   .number = numbers[0],
+                   .size = 3 * CHUNK,
+                   .length = CHUNK});
+    take(&kit, REEVE_STORE_DROP_PULL);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_GET).code, REEVE_ELOST);
     get(&kit, 5, 1, OBJECT(FAR(2, 1), 9), 0, 2);
     struct reeve_store_command pull = take(&kit, REEVE_STORE_SEND_PULL);
     chunk(&kit, &pull, 65 * MIB);
@@ -436,6 +492,31 @@ static void test_copies_are_thrown_out_oldest_first(void **state)
     kit_fini(&kit);
 }
 
+/* Its producer has run again here: nobody else has it for sure, so it is no copy any more. */
+static void test_a_copy_is_sealed_here(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 4 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    pull_whole(&kit, id, MIB);
+    unpin(&kit, 5, id);
+    assert_int_equal(status(&kit).copy_bytes, MIB);
+    create(&kit, 5, 2, MIB);
+    struct reeve_store_command room = {0};
+    while (room.kind != REEVE_STORE_REPLY_CREATE)
+        assert_true(reeve_fifo_pop(&kit.out, &room));
+    seal(&kit, 5, id, &room, MIB, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    assert_int_equal(status(&kit).copy_bytes, 0);
+    create(&kit, 5, 3, 3 * MIB + MIB / 2);
+    count_of(&kit, 0);
+    assert_int_equal(status(&kit).evicted_count, 0);
+    assert_int_equal(status(&kit).object_count, 1);
+    kit_fini(&kit);
+}
+
 static void test_a_pull_waits_for_room(void **state)
 {
     (void)state;
@@ -472,10 +553,12 @@ int main(void)
         cmocka_unit_test(test_size_unknown_or_zero),
         cmocka_unit_test(test_not_there_and_another_place),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_pieces_come_after_the_answer),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_free_while_pulled_and_client_gone),
         cmocka_unit_test(test_sealed_here_while_pulled),
         cmocka_unit_test(test_copies_are_thrown_out_oldest_first),
+        cmocka_unit_test(test_a_copy_is_sealed_here),
         cmocka_unit_test(test_a_pull_waits_for_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,44 @@ static void test_a_store_that_fits_never_writes(void **state)
     kit_fini(&kit);
 }
 
+/* It is made again while it is on disk: what the second attempt has made counts, there and here. */
+static void test_sealed_while_on_disk(void **state)
+{
+    (void)state;
+    struct kit kit;
+    init(&kit, 1, 0);
+    struct reeve_fifo writes;
+    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
+    for (uint64_t i = 1; i <= 20; i++)
+        put_any(&kit, i, MIB, &writes);
+    const struct reeve_store_command *first = reeve_fifo_peek(&writes);
+    assert_true(reeve_object_id_equal(first->id, object(1)));
+    struct reeve_store_command command, room = {0};
+    create(&kit, 5, 1, MIB);
+    while (reeve_fifo_pop(&kit.out, &command)) {
+        if (command.kind == REEVE_STORE_REPLY_CREATE)
+            room = command;
+        if (command.kind == REEVE_STORE_SPILL_WRITE)
+            written(&kit, &command, 0);
+    }
+    assert_int_equal(room.kind, REEVE_STORE_REPLY_CREATE);
+    seal(&kit, 5, object(1), &room, MIB, 0);
+    uint32_t punched = 0;
+    while (reeve_fifo_pop(&kit.out, &command))
+        punched += command.kind == REEVE_STORE_SPILL_PUNCH && command.file == first->file &&
+                   command.place == first->place;
+    assert_int_equal(punched, 1);
+    get(&kit, 5, 2, object(1), MIB, 0);
+    while (command.kind != REEVE_STORE_REPLY_GET)
+        assert_true(reeve_fifo_pop(&kit.out, &command));
+    assert_int_equal(command.code, 0);
+    assert_int_equal(command.segment, room.segment);
+    assert_int_equal(command.offset, room.offset);
+    unpin(&kit, 5, object(1));
+    reeve_fifo_fini(&writes);
+    kit_fini(&kit);
+}
+
 static void test_written_then_dropped_then_read_back(void **state)
 {
     (void)state;
@@ -567,6 +605,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_store_that_fits_never_writes),
+        cmocka_unit_test(test_sealed_while_on_disk),
         cmocka_unit_test(test_written_then_dropped_then_read_back),
         cmocka_unit_test(test_read_while_it_is_written),
         cmocka_unit_test(test_freed_while_it_is_written),

@@ -50,13 +50,14 @@ static struct reeve_store_event said(struct bench *bench, enum reeve_store_event
     return command.event;
 }
 
-static void ended(struct bench *bench, uint64_t stage, int code)
+static struct reeve_stage_command ended(struct bench *bench, uint64_t stage, int code)
 {
     struct reeve_stage_command command = {0};
     assert_true(reeve_stages_next(bench->stages, &command));
     assert_int_equal(command.kind, REEVE_STAGE_ENDED);
     assert_int_equal(command.stage, stage);
     assert_int_equal(command.code, code);
+    return command;
 }
 
 static void silent(struct bench *bench)
@@ -112,7 +113,7 @@ static void test_they_begin_in_order(void **state)
     client_added(&bench->kit, 1);
     (void)put(&bench->kit, 1, OBJECT(FAR(2, 1), 9), MIB);
     uint64_t first = add(bench, 1, 1, 9 * MIB), second = add(bench, 2, 1, 9 * MIB),
-             third = add(bench, 3, 1, 9 * MIB);
+             third = add(bench, 3, 1, 9 * MIB), fourth = add(bench, 4, 1, 1);
     struct reeve_store_event asked = said(bench, REEVE_STORE_GET);
     silent(bench);
     uint64_t here = add(bench, 9, 1, MIB);
@@ -120,8 +121,8 @@ static void test_they_begin_in_order(void **state)
     answer(bench, &there, 0);
     ended(bench, here, 0);
     reeve_stages_status(bench->stages, &status);
-    assert_int_equal(status.count, 4);
-    assert_int_equal(status.waiting_count, 2);
+    assert_int_equal(status.count, 5);
+    assert_int_equal(status.waiting_count, 3); /* however little one of them wants */
     assert_int_equal(status.coming_bytes, 9 * MIB);
     answer(bench, &asked, 0);
     ended(bench, first, 0);
@@ -131,7 +132,11 @@ static void test_they_begin_in_order(void **state)
     assert_int_equal(said(bench, REEVE_STORE_CANCEL).request, asked.request);
     asked = said(bench, REEVE_STORE_GET);
     assert_int_equal(asked.id.sequence, 3);
+    silent(bench);
     drop(bench, third);
+    (void)said(bench, REEVE_STORE_CANCEL);
+    assert_int_equal(said(bench, REEVE_STORE_GET).id.sequence, 4);
+    drop(bench, fourth);
     (void)said(bench, REEVE_STORE_CANCEL);
     silent(bench);
 }
@@ -146,7 +151,7 @@ static void test_one_that_fails_keeps_nothing(void **state)
     answer(bench, &two, REEVE_ELOST);
     assert_int_equal(said(bench, REEVE_STORE_UNPIN).id.sequence, 1);
     assert_int_equal(said(bench, REEVE_STORE_CANCEL).request, three.request);
-    ended(bench, stage, REEVE_ELOST);
+    assert_true(reeve_object_id_equal(ended(bench, stage, REEVE_ELOST).lost, two.id));
     struct reeve_store_event four = said(bench, REEVE_STORE_GET);
     answer(bench, &three, 0); /* it was on its way */
     assert_int_equal(said(bench, REEVE_STORE_UNPIN).id.sequence, 3);

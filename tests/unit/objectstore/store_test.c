@@ -147,6 +147,27 @@ static void test_seal_is_checked_and_idempotent(void **state)
     kit_fini(&kit);
 }
 
+/* Of the place that was given, what lies before the object is no room for it. */
+static void test_a_seal_ends_with_its_place(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 16 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    step(&kit, (struct reeve_store_event){
+                   .kind = REEVE_STORE_CREATE, .client = 5, .size = 100, .skew = 3});
+    struct reeve_store_command room = {0};
+    while (room.kind != REEVE_STORE_REPLY_CREATE)
+        assert_true(reeve_fifo_pop(&kit.out, &room));
+    uint64_t pad = room.offset % 64, end = 192; /* of the pad and 100 bytes, in whole 64 */
+    assert_int_equal(pad, 61);
+    seal(&kit, 5, OBJECT(PROCESS(5), 1), &room, end - pad + 1, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, REEVE_EINVAL);
+    seal(&kit, 5, OBJECT(PROCESS(5), 1), &room, end - pad, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_SEAL).code, 0);
+    kit_fini(&kit);
+}
+
 static void test_a_result_is_anchored_for_its_owner(void **state)
 {
     (void)state;
@@ -176,6 +197,7 @@ static void test_a_dead_client_keeps_its_extents_until_it_is_reaped(void **state
     kit_init(&kit, 4 * MIB, 4 * MIB);
     client_added(&kit, 5);
     client_added(&kit, 6);
+    put(&kit, 6, OBJECT(PROCESS(6), 1), 1000);
     create(&kit, 5, 1, 3 * MIB);
     count_of(&kit, 0);
     create(&kit, 6, 1, 3 * MIB); /* waits */
@@ -183,6 +205,12 @@ static void test_a_dead_client_keeps_its_extents_until_it_is_reaped(void **state
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_CLIENT_CLOSED, .client = 5});
     pass(&kit, 5 * SECOND); /* it could still write */
     nothing_more(&kit);
+    get(&kit, 5, 2, OBJECT(PROCESS(6), 1), 0, 0); /* it hears no answers */
+    step(&kit, (struct reeve_store_event){
+                   .kind = REEVE_STORE_HOLD, .client = 5, .id = OBJECT(PROCESS(6), 1)});
+    nothing_more(&kit);
+    assert_int_equal(status(&kit).pin_count, 0);
+    assert_int_equal(status(&kit).hold_count, 0);
     client_reaped(&kit, 5);
     assert_int_equal(count_of(&kit, REEVE_STORE_REPLY_CREATE), 1);
     assert_int_equal(status(&kit).unsealed_bytes, 3 * MIB);
@@ -592,6 +620,31 @@ static void test_segments_of_the_dead_are_used_again(void **state)
     kit_fini(&kit);
 }
 
+/* The next writer may know it as a reader, and maps it anew. */
+static void test_a_reader_becomes_the_writer(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 4 * MIB);
+    client_added(&kit, 5);
+    client_added(&kit, 6);
+    struct reeve_store_command first = put(&kit, 5, OBJECT(PROCESS(6), 1), 1000);
+    get(&kit, 6, 1, OBJECT(PROCESS(6), 1), 0, 0);
+    assert_false(take(&kit, REEVE_STORE_SEGMENT_SHOW).writable);
+    take(&kit, REEVE_STORE_REPLY_GET);
+    unpin(&kit, 6, OBJECT(PROCESS(6), 1));
+    client_reaped(&kit, 5);
+    free_object(&kit, 6, OBJECT(PROCESS(6), 1), 0);
+    nothing_more(&kit);
+    create(&kit, 6, 2, 1000);
+    assert_int_equal(take(&kit, REEVE_STORE_SEGMENT_HIDE).segment, first.segment);
+    struct reeve_store_command show = take(&kit, REEVE_STORE_SEGMENT_SHOW);
+    assert_int_equal(show.segment, first.segment);
+    assert_true(show.writable);
+    assert_int_equal(take(&kit, REEVE_STORE_REPLY_CREATE).segment, first.segment);
+    kit_fini(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_skew_aligns_what_follows),
         cmocka_unit_test(test_one_extent_for_many_objects),
         cmocka_unit_test(test_seal_is_checked_and_idempotent),
+        cmocka_unit_test(test_a_seal_ends_with_its_place),
         cmocka_unit_test(test_a_result_is_anchored_for_its_owner),
         cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
         cmocka_unit_test(test_owner_gone),
@@ -613,6 +667,7 @@ int main(void)
         cmocka_unit_test(test_growth_is_limited_by_the_memory_of_the_machine),
         cmocka_unit_test(test_large_objects_reuse_their_segments),
         cmocka_unit_test(test_segments_of_the_dead_are_used_again),
+        cmocka_unit_test(test_a_reader_becomes_the_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
