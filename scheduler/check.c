@@ -37,8 +37,6 @@ static const char *check_node(const struct reeve_sched *s, const struct sched_no
     CHECK((node->session != 0) ==
               (node->state == REEVE_SCHED_NODE_UP || node->state == REEVE_SCHED_NODE_JOINING),
         "a node's session does not fit its state");
-    CHECK(reeve_list_is_linked(&node->lost_link) == (node->state == REEVE_SCHED_NODE_LOST),
-        "the list of lost nodes is wrong");
     CHECK(node->state == REEVE_SCHED_NODE_JOINING || reeve_list_is_empty(&node->unconfirmed),
         "unconfirmed leases outside a joining");
     if (node->session != 0) {

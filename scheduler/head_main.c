@@ -22,11 +22,15 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/log.h"
+#include "runtime/base/process.h"
 #include "runtime/wire/address.h"
 #include "scheduler/journal.h"
 #include "scheduler/shell.h"
 
 #define FAREWELL_MS 1000
+/* As many nodes may say hello at once, when the machines of a cluster are switched on together. */
+#define STRANGERS_MAX 4096u
+#define FILES_OWN     64 /* descriptors that the head needs for itself, about */
 
 struct dial {
     struct reeve_list link;
@@ -192,6 +196,19 @@ static void on_deadline(uv_timer_t *timer)
 
 /* ---- links ---- */
 
+/* A session takes two connections. Beyond the limit they are refused without a word that anybody
+ * could read, so it is said while there still is room, once. */
+static void watch_files(struct reeve_head *head)
+{
+    uint64_t used = FILES_OWN + 2 * reeve_map64_count(&head->peers);
+    if (head->files_told || used * 10 < head->files_max * 9)
+        return;
+    head->files_told = true;
+    reeve_log(REEVE_LOG_WARN, "REEVE-FILES-SHORT", "peers=%zu limit=%llu nodes=%llu",
+        reeve_map64_count(&head->peers), (unsigned long long)head->files_max,
+        (unsigned long long)(head->files_max > FILES_OWN ? (head->files_max - FILES_OWN) / 2 : 0));
+}
+
 static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info *info)
 {
     struct reeve_head *head = arg;
@@ -205,6 +222,7 @@ static void on_peer_up(void *arg, reeve_peer peer, const struct reeve_peer_info 
     entry->peer = peer;
     entry->role = info->role;
     snprintf(entry->address, sizeof(entry->address), "%s", info->address);
+    watch_files(head);
     REEVE_LIST_EACH_SAFE(node, &head->dials)
     {
         struct dial *dial = REEVE_LIST_ENTRY(node, struct dial, link);
@@ -360,6 +378,7 @@ static int open_links(struct reeve_head *head, char *text)
         .key = head->options->key,
         .listen = head->options->listen,
         .advertise = head->options->advertise,
+        .strangers_max = (uint32_t)REEVE_MIN(STRANGERS_MAX, head->files_max / 4),
         .callbacks = {.peer_up = on_peer_up,
             .peer_down = on_peer_down,
             .dial_failed = on_dial_failed,
@@ -504,6 +523,7 @@ int reeve_head_main(const struct reeve_head_options *options, char *text)
     reeve_list_init(&head->reports);
     reeve_map64_init(&head->jobs);
     reeve_list_init(&head->jobs_ended);
+    head->files_max = reeve_descriptor_raise_limit();
     signal(SIGPIPE, SIG_IGN);
     int error = open_core(head, text);
     if (error == 0)

@@ -19,7 +19,7 @@
 
 #include "scheduler/sched_internal.h"
 
-static uint64_t text_hash(uint64_t hash, const char *text)
+uint64_t sched_text_hash(uint64_t hash, const char *text)
 {
     do
         hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3); /* FNV-1a, the NUL with it */
@@ -29,7 +29,7 @@ static uint64_t text_hash(uint64_t hash, const char *text)
 
 static uint64_t name_hash(const struct reeve_message *m)
 {
-    return text_hash(text_hash(UINT64_C(0xcbf29ce484222325), m->host), m->address);
+    return sched_text_hash(sched_text_hash(SCHED_TEXT_HASH, m->host), m->address);
 }
 
 static struct sched_name *name_find(const struct reeve_sched *s, const struct reeve_message *m)

@@ -25,7 +25,13 @@
 
 #define MS 1000000ull
 
-#define NUMBERS_RESERVED 64 /* one durable write to the journal for so many nodes */
+/* One durable write to the journal for so many nodes: as many as there are, within these. */
+#define NUMBERS_RESERVED     64
+#define NUMBERS_RESERVED_MAX 1024
+
+#define NODES_A_HEARTBEAT 1000 /* of more, each says less often that it lives: see heartbeat_ns */
+#define HEARTBEATS_MAX    3
+#define DIALS_A_MS        4 /* of nodes that a new head has not heard of yet */
 
 /* ---- sessions ---- */
 
@@ -68,6 +74,18 @@ uint64_t sched_node_dead_at(const struct reeve_sched *s, const struct sched_node
     return heard_ns + node->silence_ns;
 }
 
+/* How often a node and the head tell each other that they live. Each word costs the head some
+ * 100 us of processor time: with 1,000 nodes or more it is what the period is made of, up to
+ * three times the usual one, and as long as silence means death only after three of them. */
+static uint64_t heartbeat_ns(const struct reeve_sched *s)
+{
+    uint64_t usual_ns = s->settings.heartbeat_ms * MS;
+    uint64_t most_ns = REEVE_MAX(usual_ns,
+        REEVE_MIN(HEARTBEATS_MAX * usual_ns, s->settings.dead_after_ms * MS / HEARTBEATS_MAX));
+    return REEVE_MAX(
+        usual_ns, REEVE_MIN(most_ns, usual_ns / NODES_A_HEARTBEAT * s->totals.node_count));
+}
+
 static void dial(struct reeve_sched *s, struct sched_node *node)
 {
     struct reeve_sched_command *command = sched_command(s, REEVE_SCHED_COMMAND_DIAL);
@@ -101,6 +119,18 @@ static void count_in(struct reeve_sched *s, const struct sched_node *node, bool 
     }
 }
 
+/* An address is one listener's, so one node at most is lost at each. */
+static void lost_index(struct reeve_sched *s, struct sched_node *node, bool in)
+{
+    uint64_t key = sched_text_hash(SCHED_TEXT_HASH, node->address);
+    if (node->address[0] == 0)
+        return;
+    if (in)
+        sched_put(&s->lost_at, key, node);
+    else if (reeve_map64_get(&s->lost_at, key) == node)
+        reeve_map64_remove(&s->lost_at, key);
+}
+
 static void set_state(
     struct reeve_sched *s, struct sched_node *node, enum reeve_sched_node_state state)
 {
@@ -108,9 +138,7 @@ static void set_state(
     sched_waits_forget(s, node); /* when it is up it says them again */
     node->state = state;
     count_in(s, node, true);
-    reeve_list_remove(&node->lost_link);
-    if (state == REEVE_SCHED_NODE_LOST)
-        reeve_list_push_back(&s->lost, &node->lost_link);
+    lost_index(s, node, state == REEVE_SCHED_NODE_LOST);
     sched_node_room(s, node, state == REEVE_SCHED_NODE_UP);
 }
 
@@ -143,8 +171,8 @@ static struct sched_node *create(
     node->silence_ns = s->settings.dead_after_ms * MS;
     node->redial_ns = REEVE_SCHED_NEVER;
     node->news = s->news_first + s->news.count;
-    struct reeve_list *lists[] = {&node->drains_link, &node->order_link, &node->lost_link,
-        &node->leases, &node->unconfirmed, &node->demands, &node->jobs, &node->avoids, &node->names,
+    struct reeve_list *lists[] = {&node->drains_link, &node->order_link, &node->leases,
+        &node->unconfirmed, &node->demands, &node->jobs, &node->avoids, &node->names,
         &node->names_unconfirmed, &node->waits};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
@@ -155,8 +183,9 @@ static struct sched_node *create(
     return node;
 }
 
-static void describe(struct sched_node *node, const struct reeve_message *m)
+static void describe(struct reeve_sched *s, struct sched_node *node, const struct reeve_message *m)
 {
+    lost_index(s, node, false);
     sched_copy_text(node->host, sizeof node->host, m->host);
     sched_copy_text(node->address, sizeof node->address, m->address);
     node->memory_bytes = m->memory_bytes;
@@ -168,11 +197,12 @@ void reeve_sched_expect(struct reeve_sched *s, uint64_t now_ns, const struct ree
     if (now_ns > s->now_ns)
         s->now_ns = now_ns;
     struct sched_node *node = create(s, m->node, m);
-    describe(node, m);
+    describe(s, node, m);
     node->silence_ns = s->settings.outage_ms * MS;
     /* It redials by itself, in a moment. If nobody listens there any more we need not wait for
      * it. */
-    node->redial_ns = s->now_ns + 2 * s->settings.heartbeat_ms * MS;
+    node->redial_ns =
+        s->now_ns + 2 * s->settings.heartbeat_ms * MS + s->totals.node_count / DIALS_A_MS * MS;
     set_state(s, node, REEVE_SCHED_NODE_LOST);
     set_size(s, node, m->cpu_milli);
     arm(s, node);
@@ -278,7 +308,7 @@ void sched_node_timer(struct reeve_sched *s, struct sched_node *node)
         return;
     }
     sched_send(s, node, REEVE_MESSAGE_HEARTBEAT);
-    sched_arm(s, &node->timer, s->now_ns + s->settings.heartbeat_ms * MS);
+    sched_arm(s, &node->timer, s->now_ns + heartbeat_ns(s));
 }
 
 void sched_node_free(struct reeve_sched *s, struct sched_node *node)
@@ -352,8 +382,8 @@ static void welcome(struct reeve_sched *s, struct sched_node *node, struct sched
     struct reeve_message *m = sched_send(s, node, REEVE_MESSAGE_WELCOME);
     m->node = node->number;
     m->incarnation = node->incarnation;
-    m->count = s->settings.heartbeat_ms;
-    sched_arm(s, &node->timer, s->now_ns + s->settings.heartbeat_ms * MS);
+    m->count = heartbeat_ns(s) / MS;
+    sched_arm(s, &node->timer, s->now_ns + heartbeat_ns(s));
 }
 
 static void join_again(struct reeve_sched *s, struct sched_node *node,
@@ -364,7 +394,7 @@ static void join_again(struct reeve_sched *s, struct sched_node *node,
         lose(s, node);
         drop_quietly(s, former, REEVE_EPROTOCOL, "the node has begun another session");
     }
-    describe(node, m);
+    describe(s, node, m);
     set_size(s, node, m->cpu_milli);
     reeve_list_splice_back(&node->unconfirmed, &node->leases);
     reeve_list_splice_back(&node->names_unconfirmed, &node->names);
@@ -386,13 +416,14 @@ static void join_new(
 {
     uint32_t number = s->number_next++;
     if (number >= s->number_end) {
-        s->number_end = number + NUMBERS_RESERVED;
+        uint32_t more = REEVE_MAX(s->totals.node_count, NUMBERS_RESERVED);
+        s->number_end = number + REEVE_MIN(more, NUMBERS_RESERVED_MAX);
         struct reeve_sched_command *command = sched_command(s, REEVE_SCHED_COMMAND_JOURNAL);
         command->journal = REEVE_SCHED_JOURNAL_NUMBERS;
         command->message.count = s->number_end;
     }
     struct sched_node *node = create(s, number, m);
-    describe(node, m);
+    describe(s, node, m);
     set_state(s, node, REEVE_SCHED_NODE_LOST);
     set_size(s, node, m->cpu_milli);
     set_state(s, node, REEVE_SCHED_NODE_UP);
@@ -422,12 +453,10 @@ void sched_node_join(
     node = m->node != 0 ? sched_node_get(s, m->node) : NULL;
     if (node != NULL)
         verdict(s, node, REEVE_SCHED_NOTICE_NODE_DEAD, "its daemon was started anew");
-    REEVE_LIST_EACH_SAFE(link, &s->lost)
-    {
-        struct sched_node *lost = REEVE_LIST_ENTRY(link, struct sched_node, lost_link);
-        if (m->address[0] != 0 && strncmp(lost->address, m->address, sizeof lost->address) == 0)
-            verdict(s, lost, REEVE_SCHED_NOTICE_NODE_DEAD, "another daemon has its address");
-    }
+    struct sched_node *lost =
+        reeve_map64_get(&s->lost_at, sched_text_hash(SCHED_TEXT_HASH, m->address));
+    if (lost != NULL && strncmp(lost->address, m->address, sizeof lost->address) == 0)
+        verdict(s, lost, REEVE_SCHED_NOTICE_NODE_DEAD, "another daemon has its address");
     join_new(s, session, m);
 }
 

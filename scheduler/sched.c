@@ -157,16 +157,16 @@ struct reeve_sched *reeve_sched_create(const struct reeve_sched_settings *settin
     default_to(&s->settings.slice, 256);
     reeve_prng_init(&s->prng, settings->seed);
     s->number_next = s->number_end = settings->node_next;
-    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->jobs, &s->classes,
-        &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts, &s->attaching,
-        &s->names};
+    struct reeve_map64 *maps[] = {&s->sessions, &s->nodes, &s->uids, &s->lost_at, &s->jobs,
+        &s->classes, &s->demands, &s->leases, &s->avoids, &s->ended_lately, &s->waits, &s->hosts,
+        &s->attaching, &s->names};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_init(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};
     for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++)
         reeve_heap_init(heaps[i]);
     struct reeve_list *lists[] = {&s->shapes, &s->unmet, &s->held_off, &s->drains, &s->untold,
-        &s->node_order, &s->lost, &s->dead, &s->orphans, &s->ended, &s->waits_order};
+        &s->node_order, &s->dead, &s->orphans, &s->ended, &s->waits_order};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         reeve_list_init(lists[i]);
     reeve_fifo_init(&s->news, sizeof(struct sched_news));
@@ -214,8 +214,8 @@ void reeve_sched_free(struct reeve_sched *s)
     struct reeve_map64 *owning[] = {&s->sessions, &s->leases, &s->avoids, &s->waits};
     for (size_t i = 0; i < sizeof owning / sizeof owning[0]; i++)
         reeve_map64_fini_values(owning[i]);
-    struct reeve_map64 *maps[] = {&s->nodes, &s->uids, &s->jobs, &s->classes, &s->demands,
-        &s->ended_lately, &s->hosts, &s->attaching, &s->names};
+    struct reeve_map64 *maps[] = {&s->nodes, &s->uids, &s->lost_at, &s->jobs, &s->classes,
+        &s->demands, &s->ended_lately, &s->hosts, &s->attaching, &s->names};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         reeve_map64_fini(maps[i]);
     struct reeve_heap *heaps[] = {&s->room, &s->sizes, &s->rich, &s->timers};

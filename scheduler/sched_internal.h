@@ -81,7 +81,6 @@ struct sched_node {
         *drain; /* kept for this class until there is room for it; in no room heap meanwhile */
     struct reeve_list drains_link;
     struct reeve_list order_link;  /* reeve_sched.node_order while alive, .dead afterwards */
-    struct reeve_list lost_link;   /* reeve_sched.lost */
     struct reeve_list leases;      /* executed there, as far as is known */
     struct reeve_list unconfirmed; /* believed before it rejoined, and not yet named by it */
     struct reeve_list demands;     /* of its processes */
@@ -262,6 +261,7 @@ struct reeve_sched {
     uint64_t served;
 
     struct reeve_map64 sessions, nodes, uids, jobs, classes, demands, leases;
+    struct reeve_map64 lost_at;   /* hash of its address -> the node that is lost there */
     struct reeve_map64 avoids;    /* node << 32 | class id */
     struct reeve_map64 hosts;     /* of actors: key of actors.c -> demand of the owner */
     struct reeve_map64 attaching; /* likewise -> the first class that attaches */
@@ -279,7 +279,7 @@ struct reeve_sched {
     struct reeve_heap room, sizes, rich, timers;
     struct reeve_list shapes, unmet, held_off, drains;
     struct reeve_list untold; /* demands: see sched_lease_want */
-    struct reeve_list node_order, lost, dead, orphans, ended;
+    struct reeve_list node_order, dead, orphans, ended;
 
     struct reeve_fifo news;          /* struct sched_news */
     struct reeve_map64 ended_lately; /* the jobs whose end is in the news */
@@ -311,6 +311,8 @@ struct reeve_message *sched_send(
 void sched_notice(struct reeve_sched *s, enum reeve_sched_notice notice, uint32_t node,
     reeve_process_id process, const char *format, ...) __attribute__((format(printf, 5, 6)));
 void sched_drop(struct reeve_sched *s, uint64_t session, const char *text);
+uint64_t sched_text_hash(uint64_t hash, const char *text); /* begin with SCHED_TEXT_HASH */
+#define SCHED_TEXT_HASH UINT64_C(0xcbf29ce484222325)
 void sched_copy_text(char *to, size_t size, const char *from);
 
 /* ---- nodes.c: sessions and nodes, and what they are told of each other ---- */

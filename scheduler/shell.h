@@ -85,6 +85,8 @@ struct reeve_head {
     uint64_t uid, incarnation;
     uint64_t started_ns;
     uint64_t rejected_count;
+    uint64_t files_max; /* descriptors */
+    bool files_told;
 };
 
 /* head_main.c */

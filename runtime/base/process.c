@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,4 +123,13 @@ int reeve_descriptor_close_from(int first)
 int reeve_descriptor_cloexec_from(int first)
 {
     return close_range((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ? REEVE_ESYSTEM : REEVE_OK;
+}
+
+uint64_t reeve_descriptor_raise_limit(void)
+{
+    struct rlimit files = {0};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return UINT64_MAX;
+    struct rlimit raised = {.rlim_cur = files.rlim_max, .rlim_max = files.rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : files.rlim_cur;
 }

@@ -45,6 +45,9 @@ int reeve_process_follow_parent(pid_t parent, int signal_number);
 int reeve_descriptor_set_cloexec(int fd, bool on);
 int reeve_descriptor_set_nonblocking(int fd, bool on);
 
+/* The soft limit of descriptors becomes the hard one. How many there may be then. */
+uint64_t reeve_descriptor_raise_limit(void);
+
 /* All descriptors from `first` on: closed, or marked close-on-exec. REEVE_OK or REEVE_ESYSTEM. */
 int reeve_descriptor_close_from(int first);
 int reeve_descriptor_cloexec_from(int first);

@@ -21,7 +21,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "runtime/base/assert.h"
@@ -29,6 +28,7 @@
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
 #include "runtime/base/machine.h"
+#include "runtime/base/process.h"
 #include "runtime/node/shell_daemon.h"
 
 void *daemon_alloc(size_t size)
@@ -294,16 +294,6 @@ static int make_core(struct daemon *daemon)
     return daemon->core != NULL ? REEVE_OK : REEVE_ENOMEM;
 }
 
-/* Every client costs descriptors: a dozen for each worker at work. */
-static void raise_limits(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-}
-
 static void watch(struct daemon *daemon)
 {
     uv_timer_init(&daemon->loop, &daemon->deadline);
@@ -462,7 +452,7 @@ int reeve_node_main(const struct reeve_node_options *options)
     reeve_list_init(&daemon->askings);
     reeve_fifo_init(&daemon->commands, sizeof(struct reeve_node_command));
     reeve_fifo_init(&daemon->unnamed, sizeof(reeve_peer));
-    raise_limits();
+    (void)reeve_descriptor_raise_limit(); /* every client costs some, a dozen where it works */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a failing disk, no reason to die */
     if (sodium_init() < 0 || uv_loop_init(&daemon->loop) != 0) {

@@ -372,6 +372,13 @@ static void handle_received(struct reeve_link *link, struct reeve_transport_even
     link->frame_left = size - REEVE_FRAME_HEADER_SIZE;
 }
 
+static void dialled(struct reeve_link *link, uint64_t id)
+{
+    const struct reeve_session *session = reeve_map64_get(&link->sessions.by_id, id);
+    if (session != NULL && session->shell != NULL)
+        reeve_outbox_dialled(((struct peer *)session->shell)->outbox);
+}
+
 static void handle(struct reeve_link *link, struct reeve_transport_event *event)
 {
     struct reeve_sessions *sessions = &link->sessions;
@@ -389,12 +396,14 @@ static void handle(struct reeve_link *link, struct reeve_transport_event *event)
     case REEVE_TRANSPORT_UNPROVEN: rejected(link, event->result, event->text); break;
     case REEVE_TRANSPORT_RECEIVED: handle_received(link, event); return;
     case REEVE_TRANSPORT_CONNECTED:
+        dialled(link, event->outbox);
         reeve_sessions_connected(sessions, event->outbox, wall_ms());
         break;
     case REEVE_TRANSPORT_NOT_CONNECTED: {
         const struct reeve_session *session = reeve_map64_get(&sessions->by_id, event->outbox);
         if (session == NULL)
             break;
+        dialled(link, event->outbox);
         int code = reeve_transport_dial_error(event->result,
             session->dialler ? session->dialled : session->handshake.dialler.address, text);
         reeve_sessions_not_connected(sessions, event->outbox, code, text);
@@ -517,6 +526,8 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
         options->handshake_timeout_ms != 0 ? options->handshake_timeout_ms : DEFAULT_TIMEOUT_MS;
     reeve_sessions_init(&link->sessions, &self, timeout_ms * REEVE_NS_PER_MS, random_bytes, NULL);
     sodium_memzero(&self, sizeof self);
+    if (options->strangers_max != 0)
+        link->sessions.strangers_max = options->strangers_max;
     if ((error = init_handles(link, options->loop)) != REEVE_OK) {
         snprintf(text, REEVE_TEXT_SIZE, "the event loop cannot be used");
         return fail_open(link, error);

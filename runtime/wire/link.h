@@ -78,6 +78,9 @@ struct reeve_link_options {
          * one) */
         advertise;
     uint32_t handshake_timeout_ms; /* 0: 5,000 */
+    /* Connections that may be there before they have said hello; 0: 256. The oldest makes room, and
+     * its owner takes that for a wrong key. */
+    uint32_t strangers_max;
     struct reeve_link_callbacks callbacks;
     void *arg;
 };

@@ -1,7 +1,9 @@
 /* Outboxes: PUSH sockets that are dialled once; see transport.h.
  *
- * The dial thread opens the socket, as that takes some 100 µs, and dials. Whoever closes the
- * outbox closes the socket under the dial, which makes it return, and joins the thread. */
+ * The dial thread opens the socket, as that takes some 100 µs, and dials. It is joined when its
+ * last word has come: an ended thread keeps its stack until then, and there are as many outboxes as
+ * peers. Whoever closes the outbox before that closes the socket under the dial, which makes it
+ * return. */
 #include "runtime/wire/transport_internal.h"
 
 #include <errno.h>
@@ -34,6 +36,7 @@ struct reeve_outbox {
     struct reeve_transport *transport;
     uint64_t number;
     pthread_t thread;
+    bool joined;
     nng_aio *send;
     _Atomic uint32_t sending;
     pthread_mutex_t mutex; /* for what follows */
@@ -237,6 +240,13 @@ fail_aio:
     return NULL;
 }
 
+void reeve_outbox_dialled(struct reeve_outbox *outbox)
+{
+    if (!outbox->joined)
+        pthread_join(outbox->thread, NULL);
+    outbox->joined = true;
+}
+
 void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell)
 {
     atomic_store(&outbox->sending, tell ? BUSY_TELL : BUSY);
@@ -266,7 +276,7 @@ void reeve_outbox_close(struct reeve_outbox *outbox)
     nng_aio_stop(outbox->send);
     if (opened)
         nng_close(outbox->socket);
-    pthread_join(outbox->thread, NULL);
+    reeve_outbox_dialled(outbox);
     nng_aio_free(outbox->send);
     pthread_mutex_destroy(&outbox->mutex);
     free(outbox);

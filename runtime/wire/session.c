@@ -13,6 +13,7 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/macros.h"
 #include "runtime/wire/reeve.pb-c.h"
+#include "runtime/wire/session_up.h"
 
 /* A pipe of the inbox. */
 struct pipe {
@@ -79,9 +80,13 @@ int reeve_sessions_init(struct reeve_sessions *sessions, const struct reeve_hand
     sessions->random = random;
     sessions->arg = arg;
     sessions->next_id = 1;
+    sessions->strangers_max = REEVE_STRANGER_PIPES_MAX;
     reeve_map64_init(&sessions->by_id);
     reeve_map64_init(&sessions->by_pipe);
+    reeve_map64_init(&sessions->up_by_uid);
+    reeve_map64_init(&sessions->up_by_address);
     reeve_list_init(&sessions->pending);
+    reeve_list_init(&sessions->dialling);
     reeve_list_init(&sessions->closing);
     reeve_list_init(&sessions->up);
     reeve_list_init(&sessions->unproven);
@@ -98,6 +103,8 @@ void reeve_sessions_fini(struct reeve_sessions *sessions)
         free(value);
     }
     reeve_map64_fini(&sessions->by_id);
+    reeve_map64_fini(&sessions->up_by_uid);
+    reeve_map64_fini(&sessions->up_by_address);
     reeve_map64_fini_values(&sessions->by_pipe);
     reeve_fifo_fini(&sessions->commands);
     sodium_memzero(&sessions->self, sizeof sessions->self);
@@ -122,6 +129,7 @@ static struct reeve_session *session_add(
            REEVE_LIST_ENTRY(before, struct reeve_session, node)->deadline_ns > deadline_ns)
         before = before->prev;
     reeve_list_insert_after(before, &session->node);
+    reeve_list_init(&session->dial_node);
     return session;
 }
 
@@ -131,6 +139,7 @@ static int dial_until(struct reeve_sessions *sessions, const char *address, uint
     if (session == NULL)
         return REEVE_ENOMEM;
     session->dialler = true;
+    reeve_list_push_back(&sessions->dialling, &session->dial_node);
     snprintf(session->dialled, sizeof session->dialled, "%s", address);
     struct reeve_session_command *out = command(sessions, REEVE_SESSION_OPEN);
     out->session = session->id;
@@ -175,7 +184,10 @@ static void session_remove(
     } else if (pipe != NULL) {
         pipe->session = NULL;
     }
+    if (session->state == REEVE_SESSION_UP)
+        reeve_session_up_remove(sessions, session);
     reeve_list_remove(&session->node);
+    reeve_list_remove(&session->dial_node);
     reeve_map64_remove(&sessions->by_id, session->id);
     sodium_memzero(session, sizeof *session);
     free(session);
@@ -184,17 +196,6 @@ static void session_remove(
 const struct reeve_identity *reeve_session_peer(const struct reeve_session *session)
 {
     return session->dialler ? &session->handshake.answerer : &session->handshake.dialler;
-}
-
-static struct reeve_session *up_with(const struct reeve_sessions *sessions, uint64_t uid)
-{
-    REEVE_LIST_EACH(node, &sessions->up)
-    {
-        struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, node);
-        if (reeve_session_peer(session)->uid == uid)
-            return session;
-    }
-    return NULL;
 }
 
 /* A dial that had joined this handshake fails with it, unless another with the same peer is, or may
@@ -206,7 +207,7 @@ static void release_dial(struct reeve_sessions *sessions, const struct reeve_ses
         return;
     if (session->state == REEVE_SESSION_ANSWERING) {
         uint64_t uid = session->handshake.dialler.uid;
-        if (up_with(sessions, uid) != NULL)
+        if (reeve_session_up_with(sessions, uid) != NULL)
             return;
         REEVE_LIST_EACH(node, &sessions->pending)
         {
@@ -261,7 +262,9 @@ static void session_up(
     pipe->session = session;
     pipe_prove(sessions, pipe);
     reeve_list_remove(&session->node);
+    reeve_list_remove(&session->dial_node);
     reeve_list_push_back(&sessions->up, &session->node);
+    reeve_session_up_add(sessions, session);
     command(sessions, REEVE_SESSION_PEER_UP)->session = session->id;
 }
 
@@ -281,13 +284,8 @@ int reeve_sessions_dial(struct reeve_sessions *sessions, const char *address, ui
         if (!session->joined && strcmp(session->dialled, address) == 0)
             return REEVE_OK;
     }
-    REEVE_LIST_EACH(node, &sessions->up)
-    {
-        const struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, node);
-        if (strcmp(session->dialled, address) == 0 ||
-            strcmp(reeve_session_peer(session)->address, address) == 0)
-            return REEVE_OK;
-    }
+    if (reeve_session_is_up_at(sessions, address))
+        return REEVE_OK;
     return dial_until(sessions, address, now_ns + sessions->timeout_ns);
 }
 
@@ -376,7 +374,7 @@ static void pipe_reject(
 void reeve_sessions_pipe_added(
     struct reeve_sessions *sessions, uint32_t id, const char *remote, uint64_t now_ns)
 {
-    if (sessions->stranger_count >= REEVE_STRANGER_PIPES_MAX) {
+    if (sessions->stranger_count >= sessions->strangers_max) {
         struct reeve_list *oldest = sessions->unproven.next;
         while (REEVE_LIST_ENTRY(oldest, struct pipe, node)->greeted)
             oldest = oldest->next;
@@ -471,10 +469,10 @@ static struct reeve_session *answered_dial(
     uint8_t nonce[REEVE_NONCE_SIZE];
     if (reeve_handshake_echoed_nonce(frame, size, nonce) != REEVE_OK)
         return NULL;
-    REEVE_LIST_EACH(node, &sessions->pending)
+    REEVE_LIST_EACH(node, &sessions->dialling)
     {
-        struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, node);
-        if (session->state == REEVE_SESSION_DIALLING && session->connected &&
+        struct reeve_session *session = REEVE_LIST_ENTRY(node, struct reeve_session, dial_node);
+        if (session->connected &&
             sodium_memcmp(nonce, session->handshake.dialler_nonce, sizeof nonce) == 0)
             return session;
     }
@@ -497,7 +495,7 @@ static void receive_challenge(
         return;
     }
     uint64_t uid = dial->handshake.answerer.uid;
-    if (dial->joined || up_with(sessions, uid) != NULL) {
+    if (dial->joined || reeve_session_up_with(sessions, uid) != NULL) {
         session_remove(sessions, dial, true);
         pipe_drop(sessions, pipe);
         return;
@@ -552,17 +550,17 @@ static void receive_proof(
         return;
     }
     const struct reeve_identity *peer = &session->handshake.dialler;
-    struct reeve_session *old = up_with(sessions, peer->uid);
+    struct reeve_session *old = reeve_session_up_with(sessions, peer->uid);
     if (old != NULL && session->superseded) {
         session_remove(sessions, session, true);
         return;
     }
     if (old != NULL)
         session_end(sessions, old, REEVE_ELINK, "replaced by a new session of the same peer");
-    REEVE_LIST_EACH_SAFE(node, &sessions->pending)
+    REEVE_LIST_EACH(node, &sessions->dialling)
     {
-        struct reeve_session *other = REEVE_LIST_ENTRY(node, struct reeve_session, node);
-        if (other->state == REEVE_SESSION_DIALLING && strcmp(other->dialled, peer->address) == 0)
+        struct reeve_session *other = REEVE_LIST_ENTRY(node, struct reeve_session, dial_node);
+        if (strcmp(other->dialled, peer->address) == 0)
             other->joined =
                 /* it has what it wanted; it goes on to its end, so that the peer sees a clean
                  * one */
@@ -728,6 +726,7 @@ void reeve_sessions_close(struct reeve_sessions *sessions, struct reeve_session 
     const char *text, uint64_t now_ns)
 {
     REEVE_ASSERT(session->state == REEVE_SESSION_UP);
+    reeve_session_up_remove(sessions, session);
     session->state = REEVE_SESSION_CLOSING;
     session->code = code;
     snprintf(session->text, sizeof session->text, "%s", text);
@@ -751,6 +750,10 @@ void reeve_sessions_check(const struct reeve_sessions *sessions)
             const struct pipe *pipe = reeve_map64_get(&sessions->by_pipe, session->pipe);
             REEVE_ASSERT(pipe != NULL && pipe->session == session);
         }
+        REEVE_ASSERT(reeve_list_is_linked(&session->dial_node) ==
+                     (session->state == REEVE_SESSION_DIALLING));
+        REEVE_ASSERT(session->state != REEVE_SESSION_UP ||
+                     reeve_session_up_with(sessions, reeve_session_peer(session)->uid) == session);
         bool up = session->state == REEVE_SESSION_UP || session->state == REEVE_SESSION_CLOSING;
         REEVE_ASSERT(!up || (session->pipe != 0 && session->connected));
         REEVE_ASSERT(reeve_list_is_linked(&session->node));
@@ -766,5 +769,5 @@ void reeve_sessions_check(const struct reeve_sessions *sessions)
         REEVE_ASSERT(pipe->session == NULL || pipe->session->pipe == pipe->id);
         count += !pipe->proven && !pipe->greeted;
     }
-    REEVE_ASSERT(sessions->stranger_count == count && count <= REEVE_STRANGER_PIPES_MAX);
+    REEVE_ASSERT(sessions->stranger_count == count && count <= sessions->strangers_max);
 }

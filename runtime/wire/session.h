@@ -32,7 +32,7 @@
 #include "runtime/base/map64.h"
 #include "runtime/wire/handshake.h"
 
-#define REEVE_STRANGER_PIPES_MAX 256u
+#define REEVE_STRANGER_PIPES_MAX 256u /* unless strangers_max is set to another */
 #define REEVE_REMOTE_SIZE        64
 #define REEVE_CLOSING_TIME_NS    1000000000ull
 
@@ -54,6 +54,7 @@ struct reeve_session {
     uint32_t pipe; /* of the inbox; 0: none yet */
     uint64_t deadline_ns;
     struct reeve_list node;           /* in pending, closing or up */
+    struct reeve_list dial_node;      /* in dialling */
     char dialled[REEVE_ADDRESS_SIZE]; /* whose dial this is; empty: nobody's */
     struct reeve_handshake handshake;
     uint8_t send_key[REEVE_FRAME_KEY_SIZE], receive_key[REEVE_FRAME_KEY_SIZE];
@@ -99,10 +100,15 @@ struct reeve_sessions {
     struct reeve_map64 by_id;   /* struct reeve_session */
     struct reeve_map64 by_pipe; /* struct pipe */
     struct reeve_list pending;  /* sessions with a deadline, earliest first */
+    struct reeve_list dialling; /* those of pending that are */
     struct reeve_list closing;  /* likewise */
     struct reeve_list up;
+    /* Those that are up, by the uid of the peer, and by hashes of the address that it has and of
+     * the one that was dialled; without memory one may be missing: then a second session with that
+     * peer ends the first. */
+    struct reeve_map64 up_by_uid, up_by_address;
     struct reeve_list unproven; /* pipes, oldest first */
-    uint32_t stranger_count;
+    uint32_t stranger_count, strangers_max;
     uint64_t next_id;
     struct reeve_fifo commands;
     struct reeve_session_command lost; /* written to when memory has run out */

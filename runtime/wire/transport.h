@@ -78,6 +78,9 @@ void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe)
 struct reeve_outbox *reeve_outbox_open(
     struct reeve_transport *transport, uint64_t number, const char *address);
 
+/* CONNECTED or NOT_CONNECTED has come: what the dial needed is given back. */
+void reeve_outbox_dialled(struct reeve_outbox *outbox);
+
 /* One at a time; only when connected and free. Takes the message. `tell`: with SENT, when nng has
  * taken it; else nobody's loop is woken for that. */
 void reeve_outbox_send(struct reeve_outbox *outbox, nng_msg *message, bool tell);

@@ -90,8 +90,8 @@ class Cluster:
         self.address = None
         self.prefix = ()
 
-    def start_head(self, listen="tcp://127.0.0.1:0", host=None):
-        prefix = host.prefix() if host else ()
+    def start_head(self, listen="tcp://127.0.0.1:0", host=None, prefix=()):
+        prefix = host.prefix() if host else prefix
         self.head = Daemon(
             "head", ["--listen", listen, "--key-file", self.key_file], self.environment, self.folder / "head", prefix=prefix)
         self.daemons.append(self.head)

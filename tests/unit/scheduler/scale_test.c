@@ -123,6 +123,39 @@ static void what_people_are_shown_is_taken_in_slices(void **state)
     reeve_fifo_fini(&x.out);
 }
 
+static uint64_t heartbeats_in(struct scenario *x, uint32_t ms)
+{
+    uint64_t count = 0;
+    for (uint64_t end_ns = x->now_ns + ms * MS; x->now_ns < end_ns; x->now_ns += 50 * MS) {
+        struct reeve_sched_event tick = {.kind = REEVE_SCHED_EVENT_TICK};
+        reeve_sched_step(x->sched, x->now_ns, &tick, &x->out);
+        while (reeve_sched_has_work(x->sched))
+            reeve_sched_run_some(x->sched, x->now_ns, &x->out);
+        struct reeve_sched_command command;
+        while (reeve_fifo_pop(&x->out, &command))
+            count += command.kind == REEVE_SCHED_COMMAND_SEND &&
+                     command.message.kind == REEVE_MESSAGE_HEARTBEAT;
+    }
+    return count;
+}
+
+/* 10,000 nodes do not say ten times as often as 1,000 that they live. */
+static void many_nodes_say_less_often_that_they_live(void **state)
+{
+    (void)state;
+    struct scenario x;
+    begin(&x, NULL);
+    for (uint32_t i = 1; i <= 900; i++)
+        add_node(&x, i, 1000);
+    assert_in_range(heartbeats_in(&x, 3000), 900 * 2, 900 * 3);
+    for (uint32_t i = 901; i <= 10000; i++)
+        add_node(&x, i, 1000);
+    assert_in_range(heartbeats_in(&x, 6000), 10000, 10000 * 2 + 1000);
+    assert_int_equal(totals(&x).node_up_count, 10000);
+    reeve_sched_free(x.sched);
+    reeve_fifo_fini(&x.out);
+}
+
 /* 0 under a sanitizer, whose allocator does not say. */
 static size_t allocated_bytes(void)
 {
@@ -268,6 +301,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_nodes_a_hundred_thousand_leases),
         cmocka_unit_test(a_node_with_a_hundred_thousand_leases_dies),
         cmocka_unit_test(many_demands_of_one_job),
+        cmocka_unit_test(many_nodes_say_less_often_that_they_live),
         cmocka_unit_test(what_people_are_shown_is_taken_in_slices),
     };
     return cmocka_run_group_tests_name("scheduler/scale", tests, NULL, NULL);
