@@ -34,6 +34,7 @@
 
 #include "api/client/backend.h"
 #include "api/client/owner.h"
+#include "api/client/reserve.h"
 #include "runtime/base/fifo.h"
 #include "runtime/base/list.h"
 #include "runtime/base/lock.h"
@@ -54,6 +55,7 @@ struct reeve_cluster_channel {
     size_t memory_size;
     struct reeve_doorbell *bell; /* of the peer */
     int bell_fd;
+    bool bell_shared; /* the daemon's, which is the peer: its page and eventfd are the cluster's */
     uint32_t cpu_milli; /* as its worker: of the holder's tasks */
     uint64_t lease;
     reeve_process_id peer;
@@ -135,6 +137,7 @@ struct reeve_cluster {
     int socket;
     int event_fd;
     int daemon_event_fd;
+    struct reeve_reserve reserve; /* the background thread's */
     struct reeve_doorbell *bell;
     struct reeve_doorbell *daemon_bell;
     struct reeve_history *history;         /* worker: for its daemon; behind `bell` */
@@ -473,8 +476,9 @@ void reeve_cluster_channel_close(struct reeve_cluster_channel *channel);
  * run in the midst of a task of that class: its id, now INLINE, or 0. */
 reeve_task_id reeve_cluster_take_inline(
     struct reeve_cluster *cluster, reeve_task_id task, uint32_t class_index);
-int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
-    struct reeve_local_message *message, enum reeve_channel_role role);
+int reeve_cluster_channel_open(const struct reeve_cluster *cluster,
+    struct reeve_cluster_channel *channel, struct reeve_local_message *message,
+    enum reeve_channel_role role);
 
 /* cluster_room.c */
 #define REEVE_CLUSTER_NO_CLASS UINT32_MAX

@@ -1,7 +1,9 @@
 /* The background thread: reads the socket, sorts what the daemon says, ends tasks whose time is up,
  * and looks at the rings when no thread of the program does (cluster_poll.c). */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,18 +88,39 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
         close(message->fds[i]);
 }
 
+static void socket_broke(struct reeve_cluster *cluster, int error)
+{
+    char text[192];
+    if (error != REEVE_ESYSTEM || errno != EMFILE) {
+        reeve_cluster_die(cluster, REEVE_ENODEDIED, "the node daemon of this process is gone");
+        return;
+    }
+    snprintf(text, sizeof(text),
+        "this process has no file descriptor left for what its node daemon sends; it may have %ld "
+        "(ulimit -n)",
+        sysconf(_SC_OPEN_MAX));
+    reeve_cluster_die(cluster, REEVE_ESYSTEM, text);
+}
+
 /* Takes all that the daemon has sent. */
 static void socket_drain(struct reeve_cluster *cluster)
 {
     while (!cluster->dead) {
         struct reeve_local_message message;
+        bool brings = reeve_local_brings_descriptors(cluster->socket);
+        if (brings) {
+            reeve_reserve_fill(&cluster->reserve, cluster->event_fd);
+            if (cluster->reserve.count < REEVE_LOCAL_FD_MAX && cluster->inbox.count != 0)
+                break; /* it waits until those in the inbox have been mapped and closed */
+            reeve_reserve_yield(&cluster->reserve, REEVE_LOCAL_FD_MAX);
+        }
         int error = reeve_local_receive(cluster->socket, &message, MSG_DONTWAIT);
         if (error == REEVE_EAGAIN)
             break;
         if (error == 0)
             message_sort(cluster, &message);
         else
-            reeve_cluster_die(cluster, REEVE_ENODEDIED, "the node daemon of this process is gone");
+            socket_broke(cluster, error);
     }
     /* a poller that sleeps finds the inbox */
     if (atomic_load(&cluster->attention) != 0)
@@ -169,6 +192,7 @@ static void *background_main(void *arg)
     uint64_t activity_seen = 0, looks_seen = 0;
     reeve_lock(&cluster->lock);
     while (!cluster->ending && !cluster->dead) {
+        reeve_reserve_fill(&cluster->reserve, cluster->event_fd);
         bool readable, rung = doze(cluster, &readable);
         if (readable)
             socket_drain(cluster);
@@ -190,6 +214,7 @@ static void *background_main(void *arg)
         }
         looks_seen = cluster->looks;
     }
+    reeve_reserve_yield(&cluster->reserve, REEVE_RESERVE_MAX);
     reeve_unlock(&cluster->lock);
     return NULL;
 }
@@ -198,6 +223,7 @@ int reeve_cluster_background_start(struct reeve_cluster *cluster)
 {
     pthread_attr_t attributes;
     sigset_t all, before;
+    reeve_reserve_fill(&cluster->reserve, cluster->event_fd);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     sigfillset(&all); /* the program's signals are for its own threads */
@@ -206,6 +232,8 @@ int reeve_cluster_background_start(struct reeve_cluster *cluster)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     cluster->background_started = failed == 0;
+    if (failed != 0)
+        reeve_reserve_yield(&cluster->reserve, REEVE_RESERVE_MAX);
     return failed == 0 ? 0 : REEVE_ESYSTEM;
 }
 

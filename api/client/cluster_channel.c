@@ -17,8 +17,9 @@ static int bell_map(int fd, struct reeve_doorbell **ret)
     return *ret != NULL ? 0 : REEVE_EPROTOCOL;
 }
 
-int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
-    struct reeve_local_message *message, enum reeve_channel_role role)
+int reeve_cluster_channel_open(const struct reeve_cluster *cluster,
+    struct reeve_cluster_channel *channel, struct reeve_local_message *message,
+    enum reeve_channel_role role)
 {
     *channel = (struct reeve_cluster_channel){
         .lease = message->lease,
@@ -26,17 +27,23 @@ int reeve_cluster_channel_open(struct reeve_cluster_channel *channel,
         .node = message->node,
         .bell_fd = -1,
     };
-    if (message->fd_count != 3)
+    if (message->fd_count != 3 && message->fd_count != 1)
         return REEVE_EPROTOCOL;
     int error = reeve_memory_map(message->fds[0], 0, 0, &channel->memory, &channel->memory_size);
     if (error == 0)
         error =
             reeve_channel_attach(&channel->channel, channel->memory, channel->memory_size, role);
-    if (error == 0)
-        error = bell_map(message->fds[1], &channel->bell);
     close(message->fds[0]);
-    close(message->fds[1]);
-    channel->bell_fd = message->fds[2];
+    if (message->fd_count == 1) {
+        channel->bell = cluster->daemon_bell;
+        channel->bell_fd = cluster->daemon_event_fd;
+        channel->bell_shared = true;
+    } else {
+        if (error == 0)
+            error = bell_map(message->fds[1], &channel->bell);
+        close(message->fds[1]);
+        channel->bell_fd = message->fds[2];
+    }
     message->fd_count = 0;
     channel->open = true;
     if (error != 0)
@@ -51,9 +58,9 @@ void reeve_cluster_channel_close(struct reeve_cluster_channel *channel)
     reeve_channel_detach(&channel->channel);
     if (channel->memory != NULL)
         reeve_memory_unmap(channel->memory, channel->memory_size);
-    if (channel->bell != NULL)
+    if (channel->bell != NULL && !channel->bell_shared)
         reeve_memory_unmap(channel->bell, REEVE_DOORBELL_BYTES);
-    if (channel->bell_fd >= 0)
+    if (channel->bell_fd >= 0 && !channel->bell_shared)
         close(channel->bell_fd);
     *channel = (struct reeve_cluster_channel){.bell_fd = -1};
 }

@@ -14,7 +14,7 @@ static void on_channel_as_holder(
     /* a lease just returned gives its channel up before its index serves again */
     reeve_cluster_send_ready(cluster, now_ns);
     reeve_cluster_channels_close(cluster);
-    int error = reeve_cluster_channel_open(&channel, message, REEVE_CHANNEL_HOLDER);
+    int error = reeve_cluster_channel_open(cluster, &channel, message, REEVE_CHANNEL_HOLDER);
     if (error == 0)
         error = reeve_owner_lease_gained(
             cluster->owner, now_ns, class_index, message->lease, message->node, &index);
@@ -59,7 +59,8 @@ static void on_channel_as_worker(struct reeve_cluster *cluster, struct reeve_loc
     }
     uint64_t host = message->task;
     reeve_process_id owner = message->token;
-    if (reeve_cluster_channel_open(cluster->workers[index], message, REEVE_CHANNEL_WORKER) != 0)
+    if (reeve_cluster_channel_open(
+            cluster, cluster->workers[index], message, REEVE_CHANNEL_WORKER) != 0)
         return;
     cluster->workers[index]->cpu_milli = message->cpu_milli;
     if (host != 0) {

@@ -30,6 +30,9 @@
  *  - Ownership. Arguments are copied before a call returns: the caller may reuse them at once. What
  *    a call gives is the caller's: every pointer inside a value is a malloc block of its own, see
  *    reeve_free.
+ *  - Descriptors. Between reeve_init and reeve_shutdown a program has some 30 file descriptors
+ *    more, and one for each worker of its own node that it uses, however many it uses elsewhere.
+ *    Sixteen are only held, for what comes when the program has used up all others.
  *  - Time. `timeout_ms` is in milliseconds: 0 asks without waiting, REEVE_FOREVER (-1) waits as
  *    long as it takes. It is the limit of the whole call, until what it waits for is ready; a
  *    large value that is ready and lies on another node is brought here then, however long that

@@ -40,6 +40,14 @@ void daemon_channel_tell(const struct daemon_channel *channel, const Reeve__Mess
         (void)reeve_link_send(channel->daemon->link, peer->session, message);
 }
 
+/* Both ends have it, or have it queued: a lease costs the daemon no descriptor. */
+static void handed_out(struct daemon_channel *channel)
+{
+    if (channel->fd >= 0)
+        close(channel->fd);
+    channel->fd = -1;
+}
+
 static void channel_free(struct daemon_channel *channel)
 {
     if (channel == NULL)
@@ -54,8 +62,7 @@ static void channel_free(struct daemon_channel *channel)
     reeve_channel_detach(&channel->end);
     if (channel->memory != NULL)
         reeve_memory_unmap(channel->memory, channel->size);
-    if (channel->fd >= 0)
-        close(channel->fd);
+    handed_out(channel);
     free(channel);
 }
 
@@ -106,7 +113,9 @@ static struct daemon_channel *channel_make(
     return channel;
 }
 
-/* `peer` and `bell`: of the other end. */
+/* `peer` and `bell`: of the other end. Where that is the daemon itself the client has its bell
+ * already: one lease of thousands on other nodes costs its holder neither a descriptor nor a
+ * page more. */
 static void tell(struct daemon_client *client, const struct daemon_channel *channel,
     enum reeve_local_channel_role role, const struct reeve_node_command *command,
     reeve_process_id peer, uint32_t node, const struct daemon_bell *bell)
@@ -121,7 +130,7 @@ static void tell(struct daemon_client *client, const struct daemon_channel *chan
         .flags = role,
         .process = peer,
         .node = node,
-        .fd_count = 3,
+        .fd_count = bell == &client->daemon->bell ? 1 : 3,
         .fds = {channel->fd, bell->page_fd, bell->event_fd}};
     const struct daemon_peer *elsewhere =
         node != client->daemon->node ? daemon_peer_get(client->daemon, node) : NULL;
@@ -145,6 +154,7 @@ static void open_local(struct daemon *daemon, const struct reeve_node_command *c
         reeve_process_id_make(daemon->node, holder->serial), daemon->node, &holder->bell);
     tell(holder, channel, REEVE_LOCAL_ROLE_HOLDER, command,
         reeve_process_id_make(daemon->node, worker->serial), daemon->node, &worker->bell);
+    handed_out(channel);
 }
 
 static void open_executor(struct daemon *daemon, const struct reeve_node_command *command)
@@ -159,6 +169,7 @@ static void open_executor(struct daemon *daemon, const struct reeve_node_command
     }
     tell(worker, channel, REEVE_LOCAL_ROLE_WORKER, command, command->process, daemon->node,
         &daemon->bell);
+    handed_out(channel);
     daemon_bridge_turn(daemon); /* arms the bell */
 }
 
@@ -176,6 +187,7 @@ static void open_holder(struct daemon *daemon, const struct reeve_node_command *
     }
     tell(holder, channel, REEVE_LOCAL_ROLE_HOLDER, command, command->process, command->node,
         &daemon->bell);
+    handed_out(channel);
     daemon_bridge_turn(daemon);
 }
 

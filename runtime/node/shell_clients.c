@@ -313,6 +313,9 @@ static bool read_some(struct daemon_client *client, unsigned limit)
             return true;
         if (error == REEVE_EPROTOCOL)
             protocol_error(client, "a malformed message");
+        else if (error == REEVE_ESYSTEM && errno == EMFILE)
+            protocol_error(client,
+                "this daemon has no descriptor left for its message; raise the limit (ulimit -Hn)");
         else if (error != REEVE_OK)
             return false;
         else

@@ -194,17 +194,33 @@ int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags)
         memcpy(fds + fd_count, CMSG_DATA(c), count * sizeof(int));
         fd_count += count;
     }
-    int error = (packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || fd_count > REEVE_LOCAL_FD_MAX
-                    ? REEVE_EPROTOCOL
-                    : reeve_local_decode(bytes, (size_t)size, ret);
+    bool cut = (packet.msg_flags & MSG_CTRUNC) != 0;
+    bool too_much = (packet.msg_flags & MSG_TRUNC) != 0 || fd_count > REEVE_LOCAL_FD_MAX ||
+                    (cut && fd_count == REEVE_LOCAL_FD_MAX);
+    int error = too_much ? REEVE_EPROTOCOL : reeve_local_decode(bytes, (size_t)size, ret);
+    if (error == REEVE_OK && cut) /* there was space for more, but no number in this process */
+        error = REEVE_ESYSTEM;
     if (error != REEVE_OK) {
         for (uint32_t i = 0; i < fd_count; i++)
             close(fds[i]);
+        errno = EMFILE;
         return error;
     }
     ret->fd_count = fd_count;
     memcpy(ret->fds, fds, fd_count * sizeof(int));
     return REEVE_OK;
+}
+
+bool reeve_local_brings_descriptors(int fd)
+{
+    char first;
+    struct iovec part = {&first, sizeof first};
+    struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t size;
+    do /* they do not fit into no space at all: that is told, and nothing is installed */
+        size = recvmsg(fd, &packet, MSG_PEEK | MSG_DONTWAIT);
+    while (size < 0 && errno == EINTR);
+    return size > 0 && (packet.msg_flags & MSG_CTRUNC) != 0;
 }
 
 bool reeve_local_actor_next(

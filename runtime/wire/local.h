@@ -115,8 +115,10 @@
  *                                                          closes next)
  *   CHANNEL        lease class_index cpu_milli priority flags(role) process(peer) node token(owner)
  *                  task(host)
- *                                                                    fds: channel segment, peer's
- *                                                                    doorbell page, peer's eventfd
+ *                                                                    fds: channel segment; then,
+ *                                                                    unless the daemon is the peer,
+ *                                                                    peer's doorbell page, peer's
+ *                                                                    eventfd
  *                                                          to the holder and to the worker; `node`:
  *                                                          where the worker is; text: its host, if
  *                                                          it is another than ours
@@ -320,12 +322,15 @@ bool reeve_local_actor_next(
  * `name` is the abstract name without its leading NUL. Errors: REEVE_ESYSTEM with errno kept,
  * REEVE_EPROTOCOL for a malformed message, REEVE_EKEY when the peer is another user,
  * REEVE_EAGAIN when a non-blocking socket would block, REEVE_ESHUTDOWN on end of file. Receiving
- * fills `fds`, which the caller then owns; sending does not close them. */
+ * fills `fds`, which the caller then owns; sending does not close them. REEVE_ESYSTEM with
+ * EMFILE: there was no room for all of the message's descriptors, and it is lost. */
 int reeve_local_listen(const char *name, int *ret_fd);
 int reeve_local_accept(int listener, int *ret_fd);
 int reeve_local_connect(const char *name, int *ret_fd);
 int reeve_local_send(int fd, const struct reeve_local_message *message, int flags);
 int reeve_local_receive(int fd, struct reeve_local_message *ret, int flags);
+/* Whether the next message has come, and has descriptors with it. */
+bool reeve_local_brings_descriptors(int fd);
 /* Checks lengths, kind and zero termination of what was received in `bytes`; used by receive,
  * and by its fuzzer. */
 int reeve_local_decode(const void *bytes, size_t size, struct reeve_local_message *ret);

@@ -6,7 +6,8 @@ from support import processes, settings
 
 
 @pytest.mark.parametrize("what", [
-    "polling", "shutdown_under_way", "again", "forks", "sizes", "many_arguments", "many_puts", "many_waits", "task_threads"])
+    "polling", "shutdown_under_way", "again", "forks", "sizes", "many_arguments", "many_puts", "many_waits", "task_threads",
+    "no_descriptors"])
 def test_strains(run, what):
     assert run("strains", what).succeed(60) == f"ok {what}\n"
 
@@ -36,6 +37,15 @@ def test_who_waits_lends_its_slot_on_other_nodes(cluster):
 @pytest.mark.parametrize("what", ["polling", "sizes", "many_waits", "task_threads"])
 def test_strains_in_a_joined_cluster(cluster, what):
     assert cluster.driver([find_program("strains"), what]).succeed(60) == f"ok {what}\n"
+
+
+def test_more_workers_elsewhere_than_descriptors(network, empty_cluster, home):
+    """A lease on another node costs its holder no descriptor."""
+    first, second = network(2)
+    empty_cluster.start_head(f"tcp://{first.address}:6380", host=first)
+    empty_cluster.start_node(host=second, slots=48)
+    program = empty_cluster.driver([find_program("strains"), "far_workers", home.work / "counter"], host=first)
+    assert program.succeed(60) == "ok far_workers\n"
 
 
 def test_a_child_that_stays(run, home, mail):

@@ -1,9 +1,11 @@
 /* Uses of the library that are out of the ordinary: `strains WHAT [ARGUMENT]` prints "ok WHAT", or
  * says what is wrong. */
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -294,6 +296,66 @@ static void again(const char *argument)
         NEED(waitpid(-1, NULL, WNOHANG) == -1);
     }
     NEED(reeve_init(arguments_count, arguments, NULL) == REEVE_OK);
+}
+
+static void descriptors_limit(rlim_t count)
+{
+    struct rlimit limit;
+    NEED(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = count;
+    NEED(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* A program that has used up its descriptors gets on: with its first call, with a large value,
+ * with functions that run elsewhere. */
+static void no_descriptors(const char *argument)
+{
+    enum { LIMIT = 128 };
+    int opened[LIMIT], count = 0;
+    int64_t y;
+    (void)argument;
+    descriptors_limit(LIMIT);
+    while (count < LIMIT && (opened[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    NEED(count > 0 && errno == EMFILE);
+    char *bytes = calloc(1, 3000000);
+    reeve_bytes large = {.data = bytes, .size = 3000000};
+    for (int round = 0; round < 20; round++) {
+        nap_future naps[4];
+        for (int i = 0; i < 4; i++)
+            naps[i] = nap_remote(1);
+        for (int i = 0; i < 4; i++)
+            NEED(nap_get(naps[i], &y) == REEVE_OK && y == 1);
+        NEED(size_of_get(size_of_remote(large), &y) == REEVE_OK && y == 3000000);
+    }
+    free(bytes);
+    while (count > 0)
+        close(opened[--count]);
+    NEED(square_get(square_remote(3), &y) == REEVE_OK && y == 9);
+}
+
+/* Comes back when as many as `others` are at it. */
+REEVE_REMOTE(int64_t, together, (reeve_string, path), (int64_t, others))
+{
+    _Atomic int64_t *count = counter(path);
+    atomic_fetch_add(count, 1);
+    while (atomic_load(count) < others)
+        sleep_ms(1);
+    return 1;
+}
+
+/* More workers of another node than the program may have descriptors. */
+static void far_workers(const char *argument)
+{
+    enum { WORKERS = 48 };
+    together_future futures[WORKERS];
+    descriptors_limit(WORKERS);
+    for (int i = 0; i < WORKERS; i++)
+        futures[i] = together_remote(argument, WORKERS);
+    for (int i = 0; i < WORKERS; i++) {
+        int64_t y;
+        NEED(together_get(futures[i], &y) == REEVE_OK && y == 1);
+    }
 }
 
 /* With a store whose memory is ready; stays until the gate is opened. */
@@ -699,7 +761,8 @@ int main(int argc, char **argv)
         {"child_stays", child_stays}, {"prefault", prefault}, {"sizes", sizes},
         {"many_arguments", many_arguments}, {"many_puts", many_puts}, {"many_waits", many_waits},
         {"hundred_megabytes", hundred_megabytes}, {"million", million}, {"lending", lending},
-        {"left_behind", left_behind}, {"task_threads", task_threads}, {"fragments", fragments}};
+        {"left_behind", left_behind}, {"task_threads", task_threads}, {"fragments", fragments},
+        {"no_descriptors", no_descriptors}, {"far_workers", far_workers}};
     const char *name = argc > 1 ? argv[1] : "";
     bool found = false;
     arguments_count = argc;

@@ -163,7 +163,7 @@ static char socket_name[64];
 static uv_timer_t tick;
 static struct end lease;
 static struct reeve_doorbell *own_bell;
-static int own_event = -1;
+static int own_event = -1, daemon_fds[2] = {-1, -1};
 
 static int daemon_main(char **arguments)
 {
@@ -297,6 +297,11 @@ static void stop_all(void)
     if (own_event >= 0)
         close(own_event);
     own_event = -1;
+    for (int i = 0; i < 2; i++) {
+        if (daemon_fds[i] >= 0)
+            close(daemon_fds[i]);
+        daemon_fds[i] = -1;
+    }
 }
 
 /* ---- the driver ---- */
@@ -355,8 +360,7 @@ static void connect_driver(const char *how)
     own_bell = reeve_doorbell_attach(memory, memory_size);
     own_event = message.fds[1];
     close(message.fds[0]);
-    close(message.fds[2]);
-    close(message.fds[3]);
+    memcpy(daemon_fds, &message.fds[2], sizeof daemon_fds);
 }
 
 static void demand(uint32_t count)
@@ -373,7 +377,7 @@ static void get_lease(void)
     expect_message(REEVE_LOCAL_CHANNEL, &message);
     assert_int_equal(message.class_index, 5);
     assert_int_equal(message.flags, REEVE_LOCAL_ROLE_HOLDER);
-    played_end_attach(&lease, &message, REEVE_CHANNEL_HOLDER);
+    played_end_attach(&lease, &message, REEVE_CHANNEL_HOLDER, daemon_fds);
 }
 
 static void call(uint64_t task, uint32_t function, int64_t number)

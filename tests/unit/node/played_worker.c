@@ -1,6 +1,7 @@
 /* See played_worker.h: what a worker process does, as short as it can be said. */
 #include "tests/unit/node/played_worker.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <reeve_errors.h>
 #include <signal.h>
@@ -13,11 +14,16 @@
 #include "runtime/base/assert.h"
 #include "runtime/channel/entry.h"
 
-void played_end_attach(
-    struct end *end, struct reeve_local_message *message, enum reeve_channel_role role)
+void played_end_attach(struct end *end, struct reeve_local_message *message,
+    enum reeve_channel_role role, const int daemon[2])
 {
     void *bell;
     size_t bell_size;
+    if (message->fd_count == 1) {
+        for (int i = 0; i < 2; i++)
+            message->fds[1 + i] = fcntl(daemon[i], F_DUPFD_CLOEXEC, 3);
+        message->fd_count = 3;
+    }
     REEVE_ASSERT(message->fd_count == 3);
     int error = reeve_memory_map(message->fds[0], 0, 0, &end->memory, &end->size);
     REEVE_ASSERT(error == REEVE_OK);
@@ -110,7 +116,7 @@ int played_worker(const char *variable, const char *how)
         return 92;
     struct end end = {0};
     struct reeve_doorbell *own = NULL;
-    int own_event = -1;
+    int own_event = -1, daemon_fds[2] = {-1, -1};
     for (;;) {
         struct pollfd polls[2] = {
             {.fd = fd, .events = POLLIN}, {.fd = own_event, .events = POLLIN}};
@@ -133,8 +139,9 @@ int played_worker(const char *variable, const char *how)
                 return 93;
             own = reeve_doorbell_attach(memory, size);
             own_event = message.fds[1];
+            memcpy(daemon_fds, &message.fds[2], sizeof daemon_fds);
         } else if (message.kind == REEVE_LOCAL_CHANNEL) {
-            played_end_attach(&end, &message, REEVE_CHANNEL_WORKER);
+            played_end_attach(&end, &message, REEVE_CHANNEL_WORKER, daemon_fds);
         } else if (message.kind == REEVE_LOCAL_CHANNEL_CLOSE) {
             played_end_detach(&end);
         }

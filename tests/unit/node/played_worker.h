@@ -19,9 +19,10 @@ struct end {
     int bell_event_fd;
 };
 
-/* From a CHANNEL message, whose descriptors it takes. Aborts when anything is wrong. */
-void played_end_attach(
-    struct end *end, struct reeve_local_message *message, enum reeve_channel_role role);
+/* From a CHANNEL message, whose descriptors it takes. `daemon`: the bell's page and eventfd of the
+ * daemon, which may be the peer. Aborts when anything is wrong. */
+void played_end_attach(struct end *end, struct reeve_local_message *message,
+    enum reeve_channel_role role, const int daemon[2]);
 void played_end_detach(struct end *end);
 
 /* A memfd with these bytes. */

@@ -6,10 +6,12 @@
 #include <stdint.h>
 /* cmocka.h wants the four above */
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <reeve_errors.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,6 +77,42 @@ static void test_text_is_cut(void **state)
     assert_int_equal(reeve_local_receive(server, &got, MSG_DONTWAIT), REEVE_OK);
     assert_int_equal(got.text_size, REEVE_LOCAL_TEXT_SIZE - 1);
     assert_int_equal(strlen(got.text), REEVE_LOCAL_TEXT_SIZE - 1);
+}
+
+/* Where a process has no descriptor left the message is lost, and that is no fault of the peer. */
+static void test_no_room_for_descriptors(void **state)
+{
+    (void)state;
+    struct reeve_local_message sent = {
+        .kind = REEVE_LOCAL_HELLO, .fd_count = 2, .fds = {listener, client}};
+    struct reeve_local_message got;
+    struct rlimit before, none;
+    assert_false(reeve_local_brings_descriptors(server));
+    assert_int_equal(reeve_local_send(client, &sent, 0), REEVE_OK);
+    assert_int_equal(reeve_local_send(client, &sent, 0), REEVE_OK);
+    sent.fd_count = 0;
+    assert_int_equal(reeve_local_send(client, &sent, 0), REEVE_OK);
+    int next = fcntl(0, F_DUPFD_CLOEXEC, 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next + 1; /* one is free */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_true(reeve_local_brings_descriptors(server));
+    int error = reeve_local_receive(server, &got, MSG_DONTWAIT), os_error = errno;
+    int free_again = fcntl(0, F_DUPFD_CLOEXEC, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(error, REEVE_ESYSTEM);
+    assert_int_equal(os_error, EMFILE);
+    assert_int_equal(free_again, next); /* the one that had come was closed */
+    close(free_again);
+    assert_true(reeve_local_brings_descriptors(server));
+    assert_int_equal(reeve_local_receive(server, &got, MSG_DONTWAIT), REEVE_OK);
+    assert_int_equal(got.fd_count, 2);
+    close(got.fds[0]);
+    close(got.fds[1]);
+    assert_false(reeve_local_brings_descriptors(server));
+    assert_int_equal(reeve_local_receive(server, &got, MSG_DONTWAIT), REEVE_OK);
 }
 
 static void test_end_of_file(void **state)
@@ -240,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_message_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(test_text_is_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_room_for_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_of_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_socket_full, setup, teardown),
