@@ -41,7 +41,8 @@ struct watcher {
     struct reeve_backend backend;
     struct reeve_backend *inner;
     bool prints;
-    pthread_mutex_t lock; /* of the tables; nothing is called with it */
+    _Atomic uint64_t maker; /* this process as the owner of actors, once it has made one; else 0 */
+    pthread_mutex_t lock;   /* of the tables; nothing is called with it */
     struct reeve_map64 tables[TABLES];
     struct watcher *before; /* those of earlier starts are kept, as their backends are */
 };
@@ -370,8 +371,10 @@ static int watch_actor_make(struct reeve_backend *backend,
     struct watcher *watcher = watcher_of(backend);
     struct hold hold = {.kind = REEVE_LEAK_ACTOR};
     int code = watcher->inner->actor_make(watcher->inner, settings, ret, error);
-    if (code == REEVE_OK)
+    if (code == REEVE_OK) {
+        atomic_store(&watcher->maker, ret->owner);
         hold_add(watcher, ACTORS, actor_key(ret), &hold);
+    }
     return code;
 }
 
@@ -419,8 +422,10 @@ static int watch_actor_end(struct reeve_backend *backend, const reeve_actor *act
 {
     struct watcher *watcher = watcher_of(backend);
     int code = watcher->inner->actor_end(watcher->inner, actor, how, error);
-    if (code == REEVE_OK && how != REEVE_ACTOR_KILL)
-        hold_drop(watcher, ACTORS, actor_key(actor), how == REEVE_ACTOR_GIVE_UP);
+    /* Of others' actors only a detached one can be killed: then nothing is left to be released. */
+    bool detached = how == REEVE_ACTOR_KILL && actor->owner != atomic_load(&watcher->maker);
+    if (code == REEVE_OK && (how != REEVE_ACTOR_KILL || detached))
+        hold_drop(watcher, ACTORS, actor_key(actor), how == REEVE_ACTOR_GIVE_UP || detached);
     return code;
 }
 

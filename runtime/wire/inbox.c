@@ -126,11 +126,12 @@ static bool pauses(struct inbox_pipe *pipe)
     if (!pipe->reader.greeted)
         return false;
     pthread_mutex_lock(&transport->mutex);
-    pipe->paused = transport->queued_bytes > REEVE_TRANSPORT_QUEUE_MAX && !transport->closed;
-    if (pipe->paused)
+    bool paused = transport->queued_bytes > REEVE_TRANSPORT_QUEUE_MAX && !transport->closed;
+    pipe->paused = paused;
+    if (paused)
         reeve_list_push_back(&transport->paused, &pipe->node);
     pthread_mutex_unlock(&transport->mutex);
-    return pipe->paused;
+    return paused; /* the loop may have resumed it since, and what it has begun is under way */
 }
 
 /* With the mutex. */
