@@ -14,7 +14,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "runtime/base/assert.h"
 #include "runtime/base/errors.h"
 
 #define SCHEMA_VERSION 2
@@ -73,7 +72,6 @@ struct reeve_journal {
     sqlite3 *database;
     sqlite3_stmt *prepared[STATEMENT_COUNT];
     bool in_memory;
-    bool gathering;
     uint16_t head_incarnation;
     uint32_t node_next;
     uint64_t cluster_uid;
@@ -300,43 +298,16 @@ uint64_t reeve_journal_cluster_uid(const struct reeve_journal *j)
     return j->cluster_uid;
 }
 
-int reeve_journal_begin(struct reeve_journal *j)
-{
-    REEVE_ASSERT(!j->gathering);
-    int error = execute(j, "BEGIN");
-    j->gathering = error == 0;
-    return error;
-}
-
-int reeve_journal_commit(struct reeve_journal *j)
-{
-    REEVE_ASSERT(j->gathering);
-    j->gathering = false;
-    int error = execute(j, "COMMIT");
-    if (error != 0)
-        sqlite3_exec(j->database, "ROLLBACK", NULL, NULL, NULL);
-    return error;
-}
-
 int reeve_journal_set_node_next(struct reeve_journal *j, uint32_t number)
 {
     if (number <= j->node_next)
         return 0;
-    /* What has been gathered so far goes to disk with it: how a transaction syncs is settled
-     * when it begins. */
-    bool gathering = j->gathering;
-    int error = gathering ? reeve_journal_commit(j) : 0;
-    if (error == 0)
-        error = execute(j, "PRAGMA synchronous = FULL");
+    int error = execute(j, "PRAGMA synchronous = FULL");
     if (error == 0)
         error = put_number(j, NUMBER_NODE_NEXT, number);
     if (error == 0)
         j->node_next = number;
     sqlite3_exec(j->database, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-    if (gathering) {
-        int again = reeve_journal_begin(j);
-        error = error != 0 ? error : again;
-    }
     return error;
 }
 

@@ -9,8 +9,7 @@
  *
  * One SQLite file, in WAL mode. Numbers are durable before the call that changes them returns (a
  * number given twice would confuse two nodes); nodes, names and runs survive the death of the head,
- * and may be a moment old after a power cut. What a call writes is written at once unless it is
- * between begin and commit: the head puts what one turn of its loop writes into one transaction.
+ * and may be a moment old after a power cut. Each call is a transaction of its own.
  *
  * A private cluster has no second head: with a NULL path everything is kept in memory, and no
  * SQLite file is opened. Not thread-safe; calls may block for a disk write. Times are wall
@@ -40,10 +39,6 @@ uint64_t reeve_journal_cluster_uid(const struct reeve_journal *journal); /* rand
 
 /* Durable on return. Numbers never go back. */
 int reeve_journal_set_node_next(struct reeve_journal *journal, uint32_t number);
-
-/* Between the two, writes are gathered. Nesting is not allowed. */
-int reeve_journal_begin(struct reeve_journal *journal);
-int reeve_journal_commit(struct reeve_journal *journal);
 
 /* `node` is a JOIN message. */
 int reeve_journal_put_node(struct reeve_journal *journal, const struct reeve_message *node);
