@@ -23,15 +23,12 @@
 
 #include "runtime/wire/sp.h"
 
-/* Connections that have not said what they are; the oldest makes room. */
-#define GREETING_MAX 256u
-
 struct inbox_pipe {
     struct reeve_transport *transport;
     uint32_t id;
     bool said;              /* our greeting has been sent */
-    bool paused;            /* with the transport's mutex */
-    struct reeve_list node; /* in greeting or paused */
+    bool paused;            /* with the queue's mutex */
+    struct reeve_list node; /* in greeting, or else in paused */
     pthread_mutex_t mutex;  /* of operations' beginnings, and of closed */
     bool closed;
     nng_stream *stream;
@@ -125,12 +122,12 @@ static bool pauses(struct inbox_pipe *pipe)
     struct reeve_transport *transport = pipe->transport;
     if (!pipe->reader.greeted)
         return false;
-    pthread_mutex_lock(&transport->mutex);
+    pthread_mutex_lock(&transport->queue_mutex);
     bool paused = transport->queued_bytes > REEVE_TRANSPORT_QUEUE_MAX && !transport->closed;
     pipe->paused = paused;
     if (paused)
         reeve_list_push_back(&transport->paused, &pipe->node);
-    pthread_mutex_unlock(&transport->mutex);
+    pthread_mutex_unlock(&transport->queue_mutex);
     return paused; /* the loop may have resumed it since, and what it has begun is under way */
 }
 
@@ -207,10 +204,11 @@ static void pipe_free(struct inbox_pipe *pipe)
     free(pipe);
 }
 
+/* Of connections that have not said what they are the oldest makes room. */
 static void make_room(struct reeve_transport *transport)
 {
     struct reeve_list *oldest = reeve_list_first(&transport->greeting);
-    if (transport->greeting_count < GREETING_MAX || oldest == NULL)
+    if (transport->greeting_count < transport->strangers_max || oldest == NULL)
         return;
     struct inbox_pipe *pipe = REEVE_LIST_ENTRY(oldest, struct inbox_pipe, node);
     greeted(pipe);
@@ -273,13 +271,13 @@ void reeve_inbox_accepted(struct reeve_transport *transport, nng_stream *stream)
 void reeve_inbox_resume(struct reeve_transport *transport)
 {
     for (;;) {
-        pthread_mutex_lock(&transport->mutex);
+        pthread_mutex_lock(&transport->queue_mutex);
         struct reeve_list *node = reeve_list_pop_front(&transport->paused);
         struct inbox_pipe *pipe =
             node != NULL ? REEVE_LIST_ENTRY(node, struct inbox_pipe, node) : NULL;
         if (pipe != NULL)
             pipe->paused = false;
-        pthread_mutex_unlock(&transport->mutex);
+        pthread_mutex_unlock(&transport->queue_mutex);
         if (pipe == NULL)
             return;
         receive(pipe);
@@ -290,14 +288,15 @@ void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t id)
 {
     pthread_mutex_lock(&transport->mutex);
     struct inbox_pipe *pipe = reeve_map64_get(&transport->pipes, id);
-    bool paused = pipe != NULL && pipe->paused;
-    if (paused) {
-        reeve_list_remove(&pipe->node);
-        pipe->paused = false;
-    }
     pthread_mutex_unlock(&transport->mutex);
     if (pipe == NULL)
         return;
+    pthread_mutex_lock(&transport->queue_mutex);
+    bool paused = pipe->paused;
+    if (paused)
+        reeve_list_remove(&pipe->node);
+    pipe->paused = false;
+    pthread_mutex_unlock(&transport->queue_mutex);
     pipe_close(pipe);
     if (paused)
         ended(pipe); /* there is no operation that could fail */
@@ -318,9 +317,9 @@ void reeve_inbox_close(struct reeve_transport *transport)
 {
     size_t at = 0;
     void *pipe;
-    pthread_mutex_lock(&transport->mutex);
+    pthread_mutex_lock(&transport->queue_mutex);
     transport->closed = true;
-    pthread_mutex_unlock(&transport->mutex);
+    pthread_mutex_unlock(&transport->queue_mutex);
     while (reeve_map64_next(&transport->pipes, &at, NULL, &pipe)) {
         pipe_close(pipe);
         nng_aio_stop(((struct inbox_pipe *)pipe)->aio);

@@ -540,7 +540,7 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
         (error = reeve_tls_make(options->key, &link->tls, text)) != REEVE_OK)
         return fail_open(link, error);
     error = reeve_transport_open(&listen, link->tls, REEVE_FRAME_SIZE_MAX + REEVE_FRAME_HEADER_SIZE,
-        wake_up, link, &link->transport, &bound, text);
+        link->sessions.strangers_max, wake_up, link, &link->transport, &bound, text);
     if (error == REEVE_OK)
         error = reeve_address_advertised(&bound, options->advertise, &advertised, text);
     if (error != REEVE_OK)

@@ -36,19 +36,19 @@ void reeve_transport_event_free(struct reeve_transport_event *event)
 
 void reeve_transport_post(struct reeve_transport *transport, struct reeve_transport_event *event)
 {
-    pthread_mutex_lock(&transport->mutex);
+    pthread_mutex_lock(&transport->queue_mutex);
     bool was_empty = reeve_list_is_empty(&transport->queue);
     reeve_list_push_back(&transport->queue, &event->node);
     if (event->message != NULL)
         transport->queued_bytes += event->message->size;
-    pthread_mutex_unlock(&transport->mutex);
+    pthread_mutex_unlock(&transport->queue_mutex);
     if (was_empty)
         transport->wake(transport->arg);
 }
 
 struct reeve_transport_event *reeve_transport_next(struct reeve_transport *transport)
 {
-    pthread_mutex_lock(&transport->mutex);
+    pthread_mutex_lock(&transport->queue_mutex);
     struct reeve_list *node = reeve_list_pop_front(&transport->queue);
     struct reeve_transport_event *event =
         node != NULL ? REEVE_LIST_ENTRY(node, struct reeve_transport_event, node) : NULL;
@@ -56,7 +56,7 @@ struct reeve_transport_event *reeve_transport_next(struct reeve_transport *trans
         transport->queued_bytes -= event->message->size;
     bool resume = !reeve_list_is_empty(&transport->paused) &&
                   transport->queued_bytes <= REEVE_TRANSPORT_QUEUE_MAX / 2;
-    pthread_mutex_unlock(&transport->mutex);
+    pthread_mutex_unlock(&transport->queue_mutex);
     if (resume)
         reeve_inbox_resume(transport);
     if (event != NULL && event->kind == REEVE_TRANSPORT_PIPE_REMOVED)
@@ -199,8 +199,8 @@ static int listen_on(struct reeve_transport *transport, const struct reeve_addre
 }
 
 int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
-    size_t receive_max, void (*wake)(void *arg), void *arg, struct reeve_transport **ret,
-    struct reeve_address *bound, char *text)
+    size_t receive_max, uint32_t strangers_max, void (*wake)(void *arg), void *arg,
+    struct reeve_transport **ret, struct reeve_address *bound, char *text)
 {
     struct reeve_transport *transport = calloc(1, sizeof *transport);
     if (transport == NULL) {
@@ -213,9 +213,11 @@ int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *t
     reeve_list_init(&transport->paused);
     reeve_map64_init(&transport->pipes);
     pthread_mutex_init(&transport->mutex, NULL);
+    pthread_mutex_init(&transport->queue_mutex, NULL);
     transport->wake = wake;
     transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
     transport->receive_max = receive_max;
+    transport->strangers_max = strangers_max;
     transport->arg = arg;
     transport->tls = tls;
     if (tls != NULL)
@@ -238,6 +240,7 @@ fail_pause:
 fail_accept:
     if (tls != NULL)
         reeve_tls_on_failure(tls, NULL, NULL);
+    pthread_mutex_destroy(&transport->queue_mutex);
     pthread_mutex_destroy(&transport->mutex);
     free(transport);
     return listen_error(result, listen, text);
@@ -257,6 +260,7 @@ void reeve_transport_close(struct reeve_transport *transport)
     struct reeve_list *node;
     while ((node = reeve_list_pop_front(&transport->queue)) != NULL)
         reeve_transport_event_free(REEVE_LIST_ENTRY(node, struct reeve_transport_event, node));
+    pthread_mutex_destroy(&transport->queue_mutex);
     pthread_mutex_destroy(&transport->mutex);
     free(transport);
 }

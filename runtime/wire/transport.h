@@ -61,11 +61,12 @@ struct reeve_transport;
 struct reeve_outbox;
 
 /* Listens on the first free port of `listen`; `bound` says which. `tls` is for addresses of that
- * kind, and NULL where there are none: it must outlive the transport. `wake` is called from any
- * thread. Errors as reeve_link_open. */
+ * kind, and NULL where there are none: it must outlive the transport. Of connections that have
+ * not said what they are, `strangers_max` are kept. `wake` is called from any thread. Errors as
+ * reeve_link_open. */
 int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
-    size_t receive_max, void (*wake)(void *arg), void *arg, struct reeve_transport **ret,
-    struct reeve_address *bound, char *text);
+    size_t receive_max, uint32_t strangers_max, void (*wake)(void *arg), void *arg,
+    struct reeve_transport **ret, struct reeve_address *bound, char *text);
 
 /* All outboxes must have been closed. No wake comes afterwards. */
 void reeve_transport_close(struct reeve_transport *transport);

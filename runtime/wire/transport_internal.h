@@ -15,19 +15,23 @@ struct reeve_transport {
     struct reeve_tls *tls; /* NULL: none */
     bool local;            /* the inbox is a unix socket */
     size_t receive_max;
+    uint32_t strangers_max;
     void (*wake)(void *arg);
     void *arg;
     nng_stream_listener *listener;
     nng_aio *accept;
     nng_aio *accept_pause;
     pthread_mutex_t mutex;      /* for what follows; taken before a pipe's */
-    struct reeve_list queue;    /* of events */
-    size_t queued_bytes;        /* of messages in it */
     struct reeve_map64 pipes;   /* struct inbox_pipe */
     struct reeve_list greeting; /* those that have not said what they are, the oldest first */
     unsigned greeting_count;
-    struct reeve_list paused; /* those that wait until the loop has caught up */
     uint32_t last_pipe;
+    /* For what follows; taken last: events come with locks of nng's, too, which are taken after a
+     * pipe's. */
+    pthread_mutex_t queue_mutex;
+    struct reeve_list queue;  /* of events */
+    size_t queued_bytes;      /* of messages in it */
+    struct reeve_list paused; /* pipes that wait until the loop has caught up */
     bool closed;
 };
 

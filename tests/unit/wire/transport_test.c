@@ -19,9 +19,9 @@
 #include "runtime/base/macros.h"
 #include "runtime/wire/transport.h"
 
-#define MESSAGE_MAX  (1u << 20)
-#define PATIENCE_MS  20000
-#define GREETING_MAX 256 /* as in inbox.c */
+#define MESSAGE_MAX   (1u << 20)
+#define PATIENCE_MS   20000
+#define STRANGERS_MAX 256
 
 static struct reeve_transport *transport;
 static uint16_t port;
@@ -42,8 +42,8 @@ static int setup(void **state)
     woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert_true(woken >= 0);
     assert_int_equal(reeve_address_parse("127.0.0.1:0", &listen, text), REEVE_OK);
-    assert_int_equal(
-        reeve_transport_open(&listen, NULL, MESSAGE_MAX, wake, NULL, &transport, &bound, text),
+    assert_int_equal(reeve_transport_open(&listen, NULL, MESSAGE_MAX, STRANGERS_MAX, wake, NULL,
+                         &transport, &bound, text),
         REEVE_OK);
     port = bound.port;
     return 0;
@@ -207,23 +207,23 @@ static void test_dropped_while_it_pauses(void **state)
 static void test_silent_ones_make_room(void **state)
 {
     (void)state;
-    int silent[GREETING_MAX + 1];
+    int silent[STRANGERS_MAX + 1];
     uint8_t greeting[REEVE_SP_GREETING_SIZE];
-    for (int i = 0; i <= GREETING_MAX; i++) {
+    for (int i = 0; i <= STRANGERS_MAX; i++) {
         silent[i] = connect_plain();
         /* it has been seen, so it is in their order */
         assert_int_equal(recv(silent[i], greeting, sizeof greeting, MSG_WAITALL), sizeof greeting);
     }
     expect_closed(silent[0]);
     expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED); /* of which nobody has heard */
-    assert_int_equal(recv(silent[GREETING_MAX], greeting, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(recv(silent[STRANGERS_MAX], greeting, 1, MSG_DONTWAIT), -1);
     assert_int_equal(errno, EAGAIN);
     /* one that has gone leaves its place */
     close(silent[1]);
     expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED);
     uint32_t pipe;
     int fd = connect_greeted(&pipe);
-    for (int i = 2; i <= GREETING_MAX; i++)
+    for (int i = 2; i <= STRANGERS_MAX; i++)
         close(silent[i]);
     close(fd);
 }
