@@ -67,6 +67,15 @@ static void put_any(struct kit *kit, uint64_t sequence, uint64_t size, struct re
     reeve_fifo_clear(&kit->out);
 }
 
+/* Objects 1 to 20, of a MiB each: most are on disk. `writes` is to be given up by its user. */
+static void init_overfull(struct kit *kit, struct reeve_fifo *writes)
+{
+    init(kit, 1, 0);
+    reeve_fifo_init(writes, sizeof(struct reeve_store_command));
+    for (uint64_t i = 1; i <= 20; i++)
+        put_any(kit, i, MIB, writes);
+}
+
 /* Objects 1 to 6, of a MiB each, and one that is being made: the oldest is to be written. */
 static struct reeve_store_command init_above_the_mark(struct kit *kit, uint32_t folder_count)
 {
@@ -108,11 +117,8 @@ static void test_sealed_while_on_disk(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 1, 0);
     struct reeve_fifo writes;
-    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
-    for (uint64_t i = 1; i <= 20; i++)
-        put_any(&kit, i, MIB, &writes);
+    init_overfull(&kit, &writes);
     const struct reeve_store_command *first = reeve_fifo_peek(&writes);
     assert_true(reeve_object_id_equal(first->id, object(1)));
     struct reeve_store_command command, room = {0};
@@ -145,11 +151,8 @@ static void test_written_then_dropped_then_read_back(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 1, 0);
     struct reeve_fifo writes;
-    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
-    for (uint64_t i = 1; i <= 20; i++)
-        put_any(&kit, i, MIB, &writes);
+    init_overfull(&kit, &writes);
     assert_in_range(status(&kit).spilled_count, 12, 20);
     assert_int_equal(status(&kit).object_count, 20);
     assert_true(status(&kit).committed_bytes <= 8 * MIB);
@@ -244,11 +247,8 @@ static void test_damaged(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 1, 0);
     struct reeve_fifo writes;
-    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
-    for (uint64_t i = 1; i <= 20; i++)
-        put_any(&kit, i, MIB, &writes);
+    init_overfull(&kit, &writes);
     static const int codes[] = {REEVE_ECORRUPT, REEVE_ESYSTEM, REEVE_OK};
     for (uint32_t i = 0; i < 3; i++) { /* it may be tried again */
         get(&kit, 5, 9, object(1), MIB, 0);
@@ -548,11 +548,8 @@ static void test_a_node_pulls(void **state)
 {
     (void)state;
     struct kit kit;
-    init(&kit, 1, 0);
     struct reeve_fifo writes;
-    reeve_fifo_init(&writes, sizeof(struct reeve_store_command));
-    for (uint64_t i = 1; i <= 20; i++)
-        put_any(&kit, i, MIB, &writes);
+    init_overfull(&kit, &writes);
     struct reeve_store_event pull = {.kind = REEVE_STORE_PEER_PULL,
         .node = 2,
         .id = object(1),
