@@ -34,7 +34,7 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, name_space),
         .value = "NAME",
         .help = "only in this namespace; of whom to kill: default"},
-    REEVE_CLI_NODE_OPTION(struct values),
+    REEVE_CLI_NODE_OPTION(struct values, "only on this node"),
     REEVE_CLI_LIMIT_OPTION(struct values),
     REEVE_CLI_JSON_OPTION(struct values),
     {0},

@@ -23,7 +23,7 @@ static struct values {
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
-    REEVE_CLI_NODE_OPTION(struct values),
+    REEVE_CLI_NODE_OPTION(struct values, "only on this node"),
     {.name = "owner",
         .kind = REEVE_CLI_STRING,
         .offset = offsetof(struct values, owner),

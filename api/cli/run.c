@@ -59,12 +59,7 @@ static const struct reeve_cli_option options[] = {
         .value = "DIR",
         .help = "its working folder, which must exist on the node\n"
                 "(default: this one where the node has it, else home)"},
-    {.name = "node",
-        .letter = 'n',
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, node),
-        .value = "N",
-        .help = "on this node (default: the one with fewest runs)"},
+    REEVE_CLI_NODE_OPTION(struct values, "on this node (default: the one with fewest runs)"),
     {.name = "copy",
         .kind = REEVE_CLI_FLAG,
         .offset = offsetof(struct values, copy),

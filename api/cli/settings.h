@@ -70,10 +70,10 @@
         .name = "state", .kind = REEVE_CLI_STRING, .offset = offsetof(type, state), \
         .value = "STATE", .help = "only " words " ones"                             \
     }
-#define REEVE_CLI_NODE_OPTION(type)                                                              \
+#define REEVE_CLI_NODE_OPTION(type, text)                                                        \
     {                                                                                            \
         .name = "node", .letter = 'n', .kind = REEVE_CLI_NUMBER, .offset = offsetof(type, node), \
-        .value = "N", .help = "only on this node"                                                \
+        .value = "N", .help = text                                                               \
     }
 #define REEVE_CLI_LIMIT_OPTION(type)                                                              \
     {                                                                                             \

@@ -24,12 +24,7 @@ static struct values {
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
     REEVE_CLI_STATE_OPTION(struct values, "up, ending, joining, lost or dead"),
-    {.name = "node",
-        .letter = 'n',
-        .kind = REEVE_CLI_NUMBER,
-        .offset = offsetof(struct values, node),
-        .value = "N",
-        .help = "only this node, its leases, and the processes there"},
+    REEVE_CLI_NODE_OPTION(struct values, "only this node, its leases, and the processes there"),
     {.name = "limit",
         .kind = REEVE_CLI_NUMBER,
         .offset = offsetof(struct values, limit),

@@ -23,7 +23,7 @@ static const struct reeve_cli_option options[] = {
         .offset = offsetof(struct values, function),
         .value = "NAME",
         .help = "only of this function"},
-    REEVE_CLI_NODE_OPTION(struct values),
+    REEVE_CLI_NODE_OPTION(struct values, "only on this node"),
     REEVE_CLI_LIMIT_OPTION(struct values),
     REEVE_CLI_JSON_OPTION(struct values),
     {0},
