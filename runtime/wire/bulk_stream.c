@@ -1,7 +1,7 @@
 /* The thread of a stream. All its operations wait; whoever wants it to end closes the connection
- * under it, upon which the one under way fails. One that began later would wait without end, as
- * would one of an aio that has been stopped (nng tells nobody that it refuses them): so operations
- * begin, and connections are closed, with the stream's mutex. */
+ * under it, upon which the one under way fails. Operations begin, and connections are closed, with
+ * the stream's mutex (nng_stream.h); one of an aio that has been stopped would wait without end,
+ * too (nng tells nobody that it refuses it). */
 #include <errno.h>
 #include <reeve_errors.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/macros.h"
 #include "runtime/wire/bulk_internal.h"
+#include "runtime/wire/nng_stream.h"
 
 #define SMALL_TURNS   3
 #define GATHERED_SIZE (256u << 10) /* of records of TLS, to go out in one operation */
@@ -41,12 +42,8 @@ static size_t move(struct bulk_stream *stream, void (*operation)(nng_stream *, n
 {
     nng_aio_set_iov(stream->aio, iov_count, iov);
     nng_aio_set_timeout(stream->aio, timeout_ms);
-    pthread_mutex_lock(&stream->mutex);
-    bool closed = stream->closed;
-    if (!closed)
-        operation(stream->stream, stream->aio);
-    pthread_mutex_unlock(&stream->mutex);
-    if (closed)
+    if (!reeve_nng_stream_begin(
+            &stream->mutex, &stream->closed, operation, stream->stream, stream->aio))
         return fail(stream, REEVE_ELINK, "the connection was closed");
     return wait_for(stream) ? nng_aio_count(stream->aio) : 0;
 }

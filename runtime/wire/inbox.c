@@ -7,8 +7,8 @@
  *
  * A pipe has one operation at a time, whose callback begins the next one; so its messages stay in
  * order, and all of this is on nng's threads. The loop only closes a pipe, upon which the operation
- * under way fails, and frees it when it hears of the end. Operations begin with the pipe's mutex:
- * one that begins on a connection that has been closed would never end (nng 1.5).
+ * under way fails, and frees it when it hears of the end. Operations begin with the pipe's mutex
+ * (nng_stream.h).
  *
  * While more than REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop, pipes that receive pause, and
  * TCP holds their senders up. */
@@ -21,6 +21,7 @@
 
 #include <reeve_errors.h>
 
+#include "runtime/wire/nng_stream.h"
 #include "runtime/wire/sp.h"
 
 struct inbox_pipe {
@@ -97,12 +98,7 @@ static void begin(struct inbox_pipe *pipe, void (*operation)(nng_stream *, nng_a
     nng_aio_set_iov(pipe->aio, count, iov);
     nng_aio_set_timeout(
         pipe->aio, pipe->reader.greeted ? NNG_DURATION_INFINITE : REEVE_TRANSPORT_GREETING_MS);
-    pthread_mutex_lock(&pipe->mutex);
-    bool closed = pipe->closed;
-    if (!closed)
-        operation(pipe->stream, pipe->aio);
-    pthread_mutex_unlock(&pipe->mutex);
-    if (closed)
+    if (!reeve_nng_stream_begin(&pipe->mutex, &pipe->closed, operation, pipe->stream, pipe->aio))
         ended(pipe);
 }
 

@@ -63,3 +63,14 @@ void reeve_nng_stream_init(void)
 {
     pthread_once(&once, find);
 }
+
+bool reeve_nng_stream_begin(pthread_mutex_t *mutex, const bool *closed,
+    void (*operation)(nng_stream *, nng_aio *), nng_stream *stream, nng_aio *aio)
+{
+    pthread_mutex_lock(mutex);
+    bool good = !*closed;
+    if (good)
+        operation(stream, aio);
+    pthread_mutex_unlock(mutex);
+    return good;
+}

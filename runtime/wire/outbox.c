@@ -3,7 +3,7 @@
  * The dial thread connects, and exchanges greetings. It is joined when its last word has come: an
  * ended thread keeps its stack until then, and there are as many outboxes as peers. Whoever closes
  * the outbox before that closes the connection under it. Operations begin with
- * the mutex: one that begins on a connection that has been closed would never end (nng 1.5).
+ * the mutex (nng_stream.h).
  *
  * What is sent is first given to an operation without a callback, and taken back at once: what the
  * connection has had room for has then been sent on the loop's own thread, and nobody is woken to
@@ -26,6 +26,7 @@
 
 #include "runtime/base/assert.h"
 #include "runtime/wire/address.h"
+#include "runtime/wire/nng_stream.h"
 #include "runtime/wire/tls_engine.h"
 
 #define DIAL_THREAD_STACK_SIZE (256u * 1024u)
@@ -71,12 +72,7 @@ static bool begin(struct reeve_outbox *outbox, void (*operation)(nng_stream *, n
     nng_aio *aio, const nng_iov *iov, unsigned count)
 {
     nng_aio_set_iov(aio, count, iov);
-    pthread_mutex_lock(&outbox->mutex);
-    bool good = !outbox->closing;
-    if (good)
-        operation(outbox->stream, aio);
-    pthread_mutex_unlock(&outbox->mutex);
-    return good;
+    return reeve_nng_stream_begin(&outbox->mutex, &outbox->closing, operation, outbox->stream, aio);
 }
 
 /* With the mutex. Whatever is under way ends. */
