@@ -92,19 +92,17 @@ static json_t *lease_row(const void *row, uint64_t now_ns)
 
 /* ---- which of them ---- */
 
-static bool fits_node(const void *row, const json_t *wishes)
-{
-    const struct reeve_sched_node_info *info = row;
-    const char *state = json_string_value(json_object_get(wishes, "state"));
-    const json_t *node = json_object_get(wishes, "node");
-    return (!state || strcmp(state, node_state_name(info)) == 0) &&
-           (!node || json_integer_value(node) == info->node);
-}
-
 static bool is_of_node(const json_t *wishes, uint32_t number)
 {
     const json_t *node = json_object_get(wishes, "node");
     return !node || json_integer_value(node) == number;
+}
+
+static bool fits_node(const void *row, const json_t *wishes)
+{
+    const struct reeve_sched_node_info *info = row;
+    const char *state = json_string_value(json_object_get(wishes, "state"));
+    return (!state || strcmp(state, node_state_name(info)) == 0) && is_of_node(wishes, info->node);
 }
 
 static bool fits_job(const void *row, const json_t *wishes)
