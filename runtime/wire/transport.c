@@ -239,8 +239,8 @@ static int threads_check(char *text)
 }
 
 int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
-    size_t receive_max, uint32_t strangers_max, void (*wake)(void *arg), void *arg,
-    struct reeve_transport **ret, struct reeve_address *bound, char *text)
+    size_t receive_max, size_t unproven_max, uint32_t strangers_max, void (*wake)(void *arg),
+    void *arg, struct reeve_transport **ret, struct reeve_address *bound, char *text)
 {
     int error = threads_check(text);
     if (error != REEVE_OK)
@@ -260,6 +260,7 @@ int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *t
     transport->wake = wake;
     transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
     transport->receive_max = receive_max;
+    transport->unproven_max = unproven_max;
     transport->strangers_max = strangers_max;
     transport->arg = arg;
     transport->tls = tls;
