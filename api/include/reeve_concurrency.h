@@ -73,7 +73,9 @@ typedef struct reeve_reply_token {
 REEVE_API reeve_reply_token reeve_reply_later(void);
 
 /* The answer is an error, as reeve_fail in the method would have made it. Any thread of the process
- * in which the actor lives may call it, at any time. It may wait while the caller is slow to read.
+ * in which the actor lives may call it, at any time. It may wait while the caller is slow to read;
+ * and a thread of the program's own that has given the last answer there was offers its core to
+ * others before it returns, so that the next calls are there when it looks for them.
  * REEVE_EHANDLE: the token is none, or has been answered: by the program, or by a cancel, a time
  * limit, or the end of the actor or of its caller. */
 REEVE_API int reeve_reply_fail(reeve_reply_token token, int64_t code, const char *format, ...)
