@@ -34,13 +34,19 @@ void reeve_transport_event_free(struct reeve_transport_event *event)
     free(event);
 }
 
+/* What it takes of memory: a message of no bytes, too. */
+static size_t size_of(const struct reeve_transport_event *event)
+{
+    return sizeof *event +
+           (event->message != NULL ? sizeof *event->message + event->message->size : 0);
+}
+
 void reeve_transport_post(struct reeve_transport *transport, struct reeve_transport_event *event)
 {
     pthread_mutex_lock(&transport->queue_mutex);
     bool was_empty = reeve_list_is_empty(&transport->queue);
     reeve_list_push_back(&transport->queue, &event->node);
-    if (event->message != NULL)
-        transport->queued_bytes += event->message->size;
+    transport->queued_bytes += size_of(event);
     pthread_mutex_unlock(&transport->queue_mutex);
     if (was_empty)
         transport->wake(transport->arg);
@@ -52,8 +58,8 @@ struct reeve_transport_event *reeve_transport_next(struct reeve_transport *trans
     struct reeve_list *node = reeve_list_pop_front(&transport->queue);
     struct reeve_transport_event *event =
         node != NULL ? REEVE_LIST_ENTRY(node, struct reeve_transport_event, node) : NULL;
-    if (event != NULL && event->message != NULL)
-        transport->queued_bytes -= event->message->size;
+    if (event != NULL)
+        transport->queued_bytes -= size_of(event);
     bool resume = !reeve_list_is_empty(&transport->paused) &&
                   transport->queued_bytes <= REEVE_TRANSPORT_QUEUE_MAX / 2;
     pthread_mutex_unlock(&transport->queue_mutex);

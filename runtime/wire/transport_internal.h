@@ -30,7 +30,7 @@ struct reeve_transport {
      * pipe's. */
     pthread_mutex_t queue_mutex;
     struct reeve_list queue;  /* of events */
-    size_t queued_bytes;      /* of messages in it */
+    size_t queued_bytes;      /* of memory that it takes */
     struct reeve_list paused; /* pipes that wait until the loop has caught up */
     bool closed;
 };

@@ -139,12 +139,19 @@ struct much {
     uint8_t bytes[REEVE_SP_HEAD_SIZE_MAX + MUCH_SIZE];
 };
 
+/* Whether it is writable; what is not for so long is taken to have stalled, but not before so much
+ * has been sent as has to be taken. */
+static bool is_writable(int fd, size_t sent)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    return poll(&poll_fd, 1, sent < REEVE_TRANSPORT_QUEUE_MAX ? PATIENCE_MS : STALLED_MS) == 1;
+}
+
 /* Sends until all has been sent, or nothing more is taken. */
 static void send_much(struct much *much)
 {
     const size_t one = reeve_sp_head_write(much->bytes, false, MUCH_SIZE) + MUCH_SIZE;
-    struct pollfd poll_fd = {.fd = much->fd, .events = POLLOUT};
-    while (much->sent < MUCH_MESSAGES * one && poll(&poll_fd, 1, STALLED_MS) == 1) {
+    while (much->sent < MUCH_MESSAGES * one && is_writable(much->fd, much->sent)) {
         size_t at = much->sent % one;
         memset(much->bytes + one - MUCH_SIZE, (int)(much->sent / one), MUCH_SIZE);
         ssize_t count = send(much->fd, much->bytes + at, one - at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -202,6 +209,32 @@ static void test_dropped_while_it_pauses(void **state)
     reeve_transport_drop_pipe(transport, pipe);
 }
 
+/* Messages of no bytes take memory, too: whoever sends nothing else is held up all the same. */
+static void test_many_empty_ones(void **state)
+{
+    (void)state;
+    static const uint8_t heads[1 << 16]; /* of 8 bytes, each a length: 0 */
+    const size_t most = 16u << 20;
+    uint32_t pipe, received = 0;
+    size_t sent = 0;
+    int fd = connect_greeted(&pipe);
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    while (sent < most && poll(&poll_fd, 1, STALLED_MS) == 1) {
+        ssize_t count = send(fd, heads, sizeof heads, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += count > 0 ? (size_t)count : 0;
+    }
+    assert_in_range(sent, 1, most - 1);
+    while (received < sent / 8) {
+        struct reeve_transport_event *event = await();
+        assert_int_equal(event->kind, REEVE_TRANSPORT_RECEIVED);
+        assert_int_equal(event->message->size, 0);
+        reeve_transport_event_free(event);
+        received++;
+    }
+    close(fd);
+    assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), pipe);
+}
+
 /* ---- those that say nothing ------------------------------------------------------------------ */
 
 static void test_silent_ones_make_room(void **state)
@@ -247,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pauses_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dropped_while_it_pauses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_empty_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_ones_make_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closed_with_all_there_is, setup, teardown),
     };
