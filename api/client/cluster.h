@@ -444,7 +444,7 @@ void reeve_cluster_deadlocked(
 void reeve_cluster_owns_look(struct reeve_cluster *cluster);
 
 /* cluster_background.c */
-int reeve_cluster_background_start(struct reeve_cluster *cluster);
+int reeve_cluster_background_start(struct reeve_cluster *cluster); /* 0, or an error number */
 void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without the lock */
 void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
 
@@ -632,6 +632,10 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
 /* Says what it means for whoever asked. Returns the code. */
 int reeve_cluster_send_failed(int code, struct reeve_error_info *error);
+/* What it means for the program that nothing could be received from its daemon, in words; `gone`,
+ * unless the program is to blame. With errno as the call left it. Returns the code. */
+#define REEVE_SOCKET_WORDS_SIZE 192
+int reeve_cluster_socket_words(int error, const char *gone, char *text, size_t size);
 /* With the lock: the head of our own cluster has died. Another takes its place; the node daemon
  * tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);

@@ -14,7 +14,7 @@
 struct reeve_transport {
     struct reeve_tls *tls; /* NULL: none */
     bool local;            /* the inbox is a unix socket */
-    size_t receive_max;
+    size_t receive_max, unproven_max;
     uint32_t strangers_max;
     void (*wake)(void *arg);
     void *arg;
