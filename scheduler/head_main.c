@@ -312,9 +312,14 @@ static void on_drained(void *arg, reeve_peer peer)
 static void on_rejected(void *arg, int code, const char *text)
 {
     struct reeve_head *head = arg;
+    const char *key = head->options->key_from;
     head->rejected_count++;
-    reeve_log(
-        REEVE_LOG_WARN, "REEVE-PEER-REJECTED", "code=%s why=%s", reeve_error_name(code), text);
+    if (code == REEVE_EKEY && key != NULL)
+        reeve_log(REEVE_LOG_WARN, "REEVE-PEER-REJECTED", "code=%s why=%s our_key=%s",
+            reeve_error_name(code), text, key);
+    else
+        reeve_log(
+            REEVE_LOG_WARN, "REEVE-PEER-REJECTED", "code=%s why=%s", reeve_error_name(code), text);
 }
 
 /* ---- the end ---- */

@@ -10,6 +10,7 @@ struct reeve_head_options {
     const char *listen;    /* address; required */
     const char *advertise; /* host or host:port that others should dial */
     const uint8_t *key;    /* REEVE_KEY_SIZE bytes; required */
+    const char *key_from;  /* file or variable, for people; may be NULL */
     const char *state_dir; /* for the journal; NULL: keep no files */
     const char *log_path;  /* what `reeve logs --head` reads */
     int lifeline_fd;       /* end of file here ends the daemon at once */

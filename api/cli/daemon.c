@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "runtime/base/errors.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/log.h"
 #include "runtime/base/process.h"
 #include "runtime/wire/address.h"
 #include "runtime/wire/key.h"
 
-#define LOG_MAX 64 /* daemons of one kind in one state folder that keep their logs apart */
+#define DESCRIPTORS_MIN 64          /* a node with one worker needs 40 */
+#define FILE_BYTES_MIN  (64u << 20) /* the store's memory comes in pieces of so much */
+#define LOG_MAX         64 /* daemons of one kind in one state folder that keep their logs apart */
 
 /* Holds a lock for as long as the process lives. */
 static bool take_lock(const char *path)
@@ -167,12 +170,29 @@ static int check_descriptor(const struct reeve_cli_command *command, const char 
     return REEVE_CLI_USAGE;
 }
 
+/* Said at the start: what fails for want of these later fails in many places. */
+static int check_limits(const struct reeve_cli_command *command)
+{
+    char why[REEVE_LIMITS_TEXT_SIZE];
+    (void)reeve_descriptor_raise_limit();
+    int error = reeve_limits_descriptors(DESCRIPTORS_MIN);
+    if (error != 0)
+        reeve_cli_error(command->name, "raise that to 64 at least", "no daemon can work here: %s",
+            reeve_limits_text(error, why));
+    if (error == 0 && (error = reeve_limits_file(FILE_BYTES_MIN)) != 0)
+        reeve_cli_error(command->name, "raise that to 64MiB at least, or do without it",
+            "no daemon can work here: %s", reeve_limits_text(error, why));
+    return error == 0 ? 0 : REEVE_CLI_FAILED;
+}
+
 int reeve_cli_daemon_prepare(
     const struct reeve_cli_command *command, const char *component, struct reeve_cli_daemon *daemon)
 {
     char text[REEVE_TEXT_SIZE] = "";
     bool is_head = strcmp(component, "head") == 0;
-    int code = check_addresses(command, daemon);
+    int code = check_limits(command);
+    if (code == 0)
+        code = check_addresses(command, daemon);
     if (code == 0)
         code = check_descriptor(command, "--ready-fd", daemon->ready_fd);
     if (code == 0)

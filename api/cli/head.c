@@ -5,6 +5,7 @@
 #include "api/cli/commands.h"
 #include "api/cli/daemon.h"
 #include "runtime/base/errors.h"
+#include "runtime/base/log.h"
 #include "runtime/wire/address.h"
 #include "scheduler/head_main.h"
 
@@ -75,6 +76,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
         .listen = daemon->listen,
         .advertise = daemon->advertise,
         .key = daemon->key,
+        .key_from = *daemon->key_path ? daemon->key_path : "REEVE_KEY",
         .state_dir = daemon->private_cluster ? NULL : daemon->state_path,
         .log_path = *daemon->log_path ? daemon->log_path : NULL,
         .lifeline_fd = (int)daemon->lifeline_fd,
@@ -85,6 +87,8 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     int error = reeve_head_main(&head, text);
     if (error == 0)
         return REEVE_CLI_OK;
+    reeve_log(REEVE_LOG_ERROR, "REEVE-HEAD-FAILED", "code=%s why=%s", reeve_error_name(error),
+        *text ? text : reeve_strerror(error));
     const char *hint = NULL;
     if (error == REEVE_EADDRINUSE)
         hint = "is a head running here already (reeve status)? Else choose another port: --listen "

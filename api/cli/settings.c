@@ -120,14 +120,25 @@ int reeve_cli_exit_of(int error)
     }
 }
 
+const char *reeve_cli_key_hint(const char *path, char *hint, size_t size)
+{
+    static const char what[] = "use the key of this cluster's head";
+    if (*path)
+        snprintf(hint, size, "%s: copy the file named there by `reeve head` to %s", what, path);
+    else
+        snprintf(hint, size,
+            "%s: REEVE_KEY is set here to another; its digits are in the file named there by "
+            "`reeve head`",
+            what);
+    return hint;
+}
+
 static const char *connect_hint(
     int error, const char *address, const char *path, char *hint, size_t size)
 {
     if (error == REEVE_EKEY)
-        snprintf(hint, size,
-            "use the key of this cluster's head: copy the file named there by `reeve head`%s%s",
-            *path ? " to " : " (REEVE_KEY is set here)", path);
-    else if (error == REEVE_EVERSION)
+        return reeve_cli_key_hint(path, hint, size);
+    if (error == REEVE_EVERSION)
         snprintf(hint, size,
             "install the same release here and on the head's machine; this is "
             "reeve " REEVE_VERSION);

@@ -104,6 +104,9 @@ int reeve_cli_make_dir(const char *path, char *text);
 int reeve_cli_find_key(const char *key_file, const char *state_dir, bool make,
     uint8_t key[REEVE_KEY_SIZE], char path[PATH_MAX], bool *ret_made, char *text);
 
+/* What to do when that key, found at `path`, was refused. Returns hint. */
+const char *reeve_cli_key_hint(const char *path, char *hint, size_t size);
+
 /* Both steps of a tool: the key, and the session with the head. Returns 0, or the exit code
  * after saying what is wrong and what to do. */
 int reeve_cli_connect(const struct reeve_cli_command *command,

@@ -11,6 +11,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/cpus.h"
 #include "runtime/base/errors.h"
+#include "runtime/base/log.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/parse.h"
 #include "runtime/node/node_main.h"
@@ -167,8 +168,12 @@ static int fill_resources(const struct reeve_cli_command *command, struct reeve_
     if (values.processes > PROCESSES_MAX)
         return usage(command, "--processes", "at most 100000");
     node->process_limit = values.processes > 0 ? (uint32_t)values.processes : 0;
-    if (reeve_memory_detect("", &memory) != 0)
+    if (reeve_memory_detect("", &memory) != 0) {
         memory.total_bytes = 0;
+        if (strchr(values.store, '%') != NULL)
+            return usage(command, "--store",
+                "how much memory there is cannot be read from /proc: mount it, or give a size");
+    }
     if (reeve_parse_size(values.store, memory.total_bytes, &node->store_bytes, why) != 0)
         return usage(command, "--store", why);
     if (node->store_bytes < STORE_BYTES_MIN) {
@@ -241,7 +246,7 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
 {
     struct reeve_tool *tool;
     struct timespec start, now;
-    char text[REEVE_TEXT_SIZE] = "";
+    char text[REEVE_TEXT_SIZE] = "", key_hint[PATH_MAX + 200];
     int error;
     /* a program that waits for us wants to know soon */
     bool impatient = values.daemon.private_cluster;
@@ -261,7 +266,7 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     }
     const char *hint = "check that `reeve head` runs there and listens on this address";
     if (error == REEVE_EKEY)
-        hint = "copy the key file again from the head's machine, and give it with --key-file";
+        hint = reeve_cli_key_hint(values.daemon.key_path, key_hint, sizeof(key_hint));
     else if (error == REEVE_ESYSTEM) /* clocks that differ, say: the message says what to do */
         hint = NULL;
     else if (error == REEVE_EPROTOCOL)
@@ -269,6 +274,8 @@ static int try_head(const struct reeve_cli_command *command, const char *head)
     else if (error == REEVE_EVERSION)
         hint = "install the same release on both machines; this is reeve " REEVE_VERSION;
     bool named = strstr(text, head) != NULL;
+    reeve_log(REEVE_LOG_ERROR, "REEVE-NODE-FAILED", "code=%s head=%s why=%s remedy=%s",
+        reeve_error_name(error), head, *text ? text : reeve_strerror(error), hint ? hint : "");
     reeve_cli_error(command->name, hint, "cannot join the head%s%s: %s", named ? "" : " at ",
         named ? "" : head, *text ? text : reeve_strerror(error));
     return reeve_cli_exit_of(error);
@@ -319,6 +326,7 @@ static int run(const struct reeve_cli_command *command, int argc, char **argv)
     node.listen = daemon->listen;
     node.advertise = daemon->advertise;
     node.key = daemon->key;
+    node.key_from = *daemon->key_path ? daemon->key_path : "REEVE_KEY";
     node.private_cluster = daemon->private_cluster;
     node.lifeline_fd = (int)daemon->lifeline_fd;
     node.ready_fd = (int)daemon->ready_fd;

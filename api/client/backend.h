@@ -119,10 +119,13 @@ struct reeve_backend {
 
     int (*release)(struct reeve_backend *, uint64_t future, struct reeve_error_info *error);
 
-    /* Waits like get, hands the value to consume, and keeps it where it is, bytes and futures,
-     * until unview. The future is not released, and may be meanwhile. */
-    int (*view)(struct reeve_backend *, uint64_t future, int64_t timeout_ms, reeve_consume *consume,
-        void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
+    /* Like get_many, but keeps the values where they are, bytes and futures, until unview. The
+     * futures are not released, and may be meanwhile. timeout_ms: of them together. *handle, 0
+     * before the first of several calls, stands for all that they have given; it stays 0 while they
+     * have given nothing, and there is nothing to be unviewed then. */
+    int (*view)(struct reeve_backend *, const uint64_t *futures, size_t *at, size_t count,
+        int64_t timeout_ms, reeve_consume *consume, void *arg, uint64_t *handle,
+        struct reeve_error_info *error);
     void (*unview)(struct reeve_backend *, uint64_t handle);
     /* Another future of the same value (perhaps by the same id). */
     int (*retain)(

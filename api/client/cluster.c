@@ -1,7 +1,6 @@
 /* The cluster backend: its start and end. The picture is in cluster.h. */
 #include "api/client/cluster.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "api/client/error.h"
 #include "api/client/keeper.h"
 #include "api/client/objects.h"
+#include "runtime/base/limits.h"
 
 /* Workers call in bursts, and what their leases keep idle, others wait for. */
 #define WORKER_LEASE_IDLE_NS (20u * 1000 * 1000)
@@ -165,6 +165,7 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
     if (cluster->owner != NULL)
         reeve_owner_set_hosts(cluster->owner, &cluster->hosts);
     cluster->objects = reeve_objects_create();
+    char why[REEVE_LIMITS_TEXT_SIZE];
     int code = 0;
     if (cluster->owner == NULL || cluster->objects == NULL)
         code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
@@ -176,9 +177,10 @@ int reeve_cluster_backend_start(int argc, char **argv, const struct reeve_settin
         if (reeve_worker_init(cluster) != 0)
             code = reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     }
-    if (code == 0 && reeve_cluster_background_start(cluster) != 0)
-        code = reeve_error_set(
-            error, REEVE_ESYSTEM, "a thread could not be started: %s", strerror(errno));
+    int thread = code == 0 ? reeve_cluster_background_start(cluster) : 0;
+    if (thread != 0)
+        code = reeve_error_set(error, REEVE_ESYSTEM, "a thread could not be started: %s",
+            reeve_limits_text(thread, why));
     if (code != 0) {
         reeve_cluster_take_down(cluster);
         cluster_fini(cluster);

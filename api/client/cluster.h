@@ -17,10 +17,10 @@
  * Files: cluster.c (start, end), cluster_submit.c (taking calls), cluster_get.c (get),
  * cluster_wait.c
  * (wait, release), cluster_error.c (what has failed), cluster_lend.c (a worker's task),
- * cluster_put.c (put), cluster_prefetch.c (what a get of many asks for ahead), cluster_places.c
- * (room for what is put), cluster_view.c (views), cluster_actor.c (actors), cluster_stream.c
- * (streams), cluster_poll.c (role, waiting), cluster_progress.c (how far tasks have come),
- * cluster_watch.c (futures that are watched), cluster_cancel.c (stopping tasks),
+ * cluster_put.c (put), cluster_prefetch.c (what is asked for ahead of a get or view of many),
+ * cluster_places.c (room for what is put), cluster_view.c (views), cluster_actor.c (actors),
+ * cluster_stream.c (streams), cluster_poll.c (role, waiting), cluster_progress.c (how far tasks
+ * have come), cluster_watch.c (futures that are watched), cluster_cancel.c (stopping tasks),
  * cluster_background.c (the thread that reads the socket), cluster_rings.h (channels, entries,
  * answers), cluster_room.c (back-pressure), cluster_objects.c (large values), cluster_connect.c
  * (finding a daemon, starting a cluster of our own), cluster_blocked.c (waits that would never
@@ -444,7 +444,7 @@ void reeve_cluster_deadlocked(
 void reeve_cluster_owns_look(struct reeve_cluster *cluster);
 
 /* cluster_background.c */
-int reeve_cluster_background_start(struct reeve_cluster *cluster);
+int reeve_cluster_background_start(struct reeve_cluster *cluster); /* 0, or an error number */
 void reeve_cluster_background_stop(struct reeve_cluster *cluster); /* without the lock */
 void reeve_cluster_background_wake(struct reeve_cluster *cluster); /* any thread, no lock */
 
@@ -549,7 +549,7 @@ void reeve_cluster_actor_over(
     struct reeve_cluster *cluster, uint64_t now_ns, const struct reeve_local_message *message);
 int reeve_cluster_handles_hold(struct reeve_cluster *cluster, struct reeve_error_info *error);
 
-/* cluster_prefetch.c. Objects that a get of many has asked for ahead; begins as zeroes. */
+/* cluster_prefetch.c. Objects that a get or view of many has asked for ahead; begins as zeroes. */
 #define REEVE_CLUSTER_PREFETCH_WINDOW 64u
 struct reeve_cluster_prefetch {
     struct reeve_cluster_prefetched { /* a ring, from malloc; NULL while nothing was asked for */
@@ -567,11 +567,12 @@ struct reeve_cluster_prefetch {
 /* With the lock. Asks for what is ready of futures[at], futures[at + 1], … */
 void reeve_cluster_prefetch_more(struct reeve_cluster *cluster,
     struct reeve_cluster_prefetch *prefetch, const uint64_t *futures, size_t at, size_t count);
-/* Without the lock. The object of futures[index], pinned; false: it is to be asked for. What was
- * asked for of futures before it is dropped. */
-bool reeve_cluster_prefetch_take(struct reeve_cluster *cluster,
+/* Without the lock. Pins the object of futures[index], which is not known to lie in reach: as it
+ * was asked for ahead, or with a question of its own. What was asked for of futures before it is
+ * dropped. `prefetch` is NULL where nothing is asked ahead. */
+int reeve_cluster_prefetch_pin(struct reeve_cluster *cluster,
     struct reeve_cluster_prefetch *prefetch, size_t index, const struct reeve_reference *object,
-    const void **ret_bytes);
+    const void **ret_bytes, struct reeve_error_info *error);
 /* With the lock. Drops what was not taken. */
 void reeve_cluster_prefetch_end(
     struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch);
@@ -599,8 +600,9 @@ bool reeve_cluster_ahead_granted(
 void reeve_cluster_ahead_return(struct reeve_cluster *cluster);
 
 /* cluster_view.c */
-int reeve_cluster_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
+int reeve_cluster_view(struct reeve_backend *backend, const uint64_t *futures, size_t *at,
+    size_t count, int64_t timeout_ms, reeve_consume *consume, void *arg, uint64_t *handle,
+    struct reeve_error_info *error);
 void reeve_cluster_unview(struct reeve_backend *backend, uint64_t handle);
 /* cluster_get.c, for it. With the lock. Until the future is final, as get waits. */
 int reeve_cluster_get_await(struct reeve_cluster *cluster, reeve_task_id task, uint64_t deadline_ns,
@@ -630,6 +632,10 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
 int reeve_cluster_send(struct reeve_cluster *cluster, const struct reeve_local_message *message);
 /* Says what it means for whoever asked. Returns the code. */
 int reeve_cluster_send_failed(int code, struct reeve_error_info *error);
+/* What it means for the program that nothing could be received from its daemon, in words; `gone`,
+ * unless the program is to blame. With errno as the call left it. Returns the code. */
+#define REEVE_SOCKET_WORDS_SIZE 192
+int reeve_cluster_socket_words(int error, const char *gone, char *text, size_t size);
 /* With the lock: the head of our own cluster has died. Another takes its place; the node daemon
  * tells it what it has. */
 void reeve_cluster_head_ended(struct reeve_cluster *cluster);

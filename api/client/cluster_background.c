@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,16 +89,10 @@ static void message_sort(struct reeve_cluster *cluster, struct reeve_local_messa
 
 static void socket_broke(struct reeve_cluster *cluster, int error)
 {
-    char text[192];
-    if (error != REEVE_ESYSTEM || errno != EMFILE) {
-        reeve_cluster_die(cluster, REEVE_ENODEDIED, "the node daemon of this process is gone");
-        return;
-    }
-    snprintf(text, sizeof(text),
-        "this process has no file descriptor left for what its node daemon sends; it may have %ld "
-        "(ulimit -n)",
-        sysconf(_SC_OPEN_MAX));
-    reeve_cluster_die(cluster, REEVE_ESYSTEM, text);
+    char text[REEVE_SOCKET_WORDS_SIZE];
+    int code = reeve_cluster_socket_words(
+        error, "the node daemon of this process is gone", text, sizeof(text));
+    reeve_cluster_die(cluster, code, text);
 }
 
 /* Takes all that the daemon has sent. */
@@ -234,7 +227,7 @@ int reeve_cluster_background_start(struct reeve_cluster *cluster)
     cluster->background_started = failed == 0;
     if (failed != 0)
         reeve_reserve_yield(&cluster->reserve, REEVE_RESERVE_MAX);
-    return failed == 0 ? 0 : REEVE_ESYSTEM;
+    return failed;
 }
 
 void reeve_cluster_background_stop(struct reeve_cluster *cluster)

@@ -26,6 +26,7 @@
 #include "api/client/error.h"
 #include "api/client/registry.h"
 #include "api/client/scratch.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/macros.h"
 
 #define START_TIMEOUT_MS    10000
@@ -48,14 +49,20 @@ int reeve_cluster_send_failed(int code, struct reeve_error_info *error)
 
 /* ---- saying hello ---------------------------------------------------------------------------- */
 
+/* -1 with errno. Beyond the limit of files a write would kill the program. */
 static int memfd_with(const char *name, const void *bytes, size_t size)
 {
     int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd >= 0 && write(fd, bytes, size) != (ssize_t)size) {
-        close(fd);
+    if (fd < 0)
         return -1;
-    }
-    return fd;
+    int failed = reeve_limits_file(size);
+    if (failed == 0 && write(fd, bytes, size) != (ssize_t)size)
+        failed = errno;
+    if (failed == 0)
+        return fd;
+    close(fd);
+    errno = failed;
+    return -1;
 }
 
 /* The launch spec of local.h: how workers on this machine are started. */
@@ -130,10 +137,13 @@ static int welcome_take(struct reeve_cluster *cluster, struct reeve_local_messag
     int code = cluster->is_worker ? history_map(welcome->fds[0], &cluster->history) : 0;
     int own = page_map(welcome->fds[0], &cluster->bell);
     int other = page_map(welcome->fds[2], &cluster->daemon_bell);
+    char why[REEVE_LIMITS_TEXT_SIZE];
     code = code != 0 ? code : own != 0 ? own : other;
-    return code == 0
-               ? 0
-               : reeve_error_set(error, code, "the node daemon's shared memory cannot be mapped");
+    return code == 0 ? 0
+                     : reeve_error_set(error, code,
+                           "the node daemon's shared memory cannot be mapped%s%s",
+                           code == REEVE_ENOMEM ? ": " : "",
+                           code == REEVE_ENOMEM ? reeve_limits_text(ENOMEM, why) : "");
 }
 
 /* Until there is something to read, whatever signals the program gets meanwhile. */
@@ -158,11 +168,25 @@ static void descriptors_close(struct reeve_local_message *message)
     message->fd_count = 0;
 }
 
+int reeve_cluster_socket_words(int error, const char *gone, char *text, size_t size)
+{
+    if (error != REEVE_ESYSTEM || errno != EMFILE) {
+        snprintf(text, size, "%s", gone);
+        return REEVE_ENODEDIED;
+    }
+    snprintf(text, size,
+        "this process has no file descriptor left for what its node daemon sends; it may have %ld "
+        "(ulimit -n)",
+        sysconf(_SC_OPEN_MAX));
+    return REEVE_ESYSTEM;
+}
+
 /* Takes the message's descriptors. */
 static int hello(struct reeve_cluster *cluster, struct reeve_local_message *message,
     struct reeve_error_info *error)
 {
     struct reeve_local_message reply;
+    char text[REEVE_SOCKET_WORDS_SIZE];
     int code = reeve_local_send(cluster->socket, message, 0);
     descriptors_close(message);
     if (code != 0)
@@ -173,9 +197,12 @@ static int hello(struct reeve_cluster *cluster, struct reeve_local_message *mess
             "the node daemon of this machine did not answer within %d s; is its head reachable?",
             START_TIMEOUT_MS / 1000);
     code = reeve_local_receive(cluster->socket, &reply, 0);
-    if (code != 0)
+    if (code != 0) {
+        code = reeve_cluster_socket_words(
+            code, "the node daemon of this machine ended while we joined it", text, sizeof(text));
         return reeve_error_set(
-            error, REEVE_ENOCLUSTER, "the node daemon of this machine ended while we joined it");
+            error, code == REEVE_ENODEDIED ? REEVE_ENOCLUSTER : code, "%s", text);
+    }
     if (reply.kind == REEVE_LOCAL_REFUSED)
         code = reeve_error_set(error, reply.code, "%.*s", (int)reply.text_size, reply.text);
     else if (reply.kind != REEVE_LOCAL_WELCOME || reply.fd_count != 4)
@@ -192,6 +219,24 @@ static int table_fd(void)
     return memfd_with("reeve-functions", table, strlen(table));
 }
 
+static int executable_open(void)
+{
+    return open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+}
+
+/* Before anything is started that would miss it, too. */
+static int executable_check(struct reeve_error_info *error)
+{
+    char why[REEVE_LIMITS_TEXT_SIZE];
+    int fd = executable_open();
+    if (fd < 0)
+        return reeve_error_set(error, REEVE_ESYSTEM,
+            "this program's file cannot be read: /proc/self/exe: %s%s",
+            reeve_limits_text(errno, why), errno == ENOENT ? ": is /proc mounted?" : "");
+    close(fd);
+    return 0;
+}
+
 /* token: a keeper's, else 0. */
 static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     uint64_t token, int argc, char **argv, struct reeve_error_info *error)
@@ -201,18 +246,18 @@ static int hello_as_driver(struct reeve_cluster *cluster, const struct reeve_set
         .token = token,
         .version = REEVE_LOCAL_VERSION,
         .count = settings->weight,
-        .table_hash = reeve_registry_hash()};
+        .table_hash = reeve_registry_hash(),
+        .fds = {-1, -1, -1}};
     const char *name =
         settings->job_name != NULL ? settings->job_name : program_invocation_short_name;
     reeve_local_set_text(&message, "%s", name);
-    message.fds[0] = table_fd();
-    message.fds[1] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    message.fds[2] = launch_spec(argc, argv);
+    char why[REEVE_LIMITS_TEXT_SIZE];
     message.fd_count = 3;
-    if (message.fds[0] >= 0 && message.fds[1] >= 0 && message.fds[2] >= 0)
+    if ((message.fds[0] = table_fd()) >= 0 && (message.fds[1] = executable_open()) >= 0 &&
+        (message.fds[2] = launch_spec(argc, argv)) >= 0)
         return hello(cluster, &message, error);
-    int code = reeve_error_set(
-        error, REEVE_ESYSTEM, "describing this program to the daemon: %s", strerror(errno));
+    int code = reeve_error_set(error, REEVE_ESYSTEM, "describing this program to the daemon: %s",
+        reeve_limits_text(errno, why));
     descriptors_close(&message);
     return code;
 }
@@ -358,6 +403,9 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
     if (keeper != NULL)
         return connect_as_keeper(cluster, settings, keeper, argc, argv, error);
     char name[REEVE_LOCAL_NAME_SIZE];
+    int code = executable_check(error);
+    if (code != 0)
+        return code;
     if (settings->address != NULL) {
         reeve_local_known_name(settings->address, name);
         if (reeve_local_connect(name, &cluster->socket) == 0)
@@ -368,6 +416,6 @@ int reeve_cluster_connect(struct reeve_cluster *cluster, const struct reeve_sett
         return reeve_error_set(error, REEVE_ESYSTEM, "getrandom: %s", strerror(errno));
     snprintf(name, sizeof(name), "reeve-%u-own-%016llx", (unsigned)geteuid(),
         (unsigned long long)random);
-    int code = reeve_cluster_start(cluster, settings, name, error);
+    code = reeve_cluster_start(cluster, settings, name, error);
     return code == 0 ? hello_as_driver(cluster, settings, 0, argc, argv, error) : code;
 }

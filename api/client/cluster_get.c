@@ -100,15 +100,12 @@ static int object_consume(struct reeve_cluster *cluster, struct reeve_cluster_pr
 {
     const void *bytes = reeve_cluster_object_find(cluster, object);
     bool asked = bytes == NULL;
-    if (asked && prefetch != NULL)
-        prefetch->wanted = true; /* there may be more of that kind */
-    if (asked && (prefetch == NULL ||
-                     !reeve_cluster_prefetch_take(cluster, prefetch, index, object, &bytes))) {
-        int code = reeve_cluster_object_get(cluster, object, &bytes, error);
-        if (code != 0)
-            return code;
-    }
-    int code = consume(index, bytes, object->size_bytes, futures, future_count, arg);
+    int code = 0;
+    if (asked)
+        code = reeve_cluster_prefetch_pin(cluster, prefetch, index, object, &bytes, error);
+    if (code != 0)
+        return code;
+    code = consume(index, bytes, object->size_bytes, futures, future_count, arg);
     if (asked)
         reeve_cluster_object_unpin(cluster, object->id);
     return code;

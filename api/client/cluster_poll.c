@@ -38,6 +38,10 @@
  * leaves the core to the worker, which the kernel often wakes on this very core. */
 #define COLD_NS    1000000u
 #define SPIN_YIELD 16 /* looks between two offers of the core to others */
+/* An offer takes about so long when nobody wants the core; and no longer than the second when those
+ * who have wanted it only look, or hand over, as we do. */
+#define OFFER_NS     400u
+#define OFFER_NS_MAX 50000u
 
 uint64_t reeve_cluster_now_ns(void)
 {
@@ -48,7 +52,9 @@ uint64_t reeve_cluster_now_ns(void)
 
 /* Spinning pays when the answer comes soon, so its length follows what it brought lately: it
  * doubles when it found something, and halves when it did not. It yields now and then: where cores
- * are fewer than those who want them, another one runs. */
+ * are fewer than those who want them, another one runs. What others take for a moment is not
+ * counted as spent with spinning: it may well be they who bring the answer, and each would go to
+ * sleep for having let the others run, only to be woken by them. */
 bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struct reeve_cluster *))
 {
     for (int i = 0; i < SPIN_YIELD * 2; i++) {
@@ -56,9 +62,12 @@ bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struc
             return true;
         reeve_cpu_relax();
     }
-    uint64_t end_ns = reeve_cluster_now_ns() + cluster->spin_ns;
+    uint64_t now_ns = reeve_cluster_now_ns(), end_ns = now_ns + cluster->spin_ns;
     do {
         sched_yield();
+        uint64_t away_ns = reeve_cluster_now_ns() - now_ns;
+        if (away_ns > OFFER_NS && away_ns < OFFER_NS_MAX)
+            end_ns += away_ns - OFFER_NS;
         for (int i = 0; i < SPIN_YIELD; i++) {
             if (ready(cluster)) {
                 cluster->spin_ns = REEVE_MIN(cluster->spin_ns * 2, SPIN_NS_MAX);
@@ -66,7 +75,8 @@ bool reeve_cluster_spin(struct reeve_cluster *cluster, bool (*ready)(const struc
             }
             reeve_cpu_relax();
         }
-    } while (reeve_cluster_now_ns() < end_ns);
+        now_ns = reeve_cluster_now_ns();
+    } while (now_ns < end_ns);
     cluster->spin_ns = REEVE_MAX(cluster->spin_ns / 2, SPIN_NS_MIN);
     return false;
 }

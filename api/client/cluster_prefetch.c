@@ -1,6 +1,7 @@
-/* Objects asked for ahead. A get of many futures whose values lie in the store, and are not known
- * to lie anywhere in this process's reach, would pay for each a round trip to the daemon, and where
- * they are on other nodes one to there. So the next ones are asked for while the first is read:
+/* Objects asked for ahead. A get or view of many futures whose values lie in the store, and are not
+ * known to lie anywhere in this process's reach, would pay for each a round trip to the daemon, and
+ * where they are on other nodes one to there. So the next ones are asked for while the first is
+ * read:
  *
  *   futures   | got | got | read | asked | asked | asked |     |     |
  *                           at     ◀─ at most WINDOW ──▶  ▲ next
@@ -93,9 +94,9 @@ static void drop(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *p
         reeve_cluster_object_unpin(cluster, id);
 }
 
-bool reeve_cluster_prefetch_take(struct reeve_cluster *cluster,
-    struct reeve_cluster_prefetch *prefetch, size_t index, const struct reeve_reference *object,
-    const void **ret_bytes)
+/* False: it is to be asked for. */
+static bool take(struct reeve_cluster *cluster, struct reeve_cluster_prefetch *prefetch,
+    size_t index, const struct reeve_reference *object, const void **ret_bytes)
 {
     const void *bytes = NULL;
     if (prefetch->count == 0)
@@ -117,6 +118,18 @@ bool reeve_cluster_prefetch_take(struct reeve_cluster *cluster,
         reeve_cluster_object_unpin(cluster, object->id);
     *ret_bytes = bytes;
     return bytes != NULL;
+}
+
+int reeve_cluster_prefetch_pin(struct reeve_cluster *cluster,
+    struct reeve_cluster_prefetch *prefetch, size_t index, const struct reeve_reference *object,
+    const void **ret_bytes, struct reeve_error_info *error)
+{
+    if (prefetch != NULL) {
+        prefetch->wanted = true; /* there may be more of that kind */
+        if (take(cluster, prefetch, index, object, ret_bytes))
+            return 0;
+    }
+    return reeve_cluster_object_get(cluster, object, ret_bytes, error);
 }
 
 void reeve_cluster_prefetch_end(

@@ -23,12 +23,15 @@
 
 #include "api/client/cluster.h"
 #include "api/client/error.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/macros.h"
 
-#define START_TIMEOUT_MS 10000
-#define KEY_SIZE         32
-#define LIFELINE_FD      3
-#define READY_FD         4
+#define START_TIMEOUT_MS  10000
+#define END_TIMEOUT_MS    1000
+#define KEY_SIZE          32
+#define LIFELINE_FD       3
+#define READY_FD          4
+#define MESSAGES_SIZE_MAX 65536u
 
 extern char **environ;
 
@@ -100,6 +103,7 @@ static int daemon_start(const char *program, const char *const *arguments, char 
     /* out of the way first: the targets may be the sources */
     lifeline = fcntl(lifeline, F_DUPFD_CLOEXEC, 10);
     ready = fcntl(ready, F_DUPFD_CLOEXEC, 10);
+    int failed = lifeline < 0 || ready < 0 || messages < 0 ? errno : 0;
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&actions, messages, 1);
     posix_spawn_file_actions_adddup2(&actions, messages, 2);
@@ -110,12 +114,15 @@ static int daemon_start(const char *program, const char *const *arguments, char 
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(
         &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int failed = posix_spawnp(
-        ret_pid, program, &actions, &attributes, (char *const *)(uintptr_t)arguments, environment);
+    if (failed == 0)
+        failed = posix_spawnp(ret_pid, program, &actions, &attributes,
+            (char *const *)(uintptr_t)arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    close(lifeline);
-    close(ready);
+    if (lifeline >= 0)
+        close(lifeline);
+    if (ready >= 0)
+        close(ready);
     return failed;
 }
 
@@ -137,19 +144,32 @@ static void start_close(struct start *start)
     }
 }
 
+/* What the system does not let this process do. */
+static int start_refused_by(struct reeve_error_info *error, const char *what, int os_error)
+{
+    char why[REEVE_LIMITS_TEXT_SIZE];
+    return reeve_error_set(error, REEVE_ESYSTEM,
+        "the daemons of a cluster cannot be started: %s: %s", what,
+        reeve_limits_text(os_error, why));
+}
+
 static int start_open(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     struct start *start, struct reeve_error_info *error)
 {
     int pair[2];
     *start = (struct start){.lifeline = -1, .ready = {-1, -1}, .messages = -1};
     program_find(settings, start->program, sizeof(start->program));
+    if (reeve_limits_file(MESSAGES_SIZE_MAX) != 0) /* then they could not even say so */
+        return start_refused_by(error, "the daemons could not work", EFBIG);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return reeve_error_set(error, REEVE_ESYSTEM, "socketpair: %s", strerror(errno));
+        return start_refused_by(error, "socketpair", errno);
     cluster->lifeline = pair[0];
     start->lifeline = pair[1];
     start->messages = memfd_create("reeve-daemon-messages", MFD_CLOEXEC);
-    if (pipe2(start->ready, O_CLOEXEC) != 0 || start->messages < 0)
-        return reeve_error_set(error, REEVE_ESYSTEM, "starting the daemons: %s", strerror(errno));
+    if (start->messages < 0)
+        return start_refused_by(error, "memfd_create", errno);
+    if (pipe2(start->ready, O_CLOEXEC) != 0)
+        return start_refused_by(error, "pipe2", errno);
     return 0;
 }
 
@@ -174,12 +194,42 @@ static void last_words(const struct start *start, char *said, size_t size)
             memmove(said, said + strlen(names[i]), strlen(said + strlen(names[i])) + 1);
 }
 
+/* How a daemon ended that has said nothing: nothing of one that has not ended. */
+static void end_words(int *pid, char *said, size_t size)
+{
+    int status, got = 0;
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, *pid, 0), .events = POLLIN};
+    while (end.fd >= 0 && (got = poll(&end, 1, END_TIMEOUT_MS)) < 0 && errno == EINTR)
+        ;
+    if (end.fd >= 0)
+        close(end.fd);
+    if (got <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
+        return;
+    *pid = 0;
+    if (WIFSIGNALED(status))
+        snprintf(said, size, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(said, size, "exit status %d", WEXITSTATUS(status));
+}
+
 static int start_failed(
     const struct start *start, int code, const char *why, struct reeve_error_info *error)
 {
     char said[384];
     last_words(start, said, sizeof(said));
     return reeve_error_set(error, code, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
+}
+
+/* One of those that we have started has closed its end of the pipe, or of itself. */
+static int start_ended(
+    const struct start *start, int *pid, const char *which, struct reeve_error_info *error)
+{
+    char said[384];
+    last_words(start, said, sizeof(said));
+    if (said[0] == '\0')
+        end_words(pid, said, sizeof(said));
+    return reeve_error_set(
+        error, REEVE_ENOCLUSTER, "%s ended at once%s%s", which, said[0] != '\0' ? ": " : "", said);
 }
 
 /* What the daemon has to say instead of "ready": "failed CODE". */
@@ -195,7 +245,7 @@ static int start_refused(
 }
 
 /* Waits for the node daemon's line "ready <socket name> <address>"; or "failed <code>". */
-static int ready_wait(const struct reeve_cluster *cluster, const struct reeve_settings *settings,
+static int ready_wait(struct reeve_cluster *cluster, const struct reeve_settings *settings,
     struct start *start, struct reeve_error_info *error)
 {
     char line[512], why[256];
@@ -209,8 +259,8 @@ static int ready_wait(const struct reeve_cluster *cluster, const struct reeve_se
         if (count < 0 && errno == EINTR)
             continue;
         if (count > 0 && wait[0].revents == 0)
-            return start_failed(start, REEVE_ENOCLUSTER,
-                "the head of the cluster for this program ended at once", error);
+            return start_ended(
+                start, &cluster->child_pids[0], "the head of the cluster for this program", error);
         if (count == 0) {
             snprintf(why, sizeof(why), "no head at %s took this program in within %d s",
                 settings->address != NULL ? settings->address : "an address of its own",
@@ -219,8 +269,8 @@ static int ready_wait(const struct reeve_cluster *cluster, const struct reeve_se
         }
         ssize_t got = read(start->ready[0], line + size, sizeof(line) - 1 - size);
         if (got <= 0)
-            return start_failed(
-                start, REEVE_ENOCLUSTER, "the node daemon for this program ended at once", error);
+            return start_ended(
+                start, &cluster->child_pids[1], "the node daemon for this program", error);
         size += (size_t)got;
         line[size] = '\0';
         if (strchr(line, '\n') != NULL)
@@ -233,10 +283,11 @@ static int ready_wait(const struct reeve_cluster *cluster, const struct reeve_se
 
 static int program_missing(const char *program, int failed, struct reeve_error_info *error)
 {
-    return reeve_error_set(error, REEVE_ENOCLUSTER,
-        "the program `%s`, which runs clusters, could not be started (%s): set REEVE_PROGRAM to "
-        "its path",
-        program, strerror(failed));
+    char why[REEVE_LIMITS_TEXT_SIZE];
+    bool of_us = failed == EAGAIN || failed == ENOMEM || failed == EMFILE || failed == ENFILE;
+    return reeve_error_set(error, of_us ? REEVE_ESYSTEM : REEVE_ENOCLUSTER,
+        "the program `%s`, which runs clusters, could not be started (%s)%s", program,
+        reeve_limits_text(failed, why), of_us ? "" : ": set REEVE_PROGRAM to its path");
 }
 
 #define HEAD_LIVES_NS     10000000000u /* one that lived so long is no sign of trouble */
@@ -282,15 +333,15 @@ static int own_create(const char *name, const struct start *start, struct reeve_
         return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
     own->lifeline = fcntl(start->lifeline, F_DUPFD_CLOEXEC, 3);
     own->messages = fcntl(start->messages, F_DUPFD_CLOEXEC, 3);
+    if (own->lifeline < 0 || own->messages < 0)
+        return start_refused_by(error, "fcntl", errno);
     snprintf(own->program, sizeof(own->program), "%s", start->program);
     snprintf(own->address, sizeof(own->address), "abstract://%s-head", name);
     snprintf(own->key_variable, sizeof(own->key_variable), "REEVE_KEY=");
     for (size_t i = 0; i < sizeof(key); i++)
         snprintf(own->key_variable + 10 + 2 * i, 3, "%02x", key[i]);
     own->environment = environment_with((const char *const[]){own->key_variable, NULL});
-    if (own->environment == NULL || own->lifeline < 0 || own->messages < 0)
-        return reeve_error_set(error, REEVE_ENOMEM, "%s", "");
-    return 0;
+    return own->environment != NULL ? 0 : reeve_error_set(error, REEVE_ENOMEM, "%s", "");
 }
 
 static int head_start(struct reeve_cluster *cluster)
@@ -298,8 +349,10 @@ static int head_start(struct reeve_cluster *cluster)
     struct reeve_cluster_own *own = cluster->own;
     const char *const arguments[] = {
         "reeve", "head", "--private", "--listen", own->address, "--lifeline-fd", "3", NULL};
-    int null = open("/dev/null",
-        O_WRONLY | O_CLOEXEC); /* it has nothing to report: the node daemon is ready after it */
+    /* it has nothing to report: the node daemon is ready after it */
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null < 0)
+        return errno;
     int failed = daemon_start(own->program, arguments, own->environment, own->lifeline, null,
         own->messages, &cluster->child_pids[0]);
     close(null);

@@ -151,8 +151,9 @@ int inline_get_progress(struct reeve_backend *backend, uint64_t future, uint64_t
     uint64_t *total, struct reeve_error_info *error);
 
 /* inline_view.c: members of the backend. */
-int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error);
+int inline_view(struct reeve_backend *backend, const uint64_t *futures, size_t *at, size_t count,
+    int64_t timeout_ms, reeve_consume *consume, void *arg, uint64_t *handle,
+    struct reeve_error_info *error);
 void inline_unview(struct reeve_backend *backend, uint64_t handle);
 int inline_retain(
     struct reeve_backend *backend, uint64_t future, uint64_t *ret, struct reeve_error_info *error);

@@ -6,6 +6,7 @@
 #include "api/client/inline_internal.h"
 
 struct view {
+    struct view *next;   /* of those that one caller views; the first is the handle */
     struct value *value; /* held */
     uint64_t *ids;       /* of the futures in it, the view's own */
 };
@@ -21,11 +22,9 @@ static void view_end(struct view *view)
     free(view);
 }
 
-int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume, void *arg, uint64_t *ret_handle, struct reeve_error_info *error)
+static int view_make(uint64_t future, size_t index, reeve_consume *consume, void *arg,
+    struct view **ret, struct reeve_error_info *error)
 {
-    (void)backend;
-    (void)timeout_ms; /* every future is ready */
     struct view *view = calloc(1, sizeof *view);
     if (!view)
         return inline_no_memory(error);
@@ -48,18 +47,42 @@ int inline_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_
         rc = inline_ids_give(value->nested, value->nested_count, &view->ids, error);
     }
     if (!rc)
-        rc = consume(0, value->bytes, value->size, view->ids, value->nested_count, arg);
+        rc = consume(index, value->bytes, value->size, view->ids, value->nested_count, arg);
     if (rc)
         view_end(view);
     else
-        *ret_handle = (uint64_t)(uintptr_t)view;
+        *ret = view;
     return rc;
+}
+
+int inline_view(struct reeve_backend *backend, const uint64_t *futures, size_t *at, size_t count,
+    int64_t timeout_ms, reeve_consume *consume, void *arg, uint64_t *handle,
+    struct reeve_error_info *error)
+{
+    (void)backend;
+    (void)timeout_ms; /* every future is ready */
+    for (; *at < count; (*at)++) {
+        struct view *view = NULL, *first = (struct view *)(uintptr_t)*handle;
+        int rc = view_make(futures[*at], *at, consume, arg, &view, error);
+        if (rc)
+            return rc;
+        if (first) {
+            view->next = first->next;
+            first->next = view;
+        } else {
+            *handle = (uint64_t)(uintptr_t)view;
+        }
+    }
+    return REEVE_OK;
 }
 
 void inline_unview(struct reeve_backend *backend, uint64_t handle)
 {
     (void)backend;
-    view_end((struct view *)(uintptr_t)handle);
+    for (struct view *next, *view = (struct view *)(uintptr_t)handle; view; view = next) {
+        next = view->next;
+        view_end(view);
+    }
 }
 
 int inline_look(struct reeve_backend *backend, uint64_t future, struct reeve_future_look *ret)

@@ -70,6 +70,15 @@ static void hold_add(struct watcher *watcher, enum table table, uint64_t id, con
         free(hold);
 }
 
+static void hold_grow(struct watcher *watcher, enum table table, uint64_t id, uint64_t size_bytes)
+{
+    pthread_mutex_lock(&watcher->lock);
+    struct hold *hold = reeve_map64_get(&watcher->tables[table], id);
+    if (hold != NULL)
+        hold->size_bytes += size_bytes;
+    pthread_mutex_unlock(&watcher->lock);
+}
+
 /* One of them; or all. */
 static void hold_drop(struct watcher *watcher, enum table table, uint64_t id, bool all)
 {
@@ -228,18 +237,27 @@ static int watch_release(
     return code;
 }
 
-static int watch_view(struct reeve_backend *backend, uint64_t future, int64_t timeout_ms,
-    reeve_consume *consume_given, void *arg, uint64_t *ret_handle, struct reeve_error_info *error)
+/* What is viewed in one call, or for one caller by and by, is one that the program has to end. */
+static int watch_view(struct reeve_backend *backend, const uint64_t *futures, size_t *at,
+    size_t count, int64_t timeout_ms, reeve_consume *consume_given, void *arg, uint64_t *handle,
+    struct reeve_error_info *error)
 {
     struct watcher *watcher = watcher_of(backend);
     struct reeve_backend *inner = watcher->inner;
-    int code = inner->view(inner, future, timeout_ms, consume_given, arg, ret_handle, error);
-    struct reeve_future_look look = {0};
-    if (code != REEVE_OK)
-        return code;
-    (void)inner->look(inner, future, &look);
-    struct hold hold = {.kind = REEVE_LEAK_VIEW, .size_bytes = look.size_bytes};
-    hold_add(watcher, VIEWS, *ret_handle, &hold);
+    struct hold hold = {.kind = REEVE_LEAK_VIEW};
+    size_t begin = *at;
+    bool is_new = *handle == 0;
+    int code =
+        inner->view(inner, futures, at, count, timeout_ms, consume_given, arg, handle, error);
+    for (size_t i = begin; i < *at; i++) {
+        struct reeve_future_look look = {0};
+        (void)inner->look(inner, futures[i], &look);
+        hold.size_bytes += look.size_bytes;
+    }
+    if (is_new && *handle != 0)
+        hold_add(watcher, VIEWS, *handle, &hold);
+    else if (!is_new)
+        hold_grow(watcher, VIEWS, *handle, hold.size_bytes);
     return code;
 }
 

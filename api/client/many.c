@@ -94,11 +94,11 @@ int reeve_batch_end(struct reeve_batch *batch)
     return batch->first.code;
 }
 
-/* ---- get ------------------------------------------------------------------------------------- */
+/* ---- get, view ------------------------------------------------------------------------------- */
 
-/* Gets from futures[*at] on; stops behind a slice, or at one that fails. */
-static int slice_get(const uint64_t *futures, size_t *at, size_t count, reeve_consume *consume,
-    void *arg, struct reeve_error_info *error)
+/* Gets, or views, from futures[*at] on; stops behind a slice, or at one that fails. */
+static int slice_take(const uint64_t *futures, size_t *at, size_t count, reeve_consume *consume,
+    void *arg, struct reeve_client_views *views, struct reeve_error_info *error)
 {
     if (REEVE_UNLIKELY(reeve_is_failed_future(futures[*at])))
         return reeve_failed_future_get(futures[*at], error);
@@ -109,19 +109,28 @@ static int slice_get(const uint64_t *futures, size_t *at, size_t count, reeve_co
     count = REEVE_MIN(count, *at + GETS_AT_ONCE);
     while (end < count && !reeve_is_failed_future(futures[end]))
         end++;
-    int rc = backend->get_many(backend, futures, at, end, consume, arg, error);
+    int rc;
+    if (views) {
+        if (!views->backend)
+            views->backend = backend; /* which knows them: another one does not */
+        backend = views->backend;
+        rc = backend->view(
+            backend, futures, at, end, REEVE_FOREVER, consume, arg, &views->handle, error);
+    } else {
+        rc = backend->get_many(backend, futures, at, end, consume, arg, error);
+    }
     return REEVE_LIKELY(!rc) ? REEVE_OK : reeve_error_complete(error, rc);
 }
 
-int reeve_client_get_many(
-    const uint64_t *futures, size_t count, reeve_consume *consume, void *arg, int *codes)
+static int take_many(const uint64_t *futures, size_t count, reeve_consume *consume, void *arg,
+    struct reeve_client_views *views, int *codes)
 {
     struct reeve_error_info *error = reeve_error_thread(), first;
     size_t at = 0;
     first.code = REEVE_OK;
     while (at < count) {
         size_t begin = at;
-        int rc = slice_get(futures, &at, count, consume, arg, error);
+        int rc = slice_take(futures, &at, count, consume, arg, views, error);
         for (size_t i = begin; codes && i < at; i++)
             codes[i] = REEVE_OK;
         if (REEVE_LIKELY(!rc))
@@ -136,4 +145,16 @@ int reeve_client_get_many(
         return REEVE_OK;
     *error = first;
     return first.code;
+}
+
+int reeve_client_get_many(
+    const uint64_t *futures, size_t count, reeve_consume *consume, void *arg, int *codes)
+{
+    return take_many(futures, count, consume, arg, NULL, codes);
+}
+
+int reeve_client_view_many(const uint64_t *futures, size_t count, reeve_consume *consume, void *arg,
+    struct reeve_client_views *views, int *codes)
+{
+    return take_many(futures, count, consume, arg, views, codes);
 }

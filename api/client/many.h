@@ -53,4 +53,14 @@ int reeve_batch_end(struct reeve_batch *batch);
 int reeve_client_get_many(
     const uint64_t *futures, size_t count, reeve_consume *consume, void *arg, int *codes);
 
+/* What has been viewed, to be ended by the backend's unview; its handle is 0 where nothing has. */
+struct reeve_client_views {
+    struct reeve_backend *backend;
+    uint64_t handle;
+};
+
+/* The same, viewed: all of them are added to `views`, which begins as zeroes. */
+int reeve_client_view_many(const uint64_t *futures, size_t count, reeve_consume *consume, void *arg,
+    struct reeve_client_views *views, int *codes);
+
 #endif

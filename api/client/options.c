@@ -4,6 +4,7 @@
 #include "api/client/error.h"
 #include "runtime/base/ids.h"
 #include "runtime/base/parse.h"
+#include "runtime/base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -57,26 +58,6 @@ static int read_environment(
     return REEVE_OK;
 }
 
-/* The bytes of the first character, 0: it is not UTF-8, or one that is not printed. */
-static size_t character_size(const char *at)
-{
-    const unsigned char *u = (const unsigned char *)at;
-    static const unsigned char low[] = {0xa0, 0x90}, high[] = {0x9f, 0x8f};
-    if (u[0] < 0x80)
-        return u[0] >= 0x20 && u[0] != 0x7f;
-    size_t size = u[0] >= 0xc2 && u[0] < 0xe0   ? 2
-                  : u[0] >= 0xe0 && u[0] < 0xf0 ? 3
-                  : u[0] >= 0xf0 && u[0] < 0xf5 ? 4
-                                                : 0;
-    for (size_t i = 1; i < size; i++)
-        if ((u[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (u[0] == 0xe0 && u[1] < low[0]) || (u[0] == 0xf0 && u[1] < low[1]);
-    bool beyond = (u[0] == 0xed && u[1] > high[0]) || (u[0] == 0xf4 && u[1] > high[1]);
-    bool control = u[0] == 0xc2 && u[1] < 0xa0;
-    return overlong || beyond || control ? 0 : size;
-}
-
 int reeve_name_check(
     const char *what, const char *name, size_t size_max, struct reeve_error_info *error)
 {
@@ -87,8 +68,8 @@ int reeve_name_check(
         return reeve_error_set(
             error, REEVE_EINVAL, "the %s %.40s… is longer than %zu bytes", what, name, size_max);
     for (size_t at = 0; at < size;) {
-        size_t step = character_size(name + at);
-        if (step == 0)
+        size_t step = reeve_utf8_size(name + at);
+        if (step == 0 || reeve_utf8_is_control(name + at))
             return reeve_error_set(error, REEVE_EINVAL,
                 "the %s is not UTF-8, or has a control character, at byte %zu", what, at);
         at += step;

@@ -67,13 +67,15 @@ static int outcome(struct reeve_backend *backend, uint64_t future)
 {
     struct reeve_error_info why;
     struct reeve_future_look look = {0};
-    uint64_t handle;
+    uint64_t handle = 0;
+    size_t at = 0;
     if (reeve_is_failed_future(future))
         return reeve_failed_future_get(future, &why);
     if (backend == NULL || backend->look(backend, future, &look) != REEVE_OK || !look.ready ||
         look.size_bytes != 0)
         return REEVE_OK;
-    int code = backend->view(backend, future, 0, reeve_client_consume_nothing, NULL, &handle, &why);
+    int code = backend->view(
+        backend, &future, &at, 1, 0, reeve_client_consume_nothing, NULL, &handle, &why);
     if (code == REEVE_OK)
         backend->unview(backend, handle);
     return code;

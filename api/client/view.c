@@ -2,11 +2,13 @@
  * backend. Both are named by numbers that are never used again, so that a stale one is an error;
  * what each number stands for is in a table of the process.
  *
- *     view      number -> backend, its handle, memory for what could not be given in place
+ *     view      number -> backend, its handle for one value or for many, memory for what could not
+ *                         be given in place
  *     creation  number -> backend, its handle, type                                          */
 #include "api/client/client.h"
 #include "api/client/codec.h"
 #include "api/client/error.h"
+#include "api/client/many.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/map64.h"
 
@@ -21,8 +23,7 @@ struct handles {
 };
 
 struct view {
-    struct reeve_backend *backend;
-    uint64_t handle;
+    struct reeve_client_views of;
     struct reeve_arena arena;
 };
 
@@ -58,48 +59,74 @@ static void *handle_remove(struct handles *handles, uint64_t number)
 
 /* ---- views ----------------------------------------------------------------------------------- */
 
+static struct view *view_new(struct reeve_error_info *error)
+{
+    struct view *view = malloc(sizeof *view);
+    if (view) {
+        view->of = (struct reeve_client_views){NULL, 0};
+        reeve_arena_init(&view->arena, NULL, 0);
+    } else {
+        reeve_error_set(error, REEVE_ENOMEM, "no memory for a view");
+    }
+    return view;
+}
+
 static void view_end(struct view *view)
 {
-    view->backend->unview(view->backend, view->handle);
+    if (view->of.handle)
+        view->of.backend->unview(view->of.backend, view->of.handle);
     reeve_arena_fini(&view->arena);
     free(view);
 }
 
-static int view_open(uint64_t future, int64_t timeout_ms, reeve_consume *consume, struct view *view,
+static int view_name(struct view *view, reeve_view *ret, struct reeve_error_info *error)
+{
+    uint64_t number = handle_add(&views, view);
+    if (!number)
+        return reeve_error_set(error, REEVE_ENOMEM, "no memory for a view");
+    ret->id = number;
+    return REEVE_OK;
+}
+
+/* Of one. Where it fails the view is no more. */
+static int view_one(uint64_t future, int64_t timeout_ms, reeve_consume *consume, struct view *view,
     void *arg, reeve_view *ret, struct reeve_error_info *error)
 {
+    size_t at = 0;
+    int rc = REEVE_OK;
     if (reeve_is_failed_future(future))
-        return reeve_failed_future_get(future, error);
-    view->backend = reeve_client_enter(error);
-    if (!view->backend)
-        return error->code;
-    int rc =
-        view->backend->view(view->backend, future, timeout_ms, consume, arg, &view->handle, error);
-    if (rc)
-        return reeve_error_complete(error, rc);
-    ret->id = handle_add(&views, view);
-    if (ret->id)
-        return REEVE_OK;
-    view->backend->unview(view->backend, view->handle);
-    return reeve_error_set(error, REEVE_ENOMEM, "no memory for a view");
-}
-
-static struct view *view_make(struct reeve_error_info *error)
-{
-    struct view *view = malloc(sizeof *view);
-    if (view)
-        reeve_arena_init(&view->arena, NULL, 0);
+        rc = reeve_failed_future_get(future, error);
+    else if (!(view->of.backend = reeve_client_enter(error)))
+        rc = error->code;
+    else if ((rc = view->of.backend->view(view->of.backend, &future, &at, 1, timeout_ms, consume,
+                  arg, &view->of.handle, error)))
+        reeve_error_complete(error, rc);
     else
-        reeve_error_set(error, REEVE_ENOMEM, "no memory for a view");
-    return view;
+        rc = view_name(view, ret, error);
+    if (rc)
+        view_end(view);
+    return rc;
 }
 
-static int view_made(struct view *view, int rc)
+/* Of many: the view is named, if there is anything in it, and else is no more. */
+static int view_many(const uint64_t *futures, size_t count, reeve_consume *consume,
+    struct view *view, void *arg, int *codes, reeve_view *ret, struct reeve_error_info *error)
 {
-    if (rc) {
-        reeve_arena_fini(&view->arena);
-        free(view);
+    reeve_view name = {0};
+    int rc = view ? view_name(view, &name, error) : error->code;
+    ret->id = 0;
+    for (size_t i = 0; rc && codes && i < count; i++)
+        codes[i] = rc;
+    if (!rc)
+        rc = reeve_client_view_many(futures, count, consume, arg, &view->of, codes);
+    if (view && view->of.handle) {
+        *ret = name;
+        return rc;
     }
+    if (name.id)
+        handle_remove(&views, name.id);
+    if (view)
+        view_end(view);
     return rc;
 }
 
@@ -113,28 +140,36 @@ static int view_typed(size_t index, const void *bytes, size_t size, const uint64
     size_t future_count, void *arg)
 {
     const struct typed_view *typed = arg;
-    (void)index;
-    return reeve_codec_unpack_view(typed->type, bytes, size, futures, future_count, typed->value,
-        &typed->view->arena, reeve_error_thread());
+    return reeve_codec_unpack_view(typed->type, bytes, size, futures, future_count,
+        (char *)typed->value + index * typed->type->size, &typed->view->arena,
+        reeve_error_thread());
 }
 
 REEVE_API int reeve_typed_view(uint64_t future, int64_t timeout_ms, const struct reeve_type *type,
     void *value, reeve_view *ret)
 {
     struct reeve_error_info *error = reeve_error_thread();
-    struct typed_view typed = {view_make(error), type, value};
+    struct typed_view typed = {view_new(error), type, value};
     if (!typed.view)
         return error->code;
-    return view_made(
-        typed.view, view_open(future, timeout_ms, view_typed, typed.view, &typed, ret, error));
+    return view_one(future, timeout_ms, view_typed, typed.view, &typed, ret, error);
+}
+
+REEVE_API int reeve_typed_view_many(const uint64_t *futures, size_t count,
+    const struct reeve_type *type, void *values, int *codes, reeve_view *ret)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    struct typed_view typed = {view_new(error), type, values};
+    if (count)
+        memset(values, 0, count * type->size);
+    return view_many(futures, count, view_typed, typed.view, &typed, codes, ret, error);
 }
 
 static int view_bytes(size_t index, const void *bytes, size_t size, const uint64_t *futures,
     size_t future_count, void *arg)
 {
-    (void)index;
     /* the struct is its one member */
-    *(reeve_packed *)arg = (reeve_packed){
+    ((reeve_packed *)arg)[index] = (reeve_packed){
         bytes, size, future_count ? (const reeve_future *)futures : NULL, future_count};
     return REEVE_OK;
 }
@@ -143,15 +178,24 @@ REEVE_API int reeve_view_packed(
     reeve_future future, int64_t timeout_ms, reeve_packed *ret, reeve_view *view)
 {
     struct reeve_error_info *error = reeve_error_thread();
-    struct view *made = view_make(error);
+    struct view *made = view_new(error);
     reeve_packed packed;
     if (!made)
         return error->code;
-    int rc =
-        view_made(made, view_open(future.id, timeout_ms, view_bytes, made, &packed, view, error));
+    int rc = view_one(future.id, timeout_ms, view_bytes, made, &packed, view, error);
     if (!rc)
         *ret = packed;
     return rc;
+}
+
+REEVE_API int reeve_view_packed_many(
+    const reeve_future *futures, size_t count, reeve_packed *values, int *codes, reeve_view *view)
+{
+    struct reeve_error_info *error = reeve_error_thread();
+    for (size_t i = 0; i < count; i++)
+        values[i] = (reeve_packed){NULL, 0, NULL, 0};
+    return view_many(
+        (const uint64_t *)futures, count, view_bytes, view_new(error), values, codes, view, error);
 }
 
 REEVE_API int reeve_view_release(reeve_view view)

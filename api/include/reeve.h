@@ -380,7 +380,8 @@ REEVE_API int reeve_get_packed(reeve_future future, int64_t timeout_ms, reeve_pa
 /* Waits for many values, and releases all the futures, as a loop of reeve_get_packed without a
  * limit of time would. codes[i] is what that would return for futures[i], values[i] the value
  * where it is REEVE_OK and {NULL, 0} where it is not. codes may be NULL. Returns REEVE_OK, or
- * the first code that is not, which reeve_last_error() describes. Blocks. */
+ * the first code that is not, which reeve_last_error() describes. Blocks. Large values are not
+ * copied by reeve_view_packed_many. */
 REEVE_API int reeve_get_packed_many(
     const reeve_future *futures, size_t count, reeve_packed *values, int *codes);
 

@@ -2,7 +2,7 @@
  *
  * A value type T has a descriptor `reeve_type_T` (what the library packs and checks by), a future
  * type `reeve_future_T`, and the functions reeve_put_T, reeve_get_T, reeve_get_timeout_T,
- * reeve_get_many_T and reeve_view_T. T is one of
+ * reeve_get_many_T, reeve_view_T and reeve_view_many_T. T is one of
  *
  *     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t int size_t float double
  *     bool reeve_string reeve_bytes reeve_int8_array ... reeve_uint64_array reeve_float_array
@@ -174,7 +174,7 @@ extern REEVE_API const struct reeve_type reeve_type_void;
  * reeve_put_T(value): makes a future of a value, as a task's result would be. A value that is
  * passed to many tasks, or is large, is stored once. A future always comes back; if there was an
  * error, getting it returns that error. reeve_get_T, reeve_get_many_T: like fn_get, fn_get_many.
- * reeve_view_T: see reeve_view.h. */
+ * reeve_view_T, reeve_view_many_T: see reeve_view.h. */
 #define REEVE_VALUE_TYPE_(T)                                                                       \
     typedef struct reeve_future_##T {                                                              \
         uint64_t id;                                                                               \
@@ -206,6 +206,13 @@ extern REEVE_API const struct reeve_type reeve_type_void;
         return reeve_typed_view(                                                                   \
             reeve_one.id, reeve_timeout_ms, &reeve_type_##T, reeve_value, reeve_seen);             \
     }                                                                                              \
+    __attribute__((unused)) static inline int reeve_view_many_##T(                                 \
+        const reeve_future_##T *reeve_ids, size_t reeve_count, T *reeve_values, int *reeve_codes,  \
+        reeve_view *reeve_seen)                                                                    \
+    {                                                                                              \
+        return reeve_typed_view_many((const uint64_t *)reeve_ids, reeve_count, &reeve_type_##T,    \
+            reeve_values, reeve_codes, reeve_seen);                                                \
+    }                                                                                              \
     __attribute__((unused)) static inline void reeve_clear_##T(T *reeve_value)                     \
     {                                                                                              \
         reeve_typed_clear(&reeve_type_##T, reeve_value);                                           \
@@ -236,6 +243,7 @@ REEVE_BASIC_TYPE_(_Bool)
 #define reeve_get_timeout_bool  reeve_get_timeout__Bool
 #define reeve_get_many_bool     reeve_get_many__Bool
 #define reeve_view_bool         reeve_view__Bool
+#define reeve_view_many_bool    reeve_view_many__Bool
 #define reeve_clear_bool        reeve_clear__Bool
 #define reeve_futures_bool      reeve_futures__Bool
 #define reeve_stream_bool       reeve_stream__Bool
@@ -287,6 +295,7 @@ REEVE_CREATE_MATRIX_(reeve_double_matrix, double)
 #define reeve_get_timeout_int     reeve_get_timeout_int32_t
 #define reeve_get_many_int        reeve_get_many_int32_t
 #define reeve_view_int            reeve_view_int32_t
+#define reeve_view_many_int       reeve_view_many_int32_t
 #define reeve_clear_int           reeve_clear_int32_t
 #define reeve_futures_int         reeve_futures_int32_t
 #define reeve_stream_int          reeve_stream_int32_t
@@ -299,6 +308,7 @@ REEVE_CREATE_MATRIX_(reeve_double_matrix, double)
 #define reeve_get_timeout_size_t  reeve_get_timeout_uint64_t
 #define reeve_get_many_size_t     reeve_get_many_uint64_t
 #define reeve_view_size_t         reeve_view_uint64_t
+#define reeve_view_many_size_t    reeve_view_many_uint64_t
 #define reeve_clear_size_t        reeve_clear_uint64_t
 #define reeve_futures_size_t      reeve_futures_uint64_t
 #define reeve_stream_size_t       reeve_stream_uint64_t
@@ -457,7 +467,9 @@ static inline reeve_future_reeve_bytes reeve_put_bytes(const void *data, size_t 
  *    it is not (so that all may be given to reeve_clear). codes may be NULL. Returns REEVE_OK, or
  *    the first code that is not, which reeve_last_error() describes; for the words of the others,
  *    get them one by one. With a limit of time: reeve_wait first. For a void fn there are no
- *    values: fn_get_many(futures, count, codes). */
+ *    values: fn_get_many(futures, count, codes).
+ *  - Values of 64 KiB and more, which fn_get_many copies at the speed of new memory (1 to 2 GB/s),
+ *    reeve_view_many_R gives in place, in a microsecond or less each: see reeve_view.h. */
 #define REEVE_REMOTE(R, ...)             \
     REEVE_REMOTE_DECLARE(R, __VA_ARGS__) \
     REEVE_REMOTE_DEFINE(R, __VA_ARGS__)

@@ -18,6 +18,7 @@ struct reeve_node_options {
         listen;
     const char *advertise; /* host or host:port that others should dial */
     const uint8_t *key;    /* REEVE_KEY_SIZE bytes; required */
+    const char *key_from;  /* file or variable, for people; may be NULL */
     uint32_t
         /* slots × 1000; used as it is when cpu_given, so that 0 is a node that runs no tasks */
         cpu_milli;

@@ -8,6 +8,7 @@
  * not in the list. */
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/utf8.h"
 #include "runtime/node/shell_channels.h"
 #include "runtime/wire/tool_message.h"
 
@@ -105,14 +107,16 @@ static json_t *actor_json(struct daemon_client *client, reeve_process_id job,
     char *end = strstr(type, "_reeve_new");
     if (end != NULL)
         *end = 0;
-    json_t *why = json_stringn(text, actor->text_size);
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:f, s:b}",
+    char why[REEVE_LOCAL_TEXT_SIZE];
+    snprintf(why, sizeof why, "%.*s", (int)REEVE_MIN(actor->text_size, sizeof why), text);
+    reeve_utf8_mend(why);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:b}",
         "type", type, "name", name != NULL ? name->address : "", "name_space",
         name != NULL ? name->host : "", "job", id_text(job), "owner",
         id_text(reeve_process_id_make(daemon->node, client->serial)), "number",
         (json_int_t)actor->number, "host", (json_int_t)actor->host, "state", states[actor->state],
-        "why", why != NULL ? why : json_string(""), "cpu_milli", (json_int_t)actor->cpu_milli,
-        "restarts", (json_int_t)actor->restarts, "restarts_left",
+        "why", why, "cpu_milli", (json_int_t)actor->cpu_milli, "restarts",
+        (json_int_t)actor->restarts, "restarts_left",
         actor->restarts_left == UINT32_MAX ? (json_int_t)-1 : (json_int_t)actor->restarts_left,
         "calls", (json_int_t)actor->calls, "since_s",
         actor->since_ns < now_ns ? (double)(now_ns - actor->since_ns) / REEVE_NS_PER_S : 0.0,

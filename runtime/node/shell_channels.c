@@ -4,10 +4,13 @@
  * bridged one it is an end itself. It keeps a mapping of its own, by which it revokes: what a
  * dead worker, or one whose holder is gone, has not claimed is nobody's from then on, before
  * anyone is told. */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "runtime/node/shell_channels.h"
+
+#include "runtime/base/limits.h"
 
 static const struct reeve_channel_geometry geometry = {.call_slots = 1024,
     .call_payload_bytes = 512 * 1024,
@@ -102,8 +105,9 @@ static struct daemon_channel *channel_make(
     if (kind != CHANNEL_LOCAL)
         channel->sent = daemon_alloc(geometry.call_slots * sizeof *channel->sent);
     if (make(channel) != REEVE_OK) {
+        char why[REEVE_LIMITS_TEXT_SIZE];
         reeve_log(REEVE_LOG_ERROR, "REEVE-CHANNEL-FAILED", "lease=%llx why=%s",
-            (unsigned long long)command->lease, "no memory or no descriptors left");
+            (unsigned long long)command->lease, reeve_limits_text(errno, why));
         channel_free(channel);
         return NULL;
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/node/shell_daemon.h"
+#include "runtime/wire/handshake.h"
 
 #define READS_A_TURN   64 /* of one client, so that none keeps the loop to itself */
 #define ACCEPTS_A_TURN 64
@@ -153,7 +154,7 @@ static void hello(struct daemon_client *client, struct reeve_local_message *mess
             "the program was linked with another version of the library than this daemon's");
         return;
     }
-    memcpy(client->name, message->text, strnlen(message->text, sizeof client->name - 1));
+    reeve_copy_peer_text(client->name, sizeof client->name, message->text);
     client->weight = message->count;
     if (message->mode == REEVE_LOCAL_WORKER) {
         worker_hello(client, message);

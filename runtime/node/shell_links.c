@@ -187,8 +187,10 @@ static void on_dial_failed(void *arg, const char *address, int code, const char 
     if (strcmp(address, daemon->head_address) == 0 && daemon->head_session == 0) {
         struct reeve_node_event event = {.kind = REEVE_NODE_EVENT_HEAD_DIAL_FAILED, .code = code};
         bool named = strstr(text, address) != NULL;
-        snprintf(event.text, sizeof event.text, "cannot join the head%s%s: %s", named ? "" : " at ",
-            named ? "" : address, text);
+        const char *key = code == REEVE_EKEY ? daemon->options->key_from : NULL;
+        snprintf(event.text, sizeof event.text, "cannot join the head%s%s: %s%s%s",
+            named ? "" : " at ", named ? "" : address, text, key != NULL ? "; ours is from " : "",
+            key != NULL ? key : "");
         /* Who has started us waits for a head that may be about to start, or cannot reach us, and
          * wants to know why: once is enough. */
         if (!daemon->dial_failure_told) {
@@ -278,9 +280,14 @@ static void on_drained(void *arg, reeve_peer session)
 
 static void on_rejected(void *arg, int code, const char *text)
 {
-    (void)arg;
-    reeve_log(
-        REEVE_LOG_WARN, "REEVE-LINK-REJECTED", "code=%s why=%s", reeve_error_name(code), text);
+    const struct daemon *daemon = arg;
+    const char *key = daemon->options->key_from;
+    if (code == REEVE_EKEY && key != NULL)
+        reeve_log(REEVE_LOG_WARN, "REEVE-LINK-REJECTED", "code=%s why=%s our_key=%s",
+            reeve_error_name(code), text, key);
+    else
+        reeve_log(
+            REEVE_LOG_WARN, "REEVE-LINK-REJECTED", "code=%s why=%s", reeve_error_name(code), text);
 }
 
 /* --- where to listen --- */

@@ -12,6 +12,7 @@
 #include "runtime/base/assert.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/errors.h"
+#include "runtime/base/limits.h"
 #include "runtime/base/log.h"
 #include "runtime/base/macros.h"
 #include "runtime/node/shell_store_internal.h"
@@ -32,11 +33,14 @@ static void send_client(struct reeve_store_shell *shell, uint32_t client,
 static void segment_create(
     struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
+    char why[REEVE_LIMITS_TEXT_SIZE];
     int error = reeve_segments_add(shell->segments, command->segment, command->size);
-    if (error != REEVE_OK)
-        reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-SEGMENT",
-            "segment=%" PRIu32 " size=%" PRIu64 " error=%s os=%s", command->segment, command->size,
-            reeve_strerror(error), strerror(errno));
+    if (error == REEVE_OK)
+        return;
+    shell->segment_failed = errno;
+    reeve_log(REEVE_LOG_ERROR, "REEVE-STORE-SEGMENT",
+        "segment=%" PRIu32 " size=%" PRIu64 " error=%s os=%s", command->segment, command->size,
+        reeve_strerror(error), reeve_limits_text(errno, why));
 }
 
 static void segment_show(struct reeve_store_shell *shell, const struct reeve_store_command *command)
@@ -65,7 +69,12 @@ static bool place_is_missing(
     return command->code == REEVE_OK && !reeve_segments_good(shell->segments, command->segment);
 }
 
-static const char no_memory_text[] = "the node daemon could not make shared memory";
+static void missing_words(const struct reeve_store_shell *shell, char *text, size_t size)
+{
+    char why[REEVE_LIMITS_TEXT_SIZE];
+    snprintf(text, size, "the node daemon could not make shared memory: %s",
+        reeve_limits_text(shell->segment_failed, why));
+}
 
 static void reply_create(struct reeve_store_shell *shell, const struct reeve_store_command *command)
 {
@@ -79,8 +88,10 @@ static void reply_create(struct reeve_store_shell *shell, const struct reeve_sto
         send_client(shell, command->client, &message, command->text);
         return;
     }
+    char text[sizeof(command->text)];
     message.code = REEVE_ESYSTEM;
-    send_client(shell, command->client, &message, no_memory_text);
+    missing_words(shell, text, sizeof(text));
+    send_client(shell, command->client, &message, text);
     reeve_store_shell_event(shell, &(struct reeve_store_event){.kind = REEVE_STORE_ABORT,
                                        .client = command->client,
                                        .segment = command->segment,
@@ -92,7 +103,7 @@ static void reply_get(struct reeve_store_shell *shell, const struct reeve_store_
     struct reeve_store_command answer = *command;
     if (place_is_missing(shell, command)) {
         answer.code = REEVE_ESYSTEM;
-        memcpy(answer.text, no_memory_text, sizeof(no_memory_text));
+        missing_words(shell, answer.text, sizeof(answer.text));
         reeve_store_shell_event(
             shell, &(struct reeve_store_event){
                        .kind = REEVE_STORE_UNPIN, .client = command->client, .id = command->id});

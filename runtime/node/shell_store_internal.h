@@ -23,6 +23,7 @@ struct reeve_store_shell {
     void *arg;
     struct reeve_store *store;
     struct reeve_segments *segments;
+    int segment_failed;        /* the error number with which the latest could not be made */
     struct reeve_spill *spill; /* NULL: there is no disk */
     const char *const *folders;
     struct reeve_fifo commands;

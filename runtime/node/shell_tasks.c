@@ -15,6 +15,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/process.h"
+#include "runtime/base/utf8.h"
 #include "runtime/channel/entry.h"
 #include "runtime/node/shell_channels.h"
 #include "runtime/wire/tool_message.h"
@@ -116,8 +117,9 @@ void daemon_tasks_client_leaves(struct daemon_client *client)
         daemon_timeline_died(worker, worker->died_in - 1, REEVE_EWORKERDIED);
 }
 
-static struct reeve_failure *failure_add(
-    struct daemon *daemon, const struct daemon_worker *worker, uint32_t function, int32_t code)
+/* `text`: a program's own, which may be anything. */
+static struct reeve_failure *failure_add(struct daemon *daemon, const struct daemon_worker *worker,
+    uint32_t function, int32_t code, const char *text)
 {
     struct reeve_failure *failure = reeve_failures_add(&daemon->failures);
     failure->at_ns = reeve_clock_monotonic_ns();
@@ -125,6 +127,8 @@ static struct reeve_failure *failure_add(
     failure->worker = (uint32_t)worker->pid;
     failure->code = code;
     function_name(daemon, worker->job, function, failure->function, sizeof failure->function);
+    snprintf(failure->text, sizeof failure->text, "%s", text);
+    reeve_utf8_mend(failure->text);
     return failure;
 }
 
@@ -133,9 +137,9 @@ void daemon_tasks_worker_ended(struct daemon_worker *worker, int32_t code, const
     struct daemon *daemon = worker->daemon;
     struct daemon_job *job = daemon_job_get(daemon, worker->job);
     if (worker->died_in != 0 && !worker->killed) {
-        struct reeve_failure *failure = failure_add(daemon, worker, worker->died_in - 1, code);
+        struct reeve_failure *failure =
+            failure_add(daemon, worker, worker->died_in - 1, code, text);
         failure->task = worker->died_task;
-        snprintf(failure->text, sizeof failure->text, "%s", text);
     }
     if (job != NULL)
         tally_add(&job->tally, &worker->tally);
@@ -180,10 +184,9 @@ void daemon_tasks_failed(struct daemon_client *client, const struct reeve_local_
     if (client->worker == NULL)
         return;
     struct reeve_failure *failure =
-        failure_add(client->daemon, client->worker, message->count, message->code);
+        failure_add(client->daemon, client->worker, message->count, message->code, message->text);
     failure->owner = message->process;
     failure->task = message->task;
-    snprintf(failure->text, sizeof failure->text, "%.*s", (int)message->text_size, message->text);
 }
 
 void daemon_tasks_look(struct daemon *daemon)

@@ -7,6 +7,7 @@
 #include <reeve_errors.h>
 
 #include "runtime/base/assert.h"
+#include "runtime/base/utf8.h"
 
 #define FRAME_TAG 0x0a /* field 1, length-delimited */
 
@@ -104,6 +105,7 @@ size_t reeve_control_pack(const struct reeve_message *message, uint8_t *out, siz
 
 /* --- from protobuf ------------------------------------------------------------------------ */
 
+/* Others may have cut it off in the middle of a character, or never looked what it is. */
 static bool string_in(const char *text, char *out, size_t capacity)
 {
     if (text == NULL)
@@ -112,6 +114,7 @@ static bool string_in(const char *text, char *out, size_t capacity)
     if (length >= capacity)
         return false;
     memcpy(out, text, length + 1);
+    reeve_utf8_mend(out);
     return true;
 }
 

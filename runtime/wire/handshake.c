@@ -10,6 +10,7 @@
 #include <reeve_errors.h>
 
 #include "runtime/base/assert.h"
+#include "runtime/base/utf8.h"
 #include "runtime/wire/address.h"
 #include "runtime/wire/reeve.pb-c.h"
 
@@ -102,6 +103,7 @@ void reeve_copy_peer_text(char *out, size_t capacity, const char *text)
         out[length] =
             (unsigned char)text[length] < ' ' || text[length] == 0x7f ? '?' : text[length];
     out[length] = 0;
+    reeve_utf8_mend(out);
 }
 
 /* Finishes a frame: the header before what has been packed behind it. */

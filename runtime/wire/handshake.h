@@ -113,7 +113,8 @@ int reeve_handshake_read_proof(const struct reeve_handshake *handshake,
 void reeve_handshake_keys(const struct reeve_handshake *handshake,
     const struct reeve_handshake_self *self, struct reeve_handshake_keys *ret);
 
-/* Copies text of a peer, cut to `capacity`, with what a terminal might obey replaced by '?'. */
+/* Copies text of a peer, cut to `capacity`, with what a terminal might obey, or is no UTF-8,
+ * replaced by '?'. */
 void reeve_copy_peer_text(char *out, size_t capacity, const char *text);
 
 #endif

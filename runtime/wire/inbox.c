@@ -10,6 +10,9 @@
  * under way fails, and frees it when it hears of the end. Operations begin with the pipe's mutex
  * (nng_stream.h).
  *
+ * Strangers send small messages only: at one that is larger their pipe stops, with no memory for
+ * it, until the loop says that it is proven.
+ *
  * While more than REEVE_TRANSPORT_QUEUE_MAX bytes wait for the loop, pipes that receive pause, and
  * TCP holds their senders up. */
 #include "runtime/wire/transport_internal.h"
@@ -27,8 +30,10 @@
 struct inbox_pipe {
     struct reeve_transport *transport;
     uint32_t id;
-    bool said;              /* our greeting has been sent */
-    bool paused;            /* with the queue's mutex */
+    bool said;   /* our greeting has been sent */
+    bool paused; /* with the queue's mutex, as the next two */
+    bool proven;
+    bool held; /* at a message that is too large for a stranger: nothing is under way */
     struct reeve_list node; /* in greeting, or else in paused */
     pthread_mutex_t mutex;  /* of operations' beginnings, and of closed */
     bool closed;
@@ -150,15 +155,37 @@ static bool post(
     return true;
 }
 
-/* What the bytes that have come contain; false: no more is wanted of them. */
-static bool deliver(struct inbox_pipe *pipe)
+/* Whether it stays here until the loop proves or drops it; then the loop goes on with it. */
+static bool holds(struct inbox_pipe *pipe)
+{
+    pthread_mutex_lock(&pipe->mutex);
+    pthread_mutex_lock(&pipe->transport->queue_mutex);
+    bool held = !pipe->proven && !pipe->closed;
+    pipe->held = held;
+    pthread_mutex_unlock(&pipe->transport->queue_mutex);
+    pthread_mutex_unlock(&pipe->mutex);
+    return held;
+}
+
+static int next(struct inbox_pipe *pipe, struct reeve_sp_message **message)
+{
+    int error = reeve_sp_reader_next(&pipe->reader, message);
+    if (error != REEVE_EBUSY || holds(pipe))
+        return error;
+    pipe->reader.size_now = pipe->transport->receive_max;
+    return reeve_sp_reader_next(&pipe->reader, message);
+}
+
+/* What the bytes that have come contain. REEVE_EAGAIN: more are needed. REEVE_EBUSY: it is held,
+ * and no longer ours. Else no more is wanted of them. */
+static int deliver(struct inbox_pipe *pipe)
 {
     bool was_greeted = pipe->reader.greeted;
     struct reeve_sp_message *message;
     int error;
     do {
-        error = reeve_sp_reader_next(&pipe->reader, &message);
-        if (pipe->reader.greeted && !was_greeted) {
+        error = next(pipe, &message);
+        if (!was_greeted && pipe->reader.greeted) { /* the loop has yet to hear of it */
             was_greeted = true;
             pthread_mutex_lock(&pipe->transport->mutex);
             greeted(pipe);
@@ -166,27 +193,40 @@ static bool deliver(struct inbox_pipe *pipe)
             if (!post(pipe, REEVE_TRANSPORT_PIPE_ADDED, NULL)) {
                 if (error == REEVE_OK)
                     free(message);
-                return false;
+                return REEVE_ENOMEM;
             }
         }
     } while (error == REEVE_OK && post(pipe, REEVE_TRANSPORT_RECEIVED, message));
-    return error == REEVE_EAGAIN;
+    return error;
+}
+
+static void fails(struct inbox_pipe *pipe)
+{
+    pipe_close(pipe);
+    ended(pipe);
+}
+
+static void go_on(struct inbox_pipe *pipe)
+{
+    int error = deliver(pipe);
+    if (error == REEVE_EBUSY)
+        return;
+    if (error != REEVE_EAGAIN)
+        fails(pipe);
+    else if (!pauses(pipe))
+        receive(pipe);
 }
 
 static void on_done(void *arg)
 {
     struct inbox_pipe *pipe = arg;
-    bool good = nng_aio_result(pipe->aio) == 0;
-    if (good && pipe->said) {
+    if (nng_aio_result(pipe->aio) != 0) {
+        fails(pipe);
+    } else if (pipe->said) {
         reeve_sp_reader_take(&pipe->reader, nng_aio_count(pipe->aio));
-        good = deliver(pipe);
-    } else if (good) { /* a new connection has room for so little: all of it has been sent */
+        go_on(pipe);
+    } else { /* a new connection has room for so little: all of it has been sent */
         pipe->said = true;
-    }
-    if (!good) {
-        pipe_close(pipe);
-        ended(pipe);
-    } else if (!pauses(pipe)) {
         receive(pipe);
     }
 }
@@ -223,6 +263,7 @@ static struct inbox_pipe *pipe_make(struct reeve_transport *transport, nng_strea
     pthread_mutex_init(&pipe->mutex, NULL);
     reeve_list_init(&pipe->node);
     reeve_sp_reader_init(&pipe->reader, transport->local, transport->receive_max);
+    pipe->reader.size_now = transport->unproven_max;
     pthread_mutex_lock(&transport->mutex);
     make_room(transport);
     pipe->id = ++transport->last_pipe; /* never 0: so many connections there are not */
@@ -280,21 +321,43 @@ void reeve_inbox_resume(struct reeve_transport *transport)
     }
 }
 
-void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t id)
+static struct inbox_pipe *find(struct reeve_transport *transport, uint32_t id)
 {
     pthread_mutex_lock(&transport->mutex);
     struct inbox_pipe *pipe = reeve_map64_get(&transport->pipes, id);
     pthread_mutex_unlock(&transport->mutex);
+    return pipe;
+}
+
+void reeve_transport_prove_pipe(struct reeve_transport *transport, uint32_t id)
+{
+    struct inbox_pipe *pipe = find(transport, id);
     if (pipe == NULL)
         return;
     pthread_mutex_lock(&transport->queue_mutex);
-    bool paused = pipe->paused;
-    if (paused)
-        reeve_list_remove(&pipe->node);
-    pipe->paused = false;
+    bool held = pipe->held;
+    pipe->held = false;
+    pipe->proven = true;
     pthread_mutex_unlock(&transport->queue_mutex);
-    pipe_close(pipe);
-    if (paused)
+    if (held) {
+        pipe->reader.size_now = transport->receive_max;
+        go_on(pipe);
+    }
+}
+
+void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t id)
+{
+    struct inbox_pipe *pipe = find(transport, id);
+    if (pipe == NULL)
+        return;
+    pipe_close(pipe); /* from here on it is not held any more */
+    pthread_mutex_lock(&transport->queue_mutex);
+    bool idle = pipe->paused || pipe->held;
+    if (pipe->paused)
+        reeve_list_remove(&pipe->node);
+    pipe->paused = pipe->held = false;
+    pthread_mutex_unlock(&transport->queue_mutex);
+    if (idle)
         ended(pipe); /* there is no operation that could fail */
 }
 

@@ -259,6 +259,7 @@ static void peer_up(struct reeve_link *link, uint64_t id)
     const struct reeve_session *session = reeve_sessions_find(&link->sessions, id);
     if (session == NULL)
         return;
+    reeve_transport_prove_pipe(link->transport, session->pipe);
     const struct reeve_identity *identity = reeve_session_peer(session);
     struct reeve_peer_info info = {
         .uid = identity->uid,
@@ -540,7 +541,8 @@ int reeve_link_open(const struct reeve_link_options *options, struct reeve_link 
         (error = reeve_tls_make(options->key, &link->tls, text)) != REEVE_OK)
         return fail_open(link, error);
     error = reeve_transport_open(&listen, link->tls, REEVE_FRAME_SIZE_MAX + REEVE_FRAME_HEADER_SIZE,
-        link->sessions.strangers_max, wake_up, link, &link->transport, &bound, text);
+        REEVE_HANDSHAKE_SIZE_MAX, link->sessions.strangers_max, wake_up, link, &link->transport,
+        &bound, text);
     if (error == REEVE_OK)
         error = reeve_address_advertised(&bound, options->advertise, &advertised, text);
     if (error != REEVE_OK)

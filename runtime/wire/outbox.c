@@ -409,9 +409,7 @@ int reeve_transport_dial_error(int result, const char *address, char *text)
             text, REEVE_TEXT_SIZE, "%s: no such host, or its name cannot be resolved", address);
         return REEVE_EADDRESS;
     case NNG_EPEERAUTH:
-        snprintf(text, REEVE_TEXT_SIZE,
-            "%s refused our cluster key: give the key of that cluster with --key-file or REEVE_KEY",
-            address);
+        snprintf(text, REEVE_TEXT_SIZE, "%s refused our cluster key", address);
         return REEVE_EKEY;
     case REEVE_DIAL_SPEAKS_TLS:
         snprintf(

@@ -351,9 +351,7 @@ void reeve_sessions_outbox_lost(struct reeve_sessions *sessions, uint64_t id)
             text, sizeof text, "what listens at %s is no daemon of a cluster", session->dialled);
     } else {
         code = REEVE_EKEY; /* closed without a word: our hello's mac was not right */
-        snprintf(text, sizeof text,
-            "%s refused our cluster key: give the key of that cluster with --key-file or REEVE_KEY",
-            session->dialled);
+        snprintf(text, sizeof text, "%s refused our cluster key", session->dialled);
     }
     session_end(sessions, session, code, text);
 }

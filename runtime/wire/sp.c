@@ -40,7 +40,7 @@ void reeve_sp_reader_init(struct reeve_sp_reader *reader, bool local, size_t siz
 {
     reader->local = local;
     reader->greeted = false;
-    reader->size_max = size_max;
+    reader->size_max = reader->size_now = size_max;
     reader->message = NULL;
     reader->filled = reader->begin = reader->end = 0;
 }
@@ -96,6 +96,8 @@ static int begin_message(struct reeve_sp_reader *reader)
         size = size << 8 | at[i];
     if (size > reader->size_max)
         return REEVE_EPROTOCOL;
+    if (size > reader->size_now)
+        return REEVE_EBUSY;
     reader->message = malloc(sizeof *reader->message + (size_t)size);
     if (reader->message == NULL)
         return REEVE_ENOMEM;

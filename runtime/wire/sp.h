@@ -49,6 +49,7 @@ struct reeve_sp_reader {
     bool local;
     bool greeted;
     size_t size_max;                  /* of a message */
+    size_t size_now;                  /* at first the same; a larger one waits: REEVE_EBUSY */
     struct reeve_sp_message *message; /* the one that has begun; NULL: none */
     size_t filled;
     size_t begin, end; /* of what has been read and not yet looked at */
@@ -66,7 +67,8 @@ void reeve_sp_reader_take(struct reeve_sp_reader *reader, size_t size);
 
 /* REEVE_OK: the next message, which is the caller's. REEVE_EAGAIN: more bytes are needed.
  * REEVE_EPROTOCOL: no pusher speaks like that, or a message is too large; it is known from its
- * head. REEVE_ENOMEM. */
+ * head. REEVE_EBUSY: it is too large for now; nothing has been made for it, and it is asked for
+ * again when size_now has been set to more. REEVE_ENOMEM. */
 int reeve_sp_reader_next(struct reeve_sp_reader *reader, struct reeve_sp_message **ret);
 
 #endif

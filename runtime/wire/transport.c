@@ -2,13 +2,17 @@
  * have dialled in outbox.c. */
 #include "runtime/wire/transport_internal.h"
 
+#include <errno.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <reeve_errors.h>
 
+#include "runtime/base/limits.h"
 #include "runtime/wire/nng_stream.h"
 #include "runtime/wire/sp.h"
 #include "runtime/wire/tls_engine.h"
@@ -34,13 +38,19 @@ void reeve_transport_event_free(struct reeve_transport_event *event)
     free(event);
 }
 
+/* What it takes of memory: a message of no bytes, too. */
+static size_t size_of(const struct reeve_transport_event *event)
+{
+    return sizeof *event +
+           (event->message != NULL ? sizeof *event->message + event->message->size : 0);
+}
+
 void reeve_transport_post(struct reeve_transport *transport, struct reeve_transport_event *event)
 {
     pthread_mutex_lock(&transport->queue_mutex);
     bool was_empty = reeve_list_is_empty(&transport->queue);
     reeve_list_push_back(&transport->queue, &event->node);
-    if (event->message != NULL)
-        transport->queued_bytes += event->message->size;
+    transport->queued_bytes += size_of(event);
     pthread_mutex_unlock(&transport->queue_mutex);
     if (was_empty)
         transport->wake(transport->arg);
@@ -52,8 +62,8 @@ struct reeve_transport_event *reeve_transport_next(struct reeve_transport *trans
     struct reeve_list *node = reeve_list_pop_front(&transport->queue);
     struct reeve_transport_event *event =
         node != NULL ? REEVE_LIST_ENTRY(node, struct reeve_transport_event, node) : NULL;
-    if (event != NULL && event->message != NULL)
-        transport->queued_bytes -= event->message->size;
+    if (event != NULL)
+        transport->queued_bytes -= size_of(event);
     bool resume = !reeve_list_is_empty(&transport->paused) &&
                   transport->queued_bytes <= REEVE_TRANSPORT_QUEUE_MAX / 2;
     pthread_mutex_unlock(&transport->queue_mutex);
@@ -198,10 +208,43 @@ static int listen_on(struct reeve_transport *transport, const struct reeve_addre
     return result;
 }
 
-int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
-    size_t receive_max, uint32_t strangers_max, void (*wake)(void *arg), void *arg,
-    struct reeve_transport **ret, struct reeve_address *bound, char *text)
+/* What nng 1.5 starts at its first use: it crashes or hangs where it cannot. One thread polls, four
+ * resolve names, one frees, one keeps time; two for each core carry out, 16 at most, and one for
+ * each core ends what takes too long, 8 at most. Then one of ours that dials, and libuv's pool,
+ * without which it aborts. */
+static unsigned threads_wanted(void)
 {
+    long cores = REEVE_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
+    const char *pool = getenv("UV_THREADPOOL_SIZE");
+    long pool_size = pool != NULL ? strtol(pool, NULL, 10) : 4;
+    return (unsigned)(8 + REEVE_MIN(2 * cores, 16) + REEVE_MIN(cores, 8) +
+                      REEVE_MIN(REEVE_MAX(pool_size, 1), 1024));
+}
+
+/* Once in the life of a process. */
+static int threads_check(char *text)
+{
+    static atomic_bool good;
+    char why[REEVE_LIMITS_TEXT_SIZE];
+    unsigned count = threads_wanted();
+    int error = atomic_load(&good) ? 0 : reeve_limits_threads(count);
+    if (error == 0) {
+        atomic_store(&good, true);
+        return REEVE_OK;
+    }
+    snprintf(text, REEVE_TEXT_SIZE, "%u threads cannot be started here: %s; raise that%s", count,
+        reeve_limits_text(error, why),
+        error == ENOMEM ? ", or make their stacks smaller (ulimit -s)" : "");
+    return error == ENOMEM ? REEVE_ENOMEM : REEVE_ESYSTEM;
+}
+
+int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
+    size_t receive_max, size_t unproven_max, uint32_t strangers_max, void (*wake)(void *arg),
+    void *arg, struct reeve_transport **ret, struct reeve_address *bound, char *text)
+{
+    int error = threads_check(text);
+    if (error != REEVE_OK)
+        return error;
     struct reeve_transport *transport = calloc(1, sizeof *transport);
     if (transport == NULL) {
         snprintf(text, REEVE_TEXT_SIZE, "out of memory");
@@ -217,6 +260,7 @@ int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *t
     transport->wake = wake;
     transport->local = listen->scheme == REEVE_ADDRESS_ABSTRACT;
     transport->receive_max = receive_max;
+    transport->unproven_max = unproven_max;
     transport->strangers_max = strangers_max;
     transport->arg = arg;
     transport->tls = tls;

@@ -60,13 +60,14 @@ struct reeve_transport_event {
 struct reeve_transport;
 struct reeve_outbox;
 
-/* Listens on the first free port of `listen`; `bound` says which. `tls` is for addresses of that
- * kind, and NULL where there are none: it must outlive the transport. Of connections that have
- * not said what they are, `strangers_max` are kept. `wake` is called from any thread. Errors as
- * reeve_link_open. */
+/* Listens on the first free port of `listen`; `bound` says which. Messages may be of `receive_max`
+ * bytes; what is larger than `unproven_max` waits, unread, until the pipe is proven. `tls` is
+ * for addresses of that kind, and NULL where there are none: it must outlive the transport. Of
+ * connections that have not said what they are, `strangers_max` are kept. `wake` is called from
+ * any thread. Errors as reeve_link_open. */
 int reeve_transport_open(const struct reeve_address *listen, struct reeve_tls *tls,
-    size_t receive_max, uint32_t strangers_max, void (*wake)(void *arg), void *arg,
-    struct reeve_transport **ret, struct reeve_address *bound, char *text);
+    size_t receive_max, size_t unproven_max, uint32_t strangers_max, void (*wake)(void *arg),
+    void *arg, struct reeve_transport **ret, struct reeve_address *bound, char *text);
 
 /* All outboxes must have been closed. No wake comes afterwards. */
 void reeve_transport_close(struct reeve_transport *transport);
@@ -75,6 +76,8 @@ void reeve_transport_close(struct reeve_transport *transport);
 struct reeve_transport_event *reeve_transport_next(struct reeve_transport *transport);
 void reeve_transport_event_free(struct reeve_transport_event *event);
 
+/* Who sends through it is known: it may send all that there is. */
+void reeve_transport_prove_pipe(struct reeve_transport *transport, uint32_t pipe);
 void reeve_transport_drop_pipe(struct reeve_transport *transport, uint32_t pipe);
 
 /* Begins to connect; ends in CONNECTED or NOT_CONNECTED. NULL when there is no memory or no

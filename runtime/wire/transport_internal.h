@@ -14,7 +14,7 @@
 struct reeve_transport {
     struct reeve_tls *tls; /* NULL: none */
     bool local;            /* the inbox is a unix socket */
-    size_t receive_max;
+    size_t receive_max, unproven_max;
     uint32_t strangers_max;
     void (*wake)(void *arg);
     void *arg;
@@ -30,7 +30,7 @@ struct reeve_transport {
      * pipe's. */
     pthread_mutex_t queue_mutex;
     struct reeve_list queue;  /* of events */
-    size_t queued_bytes;      /* of messages in it */
+    size_t queued_bytes;      /* of memory that it takes */
     struct reeve_list paused; /* pipes that wait until the loop has caught up */
     bool closed;
 };

@@ -48,14 +48,14 @@ bool worker_call_is_early(
 {
     struct reeve_entry_parts parts;
     reeve_actor actor;
-    if (channel->owner == channel->peer && !reeve_jobs_any)
+    if (channel->owner == channel->peer && !reeve_jobs_pools)
         return false;
     if (!reeve_entry_split(view->payload, view->length, view->references, view->flags, &parts) ||
         !reeve_actor_read(parts.value, parts.value_size, &actor) || actor.owner != channel->owner)
         return false;
     return (channel->owner != channel->peer &&
                REEVE_ACTOR_NUMBER(&actor) > reeve_actors_latest(actor.owner)) ||
-           (reeve_jobs_any && reeve_jobs_hold(view, &parts));
+           (reeve_jobs_pools && reeve_jobs_hold(view, &parts));
 }
 
 void worker_call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel *channel,
@@ -73,7 +73,7 @@ void worker_call_run(struct reeve_cluster *cluster, struct reeve_cluster_channel
         answer(channel, NULL, view, REEVE_EPROTOCOL, NULL, worker_self.scratch, size);
         return;
     }
-    if (REEVE_UNLIKELY(reeve_jobs_any) && role == REEVE_ROLE_METHOD &&
+    if (REEVE_UNLIKELY(reeve_jobs_pools) && role == REEVE_ROLE_METHOD &&
         reeve_jobs_take(channel, view, &parts))
         return;
     execution_init(

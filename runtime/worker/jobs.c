@@ -16,131 +16,10 @@
 /* A slot whose call is so far behind is given back, so that the ring does not stand still. */
 #define SLOTS_BEHIND 512u
 
-struct reeve_jobs reeve_jobs = {.lock = PTHREAD_MUTEX_INITIALIZER};
-bool reeve_jobs_any;
+/* It is held for a moment: who finds it taken looks a few times more before it sleeps. */
+struct reeve_jobs reeve_jobs = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP};
+bool reeve_jobs_any, reeve_jobs_pools;
 _Atomic bool reeve_jobs_due;
-
-/* ---- one job --------------------------------------------------------------------------------- */
-
-struct job *reeve_job_new(struct reeve_cluster_channel *channel,
-    const struct reeve_entry_view *view, size_t size, uint32_t timeout_ms)
-{
-    struct job *job = malloc(sizeof(*job) + size);
-    if (job == NULL)
-        return NULL;
-    *job = (struct job){.users = 1,
-        .channel = channel,
-        .lease = channel->lease,
-        .peer = channel->peer,
-        .cpu_milli = channel->cpu_milli,
-        .timeout_ms = timeout_ms,
-        .deadline_ns = UINT64_MAX,
-        .view = *view};
-    if (timeout_ms != 0)
-        job->deadline_ns = reeve_cluster_now_ns() + (uint64_t)timeout_ms * 1000000u;
-    reeve_list_init(&job->node);
-    reeve_list_init(&job->queue_node);
-    return job;
-}
-
-/* With the lock. Where its time is limited, the background thread is told after. */
-void reeve_job_add(struct job *job)
-{
-    reeve_list_push_back(&reeve_jobs.all, &job->node);
-    if (job->deadline_ns < atomic_load(&reeve_jobs.cluster->beside_deadline_ns))
-        atomic_store(&reeve_jobs.cluster->beside_deadline_ns, job->deadline_ns);
-}
-
-/* With the lock. */
-void reeve_job_leave(struct job *job)
-{
-    if (--job->users != 0)
-        return;
-    reeve_list_remove(&job->node);
-    free(job);
-}
-
-/* With the lock: nobody else answers it from now on. */
-void reeve_job_answered(struct job *job)
-{
-    job->answered = true;
-    if (job->token != 0)
-        reeve_map64_remove(&reeve_jobs.tokens, job->token);
-}
-
-/* With the lock: the right to answer it, and with it a use of it, until job_leave. */
-bool reeve_job_take(struct job *job)
-{
-    if (job->answered)
-        return false;
-    reeve_job_answered(job);
-    if (job->state == JOB_RUNNING) /* else there is nobody who uses it */
-        job->users++;
-    if (job->state == JOB_QUEUED) {
-        reeve_list_remove(&job->queue_node);
-        job->group->queued--;
-        job->pool->queued--;
-    }
-    return true;
-}
-
-const char *reeve_job_function_name(const struct job *job)
-{
-    const struct reeve_function *function = reeve_registry_at(job->view.function);
-    return function != NULL ? function->name : "the method";
-}
-
-void reeve_job_execution(struct execution *execution, struct job *job, uint8_t *scratch)
-{
-    struct reeve_entry_parts parts = {0};
-    if (job->pool != NULL)
-        (void)reeve_entry_split(
-            job->view.payload, job->view.length, job->view.references, job->view.flags, &parts);
-    execution_init(
-        execution, reeve_jobs.cluster, job->view.function, parts.value, parts.value_size, scratch);
-    execution->beside = true;
-    execution->job = job;
-    execution->invocation.id = (struct reeve_object_id){job->peer, job->view.task};
-    execution->invocation.attempt = job->view.attempt;
-    execution->invocation.parent = parts.parent;
-    execution->heir = job->peer;
-    execution->timeout_ms = job->timeout_ms;
-}
-
-/* Its slot is no use to anybody. Over a bridge the daemons go by it: there it stays. */
-static void slot_give_back(struct job *job)
-{
-    if (reeve_process_node(job->peer) != reeve_jobs.cluster->node)
-        return;
-    reeve_worker_publish_begin();
-    if (!job->gone && !job->slot_done)
-        reeve_ring_done(&job->channel->channel.calls, job->view.position);
-    job->slot_done = true;
-    reeve_worker_publish_end();
-}
-
-/* The method has returned: it is answered, now or later. */
-void reeve_job_returned(struct job *job, struct execution *execution, uint8_t *scratch)
-{
-    pthread_mutex_lock(&reeve_jobs.lock);
-    bool later = job->later && execution->code == 0;
-    bool mine = !later && !job->answered;
-    if (mine)
-        reeve_job_answered(job);
-    pthread_mutex_unlock(&reeve_jobs.lock);
-    if (mine)
-        execution_finish(execution, job->channel, &job->view, scratch);
-    else
-        execution_drop(execution);
-    if (later)
-        slot_give_back(job);
-    pthread_mutex_lock(&reeve_jobs.lock);
-    if (later && !job->answered)
-        job->state = JOB_LATER; /* whoever takes it has it then */
-    else
-        reeve_job_leave(job);
-    pthread_mutex_unlock(&reeve_jobs.lock);
-}
 
 /* ---- the main thread ------------------------------------------------------------------------- */
 
@@ -162,7 +41,7 @@ static void slots_release(const struct reeve_cluster_channel *channel, uint64_t 
         struct job *job = REEVE_LIST_ENTRY(node, struct job, node);
         if (job->channel == channel && job->pool != NULL &&
             job->view.position + SLOTS_BEHIND <= position)
-            slot_give_back(job);
+            reeve_job_slot_give_back(job);
     }
     pthread_mutex_unlock(&reeve_jobs.lock);
 }

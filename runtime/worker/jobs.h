@@ -57,8 +57,9 @@ struct job {
 
 void reeve_jobs_init(struct reeve_cluster *cluster);
 
-/* Main thread. Whether there have ever been any: then return rings have many writers. */
-extern bool reeve_jobs_any;
+/* Main thread. Whether there have ever been any: then return rings have many writers. And whether
+ * an actor has had threads. */
+extern bool reeve_jobs_any, reeve_jobs_pools;
 
 /* Main thread: a claimed call of a method is for a pool. False: it is not, and is run here. */
 bool reeve_jobs_take(struct reeve_cluster_channel *channel, const struct reeve_entry_view *view,
@@ -67,6 +68,9 @@ bool reeve_jobs_take(struct reeve_cluster_channel *channel, const struct reeve_e
 bool reeve_jobs_hold(const struct reeve_entry_view *view, const struct reeve_entry_parts *parts);
 /* The main thread has run a method that is answered later. */
 void reeve_jobs_returned(struct execution *execution, uint8_t *scratch);
+/* Main thread, which has nothing to do: if there are calls to be answered later, who answers them
+ * may want this core. */
+void reeve_jobs_others_first(void);
 /* Main thread, before it closes the channel, which it does with the word of the return rings. */
 void reeve_jobs_channel_gone(const struct reeve_cluster_channel *channel);
 /* Main thread: the actor has ended. */

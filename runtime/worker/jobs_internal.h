@@ -1,5 +1,5 @@
-/* What jobs.c, pools.c and replies.c share. Between them they guard everything here with one lock:
- * taken before that of the return rings, and after the cluster's. */
+/* What job.c, jobs.c, pools.c and replies.c share. Between them they guard everything here with
+ * one lock: taken before that of the return rings, and after the cluster's. */
 #ifndef REEVE_WORKER_JOBS_INTERNAL_H
 #define REEVE_WORKER_JOBS_INTERNAL_H
 
@@ -38,13 +38,18 @@ extern struct reeve_jobs {
     pthread_mutex_t lock;
     struct reeve_list all;
     struct reeve_map64 tokens; /* of those that are not answered */
+    _Atomic uint32_t later;    /* how many these are; written with the lock */
     uint64_t token_last;
+    uint8_t *scratch;         /* one to pack an answer in, while nobody does; or NULL */
     _Atomic uint32_t running; /* in all pools */
 } reeve_jobs;
 
 /* A call with a copy of its arguments: room for `size` bytes. NULL: no memory. */
 struct job *reeve_job_new(struct reeve_cluster_channel *channel,
     const struct reeve_entry_view *view, size_t size, uint32_t timeout_ms);
+/* With the lock: one without. */
+struct job *reeve_job_bare(struct reeve_cluster_channel *channel,
+    const struct reeve_entry_view *view, uint32_t timeout_ms);
 /* With the lock. Where its time is limited, the background thread is told after. */
 void reeve_job_add(struct job *job);
 /* With the lock: one user less; the last one frees it. */
@@ -53,6 +58,10 @@ void reeve_job_leave(struct job *job);
 void reeve_job_answered(struct job *job);
 /* With the lock: the right to answer it, and with it a use of it, until it is left. */
 bool reeve_job_take(struct job *job);
+/* With the lock: the tokens are others. */
+void reeve_jobs_count_later(void);
+/* Its slot is no use to anybody: the ring may go on. */
+void reeve_job_slot_give_back(struct job *job);
 const char *reeve_job_function_name(const struct job *job);
 /* What is to be run, or packed, for it. */
 void reeve_job_execution(struct execution *execution, struct job *job, uint8_t *scratch);

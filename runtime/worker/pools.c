@@ -40,7 +40,7 @@ struct reeve_thread_pool *reeve_thread_pool_make(
         group->pool = pool;
         group->limit = i == 0 ? REEVE_MAX(concurrency, 1u) : groups->groups[i - 1].threads;
     }
-    reeve_jobs_any = true;
+    reeve_jobs_any = reeve_jobs_pools = true;
     return pool;
 }
 

@@ -1,5 +1,6 @@
 /* What a method's answer, or an actor's state, needs when it is sent from elsewhere than the main
  * thread: later, or in the midst of a method. See jobs.h. */
+#include <sched.h>
 #include <stdlib.h>
 
 #include "api/client/error.h"
@@ -8,25 +9,70 @@
 #include "runtime/worker/jobs_internal.h"
 #include "runtime/worker/stop.h"
 
+#define OFFERS      4        /* of the core to others, after the last answer */
+#define AWAY_NS_MIN 400u     /* an offer that others take takes longer */
+#define AWAY_NS_MAX 1000000u /* who keeps it for longer computes something */
+#define MISSES_MAX  6u
+
+/* ---- letting others run ---------------------------------------------------------------------- */
+
+/* A thread of the program's has given the last answer there was to give: it is about to sleep until
+ * a method wakes it with the next call. That wake-up, and the two switches of context to the thread
+ * and back, cost several times as much as the call, when the thread has the core that the main
+ * thread needs: it then gets one call at a time. So the main thread is let run first: it may take
+ * many calls, and nobody needs to be woken for them.
+ *
+ * It costs next to nothing when nobody wants the core, or only those do who look and hand over,
+ * too. Where somebody computes, who has it for long, and there was nothing to answer after that,
+ * it is tried less and less often: the thread may have more to do than to answer. */
+static void others_first(void)
+{
+    static _Atomic uint32_t misses, passes;
+    uint32_t pass = atomic_load_explicit(&passes, memory_order_relaxed);
+    if (pass != 0) {
+        atomic_store_explicit(&passes, pass - 1, memory_order_relaxed);
+        return;
+    }
+    uint64_t now_ns = reeve_cluster_now_ns(), away_ns = 0;
+    for (int i = 0; i < OFFERS && away_ns < AWAY_NS_MAX; i++) {
+        uint64_t since_ns = now_ns;
+        sched_yield();
+        if (atomic_load_explicit(&reeve_jobs.later, memory_order_relaxed) != 0) {
+            atomic_store_explicit(&misses, 0, memory_order_relaxed);
+            return;
+        }
+        now_ns = reeve_cluster_now_ns();
+        away_ns = now_ns - since_ns;
+        if (away_ns < AWAY_NS_MIN) /* nobody wants the core */
+            return;
+    }
+    if (away_ns < AWAY_NS_MAX)
+        return;
+    uint32_t missed = atomic_load_explicit(&misses, memory_order_relaxed);
+    atomic_store_explicit(&passes, (1u << missed) - 1, memory_order_relaxed);
+    atomic_store_explicit(&misses, REEVE_MIN(missed + 1, MISSES_MAX), memory_order_relaxed);
+}
+
+void reeve_jobs_others_first(void)
+{
+    if (atomic_load_explicit(&reeve_jobs.later, memory_order_relaxed) != 0)
+        sched_yield();
+}
+
 /* ---- answers that come later ----------------------------------------------------------------- */
 
-/* The main thread runs it: until now it was no job. */
+/* With the lock. The main thread runs it: until now it was no job. */
 static struct job *job_of_main(struct execution *execution)
 {
     const struct reeve_invocation *invocation = &execution->invocation;
-    struct job *job = reeve_job_new(execution->channel, execution->view, 0, execution->timeout_ms);
+    struct job *job = reeve_job_bare(execution->channel, execution->view, execution->timeout_ms);
     if (job == NULL)
         return NULL;
     reeve_jobs_any = true;
     job->state = JOB_RUNNING;
     job->view.payload = NULL;
     (void)reeve_actor_read(invocation->args, invocation->args_size, &job->actor);
-    pthread_mutex_lock(&reeve_jobs.lock);
     reeve_job_add(job);
-    pthread_mutex_unlock(&reeve_jobs.lock);
-    if (job->timeout_ms != 0)
-        reeve_stop_wake_by(
-            reeve_jobs.cluster, atomic_load(&reeve_jobs.cluster->beside_deadline_ns));
     return execution->job = job;
 }
 
@@ -38,16 +84,23 @@ int reeve_jobs_reply_later(struct reeve_backend *backend, struct reeve_invocatio
     (void)backend;
     if (invocation->later)
         return reeve_error_set(error, REEVE_EINVAL, "the call has a token already");
-    struct job *job = execution->job != NULL ? execution->job : job_of_main(execution);
-    if (job == NULL)
-        return reeve_error_set(error, REEVE_ENOMEM, no_memory);
     int code = 0;
     pthread_mutex_lock(&reeve_jobs.lock);
-    job->token = ++reeve_jobs.token_last;
-    if (!job->answered) /* else its time is up already */
-        code = reeve_map64_put(&reeve_jobs.tokens, job->token, job, NULL);
-    job->later = code == 0;
+    bool is_new = execution->job == NULL;
+    struct job *job = is_new ? job_of_main(execution) : execution->job;
+    if (job == NULL) {
+        code = REEVE_ENOMEM;
+    } else {
+        job->token = ++reeve_jobs.token_last;
+        if (!job->answered) /* else its time is up already */
+            code = reeve_map64_put(&reeve_jobs.tokens, job->token, job, NULL);
+        job->later = code == 0;
+        reeve_jobs_count_later();
+    }
     pthread_mutex_unlock(&reeve_jobs.lock);
+    if (is_new && execution->timeout_ms != 0)
+        reeve_stop_wake_by(
+            reeve_jobs.cluster, atomic_load(&reeve_jobs.cluster->beside_deadline_ns));
     if (code != 0)
         return reeve_error_set(error, code, no_memory);
     invocation->later = true;
@@ -55,11 +108,11 @@ int reeve_jobs_reply_later(struct reeve_backend *backend, struct reeve_invocatio
     return 0;
 }
 
+/* `scratch`: inline_size bytes to pack the value in, or NULL when there is no memory. */
 static int answer_value(struct job *job, const struct reeve_function *function, const void *value,
-    struct reeve_error_info *error)
+    uint8_t *scratch, struct reeve_error_info *error)
 {
     struct execution execution;
-    uint8_t *scratch = malloc(reeve_jobs.cluster->inline_size);
     if (scratch == NULL) {
         (void)reeve_error_set(error, REEVE_ENOMEM, "no memory for the answer");
         answer_error(job, error);
@@ -74,7 +127,6 @@ static int answer_value(struct job *job, const struct reeve_function *function, 
     }
     execution.code = code;
     execution_finish(&execution, job->channel, &job->view, scratch);
-    free(scratch);
     return code;
 }
 
@@ -88,6 +140,11 @@ int reeve_jobs_reply(struct reeve_backend *backend, uint64_t token,
     bool other = job != NULL && value != NULL && function->index != job->view.function;
     const char *name = job != NULL ? reeve_job_function_name(job) : "";
     bool taken = job != NULL && !other && reeve_job_take(job);
+    uint8_t *scratch = NULL;
+    if (taken && value != NULL) {
+        scratch = reeve_jobs.scratch;
+        reeve_jobs.scratch = NULL;
+    }
     pthread_mutex_unlock(&reeve_jobs.lock);
     if (other)
         return reeve_error_set(
@@ -97,13 +154,24 @@ int reeve_jobs_reply(struct reeve_backend *backend, uint64_t token,
             "nobody waits for this answer: it has been given, or the call was cancelled, its time "
             "is up, or its caller or its actor has ended");
     int code = 0;
+    if (value != NULL && scratch == NULL)
+        scratch = malloc(reeve_jobs.cluster->inline_size);
     if (value != NULL)
-        code = answer_value(job, function, value, error);
+        code = answer_value(job, function, value, scratch, error);
     else
         answer_error(job, failure);
     pthread_mutex_lock(&reeve_jobs.lock);
     reeve_job_leave(job);
+    uint8_t *unused = scratch;
+    if (reeve_jobs.scratch == NULL) {
+        reeve_jobs.scratch = scratch;
+        unused = NULL;
+    }
+    bool is_last = atomic_load(&reeve_jobs.later) == 0;
     pthread_mutex_unlock(&reeve_jobs.lock);
+    free(unused);
+    if (is_last && reeve_invocation_current() == NULL)
+        others_first();
     return code;
 }
 

@@ -118,6 +118,8 @@ static void idle(struct reeve_cluster *cluster)
      * core: out of its way. */
     bool spin = !answer_woke_holder;
     answer_woke_holder = false;
+    if (REEVE_UNLIKELY(reeve_jobs_any))
+        reeve_jobs_others_first();
     if (spin && reeve_cluster_spin(cluster, calls_ready))
         return;
     reeve_lock(&cluster->lock);

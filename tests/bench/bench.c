@@ -30,7 +30,7 @@ struct suite {
 
 static const struct suite suites[] = {
     {.name = "core", .slots = 1, .alone = bench_core_alone, .run = bench_core},
-    {.name = "ray", .run = bench_ray},
+    {.name = "ray", .alone = bench_ray_alone, .run = bench_ray},
     {.name = "envelope", .joins = true, .alone = bench_envelope_alone, .run = bench_envelope},
 };
 

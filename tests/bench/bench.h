@@ -39,6 +39,7 @@ struct bench {
     int calls; /* of the part `calls` */
     int failed;
     struct reeve_floors floors; /* of this run */
+    struct reeve_floors_later floors_later;
     struct reeve_floor_cold *cold;
     struct bench_row rows[BENCH_ROWS_MAX];
     int row_count;
@@ -106,6 +107,7 @@ void reeve_bench_cluster_stop(struct reeve_bench_cluster *cluster);
 /* The suites. What is in processes of its own comes first, without the library in this one. */
 void bench_core_alone(struct bench *bench);
 void bench_core(struct bench *bench);
+void bench_ray_alone(struct bench *bench);
 void bench_ray(struct bench *bench);
 void bench_ray_actors(struct bench *bench); /* a part of it */
 void bench_ray_concurrent(struct bench *bench);

@@ -6,9 +6,15 @@
  *   view_other     by another process, to which the future was lent: it asks the daemon. Floor: a
  *                  question and an answer over a unix socket
  *
- *   view_10000     so many values of 66 KiB, each looked at once: its pages are mapped with it
+ * Nothing of it is to depend on the size. Many in one call, each looked at once, and given up; the
+ * first time that maps their pages, and again:
  *
- * Nothing of it is to depend on the size. And ten thousand values got at once, as copies:
+ *   view_10000_…            of values that this process has put
+ *   view_10000_…_results    made by its tasks
+ *   view_10000_…_given      put by a task, which gives their futures
+ *   view_1000_…_other       by another process, to which they were lent: it asks for each
+ *
+ * And ten thousand values got at once, as copies:
  *
  *   get_many_10000_…   floor: the same copies by malloc and memcpy */
 #include <fcntl.h>
@@ -23,10 +29,11 @@
 #include "runtime/base/macros.h"
 #include "tests/bench/bench.h"
 
-#define MANY        10000
-#define MANY_SIZE   ((size_t)66 * 1024) /* more than rides along */
-#define TIMES       1001
-#define MANY_ROUNDS 3
+#define MANY         10000
+#define MANY_SIZE    ((size_t)66 * 1024) /* more than rides along */
+#define MANY_LARGEST ((size_t)1 << 20)
+#define TIMES        1001
+#define MANY_ROUNDS  3
 
 REEVE_STRUCT(bench_lent, (reeve_future_reeve_bytes, bytes), (int64_t, times))
 
@@ -153,31 +160,129 @@ static void views(struct bench *bench, const char *suffix, size_t size)
 
 static reeve_future_reeve_bytes many_futures[MANY];
 
-static void many_put(const uint8_t *bytes, size_t size)
+static void many_put(const uint8_t *bytes, int count, size_t size)
 {
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < count; i++)
         many_futures[i] = reeve_put_bytes(bytes, size);
 }
 
-/* Each looked at once, where it lies: more than rides along. */
-static void many_views(struct bench *bench, const uint8_t *bytes)
+/* All of them in one call, each looked at once, where it lies, and given up. Negative: failed. */
+static double many_view_ms(const reeve_future_reeve_bytes *futures, int count)
 {
-    bool good = true;
-    many_put(bytes, MANY_SIZE);
+    static reeve_bytes seen[MANY];
+    reeve_view view;
     double begin = bench_now_s();
-    for (int i = 0; i < MANY && good; i++) {
-        reeve_bytes seen;
-        reeve_view view;
-        good = reeve_view_reeve_bytes(many_futures[i], REEVE_FOREVER, &seen, &view) == REEVE_OK &&
-               ((const uint8_t *)seen.data)[0] == 1 && reeve_view_release(view) == REEVE_OK;
-    }
-    double ms = (bench_now_s() - begin) * 1e3;
-    for (int i = 0; i < MANY; i++)
-        (void)reeve_release(many_futures[i]);
-    if (good)
-        bench_say(bench, "view_10000_66kib", ms, "ms", 0);
+    bool good = reeve_view_many_reeve_bytes(futures, (size_t)count, seen, NULL, &view) == REEVE_OK;
+    for (int i = 0; i < count && good; i++)
+        good = ((const uint8_t *)seen[i].data)[0] == 1;
+    good &= reeve_view_release(view) == REEVE_OK;
+    return good ? (bench_now_s() - begin) * 1e3 : -1;
+}
+
+REEVE_REMOTE(double, bench_view_many_lent, (reeve_futures_reeve_bytes, all))
+{
+    return many_view_ms(all.items, (int)all.count);
+}
+
+static void say_ms(struct bench *bench, const char *name, const char *suffix, double ms)
+{
+    char row[48];
+    snprintf(row, sizeof(row), "%s%s", name, suffix);
+    if (ms < 0)
+        bench_call_failed(bench, row);
     else
-        bench_call_failed(bench, "view_10000_66kib");
+        bench_say(bench, row, ms, "ms", 0);
+}
+
+/* The first time their pages are mapped; and again. */
+static void many_views(struct bench *bench, const char *name, int count)
+{
+    say_ms(bench, name, "", many_view_ms(many_futures, count));
+    say_ms(bench, name, "_again", many_view_ms(many_futures, count));
+    for (int i = 0; i < count; i++)
+        (void)reeve_release(many_futures[i]);
+}
+
+/* Those of a task, which has been lent them: as many as a call may have. */
+static void many_views_lent(struct bench *bench, int count)
+{
+    double ms[2] = {-1, -1};
+    for (int i = 0; i < 2; i++) {
+        reeve_futures_reeve_bytes all = {many_futures, (size_t)count};
+        if (bench_view_many_lent_get(bench_view_many_lent_remote(all), &ms[i]) != REEVE_OK)
+            ms[i] = -1;
+    }
+    say_ms(bench, "view_1000_66kib_other", "", ms[0]);
+    say_ms(bench, "view_1000_66kib_other", "_again", ms[1]);
+}
+
+/* Values of another process's, which has given them to this one. */
+REEVE_REMOTE(reeve_futures_reeve_bytes, bench_put_many, (int64_t, count), (uint64_t, size))
+{
+    reeve_future_reeve_bytes *all = reeve_alloc((size_t)count * sizeof(*all));
+    uint8_t *bytes = reeve_alloc(size);
+    memset(bytes, 1, size);
+    for (int64_t i = 0; i < count; i++)
+        all[i] = reeve_put_bytes(bytes, size);
+    return (reeve_futures_reeve_bytes){all, (size_t)count};
+}
+
+static bool many_given(int count, size_t size)
+{
+    reeve_futures_reeve_bytes all;
+    if (bench_put_many_get(bench_put_many_remote(count, size), &all) != REEVE_OK)
+        return false;
+    bool good = all.count == (size_t)count;
+    if (good)
+        memcpy(many_futures, all.items, all.count * sizeof(many_futures[0]));
+    reeve_clear(reeve_futures_reeve_bytes, &all);
+    return good;
+}
+
+static void many_made(int count, size_t size)
+{
+    for (int i = 0; i < count; i++)
+        many_futures[i] = bench_make_bytes_remote(size);
+    (void)reeve_wait(many_futures, (size_t)count, (size_t)count, REEVE_FOREVER, NULL, NULL);
+}
+
+static bool many_wanted(struct bench *bench, const char *name)
+{
+    char again[48];
+    snprintf(again, sizeof(again), "%s_again", name);
+    return bench_wanted(bench, name) || bench_wanted(bench, again);
+}
+
+static void many_viewed(struct bench *bench, const uint8_t *bytes)
+{
+    static const struct {
+        const char *name;
+        int count;
+        size_t size;
+    } rows[] = {{"view_10000_1kib", MANY, 1024}, {"view_10000_66kib", MANY, MANY_SIZE},
+        {"view_1000_1mib", 1000, MANY_LARGEST}};
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(rows); i++) {
+        if (!many_wanted(bench, rows[i].name))
+            continue;
+        many_put(bytes, rows[i].count, rows[i].size);
+        many_views(bench, rows[i].name, rows[i].count);
+    }
+    if (many_wanted(bench, "view_10000_66kib_results")) {
+        many_made(MANY, MANY_SIZE);
+        many_views(bench, "view_10000_66kib_results", MANY);
+    }
+    if (many_wanted(bench, "view_10000_66kib_given")) {
+        if (many_given(MANY, MANY_SIZE))
+            many_views(bench, "view_10000_66kib_given", MANY);
+        else
+            bench_call_failed(bench, "view_10000_66kib_given");
+    }
+    if (many_wanted(bench, "view_1000_66kib_other")) {
+        many_put(bytes, 1000, MANY_SIZE);
+        many_views_lent(bench, 1000);
+        for (int i = 0; i < 1000; i++)
+            (void)reeve_release(many_futures[i]);
+    }
 }
 
 /* What a program pays that makes itself ten thousand copies of such values: malloc and memcpy, into
@@ -222,7 +327,7 @@ static void many_gets(struct bench *bench, const char *name, const uint8_t *byte
         memcpy(apart + i * size, bytes, size);
     bool good = true;
     for (int round = 0; round < MANY_ROUNDS && good; round++) {
-        many_put(bytes, size);
+        many_put(bytes, MANY, size);
         floors[round] = copies_ms(apart != NULL ? apart : bytes, size, apart != NULL ? size : 0);
         double begin = bench_now_s();
         good = reeve_get_many_reeve_bytes(many_futures, MANY, values, NULL) == REEVE_OK;
@@ -247,12 +352,11 @@ static void many(struct bench *bench)
         size_t size;
     } rows[] = {{"get_many_10000_100b", 100}, {"get_many_10000_1kib", 1024},
         {"get_many_10000_66kib", MANY_SIZE}};
-    uint8_t *bytes = malloc(MANY_SIZE);
+    uint8_t *bytes = malloc(MANY_LARGEST);
     if (bytes == NULL)
         return;
-    memset(bytes, 1, MANY_SIZE);
-    if (bench_wanted(bench, "view_10000_66kib"))
-        many_views(bench, bytes);
+    memset(bytes, 1, MANY_LARGEST);
+    many_viewed(bench, bytes);
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(rows); i++)
         if (bench_wanted(bench, rows[i].name))
             many_gets(bench, rows[i].name, bytes, rows[i].size);

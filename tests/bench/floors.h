@@ -28,6 +28,13 @@ struct reeve_floors {
  * threads. */
 void reeve_floors_measure(struct reeve_floors *ret_floors);
 
+/* Calls that are answered by another thread than takes them, a second: one at a time, a thousand
+ * under way, and a thousand with each of eight processes. As above; 1.2 seconds. */
+struct reeve_floors_later {
+    double one_s, many_s, peers_many_s;
+};
+void reeve_floors_later_measure(struct reeve_floors_later *ret_floors);
+
 /* A bare ring with codec whose other end sleeps, for cold calls in turn with others. It forks, so
  * start it before any cluster; there is one. Each call is to come after a rest of the caller's. */
 struct reeve_floor_cold;

@@ -23,7 +23,9 @@ int main(int argc, char **argv)
         return 0;
     }
     struct reeve_floors floors;
+    struct reeve_floors_later later;
     reeve_floors_measure(&floors);
+    reeve_floors_later_measure(&later);
     printf("two processors, to one      %8.2f\n", floors.two_cores);
     printf("ring, spinning              %8.3f us\n", floors.ring_spin_us);
     printf("ring, asleep                %8.1f us\n", floors.ring_futex_us);
@@ -34,5 +36,7 @@ int main(int argc, char **argv)
     printf("memory, first touch         %8.2f GB/s\n", floors.memory_first_touch_gb_s);
     printf("tcp stream                  %8.2f GB/s\n", floors.tcp_stream_gb_s);
     printf("nng round trip              %8.1f us\n", floors.nng_round_trip_us);
+    printf("another thread answers: one %8.3f M calls/s, batches %.2f, of 8 processes %.2f\n",
+        later.one_s / 1e6, later.many_s / 1e6, later.peers_many_s / 1e6);
     return 0;
 }

@@ -277,11 +277,23 @@ static bool with_arg_round(struct bench *bench, const char *name)
     return counts_are_good(bench, name, counts);
 }
 
+void bench_ray_alone(struct bench *bench)
+{
+    static const char *const names[] = {"1_1_async_actor_calls_sync", "1_1_async_actor_calls_async",
+        "1_1_async_actor_calls_with_args_async", "1_n_async_actor_calls_async",
+        "n_n_async_actor_calls_async"};
+    bool any = false;
+    for (size_t i = 0; i < REEVE_ARRAY_COUNT(names); i++)
+        any |= bench_wanted(bench, names[i]);
+    if (any)
+        reeve_floors_later_measure(&bench->floors_later);
+}
+
 void bench_ray_concurrent(struct bench *bench)
 {
     const struct reeve_floors *floors = &bench->floors;
     const double calls_s = floors->ring_codec_calls_s;
-    const double one_s = floors->ring_codec_sync_us > 0 ? 1e6 / floors->ring_codec_sync_us : 0;
+    const struct reeve_floors_later *later = &bench->floors_later;
     const struct {
         const char *name;
         bool (*round)(struct bench *, const char *);
@@ -289,11 +301,11 @@ void bench_ray_concurrent(struct bench *bench)
     } rows[] = {
         {"1_1_actor_calls_concurrent", concurrent_round, BATCH, calls_s, 5775},
         {"n_n_actor_calls_with_arg_async", with_arg_round, WORKERS * CALLS, calls_s, 2759},
-        {"1_1_async_actor_calls_sync", later_sync_round, 1, one_s, 1460},
-        {"1_1_async_actor_calls_async", later_async_round, BATCH, calls_s, 4260},
-        {"1_1_async_actor_calls_with_args_async", later_args_round, BATCH, calls_s, 2836},
-        {"1_n_async_actor_calls_async", one_to_n_round, SERVERS * BATCH, calls_s, 7383},
-        {"n_n_async_actor_calls_async", n_to_n_round, WORKERS * CALLS, calls_s, 23675},
+        {"1_1_async_actor_calls_sync", later_sync_round, 1, later->one_s, 1460},
+        {"1_1_async_actor_calls_async", later_async_round, BATCH, later->many_s, 4260},
+        {"1_1_async_actor_calls_with_args_async", later_args_round, BATCH, later->many_s, 2836},
+        {"1_n_async_actor_calls_async", one_to_n_round, SERVERS * BATCH, later->peers_many_s, 7383},
+        {"n_n_async_actor_calls_async", n_to_n_round, WORKERS * CALLS, later->peers_many_s, 23675},
     };
     bool any = false;
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(rows); i++)

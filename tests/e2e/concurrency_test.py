@@ -3,7 +3,7 @@ import pytest
 
 from conftest import find_program
 
-ALL = ["threads", "groups", "nested", "timed", "died", "later", "replies", "bad", "shared"]
+ALL = ["threads", "groups", "nested", "timed", "died", "later", "replies", "queued", "bad", "shared"]
 
 
 @pytest.mark.parametrize("what", ALL)

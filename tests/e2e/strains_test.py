@@ -39,6 +39,12 @@ def test_strains_in_a_joined_cluster(cluster, what):
     assert cluster.driver([find_program("strains"), what]).succeed(60) == f"ok {what}\n"
 
 
+def test_joining_with_few_descriptors(run, cluster):
+    """With a cluster of its own, and with one there is."""
+    assert run("joins_short").succeed() == "ok joins_short\n"
+    assert cluster.driver([find_program("joins_short")]).succeed() == "ok joins_short\n"
+
+
 def test_more_workers_elsewhere_than_descriptors(network, empty_cluster, home):
     """A lease on another node costs its holder no descriptor."""
     first, second = network(2)

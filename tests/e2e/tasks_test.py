@@ -63,12 +63,24 @@ def test_failures(cluster, observed):
     for failure in failed:
         by_function.setdefault(failure["function"], []).append(failure)
     assert sorted(by_function) == ["dies", "fails", "is_slow"]
-    assert sorted(f["text"] for f in by_function["fails"]) == [f"this is failure {i}" for i in (1, 2, 3)]
+    texts = ["this is failure 1", "this is failure 2", "this is failure 3: caf?!"]  # the last one is no UTF-8
+    assert sorted(f["text"] for f in by_function["fails"]) == texts
     assert all(f["code"] == "REEVE_EFUNCTION" for f in by_function["fails"])
     [death] = by_function["dies"]
     assert death["code"] == "REEVE_EWORKERDIED" and "exited with status 3" in death["text"]
     [late] = by_function["is_slow"]
     assert late["code"] == "REEVE_ETASKTIMEOUT" and "50 ms" in late["text"]
+
+
+def test_a_name_that_is_no_text(cluster, mail):
+    """Programs may be called anything; what is shown of all of them is not spoilt by one."""
+    program = cluster.driver([find_program("gated"), 1, mail.path, mail.gate], environment={"REEVE_JOB_NAME": b"caf\xe9\n"})
+    mail.until_count("start", 1)
+    for command in "status", "tasks", "jobs":
+        assert [job["name"] for job in asked(cluster, command)["jobs"]] == ["caf??"]
+    assert "caf??" in cluster.tool("status").stdout
+    mail.let_go()
+    assert program.succeed() == "0 0\ndone\n"
 
 
 def test_filters(cluster, observed):

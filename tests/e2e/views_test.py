@@ -8,7 +8,7 @@ from support import settings
 STORE = {"REEVE_STORE_SIZE": "64M"}
 
 
-@pytest.mark.parametrize("what", ["in_place", "members", "filled", "got_twice", "many"])
+@pytest.mark.parametrize("what", ["in_place", "members", "filled", "got_twice", "many", "viewed_many"])
 def test_in_place(run, what):
     assert run("views", what, environment=STORE).succeed(60) == f"ok {what}\n"
 

@@ -315,6 +315,102 @@ REEVE_REMOTE(int64_t, later_in_a_task)
     return reeve_reply_later().id == 0 ? reeve_last_error()->code : 0;
 }
 
+/* ---- answers by threads of the program's ----------------------------------------------------- */
+
+#define CLERKS  2
+#define ASKERS  4
+#define NO_TURN ASKERS /* an asker whose calls may be stopped before they come */
+struct asked {
+    reeve_reply_token token;
+    int64_t value;
+};
+REEVE_ACTOR(office, (pthread_t, clerks[CLERKS]), (pthread_mutex_t, lock), (pthread_cond_t, some),
+    (bool, ended), (int64_t, turns[ASKERS]), (struct asked, queue[WAITERS]), (uint64_t, taken),
+    (uint64_t, begun), (uint64_t, answered), (uint64_t, refused))
+
+static void *clerk(void *arg);
+
+REEVE_CONSTRUCTOR(office)
+{
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->some, NULL);
+    for (int i = 0; i < CLERKS; i++)
+        if (pthread_create(&self->clerks[i], NULL, clerk, self) != 0)
+            return REEVE_ESYSTEM;
+    return REEVE_OK;
+}
+REEVE_DESTRUCTOR(office)
+{
+    pthread_mutex_lock(&self->lock);
+    self->ended = true;
+    pthread_cond_broadcast(&self->some);
+    pthread_mutex_unlock(&self->lock);
+    for (int i = 0; i < CLERKS; i++)
+        pthread_join(self->clerks[i], NULL);
+}
+
+/* Each asker's values are 0, 1, 2, … */
+REEVE_METHOD(int64_t, office, ask, (int64_t, asker), (int64_t, value))
+{
+    if (asker != NO_TURN && value != self->turns[asker]++)
+        reeve_fail(1, "%" PRId64 " has come out of turn", value);
+    struct asked asked = {reeve_reply_later(), value};
+    pthread_mutex_lock(&self->lock);
+    self->queue[self->taken++ % WAITERS] = asked;
+    pthread_cond_signal(&self->some);
+    pthread_mutex_unlock(&self->lock);
+    return -1;
+}
+
+static void *clerk(void *arg)
+{
+    office *self = arg;
+    pthread_mutex_lock(&self->lock);
+    for (;;) {
+        while (self->begun == self->taken && !self->ended)
+            pthread_cond_wait(&self->some, &self->lock);
+        if (self->begun == self->taken)
+            break;
+        struct asked asked = self->queue[self->begun++ % WAITERS];
+        pthread_mutex_unlock(&self->lock);
+        int code = office_ask_reply(asked.token, asked.value * 2);
+        pthread_mutex_lock(&self->lock);
+        self->answered += code == REEVE_OK;
+        self->refused += code == REEVE_EHANDLE;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return NULL;
+}
+
+/* How many of the calls that have come were answered; -1: some have not been. */
+REEVE_METHOD(int64_t, office, answered)
+{
+    pthread_mutex_lock(&self->lock);
+    bool all = self->answered + self->refused == self->taken;
+    int64_t count = all ? (int64_t)self->answered : -1;
+    pthread_mutex_unlock(&self->lock);
+    return count;
+}
+
+/* Asks by the hundred, then one by one; how many answers were right. */
+REEVE_REMOTE(int64_t, ask_often, (office_ref, o), (int64_t, asker), (int64_t, rounds))
+{
+    enum { N = 100 };
+    int64_t good = 0, asked = 0, value;
+    for (int64_t k = 0; k < rounds; k++) {
+        office_ask_future f[N];
+        for (int i = 0; i < N; i++)
+            f[i] = office_ask_remote(o, asker, asked + i);
+        for (int i = 0; i < N; i++)
+            good += office_ask_get(f[i], &value) == REEVE_OK && value == 2 * (asked + i);
+        asked += N;
+        for (int i = 0; i < N; i++, asked++)
+            good += office_ask_get(office_ask_remote(o, asker, asked), &value) == REEVE_OK &&
+                    value == 2 * asked;
+    }
+    return good;
+}
+
 /* ---- what is tested -------------------------------------------------------------------------- */
 
 static void threads(void)
@@ -553,6 +649,37 @@ static void replies(void)
     NEED(strstr(reeve_last_error()->message, "without answering door_pass") != NULL);
 }
 
+/* Many ask, two threads answer, and some of the askers do not wait for it. */
+static void queued(void)
+{
+    enum { ROUNDS = 5, STOPPED = 40 };
+    office_ref o = office_create();
+    ask_often_future often[ASKERS];
+    office_ask_future stopped[STOPPED];
+    int64_t value, count = ASKERS * ROUNDS * 200, stopped_good = 0;
+    for (int i = 0; i < ASKERS; i++)
+        often[i] = ask_often_remote_opts(REEVE_TASK_OPTIONS(.cpus = 0.001), o, i, ROUNDS);
+    for (int i = 0; i < STOPPED; i++) {
+        stopped[i] = office_ask_remote_opts(
+            REEVE_TASK_OPTIONS(.timeout_ms = i % 2 == 0 ? 1 : 0), o, NO_TURN, i);
+        if (i % 2 != 0)
+            NEED(reeve_cancel(stopped[i], NULL) == REEVE_OK);
+    }
+    for (int i = 0; i < STOPPED; i++) {
+        int code = office_ask_get(stopped[i], &value);
+        NEED(code == REEVE_OK ? value == 2 * i
+                              : code == (i % 2 == 0 ? REEVE_ETASKTIMEOUT : REEVE_ECANCELLED));
+        stopped_good += code == REEVE_OK;
+    }
+    for (int i = 0; i < ASKERS; i++)
+        NEED(ask_often_get(often[i], &value) == REEVE_OK && value == ROUNDS * 200);
+    do
+        NEED(office_answered_get(office_answered_remote(o), &value) == REEVE_OK);
+    while (value < 0);
+    NEED(value == count + stopped_good);
+    NEED(reeve_actor_release(o) == REEVE_OK);
+}
+
 static void bad(void)
 {
     int64_t value;
@@ -644,7 +771,8 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(void);
     } tests[] = {{"threads", threads}, {"groups", groups}, {"nested", nested}, {"timed", timed},
-        {"died", died}, {"later", later}, {"replies", replies}, {"bad", bad}, {"shared", shared}};
+        {"died", died}, {"later", later}, {"replies", replies}, {"queued", queued}, {"bad", bad},
+        {"shared", shared}};
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
         if (!all && strcmp(what, tests[i].name) != 0)
             continue;

@@ -29,6 +29,7 @@
 #include "runtime/base/ids.h"
 #include "runtime/base/macros.h"
 #include "runtime/base/process.h"
+#include "runtime/wire/address.h"
 #include "runtime/wire/link.h"
 
 #define A_PROCESS      100 /* nodes; each of them wakes the loop by a handle of its own */
@@ -218,7 +219,8 @@ static bool node_open(struct node *node, bool drives)
         .uid = node->uid,
         .incarnation = node->incarnation,
         .key = key,
-        .listen = "tcp://127.0.0.1:0",
+        .listen =
+            reeve_address_is_tls(head_address) ? "tls+tcp://127.0.0.1:0" : "tcp://127.0.0.1:0",
         .callbacks = {.peer_up = on_peer_up,
             .peer_down = on_peer_down,
             .dial_failed = on_dial_failed,

@@ -132,6 +132,10 @@ static void clean(void)
     make_future large = make_remote(COUNT);
     NEED(reeve_view_reeve_double_array(large, REEVE_FOREVER, &array, &view) == REEVE_OK);
     NEED(reeve_view_release(view) == REEVE_OK);
+    make_future twice[] = {large, large};
+    reeve_double_array seen[2];
+    NEED(reeve_view_many(reeve_double_array, twice, 2, seen, NULL, &view) == REEVE_OK);
+    NEED(reeve_view_release(view) == REEVE_OK);
     NEED(make_get(large, &array) == REEVE_OK);
     NEED(make_get(large, &array) == REEVE_EHANDLE);
     reeve_release(reeve_put_reeve_double_array(array)); /* and as an argument of that size */
@@ -181,6 +185,10 @@ static void leak(void)
     make_future large = make_remote(COUNT);
     LEAKS(REEVE_LEAK_VIEW, "");
     NEED(reeve_view_reeve_double_array(large, REEVE_FOREVER, &array, &view) == REEVE_OK);
+    make_future twice[] = {large, large};
+    reeve_double_array seen[2];
+    LEAKS(REEVE_LEAK_VIEW, ""); /* one, however many values */
+    NEED(reeve_view_many(reeve_double_array, twice, 2, seen, NULL, &view) == REEVE_OK);
     LEAKS(REEVE_LEAK_FUTURE, "");
     NEED(reeve_put(int64_t, 7).id != 0);
     LEAKS(REEVE_LEAK_FUTURE, "");

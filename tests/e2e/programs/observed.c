@@ -15,7 +15,7 @@ REEVE_REMOTE(int64_t, quick, (int64_t, number))
 
 REEVE_REMOTE(int64_t, fails, (int64_t, number))
 {
-    reeve_fail(number, "this is failure %" PRId64, number);
+    reeve_fail(number, "this is failure %" PRId64 "%s", number, number == 3 ? ": caf\xe9!" : "");
     return 0;
 }
 

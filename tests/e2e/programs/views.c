@@ -38,6 +38,24 @@ REEVE_REMOTE(double, look_at_pair, (pair, p))
     return p.first.items[p.first.count - 1] + p.second.items[p.second.count - 1];
 }
 
+/* Of so many values their last items added up, all viewed at once: they are asked for, being
+ * another's. A negative number: something is wrong. */
+REEVE_REMOTE(double, sum_of_last, (reeve_futures_reeve_double_array, all))
+{
+    reeve_double_array *seen = calloc(all.count, sizeof *seen);
+    double sum = 0;
+    reeve_view view;
+    if (seen == NULL ||
+        reeve_view_many_reeve_double_array(all.items, all.count, seen, NULL, &view) != REEVE_OK)
+        sum = -1;
+    for (size_t i = 0; sum >= 0 && i < all.count; i++)
+        sum += seen[i].items[seen[i].count - 1];
+    if (sum >= 0 && reeve_view_release(view) != REEVE_OK)
+        sum = -2;
+    free(seen);
+    return sum;
+}
+
 static double view_last(reeve_future_reeve_double_array future, reeve_view *view)
 {
     reeve_double_array seen;
@@ -214,6 +232,64 @@ static void many(void)
     free(items);
 }
 
+static void many_check(const reeve_future_reeve_double_array *all, int count, int items)
+{
+    static reeve_double_array seen[900];
+    static int codes[900];
+    reeve_view view;
+    int viewed = 0;
+    NEED(reeve_view_many_reeve_double_array(all, (size_t)count, seen, codes, &view) == codes[7]);
+    for (int i = 0; i < count; i++) {
+        size_t expected = i == 200 ? 3 : (size_t)items;
+        if (i == 7) {
+            NEED(codes[i] == REEVE_EHANDLE && seen[i].count == 0);
+        } else if (codes[i] == REEVE_EFULL) { /* those before it hold all there is */
+            NEED(i > 300 && viewed > 300 && seen[i].count == 0);
+        } else {
+            NEED(codes[i] == REEVE_OK && seen[i].count == expected);
+            viewed++;
+        }
+    }
+    NEED(count > 300 ? viewed < count - 1 : viewed == count - 1);
+    for (int i = 0; i < count; i++) /* all of them are still there */
+        if (codes[i] == REEVE_OK && i != 200)
+            NEED(seen[i].items[items - 1] == (i == 201 ? 100 : i) + items - 1);
+    NEED(count < 300 || faults(seen[100].items));
+    NEED(reeve_view_release(view) == REEVE_OK);
+    NEED(reeve_view_release(view) == REEVE_EHANDLE);
+}
+
+/* Many viewed in one call, own and another's, anchored and not, large and small, and more than
+ * there is room for. */
+static void viewed_many(void)
+{
+    enum { TOTAL = 900, ITEMS = 16384 };
+    static reeve_future_reeve_double_array all[TOTAL];
+    double *items = malloc(ITEMS * sizeof *items), sum, wanted;
+    for (int count = 220; count <= TOTAL; count += count == 220 ? 80 : 600) {
+        for (int i = 0; i < count; i++) {
+            for (int k = 0; k < ITEMS; k++)
+                items[k] = i + k;
+            all[i] = reeve_put_reeve_double_array((reeve_double_array){items, ITEMS});
+        }
+        NEED(reeve_release(all[7]) == REEVE_OK);
+        NEED(reeve_release(all[200]) == REEVE_OK);
+        NEED(reeve_release(all[201]) == REEVE_OK);
+        all[200] = make_remote(3); /* small, and not there yet */
+        all[201] = all[100];
+        many_check(all, count, ITEMS);
+        wanted = 0;
+        for (int i = 10; i < 210; i++)
+            wanted += i == 200 ? 2 : (i == 201 ? 100 : i) + ITEMS - 1;
+        NEED(sum_of_last_get(sum_of_last_remote((reeve_futures_reeve_double_array){all + 10, 200}),
+                 &sum) == REEVE_OK);
+        NEED(sum == wanted);
+        for (int i = 0; i < count; i++)
+            NEED(reeve_release(all[i]) == (i == 7 || i == 201 ? REEVE_EHANDLE : REEVE_OK));
+    }
+    free(items);
+}
+
 struct getter {
     reeve_future_reeve_double_array future;
     pthread_barrier_t *begin;
@@ -331,6 +407,8 @@ int main(int argc, char **argv)
         got_twice();
     else if (strcmp(what, "many") == 0)
         many(), nothing_left();
+    else if (strcmp(what, "viewed_many") == 0)
+        viewed_many(), nothing_left();
     else if (strcmp(what, "churn") == 0)
         churn(), nothing_left();
     else if (strcmp(what, "nothing_left") == 0)

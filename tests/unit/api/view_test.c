@@ -3,6 +3,7 @@
 #include <reeve.h>
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +198,107 @@ static void test_packed_values_and_futures_in_them(void **state)
     assert_int_equal(reeve_view_release(typed), REEVE_OK);
 }
 
+static void test_many_are_one_view(void **state)
+{
+    (void)state;
+    enum { COUNT = 700 };
+    static fails_future all[COUNT];
+    static int64_t seen[COUNT];
+    static int codes[COUNT];
+    reeve_view view;
+    for (int i = 0; i < COUNT; i++)
+        all[i] = reeve_put_int64_t(i);
+    assert_int_equal(reeve_view_many_int64_t(all, COUNT, seen, NULL, &view), REEVE_OK);
+    assert_true(view.id != 0 && seen[0] == 0 && seen[COUNT - 1] == COUNT - 1);
+    assert_int_equal(reeve_view_release(view), REEVE_OK);
+    assert_int_equal(reeve_view_release(view), REEVE_EHANDLE);
+    /* one that failed, one that is gone, one that was born failed, one that is there twice */
+    assert_int_equal(reeve_release(all[3]), REEVE_OK);
+    assert_int_equal(reeve_release(all[300]), REEVE_OK);
+    assert_int_equal(reeve_release(all[600]), REEVE_OK);
+    all[300] = fails_remote();
+    all[600].id = transpose_remote((reeve_double_matrix){NULL, 2, 3}).id;
+    all[5] = all[4];
+    seen[3] = 77;
+    assert_int_equal(reeve_view_many_int64_t(all, COUNT, seen, codes, &view), REEVE_EHANDLE);
+    assert_int_equal(codes[3], REEVE_EHANDLE);
+    assert_int_equal(codes[300], REEVE_EFUNCTION);
+    assert_int_equal(codes[600], REEVE_EINVAL);
+    for (int i = 0; i < COUNT; i++) {
+        bool failed = i == 3 || i == 300 || i == 600;
+        assert_true((codes[i] != REEVE_OK) == failed);
+        assert_int_equal(seen[i], failed ? 0 : i == 5 ? 4 : i);
+    }
+    assert_int_equal(reeve_view_release(view), REEVE_OK); /* of those that could be viewed */
+    assert_int_equal(reeve_view_many_int64_t(&all[300], 1, seen, NULL, &view), REEVE_EFUNCTION);
+    assert_int_equal(reeve_last_error()->user_code, 3);
+    assert_int_equal(view.id, 0);
+    assert_int_equal(reeve_view_many(int64_t, all, 0, NULL, NULL, &view), REEVE_OK);
+    assert_int_equal(view.id, 0);
+    for (int i = 0; i < COUNT; i++) /* none has been released */
+        assert_int_equal(reeve_release(all[i]), i == 3 || i == 5 ? REEVE_EHANDLE : REEVE_OK);
+}
+
+static void test_many_of_what_points_somewhere(void **state)
+{
+    (void)state;
+    enum { COUNT = 400 };
+    static reeve_future_mixed all[COUNT];
+    static mixed seen[COUNT];
+    static reeve_future untyped[COUNT];
+    static reeve_packed packed[COUNT];
+    double *items = ramp(COUNT + 500);
+    reeve_view view, raw;
+    for (size_t i = 0; i < COUNT; i++) {
+        char name[32];
+        int32_t number = (int32_t)i;
+        snprintf(name, sizeof name, "number %zu", i);
+        all[i] =
+            reeve_put_mixed((mixed){{items, i + 1}, name, {&number, 1}, (int64_t)i, {NULL, 0, 0}});
+        untyped[i] = reeve_untyped(all[i]);
+    }
+    assert_int_equal(reeve_view_many_mixed(all, COUNT, seen, NULL, &view), REEVE_OK);
+    assert_int_equal(reeve_view_packed_many(untyped, COUNT, packed, NULL, &raw), REEVE_OK);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(reeve_release(all[i]), REEVE_OK); /* the view has them still */
+    for (size_t i = 0; i < COUNT; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "number %zu", i);
+        assert_string_equal(seen[i].name, name);
+        assert_true(seen[i].a.count == i + 1 && seen[i].a.items[i] == (double)i);
+        assert_true(seen[i].b.items[0] == (int32_t)i && seen[i].n == (int64_t)i);
+        assert_true(packed[i].size > (i + 1) * 8 && packed[i].future_count == 0);
+        assert_int_equal(*(const uint8_t *)packed[i].bytes, 0x95);
+    }
+    assert_int_equal(reeve_view_release(view), REEVE_OK);
+    assert_int_equal(reeve_view_release(raw), REEVE_OK);
+    free(items);
+}
+
+static void test_many_with_futures_in_them(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static reeve_future_holder all[COUNT];
+    static holder seen[COUNT];
+    reeve_view view;
+    int64_t number;
+    for (int i = 0; i < COUNT; i++) {
+        reeve_future_int64_t inner = reeve_put_int64_t(i * 2);
+        all[i] = reeve_put_holder((holder){inner, i});
+        assert_int_equal(reeve_release(inner), REEVE_OK);
+    }
+    assert_int_equal(reeve_view_many_holder(all, COUNT, seen, NULL, &view), REEVE_OK);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(reeve_release(all[i]), REEVE_OK);
+    for (int i = 0; i < COUNT; i += 2) { /* those that are not got end with the view */
+        assert_int_equal(reeve_get_int64_t(seen[i].inner, &number), REEVE_OK);
+        assert_int_equal(number, i * 2);
+    }
+    assert_int_equal(reeve_view_release(view), REEVE_OK);
+    assert_int_equal(reeve_get_int64_t(seen[1].inner, &number), REEVE_EHANDLE);
+}
+
 static void test_values_are_filled_in_place(void **state)
 {
     (void)state;
@@ -270,12 +372,18 @@ static void test_after_shutdown(void **state)
     reeve_future_reeve_double_array future =
         reeve_put_reeve_double_array((reeve_double_array){items, 50000});
     reeve_double_array seen;
-    reeve_view view, other;
+    reeve_view view, other, all;
+    int code;
     reeve_creation creation, second;
     assert_int_equal(reeve_view_reeve_double_array(future, 0, &seen, &view), REEVE_OK);
+    assert_int_equal(reeve_view_many_reeve_double_array(&future, 1, &seen, NULL, &all), REEVE_OK);
     assert_int_equal(reeve_create_reeve_double_array(50000, &room, &creation), REEVE_OK);
     assert_int_equal(reeve_create_reeve_double_array(50000, &room, &second), REEVE_OK);
     reeve_shutdown();
+    assert_int_equal(
+        reeve_view_many_reeve_double_array(&future, 1, &seen, &code, &other), REEVE_ESHUTDOWN);
+    assert_true(code == REEVE_ESHUTDOWN && other.id == 0);
+    assert_int_equal(reeve_view_release(all), REEVE_ESHUTDOWN);
     assert_int_equal(reeve_view_reeve_double_array(future, 0, &seen, &other), REEVE_ESHUTDOWN);
     assert_int_equal(reeve_create_reeve_double_array(5, &room, &second), REEVE_ESHUTDOWN);
     assert_int_equal(reeve_seal_reeve_double_array(creation, &future), REEVE_ESHUTDOWN);
@@ -296,6 +404,9 @@ int main(void)
         cmocka_unit_test(test_a_matrix_has_as_many_items_as_its_sides_say),
         cmocka_unit_test(test_a_value_of_another_type_is_not_viewed),
         cmocka_unit_test(test_packed_values_and_futures_in_them),
+        cmocka_unit_test(test_many_are_one_view),
+        cmocka_unit_test(test_many_of_what_points_somewhere),
+        cmocka_unit_test(test_many_with_futures_in_them),
         cmocka_unit_test(test_values_are_filled_in_place),
         cmocka_unit_test(test_a_creation_ends_once),
         cmocka_unit_test(test_after_shutdown),

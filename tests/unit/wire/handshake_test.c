@@ -344,6 +344,8 @@ static void test_peer_text(void **state)
     char out[8];
     reeve_copy_peer_text(out, sizeof out, "a\033[31mb\n123");
     assert_string_equal(out, "a?[31mb");
+    reeve_copy_peer_text(out, sizeof out, "a\xff\xc3\xa4 \xe2\x82\xac");
+    assert_string_equal(out, "a?\xc3\xa4 "); /* nothing is cut in two */
     reeve_copy_peer_text(out, sizeof out, NULL);
     assert_string_equal(out, "");
 }

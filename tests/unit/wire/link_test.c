@@ -434,7 +434,7 @@ static void test_wrong_key(void **state)
     RUN_UNTIL(b.dials_failed == 1 && a.rejections == 1);
     assert_int_equal(b.code, REEVE_EKEY);
     assert_non_null(strstr(b.text, reeve_link_address(a.link)));
-    assert_non_null(strstr(b.text, "--key-file or REEVE_KEY"));
+    assert_non_null(strstr(b.text, "refused our cluster key"));
     assert_int_equal(a.code, REEVE_EKEY);
     assert_non_null(strstr(a.text, "127.0.0.1:"));
     assert_int_equal(a.ups + b.ups, 0);

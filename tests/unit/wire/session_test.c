@@ -438,7 +438,7 @@ static void test_wrong_key(void **state)
             ;
         assert_int_equal(daemons[0].failed, 1);
         assert_int_equal(daemons[0].code, REEVE_EKEY);
-        assert_non_null(strstr(daemons[0].text, "--key-file or REEVE_KEY"));
+        assert_non_null(strstr(daemons[0].text, "refused our cluster key"));
         assert_int_equal(daemons[1].rejected, 1);
         assert_int_equal(daemons[1].code, REEVE_EKEY);
         assert_int_equal(connection_count, 1); /* it has made nobody dial */

@@ -128,11 +128,40 @@ static void test_what_is_none(void **state)
     assert_int_equal(verdict(true, bytes, greeting + 1), REEVE_EPROTOCOL);
 }
 
+/* One that is too large for now waits, and is read when it may be; what is too large at all is not
+ * let wait. */
+static void test_too_large_for_now(void **state)
+{
+    (void)state;
+    uint8_t bytes[REEVE_SP_GREETING_SIZE + REEVE_SP_HEAD_SIZE_MAX + 5] = {0};
+    struct reeve_sp_reader reader;
+    struct reeve_sp_message *message;
+    reeve_sp_greeting_write(bytes, REEVE_SP_PUSH);
+    size_t size =
+        REEVE_SP_GREETING_SIZE + reeve_sp_head_write(bytes + REEVE_SP_GREETING_SIZE, false, 5) + 5;
+    reeve_sp_reader_init(&reader, false, SIZE_MAX_TAKEN);
+    reader.size_now = 4;
+    assert_int_equal(put(&reader, bytes, size), size);
+    assert_int_equal(reeve_sp_reader_next(&reader, &message), REEVE_EBUSY);
+    assert_int_equal(reeve_sp_reader_next(&reader, &message), REEVE_EBUSY);
+    reader.size_now = 5;
+    assert_int_equal(reeve_sp_reader_next(&reader, &message), REEVE_OK);
+    assert_int_equal(message->size, 5);
+    free(message);
+    reader.size_now = 4;
+    reeve_sp_head_write(bytes, false, SIZE_MAX_TAKEN + 1);
+    assert_int_equal(reeve_sp_reader_next(&reader, &message), REEVE_EAGAIN);
+    assert_int_equal(put(&reader, bytes, 8), 8);
+    assert_int_equal(reeve_sp_reader_next(&reader, &message), REEVE_EPROTOCOL);
+    reeve_sp_reader_fini(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_cut),
         cmocka_unit_test(test_what_is_none),
+        cmocka_unit_test(test_too_large_for_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

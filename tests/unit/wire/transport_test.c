@@ -22,6 +22,7 @@
 #define MESSAGE_MAX   (1u << 20)
 #define PATIENCE_MS   20000
 #define STRANGERS_MAX 256
+#define UNPROVEN_MAX  1024
 
 static struct reeve_transport *transport;
 static uint16_t port;
@@ -42,8 +43,8 @@ static int setup(void **state)
     woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert_true(woken >= 0);
     assert_int_equal(reeve_address_parse("127.0.0.1:0", &listen, text), REEVE_OK);
-    assert_int_equal(reeve_transport_open(&listen, NULL, MESSAGE_MAX, STRANGERS_MAX, wake, NULL,
-                         &transport, &bound, text),
+    assert_int_equal(reeve_transport_open(&listen, NULL, MESSAGE_MAX, UNPROVEN_MAX, STRANGERS_MAX,
+                         wake, NULL, &transport, &bound, text),
         REEVE_OK);
     port = bound.port;
     return 0;
@@ -127,6 +128,76 @@ static void expect_closed(int fd)
     close(fd);
 }
 
+/* ---- strangers ------------------------------------------------------------------------------- */
+
+/* A message of so many bytes, all of them `value`. */
+static void say_message(int fd, uint8_t value, size_t size)
+{
+    static uint8_t bytes[REEVE_SP_HEAD_SIZE_MAX + MESSAGE_MAX];
+    size_t head = reeve_sp_head_write(bytes, false, size);
+    memset(bytes + head, value, size);
+    say(fd, bytes, head + size);
+}
+
+static void expect_message(uint32_t pipe, uint8_t value, size_t size)
+{
+    struct reeve_transport_event *event = expect(REEVE_TRANSPORT_RECEIVED);
+    assert_int_equal(event->pipe, pipe);
+    assert_int_equal(event->message->size, size);
+    assert_int_equal(event->message->bytes[size - 1], value);
+    reeve_transport_event_free(event);
+}
+
+/* What is larger than strangers may send waits until the pipe is proven, and is not lost: it may
+ * have been sent right behind the proof. Here `early`: before we know that it is proven. */
+static void test_large_ones_wait_for_the_proof(void **state)
+{
+    (void)state;
+    for (int early = 0; early < 2; early++) {
+        uint32_t pipe, other;
+        int fd = connect_greeted(&pipe);
+        say_message(fd, 1, UNPROVEN_MAX);
+        expect_message(pipe, 1, UNPROVEN_MAX);
+        if (early)
+            reeve_transport_prove_pipe(transport, pipe);
+        say_message(fd, 2, UNPROVEN_MAX + 1);
+        say_message(fd, 3, 10);
+        if (!early) {
+            /* others go on, and so it has had its time */
+            int second = connect_greeted(&other);
+            say_message(second, 4, 10);
+            expect_message(other, 4, 10);
+            close(second);
+            assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), other);
+            assert_null(reeve_transport_next(transport));
+            reeve_transport_prove_pipe(transport, pipe);
+        }
+        expect_message(pipe, 2, UNPROVEN_MAX + 1);
+        expect_message(pipe, 3, 10);
+        say_message(fd, 5, MESSAGE_MAX / 2);
+        expect_message(pipe, 5, MESSAGE_MAX / 2);
+        close(fd);
+        assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), pipe);
+        reeve_transport_prove_pipe(transport, pipe); /* too late */
+    }
+}
+
+static void test_large_ones_with_the_greeting(void **state)
+{
+    (void)state;
+    uint8_t bytes[REEVE_SP_GREETING_SIZE + REEVE_SP_HEAD_SIZE_MAX];
+    int fd = connect_plain();
+    reeve_sp_greeting_write(bytes, REEVE_SP_PUSH);
+    say(fd, bytes,
+        REEVE_SP_GREETING_SIZE +
+            reeve_sp_head_write(bytes + REEVE_SP_GREETING_SIZE, false, MESSAGE_MAX));
+    uint32_t pipe = expect_pipe(REEVE_TRANSPORT_PIPE_ADDED);
+    reeve_transport_drop_pipe(transport, pipe);
+    assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), pipe);
+    expect_closed(fd);
+    assert_null(reeve_transport_next(transport)); /* once */
+}
+
 /* ---- one that sends much --------------------------------------------------------------------- */
 
 #define MUCH_MESSAGES 100u
@@ -139,12 +210,19 @@ struct much {
     uint8_t bytes[REEVE_SP_HEAD_SIZE_MAX + MUCH_SIZE];
 };
 
+/* Whether it is writable; what is not for so long is taken to have stalled, but not before so much
+ * has been sent as has to be taken. */
+static bool is_writable(int fd, size_t sent)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    return poll(&poll_fd, 1, sent < REEVE_TRANSPORT_QUEUE_MAX ? PATIENCE_MS : STALLED_MS) == 1;
+}
+
 /* Sends until all has been sent, or nothing more is taken. */
 static void send_much(struct much *much)
 {
     const size_t one = reeve_sp_head_write(much->bytes, false, MUCH_SIZE) + MUCH_SIZE;
-    struct pollfd poll_fd = {.fd = much->fd, .events = POLLOUT};
-    while (much->sent < MUCH_MESSAGES * one && poll(&poll_fd, 1, STALLED_MS) == 1) {
+    while (much->sent < MUCH_MESSAGES * one && is_writable(much->fd, much->sent)) {
         size_t at = much->sent % one;
         memset(much->bytes + one - MUCH_SIZE, (int)(much->sent / one), MUCH_SIZE);
         ssize_t count = send(much->fd, much->bytes + at, one - at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -161,6 +239,7 @@ static void test_pauses_and_goes_on(void **state)
     uint32_t pipe;
     static struct much much;
     much = (struct much){.fd = connect_greeted(&pipe)};
+    reeve_transport_prove_pipe(transport, pipe);
     send_much(&much);
     assert_in_range(much.sent, REEVE_TRANSPORT_QUEUE_MAX, MUCH_MESSAGES * MUCH_SIZE - 1);
     for (uint32_t i = 0; i < MUCH_MESSAGES; i++) {
@@ -187,6 +266,7 @@ static void test_dropped_while_it_pauses(void **state)
     uint32_t pipe, removed = 0, received = 0;
     static struct much much;
     much = (struct much){.fd = connect_greeted(&pipe)};
+    reeve_transport_prove_pipe(transport, pipe);
     send_much(&much);
     reeve_transport_drop_pipe(transport, pipe);
     reeve_transport_drop_pipe(transport, pipe);
@@ -200,6 +280,32 @@ static void test_dropped_while_it_pauses(void **state)
     expect_closed(much.fd);
     assert_null(reeve_transport_next(transport)); /* once */
     reeve_transport_drop_pipe(transport, pipe);
+}
+
+/* Messages of no bytes take memory, too: whoever sends nothing else is held up all the same. */
+static void test_many_empty_ones(void **state)
+{
+    (void)state;
+    static const uint8_t heads[1 << 16]; /* of 8 bytes, each a length: 0 */
+    const size_t most = 16u << 20;
+    uint32_t pipe, received = 0;
+    size_t sent = 0;
+    int fd = connect_greeted(&pipe);
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    while (sent < most && poll(&poll_fd, 1, STALLED_MS) == 1) {
+        ssize_t count = send(fd, heads, sizeof heads, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += count > 0 ? (size_t)count : 0;
+    }
+    assert_in_range(sent, 1, most - 1);
+    while (received < sent / 8) {
+        struct reeve_transport_event *event = await();
+        assert_int_equal(event->kind, REEVE_TRANSPORT_RECEIVED);
+        assert_int_equal(event->message->size, 0);
+        reeve_transport_event_free(event);
+        received++;
+    }
+    close(fd);
+    assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), pipe);
 }
 
 /* ---- those that say nothing ------------------------------------------------------------------ */
@@ -245,8 +351,11 @@ static void test_closed_with_all_there_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_large_ones_wait_for_the_proof, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_ones_with_the_greeting, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pauses_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dropped_while_it_pauses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_empty_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_ones_make_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closed_with_all_there_is, setup, teardown),
     };
