@@ -22,8 +22,8 @@ static bool is_here(const struct reeve_store *store, const struct reeve_store_ev
     return event->node == 0 || event->node == store->settings.node;
 }
 
-/* The object that is freed or given away, or a copy of it, and not what a lost attempt has left here
- * under its name (below). */
+/* The object that is freed or given away, or a copy of it, and not what a lost attempt has left
+ * here under its name (below). */
 static struct store_object *meant(
     const struct reeve_store *store, const struct reeve_store_event *event)
 {
@@ -42,9 +42,9 @@ static bool may_dispose(const struct store_client *client, const struct store_ob
     return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
 }
 
-/* What a lost attempt has left here under the name of an object that lies elsewhere, if there is one.
- * Who reads it in place goes on; who has asked for it and waits asks anew, and finds the other.
- * Copies are of that one, and stay. */
+/* What a lost attempt has left here under the name of an object that lies elsewhere, if there is
+ * one. Who reads it in place goes on; who has asked for it and waits asks anew, and finds the
+ * other. Copies are of that one, and stay. */
 static void stray_free(struct reeve_store *store, struct reeve_object_id id)
 {
     struct store_object *object = store_object_find(store, id);

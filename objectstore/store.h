@@ -226,8 +226,8 @@ enum reeve_store_event_kind {
 
 /* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
 #define REEVE_STORE_GIVEN 8u
-/* FREE, PEER_FREE: only what an attempt that was lost has left on that node under the object's name;
- * the object itself lies elsewhere, if there is one */
+/* FREE, PEER_FREE: only what an attempt that was lost has left on that node under the object's
+ * name; the object itself lies elsewhere, if there is one */
 #define REEVE_STORE_STRAY 128u
 /* PEER_PULL: to be sent by us, as those it was referred to failed it */
 #define REEVE_STORE_INSIST 32u

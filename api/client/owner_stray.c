@@ -5,9 +5,9 @@
  *
  * Both objects have the same name, and node 5 keeps the first until its owner frees it. So an owner
  * notes where an attempt may have left one, and frees it there, too: when the task's object is
- * freed or has been given away, or when the task ends without one. Not before, while the task may be
- * run again there. (That the node has died may only seem so, to who has lost the link to it; if it
- * has, nobody is told.)
+ * freed or has been given away, or when the task ends without one. Not before, while the task may
+ * be run again there. (That the node has died may only seem so, to who has lost the link to it; if
+ * it has, nobody is told.)
  *
  * That is a word of its own: a copy of the task's object may lie on node 5 under the same name by
  * now, or be on its way there, for an heir or one who holds it. It stays (objectstore/give.c). */

@@ -109,7 +109,8 @@ static bool is_given(const struct sim_process *process, reeve_task_id task, uint
     return value == handle;
 }
 
-/* It came with a call of one that has died since: there is nobody any more who keeps it for that. */
+/* It came with a call of one that has died since: there is nobody any more who keeps it for
+ * that. */
 static bool is_loan_over(const struct sim *sim, const struct sim_process *process, uint64_t handle)
 {
     for (uint32_t i = 0; i < process->frame_count; i++)

@@ -3,8 +3,8 @@
  *
  *   - an owner keeps what it has lent until whoever asks for a hold is answered, or is dead, and
  *     does not give it away meanwhile;
- *   - who has made an object frees what lost attempts have left of it when it has freed it itself or
- *     given it away; or at once, where it had then already;
+ *   - who has made an object frees what lost attempts have left of it when it has freed it itself
+ *     or given it away; or at once, where it had then already;
  *   - who holds something may hand that on, and keeps its own hold until it is answered;
  *   - an heir adopts what it is given, or handed, when the giver has been answered. It is told of
  *     it by the store, too, once: where the giver has died before, it lets go of it. */

@@ -1,8 +1,8 @@
 /* Random lives: four nodes with a store each, processes that come and die, objects made, read,
- * pulled, spilled, anchored, held, given away, freed, made twice; sessions that break; a node that is lost,
- * between any two commands; disks that fail and flip bits.
- * The memory is real bytes in this test (shadow segments), and so are the files on disk, so that
- * wrong places show as wrong bytes:
+ * pulled, spilled, anchored, held, given away, freed, made twice; sessions that break; a node that
+ * is lost, between any two commands; disks that fail and flip bits. The memory is real bytes in
+ * this test (shadow segments), and so are the files on disk, so that wrong places show as wrong
+ * bytes:
  *
  *   - room that is given overlaps nothing that a process which has not been reaped may still touch;
  *   - a piece that has been called off is written to until the shell has answered, and what is sent
@@ -196,8 +196,8 @@ static void fill(struct model_node *node, const struct model_object *object,
     seal->size = object->size;
 }
 
-/* The same as what lies, or lay, on another node: of an attempt that is said to be lost. False: there
- * is nothing of that kind that would fit. */
+/* The same as what lies, or lay, on another node: of an attempt that is said to be lost. False:
+ * there is nothing of that kind that would fit. */
 static bool seal_stray(struct world *world, struct model_node *node, const struct model_room *room,
     struct reeve_store_event *seal)
 {

@@ -1,5 +1,6 @@
-/* Two attempts of a task have made its object: the one that counts, on node 2, and one that was lost,
- * here, under the same name. Process 5, which has called it, frees the latter by a word of its own. */
+/* Two attempts of a task have made its object: the one that counts, on node 2, and one that was
+ * lost, here, under the same name. Process 5, which has called it, frees the latter by a word of
+ * its own. */
 #include "tests/unit/objectstore/kit.h"
 
 static struct reeve_object_id id;
