@@ -122,20 +122,24 @@ static void print_stores(const json_t *nodes)
     size_t i;
     json_t *node;
     char size[REEVE_SIZE_TEXT_SIZE], used[REEVE_SIZE_TEXT_SIZE], held[REEVE_SIZE_TEXT_SIZE],
-        pinned[REEVE_SIZE_TEXT_SIZE], copies[REEVE_SIZE_TEXT_SIZE], largest[REEVE_SIZE_TEXT_SIZE];
+        pinned[REEVE_SIZE_TEXT_SIZE], copies[REEVE_SIZE_TEXT_SIZE], disk[REEVE_SIZE_TEXT_SIZE],
+        unused[REEVE_SIZE_TEXT_SIZE], largest[REEVE_SIZE_TEXT_SIZE];
     if (json_array_size(nodes) > 0)
-        printf("%-5s %-16s %10s %10s %10s %10s %10s %8s %4s %10s\n", "NODE", "HOST", "STORE",
-            "USED", "HELD", "PINNED", "COPIES", "OBJECTS", "SEGM", "LARGEST");
+        printf("%-5s %-16s %10s %10s %10s %10s %10s %10s %8s %4s %10s %10s\n", "NODE", "HOST",
+            "STORE", "USED", "HELD", "PINNED", "COPIES", "ON DISK", "OBJECTS", "SEGM", "FREE",
+            "LARGEST");
     json_array_foreach(nodes, i, node)
     {
-        printf("%-5" PRIu64 " %-16.16s %10s %10s %10s %10s %10s %8" PRIu64 " %4" PRIu64 " %10s\n",
+        printf("%-5" PRIu64 " %-16.16s %10s %10s %10s %10s %10s %10s %8" PRIu64 " %4" PRIu64
+               " %10s %10s\n",
             count_of(node, "node"), reeve_cli_text_of(node, "host"),
             reeve_size_format(count_of(node, "capacity_bytes"), size),
             reeve_size_format(count_of(node, "used_bytes"), used),
             reeve_size_format(count_of(node, "held_bytes"), held),
             reeve_size_format(count_of(node, "pinned_bytes"), pinned),
-            reeve_size_format(count_of(node, "copy_bytes"), copies), count_of(node, "objects"),
-            count_of(node, "segments"),
+            reeve_size_format(count_of(node, "copy_bytes"), copies),
+            reeve_size_format(count_of(node, "spilled_bytes"), disk), count_of(node, "objects"),
+            count_of(node, "segments"), reeve_size_format(count_of(node, "free_bytes"), unused),
             reeve_size_format(count_of(node, "largest_free_bytes"), largest));
     }
 }
@@ -231,13 +235,14 @@ const struct reeve_cli_command reeve_cli_objects = {
     .usage = "[OPTIONS]",
     .summary = "show what lies in the stores, and who holds it",
     .description =
-        "Shows the object store of each node (USED by objects, HELD as memory now, LARGEST "
-        "free place) and\n"
-        "the objects in it: how large, whose, pinned by whom, with copies on which "
-        "nodes. A process is\n"
-        "written NODE.SERIAL, an object OWNER/NUMBER. A node that does not answer is "
-        "named, and the\n"
-        "exit code is 1 then.",
+        "Shows the object store of each node (USED by objects, HELD as memory now, objects ON "
+        "DISK, "
+        "FREE in\n"
+        "its segments, and the LARGEST free place of those) and the objects in it: how large, "
+        "whose, pinned\n"
+        "by whom, with copies on which nodes. A process is written NODE.SERIAL, an object "
+        "OWNER/NUMBER. A\n"
+        "node that does not answer is named, and the exit code is 1 then.",
     .environment = REEVE_CLI_KEY_ENVIRONMENT,
     .examples = "Examples:\n"
                 "  reeve objects\n"

@@ -202,7 +202,7 @@ typedef struct reeve_options {
     /* Own cluster: how many tasks at a time; REEVE_SLOTS; else the cores of this machine. */
     uint32_t slots;
     /* Own cluster: shared memory for values; REEVE_STORE_SIZE (512MiB, 4GiB, 30%); else 30 % of
-     * memory. See prefault. */
+     * memory, or of the control group's limit. See prefault. */
     uint64_t store_size_bytes;
     /* What futures may take of this process's own memory: those whose calls have not finished
      * (with their arguments) and those that have been neither got nor released (with values that
@@ -235,7 +235,7 @@ typedef struct reeve_options {
     const char *name_space;
     /* Own cluster: 1: all of the store's memory is touched at the start, in the background, and
      * kept, so that the first large values are as fast as later ones; REEVE_PREFAULT=1; else
-     * memory is touched when it is first used. */
+     * memory is touched when it is first used, and ahead of who uses more and more. */
     uint32_t prefault;
 } reeve_options;
 

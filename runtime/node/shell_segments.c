@@ -18,8 +18,6 @@
 
 #define HEADROOM_MIN     (64ull << 20)
 #define HEADROOM_PERCENT 5
-#define DEFAULT_PERCENT  30
-#define DEFAULT_MIN      (64ull << 20)
 #define IDLE_NS          (3 * REEVE_NS_PER_S) /* what is mapped is kept, in case */
 #define TRIM_SIZE        (16ull << 20)
 
@@ -280,12 +278,4 @@ uint64_t reeve_segments_spare(const struct reeve_segments *segments, uint64_t co
     if (committed_bytes > resident)
         reserved += committed_bytes - resident;
     return memory.available_bytes > reserved ? memory.available_bytes - reserved : 0;
-}
-
-uint64_t reeve_segments_default_capacity(void)
-{
-    struct reeve_memory memory;
-    if (reeve_memory_detect("", &memory) != REEVE_OK)
-        return DEFAULT_MIN;
-    return REEVE_MAX(memory.total_bytes / 100 * DEFAULT_PERCENT, DEFAULT_MIN);
 }

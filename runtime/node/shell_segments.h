@@ -63,7 +63,5 @@ uint64_t reeve_segments_resident(const struct reeve_segments *segments);
 /* How much the store may grow: what the machine and the cgroup have to spare, less headroom, less
  * what the store has been promised already (committed_bytes) without having touched it. */
 uint64_t reeve_segments_spare(const struct reeve_segments *segments, uint64_t committed_bytes);
-/* 30 % of memory, or of the cgroup's limit. */
-uint64_t reeve_segments_default_capacity(void);
 
 #endif

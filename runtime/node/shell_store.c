@@ -364,8 +364,6 @@ int reeve_store_shell_create(
     shell->callbacks = settings->callbacks;
     shell->arg = settings->arg;
     struct reeve_store_settings own = settings->store;
-    if (own.capacity_bytes == 0)
-        own.capacity_bytes = reeve_segments_default_capacity();
     shell->capacity_bytes = own.capacity_bytes;
     shell->folders = own.spill_folders;
     shell->segments = reeve_segments_create();

@@ -78,7 +78,7 @@ struct reeve_store_shell_callbacks {
 };
 
 struct reeve_store_shell_settings {
-    struct reeve_store_settings store; /* capacity_bytes 0: 30 % of memory */
+    struct reeve_store_settings store;
     uv_loop_t *loop; /* where there are folders to spill to; must outlive the shell's disk */
     struct reeve_store_shell_callbacks callbacks;
     void *arg;

@@ -53,6 +53,10 @@ static int part_run(struct bench *bench, const char *part, int argc, char **argv
         printf("%.0f %.1f\n", rate, busy_percent);
     } else if (strcmp(part, "objects") == 0) {
         bench_million_objects_part(bench, "envelope_1m_objects");
+    } else if (strcmp(part, "first_put") == 0) {
+        bench_first_put_part(bench, begin);
+    } else if (strcmp(part, "growing") == 0) {
+        bench_growing_part(bench);
     } else if (strcmp(part, "calls") == 0) {
         /* a word when each half is done, and on with it at a line on standard input */
         for (int half = 0; half < 2 && bench_calls_made(bench, part, bench->calls); half++) {

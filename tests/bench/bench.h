@@ -132,5 +132,8 @@ void bench_objects(struct bench *bench);
 void bench_views(struct bench *bench);
 void bench_spill(struct bench *bench);
 void bench_extents(struct bench *bench);
+void bench_prefault(struct bench *bench);
+void bench_first_put_part(struct bench *bench, double begin); /* in a child that began then */
+void bench_growing_part(struct bench *bench);
 
 #endif

@@ -8,7 +8,7 @@
 struct reeve_idle {
     /* proportional set size: shared pages are divided among their users */
     double head_pss_mib, node_pss_mib, worker_pss_mib;
-    double shared_mib;  /* shared memory that the three have touched, of the sizes above */
+    double shared_mib;  /* shared memory that exists, mapped by anybody or not: rings, the store */
     double cpu_percent; /* of one core, the three together */
 };
 

@@ -66,6 +66,7 @@ void bench_core_alone(struct bench *bench)
         on_two_slots(bench, "tasks_async_2x2", "async", 2);
     if (bench_wanted(bench, "tasks_fib"))
         bench_say(bench, "tasks_fib_busy", on_two_slots(bench, "tasks_fib", "fib", 1), "%", 0);
+    bench_prefault(bench);
 }
 
 /* Its floor: as many tasks that wait for nothing. */

@@ -310,7 +310,8 @@ def test_keep_warm(empty_cluster, mail, how):
             lambda status: (status["totals"]["store_used_bytes"] > 0) == used and least <= status["totals"]["store_held_bytes"] <= most,
             within=20, what=f"a store that holds {least} to {most} bytes")
 
-    until_held(True, 40_000_000, 1 << 40)
+    # Growing, it has prepared pages ahead of the program.
+    until_held(True, 50_000_000, 1 << 40)
     mail.let_go()
     program.succeed()
     until_held(False, *((40_000_000, 1 << 40) if how[1] == "1000" else (0, 1 << 20)))
@@ -356,8 +357,15 @@ def memory_group():
 
 @pytest.mark.skipif(settings.SANITIZER != "", reason="sanitizers take most of the group's memory for themselves")
 def test_store_within_a_memory_limit(memory_group, empty_cluster):
-    """A store that may have all of its group's memory takes what is spare, and its daemon lives."""
+    """A store that may have all of its group's memory takes what is spare, and its daemon lives. Where nobody says how large, it has 30 %
+    of that."""
     empty_cluster.start_head()
+    small = empty_cluster.start_node(store=None, host=memory_group)
+    try:
+        empty_cluster.until_status(lambda status: status["totals"]["store_bytes"] == (600 << 20) * 3 // 10 & -65536, what="30 %")
+    finally:
+        small.end()
+    empty_cluster.until_status(lambda status: status["totals"]["store_bytes"] == 0, what="the end of a node")
     node = empty_cluster.start_node(arguments=["--store", "100%", "--prefault"], host=memory_group)
     try:
         held = []
@@ -413,6 +421,11 @@ def test_objects(cluster, operator, mail):
     pinned = [item for item in told["objects"] if item["pins"]]
     assert pinned and objects("--sort", "pins", "--limit", 1)["objects"][0]["pins"] == max(item["pins"] for item in pinned)
     assert all(len(item["pinned_by"]) == item["pinners"] for item in pinned)
+    (node,), (holder,) = {item["node"] for item in primaries}, [by for item in primaries for by in item["pinned_by"]]
+    assert int(holder["process"][:8], 16) == node and holder["process"] != owner and holder["pins"] == 1
+    (store,) = [store for store in told["nodes"] if store["node"] == node]
+    assert store["free_bytes"] == store["segment_bytes"] - store["used_bytes"]
+    assert store["free_bytes"] // 4 < store["largest_free_bytes"] <= store["free_bytes"]
     few = objects("--owner", owner, "--limit", 3)
     assert few["totals"]["shown"] == 3 and few["totals"]["matched"] == totals["matched"]
     assert few["left_out"] == totals["matched"] - 3

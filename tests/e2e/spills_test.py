@@ -1,4 +1,5 @@
 """More values than the store holds go to disk, and come back as they were, or not at all."""
+import json
 import os
 import re
 import subprocess
@@ -105,6 +106,21 @@ def test_damaged_results(run, home):
     assert logged(home, "REEVE-SPILL-READ") == 1
 
 
+def is_shown(cluster):
+    """`reeve objects`, of a hundred values on disk, most of them there only, and with a copy on another node."""
+    told = json.loads(cluster.tool("objects", "--json", "--limit", "1000").stdout)
+    other = next(store["node"] for store in told["nodes"] if store["copy_bytes"])
+    (store,) = [store for store in told["nodes"] if store["node"] != other]
+    here = [item for item in told["objects"] if item["node"] == store["node"]]
+    assert len(here) == 100 and all(item["copies_on"] == [other] and not item["copy"] for item in here)
+    assert [item["copy"] for item in told["objects"] if item["node"] == other] == [True] * 100
+    states = [item["state"] for item in here]
+    assert states.count("spilled") >= 60 and set(states) <= {"sealed", "spilled", "spilling", "restoring"}
+    assert store["spilled"] >= states.count("spilled") and store["disk_bytes"] >= store["spilled_bytes"] >= store["spilled"] << 20
+    table = cluster.tool("objects", "--node", str(store["node"])).stdout
+    assert re.search(rf"^1\.1/\d+ +{store['node']} +1\.00MiB spilled  primary  1\.1 +0 - +{other}$", table, re.MULTILINE), table
+
+
 def test_damaged_with_copies(empty_cluster, home):
     """What a node was sent before comes back from there, where it was put; and is on disk anew."""
     empty_cluster.start_head()
@@ -112,6 +128,7 @@ def test_damaged_with_copies(empty_cluster, home):
     empty_cluster.start_node(arguments=["--spill", "none"])
     program = empty_cluster.driver([find_program("spills"), "shown", 100, 1024], stdin=subprocess.PIPE)
     program.until_line("ready\n", 60)
+    is_shown(empty_cluster)
     flip_all(empty_cluster.nodes[0])
     assert failed_values(program, "shown")[0] == {}
     assert empty_cluster.nodes[0].log().count("REEVE-SPILL-READ") == 1

@@ -29,6 +29,19 @@ def test_travels(staging, what):
     assert staging.staging(what).succeed(60) == f"ok {what}\n"
 
 
+def test_small_ones_do_not_wait_for_large_ones(network, empty_cluster):
+    """A block that takes seconds on a slow link, to a node that small ones go to by the same link meanwhile."""
+    first, second, third = network(3)
+    empty_cluster.start_head(f"tcp://{first.address}:6380", host=first)
+    empty_cluster.start_node(host=second)
+    if not third.slow_down():
+        pytest.skip("the kernel cannot slow a link down")
+    out = empty_cluster.driver([find_program("staging"), "beside"], host=third).succeed(60)
+    count = int(out.split()[0])
+    print(f"{count} small ones before the large one")
+    assert count >= 8 # fifty, where nothing else is done
+
+
 def counts(out):
     words = next(line for line in out.splitlines() if line.startswith("good")).split()
     return int(words[1]), int(words[3])

@@ -135,6 +135,18 @@ def test_reader_is_stopped(one_node, mail, end):
     whole_store(one_node)
 
 
+def test_hung_up_is_not_dead(one_node, mail):
+    """A driver whose connections are closed can still read what it has mapped: that goes when it does."""
+    program = one_node.start_deaths("hangs_up")
+    pid = stopped_at(mail, "hung-up")
+    one_node.until_status(lambda status: status["totals"]["jobs"] == 0, what="no job")
+    assert one_node.start_deaths("whole").succeed() == "ok whole\n" # all the rest
+    assert totals(one_node)["pins"] >= 1 and totals(one_node)["used_bytes"] >= 4 << 20
+    os.kill(pid, signal.SIGCONT)
+    assert program.succeed() == "right\n"
+    whole_store(one_node)
+
+
 @pytest.mark.parametrize("which", ["near", "far"])
 def test_daemon_dies(cluster, mail, which):
     """With all that lay on its node. Of the far one, results are made again and the driver's own values are not concerned; of the near

@@ -13,6 +13,14 @@ def test_in_place(run, what):
     assert run("views", what, environment=STORE).succeed(60) == f"ok {what}\n"
 
 
+@pytest.mark.skipif(not settings.OWN_NAMESPACES, reason="needs a mount namespace")
+def test_without_dev_shm(run):
+    """Where nobody can write there, and there is no room."""
+    hide = 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$@"'
+    program = run("/usr/bin/unshare", "--mount", "/bin/sh", "-c", hide, "sh", find_program("views"), "in_place", environment=STORE)
+    assert program.succeed(60) == "ok in_place\n"
+
+
 def test_workers_killed_while_they_hold_values(run):
     """At each step of having an argument, a view of a child's result, a value being filled, one that is sealed, a large result: in all
     some ten times what the store holds."""

@@ -6,6 +6,7 @@
  *                   argument is as it was
  *     reader        a task stops while it reads its argument; past the gate the driver puts and
  *                   frees several times what the store holds; then says what the task saw
+ *     hangs_up      closes its connections while it has a view, and stops; goes on, and looks at it
  *     orphans       holds results of tasks and values of its own; past the gate gets them all, and
  *                   counts what came back, and the errors
  *     whole         nearly all of the store, which is 64 MiB, at once
@@ -14,6 +15,7 @@
  * is stopped by the source: pages that cannot be read yet. */
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "tests/e2e/programs/content.h"
 #include "tests/e2e/programs/say.h"
@@ -195,6 +197,23 @@ static void reader(const char *mail, const char *gate)
     printf("%s\n", code != REEVE_OK ? reeve_error_name(code) : right ? "right" : "WRONG");
 }
 
+/* It has hung up, and reads what it has mapped all the same. */
+static void hangs_up(const char *mail)
+{
+    source.step = "hung-up";
+    source.mail = mail;
+    reeve_future_reeve_bytes future = put(1);
+    reeve_bytes seen;
+    reeve_view view;
+    NEED(reeve_view_reeve_bytes(future, REEVE_FOREVER, &seen, &view) == REEVE_OK);
+    for (int fd = 3; fd < 1024; fd++)
+        (void)shutdown(fd, SHUT_RDWR); /* what is no socket is left alone */
+    stop();
+    printf("%s\n", content_is_right(seen.data, SIZE, 1) ? "right" : "WRONG");
+    fflush(stdout);
+    _exit(0);
+}
+
 /* Prints how many of 12 results of tasks and of 4 values of its own came back, and the codes of the
  * others. */
 static void orphans(const char *mail, const char *gate)
@@ -239,6 +258,8 @@ int main(int argc, char **argv)
         worker(argv[2], argv[3]);
     else if (strcmp(argv[1], "reader") == 0)
         reader(argv[3], argv[4]);
+    else if (strcmp(argv[1], "hangs_up") == 0)
+        hangs_up(argv[3]);
     else if (strcmp(argv[1], "orphans") == 0)
         orphans(argv[3], argv[4]);
     else if (strcmp(argv[1], "whole") == 0)

@@ -165,6 +165,27 @@ static void near(const char *mail)
         NEED(reeve_release(made[i]) == REEVE_OK);
 }
 
+/* A large block on its way to the only node, which takes seconds on a slow link; and small ones,
+ * one after the other, that go the same way. How many are there before it: that many do not wait
+ * for its pieces. */
+static void beside(const char *mail)
+{
+    (void)mail;
+    int64_t count = 0, y;
+    reeve_future_reeve_bytes block = put(64 * MIB, 1);
+    check_future large = reeve_call(check, block, 1);
+    NEED(reeve_release(block) == REEVE_OK);
+    while (reeve_wait(&large, 1, 1, 0, NULL, NULL) == REEVE_ETIMEDOUT) {
+        reeve_future_reeve_bytes small = put(96 * KIB, count);
+        check_future answered = reeve_call(check, small, count);
+        NEED(reeve_release(small) == REEVE_OK);
+        NEED(check_get(answered, &y) == REEVE_OK);
+        count++;
+    }
+    NEED(check_get(large, &y) == REEVE_OK);
+    printf("%" PRId64 " before it\n", count);
+}
+
 enum { PAIRS = 24, BLOCKS = 6 };
 
 /* Blocks on both nodes, then tasks that each need two of them; the test kills something when it
@@ -205,7 +226,7 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(const char *mail);
     } all[] = {{"sizes", sizes}, {"shared", shared}, {"stream", stream}, {"near", near},
-        {"killed", killed}};
+        {"beside", beside}, {"killed", killed}};
     if (reeve_init(argc, argv, NULL) != REEVE_OK)
         return reeve_perror("reeve_init"), 1;
     NEED(argc > 1);

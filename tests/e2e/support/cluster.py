@@ -100,12 +100,13 @@ class Cluster:
         return self.head
 
     def start_node(self, slots=2, host=None, name=None, hidden=(), arguments=(), environment=(), within=15,
-                   log_level="debug"):
+                   log_level="debug", store="256MiB"):
+        """`store` None: as large as it is where nobody says so."""
         prefix = host.prefix(hidden) if host else ()
         folder = self.folder / (name or f"node{len(self.nodes) + 1}")
         node = Daemon(
-            "worker", ["--head", self.address, "--slots", str(slots), "--store", "256MiB", "--key-file", self.key_file,
-                       *arguments],
+            "worker", ["--head", self.address, "--slots", str(slots), "--key-file", self.key_file,
+                       *(["--store", store] if store else []), *arguments],
             {**self.environment, **dict(environment)}, folder, within, prefix, log_level)
         self.daemons.append(node)
         self.nodes.append(node)

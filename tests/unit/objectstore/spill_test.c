@@ -415,6 +415,25 @@ static void test_ends_while_it_is_mended(void **state)
     }
 }
 
+/* What is under way together goes to both. */
+static void test_folders_are_used_side_by_side(void **state)
+{
+    (void)state;
+    struct kit kit;
+    struct reeve_store_command command;
+    uint32_t counts[2] = {0};
+    init(&kit, 2, 0);
+    for (uint64_t i = 1; i <= 24; i++)
+        put(&kit, 5, object(i), MIB / 4);
+    create(&kit, 5, 1, MIB); /* above the mark */
+    while (reeve_fifo_pop(&kit.out, &command))
+        if (command.kind == REEVE_STORE_SPILL_WRITE)
+            counts[command.folder]++;
+    assert_int_equal(counts[0], 2);
+    assert_int_equal(counts[1], 2);
+    kit_fini(&kit);
+}
+
 /* One folder is full: the other takes it. Both are: who waits is told, and nothing is lost. */
 static void test_full_folders(void **state)
 {
@@ -611,6 +630,7 @@ int main(void)
         cmocka_unit_test(test_not_to_be_mended),
         cmocka_unit_test(test_two_without),
         cmocka_unit_test(test_ends_while_it_is_mended),
+        cmocka_unit_test(test_folders_are_used_side_by_side),
         cmocka_unit_test(test_full_folders),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_neither_writes_nor_reads),

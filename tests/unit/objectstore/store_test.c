@@ -1,6 +1,8 @@
 /* The store core, scenario by scenario. */
 #include "tests/unit/objectstore/kit.h"
 
+#include "runtime/base/macros.h"
+
 static void test_create_seal_get(void **state)
 {
     (void)state;
@@ -502,6 +504,30 @@ static void test_full_store_fails_when_nothing_can_move(void **state)
     kit_fini(&kit);
 }
 
+/* The error names three of four owners, those who have most first. */
+static void test_a_full_store_names_the_largest_owners(void **state)
+{
+    (void)state;
+    static const uint64_t halves[] = {2, 6, 4, 1}; /* of a MiB, of the clients from 5 on */
+    struct kit kit;
+    kit_init(&kit, 8 * MIB, 8 * MIB);
+    for (uint32_t i = 0; i < REEVE_ARRAY_COUNT(halves); i++)
+        client_added(&kit, 5 + i);
+    for (uint32_t i = 0; i < REEVE_ARRAY_COUNT(halves); i++)
+        put(&kit, 5 + i, OBJECT(PROCESS(5 + i), 1), halves[i] * MIB / 2);
+    for (uint32_t i = 0; i < REEVE_ARRAY_COUNT(halves); i++)
+        create(&kit, 5 + i, 2, 7 * MIB);
+    while (reeve_fifo_peek(&kit.out) == NULL)
+        pass(&kit, reeve_store_deadline(kit.store) - kit.now_ns);
+    struct reeve_store_command reply = take(&kit, REEVE_STORE_REPLY_CREATE);
+    assert_int_equal(reply.code, REEVE_EFULL);
+    assert_non_null(strstr(reply.text,
+        ": process 1.6 owns 3.0 MiB in 1 objects, process 1.7 owns 2.0 MiB in 1 objects, "
+        "process 1.5 owns 1.0 MiB in 1 objects"));
+    assert_null(strstr(reply.text, "process 1.8"));
+    kit_fini(&kit);
+}
+
 static void test_waits_in_order_and_never_for_ever(void **state)
 {
     (void)state;
@@ -644,6 +670,7 @@ int main(void)
         cmocka_unit_test(test_copies_of_a_dead_node_go),
         cmocka_unit_test(test_copies_that_a_dead_node_leaves_behind_go),
         cmocka_unit_test(test_full_store_fails_when_nothing_can_move),
+        cmocka_unit_test(test_a_full_store_names_the_largest_owners),
         cmocka_unit_test(test_waits_in_order_and_never_for_ever),
         cmocka_unit_test(test_free_pages_are_given_back_under_pressure),
         cmocka_unit_test(test_growth_is_limited_by_the_memory_of_the_machine),
