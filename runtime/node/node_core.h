@@ -221,10 +221,10 @@ const struct reeve_message *reeve_node_name_of(
     const struct reeve_node *node, uint32_t serial, uint64_t actor_number);
 void reeve_node_get_facts(const struct reeve_node *node, struct reeve_node_facts *ret);
 
-/* The job of a client or worker process, or 0. The holder of a lease that is open here, or 0. */
 /* What the task of that worker has waited for for long, where others have to be run for it; "": for
  * nothing. Valid until the next step. */
 const char *reeve_node_waits_for(const struct reeve_node *node, uint32_t serial);
+/* The job of a client or worker process, or 0. */
 reeve_process_id reeve_node_job_of(const struct reeve_node *node, uint32_t serial);
 
 /* Audits all tables; aborts with the broken rule. For tests, after each step. */

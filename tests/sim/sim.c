@@ -329,7 +329,11 @@ static void print_head(struct sim *sim)
 /* What drivers wait for. */
 static void print_drivers(struct sim *sim)
 {
-    static const char *const states[] = {"free", "waiting", "queued", "sent"};
+    static const char *const states[] = {[REEVE_TASK_FREE] = "free",
+        [REEVE_TASK_LINEAGE] = "lineage",
+        [REEVE_TASK_WAITING] = "waiting",
+        [REEVE_TASK_QUEUED] = "queued",
+        [REEVE_TASK_SENT] = "sent"};
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&sim->processes, &at, NULL, &value)) {

@@ -1,11 +1,4 @@
 /* The inbox, from the side of those who connect to it: with plain sockets, and without a loop. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka.h wants the four above */
-#include <arpa/inet.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -18,6 +11,8 @@
 
 #include "runtime/base/macros.h"
 #include "runtime/wire/transport.h"
+#include "tests/unit/test.h"
+#include "tests/unit/wire/strangers.h"
 
 #define MESSAGE_MAX   (1u << 20)
 #define PATIENCE_MS   20000
@@ -86,46 +81,17 @@ static uint32_t expect_pipe(enum reeve_transport_event_kind kind)
     return pipe;
 }
 
-static int connect_plain(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void say(int fd, const void *bytes, size_t size)
-{
-    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
-}
-
 static int connect_greeted(uint32_t *ret_pipe)
 {
     uint8_t greeting[REEVE_SP_GREETING_SIZE];
-    int fd = connect_plain();
+    int fd = stranger_connect(port);
     assert_int_equal(recv(fd, greeting, sizeof greeting, MSG_WAITALL), sizeof greeting);
     assert_true(reeve_sp_greeting_is(greeting, REEVE_SP_PULL));
     reeve_sp_greeting_write(greeting, REEVE_SP_PUSH);
     for (size_t i = 0; i < sizeof greeting; i++)
-        say(fd, greeting + i, 1); /* in pieces */
+        stranger_say(fd, greeting + i, 1); /* in pieces */
     *ret_pipe = expect_pipe(REEVE_TRANSPORT_PIPE_ADDED);
     return fd;
-}
-
-/* Closed by the other side. */
-static void expect_closed(int fd)
-{
-    uint8_t bytes[64];
-    ssize_t count = 1;
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    while (count > 0) {
-        assert_int_equal(poll(&poll_fd, 1, PATIENCE_MS), 1);
-        count = recv(fd, bytes, sizeof bytes, 0);
-    }
-    assert_true(count == 0 || errno == ECONNRESET);
-    close(fd);
 }
 
 /* ---- strangers ------------------------------------------------------------------------------- */
@@ -133,10 +99,9 @@ static void expect_closed(int fd)
 /* A message of so many bytes, all of them `value`. */
 static void say_message(int fd, uint8_t value, size_t size)
 {
-    static uint8_t bytes[REEVE_SP_HEAD_SIZE_MAX + MESSAGE_MAX];
-    size_t head = reeve_sp_head_write(bytes, false, size);
-    memset(bytes + head, value, size);
-    say(fd, bytes, head + size);
+    static uint8_t bytes[MESSAGE_MAX];
+    memset(bytes, value, size);
+    stranger_say_message(fd, bytes, size);
 }
 
 static void expect_message(uint32_t pipe, uint8_t value, size_t size)
@@ -186,15 +151,15 @@ static void test_large_ones_with_the_greeting(void **state)
 {
     (void)state;
     uint8_t bytes[REEVE_SP_GREETING_SIZE + REEVE_SP_HEAD_SIZE_MAX];
-    int fd = connect_plain();
+    int fd = stranger_connect(port);
     reeve_sp_greeting_write(bytes, REEVE_SP_PUSH);
-    say(fd, bytes,
+    stranger_say(fd, bytes,
         REEVE_SP_GREETING_SIZE +
             reeve_sp_head_write(bytes + REEVE_SP_GREETING_SIZE, false, MESSAGE_MAX));
     uint32_t pipe = expect_pipe(REEVE_TRANSPORT_PIPE_ADDED);
     reeve_transport_drop_pipe(transport, pipe);
     assert_int_equal(expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED), pipe);
-    expect_closed(fd);
+    stranger_until_closed(fd);
     assert_null(reeve_transport_next(transport)); /* once */
 }
 
@@ -277,7 +242,7 @@ static void test_dropped_while_it_pauses(void **state)
         reeve_transport_event_free(event);
     }
     assert_in_range(received, 1, MUCH_MESSAGES - 1);
-    expect_closed(much.fd);
+    stranger_until_closed(much.fd);
     assert_null(reeve_transport_next(transport)); /* once */
     reeve_transport_drop_pipe(transport, pipe);
 }
@@ -316,11 +281,11 @@ static void test_silent_ones_make_room(void **state)
     int silent[STRANGERS_MAX + 1];
     uint8_t greeting[REEVE_SP_GREETING_SIZE];
     for (int i = 0; i <= STRANGERS_MAX; i++) {
-        silent[i] = connect_plain();
+        silent[i] = stranger_connect(port);
         /* it has been seen, so it is in their order */
         assert_int_equal(recv(silent[i], greeting, sizeof greeting, MSG_WAITALL), sizeof greeting);
     }
-    expect_closed(silent[0]);
+    stranger_until_closed(silent[0]);
     expect_pipe(REEVE_TRANSPORT_PIPE_REMOVED); /* of which nobody has heard */
     assert_int_equal(recv(silent[STRANGERS_MAX], greeting, 1, MSG_DONTWAIT), -1);
     assert_int_equal(errno, EAGAIN);
@@ -338,13 +303,14 @@ static void test_closed_with_all_there_is(void **state)
 {
     (void)state;
     uint32_t pipe;
-    int silent = connect_plain(), fd = connect_greeted(&pipe), other = connect_greeted(&pipe);
+    int silent = stranger_connect(port), fd = connect_greeted(&pipe),
+        other = connect_greeted(&pipe);
     uint8_t head[REEVE_SP_HEAD_SIZE_MAX];
-    say(other, head, reeve_sp_head_write(head, false, 1000)); /* and never the rest */
+    stranger_say(other, head, reeve_sp_head_write(head, false, 1000)); /* and never the rest */
     assert_int_equal(teardown(state), 0);
-    expect_closed(silent);
-    expect_closed(fd);
-    expect_closed(other);
+    stranger_until_closed(silent);
+    stranger_until_closed(fd);
+    stranger_until_closed(other);
     assert_int_equal(setup(state), 0);
 }
 
