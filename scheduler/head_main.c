@@ -115,6 +115,12 @@ static void tell_notice(struct reeve_head *head, const struct reeve_sched_comman
             command->message.process, command->message.text);
     else
         reeve_log(level, id, "node=%u text=%s", command->node, command->message.text);
+    if (command->notice == REEVE_SCHED_NOTICE_NODE_DEAD) {
+        head->lost_count++;
+        head->lost_node = command->node;
+        head->lost_ns = reeve_clock_monotonic_ns();
+        snprintf(head->lost_text, sizeof(head->lost_text), "%s", command->message.text);
+    }
     if (command->notice == REEVE_SCHED_NOTICE_NODE_DEAD ||
         command->notice == REEVE_SCHED_NOTICE_NODE_ENDED)
         reeve_head_runs_node_dead(head, command->node);

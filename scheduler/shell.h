@@ -85,6 +85,10 @@ struct reeve_head {
     uint64_t uid, incarnation;
     uint64_t started_ns;
     uint64_t rejected_count;
+    uint64_t lost_count; /* nodes that were given up */
+    uint32_t lost_node;  /* the latest of them, when, and why */
+    uint64_t lost_ns;
+    char lost_text[REEVE_TEXT_SIZE];
     uint64_t files_max; /* descriptors */
     bool files_told;
 };

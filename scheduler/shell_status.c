@@ -298,11 +298,16 @@ static json_t *facts(const struct reeve_head *head)
     uint64_t now_ns = reeve_clock_monotonic_ns();
     char machine[REEVE_MACHINE_SIZE], host[REEVE_HOST_SIZE] = "";
     gethostname(host, sizeof(host) - 1);
-    return json_pack("{s:{s:s, s:s, s:s, s:I, s:s, s:o, s:f, s:I}, s:o}", "head", "address",
-        reeve_link_address(head->links), "host", host, "release", REEVE_VERSION, "pid",
+    json_t *latest = json_null();
+    if (head->lost_count > 0)
+        latest = json_pack("{s:I, s:o, s:f}", "node", (json_int_t)head->lost_node, "why",
+            json_string_nocheck(head->lost_text), "ago_s", seconds_since(head->lost_ns, now_ns));
+    return json_pack("{s:{s:s, s:s, s:s, s:I, s:s, s:o, s:f, s:I, s:I, s:o}, s:o}", "head",
+        "address", reeve_link_address(head->links), "host", host, "release", REEVE_VERSION, "pid",
         (json_int_t)getpid(), "machine", reeve_machine_id(machine), "incarnation",
         id_text(head->incarnation), "uptime_s", seconds_since(head->started_ns, now_ns), "rejected",
-        (json_int_t)head->rejected_count, "runs", reeve_head_runs_json(head));
+        (json_int_t)head->rejected_count, "nodes_lost", (json_int_t)head->lost_count, "lost_latest",
+        latest, "runs", reeve_head_runs_json(head));
 }
 
 #define TABLES                                                                            \

@@ -19,7 +19,8 @@ static struct values {
     bool leases;
 } values;
 
-#define LINES_MAX 50 /* of each table, unless --limit says otherwise */
+#define LINES_MAX 50  /* of each table, unless --limit says otherwise */
+#define SILENT_S  3.0 /* that one does not hear from a node, which has word for us each second */
 
 static const struct reeve_cli_option options[] = {
     REEVE_CLI_CLUSTER_OPTIONS(struct values),
@@ -71,6 +72,12 @@ static void print_head(const json_t *status)
         reeve_cli_number_of(totals, "slots_used"), reeve_cli_number_of(totals, "slots"),
         reeve_cli_integer_of(totals, "jobs"), reeve_cli_integer_of(totals, "leases"),
         reeve_cli_integer_of(totals, "demands"));
+    const json_t *latest = json_object_get(head, "lost_latest");
+    if (reeve_cli_integer_of(head, "nodes_lost") > 0)
+        printf("lost    %lld nodes since this head started, the latest %s ago: node %lld, %s\n",
+            reeve_cli_integer_of(head, "nodes_lost"),
+            reeve_cli_age(reeve_cli_number_of(latest, "ago_s"), since),
+            reeve_cli_integer_of(latest, "node"), reeve_cli_text_of(latest, "why"));
     if (reeve_cli_integer_of(totals, "actor_processes") > 0)
         printf("actors  in %lld processes, %lld with names (see reeve actors)\n",
             reeve_cli_integer_of(totals, "actor_processes"),
@@ -109,17 +116,20 @@ static void print_nodes(const json_t *list)
         "LEASES", "MEMORY", "STORE", "USED", "HELD", "ADDRESS");
     json_array_foreach(list, i, node)
     {
-        char slots[32];
+        char slots[32], silent[64] = "", age[32];
+        double silent_s = reeve_cli_number_of(node, "silent_s");
+        if (silent_s >= SILENT_S)
+            snprintf(silent, sizeof(silent), " (no word for %s)", reeve_cli_age(silent_s, age));
         snprintf(slots, sizeof(slots), "%g/%g", reeve_cli_number_of(node, "slots_used"),
             reeve_cli_number_of(node, "slots"));
-        printf("%-5lld %-20s %-8s %12s %7lld %10s %10s %10s %10s  %s\n",
+        printf("%-5lld %-20s %-8s %12s %7lld %10s %10s %10s %10s  %s%s\n",
             reeve_cli_integer_of(node, "node"), reeve_cli_text_of(node, "host"),
             reeve_cli_text_of(node, "state"), slots, reeve_cli_integer_of(node, "leases"),
             reeve_size_format((uint64_t)reeve_cli_integer_of(node, "memory_bytes"), memory),
             reeve_size_format((uint64_t)reeve_cli_integer_of(node, "store_bytes"), store),
             reeve_size_format((uint64_t)reeve_cli_integer_of(node, "store_used_bytes"), used),
             reeve_size_format((uint64_t)reeve_cli_integer_of(node, "store_held_bytes"), held),
-            reeve_cli_text_of(node, "address"));
+            reeve_cli_text_of(node, "address"), silent);
     }
 }
 

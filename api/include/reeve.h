@@ -248,7 +248,9 @@ typedef struct reeve_options {
  * may be NULL. Blocks until the cluster answers. In a worker process it never returns. Call it
  * from one thread, before the others use the library; after reeve_shutdown it may be called
  * again. REEVE_EINVAL: already initialised, or an option makes no sense; REEVE_ENOCLUSTER: no
- * cluster could be reached or started; REEVE_EFORKED. */
+ * cluster could be reached or started; REEVE_EADDRESS: that is no address; REEVE_EKEY: there is no
+ * cluster key, or it was refused; REEVE_ESYSTEM: the system denies what is needed, the message says
+ * what, and which limit; REEVE_EFORKED. */
 REEVE_API int reeve_init(int argc, char **argv, const reeve_options *options);
 
 /* Signals. The library sets no handlers, and its threads take no signals of the program's. A

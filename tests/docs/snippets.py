@@ -3,7 +3,8 @@ Checks every README.md of the tree: snippets.py SOURCE BUILD CMAKE
 
     ```c          that begins with /* file: X.c   run: ./X   prints: 0 1 4 */ is a program: it is compiled with the
                   command that the same file gives for it (a ```sh line that begins with `cc X.c`), against the build
-                  installed in a folder of its own, run, and its output compared. More lines of output: more lines.
+                  installed in a folder of its own, run, and its output compared. More lines of output: more lines. It
+                  gives up all that it has made, as users are to learn it.
                   One that begins with /* from: path/of/file.c */ is part of that file, word for word.
                   Any other is compiled on its own, for its syntax and its names.
     ```sh         reeve's commands and flags are asked of `reeve CMD --help`; scripts, presets and labels exist.
@@ -47,6 +48,15 @@ def lines_of(text):
     return [line for line in (re.sub(r"^\s*\*\s", "", raw).strip() for raw in text.splitlines()) if line]
 
 
+def program_environment():
+    """Nothing of the user's; what a program has not given up is said at its end."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("REEVE_")}, "REEVE_LEAKS": "1"}
+
+
+def leak(result):
+    return "still held at reeve_shutdown" in result.stderr
+
+
 class Installed:
     """The build, installed in a folder of its own: what users compile against."""
 
@@ -56,8 +66,7 @@ class Installed:
         if result.returncode != 0:
             sys.exit(result.stdout + result.stderr)
         configs = [where for where, _, names in os.walk(self.prefix) if "reeve.pc" in names]
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("REEVE_")}
-        self.environment["PKG_CONFIG_PATH"] = configs[0]
+        self.environment = {**program_environment(), "PKG_CONFIG_PATH": configs[0]}
 
 
 def program_problem(block, compile_line, installed):
@@ -73,7 +82,7 @@ def program_problem(block, compile_line, installed):
             if result.returncode != 0:
                 return f"{' '.join(words)}\n{result.stderr}"
         result = call(["sh", "-c", run], folder, installed.environment)
-        if result.returncode != 0 or lines_of(result.stdout) != lines_of(prints):
+        if result.returncode != 0 or lines_of(result.stdout) != lines_of(prints) or leak(result):
             return f"`{run}` should print\n{prints}\nbut exited with {result.returncode} and\n{result.stdout}{result.stderr}"
     return None
 
@@ -160,9 +169,8 @@ def example_problems(root, build):
         source = os.path.join(examples, name, name + ".c")
         expected = expected_output(source) if os.path.exists(source) else None
         if expected is not None:
-            environment = {k: v for k, v in os.environ.items() if not k.startswith("REEVE_")}
-            result = call([os.path.join(build, "bin", name)], None, environment)
-            good = result.returncode == 0 and result.stdout == expected
+            result = call([os.path.join(build, "bin", name)], None, program_environment())
+            good = result.returncode == 0 and result.stdout == expected and not leak(result)
             yield source, None if good else (
                 f"should print\n{expected}but ended with {result.returncode} and\n{result.stdout}{result.stderr}")
 

@@ -257,7 +257,9 @@ def test_status(cluster, operator, mail):
         return status if heard and any(demand["why"] for demand in status["demands"]) else None
 
     status = processes.until(waits, settings.seconds(5), "a demand that waits")
-    assert {"address", "host", "release", "pid", "machine", "incarnation", "uptime_s", "rejected"} == set(status["head"])
+    assert {"address", "host", "release", "pid", "machine", "incarnation", "uptime_s", "rejected", "nodes_lost",
+            "lost_latest"} == set(status["head"])
+    assert status["head"]["nodes_lost"] == 0 and status["head"]["lost_latest"] is None
     assert status["totals"]["slots"] == status["totals"]["slots_used"] == 4.0
     assert [node["state"] for node in status["nodes"]] == ["up", "up"]
     stores = [(node["store_bytes"] >> 20, node["store_used_bytes"]) for node in status["nodes"]]
@@ -557,6 +559,23 @@ def test_run_is_stopped(cluster, operator, mail, home):
     processes.wait_gone([pid], settings.seconds(1), "a run that was stopped")
     row = json.loads(operator("logs", "--json").stdout)[0]
     assert row["run"] == done.stdout.strip() and row["signal"] == signal.SIGTERM
+
+
+def test_status_of_lost_nodes(cluster, operator):
+    """One that is silent is marked before it is given up; one that was given up is gone from the table, and told above it."""
+    silent, dead = cluster.nodes
+    processes.kill(silent.pid, signal.SIGSTOP)
+    processes.until(lambda: "no word for" in operator("status").stdout, settings.seconds(8), "a node that is silent")
+    processes.kill(silent.pid, signal.SIGCONT)
+    number = dead.log().split("REEVE-NODE-REGISTERED node=")[1].split()[0]
+    dead.kill()
+    text = processes.until(
+        lambda: next((line for line in operator("status").stdout.splitlines() if line.startswith("lost")), None),
+        settings.seconds(5), "a node that was lost")
+    assert text.startswith("lost    1 nodes since this head started, the latest") and f"node {number}, " in text, text
+    assert "its machine says that it does not run" in text
+    latest = cluster.status()["head"]["lost_latest"]
+    assert latest["node"] == int(number) and latest["why"] in text and latest["ago_s"] >= 0
 
 
 def test_run_whose_node_dies(cluster, operator, mail):
