@@ -17,6 +17,21 @@ void store_let_go(
     store->refused_count += !found;
 }
 
+static bool is_here(const struct reeve_store *store, const struct reeve_store_event *event)
+{
+    return event->node == 0 || event->node == store->settings.node;
+}
+
+/* The object that is freed or given away, or a copy of it, and not what a lost attempt has left
+ * here under its name (below). */
+static struct store_object *meant(
+    const struct reeve_store *store, const struct reeve_store_event *event)
+{
+    struct store_object *object = store_object_find(store, event->id);
+    bool stray = object != NULL && !(object->flags & STORE_OBJECT_COPY) && !is_here(store, event);
+    return stray ? NULL : object;
+}
+
 /* Where the primary lies it is known who owns an object; elsewhere its name says who, or the flag
  * that the name does not. */
 static bool may_dispose(const struct store_client *client, const struct store_object *object,
@@ -27,11 +42,54 @@ static bool may_dispose(const struct store_client *client, const struct store_ob
     return client->process == event->id.owner || event->flags & REEVE_STORE_GIVEN;
 }
 
+/* What a lost attempt has left here under the name of an object that lies elsewhere, if there is
+ * one. Who reads it in place goes on; who has asked for it and waits asks anew, and finds the
+ * other. Copies are of that one, and stay. */
+static void stray_free(struct reeve_store *store, struct reeve_object_id id)
+{
+    struct store_object *object = store_object_find(store, id);
+    if (object == NULL || object->owner != id.owner ||
+        object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_FREED))
+        return;
+    struct reeve_list waiters;
+    reeve_list_init(&waiters);
+    if (object->state == STORE_PULLING)
+        store_pull_replace(store, object->fetch, &waiters);
+    else if (object->state == STORE_RESTORING)
+        store_restore_replace(store, object, &waiters);
+    store_copies_drop(object);
+    store_object_free(store, object, REEVE_ELOST);
+    while (!reeve_list_is_empty(&waiters)) {
+        struct store_request *request =
+            REEVE_LIST_ENTRY(waiters.next, struct store_request, queue_link);
+        struct store_client *client = request->client;
+        struct reeve_store_event get = {.request = request->request,
+            .node = request->node,
+            .flags = request->flags,
+            .id = id,
+            .size = request->size};
+        store_request_free(request);
+        store_pull_get(store, client, &get);
+    }
+}
+
+static void stray_end(
+    struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
+{
+    struct store_word word = {.id = event->id, .kind = REEVE_STORE_WORD_STRAY};
+    if (client->process != event->id.owner)
+        store->refused_count++;
+    else if (is_here(store, event))
+        stray_free(store, event->id);
+    else if (reeve_map64_get(&store->gone_nodes, event->node) == NULL)
+        store_tell_word(store, event->node, &word);
+}
+
 /* What was held is needed no more. */
 static void hold_end(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
-    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    uint32_t node = is_here(store, event) ? 0 : event->node;
     struct store_word word = {.id = event->id,
         .holder = client->process,
         .token = event->number,
@@ -45,9 +103,13 @@ static void hold_end(
 void store_free(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
-    struct store_object *object = store_object_find(store, event->id);
+    struct store_object *object = meant(store, event);
     if (event->flags & REEVE_STORE_HELD) {
         hold_end(store, client, event);
+        return;
+    }
+    if (event->flags & REEVE_STORE_STRAY) {
+        stray_end(store, client, event);
         return;
     }
     if (!may_dispose(client, object, event) && client != store->daemon) {
@@ -58,7 +120,7 @@ void store_free(
         store_actor_free(store, event->id);
         return;
     }
-    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    uint32_t node = is_here(store, event) ? 0 : event->node;
     if (node != 0)
         store_tell(store, node, event->id);
     if (object != NULL && object->state == STORE_SEALED)
@@ -67,28 +129,24 @@ void store_free(
         object->fetch->held)
         return; /* it comes for one who holds it, where it lies */
     if (object != NULL && !store_hold_defers(store, object))
-        store_object_free(store, object, node, REEVE_ELOST);
+        store_object_free(store, object, REEVE_ELOST);
 }
 
 void store_give(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
-    struct store_object *object = store_object_find(store, event->id);
-    uint32_t node = event->node == store->settings.node ? 0 : event->node;
+    struct store_object *object = meant(store, event);
+    uint32_t node = is_here(store, event) ? 0 : event->node;
     if (!may_dispose(client, object, event)) {
         store->refused_count++;
         store_reply_seal(
             store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
-    if (object != NULL && node != 0 && !(object->flags & STORE_OBJECT_COPY)) {
-        /* One of the same name, of an attempt that was lost: its heir would never free it here. */
-        if (object->state == STORE_SEALED)
-            (void)store_unanchor(store, object);
-        store_object_free(store, object, 0, REEVE_ELOST);
-    } else if (object != NULL) {
+    if (object != NULL && node != 0) /* its heir may give it on, and die */
+        store_object_disown(store, object, node);
+    else if (object != NULL)
         store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
-    }
     struct store_word word = {.id = event->id,
         .holder = event->process,
         .kind = REEVE_STORE_WORD_GIVE,
@@ -110,9 +168,13 @@ static void on_peer_free(struct reeve_store *store, const struct reeve_store_eve
         store_owner_gone(store, event->id.owner);
         return;
     }
+    if (event->flags & REEVE_STORE_STRAY) {
+        stray_free(store, event->id);
+        return;
+    }
     struct store_object *object = store_object_find(store, event->id);
     if (object != NULL && !store_hold_defers(store, object))
-        store_object_free(store, object, event->node, REEVE_ELOST);
+        store_object_free(store, object, REEVE_ELOST);
 }
 
 static void on_peer_hold(struct reeve_store *store, const struct reeve_store_event *event)

@@ -143,7 +143,7 @@ static void hold_drop(struct reeve_store *store, struct store_hold *hold)
         actor_over(store, held->id);
     held_remove(store, held);
     if (object != NULL && !(object->flags & (STORE_OBJECT_COPY | STORE_OBJECT_FREED)))
-        store_object_free(store, object, 0, REEVE_ELOST);
+        store_object_free(store, object, REEVE_ELOST);
 }
 
 void store_unhold(

@@ -45,13 +45,12 @@ void store_owner_remove(
 
 /* --- freed, given, gone ----------------------------------------------------------------------- */
 
-void store_object_free(
-    struct reeve_store *store, struct store_object *object, uint32_t except_node, int code)
+void store_object_free(struct reeve_store *store, struct store_object *object, int code)
 {
-    for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next) {
-        if (copy->peer->node != except_node && !(object->flags & STORE_OBJECT_COPY))
+    /* (the node that has told us of it, too: it may have asked for another copy since) */
+    for (struct store_copy *copy = object->copies; copy != NULL; copy = copy->next)
+        if (!(object->flags & STORE_OBJECT_COPY))
             store_tell(store, copy->peer->node, object->id);
-    }
     store_copies_drop(object);
     if (object->state == STORE_PULLING) {
         bool copy = object->flags & STORE_OBJECT_COPY;
@@ -99,7 +98,15 @@ void store_object_give(
         free(from);
     }
     if (store_owner_is_gone(store, heir))
-        store_object_free(store, object, 0, REEVE_EOWNERDIED);
+        store_object_free(store, object, REEVE_EOWNERDIED);
+}
+
+void store_object_disown(struct reeve_store *store, struct store_object *object, uint32_t node)
+{
+    bool there = node != store->settings.node && reeve_map64_get(&store->gone_nodes, node) == NULL;
+    store_object_give(store, object, there ? store_nobody(node) : REEVE_PROCESS_NONE, false);
+    if (!there)
+        store_orphans_begin(store, 0);
 }
 
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process)
@@ -168,7 +175,7 @@ static void bury(struct reeve_store *store, struct store_owner *owner, struct st
         store_orphans_begin(store, 0);
         return;
     }
-    store_object_free(store, object, 0, REEVE_EOWNERDIED); /* the owner may go with it */
+    store_object_free(store, object, REEVE_EOWNERDIED); /* the owner may go with it */
 }
 
 /* Freed objects that are still pinned lie at the end of their owner's list: when one comes first,

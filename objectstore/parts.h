@@ -52,13 +52,13 @@ struct store_copy *store_copy_note(
 void store_object_unlist(struct reeve_store *store, struct store_object *object);
 void store_copies_drop(struct store_object *object);
 /* Its owner needs it no more, or is gone (code: what those who wait for it are told). Nodes with
- * copies are told, but not except_node; by the primary only, which knows them all, and whether
- * somebody holds it. */
-void store_object_free(
-    struct reeve_store *store, struct store_object *object, uint32_t except_node, int code);
+ * copies are told by the primary only, which knows them all, and whether somebody holds it. */
+void store_object_free(struct reeve_store *store, struct store_object *object, int code);
 /* `pin`: where its owner had anchored it, it has a pin instead. */
 void store_object_give(
     struct reeve_store *store, struct store_object *object, reeve_process_id heir, bool pin);
+/* A copy of what was given away, and lies on that node: it is nobody's here. */
+void store_object_disown(struct reeve_store *store, struct store_object *object, uint32_t node);
 bool store_owner_is_gone(const struct reeve_store *store, reeve_process_id process);
 void store_owner_gone(struct reeve_store *store, reeve_process_id process);
 /* Who owns a copy of what was given away and lies on that node, as far as is known here: nobody. */
@@ -151,7 +151,8 @@ void store_queue_tick(struct reeve_store *store);
 /* Whoever anchors something, or has been granted room ahead, is asked to let go of so much. */
 void store_relax(struct reeve_store *store, uint64_t bytes);
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
-    uint32_t number, struct store_fetch *fetch, struct store_restore *restore);
+    const struct reeve_store_event *event, struct store_fetch *fetch,
+    struct store_restore *restore);
 void store_request_free(struct store_request *request);
 /* Tells all who wait for the object that it cannot be had. */
 void store_requests_fail(struct reeve_store *store, struct reeve_list *waiters,
@@ -262,8 +263,8 @@ void store_file_end(struct reeve_store *store, uint32_t folder);
 const char *store_place_check(const struct reeve_store *store);
 
 /* restore.c: the way back. */
-void store_restore_get(struct reeve_store *store, struct store_client *client, uint32_t request,
-    struct store_object *object);
+void store_restore_get(struct reeve_store *store, struct store_client *client,
+    const struct reeve_store_event *event, struct store_object *object);
 /* A node wants a piece of an object that is not in memory. */
 void store_restore_ask(
     struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event);

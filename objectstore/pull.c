@@ -175,22 +175,13 @@ static struct store_fetch *fetch_add(
     return fetch;
 }
 
-/* A copy of what was given away, and lies on that node: it is nobody's here. */
-static void disown(struct reeve_store *store, struct store_object *object, uint32_t node)
-{
-    bool there = node != store->settings.node && reeve_map64_get(&store->gone_nodes, node) == NULL;
-    store_object_give(store, object, there ? store_nobody(node) : REEVE_PROCESS_NONE, false);
-    if (!there)
-        store_orphans_begin(store, 0);
-}
-
 static struct store_fetch *begin(struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_add(store, event->id, STORE_PULLING);
     object->flags = STORE_OBJECT_COPY;
     object->size = event->size;
     if (event->flags & NOT_IN_ITS_NAME) /* whose it is, only the node of the primary knows */
-        disown(store, object, event->node);
+        store_object_disown(store, object, event->node);
     return fetch_add(store, object, event->size != 0);
 }
 
@@ -243,22 +234,24 @@ void store_pull_get(
     store_object_name(event->id, name, sizeof(name));
     int code = REEVE_OK;
     bool given = event->flags & NOT_IN_ITS_NAME;
+    bool here = event->node == 0 || event->node == store->settings.node;
     if (object != NULL && object->owner != event->id.owner)
         given = true;
     else if (object != NULL && given && object->flags & STORE_OBJECT_COPY &&
              !(object->flags & STORE_OBJECT_FREED)) /* fetched by one who knew no better */
-        disown(store, object, event->node);
+        store_object_disown(store, object, event->node);
     if (!given && store_owner_is_gone(store, event->id.owner)) {
         code = REEVE_EOWNERDIED;
         snprintf(text, sizeof(text),
             "%s is gone: process %" PRIu32 ".%" PRIu32 ", which owned it, has ended", name,
             reeve_process_node(event->id.owner), (uint32_t)event->id.owner);
     } else if (object != NULL && object->flags & STORE_OBJECT_FREED &&
-               !(object->flags & STORE_OBJECT_COPY)) {
-        /* (a copy that is freed here may be held where the primary is) */
+               !(object->flags & STORE_OBJECT_COPY) && here) {
+        /* (a copy that is freed here may be held where the primary is, and what a lost attempt
+         * had left is as good as the object elsewhere) */
         code = REEVE_ELOST;
         snprintf(text, sizeof(text), "%s has been freed by its owner", name);
-    } else if (object == NULL && (event->node == 0 || event->node == store->settings.node)) {
+    } else if (object == NULL && here) {
         bool held = event->flags & REEVE_STORE_HELD;
         code = held ? REEVE_EOWNERDIED : REEVE_ELOST;
         store_node_name(store, store->settings.node, node, sizeof(node));
@@ -287,12 +280,12 @@ void store_pull_get(
         return;
     }
     if (object != NULL && object->state != STORE_PULLING) {
-        store_restore_get(store, client, event->request, object);
+        store_restore_get(store, client, event, object);
         return;
     }
     struct store_fetch *fetch = object != NULL ? object->fetch : begin(store, event);
     fetch->held |= (event->flags & REEVE_STORE_HELD) != 0;
-    store_request_add(store, client, event->request, fetch, NULL);
+    store_request_add(store, client, event, fetch, NULL);
     store_source_add(store, fetch, event->node);
     store_sources_ask(store, fetch);
 }

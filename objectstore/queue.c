@@ -22,13 +22,16 @@ static uint32_t pad_of(uint32_t skew)
 }
 
 struct store_request *store_request_add(struct reeve_store *store, struct store_client *client,
-    uint32_t number, struct store_fetch *fetch, struct store_restore *restore)
+    const struct reeve_store_event *event, struct store_fetch *fetch, struct store_restore *restore)
 {
     struct store_request *request = store_new(sizeof(*request));
     request->client = client;
     request->fetch = fetch;
     request->restore = restore;
-    request->request = number;
+    request->request = event->request;
+    request->node = event->node;
+    request->flags = event->flags;
+    request->size = event->size;
     request->since_ns = store->now_ns;
     reeve_list_push_back(&client->requests, &request->client_link);
     struct reeve_list *queue = &store->create_queue;
@@ -133,9 +136,7 @@ void store_queue_create(
         refuse(store, client, event->request, event->size, REEVE_EAGAIN, "");
         return;
     }
-    struct store_request *request = store_request_add(store, client, event->request, NULL, NULL);
-    request->size = event->size;
-    request->pad = pad;
+    store_request_add(store, client, event, NULL, NULL)->pad = pad;
 }
 
 void store_queue_pull(struct reeve_store *store, struct store_fetch *fetch)

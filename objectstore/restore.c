@@ -44,12 +44,12 @@ static void part(struct store_object *object)
         store_restore_end(restore);
 }
 
-void store_restore_get(struct reeve_store *store, struct store_client *client, uint32_t request,
-    struct store_object *object)
+void store_restore_get(struct reeve_store *store, struct store_client *client,
+    const struct reeve_store_event *event, struct store_object *object)
 {
     struct store_restore *restore =
         object->state == STORE_RESTORING ? object->restore : begin(store, object);
-    store_request_add(store, client, request, NULL, restore);
+    store_request_add(store, client, event, NULL, restore);
 }
 
 void store_restore_ask(

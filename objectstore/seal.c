@@ -75,13 +75,15 @@ static void grant_seal(struct reeve_store *store, struct store_client *client,
 }
 
 /* The object is here already: what readers have counts, and stays. It is not anchored anew: whoever
- * sealed it first has seen to that, and its owner may have let go of it since. */
+ * sealed it first has seen to that, and its owner may have let go of it since. What was given away
+ * is no attempt's to bring: that copy is of what lies elsewhere. */
 static void seal_again(struct reeve_store *store, struct store_client *client,
     struct store_grant *grant, struct store_object *object, uint32_t flags)
 {
     if (grant != NULL)
         store_grant_abort(store, grant);
-    if (object->flags & STORE_OBJECT_COPY) { /* from now on the primary is here */
+    if (object->flags & STORE_OBJECT_COPY && object->owner == object->id.owner) {
+        /* from now on the primary is here */
         store_object_unlist(store, object);
         object->flags &= (uint8_t)~STORE_OBJECT_COPY;
         store->copy_bytes -= store_extent_bytes(object->extent);

@@ -197,6 +197,14 @@ static void pull_pulling(
         store_source_lacks(store, fetch, event->node);
 }
 
+static void say_size(
+    struct reeve_store *store, struct store_object *object, const struct reeve_store_event *event)
+{
+    if (object->size == 0) /* that makes it a copy: there is no piece to ask for */
+        store_copy_note(store, object, event->node);
+    answer(store, event->node, event->id, event->number, REEVE_OK)->size = object->size;
+}
+
 void store_serve_pull(struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
@@ -207,7 +215,7 @@ void store_serve_pull(struct reeve_store *store, const struct reeve_store_event 
         (pulling && !object->fetch->size_known))
         answer(store, event->node, event->id, event->number, REEVE_ELOST);
     else if (event->length == 0)
-        answer(store, event->node, event->id, event->number, REEVE_OK)->size = object->size;
+        say_size(store, object, event);
     else if (event->offset >= object->size)
         answer(store, event->node, event->id, event->number, REEVE_EPROTOCOL);
     else if (pulling)

@@ -175,7 +175,8 @@ struct store_request {
     struct store_fetch *fetch;     /* waits for a pull, */
     struct store_restore *restore; /* or for the disk; both NULL: a create */
     uint32_t request;
-    uint32_t pad; /* create */
+    uint32_t node, flags; /* of its event, as is the size */
+    uint32_t pad;         /* create */
     uint64_t size;
     uint64_t since_ns;
     struct reeve_list client_link;

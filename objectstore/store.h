@@ -43,7 +43,7 @@
  *                                            If it has been answered already, nothing happens
  *  UNPIN          client id flags            one pin less; or (ANCHOR) its owner lets go
  *  FREE           client id node flags       by its owner. node: where the primary copy is, if not
- *                                            here; flags: GIVEN
+ *                                            here; flags: GIVEN, or STRAY
  *  HOLD           client request id node     lent to this process, which will need it beyond the
  *                 number heir call attempt   loan: it exists until FREE with flag HELD and the same
  *                                            number, or its owner's death. heir: not this process,
@@ -54,9 +54,9 @@
  *                 process flags call         its id. Answered with REPLY_SEAL, when the node where
  *                 attempt                    it lies knows. flags: GIVEN; ANCHOR: the giver had
  *                                            anchored it, and has a pin. call, attempt: as in HOLD
- *  PEER_FREE      node id word               the same, from a node that knows we have a copy. word:
+ *  PEER_FREE      node id word flags         the same, from a node that knows we have a copy. word:
  *                                            its number, by which it counts only once; so with the
- *                                            next two
+ *                                            next two. flags: STRAY
  *  PEER_HOLD      node id process number     HOLD (or, flags HELD, its end) by a process elsewhere;
  *                 flags heir call attempt    heir: that hold is the heir's from now on
  *                 word
@@ -145,10 +145,10 @@
  *                                            tells it that it will take a while
  *  SEND_FREE      node id number             PEER_FREE there, or (sequence REEVE_STORE_ALL)
  *                                            OWNER_GONE: that process could own objects there, and
- *                                            is dead; or, by `word`, PEER_HOLD of process, token
- *                                            and heir, PEER_GIVE or PEER_GIVEN (with call and
- *                                            attempt). Said again until PEER_FREED answers its
- *                                            number
+ *                                            is dead; or, by `word`, with flag STRAY, PEER_HOLD of
+ *                                            process, token and heir, PEER_GIVE or PEER_GIVEN (with
+ *                                            call and attempt). Said again until PEER_FREED answers
+ *                                            its number
  *  SPILL_WRITE    request id segment offset  writes `length` bytes to the file at `place`; a number
  *                 length file folder place   seen for the first time is a new file in that folder
  *  SPILL_READ     request id segment offset  reads them back, and compares with the checksum
@@ -226,6 +226,9 @@ enum reeve_store_event_kind {
 
 /* GET, FREE, GIVE: it was given away; its owner is not the process in its id, which may be gone */
 #define REEVE_STORE_GIVEN 8u
+/* FREE, PEER_FREE: only what an attempt that was lost has left on that node under the object's
+ * name; the object itself lies elsewhere, if there is one */
+#define REEVE_STORE_STRAY 128u
 /* PEER_PULL: to be sent by us, as those it was referred to failed it */
 #define REEVE_STORE_INSIST 32u
 /* FREE: not by its owner, but by one that held it: `number` as in its HOLD. GET: the same asks */
@@ -234,6 +237,7 @@ enum reeve_store_event_kind {
 /* What SEND_FREE says. */
 enum reeve_store_word {
     REEVE_STORE_WORD_FREE,   /* PEER_FREE */
+    REEVE_STORE_WORD_STRAY,  /* the same, flags STRAY */
     REEVE_STORE_WORD_HOLD,   /* PEER_HOLD of process, token */
     REEVE_STORE_WORD_UNHOLD, /* the end of that */
     REEVE_STORE_WORD_MOVE,   /* PEER_HOLD of process, token, with an heir */

@@ -66,8 +66,8 @@ static int answer_take(struct reeve_cluster *cluster, uint64_t now_ns, uint32_t 
     bool fresh = reeve_owner_answer(cluster->owner, now_ns, index, view->task, view->attempt,
         view->status, parts.value, parts.value_size, is_object || names_lost ? &object : NULL);
     if (!fresh && is_object && reeve_owner_state(cluster->owner, view->task) == REEVE_TASK_FREE)
-        reeve_cluster_command_send(
-            cluster, REEVE_LOCAL_FREE, &(struct reeve_owner_command){.object = object});
+        reeve_cluster_command_send(cluster, REEVE_LOCAL_FREE,
+            &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_STRAY, .object = object});
     return 0;
 }
 

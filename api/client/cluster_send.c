@@ -106,7 +106,8 @@ void reeve_cluster_command_send(struct reeve_cluster *cluster, enum reeve_local_
         .object = command->object.id,
         .node = command->kind == REEVE_OWNER_DEMAND ? command->near : command->object.node,
         .flags = reeve_cluster_object_flags(&command->object) |
-                 (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_ANCHOR : 0),
+                 (command->kind == REEVE_OWNER_LET_GO ? REEVE_LOCAL_OBJECT_ANCHOR : 0) |
+                 (command->kind == REEVE_OWNER_FREE_STRAY ? REEVE_LOCAL_OBJECT_STRAY : 0),
     };
     if (command->kind == REEVE_OWNER_DEMAND) {
         message.flags = command->host;
@@ -132,6 +133,7 @@ static void command_run(
         reeve_cluster_command_send(cluster, REEVE_LOCAL_DEMAND, command);
         break;
     case REEVE_OWNER_FREE_OBJECT:
+    case REEVE_OWNER_FREE_STRAY:
         reeve_cluster_command_send(cluster, REEVE_LOCAL_FREE, command);
         break;
     case REEVE_OWNER_LET_GO:

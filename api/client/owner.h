@@ -153,8 +153,10 @@ enum reeve_owner_command_kind {
     /* task, lease_index, position: recall the entry, answer with taken_back or not at all */
     REEVE_OWNER_TAKE_BACK,
     REEVE_OWNER_FREE_OBJECT, /* object */
-    REEVE_OWNER_LET_GO,      /* object: it is anchored no more */
-    REEVE_OWNER_UNPIN,       /* object: given away, and our pin on it is not needed any more */
+    /* object: what a lost attempt has left there; the task's lies elsewhere */
+    REEVE_OWNER_FREE_STRAY,
+    REEVE_OWNER_LET_GO, /* object: it is anchored no more */
+    REEVE_OWNER_UNPIN,  /* object: given away, and our pin on it is not needed any more */
     /* task, cancel; SENT: lease, lease_index, position, attempt: recall the entry, or tell its
      * worker to stop; INLINE: who runs it */
     REEVE_OWNER_CANCEL,

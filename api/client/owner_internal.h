@@ -489,12 +489,10 @@ void owner_streams_fini(struct reeve_owner *owner);
 uint64_t owner_streams_check(const struct reeve_owner *owner, uint32_t *ret_watches);
 
 /* Results of lost attempts (owner_stray.c): one may be on that node; it is to go there at once; all
- * of the task's are, but on the node where its object is freed anyway; nothing is known of them any
- * more. */
+ * of the task's are, but on the node where its object lies. */
 void owner_stray_note(struct reeve_owner *owner, reeve_task_id id, uint32_t node);
 void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node);
-void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node);
-void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id);
+void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t object_node);
 void owner_strays_fini(struct reeve_owner *owner);
 void owner_strays_check(const struct reeve_owner *owner); /* asserts */
 

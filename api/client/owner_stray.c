@@ -5,10 +5,12 @@
  *
  * Both objects have the same name, and node 5 keeps the first until its owner frees it. So an owner
  * notes where an attempt may have left one, and frees it there, too: when the task's object is
- * freed, or when it ends without one. Not before: who reads the task's object on node 5 may well be
- * given that one. (That the node has died may only seem so, to who has lost the link to it; if it
- * has, nobody is told.) What is given away is given without it, and the stray one goes with this
- * process. */
+ * freed or has been given away, or when the task ends without one. Not before, while the task may
+ * be run again there. (That the node has died may only seem so, to who has lost the link to it; if
+ * it has, nobody is told.)
+ *
+ * That is a word of its own: a copy of the task's object may lie on node 5 under the same name by
+ * now, or be on its way there, for an heir or one who holds it. It stays (objectstore/give.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +24,7 @@ struct owner_stray {
 
 static void tell(struct reeve_owner *owner, reeve_task_id id, uint32_t node)
 {
-    owner_command(owner, REEVE_OWNER_FREE_OBJECT)->object =
+    owner_command(owner, REEVE_OWNER_FREE_STRAY)->object =
         (struct reeve_reference){.id = {.owner = owner->process, .sequence = id}, .node = node};
 }
 
@@ -55,18 +57,13 @@ void owner_stray_free(struct reeve_owner *owner, reeve_task_id id, uint32_t node
         tell(owner, id, node);
 }
 
-void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t except_node)
+void owner_strays_free(struct reeve_owner *owner, reeve_task_id id, uint32_t object_node)
 {
     struct owner_stray *stray = reeve_map64_remove(&owner->strays, id);
     for (uint32_t i = 0; stray != NULL && i < stray->count; i++)
-        if (stray->nodes[i] != except_node)
+        if (stray->nodes[i] != object_node)
             tell(owner, id, stray->nodes[i]);
     free(stray);
-}
-
-void owner_strays_forget(struct reeve_owner *owner, reeve_task_id id)
-{
-    free(reeve_map64_remove(&owner->strays, id));
 }
 
 void owner_strays_fini(struct reeve_owner *owner)

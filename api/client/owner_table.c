@@ -242,7 +242,7 @@ static void task_dispose(struct reeve_owner *owner, struct owner_task *task, uin
     else if ((task->flags & (OWNER_RESULT_OBJECT | OWNER_GIVEN)) == OWNER_RESULT_OBJECT)
         owner_object_free(owner, task, index);
     else if (task->flags & OWNER_RESULT_OBJECT && task->bytes.object.id.owner == owner->process)
-        owner_strays_forget(owner, task->bytes.object.id.sequence); /* another's by now */
+        owner_strays_free(owner, task->bytes.object.id.sequence, task->bytes.object.node);
     if (held && task->flags & OWNER_GIVEN)
         owner_command(owner, REEVE_OWNER_UNPIN)->object = task->bytes.object;
     if (held) {

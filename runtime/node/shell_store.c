@@ -213,7 +213,9 @@ static void send_word(struct reeve_store_shell *shell, const struct reeve_store_
     object_free.ids = ids;
     object_free.has_number = 1;
     object_free.number = command->number;
-    if (command->word != REEVE_STORE_WORD_FREE) {
+    if (command->word == REEVE_STORE_WORD_STRAY) {
+        object_free.has_stray = object_free.stray = 1;
+    } else if (command->word != REEVE_STORE_WORD_FREE) {
         object_free.has_holder = object_free.has_token = object_free.has_ends = 1;
         object_free.holder = command->process;
         object_free.token = command->token;
@@ -532,7 +534,8 @@ static void on_free(
                 .attempt = object_free->attempt,
                 .word = object_free->has_number ? object_free->number - (object_free->n_ids - 1 - i)
                                                 : 0,
-                .flags = object_free->has_ends && object_free->ends ? REEVE_STORE_HELD : 0});
+                .flags = (object_free->ends ? REEVE_STORE_HELD : 0) |
+                         (object_free->stray ? REEVE_STORE_STRAY : 0)});
     }
     if (object_free->has_number)
         send_freed(shell, node, object_free->number);

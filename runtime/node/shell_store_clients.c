@@ -64,7 +64,8 @@ static void client_say(
         break;
     case REEVE_LOCAL_FREE:
         event.kind = REEVE_STORE_FREE;
-        event.flags = given | (message->flags & REEVE_LOCAL_OBJECT_HELD ? REEVE_STORE_HELD : 0);
+        event.flags = given | (message->flags & REEVE_LOCAL_OBJECT_HELD ? REEVE_STORE_HELD : 0) |
+                      (message->flags & REEVE_LOCAL_OBJECT_STRAY ? REEVE_STORE_STRAY : 0);
         event.number = message->task;
         break;
     case REEVE_LOCAL_HOLD:

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REEVE_WIRE_VERSION      6u
+#define REEVE_WIRE_VERSION      7u
 #define REEVE_FRAME_HEADER_SIZE 28u
 #define REEVE_FRAME_KEY_SIZE    32u
 

@@ -187,7 +187,7 @@
 #include "runtime/base/buffer.h"
 #include "runtime/base/ids.h"
 
-#define REEVE_LOCAL_VERSION   5u
+#define REEVE_LOCAL_VERSION   6u
 #define REEVE_LOCAL_FD_MAX    4
 #define REEVE_LOCAL_TEXT_SIZE 512
 
@@ -258,6 +258,7 @@ enum reeve_local_channel_role { REEVE_LOCAL_ROLE_HOLDER = 1, REEVE_LOCAL_ROLE_WO
 #define REEVE_LOCAL_OBJECT_REST      8u
 #define REEVE_LOCAL_OBJECT_SILENT    16u
 #define REEVE_LOCAL_OBJECT_AHEAD     32u
+#define REEVE_LOCAL_OBJECT_STRAY     64u
 #define REEVE_LOCAL_KEEP_CHILDREN    1u
 #define REEVE_LOCAL_NAME_FIND        1u
 #define REEVE_LOCAL_NAME_DROP        2u

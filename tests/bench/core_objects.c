@@ -31,9 +31,20 @@ static void put_small(struct bench *bench)
     bench_say(bench, "put_small", (double)puts / spent, "1/s", 0);
 }
 
-#define ROUNDS_MAX   101
-#define IN_TURN_SIZE 200000000u /* larger floors would take memory that is needed */
-#define WARM_SIZE    134217728u /* more than the caches have: warm is what is mapped, not cached */
+#define ROUNDS_MAX 101
+#define WARM_SIZE  134217728u /* more than the caches have: warm is what is mapped, not cached */
+
+/* A copy to the next place in a room of WARM_SIZE, or of what is larger all over it, again and
+ * again: as much room as that would take memory that is needed. */
+static double copy_s(uint8_t *warm, int turn, const uint8_t *bytes, size_t size)
+{
+    double begin = bench_now_s();
+    size_t place = size <= WARM_SIZE ? (size_t)turn % (WARM_SIZE / size) * size : 0;
+    for (size_t at = 0; at < size; at += WARM_SIZE)
+        memcpy(warm + place, bytes + at, REEVE_MIN(size - at, WARM_SIZE));
+    __asm__ volatile("" : : "r"(warm) : "memory"); /* the copy is used */
+    return bench_now_s() - begin;
+}
 
 /* Median of a few puts and gets of `size` bytes, in GB/s. The floor is a copy into warm memory,
  * measured in turn with them, so that their ratio holds while both change with the machine: a put
@@ -43,27 +54,22 @@ static void put_and_get(struct bench *bench, const char *suffix, size_t size, in
 {
     char put_name[32], get_name[32];
     static double put_times[ROUNDS_MAX], get_times[ROUNDS_MAX], floor_times[ROUNDS_MAX];
-    double floor_gb_s = bench->floors.memcpy_warm_gb_s;
     snprintf(put_name, sizeof(put_name), "put_%s", suffix);
     snprintf(get_name, sizeof(get_name), "get_%s", suffix);
     if (!bench_wanted(bench, put_name) && !bench_wanted(bench, get_name))
         return;
-    uint8_t *bytes = malloc(size);
-    if (bytes == NULL)
+    uint8_t *bytes = malloc(size), *warm = malloc(WARM_SIZE);
+    if (bytes == NULL || warm == NULL) {
+        free(bytes);
+        free(warm);
         return;
+    }
     memset(bytes, 7, size);
-    size_t room = REEVE_MAX(size, (size_t)WARM_SIZE);
-    uint8_t *warm = size <= IN_TURN_SIZE ? malloc(room) : NULL;
-    if (warm != NULL)
-        memset(warm, 7, room);
+    memset(warm, 7, WARM_SIZE);
     for (int i = 0; i < rounds; i++) {
         bytes[size / 2] = (uint8_t)i;
+        floor_times[i] = copy_s(warm, i, bytes, size);
         double begin = bench_now_s();
-        if (warm != NULL)
-            memcpy(warm + (size_t)i % (room / size) * size, bytes, size);
-        __asm__ volatile("" : : "r"(warm) : "memory"); /* the copy is used */
-        floor_times[i] = bench_now_s() - begin;
-        begin = bench_now_s();
         reeve_future_reeve_bytes future = reeve_put_reeve_bytes((reeve_bytes){bytes, size});
         put_times[i] = bench_now_s() - begin;
         reeve_bytes back;
@@ -76,9 +82,9 @@ static void put_and_get(struct bench *bench, const char *suffix, size_t size, in
         if (back.size != size || memcmp(back.data, bytes, size) != 0)
             bench_wrong(bench, get_name, "other bytes than were put");
         reeve_free(back.data);
-        if (i == rounds - 1 && warm != NULL)
-            floor_gb_s = (double)size / bench_percentile(floor_times, (size_t)rounds, 0.5) / 1e9;
         if (i == rounds - 1) {
+            double floor_gb_s =
+                (double)size / bench_percentile(floor_times, (size_t)rounds, 0.5) / 1e9;
             bench_say(bench, put_name,
                 (double)size / bench_percentile(put_times, (size_t)rounds, 0.5) / 1e9, "GB/s",
                 floor_gb_s);

@@ -4,7 +4,8 @@
  *   has it     who has made it, and not released it; who has a handle of it, or a value in which
  *              one stands; whose call is under way that it is an argument of, or that calls it;
  *              whose call has ended with it, as long as the result has not been got
- *   has not    who is dead, or has been declared dead with its node
+ *   has not    who is dead, or has been declared dead with its node; who was lent it with a call of
+ *              one that is
  *
  *   it ends    only when nobody has it; and then soon
  *   it dies    with its host, its maker, or by being killed: else no call through a handle is told
@@ -108,10 +109,22 @@ static bool is_given(const struct sim_process *process, reeve_task_id task, uint
     return value == handle;
 }
 
+/* It came with a call of one that has died since: there is nobody any more who keeps it for
+ * that. */
+static bool is_loan_over(const struct sim *sim, const struct sim_process *process, uint64_t handle)
+{
+    for (uint32_t i = 0; i < process->frame_count; i++)
+        if (process->frames[i].handle == handle &&
+            !is_alive(sim, sim_process_get((struct sim *)(uintptr_t)sim, process->frames[i].owner)))
+            return true;
+    return false;
+}
+
 /* By what it has it; NULL: it has not. */
-static const char *has(const struct sim_process *process, uint64_t handle)
+static const char *has(const struct sim *sim, const struct sim_process *process, uint64_t handle)
 {
     const struct sim_handles *handles = process->handles;
+    bool loan_over = is_loan_over(sim, process, handle);
     /* its own calls come before the end, in one queue: that is enough */
     bool calls_count = sim_handle_owner(handle) != process->id;
     if (sim_actor_is_had(process, handle))
@@ -120,7 +133,8 @@ static const char *has(const struct sim_process *process, uint64_t handle)
         if (handles->kept[i].handle == handle)
             return handles->kept[i].put != 0 ? "has it in a value" : "has a handle of it";
     for (uint32_t i = 0; i < handles->loose_count; i++)
-        if (handles->loose[i].handle == handle && (calls_count || !handles->loose[i].is_call) &&
+        if (handles->loose[i].handle == handle && !loan_over &&
+            (calls_count || !handles->loose[i].is_call) &&
             is_under_way(process, handles->loose[i].task))
             return "needs it for a call that nobody waits for";
     for (uint32_t i = 0; i < process->expected_count; i++) {
@@ -135,7 +149,7 @@ static const char *has(const struct sim_process *process, uint64_t handle)
         for (uint32_t k = 0; k < process->frames[i].child_count; k++) {
             const struct sim_call_frame *frame = &process->frames[i];
             bool is_call = sim_handle_is_called(frame);
-            if (frame->handle == handle && (calls_count || !is_call) &&
+            if (frame->handle == handle && !loan_over && (calls_count || !is_call) &&
                 is_under_way(process, frame->children[k]))
                 return is_call ? "calls it" : "has passed it on, and waits";
             if (is_given(process, frame->children[k], handle))
@@ -150,7 +164,7 @@ static const struct sim_process *who_has(
     size_t at = 0;
     void *value;
     while (reeve_map64_next(&sim->processes, &at, NULL, &value))
-        if (is_alive(sim, value) && (*ret_how = has(value, handle)) != NULL)
+        if (is_alive(sim, value) && (*ret_how = has(sim, value, handle)) != NULL)
             return value;
     return NULL;
 }

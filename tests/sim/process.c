@@ -97,6 +97,7 @@ static void run_command(
     case REEVE_OWNER_FEED: sim_feed_run(sim, process, c); break;
     case REEVE_OWNER_ASK: sim_ask_run(sim, process, c); break;
     case REEVE_OWNER_FREE_OBJECT:
+    case REEVE_OWNER_FREE_STRAY:
     case REEVE_OWNER_LET_GO:
     case REEVE_OWNER_UNPIN: sim_value_command(sim, process, c); break;
     }
@@ -165,7 +166,7 @@ static void take_answer(
         answer->attempt, answer->status, &answer->value, sizeof answer->value, object);
     if (!fresh && is_result && reeve_owner_state(process->owner, answer->task) == REEVE_TASK_FREE)
         sim_value_command(sim, process,
-            &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_OBJECT, .object = *object});
+            &(struct reeve_owner_command){.kind = REEVE_OWNER_FREE_STRAY, .object = *object});
 }
 
 static void drain_channel(struct sim *sim, struct sim_process *process, struct sim_channel *channel)

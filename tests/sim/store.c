@@ -118,6 +118,7 @@ static struct reeve_store_event word_event(const struct reeve_store_command *c)
         .attempt = c->attempt,
         .word = c->number};
     switch (c->word) {
+    case REEVE_STORE_WORD_STRAY: event.flags = REEVE_STORE_STRAY; /* fall through */
     case REEVE_STORE_WORD_FREE: event.kind = REEVE_STORE_PEER_FREE; break;
     case REEVE_STORE_WORD_GIVE: event.kind = REEVE_STORE_PEER_GIVE; break;
     case REEVE_STORE_WORD_GIVEN:

@@ -111,10 +111,11 @@ void sim_value_command(
     struct sim *sim, struct sim_process *process, const struct reeve_owner_command *c)
 {
     struct reeve_store_event said = {.kind = REEVE_STORE_UNPIN, .id = c->object.id};
-    if (c->kind == REEVE_OWNER_FREE_OBJECT) {
+    if (c->kind == REEVE_OWNER_FREE_OBJECT || c->kind == REEVE_OWNER_FREE_STRAY) {
         said.kind = REEVE_STORE_FREE;
         said.node = c->object.node;
-        said.flags = given(&c->object);
+        said.flags =
+            given(&c->object) | (c->kind == REEVE_OWNER_FREE_STRAY ? REEVE_STORE_STRAY : 0);
         said.number = c->task;
     } else if (c->kind == REEVE_OWNER_LET_GO) {
         said.flags = REEVE_STORE_ANCHOR;

@@ -11,7 +11,7 @@ from . import settings
 
 PUSH, PULL = 0x50, 0x51
 HELLO, CHALLENGE, PROOF, MESSAGES, REFUSED, GOODBYE = range(1, 7)
-VERSION = 6
+VERSION = 7
 
 
 def sp_header(protocol):

@@ -63,7 +63,7 @@ static uint32_t freed_on(struct strays *strays)
     struct reeve_owner_command command;
     uint32_t nodes = 0;
     while (reeve_owner_next_command(strays->world.owner, &command)) {
-        if (command.kind != REEVE_OWNER_FREE_OBJECT)
+        if (command.kind != REEVE_OWNER_FREE_OBJECT && command.kind != REEVE_OWNER_FREE_STRAY)
             continue;
         assert_true(command.object.id.owner == PROCESS);
         assert_true(command.object.id.sequence == strays->task);

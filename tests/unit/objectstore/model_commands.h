@@ -75,7 +75,8 @@ static inline void got_object(
             ((command->code == REEVE_ECORRUPT || command->code == REEVE_ESYSTEM) &&
                 world->damaged > 0);
         if (!explained)
-            fail_msg("node %u: %d %s%s", node->number, command->code, command->text,
+            fail_msg("object %lu of %lx, on node %u: %d %s%s", (unsigned long)object->id.sequence,
+                (unsigned long)object->id.owner, node->number, command->code, command->text,
                 held ? " (it holds it)" : "");
         world->failures++;
         return;

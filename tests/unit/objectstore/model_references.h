@@ -3,6 +3,8 @@
  *
  *   - an owner keeps what it has lent until whoever asks for a hold is answered, or is dead, and
  *     does not give it away meanwhile;
+ *   - who has made an object frees what lost attempts have left of it when it has freed it itself
+ *     or given it away; or at once, where it had then already;
  *   - who holds something may hand that on, and keeps its own hold until it is answered;
  *   - an heir adopts what it is given, or handed, when the giver has been answered. It is told of
  *     it by the store, too, once: where the giver has died before, it lets go of it. */
@@ -25,6 +27,7 @@ static inline struct reeve_store_event word_event(
         .attempt = command->attempt,
         .word = command->number};
     switch (command->word) {
+    case REEVE_STORE_WORD_STRAY: event.flags = REEVE_STORE_STRAY; /* fall through */
     case REEVE_STORE_WORD_FREE: event.kind = REEVE_STORE_PEER_FREE; break;
     case REEVE_STORE_WORD_GIVE: event.kind = REEVE_STORE_PEER_GIVE; break;
     case REEVE_STORE_WORD_GIVEN:
@@ -139,6 +142,35 @@ static inline void check_told(struct world *world)
     }
 }
 
+/* ---- lost attempts --------------------------------------------------------------------------- */
+
+/* By its maker: it has freed the object, or given it away. */
+static inline void strays_free(struct world *world, struct model_object *object)
+{
+    uint32_t at;
+    if (process_find(world, object->id.owner, &at) == NULL)
+        object->strays = 0; /* they have gone with it */
+    for (uint32_t node = 1; object->strays != 0; node++) {
+        if (!(object->strays & 1ull << node))
+            continue;
+        object->strays &= ~(1ull << node);
+        if (!world->node_dead[node])
+            step_node(world, at,
+                (struct reeve_store_event){.kind = REEVE_STORE_FREE,
+                    .client = (uint32_t)object->id.owner,
+                    .id = object->id,
+                    .node = node,
+                    .flags = REEVE_STORE_STRAY});
+    }
+}
+
+/* Of what has changed hands just now. */
+static inline void strays_of_gifts_free(struct world *world)
+{
+    while (world->gifts_known_count > 0)
+        strays_free(world, &world->objects[world->gifts_known[--world->gifts_known_count]]);
+}
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static inline uint32_t holds_asked(const struct world *world)
@@ -188,6 +220,7 @@ static inline void got_gift(
     object->owner = object->heir;
     object->given = true;
     world->gifts++;
+    world->gifts_known[world->gifts_known_count++] = client->giving_object - 1;
 }
 
 /* REPLY_SEAL: to SEAL, HOLD or GIVE. */

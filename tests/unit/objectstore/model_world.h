@@ -33,9 +33,10 @@ struct model_object {
     reeve_process_id owner, heir; /* heir: while it is being given away */
     uint32_t loans; /* to those who ask for a hold: until they are answered its owner keeps it */
     bool sealed, freed;
-    bool given;  /* at least once: its owner is not the process in its id */
-    bool giving; /* its owner has asked to give it away */
-    bool unsure; /* that owner died before it was answered: it is the dead one's, or freed */
+    bool given;      /* at least once: its owner is not the process in its id */
+    bool giving;     /* its owner has asked to give it away */
+    bool unsure;     /* that owner died before it was answered: it is the dead one's, or freed */
+    uint64_t strays; /* nodes, as bits, where attempts that were lost have sealed one of its name */
 };
 
 struct model_hold {
@@ -139,11 +140,13 @@ struct world {
     struct model_hold holds[HOLDS_MAX];
     struct model_call calls[CALLS_MAX]; /* by number, from 1 on */
     uint32_t call_last, astray[CALLS_MAX], astray_count;
+    uint32_t gifts_known[NODES * CLIENTS], gifts_known_count; /* index of the object */
     uint64_t token_last;
     uint32_t request_last;
     struct reeve_map64 dead; /* processes */
     uint64_t answers, failures, pulls, kills, returns, gifts, held, anchored;
     uint64_t let_go;                 /* gifts and holds whose giver died before it was answered */
+    uint64_t strays;                 /* so many were sealed */
     uint64_t written, read, damaged; /* of disks that are gone; reads that failed */
     uint64_t mended;                 /* of those, what came from elsewhere */
     uint32_t folder_count, fail_chance, flip_chance;

@@ -40,7 +40,7 @@ static void test_serving_and_freeing_copies(void **state)
         take(&kit, REEVE_STORE_SEND_CHUNK);
     }
     step(&kit, (struct reeve_store_event){.kind = REEVE_STORE_PEER_DOWN, .node = 4});
-    free_object(&kit, 5, id, 3); /* node 3 is told once, though it is named and has a copy */
+    free_object(&kit, 5, id, 0);
     uint32_t told = 0;
     for (int i = 0; i < 3; i++)
         told |= 1u << take(&kit, REEVE_STORE_SEND_FREE).node;
@@ -48,6 +48,44 @@ static void test_serving_and_freeing_copies(void **state)
     nothing_more(&kit);
     step(&kit, pull);
     assert_int_equal(take(&kit, REEVE_STORE_SEND_CHUNK).code, REEVE_ELOST);
+    kit_fini(&kit);
+}
+
+/* The node that says it has been freed may have asked for another copy since. */
+static void test_who_frees_from_elsewhere_is_told_too(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    struct reeve_object_id id = OBJECT(FAR(2, 6), 1);
+    put(&kit, 5, id, 100);
+    step(&kit, (struct reeve_store_event){
+                   .kind = REEVE_STORE_PEER_PULL, .node = 2, .id = id, .length = 100, .number = 1});
+    sent_event(&kit, take(&kit, REEVE_STORE_SEND_CHUNK).serial);
+    step(&kit,
+        (struct reeve_store_event){.kind = REEVE_STORE_PEER_FREE, .node = 2, .id = id, .word = 1});
+    struct reeve_store_command word = take(&kit, REEVE_STORE_SEND_FREE);
+    assert_true(word.node == 2 && reeve_object_id_equal(word.id, id));
+    nothing_more(&kit);
+    kit_fini(&kit);
+}
+
+/* Of one without bytes no piece is asked for: its size makes it a copy. */
+static void test_copies_without_bytes_are_freed(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_init(&kit, 64 * MIB, 64 * MIB);
+    client_added(&kit, 5);
+    struct reeve_object_id id = OBJECT(PROCESS(5), 1);
+    put(&kit, 5, id, 0);
+    step(&kit, (struct reeve_store_event){
+                   .kind = REEVE_STORE_PEER_PULL, .node = 2, .id = id, .number = 1});
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_CHUNK).size, 0);
+    free_object(&kit, 5, id, 0);
+    assert_int_equal(take(&kit, REEVE_STORE_SEND_FREE).node, 2);
+    nothing_more(&kit);
     kit_fini(&kit);
 }
 
@@ -242,6 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_serving_and_freeing_copies),
+        cmocka_unit_test(test_who_frees_from_elsewhere_is_told_too),
+        cmocka_unit_test(test_copies_without_bytes_are_freed),
         cmocka_unit_test(test_held_until_sent),
         cmocka_unit_test(test_served_while_it_comes),
         cmocka_unit_test(test_broadcast),

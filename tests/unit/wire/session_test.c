@@ -494,7 +494,7 @@ static void test_other_version(void **state)
         for (int i = 0; i < NODES; i++) {
             assert_int_equal(daemons[i].code, REEVE_EVERSION);
             assert_non_null(strstr(daemons[i].text, "version 4"));
-            assert_non_null(strstr(daemons[i].text, "version 6"));
+            assert_non_null(strstr(daemons[i].text, "version 7"));
             assert_int_equal(daemons[i].ups, 0);
             assert_int_equal(reeve_map64_count(&daemons[i].sessions.by_id), 0);
             assert_int_equal(reeve_map64_count(&daemons[i].sessions.by_pipe), 0);
