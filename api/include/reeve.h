@@ -234,7 +234,7 @@ typedef struct reeve_options {
      * looks for names; at most 63 bytes of UTF-8. REEVE_NAMESPACE; else "default". */
     const char *name_space;
     /* Own cluster: 1: all of the store's memory is touched at the start, in the background, and
-     * kept, so that the first large values are as fast as later ones; REEVE_PREFAULT=1; else
+     * kept, so that the first large values need not wait for it; REEVE_PREFAULT=1; else
      * memory is touched when it is first used, and ahead of who uses more and more. */
     uint32_t prefault;
 } reeve_options;
