@@ -137,6 +137,9 @@ void store_prepare_shown(struct reeve_store *store, struct reeve_segment *segmen
 /* Room that has just been taken there was cold. */
 void store_prepare_touched(
     struct reeve_store *store, const struct reeve_segment *segment, uint64_t bytes);
+/* A grant is given; store_grant_end ends that. */
+void store_prepare_pause(struct reeve_store *store, struct store_grant *grant);
+uint64_t store_prepare_deadline(const struct reeve_store *store);
 void store_prepare_serve(struct reeve_store *store);
 void store_prepare_done(struct reeve_store *store, const struct reeve_store_event *event);
 

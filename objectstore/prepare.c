@@ -9,12 +9,17 @@
  * So preparing takes memory that is spare, and gives it back like any other free page when another
  * writer needs it. Nothing is prepared while anybody waits for room.
  *
+ * Whoever fills memory that is ready is slowed down by that of others being touched, several times
+ * over on a virtual machine whose host has to find it. So reserves wait while a large grant is
+ * being filled, but not for longer than FILLING_NS.
+ *
  * Reserves are empty segments without a writer. A driver gets the largest when it comes, other
  * writers the smallest that will do. */
 #include "objectstore/parts.h"
 
 #define SLICE_BYTES (8ull << 20)
 #define AHEAD_MIN   (4ull << 20)
+#define FILLING_NS  1000000000ull
 
 static uint32_t slice_units(void)
 {
@@ -94,9 +99,27 @@ void store_prepare_client(struct reeve_store *store, struct store_client *client
 
 /* --- slices ----------------------------------------------------------------------------------- */
 
+void store_prepare_pause(struct reeve_store *store, struct store_grant *grant)
+{
+    grant->fills = !grant->ahead && store_extent_bytes(grant->extent) >= SLICE_BYTES;
+    store->filling_count += grant->fills;
+    if (grant->fills)
+        store->filling_until_ns = store->now_ns + FILLING_NS;
+}
+
+static bool is_paused(const struct reeve_store *store)
+{
+    return store->filling_count > 0 && store->now_ns < store->filling_until_ns;
+}
+
+uint64_t store_prepare_deadline(const struct reeve_store *store)
+{
+    return store->prefault_wanted && is_paused(store) ? store->filling_until_ns : UINT64_MAX;
+}
+
 static struct reeve_extent *cold_reserve(struct reeve_store *store)
 {
-    if (!store->prefault_wanted)
+    if (!store->prefault_wanted || is_paused(store))
         return NULL;
     size_t at = 0;
     void *value;

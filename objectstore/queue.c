@@ -77,6 +77,7 @@ static bool grant(struct reeve_store *store, struct store_client *client, uint32
     new->client = client;
     new->ahead = ahead;
     client->ahead_count += ahead;
+    store_prepare_pause(store, new);
     extent->holder = new;
     extent->tag = STORE_TAG_GRANT;
     reeve_list_push_back(&client->grants, &new->client_link);

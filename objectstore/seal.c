@@ -8,6 +8,7 @@ void store_grant_end(struct reeve_store *store, struct store_grant *grant)
 {
     store->unsealed_bytes -= store_extent_bytes(grant->extent);
     grant->client->ahead_count -= grant->ahead;
+    store->filling_count -= grant->fills;
     reeve_map64_remove(&store->grants,
         store_place_key(grant->extent->segment->id, reeve_arena_bytes(grant->extent->offset)));
     reeve_list_remove(&grant->client_link);

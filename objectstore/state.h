@@ -168,6 +168,7 @@ struct store_grant {
     struct store_client *client;
     struct reeve_list client_link;
     bool ahead;
+    bool fills; /* one of filling_count */
 };
 
 struct store_request {
@@ -352,6 +353,8 @@ struct reeve_store {
     struct reeve_extent *preparing; /* NULL: no slice is under way */
     struct store_client *ahead_client;
     bool prefault_begun, prefault_wanted;
+    uint32_t filling_count;    /* large grants that are being filled, for which that pauses, */
+    uint64_t filling_until_ns; /* but not for longer */
     struct reeve_heap idle_deadlines;
     struct reeve_fifo
         returns; /* struct reeve_extent *: slices that are to be given back, in order */

@@ -295,6 +295,7 @@ uint64_t reeve_store_deadline(const struct reeve_store *store)
 {
     uint64_t deadline = REEVE_MIN(store->queue_deadline_ns, store_spill_deadline(store));
     deadline = REEVE_MIN(deadline, store->orphans_due_ns);
+    deadline = REEVE_MIN(deadline, store_prepare_deadline(store));
     const struct reeve_heap *heaps[] = {
         &store->idle_deadlines, &store->source_deadlines, &store->word_deadlines};
     for (size_t i = 0; i < REEVE_ARRAY_COUNT(heaps); i++) {

@@ -114,6 +114,34 @@ static void test_only_what_is_spare(void **state)
     kit_fini(&kit);
 }
 
+/* Who fills what is ready is not slowed down by more being made ready; but not for ever. */
+static void test_reserves_wait_while_much_is_filled(void **state)
+{
+    (void)state;
+    struct kit kit;
+    kit_prefault(&kit, 256 * MIB, true, 0);
+    memory(&kit, 32 * MIB);
+    assert_int_equal(prepare_all(&kit, NULL), 32 * MIB);
+    client_added(&kit, 5);
+    create(&kit, 5, 1, 8 * MIB);
+    struct reeve_store_command command, room = {0};
+    while (reeve_fifo_pop(&kit.out, &command))
+        if (command.kind == REEVE_STORE_REPLY_CREATE)
+            room = command;
+    memory(&kit, 64 * MIB);
+    assert_int_equal(prepare_all(&kit, NULL), 0);
+    assert_true(reeve_store_deadline(kit.store) <= kit.now_ns + SECOND);
+    seal(&kit, 5, OBJECT(PROCESS(5), 1), &room, 8 * MIB, 0);
+    assert_int_not_equal(prepare_all(&kit, NULL), 0);
+    create(&kit, 5, 2, 8 * MIB); /* and takes its time */
+    (void)prepare_all(&kit, NULL);
+    memory(&kit, 64 * MIB);
+    assert_int_equal(prepare_all(&kit, NULL), 0);
+    pass(&kit, SECOND);
+    assert_int_not_equal(prepare_all(&kit, NULL), 0);
+    kit_fini(&kit);
+}
+
 static void test_ahead_of_a_writer(void **state)
 {
     (void)state;
@@ -258,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_prepared_at_the_start),
         cmocka_unit_test(test_only_what_is_spare),
+        cmocka_unit_test(test_reserves_wait_while_much_is_filled),
         cmocka_unit_test(test_ahead_of_a_writer),
         cmocka_unit_test(test_ahead_in_an_empty_segment),
         cmocka_unit_test(test_room_ahead_ends_with_a_block),
