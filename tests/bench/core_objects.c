@@ -31,6 +31,35 @@ static void put_small(struct bench *bench)
     bench_say(bench, "put_small", (double)puts / spent, "1/s", 0);
 }
 
+/* The same with values of a hundred bytes. */
+static void put_100b(struct bench *bench)
+{
+    static reeve_future_reeve_bytes futures[IN_FLIGHT];
+    static reeve_bytes back[IN_FLIGHT];
+    uint8_t bytes[100] = {0};
+    double spent = 0;
+    int puts = 0;
+    while (puts < SMALL_CALLS) {
+        double begin = bench_now_s();
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            bytes[7] = (uint8_t)i;
+            futures[i] = reeve_put_bytes(bytes, sizeof(bytes));
+        }
+        spent += bench_now_s() - begin;
+        if (reeve_get_many_reeve_bytes(futures, IN_FLIGHT, back, NULL) != REEVE_OK) {
+            bench_call_failed(bench, "put_100b");
+            return;
+        }
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (back[i].size != sizeof(bytes) || ((const uint8_t *)back[i].data)[7] != (uint8_t)i)
+                bench_wrong(bench, "put_100b", "other bytes than were put");
+            reeve_clear(reeve_bytes, &back[i]);
+        }
+        puts += IN_FLIGHT;
+    }
+    bench_say(bench, "put_100b", puts / spent, "1/s", 0);
+}
+
 #define ROUNDS_MAX 101
 #define WARM_SIZE  134217728u /* more than the caches have: warm is what is mapped, not cached */
 
@@ -101,6 +130,8 @@ void bench_objects(struct bench *bench)
 {
     if (bench_wanted(bench, "put_small"))
         put_small(bench);
+    if (bench_wanted(bench, "put_100b"))
+        put_100b(bench);
     put_and_get(bench, "1mb", 1000 * 1000, ROUNDS_MAX);
     put_and_get(bench, "100mb", 100 * 1000 * 1000, 5);
     put_and_get(bench, "1gb", 1000 * 1000 * 1000, 3);

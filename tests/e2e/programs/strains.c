@@ -657,10 +657,9 @@ static void *no_work(void *arg)
 
 /* ---- a store that is nearly full for long ---------------------------------------------------- */
 
-#define STORE_SIZE  (64 << 20) /* which the test gives it */
-#define VALUE_MAX   (2 << 20)
-#define VALUES_MAX  512
-#define VALUES_MADE 36000 /* by each of two writers: an hour, at ten a second */
+#define STORE_SIZE (64 << 20) /* which the test gives it */
+#define VALUE_MAX  (2 << 20)
+#define VALUES_MAX 512
 
 /* What this process has in the store: of random sizes, for random times. */
 static struct {
@@ -699,12 +698,12 @@ static void values_shrink(uint64_t *state, size_t size)
         value_drop(random_next(state) % values_count, random_next(state) % 16 == 0);
 }
 
-/* Holds 45 % of the store while it makes them, then 30 %. */
-static void values_churn(uint64_t state)
+/* Holds 45 % of the store while it makes them, then what is to be left. */
+static void values_churn(uint64_t state, int count, int left_percent)
 {
     uint8_t *bytes = malloc(VALUE_MAX);
     NEED(bytes != NULL);
-    for (int i = 0; i < VALUES_MADE; i++) {
+    for (int i = 0; i < count; i++) {
         size_t size = INLINE_SIZE + 100 + random_next(&state) % 300000;
         if (random_next(&state) % 50 == 0)
             size = VALUE_MAX - random_next(&state) % 500000;
@@ -715,13 +714,13 @@ static void values_churn(uint64_t state)
         values[values_count++].byte = (uint8_t)i;
         values_size += size;
     }
-    values_shrink(&state, STORE_SIZE / 100 * 30);
+    values_shrink(&state, STORE_SIZE / 100 * (size_t)left_percent);
     free(bytes);
 }
 
-REEVE_REMOTE(int64_t, churn, (int64_t, seed))
+REEVE_REMOTE(int64_t, churn, (int64_t, seed), (int32_t, count), (int32_t, left_percent))
 {
-    values_churn((uint64_t)seed);
+    values_churn((uint64_t)seed, count, left_percent);
     return (int64_t)values_count;
 }
 
@@ -731,14 +730,16 @@ REEVE_REMOTE(void, give_up)
         value_drop(values_count - 1, true);
 }
 
-/* Two writers, the program and its only worker; then a quarter of the store in one piece. */
+/* Two writers, the program and its only worker; then a quarter of the store in one piece. "COUNT
+ * PERCENT": how many values each makes, and how much of the store it has left by then. */
 static void fragments(const char *argument)
 {
-    (void)argument;
+    char *left;
+    int made = (int)strtol(argument, &left, 10), left_percent = (int)strtol(left, NULL, 10);
     int64_t count = 0;
     uint8_t *bytes = malloc(STORE_SIZE / 4);
-    churn_future far = churn_remote(2);
-    values_churn(1);
+    churn_future far = churn_remote(2, made, left_percent);
+    values_churn(1, made, left_percent);
     NEED(churn_get(far, &count) == REEVE_OK && count > 10);
     memset(bytes, 77, STORE_SIZE / 4);
     values[values_count].future = reeve_put_bytes(bytes, STORE_SIZE / 4);
