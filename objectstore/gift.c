@@ -44,7 +44,7 @@ void store_gift_tell(struct reeve_store *store, const struct store_word *gift)
     word.kind = REEVE_STORE_WORD_GIVEN;
     if (node == store->settings.node)
         heir_tell(store, node, gift);
-    else if (node != 0 && reeve_map64_get(&store->gone_nodes, node) == NULL)
+    else if (node != 0)
         store_tell_word(store, node, &word);
 }
 

@@ -81,7 +81,7 @@ static void stray_end(
         store->refused_count++;
     else if (is_here(store, event))
         stray_free(store, event->id);
-    else if (reeve_map64_get(&store->gone_nodes, event->node) == NULL)
+    else
         store_tell_word(store, event->node, &word);
 }
 
@@ -96,7 +96,7 @@ static void hold_end(
         .kind = REEVE_STORE_WORD_UNHOLD};
     if (node == 0)
         store_unhold(store, event->id, client->process, event->number);
-    else if (reeve_map64_get(&store->gone_nodes, node) == NULL)
+    else
         store_tell_word(store, node, &word);
 }
 

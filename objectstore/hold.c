@@ -254,8 +254,7 @@ void store_hold_ask(
         .call = event->call,
         .attempt = event->attempt};
     if (event->heir != REEVE_PROCESS_NONE) {
-        if (reeve_map64_get(&store->gone_nodes, event->node) == NULL)
-            store_tell_word(store, event->node, &word);
+        store_tell_word(store, event->node, &word);
         word.kind = REEVE_STORE_WORD_MOVE;
     }
     store_hold_say(store, event, &word);
@@ -264,7 +263,8 @@ void store_hold_ask(
 void store_hold_say(
     struct reeve_store *store, const struct reeve_store_event *event, const struct store_word *word)
 {
-    if (reeve_map64_get(&store->gone_nodes, event->node) != NULL) {
+    uint64_t number = store_tell_word(store, event->node, word);
+    if (number == 0) {
         store_reply_seal(store, event, NULL, REEVE_ELOST, "it was on a node that has died");
         return;
     }
@@ -273,7 +273,7 @@ void store_hold_say(
         .request = event->request,
         .node = event->node,
         .id = event->id,
-        .number = store_tell_word(store, event->node, word)};
+        .number = number};
     reeve_list_push_back(&store->hold_waits, &wait->link);
 }
 

@@ -299,7 +299,7 @@ struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node);
 void store_peer_free(struct reeve_store *store, struct store_peer *peer);
 /* Once for all: it is said until it has been heard, or the node is dead. */
 void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id id);
-/* The same, with its number. */
+/* The same, with its number; 0: the node is dead, and is told nothing. */
 uint64_t store_tell_word(struct reeve_store *store, uint32_t node, const struct store_word *word);
 void store_tell_all(struct reeve_store *store, struct reeve_object_id id);
 /* A word of that node that has not been heard before, by its number; 0: it has none. */

@@ -72,13 +72,14 @@ static void say_again(struct reeve_store *store, struct store_peer *peer)
 
 void store_tell(struct reeve_store *store, uint32_t node, struct reeve_object_id id)
 {
-    if (reeve_map64_get(&store->gone_nodes, node) == NULL)
-        store_tell_word(store, node, &(struct store_word){.id = id, .kind = REEVE_STORE_WORD_FREE});
+    store_tell_word(store, node, &(struct store_word){.id = id, .kind = REEVE_STORE_WORD_FREE});
 }
 
 uint64_t store_tell_word(
     struct reeve_store *store, uint32_t node, const struct store_word *new_word)
 {
+    if (reeve_map64_get(&store->gone_nodes, node) != NULL)
+        return 0;
     struct store_peer *peer = store_peer_get(store, node);
     struct store_word *word = reeve_fifo_push(&peer->words);
     REEVE_ASSERT(word != NULL);
