@@ -17,18 +17,14 @@ void store_let_go(
     store->refused_count += !found;
 }
 
-static bool is_here(const struct reeve_store *store, const struct reeve_store_event *event)
-{
-    return event->node == 0 || event->node == store->settings.node;
-}
-
 /* The object that is freed or given away, or a copy of it, and not what a lost attempt has left
  * here under its name (below). */
 static struct store_object *meant(
     const struct reeve_store *store, const struct reeve_store_event *event)
 {
     struct store_object *object = store_object_find(store, event->id);
-    bool stray = object != NULL && !(object->flags & STORE_OBJECT_COPY) && !is_here(store, event);
+    bool stray = object != NULL && !(object->flags & STORE_OBJECT_COPY) &&
+                 !store_is_here(store, event->node);
     return stray ? NULL : object;
 }
 
@@ -79,7 +75,7 @@ static void stray_end(
     struct store_word word = {.id = event->id, .kind = REEVE_STORE_WORD_STRAY};
     if (client->process != event->id.owner)
         store->refused_count++;
-    else if (is_here(store, event))
+    else if (store_is_here(store, event->node))
         stray_free(store, event->id);
     else
         store_tell_word(store, event->node, &word);
@@ -89,15 +85,14 @@ static void stray_end(
 static void hold_end(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
-    uint32_t node = is_here(store, event) ? 0 : event->node;
     struct store_word word = {.id = event->id,
         .holder = client->process,
         .token = event->number,
         .kind = REEVE_STORE_WORD_UNHOLD};
-    if (node == 0)
+    if (store_is_here(store, event->node))
         store_unhold(store, event->id, client->process, event->number);
     else
-        store_tell_word(store, node, &word);
+        store_tell_word(store, event->node, &word);
 }
 
 void store_free(
@@ -120,9 +115,8 @@ void store_free(
         store_actor_free(store, event->id);
         return;
     }
-    uint32_t node = is_here(store, event) ? 0 : event->node;
-    if (node != 0)
-        store_tell(store, node, event->id);
+    if (!store_is_here(store, event->node))
+        store_tell(store, event->node, event->id);
     if (object != NULL && object->state == STORE_SEALED)
         (void)store_unanchor(store, object); /* whoever else needs it */
     if (object != NULL && object->state == STORE_PULLING && object->flags & STORE_OBJECT_COPY &&
@@ -136,15 +130,15 @@ void store_give(
     struct reeve_store *store, struct store_client *client, const struct reeve_store_event *event)
 {
     struct store_object *object = meant(store, event);
-    uint32_t node = is_here(store, event) ? 0 : event->node;
+    bool here = store_is_here(store, event->node);
     if (!may_dispose(client, object, event)) {
         store->refused_count++;
         store_reply_seal(
             store, event, NULL, REEVE_EINVAL, "only its owner can give an object away");
         return;
     }
-    if (object != NULL && node != 0) /* its heir may give it on, and die */
-        store_object_disown(store, object, node);
+    if (object != NULL && !here) /* its heir may give it on, and die */
+        store_object_disown(store, object, event->node);
     else if (object != NULL)
         store_object_give(store, object, event->process, event->flags & REEVE_STORE_ANCHOR);
     struct store_word word = {.id = event->id,
@@ -152,7 +146,7 @@ void store_give(
         .kind = REEVE_STORE_WORD_GIVE,
         .call = event->call,
         .attempt = event->attempt};
-    if (node != 0) {
+    if (!here) {
         store_hold_say(store, event, &word);
         return;
     }

@@ -234,7 +234,7 @@ void store_hold_answer(
 void store_hold_ask(
     struct reeve_store *store, const struct reeve_store_event *event, reeve_process_id holder)
 {
-    if (event->node == 0 || event->node == store->settings.node) {
+    if (store_is_here(store, event->node)) {
         if (reeve_object_id_is_actor(event->id) && store_owner_is_gone(store, event->id.owner)) {
             store_reply_seal(store, event, NULL, REEVE_EOWNERDIED,
                 "the process that made the actor has ended, and the actor with it");

@@ -294,6 +294,12 @@ void store_restore_unwanted(struct reeve_store *store, struct store_restore *res
 void store_restore_replace(
     struct reeve_store *store, struct store_object *object, struct reeve_list *waiters);
 
+/* As events name a node: our own, or (0) none. */
+static inline bool store_is_here(const struct reeve_store *store, uint32_t node)
+{
+    return node == 0 || node == store->settings.node;
+}
+
 /* tell.c: what other nodes must hear. */
 struct store_peer *store_peer_get(struct reeve_store *store, uint32_t node);
 void store_peer_free(struct reeve_store *store, struct store_peer *peer);

@@ -234,7 +234,7 @@ void store_pull_get(
     store_object_name(event->id, name, sizeof(name));
     int code = REEVE_OK;
     bool given = event->flags & NOT_IN_ITS_NAME;
-    bool here = event->node == 0 || event->node == store->settings.node;
+    bool here = store_is_here(store, event->node);
     if (object != NULL && object->owner != event->id.owner)
         given = true;
     else if (object != NULL && given && object->flags & STORE_OBJECT_COPY &&

@@ -173,7 +173,7 @@ void store_sources_ask(struct reeve_store *store, struct store_fetch *fetch)
 
 void store_source_add(struct reeve_store *store, struct store_fetch *fetch, uint32_t node)
 {
-    if (node == 0 || node == store->settings.node || fetch->source_count == STORE_SOURCES_MAX ||
+    if (store_is_here(store, node) || fetch->source_count == STORE_SOURCES_MAX ||
         reeve_map64_get(&store->gone_nodes, node) != NULL)
         return;
     REEVE_LIST_EACH(link, &fetch->sources)

@@ -8,7 +8,7 @@
 
 static void on_peer_down(struct reeve_store *store, const struct reeve_store_event *event)
 {
-    if (event->node == 0 || event->node == store->settings.node ||
+    if (store_is_here(store, event->node) ||
         reeve_map64_get(&store->gone_nodes, event->node) != NULL)
         return;
     store_put(&store->gone_nodes, event->node, store);

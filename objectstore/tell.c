@@ -133,8 +133,7 @@ void store_tell_heard(struct reeve_store *store, uint32_t node, uint64_t number)
 
 void store_tell_reset(struct reeve_store *store, uint32_t node)
 {
-    if (node != 0 && node != store->settings.node &&
-        reeve_map64_get(&store->gone_nodes, node) == NULL)
+    if (!store_is_here(store, node) && reeve_map64_get(&store->gone_nodes, node) == NULL)
         say_again(store, store_peer_get(store, node));
 }
 
